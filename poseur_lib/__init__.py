@@ -1,0 +1,1 @@
+"""Poseur (ECCV 2022), its baselines and the study of its claims."""

@@ -1,0 +1,35 @@
+"""The strict base of every configuration, and how one is changed."""
+
+import json
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Frozen(BaseModel):
+    """A configuration node: immutable, no unknown key, no silent coercion.
+
+    `with_changes` is the one way to derive a configuration from another: the result is validated again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+
+    def with_changes(self, **changes: Any) -> Self:
+        """A copy in which the named fields are replaced.
+
+        A name may be a dotted path (`{"head.dropout": 0.0}`); a value may be a configuration node, a JSON value
+        (lists stand for tuples) or, for a tagged union, the dictionary of another member.
+
+        Raises:
+            pydantic.ValidationError: a path does not exist, or a value has the wrong type or range.
+        """
+        tree = self.model_dump(mode="json")
+        for path, value in changes.items():
+            *parents, leaf = path.split(".")
+            node = tree
+            for name in parents:
+                node = node.setdefault(name, {})
+                if not isinstance(node, dict):
+                    raise ValueError(f"{path}: {name} is a value and has no fields")
+            node[leaf] = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        return type(self).model_validate_json(json.dumps(tree))

@@ -1,0 +1,26 @@
+"""How a trained model is judged."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from poseur_lib.config.base import Frozen
+
+
+class EvaluationConfig(Frozen):
+    """COCO's OKS AP with flip test.
+
+    Attributes:
+        split: which split is predicted; "train" serves the overfitting checks.
+        flip_test: average the predictions of the image and of its mirror image.
+        instance_score: how box and keypoint scores make the score of a person. "paper": box x mean (Eq. 5);
+            "released": box + mean + max; "classic": box x mean of the keypoint scores above 0.2; "box": box alone.
+        oks_nms_threshold: people whose OKS with a better-scored one exceeds it are dropped.
+        batch: images per forward pass.
+    """
+
+    split: Literal["train", "val"] = "val"
+    flip_test: bool = True
+    instance_score: Literal["released", "paper", "classic", "box"] = "released"
+    oks_nms_threshold: Annotated[float, Field(gt=0, le=1)] = 0.9
+    batch: Annotated[int, Field(gt=0)] = 64

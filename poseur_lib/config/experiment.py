@@ -1,0 +1,65 @@
+"""What one run of the store is."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from poseur_lib.config.base import Frozen
+from poseur_lib.config.data import DataConfig
+from poseur_lib.config.evaluation import EvaluationConfig
+from poseur_lib.config.model import ModelConfig, NarrowResNetConfig, ResNetConfig
+from poseur_lib.config.training import PretextConfig, TrainConfig
+
+Seed = Annotated[int, Field(ge=0)]
+
+
+class PretextRunConfig(Frozen):
+    """A run that pretrains a backbone on part segmentation."""
+
+    kind: Literal["pretext"] = "pretext"
+    data: DataConfig = DataConfig()
+    backbone: Annotated[ResNetConfig | NarrowResNetConfig, Field(discriminator="kind")] = NarrowResNetConfig(
+        weights="none"
+    )
+    pretext: PretextConfig = PretextConfig()
+
+    @property
+    def name(self) -> str:
+        """Readable part of the run id."""
+        height, width = self.data.input_size
+        return f"pretext_{self.backbone.name}_{height}x{width}"
+
+
+class ExperimentConfig(Frozen):
+    """A run that trains one model and evaluates it: every number of it."""
+
+    kind: Literal["experiment"] = "experiment"
+    seed: Seed = 0
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    pretext: PretextConfig | None = None
+
+    @property
+    def name(self) -> str:
+        """Readable part of the run id."""
+        height, width = self.data.input_size
+        return f"{self.model.head.kind}_{self.model.backbone.name}_{height}x{width}_seed{self.seed}"
+
+    @property
+    def pretext_run(self) -> PretextRunConfig | None:
+        """The run whose backbone this one starts from."""
+        if self.pretext is None:
+            return None
+        backbone = self.model.backbone.with_changes(weights="none")
+        return PretextRunConfig(data=self.data, backbone=backbone, pretext=self.pretext)
+
+    @model_validator(mode="after")
+    def _pretext_where_it_is_used(self) -> "ExperimentConfig":
+        if (self.model.backbone.weights == "pretext") != (self.pretext is not None):
+            raise ValueError(
+                f"backbone weights {self.model.backbone.weights!r} and pretext {self.pretext!r}: "
+                "a pretext is given exactly when the backbone starts from it"
+            )
+        return self

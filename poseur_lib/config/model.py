@@ -1,0 +1,147 @@
+"""The model's knobs: a backbone, and a head from a tagged union."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from poseur_lib.config.base import Frozen
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Weights = Literal["none", "imagenet", "pretext"]
+Level = Literal["res2", "res3", "res4", "res5"]
+
+
+class ResNetConfig(Frozen):
+    """torchvision's ResNet; `weights` says what it starts from."""
+
+    kind: Literal["resnet"] = "resnet"
+    depth: Literal[18, 34, 50, 101, 152] = 50
+    weights: Weights = "imagenet"
+
+    @property
+    def name(self) -> str:
+        """The name that run ids and tables print."""
+        return f"resnet{self.depth}"
+
+
+class NarrowResNetConfig(Frozen):
+    """A residual network of basic blocks with free widths, for the profiles that train on a CPU."""
+
+    kind: Literal["narrow_resnet"] = "narrow_resnet"
+    widths: tuple[Positive, Positive, Positive, Positive] = (16, 32, 64, 128)
+    blocks: tuple[Positive, Positive, Positive, Positive] = (1, 1, 1, 1)
+    weights: Literal["none", "pretext"] = "pretext"
+
+    @property
+    def name(self) -> str:
+        """The name that run ids and tables print."""
+        return f"narrow{self.widths[0]}"
+
+
+class NoNoise(Frozen):
+    """No noisy reference points: one clean group of K queries."""
+
+    kind: Literal["none"] = "none"
+
+
+class ReleasedNoise(Frozen):
+    """Noisy reference points as released (Sec. 3.1 does not give the numbers).
+
+    Beside the clean group stand `groups` noisy ones; `moved_points` x `groups` of all their points, drawn anew each
+    step and alike for the whole batch, move by N(0, variance) clipped to +-`clip`, and end inside `bounds`.
+    """
+
+    kind: Literal["released"] = "released"
+    groups: Positive = 3
+    moved_points: Positive = 4
+    variance: Annotated[float, Field(gt=0)] = 0.2
+    clip: Annotated[float, Field(gt=0)] = 1.0
+    bounds: tuple[float, float] = (-0.7, 1.7)
+
+
+class PaperNoise(Frozen):
+    """Noisy reference points as Sec. 3.1 words it: a second set of queries at uniform random coordinates."""
+
+    kind: Literal["paper"] = "paper"
+    groups: Positive = 1
+
+
+Noise = Annotated[NoNoise | ReleasedNoise | PaperNoise, Field(discriminator="kind")]
+
+
+class RLELossConfig(Frozen):
+    """Residual log-likelihood (Sec. 3.2).
+
+    Attributes:
+        log_phi_count: how often log phi of a keypoint enters. Paper: 1 (Eq. 2). Released code: 2, by broadcasting.
+        log_sigma_count: how often log sigma of a coordinate enters. Paper: 1. Released code: 2.
+        flow_prior_mean: mean of the flow's Gaussian prior on both axes. Paper: 0. Released code: 0.5.
+        decoder_weight: lambda of Eq. 4.
+    """
+
+    log_phi_count: Literal[1, 2] = 2
+    log_sigma_count: Literal[1, 2] = 2
+    flow_prior_mean: float = 0.5
+    flow_layers: Positive = 6
+    flow_hidden: Positive = 64
+    decoder_weight: Annotated[float, Field(ge=0)] = 1.0
+
+
+class PoseurConfig(Frozen):
+    """Poseur's head: neck, coarse stage, keypoint encoder, query decoder, scoring. Defaults: the released code.
+
+    Attributes:
+        embed_dims: C, width of the queries and of every neck map.
+        feature_levels: backbone maps that the decoder attends to (Table 1d).
+        decoder_layers: N_d (Table 1e).
+        self_attention: attention between the queries (supp. Table 2).
+        noise: noisy reference points (Table 1b).
+        coarse_features: what the coarse stage pools. Paper: the backbone's last map. Released code: the neck's.
+        coarse_fc: "l2_normalised" divides W x by the norm of x (released code); "plain" is a linear layer.
+        query_content: "released": LayerNorm(Linear([PE(coarse), PE(clipped coarse)])); "paper": PE(coarse).
+        class_embedding: "positional": added in every attention (released code); "content": once (Sec. 3.1).
+        output_branch: "released": refined point plus a second branch; "paper": the refined point alone.
+        keypoint_score: "rle": mean of 1 - sigma (released default); "laplace": Eq. 8.
+        score_radius: a of Eq. 8, a fraction of the crop side.
+        flip_fusion: how two mirrored predictions merge: plain means, or the released types 1 and 2.
+    """
+
+    kind: Literal["poseur"] = "poseur"
+    embed_dims: Positive = 256
+    num_heads: Positive = 8
+    num_points: Positive = 4
+    ffn_dims: Positive = 1024
+    dropout: Share = 0.1
+    norm_groups: Positive = 32
+    feature_levels: tuple[Level, ...] = ("res2", "res3", "res4", "res5")
+    decoder_layers: Positive = 3
+    self_attention: bool = True
+    noise: Noise = ReleasedNoise()
+    coarse_features: Literal["neck", "backbone"] = "neck"
+    coarse_fc: Literal["l2_normalised", "plain"] = "l2_normalised"
+    query_content: Literal["released", "paper"] = "released"
+    class_embedding: Literal["positional", "content"] = "positional"
+    output_branch: Literal["released", "paper"] = "released"
+    loss: RLELossConfig = RLELossConfig()
+    keypoint_score: Literal["rle", "laplace"] = "rle"
+    score_radius: Annotated[float, Field(gt=0)] = 0.2
+    flip_fusion: Literal["mean", "type1", "type2"] = "mean"
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "PoseurConfig":
+        if self.embed_dims % self.num_heads or self.embed_dims % self.norm_groups or self.embed_dims % 4:
+            raise ValueError(
+                f"embed_dims {self.embed_dims} is not a multiple of 4, num_heads {self.num_heads}"
+                f" and norm_groups {self.norm_groups}"
+            )
+        if not self.feature_levels or list(self.feature_levels) != sorted(set(self.feature_levels)):
+            raise ValueError(f"feature_levels {self.feature_levels} must be distinct and ordered, finest first")
+        return self
+
+
+class ModelConfig(Frozen):
+    """A model is a backbone and a head."""
+
+    backbone: Annotated[ResNetConfig | NarrowResNetConfig, Field(discriminator="kind")] = ResNetConfig()
+    head: Annotated[PoseurConfig, Field()] = PoseurConfig()

@@ -1,0 +1,67 @@
+"""Schedule, optimiser, and the pretext task that plays ImageNet's part."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from poseur_lib.config.base import Frozen
+from poseur_lib.config.data import AugmentConfig
+
+Positive = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+class StepSchedule(Frozen):
+    """Learning rate x `factor` at each of `milestones` (epochs). Sec. 4.1: 255 and 310 of 325."""
+
+    kind: Literal["step"] = "step"
+    milestones: tuple[Positive, ...] = (255, 310)
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+
+class CosineSchedule(Frozen):
+    """Learning rate on a half cosine to zero over all steps."""
+
+    kind: Literal["cosine"] = "cosine"
+
+
+class TrainConfig(Frozen):
+    """The recipe of Sec. 4.1; what the paper leaves out is the released code's.
+
+    Attributes:
+        epochs: passes over the training people.
+        people_per_epoch: length of one pass where it is cut or stretched; None: every person once.
+        global_batch: people per optimiser step, over all devices and accumulation steps.
+        sampling_offsets_lr_factor: on the sampling offsets' projections (Sec. 4.1, after Deformable DETR).
+        warmup_steps, warmup_start_lr: linear warm-up of the learning rate.
+        gradient_clip: largest gradient norm; None as released.
+        augment: None trains on the plain crops.
+    """
+
+    epochs: Positive = 325
+    people_per_epoch: Positive | None = None
+    global_batch: Positive = 256
+    learning_rate: Rate = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    sampling_offsets_lr_factor: Rate = 0.1
+    schedule: Annotated[StepSchedule | CosineSchedule, Field(discriminator="kind")] = StepSchedule()
+    warmup_steps: Annotated[int, Field(ge=0)] = 500
+    warmup_start_lr: Rate = 1e-6
+    gradient_clip: Rate | None = None
+    augment: AugmentConfig | None = AugmentConfig()
+
+
+class PretextConfig(Frozen):
+    """Part segmentation on generated people: what a backbone knows before it meets a keypoint.
+
+    It favours no method under study: no keypoint, no heatmap, no regression. One run serves every variant.
+    """
+
+    epochs: Positive = 4
+    people_per_epoch: Positive | None = None
+    global_batch: Positive = 32
+    learning_rate: Rate = 2e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    seed: Annotated[int, Field(ge=0)] = 0
+    augment: AugmentConfig = AugmentConfig(half_body_probability=0.0)
