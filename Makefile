@@ -1,0 +1,57 @@
+# make study | test | test-all | lint | lock | notebooks-strip | clean
+# VENV=dir uses an existing environment; PYTHON=name is the Python 3.11 or 3.12 that creates .venv (tools/install.sh).
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# No rule names a file: the folder's path, and VENV, may hold spaces.
+export VENV PYTHON
+BIN := $(if $(VENV),$(VENV),.venv)/bin
+POSEUR := "$(BIN)/poseur"
+# Two test processes of one thread each; the linear algebra libraries would otherwise start one thread a core in both.
+PYTEST := OMP_NUM_THREADS=1 "$(BIN)/python" -m pytest -n 2 --dist worksteal --durations 10
+
+.PHONY: help install study test test-slow test-all lint lock notebooks-strip clean
+
+help:
+	@echo "make study            install, run the smoke profile of every table, render reports/smoke/index.html"
+	@echo "make test             install, run the tests (under 10 minutes)"
+	@echo "make test-all         the slow tests too (under 45 minutes)"
+	@echo "make lint             check style"
+	@echo "make lock             resolve pyproject.toml into requirements.lock again"
+	@echo "make notebooks-strip  remove outputs from notebooks/"
+	@echo "make clean            remove caches and what the smoke profile wrote"
+
+install:
+	@tools/install.sh
+
+study: install
+	@$(POSEUR) study run --profile smoke
+	@$(POSEUR) report --profile smoke
+	@echo
+	@echo "Report: $$PWD/reports/smoke/index.html"
+	@echo "Smoke proves the plumbing and is no evidence. Next, models that are trained long enough to compare:"
+	@printf '  %q study run --profile mini && %q report --profile mini\n' $(POSEUR) $(POSEUR)
+
+test: install
+	@$(PYTEST) -m "not slow"
+
+# pytest exits 5 where no test is marked slow.
+test-slow: install
+	@$(PYTEST) -m slow || [ $$? -eq 5 ]
+
+test-all: test test-slow
+
+lint: install
+	@"$(BIN)/python" -m ruff check .
+
+lock: install
+	@"$(BIN)/python" tools/lock.py
+
+notebooks-strip: install
+	@"$(BIN)/python" -m nbstripout notebooks/*.ipynb
+
+clean:
+	rm -rf build dist ./*.egg-info .pytest_cache .ruff_cache .hypothesis lightning_logs runs/smoke reports/smoke
+	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +

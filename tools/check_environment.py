@@ -1,0 +1,56 @@
+"""Say in one line which of pyproject.toml's requirements this Python's environment does not meet.
+
+With `--editable`: exit 1, saying nothing, unless poseur_lib is installed here from this very folder.
+Needs nothing but the standard library and pip, as it runs in environments that others made.
+"""
+
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def unmet(requirements: list[str]) -> list[str]:
+    """Those of `requirements` that the environment does not meet, each with the version found."""
+    from pip._vendor.packaging.requirements import Requirement
+
+    problems = []
+    for requirement in map(Requirement, requirements):
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            problems.append(f"{requirement} (missing)")
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            problems.append(f"{requirement} ({version})")
+    return problems
+
+
+def is_editable() -> bool:
+    """Whether importing poseur_lib from elsewhere gives this folder's."""
+    try:
+        location = metadata.distribution("poseur_lib").read_text("direct_url.json") or ""
+    except metadata.PackageNotFoundError:
+        return False
+    return ROOT.as_uri() in location and '"editable": true' in location
+
+
+def main() -> int:
+    if "--editable" in sys.argv[1:]:
+        return 0 if is_editable() else 1
+    tables = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = tables["project"]
+    requirements = project["dependencies"] + project["optional-dependencies"]["test"]
+    try:
+        problems = unmet(requirements + tables["build-system"]["requires"])
+    except ModuleNotFoundError as error:
+        problems = [f"pip ({error})"]
+    if problems:
+        print(f"install: {sys.prefix} does not meet: {', '.join(problems)}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
