@@ -1,0 +1,1 @@
+"""A data set is a folder in COCO's layout; here it is indexed, checked, cropped and augmented."""

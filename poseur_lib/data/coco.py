@@ -1,0 +1,198 @@
+"""The people of a folder in COCO's layout: `annotations/*.json` beside `train2017/` and `val2017/`."""
+
+import contextlib
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+from pycocotools.coco import COCO
+
+from poseur_lib.data.annotations import (
+    dataset_problems,
+    detection_problems,
+    load_annotations,
+    load_json,
+    person_category,
+)
+from poseur_lib.errors import UserError
+from poseur_lib.keypoints import KeypointSet
+
+Split = Literal["train", "val"]
+SPLITS: tuple[Split, ...] = ("train", "val")
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """One box to crop: a labelled person, or a detection (then the last four fields are None).
+
+    Attributes:
+        box: (x, y, w, h) in image pixels.
+        bbox_score: the detector's score; 1 for a labelled person.
+        keypoints_image: (x, y) in image pixels; (0, 0) where not labelled.
+        visibility: 0 not labelled, 1 labelled but hidden, 2 visible.
+        area: the annotation's area in square image pixels (of the person's mask), which OKS uses.
+    """
+
+    image_id: int
+    image_path: Path
+    box: tuple[float, float, float, float]
+    bbox_score: float = 1.0
+    annotation_id: int | None = None
+    keypoints_image: Float[np.ndarray, "K 2"] | None = None
+    visibility: Int[np.ndarray, "K"] | None = None
+    area: float | None = None
+
+
+class CocoPeople:
+    """One split of a data set, indexed with pycocotools and checked.
+
+    Attributes:
+        coco: the pycocotools index, for evaluation.
+        category_id: the category that has the keypoints (1 in COCO).
+
+    Raises:
+        UserError: folder or annotation file missing, malformed JSON, a bad entry (named by its id), or a number of
+            keypoints other than the keypoint set's.
+    """
+
+    def __init__(self, root: Path, split: Split, keypoints: KeypointSet) -> None:
+        if not root.is_dir():
+            raise UserError(f"{root}: no such data set folder")
+        self.root, self.split, self.keypoints = root, split, keypoints
+        path = annotation_path(root, split)
+        dataset = load_annotations(path)
+        self.category_id, num_keypoints = person_category(dataset, path)
+        if num_keypoints != keypoints.num_keypoints:
+            raise UserError(
+                f"{path}: people have {num_keypoints} keypoints, "
+                f"but keypoint set {keypoints.name!r} has {keypoints.num_keypoints}"
+            )
+        for problem in dataset_problems(dataset, self.category_id, num_keypoints):
+            raise UserError(f"{path}: {problem}")
+        self.coco = index(dataset, self.category_id)
+
+    @property
+    def image_folder(self) -> Path:
+        """Where the images of the split lie."""
+        return self.root / f"{self.split}2017"
+
+    def people(self) -> list[Person]:
+        """The labelled people as COCO top-down training takes them.
+
+        Crowds, people without labelled keypoints, and boxes that are empty once clipped to the image are left out.
+        Order: images, then annotations, as in the file.
+        """
+        people = []
+        for image_id in self.coco.getImgIds():
+            ids = self.coco.getAnnIds(imgIds=image_id, catIds=self.category_id, iscrowd=False)
+            for entry in self.coco.loadAnns(ids):
+                box = clip_box(entry["bbox"], self.coco.imgs[image_id])
+                if entry["num_keypoints"] > 0 and entry["area"] > 0 and box is not None:
+                    people.append(self._person(entry, box))
+        return people
+
+    def _person(self, entry: dict[str, Any], box: tuple[float, float, float, float]) -> Person:
+        points = np.array(entry["keypoints"], np.float32).reshape(-1, 3)
+        visibility = points[:, 2].astype(np.int64)
+        return Person(
+            image_id=entry["image_id"],
+            image_path=self._image_path(entry["image_id"]),
+            box=box,
+            annotation_id=entry["id"],
+            keypoints_image=np.where(visibility[:, None] > 0, points[:, :2], np.float32(0)),
+            visibility=visibility,
+            area=float(entry["area"]),
+        )
+
+    def detections(self, path: Path | None = None, min_score: float = 0.0) -> list[Person]:
+        """The boxes of a detector's COCO results file, people only, on this split's images; boxes are not clipped.
+
+        Args:
+            path: the file; `annotations/person_detections_{split}2017.json` of the data set if None.
+            min_score: detections with a lower score are left out.
+
+        Raises:
+            UserError: file missing or malformed, a bad entry (named by its position), or no detection on these images.
+        """
+        path = detection_path(self.root, self.split) if path is None else path
+        entries = load_json(path)
+        for problem in detection_problems(entries):
+            raise UserError(f"{path}: {problem}")
+        people = [
+            Person(
+                image_id=entry["image_id"],
+                image_path=self._image_path(entry["image_id"]),
+                box=tuple(float(value) for value in entry["bbox"]),
+                bbox_score=float(entry["score"]),
+            )
+            for entry in entries
+            if entry.get("category_id", 1) == 1
+            and entry["score"] >= min_score
+            and entry["image_id"] in self.coco.imgs
+            and min(entry["bbox"][2:]) > 0
+        ]
+        if not people:
+            raise UserError(f"{path}: no detection of a person on the {len(self.coco.imgs)} images of {self.split}")
+        return people
+
+    def _image_path(self, image_id: int) -> Path:
+        return self.image_folder / self.coco.imgs[image_id]["file_name"]
+
+    def fingerprint(self) -> str:
+        """What the data set holds, as 16 hexadecimal digits that do not depend on where it lies.
+
+        It covers the annotation and detector files of both splits byte by byte (image names and sizes are in them),
+        not the images themselves.
+        """
+        return fingerprint(self.root)
+
+
+def fingerprint(root: Path) -> str:
+    """See `CocoPeople.fingerprint`; a file that is missing counts as such."""
+    digest = hashlib.sha256()
+    for path in [place(root, split) for split in SPLITS for place in (annotation_path, detection_path)]:
+        content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
+        digest.update(f"{path.name} {content}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def annotation_path(root: Path, split: Split) -> Path:
+    """COCO's keypoint annotation file of a split."""
+    return root / "annotations" / f"person_keypoints_{split}2017.json"
+
+
+def detection_path(root: Path, split: Split) -> Path:
+    """The data set's own detector file of a split."""
+    return root / "annotations" / f"person_detections_{split}2017.json"
+
+
+def index(dataset: dict[str, Any], category_id: int) -> COCO:
+    """A pycocotools index over the annotations of one category, with the optional keys filled in."""
+    annotations = [
+        {
+            **entry,
+            "category_id": category_id,
+            "iscrowd": entry.get("iscrowd", 0),
+            "num_keypoints": entry.get("num_keypoints", sum(value > 0 for value in entry["keypoints"][2::3])),
+        }
+        for entry in dataset["annotations"]
+        if entry.get("category_id", category_id) == category_id
+    ]
+    coco = COCO()
+    coco.dataset = {"info": {}, **dataset, "annotations": annotations}
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco.createIndex()
+    return coco
+
+
+def clip_box(box: list[float], image: dict[str, Any]) -> tuple[float, float, float, float] | None:
+    """(x, y, w, h) cut to the image (0 .. width - 1, 0 .. height - 1), as the released code does it; None if empty."""
+    x, y, width, height = box
+    left, top = max(0.0, float(x)), max(0.0, float(y))
+    right = min(image["width"] - 1.0, left + max(0.0, float(width)))
+    bottom = min(image["height"] - 1.0, top + max(0.0, float(height)))
+    return (left, top, right - left, bottom - top) if right > left and bottom > top else None
