@@ -55,14 +55,17 @@ supported "$venv/bin/python" ||
     fail "$venv holds $("$venv/bin/python" --version 2>&1), not 3.11 or 3.12: remove it, or give another VENV="
 
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
+
+# setuptools warns at every editable install that a folder may be named like the package.
+install_poseur_lib() { PYTHONWARNINGS=ignore pip install --quiet --no-deps --no-build-isolation --editable .; }
 if [ "$existing" = no ]; then
     pip install --quiet --progress-bar off --require-hashes -r requirements.lock
-    pip install --quiet --no-deps --no-build-isolation --editable .
+    install_poseur_lib
     printf '%s\n' "$wanted" > "$stamp"
 else
     "$venv/bin/python" tools/check_environment.py
     if ! "$venv/bin/python" tools/check_environment.py --editable; then
-        pip install --quiet --no-deps --no-build-isolation --editable .
+        install_poseur_lib
     fi
 fi
 echo "install: $venv is ready"
