@@ -1,9 +1,11 @@
 """The strict base of every configuration, and how one is changed."""
 
 import json
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+
+Config = TypeVar("Config", bound="Frozen")
 
 
 class Frozen(BaseModel):
@@ -14,7 +16,7 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 
-    def with_changes(self, **changes: Any) -> Self:
+    def with_changes(self: Config, **changes: Any) -> Config:
         """A copy in which the named fields are replaced.
 
         A name may be a dotted path (`{"head.dropout": 0.0}`); a value may be a configuration node, a JSON value

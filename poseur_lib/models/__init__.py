@@ -1,0 +1,1 @@
+"""Models: a backbone and a head under one contract."""

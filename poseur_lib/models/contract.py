@@ -1,0 +1,144 @@
+"""The one contract of every model: a backbone makes maps, a head makes poses.
+
+Training, evaluation, flip test, costs and reports speak to `PoseModel` and `PoseHead` only; none of them asks which
+method it is. A head owns its targets, its loss, the merging of mirrored outputs, its decoding and its crop rule.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, Literal, NamedTuple, TypeVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from poseur_lib.data.crop import CropRule
+
+FeatureMaps = Sequence[Float[Tensor, "B _C _H _W"]]
+Outputs = TypeVar("Outputs")
+
+
+@dataclass(frozen=True)
+class LayerPrediction:
+    """What one stage of a model predicts.
+
+    Attributes:
+        keypoints: (x, y) in [0, 1] of the crop; points outside the crop lie outside that range.
+        sigma: the network's scale output per axis, a fraction of the crop side, in (0, 1).
+    """
+
+    keypoints: Float[Tensor, "N K 2"]
+    sigma: Float[Tensor, "N K 2"]
+
+
+@dataclass(frozen=True)
+class PosePrediction:
+    """What every model predicts.
+
+    Attributes:
+        keypoints: (x, y) in `frame`: [0, 1] of the crop, or pixels of the original image.
+        keypoint_scores: confidence; its scale is the method's own.
+        sigma: scale output of the last stage, always a fraction of the crop side; None where the method has none.
+        coarse: Poseur's FC proposal.
+        layers: one prediction per decoder layer, in order; the last one is `keypoints` before any flip fusion.
+        frame: the frame of `keypoints` (`coarse` and `layers` are always in the crop frame).
+    """
+
+    keypoints: Float[Tensor, "N K 2"]
+    keypoint_scores: Float[Tensor, "N K"]
+    sigma: Float[Tensor, "N K 2"] | None = None
+    coarse: LayerPrediction | None = None
+    layers: tuple[LayerPrediction, ...] = ()
+    frame: Literal["crop", "image"] = "crop"
+
+    def to_image(
+        self, center: Float[Tensor, "N 2"], box_scale: Float[Tensor, "N 2"]
+    ) -> "PosePrediction":
+        """The same prediction with `keypoints` in pixels of the original image.
+
+        Args:
+            center: centre of the crop in image pixels.
+            box_scale: size (width, height) of the crop in units of 200 image pixels, as the released code has it.
+        """
+        if self.frame != "crop":
+            raise ValueError(f"frame is {self.frame!r}, expected 'crop'")
+        side = box_scale * 200.0
+        keypoints = self.keypoints * side[:, None] + (center - 0.5 * side)[:, None]
+        return replace(self, keypoints=keypoints, frame="image")
+
+
+class PoseTargets(NamedTuple):
+    """Ground truth of a batch of crops; a head derives what it needs from it.
+
+    Attributes:
+        keypoints: (x, y) in [0, 1] of the crop, beyond that range outside it.
+        inside: labelled and inside the crop.
+    """
+
+    keypoints: Float[Tensor, "B K 2"]
+    inside: Bool[Tensor, "B K"]
+
+
+class LossTerms(NamedTuple):
+    """`total` is what is minimised; `terms` are its summands by name, for logs and for error messages."""
+
+    total: Float[Tensor, ""]
+    terms: Mapping[str, Float[Tensor, ""]]
+
+
+class PoseHead(nn.Module, ABC, Generic[Outputs]):
+    """Everything after the backbone. `Outputs` is what the network gives before mirrored passes are merged."""
+
+    crop_rule = CropRule()
+
+    @abstractmethod
+    def forward(self, features: FeatureMaps) -> Outputs:
+        """Inference outputs of a batch of crops."""
+
+    @abstractmethod
+    def loss(self, features: FeatureMaps, targets: PoseTargets) -> LossTerms:
+        """The training loss of a batch."""
+
+    @abstractmethod
+    def merge_flipped(self, outputs: Outputs, flipped: Outputs, flip_index: Int[Tensor, " K"]) -> Outputs:
+        """Outputs of an image and of its mirror image, as one; `flip_index` maps left keypoints to right ones."""
+
+    @abstractmethod
+    def decode(self, outputs: Outputs) -> PosePrediction:
+        """Poses in the crop frame."""
+
+    def slow_parameters(self) -> Sequence[nn.Parameter]:
+        """Parameters that train at `TrainConfig.sampling_offsets_lr_factor` times the learning rate."""
+        return ()
+
+
+class PoseModel(nn.Module):
+    """A backbone and a head.
+
+    Args:
+        backbone: maps images [B, 3, H, W] to feature maps, finest first.
+        head: makes poses of them.
+        flip_index: the keypoint set's left-right permutation.
+    """
+
+    def __init__(self, *, backbone: nn.Module, head: PoseHead, flip_index: Sequence[int]) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.flip_index = tuple(flip_index)
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> PosePrediction:
+        """Poses in [0, 1] of each crop; `images` are RGB, normalised by ImageNet's mean and deviation."""
+        return self.head.decode(self.head(self.backbone(images)))
+
+    def predict_flipped(self, images: Float[Tensor, "B 3 H W"]) -> PosePrediction:
+        """Flip test: the images and their mirror images, merged by the head."""
+        flip_index = torch.tensor(self.flip_index, device=images.device)
+        outputs = self.head(self.backbone(images))
+        flipped = self.head(self.backbone(images.flip(3)))
+        return self.head.decode(self.head.merge_flipped(outputs, flipped, flip_index))
+
+    def loss(self, images: Float[Tensor, "B 3 H W"], targets: PoseTargets) -> LossTerms:
+        """The head's training loss on a batch."""
+        return self.head.loss(self.backbone(images), targets)

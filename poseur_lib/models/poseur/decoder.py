@@ -1,0 +1,154 @@
+"""Query decoder: self-attention among keypoints, EMSDA to the image, iterative refinement (Sec. 3.1)."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from poseur_lib.config.model import PoseurConfig
+from poseur_lib.models.contract import LayerPrediction
+from poseur_lib.models.poseur.emsda import EMSDA
+from poseur_lib.models.poseur.encoder import Queries
+from poseur_lib.models.poseur.memory import Memory
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention among the keypoints of one query group."""
+
+    def __init__(self, embed_dims: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.num_heads, self.dropout = num_heads, dropout
+        self.in_proj = nn.Linear(embed_dims, 3 * embed_dims)
+        self.out_proj = nn.Linear(embed_dims, embed_dims)
+        for linear in (self.in_proj, self.out_proj):
+            nn.init.xavier_uniform_(linear.weight)
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, content: Float[Tensor, "N G K C"], query: Float[Tensor, "N G K C"]) -> Float[Tensor, "N G K C"]:
+        """Queries and keys are made of `query` (with its positional part), values of `content`."""
+        n, g, k, dims = content.shape
+        weight, bias = self.in_proj.weight, self.in_proj.bias
+        query_key = nn.functional.linear(query, weight[: 2 * dims], bias[: 2 * dims])
+        value = nn.functional.linear(content, weight[2 * dims :], bias[2 * dims :])
+        q, k_, v = (
+            x.reshape(n * g, k, self.num_heads, -1).transpose(1, 2) for x in (*query_key.chunk(2, dim=-1), value)
+        )
+        mixed = scaled_dot_product_attention(q, k_, v, dropout_p=self.dropout if self.training else 0.0)
+        return self.out_proj(mixed.transpose(1, 2).reshape(n, g, k, dims))
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention, cross-attention and FFN, each with residual, dropout and LayerNorm after it."""
+
+    def __init__(self, config: PoseurConfig) -> None:
+        super().__init__()
+        dims = config.embed_dims
+        self.self_attention = SelfAttention(dims, config.num_heads, config.dropout) if config.self_attention else None
+        self.self_norm = nn.LayerNorm(dims) if config.self_attention else None
+        self.cross_attention = EMSDA(dims, config.num_heads, len(config.feature_levels), config.num_points)
+        self.cross_norm = nn.LayerNorm(dims)
+        self.ffn = nn.Sequential(
+            nn.Linear(dims, config.ffn_dims),
+            nn.ReLU(inplace=True),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.ffn_dims, dims),
+        )
+        for linear in (self.ffn[0], self.ffn[3]):
+            nn.init.xavier_uniform_(linear.weight)
+        self.ffn_norm = nn.LayerNorm(dims)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self,
+        content: Float[Tensor, "N G K C"],
+        positional: Float[Tensor, "K C"] | None,
+        reference_points: Float[Tensor, "N G K 2"],
+        memory: Memory,
+        image_index: Int[Tensor, " N"],
+    ) -> Float[Tensor, "N G K C"]:
+        """The layer's output queries; `reference_points` are (x, y) in [0, 1] of the crop."""
+        if self.self_attention is not None:
+            mixed = self.self_attention(content, _with(content, positional))
+            content = self.self_norm(content + self.dropout(mixed))
+        query = _with(content, positional).flatten(1, 2)
+        sampled = self.cross_attention(query, reference_points.flatten(1, 2), memory, image_index)
+        content = self.cross_norm(content + self.dropout(sampled.view_as(content)))
+        return self.ffn_norm(content + self.dropout(self.ffn(content)))
+
+
+class OutputBranches(nn.Module):
+    """What a layer's queries say: the step of the reference point, the output's correction, and sigma.
+
+    The output's correction is the released code's second branch; the paper has the refined point alone.
+    """
+
+    def __init__(self, config: PoseurConfig) -> None:
+        super().__init__()
+        dims = config.embed_dims
+        self.step = _coordinate_branch(dims)
+        self.correction = None
+        if config.output_branch == "released":
+            self.correction = _coordinate_branch(dims)
+            self.correction.load_state_dict(self.step.state_dict())
+        self.sigma = nn.Sequential(nn.Linear(dims, dims), nn.Linear(dims, dims), nn.Linear(dims, 2))
+        nn.init.xavier_uniform_(self.sigma[2].weight, gain=0.01)
+
+    def forward(
+        self, content: Float[Tensor, "N G K C"], reference_points: Float[Tensor, "N G K 2"]
+    ) -> tuple[LayerPrediction, Float[Tensor, "N G K 2"]]:
+        """The layer's prediction (instances and groups flattened to one axis), and the next reference points."""
+        with torch.autocast(content.device.type, enabled=False):
+            content = content.float()
+            refined = (self.step(content) + inverse_sigmoid(reference_points)).sigmoid()
+            keypoints = refined if self.correction is None else refined + self.correction(content)
+            sigma = self.sigma(content).sigmoid()
+        return LayerPrediction(keypoints.flatten(0, 1), sigma.flatten(0, 1)), refined
+
+
+class QueryDecoder(nn.Module):
+    """N_d layers; each refines the reference points that the next one samples around."""
+
+    def __init__(self, config: PoseurConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
+        self.branches = nn.ModuleList(OutputBranches(config) for _ in range(config.decoder_layers))
+        for branch in self.branches[1:]:  # the coordinate branches of all layers start from the same values
+            branch.step.load_state_dict(self.branches[0].step.state_dict())
+            if branch.correction is not None:
+                branch.correction.load_state_dict(self.branches[0].correction.state_dict())
+
+    def forward(
+        self,
+        queries: Queries,
+        points: Float[Tensor, "N G K 2"],
+        memory: Memory,
+        image_index: Int[Tensor, " N"],
+    ) -> tuple[LayerPrediction, ...]:
+        """One prediction per layer, each with N x G rows.
+
+        The first layer samples around `points` as they are, and refines them from inside the crop.
+        """
+        content, sampled_at, reference_points = queries.content, points, points.clamp(0, 1)
+        predictions = []
+        for layer, branches in zip(self.layers, self.branches, strict=True):
+            content = layer(content, queries.positional, sampled_at, memory, image_index)
+            prediction, reference_points = branches(content, reference_points)
+            sampled_at = reference_points
+            predictions.append(prediction)
+        return tuple(predictions)
+
+
+def inverse_sigmoid(points: Float[Tensor, "*shape"], eps: float = 1e-5) -> Float[Tensor, "*shape"]:
+    """log(x / (1 - x)) with both shares kept above `eps`."""
+    points = points.clamp(0, 1)
+    return (points.clamp(min=eps) / (1 - points).clamp(min=eps)).log()
+
+
+def _with(content: Tensor, positional: Tensor | None) -> Tensor:
+    return content if positional is None else content + positional
+
+
+def _coordinate_branch(dims: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(dims, dims), nn.ReLU(inplace=True), nn.Linear(dims, dims), nn.ReLU(inplace=True), nn.Linear(dims, 2)
+    )

@@ -1,0 +1,131 @@
+"""Efficient multi-scale deformable attention (EMSDA, Eq. 1).
+
+Every head of every query is a weighted sum of L levels x S points x 4 corners rows of the flattened maps; that is what
+`embedding_bag` computes, so no sampled feature is ever stored and one map serves all heads and all instances of an
+image. The linear layer W^v is applied to the sums only: sampling commutes with it, which is the point of EMSDA.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import embedding_bag
+
+from poseur_lib.models.poseur.memory import Memory
+
+
+def sample_memory(
+    memory: Memory,
+    locations: Float[Tensor, "N Q M L S 2"],
+    weights: Float[Tensor, "N Q M L S"],
+    image_index: Int[Tensor, " N"],
+) -> Float[Tensor, "N Q M C"]:
+    """The inner double sum of Eq. 1: bilinear samples, weighted and added over levels and points.
+
+    Args:
+        memory: maps of B images.
+        locations: (x, y) in [0, 1] of each level's map; outside, the maps are zero.
+        weights: attention weights A.
+        image_index: the image of each of the N instances.
+    """
+    rows, row_weights = _corner_rows(memory, locations, weights)
+    rows = rows + image_index.view(-1, *[1] * (rows.dim() - 1)) * memory.values.shape[1]
+    bags = rows.shape[:3]
+    sums = embedding_bag(
+        rows.reshape(bags.numel(), -1),
+        memory.values.flatten(0, 1),
+        mode="sum",
+        per_sample_weights=row_weights.reshape(bags.numel(), -1).to(memory.values.dtype),
+    )
+    return sums.view(*bags, -1)
+
+
+def _corner_rows(memory: Memory, locations: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Row number and weight of the four cells around each location: both [N, Q, M, L, S, 4]."""
+    device = locations.device
+    size = torch.tensor([(w, h) for h, w in memory.sizes], device=device)[:, None]  # (L, 1, 2)
+    cells = torch.tensor([0, *(h * w for h, w in memory.sizes[:-1])], device=device)
+    start = cells.cumsum(0)[:, None, None]
+    position = locations.float() * size - 0.5
+    low = position.detach().floor()
+    high_share = position - low  # (..., 2), gradient flows through here
+    corner = torch.stack([low, low + 1], dim=-1)  # (..., 2 axes, 2 corners)
+    inside = (corner >= 0) & (corner < size[..., None])
+    share = torch.stack([1 - high_share, high_share], dim=-1) * inside
+    cell = corner.clamp(min=0).minimum((size - 1)[..., None].to(corner.dtype)).long()
+    row = cell[..., 1, :, None] * size[..., 0, None, None] + cell[..., 0, None, :]  # (..., y corner, x corner)
+    row_weights = share[..., 1, :, None] * share[..., 0, None, :] * weights[..., None, None]
+    return row.flatten(-2) + start, row_weights.flatten(-2)
+
+
+class EMSDA(nn.Module):
+    """Cross-attention of keypoint queries to multi-scale feature maps (Eq. 1).
+
+    Args:
+        embed_dims: C.
+        num_heads, num_levels, num_points: M, L, S.
+    """
+
+    def __init__(self, embed_dims: int, num_heads: int, num_levels: int, num_points: int) -> None:
+        super().__init__()
+        self.num_heads, self.num_levels, self.num_points = num_heads, num_levels, num_points
+        samples = num_heads * num_levels * num_points
+        self.sampling_offsets = nn.Linear(embed_dims, samples * 2)
+        self.attention_weights = nn.Linear(embed_dims, samples)
+        self.value_proj_weight = nn.Parameter(torch.empty(num_heads * embed_dims, embed_dims // num_heads))
+        self.value_proj_bias = nn.Parameter(torch.empty(num_heads, embed_dims // num_heads))
+        self.output_proj = nn.Linear(embed_dims, embed_dims)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Xavier uniform for every matrix; the offsets' bias puts head m on the m-th ray of a ring, point s at s+1."""
+        for matrix in (self.sampling_offsets.weight, self.attention_weights.weight, self.output_proj.weight):
+            nn.init.xavier_uniform_(matrix)
+        nn.init.xavier_uniform_(self.value_proj_weight)
+        nn.init.xavier_uniform_(self.value_proj_bias)
+        nn.init.zeros_(self.attention_weights.bias)
+        nn.init.zeros_(self.output_proj.bias)
+        angle = torch.arange(self.num_heads) * (2 * math.pi / self.num_heads)
+        ray = torch.stack([angle.cos(), angle.sin()], dim=-1)
+        ray = ray / ray.abs().max(dim=-1, keepdim=True).values
+        reach = torch.arange(1, self.num_points + 1)
+        ring = ray[:, None, None] * reach[None, None, :, None]
+        with torch.no_grad():
+            self.sampling_offsets.bias.copy_(ring.expand(-1, self.num_levels, -1, -1).flatten())
+
+    def sampling(
+        self,
+        query: Float[Tensor, "N Q C"],
+        reference_points: Float[Tensor, "N Q 2"],
+        sizes: tuple[tuple[int, int], ...],
+    ) -> tuple[Float[Tensor, "N Q M L S 2"], Float[Tensor, "N Q M L S"]]:
+        """Sampling locations in [0, 1] of each level's map, and attention weights that sum to 1 over levels and points.
+
+        An offset is counted in cells of its level.
+        """
+        shape = (*query.shape[:2], self.num_heads, self.num_levels, self.num_points)
+        offsets = self.sampling_offsets(query).view(*shape, 2)
+        cell = torch.tensor([(1 / w, 1 / h) for h, w in sizes], device=query.device)[:, None]
+        locations = reference_points[:, :, None, None, None].float() + offsets.float() * cell
+        attention = self.attention_weights(query).view(*shape[:3], -1).softmax(dim=-1).view(shape)
+        return locations, attention
+
+    def forward(
+        self,
+        query: Float[Tensor, "N Q C"],
+        reference_points: Float[Tensor, "N Q 2"],
+        memory: Memory,
+        image_index: Int[Tensor, " N"],
+    ) -> Float[Tensor, "N Q C"]:
+        """EMSDA(Q, p, x) of Eq. 1.
+
+        Args:
+            query: content plus positional query.
+            reference_points: (x, y) in [0, 1] of the image of `memory`.
+        """
+        locations, attention = self.sampling(query, reference_points, memory.sizes)
+        sums = sample_memory(memory, locations, attention, image_index)  # (N, Q, M, C)
+        projection = self.value_proj_weight.view(self.num_heads, -1, self.value_proj_weight.shape[1])
+        heads = torch.einsum("nqmc,mcd->nqmd", sums, projection.to(sums.dtype)) + self.value_proj_bias
+        return self.output_proj(heads.flatten(2))

@@ -1,0 +1,130 @@
+"""Poseur's head: neck, coarse stage, keypoint encoder, query decoder, losses and scores as one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from poseur_lib.config.model import NoNoise, PoseurConfig
+from poseur_lib.losses.rle import residual_log_likelihood
+from poseur_lib.models.backbones import LEVELS
+from poseur_lib.models.contract import FeatureMaps, LayerPrediction, LossTerms, PoseHead, PosePrediction, PoseTargets
+from poseur_lib.models.flow import RealNVP
+from poseur_lib.models.poseur.coarse import CoarseStage
+from poseur_lib.models.poseur.decoder import QueryDecoder
+from poseur_lib.models.poseur.encoder import KeypointEncoder
+from poseur_lib.models.poseur.memory import MemoryEmbedding, Neck
+from poseur_lib.models.poseur.noise import starting_points
+from poseur_lib.scoring.flip import fuse, unflip
+from poseur_lib.scoring.keypoint import laplace_scores, rle_scores
+
+
+class PoseurHead(PoseHead[PosePrediction]):
+    """Direct regression with queries (Fig. 3).
+
+    Args:
+        config: every knob; the defaults are the released code's.
+        num_keypoints: K.
+        channels: widths of the backbone's maps res2 to res5.
+    """
+
+    def __init__(self, config: PoseurConfig, num_keypoints: int, channels: Sequence[int]) -> None:
+        super().__init__()
+        self.config = config
+        self.levels = tuple(LEVELS.index(name) for name in config.feature_levels)
+        used = tuple(channels[level] for level in self.levels)
+        pooled = config.embed_dims if config.coarse_features == "neck" else channels[-1]
+        self.neck = Neck(used, config.embed_dims, config.norm_groups)
+        self.memory_embedding = MemoryEmbedding(len(used), config.embed_dims)
+        self.coarse_stage = CoarseStage(pooled, num_keypoints, config.coarse_fc == "l2_normalised")
+        self.keypoint_encoder = KeypointEncoder(config, num_keypoints)
+        self.decoder = QueryDecoder(config)
+        flow = config.loss
+        self.coarse_flow = RealNVP(flow.flow_layers, flow.flow_hidden, flow.flow_prior_mean)
+        self.decoder_flow = RealNVP(flow.flow_layers, flow.flow_hidden, flow.flow_prior_mean)
+
+    def stages(
+        self, features: FeatureMaps, *, noisy: bool = False
+    ) -> tuple[LayerPrediction, tuple[LayerPrediction, ...]]:
+        """The coarse proposal of each image, and the prediction of every decoder layer (B x G rows, group by group).
+
+        Args:
+            features: the backbone's maps of B images, one person each.
+            noisy: add the noisy query groups of training.
+        """
+        maps = self.neck([features[level] for level in self.levels])
+        coarse = self.coarse_stage(maps[-1] if self.config.coarse_features == "neck" else features[-1])
+        memory = self.memory_embedding(maps)
+        image_index = torch.arange(memory.values.shape[0], device=memory.values.device)
+        points = starting_points(self.config.noise if noisy else NoNoise(), coarse.keypoints.detach())
+        return coarse, self.decoder(self.keypoint_encoder(points), points, memory, image_index)
+
+    def forward(self, features: FeatureMaps) -> PosePrediction:
+        """Inference: the clean queries only."""
+        coarse, layers = self.stages(features)
+        last = layers[-1]
+        return PosePrediction(
+            keypoints=last.keypoints,
+            keypoint_scores=self._scores(last.sigma),
+            sigma=last.sigma,
+            coarse=coarse,
+            layers=layers,
+        )
+
+    def loss(self, features: FeatureMaps, targets: PoseTargets) -> LossTerms:
+        """Eq. 4: the coarse term, plus lambda times the sum over decoder layers; all query groups are supervised."""
+        coarse, layers = self.stages(features, noisy=True)
+        return self.loss_of(coarse, layers, targets)
+
+    def loss_of(
+        self, coarse: LayerPrediction, layers: tuple[LayerPrediction, ...], targets: PoseTargets
+    ) -> LossTerms:
+        """The loss of given predictions; layers have G rows per target row."""
+        weight = targets.inside.float()
+        groups = layers[0].keypoints.shape[0] // weight.shape[0]
+        many_weight, many_target = (x.repeat_interleave(groups, dim=0) for x in (weight, targets.keypoints))
+        terms = {"coarse": self._likelihood(coarse, targets.keypoints, weight, self.coarse_flow)}
+        for number, layer in enumerate(layers):
+            term = self._likelihood(layer, many_target, many_weight, self.decoder_flow)
+            terms[f"layer_{number}"] = self.config.loss.decoder_weight * term
+        return LossTerms(torch.stack(list(terms.values())).sum(), terms)
+
+    def merge_flipped(
+        self, outputs: PosePrediction, flipped: PosePrediction, flip_index: Int[Tensor, " K"]
+    ) -> PosePrediction:
+        """Fuses the last layers; `coarse` and `layers` stay those of the image itself."""
+        last = outputs.layers[-1]
+        mirrored = unflip(flipped.layers[-1], flip_index)
+        keypoints, scores = fuse(last, mirrored, self.config.flip_fusion, self.config.score_radius)
+        if scores is None:
+            scores = 0.5 * (self._scores(last.sigma) + self._scores(mirrored.sigma))
+        return replace(
+            outputs, keypoints=keypoints, keypoint_scores=scores, sigma=0.5 * (last.sigma + mirrored.sigma)
+        )
+
+    def decode(self, outputs: PosePrediction) -> PosePrediction:
+        """Regression has nothing to decode."""
+        return outputs
+
+    def slow_parameters(self) -> Sequence[nn.Parameter]:
+        """The sampling offsets' projections (Sec. 4.1)."""
+        return [p for layer in self.decoder.layers for p in layer.cross_attention.sampling_offsets.parameters()]
+
+    def _scores(self, sigma: Float[Tensor, "N K 2"]) -> Float[Tensor, "N K"]:
+        if self.config.keypoint_score == "laplace":
+            return laplace_scores(sigma, self.config.score_radius)
+        return rle_scores(sigma)
+
+    def _likelihood(self, prediction: LayerPrediction, target: Tensor, weight: Tensor, flow: RealNVP) -> Tensor:
+        with torch.autocast(target.device.type, enabled=False):
+            return residual_log_likelihood(
+                prediction.keypoints.float(),
+                prediction.sigma.float(),
+                target,
+                weight,
+                flow,
+                log_phi_count=self.config.loss.log_phi_count,
+                log_sigma_count=self.config.loss.log_sigma_count,
+            )

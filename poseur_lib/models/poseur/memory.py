@@ -1,0 +1,62 @@
+"""Neck and memory: what the decoder attends to."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from poseur_lib.models.contract import FeatureMaps
+from poseur_lib.models.poseur.positional import map_encoding
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The feature pyramids of B images, flattened to rows: levels finest first, cells row by row.
+
+    Attributes:
+        values: one row per cell; P is the number of cells of all levels.
+        sizes: (height, width) of each level.
+    """
+
+    values: Float[Tensor, "B P C"]
+    sizes: tuple[tuple[int, int], ...]
+
+
+class Neck(nn.Module):
+    """Brings every level to C channels: 1x1 convolution and group norm. There are no encoder layers."""
+
+    def __init__(self, in_channels: tuple[int, ...], embed_dims: int, norm_groups: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(width, embed_dims, 1, bias=False) for width in in_channels)
+        self.norms = nn.ModuleList(nn.GroupNorm(norm_groups, embed_dims) for _ in in_channels)
+        for conv in self.convs:
+            nn.init.xavier_uniform_(conv.weight)
+
+    def forward(self, features: FeatureMaps) -> list[Tensor]:
+        """Maps of C channels at the sizes of `features`."""
+        return [norm(conv(x)) for x, conv, norm in zip(features, self.convs, self.norms, strict=True)]
+
+
+class MemoryEmbedding(nn.Module):
+    """Adds to every cell the encoding of its place and of its level."""
+
+    def __init__(self, levels: int, embed_dims: int) -> None:
+        super().__init__()
+        self.level_embedding = nn.Parameter(torch.randn(levels, embed_dims))
+        self._cache: dict[tuple, Tensor] = {}
+
+    def forward(self, maps: list[Float[Tensor, "B C _H _W"]]) -> Memory:
+        """Memory of the neck's maps."""
+        sizes = tuple((x.shape[2], x.shape[3]) for x in maps)
+        rows = torch.cat([x.flatten(2) for x in maps], dim=2).transpose(1, 2)  # (B, P, C)
+        place = self._place(sizes, maps[0].shape[1], maps[0].device)
+        cells = torch.tensor([h * w for h, w in sizes], device=rows.device)
+        level = self.level_embedding.repeat_interleave(cells, dim=0, output_size=rows.shape[1])
+        return Memory(rows + (place + level), sizes)
+
+    def _place(self, sizes: tuple[tuple[int, int], ...], dims: int, device: torch.device) -> Tensor:
+        key = (sizes, dims, device)
+        if key not in self._cache:
+            self._cache[key] = torch.cat([map_encoding(h, w, dims, device) for h, w in sizes])
+        return self._cache[key]

@@ -1,0 +1,1 @@
+"""Scores of keypoints and of people, and the fusion of mirrored predictions."""

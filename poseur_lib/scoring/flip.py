@@ -1,0 +1,47 @@
+"""Flip test: one pose from the image's and its mirror image's, as the released code's three fusions."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from poseur_lib.models.contract import LayerPrediction
+from poseur_lib.scoring.keypoint import laplace_scores, rle_scores
+
+FlipFusion = Literal["mean", "type1", "type2"]
+TYPE2_WEIGHT = 0.7
+
+
+def unflip(prediction: LayerPrediction, flip_index: Int[Tensor, " K"]) -> LayerPrediction:
+    """A prediction on the mirror image, back in the frame of the image: x becomes 1 - x, left becomes right."""
+    x, y = prediction.keypoints[:, flip_index].unbind(dim=-1)
+    return LayerPrediction(torch.stack([1 - x, y], dim=-1), prediction.sigma[:, flip_index])
+
+
+def fuse(
+    image: LayerPrediction, mirrored: LayerPrediction, fusion: FlipFusion, radius: float = 0.2
+) -> tuple[Float[Tensor, "N K 2"], Float[Tensor, "N K"] | None]:
+    """Fused keypoints, and the fused score where the fusion defines one (types 1 and 2).
+
+    "mean": plain mean of the coordinates. "type1": weights s = mean(1 - sigma), score (s s' (1 - |s - s'|))^2.
+    "type2": weights p^5 with p = 0.7 times Eq. 8, score the mean of the two p.
+
+    Args:
+        image, mirrored: predictions in the same frame (see `unflip`).
+        radius: `a` of Eq. 8.
+    """
+    points = torch.stack([image.keypoints, mirrored.keypoints])
+    sigmas = torch.stack([image.sigma, mirrored.sigma])
+    if fusion == "mean":
+        return points.mean(dim=0), None
+    if fusion == "type1":
+        s = rle_scores(sigmas)
+        score = (s[0] * s[1] * (1 - (s[0] - s[1]).abs())).square()
+        return _weighted(points, s, 1e-9), score
+    p = TYPE2_WEIGHT * laplace_scores(sigmas, radius)
+    return _weighted(points, p**5, 1e-10), p.mean(dim=0)
+
+
+def _weighted(points: Tensor, weights: Tensor, eps: float) -> Tensor:
+    return (points * weights[..., None]).sum(dim=0) / (weights.sum(dim=0) + eps)[..., None]

@@ -1,0 +1,30 @@
+"""The score of a person from its box and its keypoints."""
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+InstanceRule = Literal["released", "paper", "classic", "box"]
+CLASSIC_THRESHOLD = 0.2
+
+
+def instance_scores(
+    bbox_scores: Float[np.ndarray, " N"], keypoint_scores: Float[np.ndarray, "N K"], rule: InstanceRule
+) -> Float[np.ndarray, " N"]:
+    """Scores by which people are ranked in AP.
+
+    Args:
+        bbox_scores: confidence of the detector.
+        keypoint_scores: any keypoint score.
+        rule: "paper": box x mean (Eq. 5). "released": box + mean + max, as all released Poseur configurations.
+            "classic": box x mean of the keypoint scores above 0.2, 0 where none is. "box": box alone.
+    """
+    if rule == "box":
+        return bbox_scores
+    if rule == "paper":
+        return bbox_scores * keypoint_scores.mean(axis=1)
+    if rule == "released":
+        return bbox_scores + keypoint_scores.mean(axis=1) + keypoint_scores.max(axis=1)
+    counted = keypoint_scores > CLASSIC_THRESHOLD
+    return bbox_scores * (keypoint_scores * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
