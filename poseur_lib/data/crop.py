@@ -1,6 +1,6 @@
 """From a person's box to the network's input and back: pure geometry, as the released code does it.
 
-Two frames: `_image` is pixels of the original image, `_px` pixels of the crop. Points are (x, y), sizes (height, width).
+Two frames: `_image` is pixels of the original image, `_px` of the crop. Points are (x, y), sizes (height, width).
 A crop is named by its centre (image pixels) and its box scale, (width, height) of the cropped region in units of 200
 image pixels, as the released code and its result files store it.
 """

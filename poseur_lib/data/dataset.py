@@ -1,0 +1,206 @@
+"""Crops of people as torch samples, and the order in which an epoch takes them."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from poseur_lib.config.data import AugmentConfig
+from poseur_lib.data.augment import Placement, augment_colours, augmentation_rng, place_crop
+from poseur_lib.data.coco import Person
+from poseur_lib.data.crop import (
+    CropRule,
+    box_to_center_scale,
+    crop_image,
+    crop_matrix,
+    inside_crop,
+    mirror_matrix,
+    transform_points,
+)
+from poseur_lib.data.images import read_image
+from poseur_lib.keypoints import KeypointSet
+
+cv2.setNumThreads(0)  # data workers are the parallelism; OpenCV's own threads only get in their way
+
+IMAGE_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet, RGB, of values in 0..1
+IMAGE_STD = np.array([0.229, 0.224, 0.225], np.float32)
+SampleKey = int | tuple[int, int]
+
+
+class PoseBatch(NamedTuple):
+    """People as a model sees them; a dataset yields it without the leading B.
+
+    Attributes:
+        images: RGB crops, ImageNet-normalised.
+        keypoints: (x, y) in [0, 1] of the crop (crop pixels over its width and height); beyond that range outside.
+        visibility: 0 not labelled, 1 labelled but hidden, 2 visible.
+        inside: labelled and within the crop, which is the released code's target weight.
+        index: position in `dataset.people`.
+        center: centre of the cropped region, (x, y) in image pixels (of the mirrored image, where that was mirrored).
+        box_scale: (w, h) of the cropped region in units of 200 image pixels.
+    """
+
+    images: Float[Tensor, "*B 3 H W"]
+    keypoints: Float[Tensor, "*B K 2"]
+    visibility: Int[Tensor, "*B K"]
+    inside: Bool[Tensor, "*B K"]
+    index: Int[Tensor, "*B"]
+    center: Float[Tensor, "*B 2"]
+    box_scale: Float[Tensor, "*B 2"]
+
+
+class PoseCrops(Dataset[PoseBatch]):
+    """The crops of some people, augmented if `augment` is given.
+
+    A sample is asked for by (epoch, index), or by index alone in the epoch of `set_epoch`; it is a pure function of
+    these and the seed. Detections have zeros for keypoints and visibility.
+
+    Args:
+        cache_bytes: decoded images are kept in memory up to this size, in each worker apart.
+    """
+
+    def __init__(
+        self,
+        people: Sequence[Person],
+        keypoints: KeypointSet,
+        input_size: tuple[int, int],
+        rule: CropRule,
+        augment: AugmentConfig | None,
+        seed: int,
+        cache_bytes: int = 0,
+    ) -> None:
+        self.people, self.keypoints, self.input_size = people, keypoints, input_size
+        self.rule, self.augment, self.seed, self.epoch = rule, augment, seed, 0
+        self.images = ImageCache(cache_bytes)
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def set_epoch(self, epoch: int) -> None:
+        """The epoch of samples that are asked for by index alone."""
+        self.epoch = epoch
+
+    def __getitem__(self, key: SampleKey) -> PoseBatch:
+        epoch, index = key if isinstance(key, tuple) else (self.epoch, key)
+        person = self.people[index]
+        image = self.images.read(person.image_path)
+        view = view_person(person, image.shape[1], self.keypoints, self.input_size, self.rule, self.augment,
+                           (self.seed, epoch, index))  # fmt: skip
+        crop = crop_image(image, view.matrix, self.input_size)
+        if self.augment is not None:
+            crop = augment_colours(view.rng, crop, self.augment)
+        size = np.array([self.input_size[1], self.input_size[0]], np.float32)
+        return PoseBatch(
+            images=torch.from_numpy(normalise(crop)),
+            keypoints=torch.from_numpy(view.keypoints_px / size),
+            visibility=torch.from_numpy(view.visibility),
+            inside=torch.from_numpy((view.visibility > 0) & inside_crop(view.keypoints_px, self.input_size)),
+            index=torch.tensor(index),
+            center=torch.from_numpy(view.placement.center),
+            box_scale=torch.from_numpy(view.placement.box_scale),
+        )
+
+
+class View(NamedTuple):
+    """One person as one sample shows them: the region, the map to crop pixels, and the keypoints under it.
+
+    `matrix` maps pixels of the image as it is stored, so it includes the mirroring. Keypoints that are not labelled
+    are (0, 0). `rng` goes on to draw what happens to the pixels; None without augmentation.
+    """
+
+    placement: Placement
+    matrix: Float[np.ndarray, "2 3"]
+    keypoints_px: Float[np.ndarray, "K 2"]
+    visibility: Int[np.ndarray, "K"]
+    rng: np.random.Generator | None
+
+
+def view_person(
+    person: Person,
+    image_width: int,
+    keypoints: KeypointSet,
+    input_size: tuple[int, int],
+    rule: CropRule,
+    augment: AugmentConfig | None,
+    draw: tuple[int, int, int],
+) -> View:
+    """Where the crop of a person lies, as a pure function of `draw` = (seed, epoch, index)."""
+    center, box_scale = box_to_center_scale(person.box, input_size, rule)
+    points, visibility = person.keypoints_image, person.visibility
+    if points is None or visibility is None:
+        points, visibility = np.zeros((keypoints.num_keypoints, 2), np.float32), np.zeros(keypoints.num_keypoints, int)
+    rng, placement = None, Placement(center, box_scale, 0.0, False)
+    if augment is not None:
+        rng = augmentation_rng(*draw)
+        placement, points, visibility = place_crop(
+            rng, center, box_scale, points, visibility, image_width, keypoints, input_size, augment
+        )
+    matrix = crop_matrix(placement.center, placement.box_scale, placement.rotation_degrees, input_size)
+    points_px = np.where(visibility[:, None] > 0, transform_points(points, matrix), np.float32(0))
+    if placement.mirrored:
+        matrix = matrix @ mirror_matrix(image_width)
+    return View(placement, matrix, points_px, visibility, rng)
+
+
+def normalise(crop: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "3 H W"]:
+    """(value / 255 - mean) / deviation for each channel, channels first."""
+    image = np.empty((3, *crop.shape[:2]), np.float32)
+    for channel, (mean, std) in enumerate(zip(IMAGE_MEAN, IMAGE_STD, strict=True)):
+        np.multiply(crop[..., channel], np.float32(1 / (255 * std)), out=image[channel])
+        image[channel] -= mean / std
+    return image
+
+
+class ImageCache:
+    """Reads images and keeps the first ones, as long as they fit into `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.size = limit, 0
+        self.kept: dict[Path, np.ndarray] = {}
+
+    def read(self, path: Path) -> UInt8[np.ndarray, "height width 3"]:
+        """The image as RGB; not to be written to."""
+        if path in self.kept:
+            return self.kept[path]
+        image = read_image(path)
+        if self.size + image.nbytes <= self.limit:
+            self.kept[path] = image
+            self.size += image.nbytes
+        return image
+
+
+class EpochSampler(Sampler[SampleKey]):
+    """Yields (epoch, index) pairs in an order that is a pure function of (seed, epoch).
+
+    The epoch is read when an iteration starts, so whoever resumes a run sets `epoch` and gets the same data. Each rank
+    takes every `world_size`-th index; the last round is filled up from the start so that all ranks are equally long.
+
+    Args:
+        length: number of samples of the dataset.
+    """
+
+    def __init__(self, length: int, seed: int, shuffle: bool = True, rank: int = 0, world_size: int = 1) -> None:
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank must be in 0..{world_size - 1}, got {rank}")
+        self.length, self.seed, self.shuffle = length, seed, shuffle
+        self.rank, self.world_size, self.epoch = rank, world_size, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """The epoch of the next iteration."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.length // self.world_size)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        epoch = self.epoch
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.length) if self.shuffle else None
+        order = np.arange(self.length) if order is None else order
+        order = np.resize(order, len(self) * self.world_size) if self.length else order
+        return iter([(epoch, int(index)) for index in order[self.rank :: self.world_size]])
