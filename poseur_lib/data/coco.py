@@ -67,10 +67,7 @@ class CocoPeople:
         dataset = load_annotations(path)
         self.category_id, num_keypoints = person_category(dataset, path)
         if num_keypoints != keypoints.num_keypoints:
-            raise UserError(
-                f"{path}: people have {num_keypoints} keypoints, "
-                f"but keypoint set {keypoints.name!r} has {keypoints.num_keypoints}"
-            )
+            raise UserError(mismatch(path, num_keypoints, keypoints))
         for problem in dataset_problems(dataset, self.category_id, num_keypoints):
             raise UserError(f"{path}: {problem}")
         self.coco = index(dataset, self.category_id)
@@ -168,6 +165,14 @@ def annotation_path(root: Path, split: Split) -> Path:
 def detection_path(root: Path, split: Split) -> Path:
     """The data set's own detector file of a split."""
     return root / "annotations" / f"person_detections_{split}2017.json"
+
+
+def mismatch(path: Path, num_keypoints: int, keypoints: KeypointSet) -> str:
+    """What to say where a file has another number of keypoints than the keypoint set."""
+    return (
+        f"{path}: people have {num_keypoints} keypoints, "
+        f"but keypoint set {keypoints.name!r} has {keypoints.num_keypoints}"
+    )
 
 
 def index(dataset: dict[str, Any], category_id: int) -> COCO:
