@@ -59,7 +59,7 @@ pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 # setuptools warns at every editable install that a folder may be named like the package.
 install_poseur_lib() { PYTHONWARNINGS=ignore pip install --quiet --no-deps --no-build-isolation --editable .; }
 if [ "$existing" = no ]; then
-    pip install --quiet --progress-bar off --require-hashes -r requirements.lock
+    pip install --quiet --quiet --require-hashes -r requirements.lock
     install_poseur_lib
     printf '%s\n' "$wanted" > "$stamp"
 else

@@ -31,10 +31,11 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 
 
-def _print_version(value: bool) -> None:
+def _print_version(value: bool) -> bool:
     if value:
         typer.echo(f"poseur {version('poseur_lib')}")
         raise typer.Exit
+    return value
 
 
 @app.callback()
@@ -54,7 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        result = app(args=[argument for argument in given if argument != "--debug"], standalone_mode=False)
+        arguments = [argument for argument in given if argument != "--debug"]
+        result = app(args=arguments, prog_name="poseur", standalone_mode=False)
+        if result == INTERRUPTED:  # typer turns Ctrl-C into this code
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
     except BrokenPipeError:
         sys.stderr.close()

@@ -1,0 +1,101 @@
+"""Errors name what was given and the nearest thing that is known."""
+
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from poseur_lib.cli.errors import describe_validation, nearest, require_known, unknown_name, validated
+from poseur_lib.errors import UserError
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Decoder(Strict):
+    kind: Literal["decoder"] = "decoder"
+    num_layers: Annotated[int, Field(ge=1)] = 6
+    noise_range: tuple[float, float] = (0.0, 0.1)
+
+
+class Heatmap(Strict):
+    kind: Literal["heatmap"] = "heatmap"
+    blur_px: float = 2.0
+
+
+class Tree(Strict):
+    seed: int = 0
+    learning_rate: float = 1e-3
+    head: Annotated[Decoder | Heatmap, Field(discriminator="kind")] = Decoder()
+    stages: tuple[Heatmap, ...] = ()
+    backup: Decoder | None = None
+
+
+def message(values: dict) -> str:
+    with pytest.raises(UserError) as caught:
+        validated(Tree, values)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@given(st.lists(st.from_regex(r"[a-z]{3,12}(_[a-z]{1,6})?", fullmatch=True), min_size=1, max_size=8, unique=True))
+def test_a_known_name_is_its_own_nearest(known: list[str]) -> None:
+    assert [nearest(name, known) for name in known] == known
+
+
+def test_nearest_forgives_case_hyphens_and_a_typo() -> None:
+    known = ["learning_rate", "num_layers", "AP"]
+    assert nearest("Learning-Rate", known) == "learning_rate"
+    assert nearest("num_layer", known) == "num_layers"
+    assert nearest("zzz", known) is None
+
+
+def test_unknown_name_lists_what_is_known_where_nothing_is_near() -> None:
+    assert str(unknown_name("profile", "huge", ["mini", "smoke"])) == "unknown profile 'huge': known: mini, smoke"
+    assert str(unknown_name("profile", "smoek", ["mini", "smoke"])) == "unknown profile 'smoek': did you mean 'smoke'?"
+
+
+def test_require_known() -> None:
+    require_known("parameter", ["seed"], ["seed", "profile"])
+    with pytest.raises(UserError, match="unknown parameter 'sed': did you mean 'seed'"):
+        require_known("parameter", ["seed", "sed"], ["seed", "profile"])
+
+
+def test_valid_values_pass() -> None:
+    assert validated(Tree, {"seed": 3}) == Tree(seed=3)
+
+
+def test_a_misspelt_field_at_the_top() -> None:
+    assert message({"lerning_rate": 0.1}) == "unknown parameter 'lerning_rate': did you mean 'learning_rate'?"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"head": {"kind": "decoder", "num_layrs": 2}}, "did you mean 'num_layers'? (in head.decoder)"),
+        ({"head": {"kind": "heatmap", "blur": 2.0}}, "did you mean 'blur_px'? (in head.heatmap)"),
+        ({"stages": ({"blurpx": 1.0},)}, "did you mean 'blur_px'? (in stages.0)"),
+        ({"backup": {"nois_range": (0.0, 1.0)}}, "did you mean 'noise_range'? (in backup)"),
+    ],
+)
+def test_a_misspelt_field_inside(values: dict, expected: str) -> None:
+    assert message(values).endswith(expected)
+
+
+def test_an_ill_typed_value_is_named_with_its_path() -> None:
+    assert message({"learning_rate": "1e-3"}) == "learning_rate = '1e-3': input should be a valid number"
+    assert message({"head": {"kind": "decoder", "num_layers": 0}}).startswith("head.decoder.num_layers = 0: ")
+
+
+def test_every_problem_stands_in_the_one_line() -> None:
+    line = message({"seed": 1.5, "sede": 1})
+    assert "seed = 1.5" in line and "unknown parameter 'sede'" in line and "; " in line
+
+
+def test_without_the_model_the_name_alone_is_told() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Tree.model_validate({"sede": 1})
+    assert describe_validation(caught.value) == "unknown parameter 'sede'"

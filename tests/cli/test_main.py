@@ -1,0 +1,148 @@
+"""The command `poseur`: help, one-line errors, exit codes, and a start that is quick."""
+
+import inspect
+import os
+import subprocess
+import sys
+
+import pytest
+import typer
+from pydantic import ValidationError
+from typer.testing import CliRunner
+
+from poseur_lib.cli import main as cli
+from poseur_lib.cli.data import generate, parse_images, parse_size
+from poseur_lib.errors import UserError
+from poseur_lib.people.settings import PeopleSettings
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch):
+    """Replaces the commands by one that raises the given error."""
+
+    def install(error: BaseException) -> None:
+        broken = typer.Typer()
+
+        @broken.command()
+        def fail() -> None:
+            raise error
+
+        monkeypatch.setattr(cli, "app", broken)
+
+    return install
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "120"}
+    command = [sys.executable, "-m", "poseur_lib", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+
+
+def test_help_names_every_command() -> None:
+    result = CliRunner().invoke(cli.app, ["--help"])
+    assert result.exit_code == 0
+    for name in ("data", "--debug", "--version"):
+        assert name in result.output
+
+
+@pytest.mark.parametrize("command", [["data"], ["data", "generate"], ["data", "check"]])
+def test_every_command_has_help(command: list[str]) -> None:
+    result = CliRunner().invoke(cli.app, [*command, "--help"])
+    assert result.exit_code == 0 and "Usage" in result.output
+
+
+def test_help_does_not_import_torch() -> None:
+    code = "import sys, poseur_lib.cli.main; print(sorted({'torch', 'lightning', 'pandas', 'cv2'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert result.stdout.strip() == "[]", result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "code"),
+    [
+        (UserError("size '3': give\n  HxW"), "poseur: size '3': give HxW", 1),
+        (FileNotFoundError(2, "No such file or directory", "/x/y.json"), "poseur: /x/y.json: No such file", 1),
+        (KeyboardInterrupt(), "poseur: interrupted", 130),
+        (KeyError("seed"), "poseur: KeyError: 'seed' (run again with --debug", 1),
+    ],
+)
+def test_an_error_is_one_line(failing, capsys, error: BaseException, line: str, code: int) -> None:
+    failing(error)
+    assert cli.main([]) == code
+    (printed,) = capsys.readouterr().err.splitlines()
+    assert printed.startswith(line)
+
+
+def test_a_validation_error_is_one_line(failing, capsys) -> None:
+    with pytest.raises(ValidationError) as caught:
+        PeopleSettings(seed=-1, sead=2)
+    failing(caught.value)
+    assert cli.main([]) == 1
+    (printed,) = capsys.readouterr().err.splitlines()
+    assert "seed = -1" in printed and "unknown parameter 'sead'" in printed
+
+
+def test_debug_adds_the_traceback(failing, capsys) -> None:
+    failing(UserError("bad"))
+    cli.main([])
+    assert "Traceback" not in capsys.readouterr().err
+    cli.main(["--debug"])
+    printed = capsys.readouterr().err
+    assert "Traceback" in printed and printed.rstrip().endswith("poseur: bad")
+
+
+def test_exit_codes_of_commands_are_passed_on(failing) -> None:
+    failing(typer.Exit(3))
+    assert cli.main([]) == 3
+
+
+def test_a_real_process() -> None:
+    misspelt = run("dta")
+    assert (misspelt.returncode, misspelt.stdout) == (2, "")
+    assert misspelt.stderr.splitlines() == [
+        "poseur: No such command 'dta'. Did you mean 'data'? (see: poseur --help)",
+    ]
+    assert run("--version").stdout.startswith("poseur 0.")
+    assert run("data", "generate", "x", "--train", "many").stderr.count("\n") == 1
+
+
+def test_the_value_that_does_not_fit_is_named() -> None:
+    line = run("data", "generate", "x", "--train", "many").stderr
+    assert "--train" in line and "'many'" in line
+
+
+def test_generate_has_the_defaults_of_the_generator() -> None:
+    default = {name: parameter.default for name, parameter in inspect.signature(generate).parameters.items()}
+    settings = PeopleSettings()
+    assert (default["train"], default["val"]) == (settings.train_images, settings.val_images)
+    assert parse_size(default["size"]) == settings.image_size
+    assert (default["seed"], default["hard"], default["parts"]) == (settings.seed, settings.hard, settings.parts)
+
+
+def test_parse_size() -> None:
+    assert parse_size("256x192") == parse_size(" 256X192 ") == (256, 192)
+    for text in ("256", "256x", "axb", "-1x2", "1x2x3"):
+        with pytest.raises(UserError, match="HEIGHTxWIDTH"):
+            parse_size(text)
+
+
+def test_parse_images() -> None:
+    assert (parse_images("all"), parse_images("0"), parse_images("25")) == (None, 0, 25)
+    with pytest.raises(UserError, match="images 'some'"):
+        parse_images("some")
+
+
+def test_data_check_of_a_missing_folder(capsys) -> None:
+    assert cli.main(["data", "check", "/no/such/folder"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("poseur: /no/such/folder: ")
+
+
+def test_data_check_of_an_empty_folder_fails_with_a_report(tmp_path, capsys) -> None:
+    assert cli.main(["data", "check", str(tmp_path)]) == 1
+    assert "person_keypoints_train2017.json: no such file" in capsys.readouterr().out
+
+
+def test_data_check_of_real_people(shared, capsys) -> None:
+    assert cli.main(["data", "check", str(shared / "data" / "coco_tiny"), "--images", "all"]) == 0
+    assert "problems: none" in capsys.readouterr().out
