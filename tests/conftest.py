@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook("poseur_lib", "beartype.beartype")
+# An int is accepted for a float, as PEP 484 has it.
+install_import_hook("poseur_lib", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 
 @pytest.fixture(scope="session")
