@@ -1,0 +1,41 @@
+"""The package imports only what pyproject.toml declares, and declares no test tool as its own."""
+
+import ast
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def imported(folder: Path) -> dict[str, Path]:
+    """Top-level modules that the Python files of a folder import, each with one file that does."""
+    modules = {}
+    for path in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            else:
+                continue
+            modules |= {name.partition(".")[0]: path for name in names}
+    return modules
+
+
+def test_every_import_of_the_package_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+    declared.add("pydantic-core")  # pydantic's other half, held to one version by pydantic
+    owners = packages_distributions()
+    undeclared = {}
+    for module, path in imported(ROOT / "poseur_lib").items():
+        if module not in sys.stdlib_module_names and module != "poseur_lib":
+            distributions = {canonicalize_name(name) for name in owners.get(module, [module])}
+            if not distributions & declared:
+                undeclared[module] = str(path.relative_to(ROOT))
+    assert undeclared == {}
