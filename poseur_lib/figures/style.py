@@ -1,0 +1,40 @@
+"""The style sheet: one palette with a fixed meaning, the paper hollow, ours filled."""
+
+import base64
+import html
+import io
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from IPython.display import HTML
+from matplotlib.figure import Figure
+
+STYLE_FILE = Path(__file__).with_name("poseur.mplstyle")
+
+# seaborn's `colorblind` palette; a backbone has its colour everywhere.
+COLORBLIND = ("#0173B2", "#DE8F05", "#029E73", "#D55E00", "#CC78BC", "#CA9161", "#FBAFE4", "#949494")
+BACKBONE_COLOURS = {"resnet50": COLORBLIND[0], "narrow16": COLORBLIND[2]}
+METHOD_MARKERS = {"poseur": "o"}
+GREY = "#777777"
+
+
+def style() -> AbstractContextManager[None]:
+    """The style sheet for the figures drawn inside the `with`."""
+    return plt.style.context(STYLE_FILE)
+
+
+def backbone_colour(name: str) -> str:
+    """The colour of a backbone, by the name that run ids print."""
+    return BACKBONE_COLOURS.get(name, COLORBLIND[3])
+
+
+def as_html(figure: Figure, alt: str, caption: str) -> HTML:
+    """The figure as an image of its own with a text for who cannot see it, and the caption; closes the figure."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    plt.close(figure)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    width = int(figure.get_figwidth() * 100)
+    image = f'<img alt="{html.escape(alt)}" style="width:{width}px;max-width:100%" src="data:image/png;base64,{data}">'
+    return HTML(f'<figure class="figure">{image}<figcaption>{html.escape(caption)}</figcaption></figure>')

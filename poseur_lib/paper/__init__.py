@@ -1,0 +1,1 @@
+"""The paper as data: what it prints, with the place where it prints it."""

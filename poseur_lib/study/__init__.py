@@ -1,0 +1,1 @@
+"""Which runs the study consists of, how they are executed, and what their records say."""

@@ -1,0 +1,83 @@
+"""The identity of a run: what was trained on what, whatever it was trained with and wherever it lies.
+
+A configuration's canonical form holds, beside the schema version, only what differs from that version's frozen
+defaults (`defaults_v1.json`). So an id keeps resolving when a class's default is changed later (the file still has
+the old one) and when a knob is added (it is not in the file, and at its default it is left out).
+"""
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from poseur_lib.config import ExperimentConfig, PretextRunConfig
+from poseur_lib.config.base import Frozen
+
+SCHEMA_VERSION = 1
+HASH_DIGITS = 10
+DEFAULTS_FILE = Path(__file__).with_name(f"defaults_v{SCHEMA_VERSION}.json")
+
+RunConfig = ExperimentConfig | PretextRunConfig
+Defaults = dict[str, dict[str, Any]]
+
+
+def run_id(config: RunConfig, data_fingerprint: str, parents: tuple[str, ...] = ()) -> str:
+    """`<readable name>_<hash>` of a run; see `canonical_form`."""
+    return f"{config.name}_{run_hash(config, data_fingerprint, parents)}"
+
+
+def run_hash(config: RunConfig, data_fingerprint: str, parents: tuple[str, ...] = ()) -> str:
+    """The first ten hexadecimal digits of the SHA-256 of the canonical form."""
+    form = canonical_form(config, data_fingerprint, parents)
+    text = json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
+
+
+def canonical_form(config: RunConfig, data_fingerprint: str, parents: tuple[str, ...]) -> dict[str, Any]:
+    """All that makes a run the run it is; device, workers, paths and precision are not in it.
+
+    Args:
+        data_fingerprint: identity of the data set, independent of its path.
+        parents: ids of the runs this one starts from (the shared pretraining is one).
+    """
+    return {
+        "schema": SCHEMA_VERSION,
+        "config": node_form(config, frozen_defaults()),
+        "data": data_fingerprint,
+        "parents": sorted(parents),
+    }
+
+
+def node_form(node: Frozen, defaults: Defaults) -> dict[str, Any]:
+    """A configuration node as its class's name and the fields that differ from the frozen defaults."""
+    frozen = defaults.get(type(node).__name__, {})
+    form: dict[str, Any] = {"class": type(node).__name__}
+    for name, field in type(node).model_fields.items():
+        value = value_form(getattr(node, name), defaults)
+        if name in frozen:
+            default = frozen[name]
+        elif field.is_required():
+            default = ...
+        else:
+            default = value_form(field.get_default(call_default_factory=True), defaults)
+        if value != default:
+            form[name] = value
+    return form
+
+
+def value_form(value: Any, defaults: Defaults) -> Any:
+    """A field's value as JSON has it; nested nodes in their own canonical form."""
+    if isinstance(value, Frozen):
+        return node_form(value, defaults)
+    if isinstance(value, tuple | list):
+        return [value_form(item, defaults) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"a configuration value of type {type(value).__name__} has no canonical form: {value!r}")
+
+
+@cache
+def frozen_defaults() -> Defaults:
+    """The defaults of schema version 1: class name -> field -> canonical form of its default then."""
+    return json.loads(DEFAULTS_FILE.read_text())

@@ -1,0 +1,121 @@
+"""What a table is: rows that differ in one factor, the paper's numbers, and claims with a rule fixed beforehand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from poseur_lib.paper.ablation import Printed
+from poseur_lib.study.predictions_file import BoxSource
+
+EQUIVALENCE_MARGIN = 0.3
+
+Changes = Mapping[str, Any]
+Metric = Literal["AP", "AR"]
+
+
+class ClaimKind(StrEnum):
+    """What a claim says of an effect, and so what would count as reproduced."""
+
+    DIRECTION = "direction"
+    MAGNITUDE = "magnitude"
+    EQUIVALENCE = "equivalence"
+
+
+class Scoring(StrEnum):
+    """What the instance score of a person is made of (Table 1c)."""
+
+    BOX = "box score alone"
+    RLE = "RLE score"
+    LAPLACE = "Laplace score (Eq. 8)"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: changes to the table's base by dotted path, or another scoring of the base's predictions.
+
+    Attributes:
+        ticks: the cells of the factor columns, as the paper prints them.
+        scoring: None scores as the configuration says.
+    """
+
+    key: str
+    label: str
+    ticks: tuple[str, ...]
+    changes: Changes = field(default_factory=dict)
+    scoring: Scoring | None = None
+    paper_ap: Printed | None = None
+    paper_ar: Printed | None = None
+
+    def printed(self, metric: Metric) -> Printed | None:
+        """The paper's figure of a metric."""
+        return self.paper_ap if metric == "AP" else self.paper_ar
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`metric` of row `better` minus that of row `than`; the paper's effect in points of AP or AR.
+
+    Attributes:
+        margin: for an equivalence, the largest absolute effect that still counts as none.
+    """
+
+    key: str
+    text: str
+    source: str
+    kind: ClaimKind
+    better: str
+    than: str
+    paper_effect: float | None = None
+    metric: Metric = "AP"
+    margin: float = EQUIVALENCE_MARGIN
+
+    def __post_init__(self) -> None:
+        if self.kind == ClaimKind.MAGNITUDE and self.paper_effect is None:
+            raise ValueError(f"claim {self.key}: a magnitude needs the paper's effect")
+        if self.margin <= 0:
+            raise ValueError(f"claim {self.key}: margin {self.margin} is not positive")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the paper as an experiment.
+
+    Attributes:
+        factor: column heads of the rows' ticks.
+        varies: the only configuration paths (or prefixes) that rows may differ in; a test holds rows to it.
+        base, base_reason, alternatives: the configuration that all rows share, why this one, and what else it may be:
+            the paper never states it.
+        boxes: whose boxes the table's AP is computed with.
+    """
+
+    number: str
+    title: str
+    notebook: str
+    question: str
+    factor: tuple[str, ...]
+    varies: tuple[str, ...]
+    rows: tuple[Row, ...]
+    claims: tuple[Claim, ...]
+    base: Changes
+    base_reason: str
+    alternatives: tuple[str, ...]
+    open_questions: tuple[str, ...]
+    boxes: BoxSource = BoxSource.DETECTOR
+
+    def __post_init__(self) -> None:
+        keys = [row.key for row in self.rows]
+        for claim in self.claims:
+            for key in (claim.better, claim.than):
+                if key not in keys:
+                    raise ValueError(f"table {self.number}: claim {claim.key} names row {key!r}, there are {keys}")
+        if len(set(keys)) != len(keys):
+            raise ValueError(f"table {self.number}: row keys {keys} are not distinct")
+
+    def row(self, key: str) -> Row:
+        """A row by its key."""
+        return next(row for row in self.rows if row.key == key)
+
+    def changes(self, row: Row) -> dict[str, Any]:
+        """All that a row changes in a profile's configuration."""
+        return {**self.base, **row.changes}

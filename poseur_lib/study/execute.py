@@ -1,0 +1,38 @@
+"""The child process that executes one notebook: `python -m poseur_lib.study.execute JOB.json`.
+
+It exits with 0 if every cell ran; that alone is no success, since a dying kernel can look the same. The job is
+{"notebook", "output", "parameters", "folder"}: source, executed copy, parameters, working folder.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from poseur_lib.study.lifetime import die_with_parent
+
+
+def main(job_file: str) -> int:
+    """Execute the job; the last line of standard error says why it failed."""
+    die_with_parent()
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    job = json.loads(Path(job_file).read_text())
+    try:
+        papermill.execute_notebook(
+            job["notebook"],
+            job["output"],
+            parameters=job["parameters"],
+            cwd=job["folder"],
+            progress_bar=False,
+            kernel_name="python3",
+        )
+    except PapermillExecutionError as error:
+        print("\n".join(error.traceback), file=sys.stderr)
+        print(f"{error.ename}: {' '.join(error.evalue.split())}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

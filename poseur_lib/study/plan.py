@@ -1,0 +1,83 @@
+"""The distinct runs behind the chosen tables, parents first: a row that two tables share is one run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.study.canonical import RunConfig, run_id
+from poseur_lib.study.declaration import Row, Table
+from poseur_lib.study.profiles import Profile
+
+TRAIN_NOTEBOOK = "train_variant.ipynb"
+PRETRAIN_NOTEBOOK = "pretrain_backbone.ipynb"
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run and what its notebook needs to derive the same configuration again.
+
+    Attributes:
+        changes: by dotted path, over the profile's configuration.
+        rows: the tables' rows that need it, such as "1b: with noise, seed 0".
+    """
+
+    run_id: str
+    config: RunConfig
+    parents: tuple[str, ...]
+    notebook: str
+    changes: dict[str, Any]
+    seed: int
+    rows: tuple[str, ...] = ()
+
+
+def planned_experiment(profile: Profile, changes: dict[str, Any], seed: int, fingerprint: str) -> PlannedRun:
+    """The run of one configuration."""
+    config = profile.experiment(seed, changes)
+    pretext = planned_pretext(config, changes, seed, fingerprint)
+    parents = () if pretext is None else (pretext.run_id,)
+    return PlannedRun(run_id(config, fingerprint, parents), config, parents, TRAIN_NOTEBOOK, changes, seed)
+
+
+def planned_pretext(
+    config: ExperimentConfig, changes: dict[str, Any], seed: int, fingerprint: str
+) -> PlannedRun | None:
+    """The pretraining run that an experiment starts from, if it does."""
+    pretext = config.pretext_run
+    if pretext is None:
+        return None
+    return PlannedRun(run_id(pretext, fingerprint), pretext, (), PRETRAIN_NOTEBOOK, changes, seed)
+
+
+def row_run(
+    profile: Profile, table: Table, row: Row, seed: int, fingerprint: str, overrides: dict[str, Any]
+) -> PlannedRun:
+    """The run behind a row: the profile, over it the study's overrides, the table's base, the row."""
+    return planned_experiment(profile, {**overrides, **table.changes(row)}, seed, fingerprint)
+
+
+def plan(
+    profile: Profile,
+    tables: Sequence[Table],
+    seeds: Sequence[int],
+    fingerprint: str,
+    overrides: dict[str, Any],
+) -> tuple[PlannedRun, ...]:
+    """Every distinct run of these tables and seeds, parents before their children."""
+    runs: dict[str, PlannedRun] = {}
+    for seed in seeds:
+        for table in tables:
+            for row in table.rows:
+                run = row_run(profile, table, row, seed, fingerprint, overrides)
+                parent = planned_pretext(run.config, run.changes, seed, fingerprint)
+                label = f"{table.number}: {row.label}, seed {seed}"
+                if parent is not None:
+                    _need(runs, parent, f"{table.number}: pretraining")
+                _need(runs, run, label)
+    return tuple(sorted(runs.values(), key=lambda run: bool(run.parents)))
+
+
+def _need(runs: dict[str, PlannedRun], run: PlannedRun, row: str) -> None:
+    known = runs.setdefault(run.run_id, run)
+    if row not in known.rows:
+        runs[run.run_id] = PlannedRun(**{**vars(known), "rows": (*known.rows, row)})

@@ -1,0 +1,89 @@
+"""By what, on what and when something was computed."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import poseur_lib
+from poseur_lib.config.base import Frozen
+
+PACKAGES = ("poseur_lib", "torch", "torchvision", "lightning", "numpy", "pycocotools", "opencv-python-headless")
+
+
+class Provenance(Frozen):
+    """Where a record comes from.
+
+    Attributes:
+        commit: git commit of the checkout, "" outside one; `dirty` tells of uncommitted changes to tracked files.
+        device: name of the accelerator, or of the processor.
+        wall_seconds: of the whole run; `train_seconds` of training alone, sums over resumes.
+        data_name: the data folder's name (its path is nobody's business); `data_fingerprint` identifies its content.
+        n_images: images of the split that was evaluated (for pretraining: 0).
+    """
+
+    commit: str
+    dirty: bool
+    python: str
+    versions: dict[str, str]
+    device: str
+    cpu_count: int
+    threads: int
+    finished_at: str
+    wall_seconds: float
+    train_seconds: float
+    profile: str
+    data_name: str
+    data_fingerprint: str
+    generated_data: bool
+    n_images: int
+
+
+def git_state() -> tuple[str, bool]:
+    """(commit, dirty) of the checkout that the package lies in; ("", False) where there is none."""
+    folder = Path(poseur_lib.__file__).resolve().parent
+    commit = _git(folder, "rev-parse", "HEAD")
+    return commit, bool(commit and _git(folder, "status", "--porcelain", "--untracked-files=no"))
+
+
+def package_versions() -> dict[str, str]:
+    """Version of each package that can move a number."""
+    return {name: _version(name) for name in PACKAGES}
+
+
+def device_name(device: str) -> str:
+    """The accelerator's name for "cuda" (or "auto" with one), else the processor's."""
+    import torch
+
+    if device != "cpu" and torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return processor_name()
+
+
+def processor_name() -> str:
+    """The processor's model name as Linux prints it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def cpu_count() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

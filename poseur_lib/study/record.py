@@ -1,0 +1,185 @@
+"""The record of a run: small enough to commit, complete enough to compute every score again without weights.
+
+`record.json` holds configuration, provenance, curve and metrics, and the SHA-256 of `predictions.npz` beside it. It is
+written last, so a folder with a record is a run that ended; a record that was altered or cut off is an error and
+never counts as a finished run.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from poseur_lib.config import ExperimentConfig, PretextRunConfig
+from poseur_lib.config.base import Frozen
+from poseur_lib.errors import UserError
+from poseur_lib.study.atomic import sha256_hex, write_atomically
+from poseur_lib.study.canonical import SCHEMA_VERSION, run_hash, run_id
+from poseur_lib.study.predictions_file import BoxSource, Predictions, from_bytes, to_bytes
+from poseur_lib.study.provenance import Provenance
+
+RECORD_FILE = "record.json"
+PREDICTIONS_FILE = "predictions.npz"
+PARTIAL_FOLDER = "partial"
+
+
+class CurveRow(Frozen):
+    """One epoch of training; `seconds` are training seconds so far, `terms` the parts of the loss."""
+
+    epoch: int
+    step: int
+    images: int
+    seconds: float
+    loss: float
+    terms: dict[str, float]
+    mean_oks: float | None = None
+    ap: float | None = None
+
+
+class BoxMetrics(Frozen):
+    """OKS AP and AR (x 100) of one box source, and the mean OKS (0 to 1) of people with a ground-truth box."""
+
+    boxes: BoxSource
+    n_people: int
+    AP: float
+    AP50: float
+    AP75: float
+    AP_M: float
+    AP_L: float
+    AR: float
+    AR50: float
+    AR75: float
+    AR_M: float
+    AR_L: float
+    mean_oks: float | None
+
+
+class StratumMetrics(Frozen):
+    """AP of one difficulty stratum, such as ("view", "back"); None where no person falls into it."""
+
+    axis: str
+    stratum: str
+    n_people: int
+    AP: float | None
+
+
+class Record(Frozen):
+    """What stays of a run; `epochs` are those trained, fewer than configured in a partial record only."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run_id: str
+    run_hash: str
+    parents: tuple[str, ...]
+    config: Annotated[ExperimentConfig | PretextRunConfig, Field(discriminator="kind")]
+    epochs: int
+    provenance: Provenance
+    curve: tuple[CurveRow, ...]
+    metrics: tuple[BoxMetrics, ...]
+    strata: tuple[StratumMetrics, ...]
+    predictions_sha256: str | None
+
+    @property
+    def partial(self) -> bool:
+        """True if training stopped before the configured number of epochs (`--limit-epochs`)."""
+        planned = self.config.pretext.epochs if isinstance(self.config, PretextRunConfig) else self.config.train.epochs
+        return self.epochs < planned
+
+    def of(self, boxes: BoxSource) -> BoxMetrics | None:
+        """The metrics of one box source."""
+        return next((metrics for metrics in self.metrics if metrics.boxes == boxes), None)
+
+
+@dataclass(frozen=True)
+class LoadedRecord:
+    """A verified record with its predictions (empty for a pretraining run)."""
+
+    record: Record
+    predictions: Predictions
+
+
+def write_record(folder: Path, record: Record, predictions: Predictions) -> Record:
+    """Store a run; the record comes back with the digest of its predictions.
+
+    Raises:
+        OSError: disk full, say; no record is there then.
+    """
+    (folder / RECORD_FILE).unlink(missing_ok=True)
+    digest = None
+    if predictions:
+        content = to_bytes(predictions)
+        digest = sha256_hex(content)
+        write_atomically(folder / PREDICTIONS_FILE, content)
+    record = record.model_copy(update={"predictions_sha256": digest})
+    body = record.model_dump(mode="json")
+    envelope = {"sha256": _body_digest(body), "record": body}
+    write_atomically(folder / RECORD_FILE, (json.dumps(envelope, indent=1, sort_keys=True) + "\n").encode())
+    return record
+
+
+def read_record(folder: Path) -> Record:
+    """The record of a folder, verified: its own digest, its id and hash, and that its predictions are the stored ones.
+
+    Raises:
+        UserError: it is missing, cut off or altered, or its predictions are.
+    """
+    return _read(folder)[0]
+
+
+def load_record(folder: Path) -> LoadedRecord:
+    """The verified record with its predictions. Raises UserError as `read_record` does."""
+    record, content = _read(folder)
+    return LoadedRecord(record, from_bytes(content) if content else {})
+
+
+def _read(folder: Path) -> tuple[Record, bytes]:
+    path = folder / RECORD_FILE
+    try:
+        envelope = json.loads(path.read_text())
+        body, digest = envelope["record"], envelope["sha256"]
+    except FileNotFoundError:
+        raise UserError(f"record {path} does not exist") from None
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise UserError(f"record {path} is cut off or no record: {type(error).__name__}: {error}") from None
+    if _body_digest(body) != digest:
+        raise UserError(f"record {path} was altered: its content does not have the digest {str(digest)[:10]}…")
+    record = _validated(path, body)
+    return record, _predictions_content(folder, record)
+
+
+def _validated(path: Path, body: object) -> Record:
+    try:
+        record = Record.model_validate_json(json.dumps(body))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"record {path} is not valid: {place}: {first['msg']}") from None
+    fingerprint = record.provenance.data_fingerprint
+    if record.run_hash != run_hash(record.config, fingerprint, record.parents):
+        raise UserError(f"record {path}: hash {record.run_hash} is not that of its configuration")
+    if record.run_id != run_id(record.config, fingerprint, record.parents):
+        raise UserError(f"record {path}: run id {record.run_id} is not that of its configuration")
+    return record
+
+
+def _predictions_content(folder: Path, record: Record) -> bytes:
+    if record.predictions_sha256 is None:
+        return b""
+    path = folder / PREDICTIONS_FILE
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"predictions {path} cannot be read: {error.strerror}") from None
+    if sha256_hex(content) != record.predictions_sha256:
+        raise UserError(f"predictions {path} were altered or cut off: they are not those of the record")
+    return content
+
+
+def _body_digest(body: object) -> str:
+    return sha256_hex(json.dumps(body, sort_keys=True, separators=(",", ":")).encode())
+
+
+def curve_rows(curve: tuple) -> tuple[CurveRow, ...]:
+    """Training's curve (poseur_lib.training.curve.CurvePoint) as the record stores it."""
+    return tuple(CurveRow(**asdict(point)) for point in curve)

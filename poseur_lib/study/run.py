@@ -1,0 +1,207 @@
+"""What the notebook of a run does, step by step: open, train, evaluate, write the record."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.data.coco import CocoPeople, Person
+from poseur_lib.errors import UserError
+from poseur_lib.evaluation.metrics import summarise
+from poseur_lib.evaluation.oks import mean_oks
+from poseur_lib.evaluation.predictions import PosePredictions
+from poseur_lib.study import provenance
+from poseur_lib.study.canonical import run_hash
+from poseur_lib.study.datasets import DataSet, open_data
+from poseur_lib.study.lifetime import die_with_parent_in_batch
+from poseur_lib.study.parameters import RunSettings
+from poseur_lib.study.plan import PlannedRun, planned_experiment, planned_pretext
+from poseur_lib.study.predictions_file import BoxSource, Predictions, as_stored
+from poseur_lib.study.profiles import Profile, profile
+from poseur_lib.study.record import PARTIAL_FOLDER, BoxMetrics, CurveRow, Record, curve_rows, write_record
+from poseur_lib.study.roots import below_root
+from poseur_lib.study.scored import match, scored
+from poseur_lib.study.store import RunStore
+from poseur_lib.training.fit import pretrain, train
+from poseur_lib.training.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is to be made, or is there already."""
+
+    planned: PlannedRun
+    profile: Profile
+    data: DataSet
+    store: RunStore
+    settings: RunSettings
+    opened_at: float
+
+    @property
+    def folder(self) -> Path:
+        """Where it is stored."""
+        return self.store.path(self.planned.run_id)
+
+    @property
+    def finished(self) -> Record | None:
+        """The record, if the run is done: it is never trained again."""
+        done = self.store.recorded_state(self.planned.run_id).done
+        return self.store.record(self.planned.run_id) if done else None
+
+    @property
+    def runtime(self) -> Runtime:
+        """How to compute."""
+        settings = self.settings
+        return Runtime(
+            data=self.data.root,
+            device=settings.device,
+            precision=settings.precision,
+            loader_workers=settings.loader_workers,
+            threads=settings.threads or None,
+            limit_epochs=settings.limit_epochs or None,
+            progress=settings.progress,
+        )
+
+
+def open_run(settings: RunSettings) -> Run:
+    """The experiment that a notebook's parameters name.
+
+    Raises:
+        UserError: the batch expected another run: profile, data or package differ from what it planned with.
+    """
+    return _open(settings, pretext=False)
+
+
+def open_pretext(settings: RunSettings) -> Run:
+    """The pretraining run behind the experiment that a notebook's parameters name."""
+    return _open(settings, pretext=True)
+
+
+def train_run(run: Run) -> tuple[CurveRow, ...]:
+    """Train to the end, from the last checkpoint if there is one; a finished run gives its recorded curve."""
+    if run.finished is not None:
+        return run.finished.curve
+    config = run.planned.config
+    run.folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(config, ExperimentConfig):
+        return curve_rows(train(config, run.folder, run.runtime, _pretext_weights(run)))
+    return curve_rows(pretrain(config, run.folder, run.runtime))
+
+
+def predict_run(run: Run) -> Predictions:
+    """Predictions for ground-truth boxes, and for detector boxes where there are any, as they will be stored."""
+    if run.finished is not None:
+        return run.store.load(run.planned.run_id).predictions
+    from poseur_lib.inference import predict_people
+    from poseur_lib.models.checkpoint import load_model
+
+    model, config = load_model(run.folder / "model.pt")
+    sources = {BoxSource.GROUND_TRUTH: evaluated_people(run).people(), BoxSource.DETECTOR: detections(run)}
+    return {
+        source: as_stored(predict_people(model, people, config, run.runtime))
+        for source, people in sources.items()
+        if people
+    }
+
+
+def evaluated_people(run: Run) -> CocoPeople:
+    """The split that the run is judged on."""
+    split = run.planned.config.evaluation.split
+    return run.data.val if split == "val" else CocoPeople(run.data.root, split, run.data.val.keypoints)
+
+
+def detections(run: Run) -> Sequence[Person]:
+    """The detector's boxes of the evaluated split; none where the data set has no detector file."""
+    people = evaluated_people(run)
+    file = run.data.root / "annotations" / f"person_detections_{people.split}2017.json"
+    return people.detections() if file.exists() else ()
+
+
+def measure_run(run: Run, predictions: Predictions) -> tuple[BoxMetrics, ...]:
+    """AP and AR per box source."""
+    people = evaluated_people(run)
+    return tuple(_measure(run, people, source, of_source) for source, of_source in predictions.items())
+
+
+def write_run(
+    run: Run, curve: Sequence[CurveRow], predictions: Predictions, metrics: Sequence[BoxMetrics]
+) -> Record:
+    """Write the record, the run's last step; a limited run's goes into a folder of its own and finishes nothing."""
+    if run.finished is not None:
+        return run.finished
+    config, fingerprint = run.planned.config, run.data.fingerprint
+    record = Record(
+        run_id=run.planned.run_id,
+        run_hash=run_hash(config, fingerprint, run.planned.parents),
+        parents=run.planned.parents,
+        config=config,
+        epochs=len(curve),
+        provenance=_provenance(run, curve, bool(metrics)),
+        curve=tuple(curve),
+        metrics=tuple(metrics),
+        strata=(),
+        predictions_sha256=None,
+    )
+    return write_record(run.folder / PARTIAL_FOLDER if record.partial else run.folder, record, predictions)
+
+
+def _open(settings: RunSettings, pretext: bool) -> Run:
+    die_with_parent_in_batch()
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    size = profile(settings.profile)
+    data = open_data(size, settings.data, settings.progress)
+    planned = planned_experiment(size, settings.overrides, settings.seed, data.fingerprint)
+    if pretext:
+        parent = planned_pretext(planned.config, settings.overrides, settings.seed, data.fingerprint)
+        if parent is None:
+            raise UserError(f"profile {size.name!r} has no pretraining: its backbone starts from elsewhere")
+        planned = parent
+    if settings.run_id not in ("", planned.run_id):
+        raise UserError(f"run_id {settings.run_id!r} was expected, the parameters and the data give {planned.run_id!r}")
+    store = RunStore(below_root(settings.runs) / size.name)
+    return Run(planned, size, data, store, settings, time.time())
+
+
+def _pretext_weights(run: Run) -> Path | None:
+    if not run.planned.parents:
+        return None
+    (parent,) = run.planned.parents
+    weights = run.store.path(parent) / "backbone.pt"
+    if not weights.exists():
+        raise UserError(f"backbone weights {weights} do not exist: run {parent} is {run.store.state(parent).value}")
+    return weights
+
+
+def _measure(run: Run, people: CocoPeople, source: BoxSource, predictions: PosePredictions) -> BoxMetrics:
+    config = run.planned.config
+    metrics = summarise(match(people, scored(predictions, config), config))
+    similarity = None
+    if source == BoxSource.GROUND_TRUTH:
+        similarity = mean_oks(predictions, people.people(), people.keypoints)
+    return BoxMetrics(boxes=source, n_people=len(predictions), mean_oks=similarity, **asdict(metrics))
+
+
+def _provenance(run: Run, curve: Sequence[CurveRow], evaluated: bool) -> provenance.Provenance:
+    commit, dirty = provenance.git_state()
+    return provenance.Provenance(
+        commit=commit,
+        dirty=dirty,
+        python=provenance.platform.python_version(),
+        versions=provenance.package_versions(),
+        device=provenance.device_name(run.settings.device),
+        cpu_count=provenance.cpu_count(),
+        threads=torch.get_num_threads(),
+        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        wall_seconds=round(time.time() - run.opened_at, 1),
+        train_seconds=round(curve[-1].seconds, 1) if curve else 0.0,
+        profile=run.profile.name,
+        data_name=run.data.root.name,
+        data_fingerprint=run.data.fingerprint,
+        generated_data=run.data.generated,
+        n_images=len(evaluated_people(run).coco.getImgIds()) if evaluated else 0,
+    )

@@ -1,0 +1,121 @@
+"""The one enumeration of verdicts, and the rule by which an effect with its interval becomes one.
+
+The rule is fixed before a run and printed on the page (`rule_text`).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from poseur_lib.study.declaration import Claim, ClaimKind
+
+
+class Evidence(StrEnum):
+    """What a result rests on; only the first four can reproduce or contradict the paper."""
+
+    ARITHMETIC = "arithmetic on the paper's own numbers"
+    COST = "cost"
+    RELEASED = "released checkpoint"
+    RETRAINED = "COCO / MPII retrained"
+    GENERATED = "generated people"
+    NONE = "no evidence"
+
+
+class Verdict(StrEnum):
+    """What a claim has come to."""
+
+    REPRODUCED = "reproduced"
+    CONTRADICTED = "contradicted"
+    INCONCLUSIVE = "inconclusive"
+    SAME_DIRECTION = "same direction, on generated people"
+    OPPOSITE_DIRECTION = "opposite direction, on generated people"
+    NO_EFFECT = "no effect found, on generated people"
+    NO_EVIDENCE = "no evidence (smoke)"
+    TOO_LITTLE = "no evidence (too little data or training)"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A difference in points of AP or AR with a 95 % interval, and the two components of its uncertainty.
+
+    Attributes:
+        images_half: half width from resampling validation images.
+        seeds_half: half width from Student's t over seeds; None with one seed.
+    """
+
+    value: float
+    low: float
+    high: float
+    images_half: float
+    seeds_half: float | None
+    n_seeds: int
+    n_images: int
+
+
+def verdict(claim: Claim, effect: Effect | None, evidence: Evidence, smoke: bool) -> Verdict:
+    """The verdict on a claim; `rule_text` says it in words."""
+    if effect is None:
+        return Verdict.NOT_RUN
+    if smoke:
+        return Verdict.NO_EVIDENCE
+    if evidence == Evidence.NONE:
+        return Verdict.TOO_LITTLE
+    if evidence == Evidence.GENERATED:
+        return _on_generated_people(claim, effect)
+    if claim.kind == ClaimKind.EQUIVALENCE:
+        return _equivalence(claim.margin, effect)
+    if effect.high < 0:
+        return Verdict.CONTRADICTED
+    if claim.kind == ClaimKind.DIRECTION:
+        return Verdict.REPRODUCED if effect.low > 0 else Verdict.INCONCLUSIVE
+    if not effect.low <= claim.paper_effect <= effect.high:
+        return Verdict.CONTRADICTED
+    return Verdict.REPRODUCED if effect.low > 0 else Verdict.INCONCLUSIVE
+
+
+def rule_text(claim: Claim) -> str:
+    """The rule for a claim of this kind, in words."""
+    generated = (
+        "On generated people the same interval gives: same direction (above 0), opposite direction (below 0), "
+        "no effect found (it contains 0)."
+    )
+    match claim.kind:
+        case ClaimKind.DIRECTION:
+            return (
+                "Direction: reproduced if the 95 % interval of the difference lies above 0, contradicted if below, "
+                f"inconclusive otherwise. {generated}"
+            )
+        case ClaimKind.MAGNITUDE:
+            return (
+                f"Magnitude: reproduced if the 95 % interval of the difference lies above 0 and contains the paper's "
+                f"{claim.paper_effect:+.1f}; contradicted if it lies below 0 or does not contain "
+                f"{claim.paper_effect:+.1f}; inconclusive if it contains both. {generated}"
+            )
+        case ClaimKind.EQUIVALENCE:
+            margin = f"±{claim.margin:.1f}"
+            return (
+                f"Equivalence with margin {claim.margin:.1f}: reproduced if the whole 95 % interval lies within "
+                f"{margin}, contradicted if all of it lies outside, inconclusive otherwise. On generated people: same "
+                f"direction (as claimed) if the whole interval lies within {margin}, opposite if all of it lies "
+                "outside, no effect found otherwise."
+            )
+
+
+def _equivalence(margin: float, effect: Effect) -> Verdict:
+    if -margin <= effect.low and effect.high <= margin:
+        return Verdict.REPRODUCED
+    return Verdict.CONTRADICTED if effect.low > margin or effect.high < -margin else Verdict.INCONCLUSIVE
+
+
+def _on_generated_people(claim: Claim, effect: Effect) -> Verdict:
+    if claim.kind == ClaimKind.EQUIVALENCE:
+        of_coco = _equivalence(claim.margin, effect)
+        translated = {
+            Verdict.REPRODUCED: Verdict.SAME_DIRECTION,
+            Verdict.CONTRADICTED: Verdict.OPPOSITE_DIRECTION,
+            Verdict.INCONCLUSIVE: Verdict.NO_EFFECT,
+        }
+        return translated[of_coco]
+    if effect.low > 0:
+        return Verdict.SAME_DIRECTION
+    return Verdict.OPPOSITE_DIRECTION if effect.high < 0 else Verdict.NO_EFFECT
