@@ -33,7 +33,7 @@ create() {
         version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
         fail "$python has no venv module: install it (Debian, Ubuntu: apt install python$version-venv) or give VENV="
     fi
-    echo "install: creating $venv with $("$python" --version), then about 3 GB of downloads and 5.5 GB of disk"
+    echo "install: creating $venv with $("$python" --version), then about 3 GB of downloads and 6.5 GB of disk"
     "$python" -m venv --clear "$venv"
 }
 
