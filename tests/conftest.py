@@ -3,10 +3,15 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # An int is accepted for a float, as PEP 484 has it.
 install_import_hook("poseur_lib", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+# The same examples in every run, and no clock: the machine may be busy.
+settings.register_profile("tests", deadline=None, derandomize=True)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +21,22 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs ../shared, the reference data that are not part of this repository")
     return folder
+
+
+@pytest.fixture(scope="session")
+def coco_tiny(shared: Path) -> Path:
+    """Two times 50 images of COCO, in COCO's layout: 57 labelled people to train on, 46 to evaluate."""
+    return shared / "data" / "coco_tiny"
+
+
+@pytest.fixture(scope="session")
+def coco4(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four images of COCO with 12 labelled people and 118 detector boxes, laid out as the val split of a data set."""
+    source, root = shared / "data" / "coco4", tmp_path_factory.mktemp("coco4")
+    for folder in ("annotations", "val2017"):
+        (root / folder).mkdir()
+    for image in source.glob("*.jpg"):
+        (root / "val2017" / image.name).symlink_to(image)
+    (root / "annotations" / "person_keypoints_val2017.json").symlink_to(source / "test_coco.json")
+    (root / "annotations" / "person_detections_val2017.json").symlink_to(source / "test_coco_det_AP_H_56.json")
+    return root
