@@ -122,8 +122,8 @@ def _image_problem(image: dict[str, Any]) -> str | None:
 
 
 def _annotation_problem(entry: dict[str, Any], image_ids: set[int], num_keypoints: int) -> str | None:
-    if not isinstance(entry.get("id"), int):
-        return f"id must be an integer, got {entry.get('id')!r}"
+    if not isinstance(entry.get("id"), int) or entry["id"] < 1:
+        return f"id must be a positive integer (pycocotools takes 0 for 'no match'), got {entry.get('id')!r}"
     if entry.get("image_id") not in image_ids:
         return f"image_id {entry.get('image_id')!r} is not among the images"
     if (problem := box_problem(entry.get("bbox"))) is not None:

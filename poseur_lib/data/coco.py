@@ -176,7 +176,7 @@ def mismatch(path: Path, num_keypoints: int, keypoints: KeypointSet) -> str:
 
 
 def index(dataset: dict[str, Any], category_id: int) -> COCO:
-    """A pycocotools index over the annotations of one category, with the optional keys filled in."""
+    """A pycocotools index over one category and its annotations, with the optional keys filled in."""
     annotations = [
         {
             **entry,
@@ -188,7 +188,8 @@ def index(dataset: dict[str, Any], category_id: int) -> COCO:
         if entry.get("category_id", category_id) == category_id
     ]
     coco = COCO()
-    coco.dataset = {"info": {}, **dataset, "annotations": annotations}
+    categories = [entry for entry in dataset["categories"] if entry.get("id") == category_id]
+    coco.dataset = {"info": {}, **dataset, "categories": categories, "annotations": annotations}
     with contextlib.redirect_stdout(io.StringIO()):
         coco.createIndex()
     return coco

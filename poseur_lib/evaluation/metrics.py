@@ -1,0 +1,94 @@
+"""AP and AR by pycocotools, on results in COCO's format."""
+
+import contextlib
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from poseur_lib.evaluation.predictions import PosePredictions
+from poseur_lib.keypoints import KeypointSet
+
+
+@dataclass(frozen=True)
+class PoseMetrics:
+    """COCO's ten numbers, times 100; NaN where there is nobody to find (medium: 32^2 to 96^2 pixels, large: more)."""
+
+    AP: float
+    AP50: float
+    AP75: float
+    AP_M: float
+    AP_L: float
+    AR: float
+    AR50: float
+    AR75: float
+    AR_M: float
+    AR_L: float
+
+
+def to_coco_results(
+    predictions: PosePredictions,
+    instance_scores: Float[np.ndarray, "N"],
+    kept: Int[np.ndarray, "M"] | None = None,
+    category_id: int = 1,
+) -> list[dict[str, Any]]:
+    """Results in COCO's format, as the evaluation server takes them: keypoints are (x, y, score) in image pixels.
+
+    Args:
+        kept: what OKS-NMS left over, in the order of the results; everything if None.
+    """
+    kept = np.arange(len(predictions)) if kept is None else kept
+    points = np.concatenate([predictions.keypoints_image(), predictions.keypoint_scores[..., None]], axis=-1)
+    return [
+        {
+            "image_id": int(predictions.image_id[index]),
+            "category_id": category_id,
+            "keypoints": points[index].astype(np.float64).reshape(-1).tolist(),
+            "score": float(instance_scores[index]),
+        }
+        for index in kept
+    ]
+
+
+def coco_evaluation(coco: COCO, results: list[dict[str, Any]], keypoints: KeypointSet) -> COCOeval:
+    """pycocotools' matching of results with ground truth, on all images of `coco`; not yet accumulated.
+
+    Ground truth of one keypoint category is expected (`CocoPeople.coco` is that).
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        found = coco.loadRes(results) if results else _nothing(coco)
+        evaluation = COCOeval(coco, found, "keypoints")
+        evaluation.params.kpt_oks_sigmas = np.array(keypoints.oks_sigmas)
+        evaluation.evaluate()
+    return evaluation
+
+
+def _nothing(coco: COCO) -> COCO:
+    """Results without a person, which pycocotools cannot load."""
+    empty = COCO()
+    empty.dataset = {**coco.dataset, "annotations": []}
+    empty.createIndex()
+    return empty
+
+
+def summarise(evaluation: COCOeval) -> PoseMetrics:
+    """COCO's numbers of a matching."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.accumulate()
+        evaluation.summarize()
+    return PoseMetrics(*(100 * float(value) if value >= 0 else float("nan") for value in evaluation.stats))
+
+
+def evaluate_coco(coco: COCO, results: list[dict[str, Any]], keypoints: KeypointSet) -> PoseMetrics:
+    """AP and AR of results on all images of `coco`.
+
+    Args:
+        coco: ground truth (`CocoPeople.coco`).
+        results: see `to_coco_results`.
+        keypoints: whose `oks_sigmas` are used.
+    """
+    return summarise(coco_evaluation(coco, results, keypoints))
