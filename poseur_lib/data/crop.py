@@ -124,7 +124,7 @@ def inside_crop(
 ) -> Bool[np.ndarray, "*batch"]:
     """Which points lie on the crop: 0 <= x <= width - 1 and 0 <= y <= height - 1 (pixel centres)."""
     limit = np.array([input_size[1] - 1, input_size[0] - 1], np.float32)
-    return ((keypoints_px >= 0) & (keypoints_px <= limit)).all(axis=-1)
+    return np.asarray(((keypoints_px >= 0) & (keypoints_px <= limit)).all(axis=-1))
 
 
 def keypoints_to_image(

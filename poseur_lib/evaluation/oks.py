@@ -28,8 +28,8 @@ def oks(
     """
     variances = (2 * np.array(oks_sigmas, np.float64)) ** 2
     squared = ((keypoints_image.astype(np.float64) - reference_image) ** 2).sum(-1)
-    similarity = np.exp(-squared / variances / (area.astype(np.float64)[..., None] + EPSILON) / 2)
-    return (similarity * labelled).sum(-1) / np.maximum(labelled.sum(-1), 1)
+    similarity = np.exp(-squared / variances / (np.asarray(area, np.float64)[..., None] + EPSILON) / 2)
+    return np.asarray((similarity * labelled).sum(-1) / np.maximum(labelled.sum(-1), 1))
 
 
 def oks_of_people(
