@@ -17,6 +17,8 @@ class EvaluationConfig(Frozen):
             "released": box + mean + max; "classic": box x mean of the keypoint scores above 0.2; "box": box alone.
         oks_nms_threshold: people whose OKS with a better-scored one exceeds it are dropped.
         batch: images per forward pass.
+        curve_people: people of the evaluated split that the learning curve is measured on, without flip test.
+        curve_every: epochs between two measurements of the curve; the last epoch is always measured.
     """
 
     split: Literal["train", "val"] = "val"
@@ -24,3 +26,5 @@ class EvaluationConfig(Frozen):
     instance_score: Literal["released", "paper", "classic", "box"] = "released"
     oks_nms_threshold: Annotated[float, Field(gt=0, le=1)] = 0.9
     batch: Annotated[int, Field(gt=0)] = 64
+    curve_people: Annotated[int, Field(gt=0)] = 500
+    curve_every: Annotated[int, Field(gt=0)] = 5

@@ -176,19 +176,30 @@ class ImageCache:
 
 
 class EpochSampler(Sampler[SampleKey]):
-    """Yields (epoch, index) pairs in an order that is a pure function of (seed, epoch).
+    """Yields (pass, index) pairs in an order that is a pure function of (seed, epoch).
 
     The epoch is read when an iteration starts, so whoever resumes a run sets `epoch` and gets the same data. Each rank
     takes every `world_size`-th index; the last round is filled up from the start so that all ranks are equally long.
 
     Args:
         length: number of samples of the dataset.
+        samples: length of an epoch, `length` by default. A longer one is made of several passes over the data set,
+            each with its own number, so that no two of its samples are augmented alike.
     """
 
-    def __init__(self, length: int, seed: int, shuffle: bool = True, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        length: int,
+        seed: int,
+        shuffle: bool = True,
+        rank: int = 0,
+        world_size: int = 1,
+        samples: int | None = None,
+    ) -> None:
         if not 0 <= rank < world_size:
             raise ValueError(f"rank must be in 0..{world_size - 1}, got {rank}")
         self.length, self.seed, self.shuffle = length, seed, shuffle
+        self.samples = length if samples is None else samples
         self.rank, self.world_size, self.epoch = rank, world_size, 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -196,11 +207,18 @@ class EpochSampler(Sampler[SampleKey]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self.length // self.world_size)
+        return -(-self.samples // self.world_size)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        epoch = self.epoch
-        order = np.random.default_rng([self.seed, epoch]).permutation(self.length) if self.shuffle else None
-        order = np.arange(self.length) if order is None else order
-        order = np.resize(order, len(self) * self.world_size) if self.length else order
-        return iter([(epoch, int(index)) for index in order[self.rank :: self.world_size]])
+        if not self.length:
+            return iter(())
+        passes = -(-self.samples // self.length)
+        order = [key for number in range(passes) for key in self._pass(self.epoch * passes + number)][: self.samples]
+        order += order[: len(self) * self.world_size - len(order)]
+        return iter(order[self.rank :: self.world_size])
+
+    def _pass(self, number: int) -> list[tuple[int, int]]:
+        order = np.arange(self.length)
+        if self.shuffle:
+            order = np.random.default_rng([self.seed, number]).permutation(self.length)
+        return [(number, int(index)) for index in order]

@@ -10,16 +10,16 @@ from poseur_lib.models.flow import RealNVP
 
 
 def residual_log_likelihood(
-    keypoints: Float[Tensor, "N K 2"],
-    sigma: Float[Tensor, "N K 2"],
+    keypoints: Float[Tensor, "S N K 2"],
+    sigma: Float[Tensor, "S N K 2"],
     target: Float[Tensor, "N K 2"],
     weight: Float[Tensor, "N K"],
     flow: RealNVP,
     *,
     log_phi_count: int = 2,
     log_sigma_count: int = 2,
-) -> Float[Tensor, ""]:
-    """Negative log-likelihood of `target`, summed over keypoints and divided by N K.
+) -> Float[Tensor, " S"]:
+    """Negative log-likelihood of `target` under each of S stages, summed over keypoints and divided by N K.
 
     Per keypoint, with the error d = keypoints - target on each axis:
 
@@ -38,11 +38,11 @@ def residual_log_likelihood(
         flow: density phi of the scaled error.
     """
     error = keypoints - target
-    log_phi = flow.log_prob((error / sigma).flatten(0, 1)).view(weight.shape)
+    log_phi = flow.log_prob((error / sigma).flatten(0, -2)).view(error.shape[:-1])
     laplace = torch.log(sigma * math.sqrt(2 * math.pi)) + error.abs() / (math.sqrt(2) * sigma + 1e-9)
     per_axis = (log_sigma_count - 1) * torch.log(sigma) + laplace
     per_keypoint = per_axis.sum(dim=-1) - log_phi_count * log_phi
-    return (per_keypoint * weight).sum() / weight.numel()
+    return (per_keypoint * weight).sum(dim=(1, 2)) / weight.numel()
 
 
 def laplace_scale(sigma: Float[Tensor, "*shape"], *, log_sigma_count: int = 2) -> Float[Tensor, "*shape"]:

@@ -64,7 +64,7 @@ class DecoderLayer(nn.Module):
         positional: Float[Tensor, "K C"] | None,
         reference_points: Float[Tensor, "N G K 2"],
         memory: Memory,
-        image_index: Int[Tensor, " N"],
+        image_index: Int[Tensor, " N"] | None = None,
     ) -> Float[Tensor, "N G K C"]:
         """The layer's output queries; `reference_points` are (x, y) in [0, 1] of the crop."""
         if self.self_attention is not None:
@@ -122,9 +122,15 @@ class QueryDecoder(nn.Module):
         queries: Queries,
         points: Float[Tensor, "N G K 2"],
         memory: Memory,
-        image_index: Int[Tensor, " N"],
+        image_index: Int[Tensor, " N"] | None = None,
     ) -> tuple[LayerPrediction, ...]:
         """One prediction per layer, each with N x G rows.
+
+        Args:
+            queries: of N instances, in G groups of K keypoints.
+            points: (x, y) in [0, 1] of the image.
+            memory: feature pyramids of B images.
+            image_index: the image of each instance; None: one instance an image, in order. No map is ever copied.
 
         The first layer samples around `points` as they are, and refines them from inside the crop.
         """

@@ -14,12 +14,15 @@ from torch.nn.functional import embedding_bag
 
 from poseur_lib.models.poseur.memory import Memory
 
+DENSE_CELLS_PER_ROW = 16
+"""Below this many cells of the pyramid per row that a head reads, `sample_dense` is the faster way (benchmarks/)."""
+
 
 def sample_memory(
     memory: Memory,
     locations: Float[Tensor, "N Q M L S 2"],
     weights: Float[Tensor, "N Q M L S"],
-    image_index: Int[Tensor, " N"],
+    image_index: Int[Tensor, " N"] | None = None,
 ) -> Float[Tensor, "N Q M C"]:
     """The inner double sum of Eq. 1: bilinear samples, weighted and added over levels and points.
 
@@ -27,25 +30,49 @@ def sample_memory(
         memory: maps of B images.
         locations: (x, y) in [0, 1] of each level's map; outside, the maps are zero.
         weights: attention weights A.
-        image_index: the image of each of the N instances.
+        image_index: the image of each of the N instances; None: one instance an image, in order.
     """
-    rows, row_weights = _corner_rows(memory, locations, weights)
-    rows = rows + image_index.view(-1, *[1] * (rows.dim() - 1)) * memory.values.shape[1]
-    bags = rows.shape[:3]
+    rows, row_weights = corner_rows(memory.sizes, locations, weights)
+    rows, row_weights = rows.flatten(3), row_weights.flatten(3).to(memory.values.dtype)
+    if image_index is None and memory.values.shape[1] <= DENSE_CELLS_PER_ROW * rows.shape[-1]:
+        return sample_dense(memory.values, rows, row_weights)
+    return sample_bags(memory.values, rows, row_weights, image_index)
+
+
+def sample_bags(
+    values: Float[Tensor, "B P C"],
+    rows: Int[Tensor, "N Q M R"],
+    row_weights: Float[Tensor, "N Q M R"],
+    image_index: Int[Tensor, " N"] | None = None,
+) -> Float[Tensor, "N Q M C"]:
+    """Weighted sums of R rows of `values`, as bags of an embedding: nothing of size R x C is stored."""
+    if image_index is None:
+        image_index = torch.arange(rows.shape[0], device=rows.device)
+    rows = rows + image_index[:, None, None, None] * values.shape[1]
+    bags = (rows.shape[0] * rows.shape[1] * rows.shape[2], rows.shape[3])
     sums = embedding_bag(
-        rows.reshape(bags.numel(), -1),
-        memory.values.flatten(0, 1),
-        mode="sum",
-        per_sample_weights=row_weights.reshape(bags.numel(), -1).to(memory.values.dtype),
+        rows.reshape(bags), values.flatten(0, 1), mode="sum", per_sample_weights=row_weights.reshape(bags)
     )
-    return sums.view(*bags, -1)
+    return sums.view(*rows.shape[:3], -1)
 
 
-def _corner_rows(memory: Memory, locations: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+def sample_dense(
+    values: Float[Tensor, "N P C"], rows: Int[Tensor, "N Q M R"], row_weights: Float[Tensor, "N Q M R"]
+) -> Float[Tensor, "N Q M C"]:
+    """The same sums as one matrix product, for small maps: the weights are scattered into [Q M, P] per image."""
+    n, q, m, _ = rows.shape
+    matrix = row_weights.new_zeros(n, q * m, values.shape[1])
+    matrix = matrix.scatter_add(2, rows.reshape(n, q * m, -1), row_weights.reshape(n, q * m, -1))
+    return torch.bmm(matrix, values).view(n, q, m, -1)
+
+
+def corner_rows(
+    sizes: tuple[tuple[int, int], ...], locations: Tensor, weights: Tensor
+) -> tuple[Tensor, Tensor]:
     """Row number and weight of the four cells around each location: both [N, Q, M, L, S, 4]."""
     device = locations.device
-    size = torch.tensor([(w, h) for h, w in memory.sizes], device=device)[:, None]  # (L, 1, 2)
-    cells = torch.tensor([0, *(h * w for h, w in memory.sizes[:-1])], device=device)
+    size = torch.tensor([(w, h) for h, w in sizes], device=device)[:, None]  # (L, 1, 2)
+    cells = torch.tensor([0, *(h * w for h, w in sizes[:-1])], device=device)
     start = cells.cumsum(0)[:, None, None]
     position = locations.float() * size - 0.5
     low = position.detach().floor()
@@ -116,7 +143,7 @@ class EMSDA(nn.Module):
         query: Float[Tensor, "N Q C"],
         reference_points: Float[Tensor, "N Q 2"],
         memory: Memory,
-        image_index: Int[Tensor, " N"],
+        image_index: Int[Tensor, " N"] | None = None,
     ) -> Float[Tensor, "N Q C"]:
         """EMSDA(Q, p, x) of Eq. 1.
 

@@ -57,9 +57,8 @@ class PoseurHead(PoseHead[PosePrediction]):
         maps = self.neck([features[level] for level in self.levels])
         coarse = self.coarse_stage(maps[-1] if self.config.coarse_features == "neck" else features[-1])
         memory = self.memory_embedding(maps)
-        image_index = torch.arange(memory.values.shape[0], device=memory.values.device)
         points = starting_points(self.config.noise if noisy else NoNoise(), coarse.keypoints.detach())
-        return coarse, self.decoder(self.keypoint_encoder(points), points, memory, image_index)
+        return coarse, self.decoder(self.keypoint_encoder(points), points, memory)
 
     def forward(self, features: FeatureMaps) -> PosePrediction:
         """Inference: the clean queries only."""
@@ -85,11 +84,11 @@ class PoseurHead(PoseHead[PosePrediction]):
         weight = targets.inside.float()
         groups = layers[0].keypoints.shape[0] // weight.shape[0]
         many_weight, many_target = (x.repeat_interleave(groups, dim=0) for x in (weight, targets.keypoints))
-        terms = {"coarse": self._likelihood(coarse, targets.keypoints, weight, self.coarse_flow)}
-        for number, layer in enumerate(layers):
-            term = self._likelihood(layer, many_target, many_weight, self.decoder_flow)
-            terms[f"layer_{number}"] = self.config.loss.decoder_weight * term
-        return LossTerms(torch.stack(list(terms.values())).sum(), terms)
+        coarse_term = self._likelihood((coarse,), targets.keypoints, weight, self.coarse_flow)
+        layer_terms = self._likelihood(layers, many_target, many_weight, self.decoder_flow)
+        terms = torch.cat([coarse_term, self.config.loss.decoder_weight * layer_terms])
+        names = ("coarse", *(f"layer_{number}" for number in range(len(layers))))
+        return LossTerms(terms.sum(), dict(zip(names, terms, strict=True)))
 
     def merge_flipped(
         self, outputs: PosePrediction, flipped: PosePrediction, flip_index: Int[Tensor, " K"]
@@ -117,11 +116,13 @@ class PoseurHead(PoseHead[PosePrediction]):
             return laplace_scores(sigma, self.config.score_radius)
         return rle_scores(sigma)
 
-    def _likelihood(self, prediction: LayerPrediction, target: Tensor, weight: Tensor, flow: RealNVP) -> Tensor:
+    def _likelihood(
+        self, stages: Sequence[LayerPrediction], target: Tensor, weight: Tensor, flow: RealNVP
+    ) -> Float[Tensor, " S"]:
         with torch.autocast(target.device.type, enabled=False):
             return residual_log_likelihood(
-                prediction.keypoints.float(),
-                prediction.sigma.float(),
+                torch.stack([stage.keypoints.float() for stage in stages]),
+                torch.stack([stage.sigma.float() for stage in stages]),
                 target,
                 weight,
                 flow,

@@ -1,0 +1,52 @@
+"""Weights on disk with the configuration that they belong to."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
+from poseur_lib.errors import UserError
+from poseur_lib.models.build import build_model
+from poseur_lib.models.contract import PoseModel
+
+FORMAT = "poseur_lib 1"
+
+
+def save_weights(path: Path, module: torch.nn.Module, config: ExperimentConfig | PretextRunConfig) -> None:
+    """Writes weights and configuration so that the file is there whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        torch.save({"format": FORMAT, "config": config.model_dump_json(), "state_dict": module.state_dict()}, partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_model(path: Path) -> tuple[PoseModel, ExperimentConfig]:
+    """A trained model, in evaluation mode on the CPU, and its configuration.
+
+    Raises:
+        UserError: the file is missing, cut off, or not a model of this project.
+    """
+    content = read_weights(path)
+    config = ExperimentConfig.model_validate_json(content["config"])
+    trained = config if config.pretext is not None else config.with_changes(**{"model.backbone.weights": "none"})
+    model = build_model(trained)
+    model.load_state_dict(content["state_dict"])
+    return model.eval(), config
+
+
+def read_weights(path: Path) -> dict[str, Any]:
+    """The content of a file of `save_weights`; nothing in it is executed."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        raise UserError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"{path} is not a checkpoint of this project (format {FORMAT!r})")
+    return content

@@ -1,0 +1,1 @@
+"""Training on Lightning: recipe, resumption that changes nothing, learning curve, pretext."""

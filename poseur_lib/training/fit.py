@@ -1,0 +1,162 @@
+"""Train a model, or pretrain a backbone, in a folder: resumes there, and ends with the weights in it."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
+from poseur_lib.config.training import CosineSchedule, PretextConfig, TrainConfig
+from poseur_lib.data.coco import CocoPeople
+from poseur_lib.data.crop import CropRule
+from poseur_lib.data.dataset import PoseBatch, PoseCrops
+from poseur_lib.data.parts import PartCrops
+from poseur_lib.errors import UserError
+from poseur_lib.keypoints import keypoint_set
+from poseur_lib.models.backbones import build_backbone
+from poseur_lib.models.build import build_model
+from poseur_lib.models.checkpoint import read_weights, save_weights
+from poseur_lib.models.contract import LossTerms, PoseTargets
+from poseur_lib.people.parts import FLIP_PAIRS, NUM_PARTS
+from poseur_lib.training.curve import Curve
+from poseur_lib.training.loop import LAST_CHECKPOINT, TrainingLoop, run_loop, training_loader
+from poseur_lib.training.pretext import PartSegmentation, mean_part_iou, part_loss
+from poseur_lib.training.progress import pose_measure
+from poseur_lib.training.runtime import Runtime
+
+MODEL_FILE = "model.pt"
+BACKBONE_FILE = "backbone.pt"
+IOU_PEOPLE = 300
+
+
+def train(
+    config: ExperimentConfig, run_dir: Path, runtime: Runtime, pretext_weights: Path | None = None
+) -> Curve:
+    """Trains a model from the last checkpoint in `run_dir`, if there is one, and writes `model.pt` at the end.
+
+    Args:
+        pretext_weights: `backbone.pt` of `config.pretext_run`, where there is one.
+
+    Raises:
+        UserError: the data cannot be used, the pretext's weights do not fit, or the loss is not finite.
+    """
+    _prepare(run_dir, runtime)
+    keypoints = keypoint_set(config.data.keypoint_set)
+    torch.manual_seed(config.seed)
+    model = build_model(config)
+    if config.pretext is not None:
+        load_backbone(model.backbone, pretext_weights, config)
+    dataset = PoseCrops(
+        CocoPeople(runtime.data, "train", keypoints).people(),
+        keypoints,
+        config.data.input_size,
+        model.head.crop_rule,
+        config.train.augment,
+        config.seed,
+        runtime.image_cache_bytes,
+    )
+    loader, steps, accumulate = training_loader(dataset, config.train, config.seed, runtime)
+    loop = TrainingLoop(
+        network=model,
+        loss_of=pose_loss,
+        slow=tuple(model.head.slow_parameters()),
+        config=config.train,
+        seed=config.seed,
+        steps_per_epoch=steps,
+        measure=pose_measure(config, CocoPeople(runtime.data, config.evaluation.split, keypoints), runtime),
+        measure_every=config.evaluation.curve_every,
+        last_checkpoint=run_dir / LAST_CHECKPOINT,
+    )
+    curve = run_loop(loop, loader, run_dir, runtime, accumulate)
+    if len(curve) == config.train.epochs:
+        save_weights(run_dir / MODEL_FILE, model, config)
+    return curve
+
+
+def pretrain(config: PretextRunConfig, run_dir: Path, runtime: Runtime) -> Curve:
+    """Trains a backbone on part segmentation and writes `backbone.pt` at the end; resumes as `train` does.
+
+    Raises:
+        UserError: the data set has no label maps (`parts_{split}2017`).
+    """
+    _prepare(run_dir, runtime)
+    torch.manual_seed(config.pretext.seed)
+    backbone = build_backbone(config.backbone)
+    network = PartSegmentation(backbone, backbone.channels, NUM_PARTS)
+    recipe = _pretext_recipe(config.pretext)
+    crops = _part_crops(config, "train", runtime)
+    loader, steps, accumulate = training_loader(crops, recipe, config.pretext.seed, runtime)
+    judged = _part_crops(config, "val", runtime)
+    judged.people = judged.people[:IOU_PEOPLE]
+    loop = TrainingLoop(
+        network=network,
+        loss_of=part_loss,
+        slow=(),
+        config=recipe,
+        seed=config.pretext.seed,
+        steps_per_epoch=steps,
+        measure=lambda net: {"part_iou": mean_part_iou(net, judged, NUM_PARTS, runtime.torch_device, 64)},
+        measure_every=1,
+        last_checkpoint=run_dir / LAST_CHECKPOINT,
+    )
+    curve = run_loop(loop, loader, run_dir, runtime, accumulate)
+    if len(curve) == config.pretext.epochs:
+        save_weights(run_dir / BACKBONE_FILE, backbone, config)
+    return curve
+
+
+def pose_loss(model: nn.Module, batch: PoseBatch) -> LossTerms:
+    """The model's loss on a batch of crops."""
+    return model.loss(batch.images, PoseTargets(batch.keypoints, batch.inside))
+
+
+def load_backbone(backbone: nn.Module, path: Path | None, config: ExperimentConfig) -> None:
+    """Puts a pretext run's weights into a backbone.
+
+    Raises:
+        UserError: no file is given, or it is another run's.
+    """
+    if path is None:
+        raise UserError("model.backbone.weights is 'pretext' and no pretext weights are given")
+    content = read_weights(path)
+    made_by = PretextRunConfig.model_validate_json(content["config"])
+    if made_by != config.pretext_run:
+        raise UserError(f"{path} was made by another pretext run than this configuration asks for")
+    backbone.load_state_dict(content["state_dict"])
+
+
+def _prepare(run_dir: Path, runtime: Runtime) -> None:
+    run_dir.mkdir(parents=True, exist_ok=True)
+    if runtime.threads is not None:
+        torch.set_num_threads(runtime.threads)
+
+
+def _pretext_recipe(pretext: PretextConfig) -> TrainConfig:
+    return TrainConfig(
+        epochs=pretext.epochs,
+        people_per_epoch=pretext.people_per_epoch,
+        global_batch=pretext.global_batch,
+        learning_rate=pretext.learning_rate,
+        weight_decay=pretext.weight_decay,
+        schedule=CosineSchedule(),
+        warmup_steps=0,
+        augment=pretext.augment,
+    )
+
+
+def _part_crops(config: PretextRunConfig, split: str, runtime: Runtime) -> PartCrops:
+    if not (runtime.data / f"parts_{split}2017").is_dir():
+        raise UserError(
+            f"{runtime.data} has no part labels (parts_{split}2017): the pretext needs generated people with parts"
+        )
+    keypoints = keypoint_set(config.data.keypoint_set)
+    return PartCrops(
+        CocoPeople(runtime.data, split, keypoints).people(),
+        keypoints,
+        config.data.input_size,
+        CropRule(),
+        config.pretext.augment if split == "train" else None,
+        config.pretext.seed,
+        FLIP_PAIRS,
+        runtime.image_cache_bytes,
+    )

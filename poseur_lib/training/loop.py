@@ -1,0 +1,216 @@
+"""The one training loop behind poses and pretext: Lightning, seeded so that a resumed run equals an unbroken one."""
+
+import logging
+import math
+import os
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from poseur_lib.config.training import TrainConfig
+from poseur_lib.data.dataset import EpochSampler
+from poseur_lib.errors import UserError
+from poseur_lib.models.contract import LossTerms
+from poseur_lib.training.curve import Curve, CurvePoint, write_curve
+from poseur_lib.training.optimiser import optimiser_and_schedule, parameter_groups
+from poseur_lib.training.runtime import Runtime
+
+LAST_CHECKPOINT = "last.ckpt"
+CURVE_FILE = "curve.json"
+
+LossOf = Callable[[nn.Module, Any], LossTerms]
+Measure = Callable[[nn.Module], dict[str, float]]
+
+
+class TrainingLoop(L.LightningModule):
+    """A network, its loss on a batch, and the recipe.
+
+    Randomness inside a step (noise, dropout) is seeded by (seed, epoch, batch, rank); the order of the data and its
+    augmentation by (seed, epoch). So nothing depends on when the run was interrupted.
+
+    Args:
+        network: what is trained.
+        loss_of: the loss terms of the network on a batch.
+        slow: parameters at the reduced learning rate.
+        measure: numbers for the learning curve, or none.
+        measure_every: epochs between two measurements.
+        last_checkpoint: named in the error that ends a run whose loss is not finite.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: nn.Module,
+        loss_of: LossOf,
+        slow: tuple[nn.Parameter, ...],
+        config: TrainConfig,
+        seed: int,
+        steps_per_epoch: int,
+        measure: Measure | None,
+        measure_every: int,
+        last_checkpoint: Path,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.loss_of, self.slow, self.config, self.seed = loss_of, slow, config, seed
+        self.steps_per_epoch, self.measure, self.measure_every = steps_per_epoch, measure, measure_every
+        self.last_checkpoint = last_checkpoint
+        self.curve: Curve = ()
+        self._sums: dict[str, float] = {}
+        self._batches = self._images = 0
+        self._epoch_started = 0.0
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with a schedule per optimiser step."""
+        groups = parameter_groups(self.network, self.slow, self.config)
+        optimiser, schedule = optimiser_and_schedule(groups, self.config, self.steps_per_epoch)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_epoch_start(self) -> None:
+        """Start of the sums of an epoch."""
+        self._sums, self._batches, self._images = {}, 0, 0
+        self._epoch_started = time.perf_counter()
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Seeds the step."""
+        words = [self.seed, self.current_epoch, batch_idx, self.global_rank]
+        torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1))
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        """The loss of a batch.
+
+        Raises:
+            UserError: a term is NaN or infinite.
+        """
+        losses = self.loss_of(self.network, batch)
+        values = torch.stack([losses.total.detach(), *(term.detach() for term in losses.terms.values())]).tolist()
+        named = dict(zip(("total", *losses.terms), values, strict=True))
+        for name, value in (*list(named.items())[1:], ("total", values[0])):
+            if not math.isfinite(value):
+                raise UserError(self._not_finite(name, value))
+        for name, value in named.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        self._batches += 1
+        self._images += len(batch[0])
+        return losses.total
+
+    def on_train_epoch_end(self) -> None:
+        """One more point of the curve, and a checkpoint that holds it."""
+        seconds = time.perf_counter() - self._epoch_started
+        epoch = self.current_epoch + 1
+        means = {name: value / self._batches for name, value in self._sums.items()}
+        before = self.curve[-1] if self.curve else CurvePoint(0, 0, 0, 0.0, 0.0)
+        point = CurvePoint(
+            epoch=epoch,
+            step=self.global_step,
+            images=before.images + self._images * self.trainer.world_size,
+            seconds=before.seconds + seconds,
+            loss=means.pop("total"),
+            terms=means,
+        )
+        last = epoch in (self.config.epochs, self.trainer.max_epochs)
+        if self.measure is not None and self.global_rank == 0 and (epoch % self.measure_every == 0 or last):
+            point = replace(point, **self.measure(self.network))
+            self.network.train()
+        self.curve = (*self.curve, point)
+        self._save()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The curve travels with the weights."""
+        checkpoint["curve"] = [asdict(point) for point in self.curve]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The curve up to here."""
+        self.curve = tuple(CurvePoint(**point) for point in checkpoint["curve"])
+
+    def _save(self) -> None:
+        partial = self.last_checkpoint.with_name(f".{self.last_checkpoint.name}.partial")
+        self.trainer.save_checkpoint(partial)
+        if self.global_rank == 0:
+            os.replace(partial, self.last_checkpoint)
+            write_curve(self.last_checkpoint.with_name(CURVE_FILE), self.curve)
+
+    def _not_finite(self, name: str, value: float) -> str:
+        kept = self.last_checkpoint if self.last_checkpoint.exists() else "none yet"
+        return f"loss term {name!r} is {value} at step {self.global_step}; last good checkpoint: {kept}"
+
+
+def run_loop(
+    loop: TrainingLoop, loader: DataLoader, run_dir: Path, runtime: Runtime, accumulate: int
+) -> Curve:
+    """Trains from the last checkpoint, if there is one, to the end or to `runtime.limit_epochs`."""
+    checkpoint = run_dir / LAST_CHECKPOINT
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        warnings.filterwarnings("ignore", message=r".*LeafSpec.*")
+        logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+        trainer = L.Trainer(
+            default_root_dir=run_dir,
+            accelerator="gpu" if runtime.torch_device.type == "cuda" else "cpu",
+            devices=runtime.devices,
+            strategy="ddp" if runtime.devices > 1 else "auto",
+            sync_batchnorm=runtime.devices > 1,
+            precision=runtime.precision,
+            max_epochs=min(loop.config.epochs, runtime.limit_epochs or loop.config.epochs),
+            accumulate_grad_batches=accumulate,
+            gradient_clip_val=loop.config.gradient_clip,
+            use_distributed_sampler=False,
+            enable_checkpointing=False,
+            logger=False,
+            enable_progress_bar=runtime.progress,
+            enable_model_summary=False,
+        )
+        try:
+            trainer.fit(loop, loader, ckpt_path=checkpoint if checkpoint.exists() else None)
+        except RuntimeError as error:
+            if checkpoint.exists() and "PytorchStreamReader" in str(error):
+                raise UserError(f"{checkpoint} is cut off ({error}): delete it to train from the start") from None
+            raise
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    return loop.curve
+
+
+def training_loader(
+    dataset: Dataset, config: TrainConfig, seed: int, runtime: Runtime
+) -> tuple[DataLoader, int, int]:
+    """Batches of an epoch, the optimiser steps in it, and the batches per step.
+
+    Raises:
+        UserError: there are fewer people than one batch takes.
+    """
+    per_device, accumulate = runtime.split_batch(config.global_batch)
+    samples = config.people_per_epoch or len(dataset)
+    steps = samples // config.global_batch
+    if not steps:
+        raise UserError(
+            f"an epoch of {samples} people has no batch of train.global_batch {config.global_batch}:"
+            " set train.people_per_epoch, or a smaller batch"
+        )
+    rank = int(os.environ.get("LOCAL_RANK", "0")) + runtime.devices * int(os.environ.get("NODE_RANK", "0"))
+    sampler = EpochSampler(
+        len(dataset),
+        seed,
+        rank=rank,
+        world_size=runtime.devices,
+        samples=steps * config.global_batch,
+    )
+    loader = DataLoader(
+        dataset,
+        batch_size=per_device,
+        sampler=sampler,
+        num_workers=runtime.loader_workers,
+        drop_last=True,
+        pin_memory=runtime.torch_device.type == "cuda",
+        persistent_workers=runtime.loader_workers > 0,
+    )
+    return loader, steps, accumulate

@@ -1,0 +1,53 @@
+"""AdamW, its parameter groups, and the learning rate over the steps (Sec. 4.1)."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from poseur_lib.config.training import CosineSchedule, StepSchedule, TrainConfig
+
+
+def parameter_groups(module: nn.Module, slow: Sequence[nn.Parameter], config: TrainConfig) -> list[dict]:
+    """Two groups: `slow` parameters at `sampling_offsets_lr_factor` times the learning rate, and the others."""
+    slow_ids = {id(parameter) for parameter in slow}
+    others = [p for p in module.parameters() if id(p) not in slow_ids]
+    groups = [{"params": others, "lr": config.learning_rate}]
+    if slow:
+        groups.append({"params": list(slow), "lr": config.learning_rate * config.sampling_offsets_lr_factor})
+    return groups
+
+
+def rate_factor(
+    step: int,
+    steps_per_epoch: int,
+    epochs: int,
+    schedule: StepSchedule | CosineSchedule,
+    warmup_steps: int,
+    warmup_start: float,
+) -> float:
+    """What the learning rate is multiplied by at an optimiser step.
+
+    The schedule, times a linear rise from `warmup_start` to 1 over the first `warmup_steps`.
+    """
+    if isinstance(schedule, StepSchedule):
+        factor = schedule.factor ** sum(step // steps_per_epoch >= milestone for milestone in schedule.milestones)
+    else:
+        factor = 0.5 * (1 + math.cos(math.pi * min(step / (steps_per_epoch * epochs), 1)))
+    if step < warmup_steps:
+        factor *= warmup_start + (1 - warmup_start) * step / warmup_steps
+    return factor
+
+
+def optimiser_and_schedule(
+    groups: list[dict], config: TrainConfig, steps_per_epoch: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """AdamW and its learning rate per step."""
+    optimiser = torch.optim.AdamW(groups, betas=config.betas, weight_decay=config.weight_decay)
+
+    def factor(step: int) -> float:
+        start = config.warmup_start_lr / config.learning_rate
+        return rate_factor(step, steps_per_epoch, config.epochs, config.schedule, config.warmup_steps, start)
+
+    return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, factor)

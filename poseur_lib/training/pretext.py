@@ -1,0 +1,58 @@
+"""Part segmentation: the neutral task on which a backbone is trained where ImageNet weights cannot be had."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, interpolate
+from torch.utils.data import DataLoader, Dataset
+
+from poseur_lib.data.parts import PartBatch
+from poseur_lib.models.contract import LossTerms
+
+FUSED_CHANNELS = 32
+
+
+class PartSegmentation(nn.Module):
+    """Every map of the backbone is brought to the finest one's size, added up, and classified cell by cell."""
+
+    def __init__(self, backbone: nn.Module, channels: Sequence[int], num_parts: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.laterals = nn.ModuleList(nn.Conv2d(width, FUSED_CHANNELS, 1) for width in channels)
+        self.classify = nn.Sequential(
+            nn.ReLU(), nn.Conv2d(FUSED_CHANNELS, FUSED_CHANNELS, 3, padding=1), nn.ReLU(),
+            nn.Conv2d(FUSED_CHANNELS, num_parts, 1),
+        )  # fmt: skip
+
+    def forward(self, images: Float[Tensor, "B 3 H W"], size: tuple[int, int]) -> Float[Tensor, "B parts h w"]:
+        """Logits of the parts on a grid of `size` cells."""
+        maps = [lateral(x) for x, lateral in zip(self.backbone(images), self.laterals, strict=True)]
+        fused = sum(interpolate(x, size=size, mode="bilinear", align_corners=False) for x in maps)
+        return self.classify(fused)
+
+
+def part_loss(model: nn.Module, batch: PartBatch) -> LossTerms:
+    """Cross-entropy over the cells."""
+    logits = model(batch.images, tuple(batch.labels.shape[1:]))
+    loss = cross_entropy(logits.float(), batch.labels)
+    return LossTerms(loss, {"parts": loss})
+
+
+@torch.inference_mode()
+def mean_part_iou(model: nn.Module, dataset: Dataset, num_parts: int, device: torch.device, batch: int) -> float:
+    """Intersection over union, averaged over the parts that occur."""
+    model.eval()
+    confusion = torch.zeros(num_parts, num_parts, dtype=torch.long)
+    for images, labels in DataLoader(dataset, batch_size=batch):
+        predicted = model(images.to(device), tuple(labels.shape[1:])).argmax(dim=1).cpu()
+        confusion += _confusion(labels, predicted, num_parts)
+    hit = confusion.diagonal()
+    union = confusion.sum(0) + confusion.sum(1) - hit
+    return (hit[union > 0] / union[union > 0]).mean().item()
+
+
+def _confusion(labels: Int[Tensor, "B h w"], predicted: Int[Tensor, "B h w"], num_parts: int) -> Int[Tensor, "P P"]:
+    pairs = labels.flatten() * num_parts + predicted.flatten()
+    return torch.bincount(pairs, minlength=num_parts**2).view(num_parts, num_parts)
