@@ -23,7 +23,7 @@ def pair_oks(
     """OKS between predictions: all keypoints count, and the area is the mean of the two."""
     variances = (2 * np.array(oks_sigmas, np.float64)) ** 2
     squared = ((others.astype(np.float64) - pose) ** 2).sum(-1)
-    areas = (other_areas.astype(np.float64) + float(area)) / 2 + EPSILON
+    areas = (other_areas.astype(np.float64) + area) / 2 + EPSILON
     return np.exp(-squared / variances / areas[:, None] / 2).mean(-1)
 
 
@@ -45,7 +45,7 @@ def oks_nms(
     while len(order):
         best, order = order[0], order[1:]
         keep.append(best)
-        overlap = pair_oks(keypoints_image[best], areas[best], keypoints_image[order], areas[order], oks_sigmas)
+        overlap = pair_oks(keypoints_image[best], float(areas[best]), keypoints_image[order], areas[order], oks_sigmas)
         order = order[overlap <= threshold]
     return np.array(keep, np.int64)
 
@@ -66,7 +66,7 @@ def soft_oks_nms(
     while len(order) and len(keep) < SOFT_LIMIT:
         best, order, left = order[0], order[1:], left[1:]
         keep.append(best)
-        overlap = pair_oks(keypoints_image[best], areas[best], keypoints_image[order], areas[order], oks_sigmas)
+        overlap = pair_oks(keypoints_image[best], float(areas[best]), keypoints_image[order], areas[order], oks_sigmas)
         left = left * np.exp(-(overlap**2) / threshold)
         again = _by_score(left)
         order, left = order[again], left[again]
@@ -84,7 +84,9 @@ def keep_people(
     threshold: float | None = 0.9,
     soft: bool = False,
 ) -> Int[np.ndarray, "M"]:
-    """Indices of the predictions that survive OKS-NMS in their images: images ascending, in each the best score first.
+    """Indices of the predictions that survive OKS-NMS in their images.
+
+    Order: images as they first appear, in each the best score first.
 
     Args:
         threshold: of OKS; None keeps everything, in the given order.
@@ -96,8 +98,9 @@ def keep_people(
     keypoints_image, areas = predictions.keypoints_image(), predictions.box_areas()
     by_image = np.argsort(predictions.image_id, kind="stable")
     starts = np.flatnonzero(np.diff(predictions.image_id[by_image])) + 1
+    images = sorted(np.split(by_image, starts), key=lambda of_image: of_image[0]) if len(by_image) else []
     kept = [
         of_image[suppress(keypoints_image[of_image], instance_scores[of_image], areas[of_image], oks_sigmas, threshold)]
-        for of_image in np.split(by_image, starts)
+        for of_image in images
     ]
-    return np.concatenate(kept).astype(np.int64)
+    return np.concatenate([np.zeros(0, np.int64), *kept])

@@ -1,0 +1,83 @@
+"""Twelve evaluations of the released code on stored predictions: AP and AR to 1e-6 (of 1), counts, order and scores."""
+
+import json
+
+import numpy as np
+import pytest
+
+from poseur_lib.data.coco import CocoPeople
+from poseur_lib.evaluation.metrics import evaluate_coco, to_coco_results
+from poseur_lib.evaluation.nms import keep_people
+from poseur_lib.evaluation.predictions import PosePredictions
+from poseur_lib.keypoints import COCO_17
+
+STATS = {"AP": "AP", "AP .5": "AP50", "AP .75": "AP75", "AP (M)": "AP_M", "AP (L)": "AP_L",
+         "AR": "AR", "AR .5": "AR50", "AR .75": "AR75", "AR (M)": "AR_M", "AR (L)": "AR_L"}  # fmt: skip
+NAMES = [
+    "gt_rescore_visthr0.2", "gt_rle",
+    "det_rescore_visthr0.2", "det_rescore_visthr0.2_oks0.5", "det_rescore_visthr0.2_oks0.3",
+    "det_rescore_visthr0.2_nonms", "det_rescore_visthr0.2_softnms",
+    "det_rle", "det_rle_oks0.5", "det_rle_oks0.3", "det_rle_nonms", "det_rle_softnms",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def reference(shared):
+    return json.loads((shared / "reference" / "eval_coco4.json").read_text())
+
+
+def as_predictions(stored):
+    """The stored people, taken back to the frame of their crops."""
+    box = np.array([one["box"] for one in stored])
+    points = np.array([one["preds"] for one in stored])
+    size = box[:, None, 2:4] * 200
+    return PosePredictions(
+        image_id=np.array([int(one["image"].removesuffix(".jpg")) for one in stored]),
+        bbox_scores=box[:, 5],
+        center=box[:, :2].astype(np.float32),
+        box_scale=box[:, 2:4].astype(np.float32),
+        keypoints=((points[..., :2] - box[:, None, :2]) / size + 0.5).astype(np.float32),
+        sigma=None,
+        keypoint_scores=points[..., 2],
+        input_size=(256, 192),
+    )
+
+
+def scores_of(predictions, name):
+    scores = predictions.keypoint_scores
+    if "rle" in name:
+        return predictions.bbox_scores + scores.mean(1) + scores.max(1)
+    above = scores > 0.2
+    return predictions.bbox_scores * (scores * above).sum(1) / np.maximum(above.sum(1), 1)
+
+
+def threshold_of(name):
+    if name.endswith("nonms"):
+        return None
+    return float(name.rsplit("_oks", 1)[1]) if "_oks" in name else 0.9
+
+
+def test_all_evaluations_are_covered(reference):
+    assert sorted(NAMES) == sorted(reference["evaluations"])
+
+
+def test_box_area_is_that_of_the_released_code(reference):
+    stored = reference["det_predictions"]
+    np.testing.assert_allclose(as_predictions(stored).box_areas(), [one["box"][4] for one in stored], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_as_released(reference, coco4, name):
+    stored = reference["gt_predictions" if name.startswith("gt") else "det_predictions"]
+    predictions, theirs = as_predictions(stored), reference["evaluations"][name]
+    scores = scores_of(predictions, name)
+    kept = keep_people(predictions, scores, COCO_17.oks_sigmas, threshold_of(name), soft=name.endswith("softnms"))
+    results = to_coco_results(predictions, scores, kept)
+    assert len(results) == theirs["kept"] == len(theirs["results"])
+    for ours, one in zip(results, theirs["results"], strict=True):
+        assert ours["image_id"] == one["image_id"]
+        assert ours["score"] == pytest.approx(one["score"], abs=1e-6)
+        np.testing.assert_allclose(ours["keypoints"][:3], one["first_kpt"], rtol=0, atol=1e-3)
+    metrics = evaluate_coco(CocoPeople(coco4, "val", COCO_17).coco, results, COCO_17)
+    for key, field in STATS.items():
+        assert getattr(metrics, field) / 100 == pytest.approx(theirs["stats"][key], abs=1e-6), field
