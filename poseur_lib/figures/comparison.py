@@ -67,7 +67,7 @@ def _effects(axis: plt.Axes, differences: Sequence[Difference], colour: str) -> 
 def _intervals(axis: plt.Axes, rows: Sequence[float], ends: Sequence, values: Sequence, colour: str) -> None:
     for row, value, end in zip(rows, values, ends, strict=True):
         if value is None:
-            axis.annotate("not run", (0.5, row), xycoords=("axes fraction", "data"), color=GREY, ha="center", va="center")
+            axis.text(0.5, row, "not run", transform=axis.get_yaxis_transform(), color=GREY, ha="center", va="center")
             continue
         axis.plot([end.low, end.high], [row, row], color=colour, linewidth=1.6, solid_capstyle="round")
         _dots(axis, [row], [value], "o", colour, hollow=False)

@@ -10,12 +10,13 @@ from poseur_lib.study.record import CurveRow
 
 
 def curve_figure(curve: Sequence[CurveRow], title: str) -> HTML:
-    """Loss, and where measured mean OKS and AP, over the images seen."""
+    """Loss, and where measured mean OKS, AP and (pretraining) the IoU of body parts, over the images seen."""
     images = [row.images / 1000 for row in curve]
     panels = [
         ("training loss", [row.loss for row in curve]),
         ("mean OKS", [row.mean_oks for row in curve]),
         ("AP (OKS, x 100)", [row.ap for row in curve]),
+        ("mean IoU of body parts", [row.part_iou for row in curve]),
     ]
     panels = [(label, values) for label, values in panels if any(value is not None for value in values)]
     with style():

@@ -6,9 +6,10 @@ never counts as a finished run.
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -19,6 +20,7 @@ from poseur_lib.study.atomic import sha256_hex, write_atomically
 from poseur_lib.study.canonical import SCHEMA_VERSION, run_hash, run_id
 from poseur_lib.study.predictions_file import BoxSource, Predictions, from_bytes, to_bytes
 from poseur_lib.study.provenance import Provenance
+from poseur_lib.training.curve import Curve
 
 RECORD_FILE = "record.json"
 PREDICTIONS_FILE = "predictions.npz"
@@ -36,33 +38,39 @@ class CurveRow(Frozen):
     terms: dict[str, float]
     mean_oks: float | None = None
     ap: float | None = None
+    part_iou: float | None = None
 
 
 class BoxMetrics(Frozen):
-    """OKS AP and AR (x 100) of one box source, and the mean OKS (0 to 1) of people with a ground-truth box."""
+    """OKS AP and AR (x 100) of one box source, and the mean OKS (0 to 1) of people with a ground-truth box.
+
+    None stands where nobody of that size is to be found.
+    """
 
     boxes: BoxSource
     n_people: int
-    AP: float
-    AP50: float
-    AP75: float
-    AP_M: float
-    AP_L: float
-    AR: float
-    AR50: float
-    AR75: float
-    AR_M: float
-    AR_L: float
+    AP: float | None
+    AP50: float | None
+    AP75: float | None
+    AP_M: float | None
+    AP_L: float | None
+    AR: float | None
+    AR50: float | None
+    AR75: float | None
+    AR_M: float | None
+    AR_L: float | None
     mean_oks: float | None
 
 
-class StratumMetrics(Frozen):
-    """AP of one difficulty stratum, such as ("view", "back"); None where no person falls into it."""
+class StratumRow(Frozen):
+    """AP and AR (x 100) of one difficulty stratum, such as ("view", "back"), and how many people are in it."""
 
-    axis: str
-    stratum: str
-    n_people: int
+    boxes: BoxSource
+    group: str
+    name: str
+    people: int
     AP: float | None
+    AR: float | None
 
 
 class Record(Frozen):
@@ -77,7 +85,7 @@ class Record(Frozen):
     provenance: Provenance
     curve: tuple[CurveRow, ...]
     metrics: tuple[BoxMetrics, ...]
-    strata: tuple[StratumMetrics, ...]
+    strata: tuple[StratumRow, ...]
     predictions_sha256: str | None
 
     @property
@@ -180,6 +188,11 @@ def _body_digest(body: object) -> str:
     return sha256_hex(json.dumps(body, sort_keys=True, separators=(",", ":")).encode())
 
 
-def curve_rows(curve: tuple) -> tuple[CurveRow, ...]:
-    """Training's curve (poseur_lib.training.curve.CurvePoint) as the record stores it."""
-    return tuple(CurveRow(**asdict(point)) for point in curve)
+def finite(values: dict[str, Any]) -> dict[str, Any]:
+    """`values` with None for NaN, which JSON does not have."""
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
+
+
+def curve_rows(curve: Curve) -> tuple[CurveRow, ...]:
+    """Training's curve as the record stores it."""
+    return tuple(CurveRow(**finite(asdict(point))) for point in curve)

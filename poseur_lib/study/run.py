@@ -13,7 +13,8 @@ from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
-from poseur_lib.evaluation.predictions import PosePredictions
+from poseur_lib.evaluation.strata import evaluate_strata
+from poseur_lib.inference import predict_people
 from poseur_lib.study import provenance
 from poseur_lib.study.canonical import run_hash
 from poseur_lib.study.datasets import DataSet, open_data
@@ -22,10 +23,20 @@ from poseur_lib.study.parameters import RunSettings
 from poseur_lib.study.plan import PlannedRun, planned_experiment, planned_pretext
 from poseur_lib.study.predictions_file import BoxSource, Predictions, as_stored
 from poseur_lib.study.profiles import Profile, profile
-from poseur_lib.study.record import PARTIAL_FOLDER, BoxMetrics, CurveRow, Record, curve_rows, write_record
+from poseur_lib.study.record import (
+    PARTIAL_FOLDER,
+    BoxMetrics,
+    CurveRow,
+    Record,
+    StratumRow,
+    curve_rows,
+    finite,
+    write_record,
+)
 from poseur_lib.study.roots import below_root
 from poseur_lib.study.scored import match, scored
 from poseur_lib.study.store import RunStore
+from poseur_lib.study.weights import trained_model
 from poseur_lib.training.fit import pretrain, train
 from poseur_lib.training.runtime import Runtime
 
@@ -67,6 +78,14 @@ class Run:
         )
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a run's predictions are worth; both empty for pretraining."""
+
+    metrics: tuple[BoxMetrics, ...] = ()
+    strata: tuple[StratumRow, ...] = ()
+
+
 def open_run(settings: RunSettings) -> Run:
     """The experiment that a notebook's parameters name.
 
@@ -96,10 +115,8 @@ def predict_run(run: Run) -> Predictions:
     """Predictions for ground-truth boxes, and for detector boxes where there are any, as they will be stored."""
     if run.finished is not None:
         return run.store.load(run.planned.run_id).predictions
-    from poseur_lib.inference import predict_people
-    from poseur_lib.models.checkpoint import load_model
-
-    model, config = load_model(run.folder / "model.pt")
+    config = run.planned.config
+    model = trained_model(run.folder, config)
     sources = {BoxSource.GROUND_TRUTH: evaluated_people(run).people(), BoxSource.DETECTOR: detections(run)}
     return {
         source: as_stored(predict_people(model, people, config, run.runtime))
@@ -121,18 +138,31 @@ def detections(run: Run) -> Sequence[Person]:
     return people.detections() if file.exists() else ()
 
 
-def measure_run(run: Run, predictions: Predictions) -> tuple[BoxMetrics, ...]:
-    """AP and AR per box source."""
+def measure_run(run: Run, predictions: Predictions) -> Measured:
+    """AP and AR per box source, and by difficulty."""
     people = evaluated_people(run)
-    return tuple(_measure(run, people, source, of_source) for source, of_source in predictions.items())
+    metrics, by_stratum = [], []
+    for source, of_source in predictions.items():
+        evaluation = match(people, scored(of_source, run.planned.config), run.planned.config)
+        rows = [finite(asdict(row)) for row in evaluate_strata(evaluation)]
+        by_stratum += [StratumRow(boxes=source, **row) for row in rows]
+        at_ground_truth = source == BoxSource.GROUND_TRUTH
+        similarity = mean_oks(of_source, people.people(), people.keypoints) if at_ground_truth else None
+        numbers = finite({**asdict(summarise(evaluation)), "mean_oks": similarity})
+        metrics.append(BoxMetrics(boxes=source, n_people=len(of_source), **numbers))
+    return Measured(tuple(metrics), tuple(by_stratum))
 
 
 def write_run(
-    run: Run, curve: Sequence[CurveRow], predictions: Predictions, metrics: Sequence[BoxMetrics]
+    run: Run,
+    curve: Sequence[CurveRow],
+    predictions: Predictions | None = None,
+    measured: Measured | None = None,
 ) -> Record:
     """Write the record, the run's last step; a limited run's goes into a folder of its own and finishes nothing."""
     if run.finished is not None:
         return run.finished
+    measured = measured or Measured()
     config, fingerprint = run.planned.config, run.data.fingerprint
     record = Record(
         run_id=run.planned.run_id,
@@ -140,13 +170,13 @@ def write_run(
         parents=run.planned.parents,
         config=config,
         epochs=len(curve),
-        provenance=_provenance(run, curve, bool(metrics)),
+        provenance=_provenance(run, curve, bool(measured.metrics)),
         curve=tuple(curve),
-        metrics=tuple(metrics),
-        strata=(),
+        metrics=measured.metrics,
+        strata=measured.strata,
         predictions_sha256=None,
     )
-    return write_record(run.folder / PARTIAL_FOLDER if record.partial else run.folder, record, predictions)
+    return write_record(run.folder / PARTIAL_FOLDER if record.partial else run.folder, record, predictions or {})
 
 
 def _open(settings: RunSettings, pretext: bool) -> Run:
@@ -175,15 +205,6 @@ def _pretext_weights(run: Run) -> Path | None:
     if not weights.exists():
         raise UserError(f"backbone weights {weights} do not exist: run {parent} is {run.store.state(parent).value}")
     return weights
-
-
-def _measure(run: Run, people: CocoPeople, source: BoxSource, predictions: PosePredictions) -> BoxMetrics:
-    config = run.planned.config
-    metrics = summarise(match(people, scored(predictions, config), config))
-    similarity = None
-    if source == BoxSource.GROUND_TRUTH:
-        similarity = mean_oks(predictions, people.people(), people.keypoints)
-    return BoxMetrics(boxes=source, n_people=len(predictions), mean_oks=similarity, **asdict(metrics))
 
 
 def _provenance(run: Run, curve: Sequence[CurveRow], evaluated: bool) -> provenance.Provenance:

@@ -3,10 +3,10 @@
 The rule is fixed before a run and printed on the page (`rule_text`).
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from poseur_lib.study.declaration import Claim, ClaimKind
+from poseur_lib.study.estimate import Estimate
 
 
 class Evidence(StrEnum):
@@ -34,25 +34,7 @@ class Verdict(StrEnum):
     NOT_RUN = "not run"
 
 
-@dataclass(frozen=True)
-class Effect:
-    """A difference in points of AP or AR with a 95 % interval, and the two components of its uncertainty.
-
-    Attributes:
-        images_half: half width from resampling validation images.
-        seeds_half: half width from Student's t over seeds; None with one seed.
-    """
-
-    value: float
-    low: float
-    high: float
-    images_half: float
-    seeds_half: float | None
-    n_seeds: int
-    n_images: int
-
-
-def verdict(claim: Claim, effect: Effect | None, evidence: Evidence, smoke: bool) -> Verdict:
+def verdict(claim: Claim, effect: Estimate | None, evidence: Evidence, smoke: bool) -> Verdict:
     """The verdict on a claim; `rule_text` says it in words."""
     if effect is None:
         return Verdict.NOT_RUN
@@ -101,13 +83,13 @@ def rule_text(claim: Claim) -> str:
             )
 
 
-def _equivalence(margin: float, effect: Effect) -> Verdict:
+def _equivalence(margin: float, effect: Estimate) -> Verdict:
     if -margin <= effect.low and effect.high <= margin:
         return Verdict.REPRODUCED
     return Verdict.CONTRADICTED if effect.low > margin or effect.high < -margin else Verdict.INCONCLUSIVE
 
 
-def _on_generated_people(claim: Claim, effect: Effect) -> Verdict:
+def _on_generated_people(claim: Claim, effect: Estimate) -> Verdict:
     if claim.kind == ClaimKind.EQUIVALENCE:
         of_coco = _equivalence(claim.margin, effect)
         translated = {

@@ -1,0 +1,92 @@
+"""What a run is, what a plan holds, and what separates it from the paper."""
+
+import html
+from collections.abc import Sequence
+
+from IPython.display import HTML
+
+from poseur_lib.config import ExperimentConfig, PretextRunConfig
+from poseur_lib.figures.tables import flatten, show_table
+from poseur_lib.scoring.instance import InstanceRule
+from poseur_lib.study.declaration import Scoring
+from poseur_lib.study.plan import PlannedRun
+from poseur_lib.study.profiles import Profile
+from poseur_lib.study.results import Source, ap_under_rule, box_source
+from poseur_lib.study.run import Run
+from poseur_lib.study.store import RunStore
+from poseur_lib.study.table_study import TableStudy
+
+
+def run_table(run: Run) -> HTML:
+    """What a run trains: all that differs from the defaults, which are the paper's configuration."""
+    config = run.planned.config
+    paper = flatten((PretextRunConfig() if isinstance(config, PretextRunConfig) else ExperimentConfig()).model_dump())
+    moved = {path: value for path, value in flatten(config.model_dump()).items() if paper.get(path, "—") != value}
+    rows = [
+        {"setting": path, "here": str(value), "default": str(paper.get(path, "—"))} for path, value in moved.items()
+    ]
+    caption = (
+        f"{run.planned.run_id} ({run.store.state(run.planned.run_id).value}), on {run.data.root.name} "
+        f"({run.data.fingerprint}): the settings that differ from the defaults, which are the paper's."
+    )
+    return show_table(rows or [{"setting": "none", "here": "—", "default": "—"}], caption)
+
+
+def plan_table(plan: Sequence[PlannedRun], store: RunStore, profile: Profile) -> HTML:
+    """The distinct runs, what is there of each, and what the others will cost."""
+    rows = [
+        {
+            "run": run.run_id,
+            "state": store.state(run.run_id).value,
+            "cost": _cost(run, store, profile),
+            "needed by": "; ".join(run.rows),
+        }
+        for run in plan
+    ]
+    missing = sum(not store.state(run.run_id).done for run in plan)
+    expected = (
+        f"about {missing * profile.minutes_per_run:.0f} minutes one after another" if missing else "nothing to do"
+    )
+    return show_table(rows, f"{len(rows)} distinct runs, {missing} to be executed: {expected}. A finished run is kept.")
+
+
+def deviations_list(study: TableStudy) -> HTML:
+    """What differs from the paper, what the paper leaves open, and what stays open here."""
+    deviations = [*study.profile.deviations]
+    deviations += [f"Override: {path} = {value}." for path, value in study.settings.overrides.items()]
+    if box_source(study.source) != study.table.boxes:
+        deviations.append("The data set has no detector file: ground-truth boxes are used instead of detector boxes.")
+    parts = [
+        ("Deviations from the paper", deviations),
+        ("The base configuration", [study.table.base_reason, *study.table.alternatives]),
+        ("Open questions", study.table.open_questions),
+    ]
+    return HTML("".join(f"<p><b>{title}</b></p>{_list(items)}" for title, items in parts))
+
+
+def rules_list(study: TableStudy) -> HTML:
+    """The rule of each claim, as it was fixed before the run."""
+    return HTML(_list([f"{claim.text} {claim.rule}" for claim in study.collect().claims]))
+
+
+def instance_rules_table(source: Source) -> HTML:
+    """AP of rows under both rules for the score of a person."""
+    rules: tuple[InstanceRule, ...] = ("paper", "released")
+    heads = {"paper": "AP, box × mean (Eq. 5)", "released": "AP, box + mean + max (released code)"}
+    rows = []
+    for row in source.table.rows:
+        cells = {heads[rule]: ap_under_rule(source, row, rule) for rule in rules}
+        if row.scoring == Scoring.BOX:
+            cells[heads["released"]] = "—" if cells[heads["released"]] is not None else None
+        rows.append({"keypoint score": row.label} | cells)
+    return show_table(rows, "The same predictions; only the rule that makes one score of box and keypoints changes.")
+
+
+def _cost(run: PlannedRun, store: RunStore, profile: Profile) -> str:
+    if store.recorded_state(run.run_id).done:
+        return f"{store.record(run.run_id).provenance.wall_seconds:.0f} s, measured"
+    return f"about {profile.minutes_per_run:g} min"
+
+
+def _list(items: Sequence[str]) -> str:
+    return f"<ul>{''.join(f'<li>{html.escape(item)}</li>' for item in items)}</ul>"

@@ -1,0 +1,162 @@
+"""Tables as HTML: factor ticks as the paper prints them, paper, ours, interval, difference, verdict."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from IPython.display import HTML
+
+from poseur_lib.config.base import Frozen
+from poseur_lib.study.declaration import Table
+from poseur_lib.study.estimate import METHOD, Estimate
+from poseur_lib.study.provenance import Provenance
+from poseur_lib.study.record import BoxMetrics, StratumRow
+from poseur_lib.study.results import ClaimResult, RowResult, TableResult
+
+NOT_RUN = "not run"
+
+
+def show_table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> HTML:
+    """Rows as a table; a missing cell is "not run", never blank."""
+    frame = pd.DataFrame([dict(row) for row in rows])
+    styler = frame.style.hide(axis="index").format(_cell).set_uuid("").set_table_attributes('class="table"')
+    if caption:
+        styler = styler.set_caption(caption)
+    html = styler.to_html(cell_ids=False, escape="html")
+    return HTML(f'<div class="scroll">{html}</div>')
+
+
+def variants_table(table: Table, configs: Mapping[str, Frozen]) -> HTML:
+    """What differs between the rows' configurations, and what all of them share: only the one factor may move."""
+    flat = {key: flatten(config.model_dump(mode="json")) for key, config in configs.items()}
+    paths = sorted({path for of_row in flat.values() for path in of_row})
+    moving = [path for path in paths if len({str(of_row.get(path, "—")) for of_row in flat.values()}) > 1]
+    rows = []
+    for row in table.rows:
+        cells = dict(zip(table.factor, row.ticks, strict=True)) | {"row": row.label}
+        cells |= {path: flat[row.key].get(path, "—") for path in moving}
+        rows.append(cells | ({"scored by": row.scoring.value} if row.scoring else {}))
+    caption = f"All that differs between the rows; the other {len(paths) - len(moving)} settings are the same."
+    return show_table(rows, caption)
+
+
+def flatten(tree: Any, path: str = "") -> dict[str, Any]:
+    """A JSON tree as dotted path -> value; lists stay whole."""
+    if not isinstance(tree, dict):
+        return {path: tree}
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        found |= flatten(value, f"{path}.{name}" if path else name)
+    return found
+
+
+def result_table(table: Table, result: TableResult) -> HTML:
+    """The paper beside ours."""
+    first = result.rows[0]
+    rows = [
+        dict(zip(table.factor, row.ticks, strict=True))
+        | {
+            "AP, paper": row.paper_ap,
+            "AP, ours": row.ap.value if row.ap else row.status,
+            "95 % interval": interval(row.ap),
+            "AR, ours": row.ar.value if row.ar else row.status,
+            "Δ AP, paper": _difference(row.paper_ap, first.paper_ap),
+            "Δ AP, ours": _difference(*(one.ap.value if one.ap else None for one in (row, first))),
+        }
+        for row in result.rows
+    ]
+    caption = (
+        f"Table {result.number}: OKS AP and AR x 100, {result.boxes.value.replace('_', '-')} boxes, "
+        f"{result.n_images:,} images, {_seeds(result.rows)}; Δ to the first row. {METHOD}"
+    )
+    return show_table(rows, caption)
+
+
+def claims_table(result: TableResult) -> HTML:
+    """Claim by claim: the paper's effect, ours, both components of its interval, the verdict."""
+    return show_table([claim_cells(claim) for claim in result.claims], f"Evidence: {result.evidence.value}.")
+
+
+def claim_cells(claim: ClaimResult) -> dict[str, Any]:
+    """A claim as a table's row."""
+    effect = claim.effect
+    no_effect = "almost the same" if claim.kind == "equivalence" else NOT_RUN
+    return {
+        "claim": claim.text,
+        "source": claim.source,
+        "difference": claim.difference,
+        "paper": no_effect if claim.paper_effect is None else f"{claim.paper_effect:+.1f}",
+        "ours": NOT_RUN if effect is None else f"{effect.value:+.1f}",
+        "95 % interval": interval(effect, sign=True),
+        "± images": None if effect is None else effect.images_half,
+        "± seeds": None if effect is None else ("one seed" if effect.seeds_half is None else effect.seeds_half),
+        "verdict": claim.verdict.value,
+    }
+
+
+def interval(estimate: Estimate | None, sign: bool = False) -> str:
+    """`23.1 to 25.0`."""
+    if estimate is None:
+        return NOT_RUN
+    return f"{estimate.low:+.1f} to {estimate.high:+.1f}" if sign else f"{estimate.low:.1f} to {estimate.high:.1f}"
+
+
+def metrics_table(metrics: Sequence[BoxMetrics]) -> HTML:
+    """AP and AR of a run, a row per box source."""
+    names = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "mean_oks")
+    rows = [
+        {"boxes": one.boxes.value.replace("_", " "), "people": f"{one.n_people:,}"}
+        | {name.replace("_", " "): _or_dash(name, getattr(one, name)) for name in names}
+        for one in metrics
+    ]
+    return show_table(rows, "AP and AR by OKS, x 100; mean OKS from 0 to 1, over people cut out by their own box.")
+
+
+def strata_table(strata: Sequence[StratumRow]) -> HTML:
+    """AP by difficulty, one column per box source."""
+    cells: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in strata:
+        head = {"by": row.group, "stratum": row.name, "people": f"{row.people:,}"}
+        of = cells.setdefault((row.group, row.name), head)
+        of[f"AP, {row.boxes.value.replace('_', ' ')} boxes"] = "—" if row.AP is None else row.AP
+    return show_table(list(cells.values()), "AP by difficulty; people outside a stratum are ignored.")
+
+
+def provenance_table(provenances: Mapping[str, Provenance]) -> HTML:
+    """Where each run comes from."""
+    rows = [
+        {
+            "run": run_id,
+            "commit": (one.commit[:10] or "none") + (" + changes" if one.dirty else ""),
+            "device": one.device,
+            "threads": str(one.threads),
+            "wall time": f"{one.wall_seconds:.0f} s",
+            "training": f"{one.train_seconds:.0f} s",
+            "data": f"{one.data_name} {one.data_fingerprint}",
+            "images": f"{one.n_images:,}",
+            "finished": one.finished_at,
+            "versions": f"Python {one.python}, torch {one.versions.get('torch', '?')}, lightning "
+            f"{one.versions.get('lightning', '?')}, pycocotools {one.versions.get('pycocotools', '?')}",
+        }
+        for run_id, one in provenances.items()
+    ]
+    return show_table(rows or [{"run": NOT_RUN}])
+
+
+def _seeds(rows: Sequence[RowResult]) -> str:
+    n = max((row.ap.n_seeds for row in rows if row.ap), default=0)
+    return f"{n} seed" + ("" if n == 1 else "s")
+
+
+def _difference(value: float | None, first: float | None) -> str | None:
+    return None if value is None or first is None else f"{value - first:+.1f}"
+
+
+def _or_dash(name: str, value: float | None) -> str | float:
+    return "—" if value is None else (f"{value:.3f}" if name == "mean_oks" else value)
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return NOT_RUN
+    return f"{value:.1f}" if isinstance(value, float) else str(value)

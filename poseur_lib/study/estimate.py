@@ -1,0 +1,66 @@
+"""A number over seeds and images, with both components of its uncertainty."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from poseur_lib.config.base import Frozen
+
+LEVEL = 0.95
+METHOD = (
+    "95 % interval: 1,000 bootstrap resamples of the validation images (differences: both rows on the same resamples); "
+    "with several seeds, Student's t over the seeds is added in quadrature."
+)
+
+
+class Estimate(Frozen):
+    """An AP, an AR or a difference of two, in points, with a 95 % interval.
+
+    Attributes:
+        images_half: half width that comes from resampling the validation images.
+        seeds_half: half width by Student's t over the seeds; None with one seed, whose spread is then unknown.
+    """
+
+    value: float
+    low: float
+    high: float
+    images_half: float
+    seeds_half: float | None
+    n_seeds: int
+    n_images: int
+
+
+def estimate(per_seed: Sequence[float], draws: Sequence[Float[np.ndarray, " n"]], n_images: int) -> Estimate | None:
+    """The mean over seeds with its interval; None where there is no seed or no person to find.
+
+    The bootstrap's percentile interval of the mean over seeds (all seeds on the same resamples) and the t interval of
+    that mean over seeds add in quadrature, each side for itself.
+
+    Args:
+        per_seed: the number on the images as they are.
+        draws: the number on each resample, seed by seed.
+    """
+    if not per_seed or not all(math.isfinite(value) for value in per_seed):
+        return None
+    value = float(np.mean(per_seed))
+    over_images = np.mean(draws, axis=0)
+    low, high = np.nanquantile(over_images, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    seeds_half = student_half_width(per_seed) if len(per_seed) > 1 else None
+    return Estimate(
+        value=value,
+        low=value - math.hypot(max(0.0, value - low), seeds_half or 0.0),
+        high=value + math.hypot(max(0.0, high - value), seeds_half or 0.0),
+        images_half=float(high - low) / 2,
+        seeds_half=seeds_half,
+        n_seeds=len(per_seed),
+        n_images=n_images,
+    )
+
+
+def student_half_width(values: Sequence[float]) -> float:
+    """Half width of Student's 95 % interval of the mean: t(0.975, n - 1) s / sqrt(n)."""
+    n = len(values)
+    return float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))

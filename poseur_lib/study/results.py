@@ -1,0 +1,216 @@
+"""A table's results from the records of its runs: no weights, no GPU."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float
+
+from poseur_lib.config.base import Frozen
+from poseur_lib.evaluation.bootstrap import Scorer, bootstrap
+from poseur_lib.evaluation.matches import image_matches
+from poseur_lib.scoring.instance import InstanceRule
+from poseur_lib.study.datasets import DataSet
+from poseur_lib.study.declaration import Claim, Metric, Row, Table
+from poseur_lib.study.estimate import Estimate, estimate
+from poseur_lib.study.plan import PlannedRun
+from poseur_lib.study.predictions_file import BoxSource
+from poseur_lib.study.profiles import Profile
+from poseur_lib.study.provenance import Provenance
+from poseur_lib.study.scored import match, scored
+from poseur_lib.study.store import RunState, RunStore
+from poseur_lib.study.verdict import Evidence, Verdict, rule_text, verdict
+
+RESAMPLES = 1000
+BOOTSTRAP_SEED = 0
+COCO_VAL_IMAGES = 5000
+
+
+class RowResult(Frozen):
+    """A row, the paper's figures beside ours; `status` says why ours are missing where they are."""
+
+    key: str
+    label: str
+    ticks: tuple[str, ...]
+    paper_ap: float | None
+    paper_source: str | None
+    ap: Estimate | None
+    ar: Estimate | None
+    status: str
+    run_ids: tuple[str, ...]
+
+
+class ClaimResult(Frozen):
+    """A claim and what it has come to."""
+
+    key: str
+    text: str
+    source: str
+    kind: str
+    metric: str
+    difference: str
+    paper_effect: float | None
+    effect: Estimate | None
+    verdict: Verdict
+    rule: str
+
+
+class TableResult(Frozen):
+    """Everything that a table's page shows as numbers."""
+
+    number: str
+    title: str
+    profile: str
+    notebook: str
+    evidence: Evidence
+    boxes: BoxSource
+    rows: tuple[RowResult, ...]
+    claims: tuple[ClaimResult, ...]
+    seeds: tuple[int, ...]
+    data_name: str
+    data_fingerprint: str
+    n_images: int
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One metric of one row and seed: on the images as they are, and on each resample."""
+
+    value: float
+    draws: Float[np.ndarray, " n"]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Where a table's results come from."""
+
+    profile: Profile
+    table: Table
+    data: DataSet
+    store: RunStore
+    seeds: tuple[int, ...]
+    runs: dict[tuple[str, int], PlannedRun]
+
+    def done(self, row: Row) -> tuple[int, ...]:
+        """Seeds of which the row's run is finished."""
+        return tuple(seed for seed in self.seeds if self.store.recorded_state(self.runs[row.key, seed].run_id).done)
+
+
+def collect(source: Source) -> TableResult:
+    """The results of a table as far as its runs are there."""
+    table = source.table
+    return TableResult(
+        number=table.number,
+        title=table.title,
+        profile=source.profile.name,
+        notebook=table.notebook,
+        evidence=evidence_class(source.profile, source.data),
+        boxes=box_source(source),
+        rows=tuple(_row_result(source, row) for row in table.rows),
+        claims=tuple(_claim_result(source, claim) for claim in table.claims),
+        seeds=source.seeds,
+        data_name=source.data.root.name,
+        data_fingerprint=source.data.fingerprint,
+        n_images=source.data.val_images,
+    )
+
+
+def evidence_class(profile: Profile, data: DataSet) -> Evidence:
+    """What results of a profile on a data set are worth: COCO counts only as a whole validation set."""
+    if not profile.evidential:
+        return Evidence.NONE
+    if data.generated:
+        return Evidence.GENERATED
+    return Evidence.RETRAINED if data.val_images >= COCO_VAL_IMAGES else Evidence.NONE
+
+
+def box_source(source: Source) -> BoxSource:
+    """The table's box source, or ground truth where the data set has no detector file."""
+    file = source.data.root / "annotations" / "person_detections_val2017.json"
+    return source.table.boxes if file.exists() else BoxSource.GROUND_TRUTH
+
+
+@lru_cache(maxsize=256)
+def sample(source: Source, row_key: str, seed: int, metric: Metric) -> Sample:
+    """A metric of a row's run, recomputed from its record."""
+    row, run = source.table.row(row_key), source.runs[row_key, seed]
+    predictions = source.store.load(run.run_id).predictions[box_source(source)]
+    evaluation = match(source.data.val, scored(predictions, run.config, row.scoring), run.config)
+    matches = image_matches(evaluation)
+    return Sample(Scorer(matches, metric)(), bootstrap(matches, RESAMPLES, BOOTSTRAP_SEED, metric))
+
+
+def effect(source: Source, claim: Claim) -> Estimate | None:
+    """The claim's difference over the seeds that both of its rows have."""
+    better, than = source.table.row(claim.better), source.table.row(claim.than)
+    seeds = [seed for seed in source.done(better) if seed in source.done(than)]
+    a, b = ([sample(source, row.key, seed, claim.metric) for seed in seeds] for row in (better, than))
+    values = [one.value - other.value for one, other in zip(a, b, strict=True)]
+    draws = [one.draws - other.draws for one, other in zip(a, b, strict=True)]
+    return estimate(values, draws, source.data.val_images)
+
+
+def _row_result(source: Source, row: Row) -> RowResult:
+    printed = row.paper_ap
+    return RowResult(
+        key=row.key,
+        label=row.label,
+        ticks=row.ticks,
+        paper_ap=printed.value if printed else None,
+        paper_source=printed.source if printed else None,
+        ap=_row_estimate(source, row, "AP"),
+        ar=_row_estimate(source, row, "AR"),
+        status=_status(source, row),
+        run_ids=tuple(source.runs[row.key, seed].run_id for seed in source.seeds),
+    )
+
+
+def _row_estimate(source: Source, row: Row, metric: Metric) -> Estimate | None:
+    samples = [sample(source, row.key, seed, metric) for seed in source.done(row)]
+    return estimate([one.value for one in samples], [one.draws for one in samples], source.data.val_images)
+
+
+def _status(source: Source, row: Row) -> str:
+    """ "done", or what is missing and why."""
+    states = [source.store.state(source.runs[row.key, seed].run_id) for seed in source.seeds]
+    missing = [state for state in states if not state.done]
+    if not missing:
+        return "done"
+    words = {RunState.ABSENT: "not run", RunState.WAITING: "not run (interrupted)", RunState.RUNNING: "running"}
+    what = words.get(missing[0], missing[0].value)
+    return what if len(missing) == len(states) else f"{len(states) - len(missing)} of {len(states)} seeds"
+
+
+def _claim_result(source: Source, claim: Claim) -> ClaimResult:
+    found = effect(source, claim)
+    labels = [source.table.row(key).label for key in (claim.better, claim.than)]
+    evidence = evidence_class(source.profile, source.data)
+    return ClaimResult(
+        key=claim.key,
+        text=claim.text,
+        source=claim.source,
+        kind=claim.kind.value,
+        metric=claim.metric,
+        difference=f"{claim.metric}: {labels[0]} minus {labels[1]}",
+        paper_effect=claim.paper_effect,
+        effect=found,
+        verdict=verdict(claim, found, evidence, smoke=not source.profile.evidential),
+        rule=rule_text(claim),
+    )
+
+
+def ap_under_rule(source: Source, row: Row, rule: InstanceRule) -> float | None:
+    """A row's AP, mean over its seeds, with another rule for the score of a person."""
+    values = []
+    for seed in source.done(row):
+        run = source.runs[row.key, seed]
+        predictions = source.store.load(run.run_id).predictions[box_source(source)]
+        evaluation = match(source.data.val, scored(predictions, run.config, row.scoring, rule), run.config)
+        values.append(Scorer(image_matches(evaluation))())
+    return float(np.mean(values)) if values else None
+
+
+def provenances(source: Source) -> dict[str, Provenance]:
+    """Where each finished run comes from."""
+    runs = [source.runs[row.key, seed].run_id for row in source.table.rows for seed in source.done(row)]
+    return {run_id: source.store.record(run_id).provenance for run_id in runs}

@@ -1,0 +1,152 @@
+"""What a table's notebook does, step by step: open, run what is missing, collect, write the results."""
+
+import csv
+import io
+from pathlib import Path
+
+from poseur_lib.study.atomic import write_atomically
+from poseur_lib.study.datasets import open_data
+from poseur_lib.study.declaration import Row
+from poseur_lib.study.estimate import Estimate
+from poseur_lib.study.lifetime import die_with_parent_in_batch
+from poseur_lib.study.parameters import TableSettings
+from poseur_lib.study.plan import PlannedRun, plan, row_run
+from poseur_lib.study.profiles import profile
+from poseur_lib.study.progress import PlanProgress
+from poseur_lib.study.provenance import Provenance
+from poseur_lib.study.results import Source, TableResult, collect, provenances
+from poseur_lib.study.roots import below_root
+from poseur_lib.study.runner import RunOptions, execute_plan
+from poseur_lib.study.store import RunState, RunStore
+from poseur_lib.study.tables import tables
+
+RESULT_FILE = "result.json"
+
+
+class TableStudy:
+    """A table at one profile: its runs, what is there of them, and its results.
+
+    Attributes:
+        plan: all runs, parents first; also the pretraining behind the rows' runs.
+    """
+
+    def __init__(self, number: str, settings: TableSettings) -> None:
+        die_with_parent_in_batch()
+        self.settings = settings
+        (self.table,) = tables([number])
+        self.profile = profile(settings.profile)
+        self.seeds = tuple(settings.seeds) or self.profile.seeds
+        self.data = open_data(self.profile, settings.data)
+        self.store = RunStore(below_root(settings.runs) / self.profile.name)
+        overrides, fingerprint = settings.overrides, self.data.fingerprint
+        self.plan = plan(self.profile, [self.table], self.seeds, fingerprint, overrides)
+        runs = {
+            (row.key, seed): row_run(self.profile, self.table, row, seed, fingerprint, overrides)
+            for seed in self.seeds
+            for row in self.table.rows
+        }
+        self.source = Source(self.profile, self.table, self.data, self.store, self.seeds, runs)
+
+    def run(self, row: Row) -> PlannedRun:
+        """The run of a row's first seed."""
+        return self.source.runs[row.key, self.seeds[0]]
+
+    def states(self) -> dict[str, RunState]:
+        """The state of every run."""
+        return {run.run_id: self.store.state(run.run_id) for run in self.plan}
+
+    def run_missing(self) -> dict[str, RunState]:
+        """Execute what is missing, each run's notebook in a process of its own; nothing that is finished is touched.
+
+        A run that failed before is not tried again here: `poseur study run` does that.
+        """
+        states = self.states()
+        chosen = [run for run in self.plan if states[run.run_id] != RunState.FAILED]
+        if all(states[run.run_id].done for run in chosen) or self._enough(states):
+            return states
+        with PlanProgress(self.plan, self.store) as progress:
+            return states | execute_plan(chosen, self.store, self.options, progress.show)
+
+    @property
+    def options(self) -> RunOptions:
+        """How missing runs are executed."""
+        settings = self.settings
+        return RunOptions(
+            profile=settings.profile,
+            data=settings.data,
+            runs=settings.runs,
+            device=settings.device,
+            precision=settings.precision,
+            limit_epochs=settings.limit_epochs,
+            workers=settings.workers,
+        )
+
+    def collect(self) -> TableResult:
+        """The results as far as the runs are there."""
+        return collect(self.source)
+
+    def provenances(self) -> dict[str, Provenance]:
+        """Where each finished run behind the rows comes from."""
+        return provenances(self.source)
+
+    def write(self, result: TableResult) -> Path:
+        """Write the results beside the runs, as JSON for the report and as CSV; returns the folder."""
+        folder = table_folder(self.store, self.table.number)
+        write_atomically(folder / "rows.csv", rows_csv(result).encode())
+        write_atomically(folder / "claims.csv", claims_csv(result).encode())
+        write_atomically(folder / RESULT_FILE, (result.model_dump_json(indent=1) + "\n").encode())
+        return folder
+
+    def _enough(self, states: dict[str, RunState]) -> bool:
+        """With a limit, runs that were trained so far already."""
+        limit = self.settings.limit_epochs
+        reached = [
+            state.done or (state == RunState.PARTIAL and self.store.partial(run_id).epochs >= limit)
+            for run_id, state in states.items()
+            if state != RunState.FAILED
+        ]
+        return bool(limit) and all(reached)
+
+
+def table_folder(store: RunStore, number: str) -> Path:
+    """Where a table's executed notebook and results lie."""
+    return store.folder / "tables" / number
+
+
+def rows_csv(result: TableResult) -> str:
+    """One line a row; empty cells are explained by `status`."""
+    header = ("table", "row", "paper_ap", "ap", "ap_low", "ap_high", "ar", "ar_low", "ar_high", "seeds", "images")
+    lines = [
+        (result.number, row.label, row.paper_ap, *_three(row.ap), *_three(row.ar), *_counts(row.ap), row.status)
+        for row in result.rows
+    ]
+    return _csv((*header, "status"), lines)
+
+
+def claims_csv(result: TableResult) -> str:
+    """One line a claim."""
+    header = ("table", "claim", "text", "source", "kind", "difference", "paper", "ours", "low", "high")
+    lines = [
+        (
+            result.number, claim.key, claim.text, claim.source, claim.kind, claim.difference, claim.paper_effect,
+            *_three(claim.effect), *_counts(claim.effect), result.evidence.value, claim.verdict.value,
+        )
+        for claim in result.claims
+    ]  # fmt: skip
+    return _csv((*header, "seeds", "images", "evidence", "verdict"), lines)
+
+
+def _three(estimate: Estimate | None) -> tuple[float | None, ...]:
+    return (None, None, None) if estimate is None else (estimate.value, estimate.low, estimate.high)
+
+
+def _counts(estimate: Estimate | None) -> tuple[int | None, ...]:
+    return (None, None) if estimate is None else (estimate.n_seeds, estimate.n_images)
+
+
+def _csv(header: tuple[str, ...], lines: list[tuple]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([[f"{cell:.3f}" if isinstance(cell, float) else cell for cell in line] for line in lines])
+    return text.getvalue()

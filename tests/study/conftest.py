@@ -1,0 +1,34 @@
+"""What the tests of the study share."""
+
+from pathlib import Path
+
+import pytest
+
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.evaluation.predictions import PosePredictions
+from poseur_lib.study.predictions_file import BoxSource
+from poseur_lib.study.profiles import profile
+from tests.study.fakes import random_predictions
+
+
+@pytest.fixture
+def smoke_config() -> ExperimentConfig:
+    """The smoke profile's base."""
+    return profile("smoke").experiment(0)
+
+
+@pytest.fixture
+def predictions() -> dict[BoxSource, PosePredictions]:
+    """Predictions of both box sources."""
+    return {
+        BoxSource.GROUND_TRUTH: random_predictions(40),
+        BoxSource.DETECTOR: random_predictions(60, seed=1),
+    }
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    """A folder whose path has a space in it."""
+    folder = tmp_path / "all runs" / "smoke"
+    folder.mkdir(parents=True)
+    return folder

@@ -1,0 +1,59 @@
+"""Stand-ins for what takes minutes: a run's record made of the ground truth and noise."""
+
+import dataclasses
+
+import numpy as np
+
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.evaluation.predictions import PosePredictions
+from poseur_lib.study.canonical import run_hash, run_id
+from poseur_lib.study.provenance import Provenance, package_versions
+from poseur_lib.study.record import CurveRow, Record
+
+FINGERPRINT = "0123456789abcdef"
+
+
+def random_predictions(n: int, seed: int = 0, keypoints: int = 17) -> PosePredictions:
+    """Predictions of no particular people; keypoint scores are the RLE scores of sigma."""
+    rng = np.random.default_rng(seed)
+    sigma = rng.uniform(0.02, 0.6, (n, keypoints, 2)).astype(np.float32)
+    return PosePredictions(
+        image_id=np.sort(rng.integers(1, 1 + n // 2, n)),
+        bbox_scores=rng.uniform(0.1, 1, n).astype(np.float32),
+        center=rng.uniform(0, 640, (n, 2)).astype(np.float32),
+        box_scale=rng.uniform(0.2, 2, (n, 2)).astype(np.float32),
+        keypoints=rng.uniform(-0.1, 1.1, (n, keypoints, 2)).astype(np.float32),
+        sigma=sigma,
+        keypoint_scores=(1 - sigma).mean(-1),
+        input_size=(64, 48),
+    )
+
+
+def make_record(config: ExperimentConfig, epochs: int | None = None, fingerprint: str = FINGERPRINT) -> Record:
+    """A record without metrics."""
+    parents = ()
+    if config.pretext_run is not None:
+        parents = (run_id(config.pretext_run, fingerprint),)
+    provenance = Provenance(
+        commit="0" * 40, dirty=False, python="3.11.0", versions=package_versions(), device="a processor", cpu_count=2,
+        threads=1, finished_at="2026-01-01T00:00:00+00:00", wall_seconds=60.0, train_seconds=50.0, profile="smoke",
+        data_name="smoke", data_fingerprint=fingerprint, generated_data=True, n_images=300,
+    )  # fmt: skip
+    row = CurveRow(epoch=1, step=62, images=2000, seconds=50.0, loss=-1.0, terms={"coarse": 1.0, "decoder": -2.0})
+    return Record(
+        run_id=run_id(config, fingerprint, parents),
+        run_hash=run_hash(config, fingerprint, parents),
+        parents=parents,
+        config=config,
+        epochs=config.train.epochs if epochs is None else epochs,
+        provenance=provenance,
+        curve=(row,),
+        metrics=(),
+        strata=(),
+        predictions_sha256=None,
+    )
+
+
+def same_predictions(a: PosePredictions, b: PosePredictions) -> bool:
+    """Equality of every array."""
+    return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a))
