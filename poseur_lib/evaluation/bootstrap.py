@@ -3,7 +3,8 @@
 An image that a resample holds w times counts w times. A curve over detections of weight w passes through the same
 points as one in which each stands w times, except for points between two copies; those never decide, because between
 copies of a hit precision only rises, and between copies of a miss recall stands still. So weights give COCO's AP
-exactly, without copying anything.
+exactly, without copying anything. (Where detections of one image have equal scores the order of their copies is not
+defined; here a detection's copies stay together.)
 """
 
 from collections.abc import Iterator

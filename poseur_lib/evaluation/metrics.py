@@ -59,8 +59,9 @@ def coco_evaluation(coco: COCO, results: list[dict[str, Any]], keypoints: Keypoi
 
     Ground truth of one keypoint category is expected (`CocoPeople.coco` is that).
     """
+    copies = [{key: one[key] for key in ("image_id", "category_id", "keypoints", "score")} for one in results]
     with contextlib.redirect_stdout(io.StringIO()):
-        found = coco.loadRes(results) if results else _nothing(coco)
+        found = coco.loadRes(copies) if copies else _nothing(coco)  # it writes into what it is given
         evaluation = COCOeval(coco, found, "keypoints")
         evaluation.params.kpt_oks_sigmas = np.array(keypoints.oks_sigmas)
         evaluation.evaluate()

@@ -115,7 +115,7 @@ def _ground_truth(evaluation: COCOeval) -> dict[int, list[Annotation]]:
     coco = evaluation.cocoGt
     for image_id in evaluation.params.imgIds:
         annotations = coco.loadAnns(coco.getAnnIds(imgIds=image_id))
-        by_image[image_id] = [one for one in annotations if not one["iscrowd"] and one["num_keypoints"] > 0]
+        by_image[int(image_id)] = [one for one in annotations if not one["iscrowd"] and one["num_keypoints"] > 0]
     return by_image
 
 

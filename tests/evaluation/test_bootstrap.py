@@ -1,0 +1,168 @@
+"""The bootstrap's AP is COCO's: as it is, and on resamples that are really built and evaluated by pycocotools."""
+
+import contextlib
+import copy
+import io
+import math
+import time
+
+import numpy as np
+import pytest
+
+from poseur_lib.data.coco import CocoPeople, index
+from poseur_lib.evaluation.bootstrap import (
+    Scorer,
+    bootstrap,
+    bootstrap_ap,
+    paired_bootstrap_difference,
+    resamples,
+)
+from poseur_lib.evaluation.matches import ImageMatches, image_matches
+from poseur_lib.evaluation.metrics import coco_evaluation, evaluate_coco, summarise
+from poseur_lib.keypoints import COCO_17
+
+MEASURES = {"AP": "AP", "AP50": "AP50", "AP75": "AP75", "AR": "AR"}
+
+
+@pytest.fixture(scope="module")
+def good(crowd):
+    return coco_evaluation(crowd.coco, crowd.good, COCO_17)
+
+
+@pytest.fixture(scope="module")
+def bad(crowd):
+    return coco_evaluation(crowd.coco, crowd.bad, COCO_17)
+
+
+def test_equals_coco_exactly(good, bad):
+    for evaluation in (good, bad):
+        metrics = summarise(evaluation)
+        for measure, field in MEASURES.items():
+            assert Scorer(image_matches(evaluation), measure)() == getattr(metrics, field)
+        for area, letter in (("medium", "M"), ("large", "L")):
+            matches = image_matches(evaluation, area)
+            assert Scorer(matches)() == getattr(metrics, f"AP_{letter}")
+            assert Scorer(matches, "AR")() == getattr(metrics, f"AR_{letter}")
+    assert 20 < metrics.AP < 80
+
+
+def resampled(crowd, results, counts):
+    """The data set in which image i stands counts[i] times, under new ids, and the results for it."""
+    images, annotations, copies = [], [], []
+    by_image = {image["id"]: [one for one in results if one["image_id"] == image["id"]] for image in
+                crowd.coco.dataset["images"]}  # fmt: skip
+    for image, count in zip(crowd.coco.dataset["images"], counts, strict=True):
+        for _ in range(count):
+            image_id = len(images) + 1
+            images.append({**image, "id": image_id})
+            for one in crowd.coco.imgToAnns[image["id"]]:
+                annotations.append({**copy.deepcopy(one), "image_id": image_id, "id": len(annotations) + 1})
+            copies += [{**one, "image_id": image_id} for one in by_image[image["id"]]]
+    dataset = {**crowd.coco.dataset, "images": images, "annotations": annotations}
+    return index(dataset, 1), copies
+
+
+def test_equals_coco_on_real_resamples(crowd, good):
+    matches = image_matches(good)
+    for counts in resamples(len(matches.image_ids), n=6, seed=1):
+        metrics = evaluate_coco(*resampled(crowd, crowd.good, counts), COCO_17)
+        for measure, field in MEASURES.items():
+            assert Scorer(matches, measure)(counts) == pytest.approx(getattr(metrics, field), abs=1e-9)
+        assert Scorer(image_matches(good, "medium"))(counts) == pytest.approx(metrics.AP_M, abs=1e-9)
+
+
+def test_more_than_twenty_detections_an_image(crowd):
+    """COCO looks at the 20 best of an image."""
+    image_id = crowd.good[0]["image_id"]
+    many = crowd.good + [{**crowd.good[0], "image_id": image_id, "score": 0.01 * i} for i in range(40)]
+    evaluation = coco_evaluation(crowd.coco, many, COCO_17)
+    assert Scorer(image_matches(evaluation))() == summarise(evaluation).AP
+    assert np.bincount(image_matches(evaluation).image).max() == 20
+
+
+def test_equals_coco_on_real_people(coco_tiny):
+    people = CocoPeople(coco_tiny, "val", COCO_17)
+    rng, results = np.random.default_rng(0), []
+    for person in people.people():
+        points = person.keypoints_image + rng.normal(0, 0.03 * math.sqrt(person.area), (17, 2))
+        keypoints = np.column_stack([points, np.ones(17)]).reshape(-1).tolist()
+        results.append({"image_id": person.image_id, "category_id": 1, "keypoints": keypoints, "score": rng.random()})
+    evaluation = coco_evaluation(people.coco, results, COCO_17)
+    metrics = summarise(evaluation)
+    interval = bootstrap_ap(image_matches(evaluation), n=200, seed=0)
+    assert interval.estimate == metrics.AP > 50
+    assert interval.low < metrics.AP < interval.high
+
+
+def test_nothing_found_and_nobody_to_find(crowd):
+    metrics = evaluate_coco(crowd.coco, [], COCO_17)
+    assert metrics.AP == 0 and metrics.AR == 0
+    matches = image_matches(coco_evaluation(crowd.coco, [], COCO_17))
+    assert Scorer(matches)() == 0
+    empty = {**crowd.coco.dataset, "annotations": []}
+    metrics = evaluate_coco(index(empty, 1), crowd.good, COCO_17)
+    assert math.isnan(metrics.AP) and math.isnan(metrics.AP_M)
+    alone = bootstrap_ap(image_matches(coco_evaluation(index(empty, 1), crowd.good, COCO_17)), n=5)
+    assert math.isnan(alone.estimate) and math.isnan(alone.low)
+
+
+def test_interval_is_a_function_of_the_seed(good):
+    matches = image_matches(good)
+    first, again, other = (bootstrap_ap(matches, n=100, seed=seed) for seed in (3, 3, 4))
+    assert first == again and first != other
+    assert first.low < first.estimate < first.high
+    wide, narrow = (bootstrap_ap(matches, n=300, level=level) for level in (0.95, 0.5))
+    assert wide.low < narrow.low < narrow.high < wide.high
+    with pytest.raises(ValueError, match="level"):
+        bootstrap_ap(matches, n=3, level=1.5)
+
+
+def test_paired_difference(good, bad):
+    ours, theirs = image_matches(good), image_matches(bad)
+    interval = paired_bootstrap_difference(ours, theirs, n=300, seed=0)
+    assert interval.estimate == pytest.approx(Scorer(ours)() - Scorer(theirs)())
+    assert interval.low > 0
+    differences = bootstrap(ours, 300, 0) - bootstrap(theirs, 300, 0)
+    assert interval.standard_error == pytest.approx(differences.std(ddof=1))
+    unpaired = math.hypot(bootstrap(ours, 300, 0).std(), bootstrap(theirs, 300, 0).std())
+    assert interval.standard_error < unpaired
+    same = paired_bootstrap_difference(ours, ours, n=50, seed=0)
+    assert (same.estimate, same.low, same.high, same.standard_error) == (0, 0, 0, 0)
+
+
+def test_difference_needs_the_same_images(good):
+    matches = image_matches(good)
+    other = ImageMatches(**{**vars(matches), "image_ids": matches.image_ids + 1})
+    with pytest.raises(ValueError, match="different images"):
+        paired_bootstrap_difference(matches, other, n=2)
+
+
+def test_resamples_draw_as_many_images_as_there_are():
+    drawn = np.array(list(resamples(40, 500, seed=0)))
+    assert (drawn.sum(1) == 40).all()
+    assert drawn.mean() == 1 and drawn.var() == pytest.approx(1 - 1 / 40, abs=0.05)
+
+
+def big_matches(images, per_image):
+    """Matches of the size of COCO's validation set."""
+    rng = np.random.default_rng(0)
+    detections = images * per_image
+    quality = rng.random(detections) * (rng.random(detections) < 0.12)
+    thresholds = np.linspace(0.5, 0.95, 10)
+    return ImageMatches(
+        image_ids=np.arange(images),
+        image=rng.permutation(np.repeat(np.arange(images), per_image)),
+        matched=quality[None] > thresholds[:, None] - 0.4,
+        ignored=rng.random((10, detections)) < 0.1,
+        people=np.full(images, 2),
+        oks_thresholds=thresholds,
+        recall_thresholds=np.linspace(0, 1, 101),
+    )
+
+
+def test_a_thousand_resamples_of_coco_take_less_than_a_minute():
+    matches = big_matches(5000, 18)
+    with contextlib.redirect_stdout(io.StringIO()):
+        started = time.process_time()
+        bootstrap(matches, 20, seed=0)
+    assert (time.process_time() - started) * 50 < 60
