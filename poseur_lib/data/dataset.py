@@ -1,5 +1,6 @@
 """Crops of people as torch samples, and the order in which an epoch takes them."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -214,8 +215,8 @@ class EpochSampler(Sampler[SampleKey]):
             return iter(())
         passes = -(-self.samples // self.length)
         order = [key for number in range(passes) for key in self._pass(self.epoch * passes + number)][: self.samples]
-        order += order[: len(self) * self.world_size - len(order)]
-        return iter(order[self.rank :: self.world_size])
+        filled = list(itertools.islice(itertools.cycle(order), len(self) * self.world_size))
+        return iter(filled[self.rank :: self.world_size])
 
     def _pass(self, number: int) -> list[tuple[int, int]]:
         order = np.arange(self.length)

@@ -93,6 +93,19 @@ def test_shards_cover_everyone_and_are_equally_long(length, world_size):
     assert sum(counts.values()) - length < max(world_size, 1)
 
 
+def test_longer_epochs_are_passes_that_never_repeat():
+    sampler = EpochSampler(4, seed=0, samples=10)
+    drawn = []
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        keys = list(sampler)
+        assert len(keys) == len(sampler) == 10
+        assert set(Counter(index for _, index in keys).values()) <= {2, 3}
+        drawn += keys
+    assert len(set(drawn)) == len(drawn)
+    assert len(list(EpochSampler(10, seed=0, samples=4))) == 4
+
+
 def test_rank_is_checked():
     with pytest.raises(ValueError, match=r"rank must be in 0..1, got 2"):
         EpochSampler(4, 0, rank=2, world_size=2)
