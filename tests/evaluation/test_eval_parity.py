@@ -10,6 +10,7 @@ from poseur_lib.evaluation.metrics import evaluate_coco, to_coco_results
 from poseur_lib.evaluation.nms import keep_people
 from poseur_lib.evaluation.predictions import PosePredictions
 from poseur_lib.keypoints import COCO_17
+from poseur_lib.scoring.instance import instance_scores
 
 STATS = {"AP": "AP", "AP .5": "AP50", "AP .75": "AP75", "AP (M)": "AP_M", "AP (L)": "AP_L",
          "AR": "AR", "AR .5": "AR50", "AR .75": "AR75", "AR (M)": "AR_M", "AR (L)": "AR_L"}  # fmt: skip
@@ -44,11 +45,8 @@ def as_predictions(stored):
 
 
 def scores_of(predictions, name):
-    scores = predictions.keypoint_scores
-    if "rle" in name:
-        return predictions.bbox_scores + scores.mean(1) + scores.max(1)
-    above = scores > 0.2
-    return predictions.bbox_scores * (scores * above).sum(1) / np.maximum(above.sum(1), 1)
+    rule = "released" if "rle" in name else "classic"
+    return instance_scores(predictions.bbox_scores, predictions.keypoint_scores, rule)
 
 
 def threshold_of(name):
