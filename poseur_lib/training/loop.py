@@ -41,6 +41,7 @@ class TrainingLoop(L.LightningModule):
         network: what is trained.
         loss_of: the loss terms of the network on a batch.
         slow: parameters at the reduced learning rate.
+        sampler: the loader's; a resumed run tells it where it is before the first worker reads ahead.
         measure: numbers for the learning curve, or none.
         measure_every: epochs between two measurements.
         last_checkpoint: named in the error that ends a run whose loss is not finite.
@@ -54,6 +55,7 @@ class TrainingLoop(L.LightningModule):
         slow: tuple[nn.Parameter, ...],
         config: TrainConfig,
         seed: int,
+        sampler: EpochSampler,
         steps_per_epoch: int,
         measure: Measure | None,
         measure_every: int,
@@ -63,7 +65,7 @@ class TrainingLoop(L.LightningModule):
         self.network = network
         self.loss_of, self.slow, self.config, self.seed = loss_of, slow, config, seed
         self.steps_per_epoch, self.measure, self.measure_every = steps_per_epoch, measure, measure_every
-        self.last_checkpoint = last_checkpoint
+        self.sampler, self.last_checkpoint = sampler, last_checkpoint
         self.curve: Curve = ()
         self._sums: dict[str, float] = {}
         self._batches = self._images = 0
@@ -117,8 +119,8 @@ class TrainingLoop(L.LightningModule):
             loss=means.pop("total"),
             terms=means,
         )
-        last = epoch in (self.config.epochs, self.trainer.max_epochs)
-        if self.measure is not None and self.global_rank == 0 and (epoch % self.measure_every == 0 or last):
+        measured = epoch % self.measure_every == 0 or epoch == self.config.epochs
+        if self.measure is not None and self.global_rank == 0 and measured:
             point = replace(point, **self.measure(self.network))
             self.network.train()
         self.curve = (*self.curve, point)
@@ -129,8 +131,9 @@ class TrainingLoop(L.LightningModule):
         checkpoint["curve"] = [asdict(point) for point in self.curve]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The curve up to here."""
+        """The curve up to here. Lightning starts the loader's workers before it sets the sampler's epoch."""
         self.curve = tuple(CurvePoint(**point) for point in checkpoint["curve"])
+        self.sampler.set_epoch(len(self.curve))
 
     def _save(self) -> None:
         partial = self.last_checkpoint.with_name(f".{self.last_checkpoint.name}.partial")

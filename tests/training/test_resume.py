@@ -1,0 +1,113 @@
+"""A run that was cut off and resumed equals one that was not, weight by weight."""
+
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.errors import UserError
+from poseur_lib.training.curve import read_curve
+from poseur_lib.training.fit import pose_loss, train
+from poseur_lib.training.runtime import Runtime
+from tests.training.tiny import tiny_config, write_people
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_people(tmp_path_factory.mktemp("people"), train=24, val=4)
+
+
+def weights(folder) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "model.pt", weights_only=True)["state_dict"]
+
+
+KILLED_AFTER_TWO_EPOCHS = """
+import os, signal, sys
+from pathlib import Path
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.training import fit, loop
+from poseur_lib.training.runtime import Runtime
+
+save = loop.TrainingLoop._save
+def save_and_die(self):
+    save(self)
+    if len(self.curve) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+loop.TrainingLoop._save = save_and_die
+config, data, folder, workers = sys.argv[1:]
+config = ExperimentConfig.model_validate_json(config)
+fit.train(config, Path(folder), Runtime(data=Path(data), threads=1, loader_workers=int(workers)))
+"""
+
+
+@pytest.mark.parametrize("loader_workers", [0, 2])
+def test_a_killed_run_resumes_bitwise_equal(data, tmp_path, loader_workers):
+    config = tiny_config(**{"train.epochs": 4, "model.head.dropout": 0.1, "evaluation.curve_every": 2})
+    runtime = Runtime(data=data, threads=1, loader_workers=loader_workers)
+    unbroken = train(config, tmp_path / "unbroken", runtime)
+    arguments = (config.model_dump_json(), str(data), str(tmp_path / "resumed"), str(loader_workers))
+    killed = subprocess.run([sys.executable, "-c", KILLED_AFTER_TWO_EPOCHS, *arguments], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(read_curve(tmp_path / "resumed" / "curve.json")) == 2
+    limited = train(config, tmp_path / "resumed", replace(runtime, limit_epochs=3))
+    assert len(limited) == 3 and not (tmp_path / "resumed" / "model.pt").exists()
+    resumed = train(config, tmp_path / "resumed", runtime)
+    assert [replace(point, seconds=0) for point in resumed] == [replace(point, seconds=0) for point in unbroken]
+    ours, theirs = weights(tmp_path / "resumed"), weights(tmp_path / "unbroken")
+    assert ours.keys() == theirs.keys()
+    different = [name for name in ours if not torch.equal(ours[name], theirs[name])]
+    assert not different
+
+
+def test_seeds_differ(data, tmp_path):
+    runtime = Runtime(data=data, threads=1)
+    for seed in (0, 1):
+        train(tiny_config(seed=seed), tmp_path / str(seed), runtime)
+    ours, theirs = weights(tmp_path / "0"), weights(tmp_path / "1")
+    assert any(not torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_cut_off_checkpoint_is_one_clear_error(data, tmp_path):
+    config, runtime = tiny_config(**{"train.epochs": 2}), Runtime(data=data, threads=1, limit_epochs=1)
+    train(config, tmp_path, runtime)
+    checkpoint = tmp_path / "last.ckpt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[: checkpoint.stat().st_size // 2])
+    with pytest.raises(UserError, match=r"last\.ckpt is cut off"):
+        train(config, tmp_path, replace(runtime, limit_epochs=None))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(data, tmp_path, monkeypatch):
+    config, runtime = tiny_config(**{"train.epochs": 3}), Runtime(data=data, threads=1)
+    train(config, tmp_path, replace(runtime, limit_epochs=1))
+
+    def poisoned(model, batch):
+        losses = pose_loss(model, batch)
+        terms = {**losses.terms, "layer_1": losses.terms["layer_1"] * float("nan")}
+        return losses._replace(total=losses.total * float("nan"), terms=terms)
+
+    monkeypatch.setattr("poseur_lib.training.fit.pose_loss", poisoned)
+    with pytest.raises(UserError, match=r"loss term 'layer_1' is nan at step 3; last good checkpoint: .*last\.ckpt"):
+        train(config, tmp_path, runtime)
+    monkeypatch.undo()
+    assert len(train(config, tmp_path, runtime)) == 3
+
+
+def test_too_few_people_for_a_batch(data, tmp_path):
+    with pytest.raises(UserError, match=r"24 people has no batch of train\.global_batch 32"):
+        train(tiny_config(**{"train.global_batch": 32}), tmp_path, Runtime(data=data, threads=1))
+
+
+def test_split_batch():
+    runtime = Runtime(data="", devices=2, batch_per_device=32)
+    assert runtime.split_batch(256) == (32, 4)
+    assert Runtime(data="").split_batch(256) == (256, 1)
+    with pytest.raises(UserError, match="100 is no multiple of 2 devices x 32"):
+        runtime.split_batch(100)
+
+
+def test_tiny_config_is_a_configuration():
+    assert ExperimentConfig.model_validate_json(tiny_config().model_dump_json()) == tiny_config()
