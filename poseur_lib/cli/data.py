@@ -43,7 +43,8 @@ def generate(
 ) -> None:
     """Write a data set of generated people in COCO's layout.
 
-    A folder that holds this very set is left as it is; one that holds anything else is refused.
+    A folder that holds this very set is left as it is, an interrupted one is completed, and one that holds anything
+    else is refused.
     """
     image_size = parse_size(size)
 
