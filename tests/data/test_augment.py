@@ -25,7 +25,7 @@ from poseur_lib.data.dataset import PoseCrops, view_person
 from poseur_lib.keypoints import COCO_17
 
 SIZE = (256, 192)
-DRAWS = 4000
+DRAWS = 1500
 ALL_VISIBLE = np.full(17, 2)
 POINTS = np.stack([np.linspace(30, 90, 17), np.linspace(20, 160, 17)], axis=1).astype(np.float32)
 CENTER, SCALE = np.array([60.0, 90.0], np.float32), np.array([0.6, 0.8], np.float32)
@@ -81,7 +81,7 @@ def test_half_body_happens_with_more_than_eight_keypoints():
     moved = [one for one in placements(config) if not np.array_equal(one.center, CENTER)]
     assert len(moved) / DRAWS == near(0.3)
     upper = region_of(POINTS[:11], SIZE, 1.5)[0]
-    assert share(np.array_equal(one.center, upper) for one in moved) == pytest.approx(normal_below(0.5), abs=0.06)
+    assert share(np.array_equal(one.center, upper) for one in moved) == pytest.approx(normal_below(0.5), abs=0.09)
     eight = np.where(np.arange(17) < 8, 2, 0)
     assert all(np.array_equal(one.center, CENTER) for one in placements(config, eight))
     nine = np.where(np.arange(17) < 9, 1, 0)
