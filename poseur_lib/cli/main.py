@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from poseur_lib.cli import data
+from poseur_lib.cli import data, report, study
 from poseur_lib.cli.errors import describe_validation
 from poseur_lib.errors import UserError
 
@@ -29,6 +29,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data")
+app.add_typer(study.app, name="study")
+app.command("report")(report.report)
 
 
 def _print_version(value: bool) -> bool:

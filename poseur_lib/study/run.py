@@ -35,7 +35,7 @@ from poseur_lib.study.record import (
 )
 from poseur_lib.study.roots import below_root
 from poseur_lib.study.scored import match, scored
-from poseur_lib.study.store import RunStore
+from poseur_lib.study.store import LAST_CHECKPOINT, RunStore
 from poseur_lib.study.weights import trained_model
 from poseur_lib.training.fit import pretrain, train
 from poseur_lib.training.runtime import Runtime
@@ -176,7 +176,11 @@ def write_run(
         strata=measured.strata,
         predictions_sha256=None,
     )
-    return write_record(run.folder / PARTIAL_FOLDER if record.partial else run.folder, record, predictions or {})
+    if record.partial:
+        return write_record(run.folder / PARTIAL_FOLDER, record, predictions or {})
+    written = write_record(run.folder, record, predictions or {})
+    (run.folder / LAST_CHECKPOINT).unlink(missing_ok=True)
+    return written
 
 
 def _open(settings: RunSettings, pretext: bool) -> Run:

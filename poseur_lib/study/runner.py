@@ -58,8 +58,9 @@ def execute_plan(
     running: dict[Future[RunState], str] = {}
     with engine or ThreadPoolExecutor(options.workers) as executor:
         while waiting or running:
-            for run in [run for run in waiting if _decided(run, states, running, executor, store, options)]:
-                waiting.remove(run)
+            for run in list(waiting):
+                if len(running) < options.workers and _decided(run, states, running, executor, store, options):
+                    waiting.remove(run)
             report(states)
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 states[running.pop(future)] = future.result()

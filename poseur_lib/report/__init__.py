@@ -1,0 +1,1 @@
+"""The study as a folder of pages that need no network."""
