@@ -22,7 +22,7 @@ SMALL_AREA = 32 * 32
 MIN_AREA = 40
 """People of fewer visible pixels are not annotated."""
 
-_AWAY = np.array([0.45, 0.45, 0.45, 0.80, 0.80])
+_AWAY = np.array([0.40, 0.40, 0.40, 0.35, 0.35])
 """Nose, eyes and ears turned further away than this are not labelled."""
 
 
@@ -102,7 +102,9 @@ def _within(points: Float[np.ndarray, "17 2"], box: tuple[int, int, int, int], m
     return ((points >= corner - margin * size) & (points <= corner + (1 + margin) * size)).all(1)
 
 
-def label_person(scene: Scene, person: int, drawing: Drawing, rendering: Rendering, owner: np.ndarray) -> PersonLabel | None:
+def label_person(
+    scene: Scene, person: int, drawing: Drawing, rendering: Rendering, owner: np.ndarray
+) -> PersonLabel | None:
     """The label of one actor, None if hardly anything of it is seen; `owner` is the person at every pixel."""
     actor, mask = scene.actors[person], owner == person
     area = int(mask.sum())

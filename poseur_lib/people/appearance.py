@@ -7,15 +7,24 @@ import numpy as np
 from jaxtyping import Float
 
 SKIN = ((246, 214, 190), (236, 195, 165), (224, 172, 138), (203, 148, 112), (172, 118, 84), (134, 88, 60), (94, 62, 45))
-HAIR = ((22, 18, 17), (45, 30, 22), (78, 50, 31), (112, 74, 42), (158, 114, 64), (206, 168, 104), (128, 52, 28), (158, 156, 154))
+HAIR = (
+    (22, 18, 17),
+    (45, 30, 22),
+    (78, 50, 31),
+    (112, 74, 42),
+    (158, 114, 64),
+    (206, 168, 104),
+    (128, 52, 28),
+    (158, 156, 154),
+)
 TOPS = (
     (235, 235, 232), (32, 34, 40), (150, 152, 156), (186, 38, 44), (38, 62, 122), (60, 118, 176), (44, 106, 72),
     (218, 176, 52), (226, 116, 44), (124, 62, 122), (216, 140, 156), (86, 150, 148), (148, 38, 62), (206, 194, 164),
     (98, 108, 62), (122, 172, 210), (250, 226, 120), (72, 58, 50),
 )  # fmt: skip
 BOTTOMS = (
-    (40, 56, 92), (66, 90, 136), (28, 28, 34), (98, 98, 104), (170, 150, 116), (92, 78, 58), (64, 70, 50), (196, 196, 196),
-    (112, 136, 174), (96, 40, 46),
+    (40, 56, 92), (66, 90, 136), (28, 28, 34), (98, 98, 104), (170, 150, 116), (92, 78, 58), (64, 70, 50),
+    (196, 196, 196), (112, 136, 174), (96, 40, 46),
 )  # fmt: skip
 SHOES = ((30, 28, 28), (232, 232, 232), (92, 60, 38), (150, 40, 42), (60, 70, 96), (120, 120, 124))
 
@@ -78,7 +87,9 @@ class Appearance(NamedTuple):
     cut: Cut
 
 
-def pick_colour(rng: np.random.Generator, palette: tuple[tuple[int, int, int], ...], jitter: float) -> Float[np.ndarray, "3"]:
+def pick_colour(
+    rng: np.random.Generator, palette: tuple[tuple[int, int, int], ...], jitter: float
+) -> Float[np.ndarray, "3"]:
     """A palette colour, each channel shifted by up to `jitter`; in [0, 1]."""
     colour = np.array(palette[rng.integers(len(palette))]) / 255.0
     return np.clip(colour * rng.uniform(0.85, 1.12) + rng.uniform(-jitter, jitter, 3), 0.04, 0.98)
@@ -129,11 +140,11 @@ def sample_cut(rng: np.random.Generator) -> Cut:
         leg=float(rng.choice([0.35, 0.85, 2.0], p=[0.08, 0.17, 0.75])),
         skirt=float(rng.uniform(0.7, 1.15)) if skirted else 0.0,
         hair=int(rng.choice(7, p=[0.05, 0.37, 0.18, 0.16, 0.10, 0.06, 0.08])),
-        hat=bool(rng.random() < 0.14),
+        hat=bool(rng.random() < 0.10),
         hood=bool(rng.random() < 0.12),
         bag=bool(rng.random() < 0.10),
-        bust=float(rng.uniform(0.015, 0.035)) if rng.random() < 0.5 else 0.0,
-        looseness=float(rng.uniform(0.006, 0.02)),
+        bust=float(rng.uniform(0.015, 0.035)) if rng.random() < 0.4 else 0.0,
+        looseness=float(rng.uniform(0.010, 0.028)),
     )
 
 

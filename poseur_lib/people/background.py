@@ -10,7 +10,15 @@ from poseur_lib.people.textures import FINE, MEDIUM, SMOOTH, texture
 Image = Float32[np.ndarray, "H W 3"]
 Colour = tuple[float, float, float]
 
-WALLS = ((0.86, 0.83, 0.76), (0.76, 0.81, 0.84), (0.80, 0.84, 0.76), (0.88, 0.86, 0.85), (0.70, 0.66, 0.62), (0.62, 0.70, 0.74), (0.84, 0.74, 0.70))
+WALLS = (
+    (0.86, 0.83, 0.76),
+    (0.76, 0.81, 0.84),
+    (0.80, 0.84, 0.76),
+    (0.88, 0.86, 0.85),
+    (0.70, 0.66, 0.62),
+    (0.62, 0.70, 0.74),
+    (0.84, 0.74, 0.70),
+)
 FLOORS = ((0.55, 0.42, 0.30), (0.42, 0.33, 0.26), (0.62, 0.60, 0.57), (0.50, 0.52, 0.55), (0.66, 0.55, 0.42))
 WOODS = ((0.45, 0.31, 0.20), (0.62, 0.47, 0.31), (0.30, 0.22, 0.17), (0.85, 0.84, 0.81), (0.52, 0.54, 0.56))
 GROUNDS = ((0.40, 0.52, 0.26), (0.48, 0.55, 0.32), (0.50, 0.50, 0.51), (0.62, 0.56, 0.45), (0.74, 0.68, 0.54))
@@ -98,7 +106,9 @@ def _foliage(rng: np.random.Generator, image: Image, x: float, y: float, radius:
     for _ in range(5):
         dx, dy = rng.normal(0, 0.45, 2) * radius
         gain = rng.uniform(0.75, 1.2)
-        cv2.circle(image, (int(x + dx), int(y + dy)), max(2, int(radius * rng.uniform(0.4, 0.7))), _times(green, gain), -1)
+        cv2.circle(
+            image, (int(x + dx), int(y + dy)), max(2, int(radius * rng.uniform(0.4, 0.7))), _times(green, gain), -1
+        )
 
 
 def _tree(rng: np.random.Generator, image: Image, horizon: float) -> None:
@@ -153,7 +163,10 @@ def _room(rng: np.random.Generator, image: Image, horizon: float) -> None:
         for x in range(0, width, 2 * step):
             image[:row, x : x + step] *= 0.94
     grain = texture(rng, MEDIUM, height - row, width)
-    image[row:] = np.float32(floor) * (0.9 + 0.15 * grain + np.linspace(0, 0.15, height - row, dtype=np.float32)[:, None])[:, :, None]
+    image[row:] = (
+        np.float32(floor)
+        * (0.9 + 0.15 * grain + np.linspace(0, 0.15, height - row, dtype=np.float32)[:, None])[:, :, None]
+    )
     for k in range(1, 7):
         line = row + int((height - row) * (k / 7) ** 1.6)
         image[line : line + 1] *= 0.88
@@ -190,5 +203,5 @@ def sample_background(rng: np.random.Generator, height: int, width: int, level: 
     for _ in range(int(rng.poisson(level.clutter))):
         things[int(rng.integers(len(things)))](rng, image, horizon)
     image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.6, 2.0)) * height / 256)
-    middle = image.mean(axis=(0, 1), dtype=np.float32)
+    middle = np.float32(cv2.mean(image)[:3])
     return np.clip(middle + level.contrast * (image - middle), 0.0, 1.0).astype(np.float32)

@@ -8,7 +8,9 @@ from poseur_lib.people.settings import Difficulty
 from poseur_lib.people.textures import SIZE, tile
 
 
-def photograph(rng: np.random.Generator, image: Float32[np.ndarray, "H W 3"], level: Difficulty) -> UInt8[np.ndarray, "H W 3"]:
+def photograph(
+    rng: np.random.Generator, image: Float32[np.ndarray, "H W 3"], level: Difficulty
+) -> UInt8[np.ndarray, "H W 3"]:
     """Exposure, colour cast, sensor noise and a slight blur; RGB."""
     height, width = image.shape[:2]
     gain = (rng.uniform(0.82, 1.12) * (1.0 + rng.uniform(-0.05, 0.05, 3))).astype(np.float32)

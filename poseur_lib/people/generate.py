@@ -5,7 +5,6 @@ when all are there the records become the annotation files and the whole folder 
 """
 
 import fcntl
-import json
 import multiprocessing
 import shutil
 from collections.abc import Iterator
@@ -117,7 +116,7 @@ def _already_there(root: Path, settings: PeopleSettings) -> bool:
     Raises:
         UserError: `root` holds something else.
     """
-    if root.is_dir() and not any(root.iterdir()) or not root.exists():
+    if (root.is_dir() and not any(root.iterdir())) or not root.exists():
         return False
     if not root.is_dir():
         raise UserError(f"{root} is a file, not a folder for generated people")
@@ -169,5 +168,3 @@ def generate(root: Path, settings: PeopleSettings, workers: int = 0, progress: b
         shutil.rmtree(partial / "chunks")
         (partial / "lock").unlink()
         partial.rename(root)
-
-

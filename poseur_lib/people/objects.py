@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from poseur_lib.people.appearance import MATERIAL_COLUMNS, TOPS, pick_colour
-from poseur_lib.people.body import Primitive
 from poseur_lib.people.kinematics import rotation
 from poseur_lib.people.parts import Part
+from poseur_lib.people.primitive import Primitive
 from poseur_lib.people.raster import place
 from poseur_lib.people.skeleton import Bone, Skeleton
 
@@ -32,9 +32,13 @@ def _material(rng: np.random.Generator, grain: float) -> Float64[np.ndarray, "11
     return row
 
 
-def panel(x: float, y: float, z: float, half: tuple[float, float], degrees: float, scale: float) -> Float64[np.ndarray, "1 19"]:
+def panel(
+    x: float, y: float, z: float, half: tuple[float, float], degrees: float, scale: float
+) -> Float64[np.ndarray, "1 19"]:
     """A flat rectangle facing the viewer: centre, half width and height in px, rotation in the image."""
-    prim = Primitive(np.zeros(3), rotation(2, degrees), 0.0, half[0] / scale, half[1] / scale, (1, 1, 1), Part.BACKGROUND, 0)
+    prim = Primitive(
+        np.zeros(3), rotation(2, degrees), 0.0, half[0] / scale, half[1] / scale, (1, 1, 1), Part.BACKGROUND, 0
+    )
     geometry = place([prim], scale, (x, y, z))
     reach = math.hypot(*half) / max(half[0], 1e-9)
     geometry[:, 16:19] = (reach, reach, 1.0)
@@ -55,7 +59,9 @@ def occluder(rng: np.random.Generator, x: float, y: float, z: float, scale: floa
     elif kind == 2:
         material[:3], material[6] = (0.25, 0.42, 0.2) * rng.uniform(0.7, 1.3, 3), 4
         spots = rng.normal(0, 0.11, (6, 3))
-        prims = [Primitive(spot, upright, 0.0, 1.0, 1.0, (*rng.uniform(0.06, 0.12, 2), 0.06), part, 0) for spot in spots]
+        prims = [
+            Primitive(spot, upright, 0.0, 1.0, 1.0, (*rng.uniform(0.06, 0.12, 2), 0.06), part, 0) for spot in spots
+        ]
     else:
         radius = rng.uniform(0.10, 0.17)
         prims = [Primitive(np.zeros(3), upright, 0.0, radius, radius, (1, 1, 1), part, 0)]

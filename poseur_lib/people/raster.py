@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Float64, Int32
 
-from poseur_lib.people.body import Primitive
 from poseur_lib.people.compiled import compiled
+from poseur_lib.people.primitive import Primitive
 from poseur_lib.people.rays import FAR, bounds, hit, local_point, normal, strip
 from poseur_lib.people.shading import surface
 
@@ -142,9 +142,7 @@ def _colour_pass(geometry, labels, materials, noise, light, primitive, kind, dep
                 red, green, blue = _edge(i, j, primitive, geometry, labels, materials, noise, light, image)
             else:
                 x, y = j + 0.5, i + 0.5
-                red, green, blue = _shade(
-                    p, geometry, labels, materials, noise, light, x, y, depth[i, j], kind[i, j]
-                )
+                red, green, blue = _shade(p, geometry, labels, materials, noise, light, x, y, depth[i, j], kind[i, j])
             gain = 1.0
             if p >= 0:
                 near = max(depth[max(i - 2, 0), j], max(depth[i, max(j - 2, 0)], depth[i, min(j + 2, width - 1)]))

@@ -113,10 +113,10 @@ def bounds(g, height, width):
     """Rows and columns whose pixel centres the primitive can reach: (y0, y1, x0, x1)."""
     axis = g[12] / (g[6] * g[6] + g[7] * g[7] + g[8] * g[8])
     ex, ey = g[0] + g[6] * axis, g[1] + g[7] * axis
-    x0 = max(0, int(math.floor(min(g[0] - g[13] * g[16], ex - g[14] * g[16]) - 0.5)))
-    x1 = min(width, int(math.ceil(max(g[0] + g[13] * g[16], ex + g[14] * g[16]) + 0.5)))
-    y0 = max(0, int(math.floor(min(g[1] - g[13] * g[17], ey - g[14] * g[17]) - 0.5)))
-    y1 = min(height, int(math.ceil(max(g[1] + g[13] * g[17], ey + g[14] * g[17]) + 0.5)))
+    x0 = max(0, math.floor(min(g[0] - g[13] * g[16], ex - g[14] * g[16]) - 0.5))
+    x1 = min(width, math.ceil(max(g[0] + g[13] * g[16], ex + g[14] * g[16]) + 0.5))
+    y0 = max(0, math.floor(min(g[1] - g[13] * g[17], ey - g[14] * g[17]) - 0.5))
+    y1 = min(height, math.ceil(max(g[1] + g[13] * g[17], ey + g[14] * g[17]) + 0.5))
     return y0, y1, x0, x1
 
 
@@ -128,4 +128,4 @@ def strip(g, dy, x0, x1):
         return x0, x1
     reach = max(g[13], g[14]) * max(g[16], g[17]) * size / abs(g[7])
     middle = g[0] + dy * g[6] / g[7]
-    return max(x0, int(math.floor(middle - reach - 0.5))), min(x1, int(math.ceil(middle + reach + 0.5)))
+    return max(x0, math.floor(middle - reach - 0.5)), min(x1, math.ceil(middle + reach + 0.5))

@@ -51,7 +51,9 @@ def _extent(skeleton: Skeleton) -> tuple[float, float, float, float]:
     return float(low[0]), float(low[1] - 0.08), float(high[0]), float(high[1] + 0.02)
 
 
-def place_main(rng: np.random.Generator, skeleton: Skeleton, size: tuple[int, int], level: Difficulty) -> tuple[float, tuple[float, float, float]]:
+def place_main(
+    rng: np.random.Generator, skeleton: Skeleton, size: tuple[int, int], level: Difficulty
+) -> tuple[float, tuple[float, float, float]]:
     """Scale and offset of the main person: large, inside the image or cut by its border."""
     height, width = size
     left, top, right, bottom = _extent(skeleton)
@@ -106,7 +108,7 @@ def _cast_shadow(image: Float32[np.ndarray, "H W 3"], actor: Actor) -> None:
         columns = slice(max(0, int(x - 2 * a)), max(0, min(width, int(x + 2 * a))))
         dy = (np.arange(rows.start, rows.stop, dtype=np.float32) - np.float32(y)) / np.float32(b)
         dx = (np.arange(columns.start, columns.stop, dtype=np.float32) - np.float32(x)) / np.float32(a)
-        image[rows, columns] *= (1.0 - 0.4 * np.exp(-dy[:, None] ** 2 - dx[None, :] ** 2))[:, :, None]
+        image[rows, columns] *= (1.0 - 0.4 * np.exp(-(dy[:, None] ** 2) - dx[None, :] ** 2))[:, :, None]
 
 
 def _sample_light(rng: np.random.Generator) -> Float64[np.ndarray, "7"]:

@@ -55,15 +55,15 @@ class Difficulty(NamedTuple):
 def difficulty(hard: float) -> Difficulty:
     """The dial's effect: linear from a bare scene at 0 to a crowded one at 1."""
     return Difficulty(
-        roll_degrees=4.0 + 26.0 * hard,
+        roll_degrees=5.0 + 25.0 * hard,
         pitch_degrees=5.0 + 12.0 * hard,
-        back=0.10 + 0.20 * hard,
-        side=0.10 + 0.20 * hard,
-        unusual_pose=0.15 + 0.45 * hard,
-        truncation=0.11 + 0.30 * hard,
-        others=0.30 + 1.2 * hard,
+        back=0.12 + 0.20 * hard,
+        side=0.115 + 0.20 * hard,
+        unusual_pose=0.16 + 0.44 * hard,
+        truncation=0.085 + 0.30 * hard,
+        others=0.20 + 1.2 * hard,
         others_in_front=0.1 + 0.3 * hard,
-        occluder=0.15 + 0.6 * hard,
+        occluder=0.10 + 0.6 * hard,
         clutter=2.5 + 5.0 * hard,
         contrast=0.45 + 0.55 * hard,
         noise=2.0 + 8.0 * hard,

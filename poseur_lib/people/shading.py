@@ -39,7 +39,7 @@ def face(m, x, y, z, noise):
             return 0.95, 0.95, 0.93
         if eye < 2.0:
             return 0.72 * red, 0.68 * green, 0.66 * blue
-        if abs(side) < 0.20 and -0.34 < y + 0.15 * abs(side) < -0.22:
+        if abs(side) < 0.20 and -0.36 < y < -0.25:
             return m[3], m[4], m[5]
         if (x / 0.30) ** 2 + ((y - 0.60) / 0.075) ** 2 < 1.0:
             return 0.72 * red, 0.42 * green, 0.42 * blue

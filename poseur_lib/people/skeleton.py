@@ -105,12 +105,12 @@ HEAD_LIMITS = (Trunk(-30, -25, -65), Trunk(35, 25, 65))
 
 # Mean and standard deviation of each way to hold a limb, and how common it is in everyday pictures.
 _ARMS = (
-    (0.40, Arm(4, 12, 15, 16), Arm(12, 6, 18, 12)),  # hanging
-    (0.20, Arm(12, 14, 25, 85), Arm(14, 7, 20, 25)),  # holding something before the body
-    (0.13, Arm(-18, 42, 60, 95), Arm(7, 7, 10, 12)),  # hand on the hip
-    (0.09, Arm(35, 25, 20, 132), Arm(14, 10, 15, 8)),  # hand at the face
-    (0.08, Arm(15, 138, 0, 35), Arm(15, 16, 20, 25)),  # raised
-    (0.05, Arm(5, 82, 0, 25), Arm(15, 14, 20, 20)),  # stretched out
+    (0.34, Arm(4, 12, 15, 16), Arm(12, 6, 18, 12)),  # hanging
+    (0.24, Arm(12, 14, 25, 85), Arm(14, 7, 20, 25)),  # holding something before the body
+    (0.14, Arm(-18, 42, 60, 95), Arm(7, 7, 10, 12)),  # hand on the hip
+    (0.10, Arm(35, 25, 20, 132), Arm(14, 10, 15, 8)),  # hand at the face
+    (0.09, Arm(15, 138, 0, 35), Arm(15, 16, 20, 25)),  # raised
+    (0.04, Arm(5, 82, 0, 25), Arm(15, 14, 20, 20)),  # stretched out
     (0.05, Arm(72, 14, 10, 25), Arm(18, 12, 20, 20)),  # reaching forward
 )
 _USUAL_LEGS = (
@@ -153,7 +153,7 @@ def sample_legs(rng: np.random.Generator, level: Difficulty) -> tuple[Leg, Leg]:
     """A random (left, right) pair; which leg leads is random."""
     unusual = rng.random() < level.unusual_pose
     _, first, second, spread = _choose(rng, _UNUSUAL_LEGS if unusual else _USUAL_LEGS)
-    legs = [Leg(*_near(rng, mean, spread[:4] + (6.0,), LEG_LIMITS)) for mean in (first, second)]
+    legs = [Leg(*_near(rng, mean, (*spread[:4], 6.0), LEG_LIMITS)) for mean in (first, second)]
     return (legs[0], legs[1]) if rng.random() < 0.5 else (legs[1], legs[0])
 
 
@@ -175,7 +175,7 @@ def sample_pose(rng: np.random.Generator, level: Difficulty) -> Pose:
         yaw=sample_yaw(rng, level),
         pitch=float(np.clip(rng.normal(-4, level.pitch_degrees), -30, 25)),
         roll=float(np.clip(rng.normal(0, level.roll_degrees), -75, 75)),
-        spine=Trunk(*_near(rng, (4, 0, 0), (7 * spread, 4 * spread, 6 * spread), SPINE_LIMITS)),
+        spine=Trunk(*_near(rng, (4, 0, 0), (7 * spread, 5 * spread, 6 * spread), SPINE_LIMITS)),
         head=Trunk(*_near(rng, (2, 0, 0), (8, 5, 16 * spread), HEAD_LIMITS)),
         left_arm=sample_arm(rng),
         right_arm=sample_arm(rng),
@@ -200,5 +200,5 @@ def sample_shape(rng: np.random.Generator) -> Shape:
         upper_leg=0.41 * length[6],
         lower_leg=0.41 * length[7],
         head=size * head,
-        girth=float(size * np.clip(rng.normal(1.08, 0.09), 0.92, 1.35)),
+        girth=float(size * np.clip(rng.normal(1.18, 0.10), 0.98, 1.45)),
     )

@@ -1,0 +1,148 @@
+"""The same bytes however they are made; nothing that is half done looks complete."""
+
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from poseur_lib.errors import UserError
+from poseur_lib.people import PeopleSettings, generate
+from poseur_lib.people import generate as package_generate
+from poseur_lib.people.parts import NUM_PARTS
+from poseur_lib.people.settings import difficulty
+
+SETTINGS = PeopleSettings(train_images=70, val_images=3, image_size=(128, 96), seed=5)
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("made") / "set"
+    generate(root, SETTINGS, workers=0, progress=False)
+    return root
+
+
+def test_worker_count_does_not_change_a_byte(made: Path, tmp_path: Path) -> None:
+    generate(tmp_path / "set", SETTINGS, workers=2, progress=False)
+    assert contents(tmp_path / "set") == contents(made)
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_an_image_depends_on_seed_split_and_index_only(made: Path, tmp_path: Path) -> None:
+    generate(tmp_path / "few", SETTINGS.with_changes(train_images=2, val_images=1), progress=False)
+    more, few = contents(made), contents(tmp_path / "few")
+    for name in [name for name in few if name.endswith(("jpg", "png"))]:
+        assert few[name] == more[name]
+    generate(tmp_path / "other", SETTINGS.with_changes(train_images=1, val_images=1, seed=6), progress=False)
+    other = contents(tmp_path / "other")
+    assert other["train2017/000000000001.jpg"] != more["train2017/000000000001.jpg"]
+    assert other["val2017/000001000001.jpg"] != other["train2017/000000000001.jpg"]
+
+
+def test_a_complete_set_is_left_alone(made: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
+    generate(made, SETTINGS, progress=False)
+    assert before == {path: path.stat().st_mtime_ns for path in made.rglob("*")}
+
+
+def test_a_killed_run_looks_incomplete_and_is_continued(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = __import__("poseur_lib.people.generate", fromlist=["write_chunk"])
+    original, written = module.write_chunk, []
+
+    def killed_after_one(chunk):  # the second chunk leaves images without a record
+        if written:
+            raise KeyboardInterrupt
+        written.append(chunk)
+        return original(chunk)
+
+    monkeypatch.setattr(module, "write_chunk", killed_after_one)
+    with pytest.raises(KeyboardInterrupt):
+        generate(tmp_path / "set", SETTINGS, progress=False)
+    assert not (tmp_path / "set").exists()
+    monkeypatch.setattr(module, "write_chunk", lambda chunk: written.append(chunk) or original(chunk))
+    generate(tmp_path / "set", SETTINGS, progress=False)
+    assert [(chunk.split, chunk.first) for chunk in written] == [("train", 0), ("train", 64), ("val", 0)]
+    assert contents(tmp_path / "set") == contents(made)
+
+
+def test_leftovers_of_other_settings_are_not_used(made: Path, tmp_path: Path) -> None:
+    partial = tmp_path / ".set.partial"
+    (partial / "chunks").mkdir(parents=True)
+    (partial / "chunks" / "train-0000000.json").write_text("{}")
+    generate(tmp_path / "set", SETTINGS, progress=False)
+    assert contents(tmp_path / "set") == contents(made)
+
+
+def test_a_foreign_folder_is_refused_and_untouched(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(UserError, match="holds no generated people"):
+        generate(tmp_path, SETTINGS, progress=False)
+    assert contents(tmp_path) == {"mine.txt": b"keep"}
+    with pytest.raises(UserError, match="is a file"):
+        generate(tmp_path / "mine.txt", SETTINGS, progress=False)
+
+
+def test_another_set_is_refused_and_the_difference_named(made: Path) -> None:
+    with pytest.raises(UserError, match=r"seed = 5, not 6"):
+        generate(made, SETTINGS.with_changes(seed=6), progress=False)
+
+
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    import fcntl
+
+    (tmp_path / ".set.partial").mkdir()
+    with open(tmp_path / ".set.partial" / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="another process"):
+            generate(tmp_path / "set", SETTINGS, progress=False)
+
+
+def test_an_empty_folder_is_used(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    generate(tmp_path / "set", SETTINGS.with_changes(train_images=1, val_images=1, parts=False), progress=False)
+    assert os.listdir(tmp_path / "set" / "train2017") == ["000000000001.jpg"]
+    assert not (tmp_path / "set" / "parts_train2017").exists()
+
+
+def test_part_maps_agree_with_the_masks(made: Path) -> None:
+    from pycocotools.coco import COCO
+
+    coco = COCO(str(made / "annotations" / "person_keypoints_train2017.json"))
+    seen: set[int] = set()
+    for entry in coco.dataset["images"]:
+        name = entry["file_name"].replace("jpg", "png")
+        parts = cv2.imread(str(made / "parts_train2017" / name), cv2.IMREAD_UNCHANGED)
+        assert parts.dtype == np.uint8 and parts.shape == (128, 96)
+        seen |= set(np.unique(parts).tolist())
+        for row in coco.loadAnns(coco.getAnnIds(entry["id"])):
+            assert (parts[coco.annToMask(row) > 0] > 0).all()
+    assert seen == set(range(NUM_PARTS))
+
+
+def test_description_says_what_it_was_made_from(made: Path) -> None:
+    described = json.loads((made / "dataset.json").read_text())
+    assert PeopleSettings.model_validate_json(json.dumps(described["settings"])) == SETTINGS
+    assert len(described["parts"]) == NUM_PARTS
+
+
+def test_bad_settings_name_the_value() -> None:
+    for bad in ({"hard": 1.5}, {"hards": 0.1}, {"train_images": 0}, {"seed": "1"}, {"image_size": (10, 10)}):
+        with pytest.raises(ValidationError, match=next(iter(bad))):
+            PeopleSettings(**bad)
+    with pytest.raises(UserError, match="-1"):
+        package_generate(Path("nowhere"), SETTINGS, workers=-1)
+
+
+def test_the_dial_only_makes_things_harder() -> None:
+    easy, hard = difficulty(0.0), difficulty(1.0)
+    assert all(high > low for low, high in zip(easy, hard, strict=True))
+    assert hard.back + hard.side < 1
