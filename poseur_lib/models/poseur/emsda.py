@@ -5,6 +5,8 @@ Every head of every query is a weighted sum of L levels x S points x 4 corners r
 image. The linear layer W^v is applied to the sums only: sampling commutes with it, which is the point of EMSDA.
 """
 
+import functools
+import itertools
 import math
 
 import torch
@@ -67,23 +69,43 @@ def sample_dense(
 
 
 def corner_rows(
-    sizes: tuple[tuple[int, int], ...], locations: Tensor, weights: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Row number and weight of the four cells around each location: both [N, Q, M, L, S, 4]."""
-    device = locations.device
-    size = torch.tensor([(w, h) for h, w in sizes], device=device)[:, None]  # (L, 1, 2)
-    cells = torch.tensor([0, *(h * w for h, w in sizes[:-1])], device=device)
-    start = cells.cumsum(0)[:, None, None]
-    position = locations.float() * size - 0.5
+    sizes: tuple[tuple[int, int], ...],
+    locations: Float[Tensor, "N Q M L S 2"],
+    weights: Float[Tensor, "N Q M L S"],
+) -> tuple[Int[Tensor, "N Q M L S 4"], Float[Tensor, "N Q M L S 4"]]:
+    """Row number and weight of the four cells around each location; cells outside their map weigh nothing."""
+    width, height, start = level_geometry(sizes, locations.device)
+    x, y = locations.float().unbind(dim=-1)
+    left, right = _axis(x, width)
+    top, bottom = _axis(y, height)
+    rows, shares = [], []
+    for row, y_share in (top, bottom):
+        first = start + row * width
+        weighted = y_share * weights
+        for column, x_share in (left, right):
+            rows.append((first + column).long())
+            shares.append(weighted * x_share)
+    return torch.stack(rows, dim=-1), torch.stack(shares, dim=-1)
+
+
+def _axis(position: Tensor, cells: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """The two cells next to a position on one axis, and their shares: 0 outside, where the cell is clamped."""
+    position = position * cells - 0.5
     low = position.detach().floor()
-    high_share = position - low  # (..., 2), gradient flows through here
-    corner = torch.stack([low, low + 1], dim=-1)  # (..., 2 axes, 2 corners)
-    inside = (corner >= 0) & (corner < size[..., None])
-    share = torch.stack([1 - high_share, high_share], dim=-1) * inside
-    cell = corner.clamp(min=0).minimum((size - 1)[..., None].to(corner.dtype)).long()
-    row = cell[..., 1, :, None] * size[..., 0, None, None] + cell[..., 0, None, :]  # (..., y corner, x corner)
-    row_weights = share[..., 1, :, None] * share[..., 0, None, :] * weights[..., None, None]
-    return row.flatten(-2) + start, row_weights.flatten(-2)
+    high_share = position - low
+    low_inside = (low >= 0) & (low < cells)
+    high_inside = (low >= -1) & (low < cells - 1)
+    low_cell = torch.minimum(low.clamp(min=0), cells - 1)
+    high_cell = torch.minimum((low + 1).clamp(min=0), cells - 1)
+    return (low_cell, (1 - high_share) * low_inside), (high_cell, high_share * high_inside)
+
+
+@functools.lru_cache(maxsize=64)
+def level_geometry(sizes: tuple[tuple[int, int], ...], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Width, height and first row of each level, as float columns [L, 1] (exact: rows stay far below 2^24)."""
+    starts = itertools.accumulate((h * w for h, w in sizes[:-1]), initial=0)
+    columns = ([w for _, w in sizes], [h for h, _ in sizes], list(starts))
+    return tuple(torch.tensor(column, dtype=torch.float32, device=device)[:, None] for column in columns)
 
 
 class EMSDA(nn.Module):
@@ -132,9 +154,10 @@ class EMSDA(nn.Module):
         An offset is counted in cells of its level.
         """
         shape = (*query.shape[:2], self.num_heads, self.num_levels, self.num_points)
-        offsets = self.sampling_offsets(query).view(*shape, 2)
-        cell = torch.tensor([(1 / w, 1 / h) for h, w in sizes], device=query.device)[:, None]
-        locations = reference_points[:, :, None, None, None].float() + offsets.float() * cell
+        width, height, _ = level_geometry(sizes, query.device)
+        x, y = self.sampling_offsets(query).float().view(*shape, 2).unbind(dim=-1)
+        reference_x, reference_y = reference_points.float()[:, :, None, None, None].unbind(dim=-1)
+        locations = torch.stack([reference_x + x / width, reference_y + y / height], dim=-1)
         attention = self.attention_weights(query).view(*shape[:3], -1).softmax(dim=-1).view(shape)
         return locations, attention
 
