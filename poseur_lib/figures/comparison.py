@@ -38,7 +38,7 @@ def comparison_figure(
     colour = backbone_colour(backbone)
     with style():
         height = 1.0 + 0.42 * max(len(dots), len(differences) + 1)
-        figure, (paper, ours, effects) = plt.subplots(1, 3, figsize=(9, height), width_ratios=(1, 1.2, 1.5))
+        figure, (paper, ours, effects) = plt.subplots(1, 3, figsize=(8.8, height), width_ratios=(1, 1.1, 1.4))
         rows = range(len(dots))
         _dots(paper, rows, [dot.paper for dot in dots], "o", GREY, hollow=True)
         _intervals(ours, rows, dots, [dot.ours for dot in dots], colour)
@@ -58,7 +58,7 @@ def _effects(axis: plt.Axes, differences: Sequence[Difference], colour: str) -> 
     _intervals(axis, rows, differences, [one.value for one in differences], colour)
     shifted = [row + 0.22 for row in rows]
     _dots(axis, shifted, [one.paper for one in differences], "o", GREY, hollow=True)
-    axis.set(title="difference in points: ours filled, paper hollow", yticks=list(rows))
+    axis.set(title="difference, points", yticks=list(rows))
     axis.set_ylim(len(differences) - 0.4, -0.6)
     axis.set_yticklabels([one.label for one in differences])
     axis.margins(x=0.15)

@@ -20,6 +20,8 @@ def show_table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> HTML:
     """Rows as a table; a missing cell is "not run", never blank."""
     frame = pd.DataFrame([dict(row) for row in rows])
     styler = frame.style.hide(axis="index").format(_cell).set_uuid("").set_table_attributes('class="table"')
+    if "verdict" in frame:
+        styler = styler.set_td_classes(pd.DataFrame({"verdict": "verdict"}, index=frame.index))
     if caption:
         styler = styler.set_caption(caption)
     html = styler.to_html(cell_ids=False, escape="html")
@@ -60,8 +62,8 @@ def result_table(table: Table, result: TableResult) -> HTML:
             "AP, ours": row.ap.value if row.ap else row.status,
             "95 % interval": interval(row.ap),
             "AR, ours": row.ar.value if row.ar else row.status,
-            "Δ AP, paper": _difference(row.paper_ap, first.paper_ap),
-            "Δ AP, ours": _difference(*(one.ap.value if one.ap else None for one in (row, first))),
+            "Δ AP, paper": _difference(row.paper_ap, first.paper_ap, row is first),
+            "Δ AP, ours": _difference(*(one.ap.value if one.ap else None for one in (row, first)), row is first),
         }
         for row in result.rows
     ]
@@ -85,8 +87,8 @@ def claim_cells(claim: ClaimResult) -> dict[str, Any]:
         "claim": claim.text,
         "source": claim.source,
         "difference": claim.difference,
-        "paper": no_effect if claim.paper_effect is None else f"{claim.paper_effect:+.1f}",
-        "ours": NOT_RUN if effect is None else f"{effect.value:+.1f}",
+        "paper": no_effect if claim.paper_effect is None else points(claim.paper_effect),
+        "ours": NOT_RUN if effect is None else points(effect.value),
         "95 % interval": interval(effect, sign=True),
         "± images": None if effect is None else effect.images_half,
         "± seeds": None if effect is None else ("one seed" if effect.seeds_half is None else effect.seeds_half),
@@ -98,7 +100,8 @@ def interval(estimate: Estimate | None, sign: bool = False) -> str:
     """`23.1 to 25.0`."""
     if estimate is None:
         return NOT_RUN
-    return f"{estimate.low:+.1f} to {estimate.high:+.1f}" if sign else f"{estimate.low:.1f} to {estimate.high:.1f}"
+    show = points if sign else "{:.1f}".format
+    return f"{show(estimate.low)} to {show(estimate.high)}"
 
 
 def metrics_table(metrics: Sequence[BoxMetrics]) -> HTML:
@@ -148,8 +151,15 @@ def _seeds(rows: Sequence[RowResult]) -> str:
     return f"{n} seed" + ("" if n == 1 else "s")
 
 
-def _difference(value: float | None, first: float | None) -> str | None:
-    return None if value is None or first is None else f"{value - first:+.1f}"
+def _difference(row: float | None, first: float | None, is_first: bool) -> str | None:
+    if is_first:
+        return "—"
+    return None if row is None or first is None else points(row - first)
+
+
+def points(value: float) -> str:
+    """A difference in points of AP, with its sign: `+0.6`; no minus before a zero."""
+    return f"{round(value, 1) + 0.0:+.1f}"
 
 
 def _or_dash(name: str, value: float | None) -> str | float:

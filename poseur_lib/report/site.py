@@ -18,8 +18,7 @@ from poseur_lib.study.declaration import Table
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.record import RECORD_FILE, Record
 from poseur_lib.study.results import TableResult
-from poseur_lib.study.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunStore
-from poseur_lib.study.table_study import RESULT_FILE, table_folder
+from poseur_lib.study.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RESULT_FILE, RunStore
 from poseur_lib.study.tables import TABLES
 
 SMOKE_STAMP = "smoke: proves the plumbing, is no evidence"
@@ -54,7 +53,7 @@ def write_report(profile: Profile, store: RunStore, folder: Path) -> Path:
     Raises:
         UserError: there is nothing to report: no table's notebook has been executed.
     """
-    done = [table for table in TABLES if (table_folder(store, table.number) / RESULT_FILE).exists()]
+    done = [table for table in TABLES if (store.table_folder(table.number) / RESULT_FILE).exists()]
     if not done:
         raise UserError(f"no table of profile {profile.name!r} in {store.folder}: run `poseur study run` first")
     site = Site(profile, store, folder, done)
@@ -80,7 +79,7 @@ class Site:
 
     def write_table(self, table: Table) -> None:
         """A table's page, from its executed notebook, and its CSV files."""
-        source = table_folder(self.store, table.number)
+        source = self.store.table_folder(table.number)
         for name in ("rows", "claims"):
             content = (source / f"{name}.csv").read_bytes()
             write_atomically(self.folder / "csv" / f"table_{table.number}_{name}.csv", content)
@@ -121,7 +120,7 @@ class Site:
         return self.folder / INDEX
 
     def _entry(self, table: Table) -> TableEntry:
-        content = (table_folder(self.store, table.number) / RESULT_FILE).read_text()
+        content = (self.store.table_folder(table.number) / RESULT_FILE).read_text()
         result = TableResult.model_validate_json(content)
         return TableEntry(
             number=table.number,

@@ -17,8 +17,7 @@ from poseur_lib.study.profiles import profile
 from poseur_lib.study.progress import PlanProgress
 from poseur_lib.study.roots import below_root
 from poseur_lib.study.runner import RunOptions, execute_plan
-from poseur_lib.study.store import NOTEBOOK_FILE, RunState, RunStore, clear_failure, note_failure
-from poseur_lib.study.table_study import RESULT_FILE, table_folder
+from poseur_lib.study.store import NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore, clear_failure, note_failure
 from poseur_lib.study.tables import tables
 
 
@@ -66,7 +65,7 @@ class Batch:
 
     def _execute_table(self, table: Table, options: RunOptions) -> str | None:
         """Execute a table's notebook; None, or what went wrong."""
-        folder = table_folder(self.store, table.number)
+        folder = self.store.table_folder(table.number)
         clear_failure(folder)
         (folder / RESULT_FILE).unlink(missing_ok=True)
         attempt = execute_notebook(table.notebook, self._parameters(options), folder / "attempts", threads=0)

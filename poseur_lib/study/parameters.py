@@ -7,7 +7,7 @@ cannot express into strings; so the notebook checks its own namespace.
 import ast
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ from poseur_lib.config.base import Frozen
 INJECTED_MARK = "# Parameters"
 
 Count = Annotated[int, Field(ge=0)]
+Settings = TypeVar("Settings", bound="NotebookSettings")
 
 
 class NotebookSettings(Frozen):
@@ -40,7 +41,7 @@ class NotebookSettings(Frozen):
     precision: Literal["32", "16-mixed", "bf16-mixed"] = "32"
 
     @classmethod
-    def from_notebook(cls, namespace: Mapping[str, Any]) -> Self:
+    def from_notebook(cls: type[Settings], namespace: Mapping[str, Any]) -> Settings:
         """The parameters of the notebook whose `globals()` are given.
 
         Raises:

@@ -32,6 +32,7 @@ NARROW = {
     "model.backbone": NARROW_BACKBONE,
     **NARROW_HEAD,
     **SHORT_SCHEDULE,
+    "evaluation.curve_every": 1,
 }
 SMOKE_LENGTH = {"train.epochs": 3, "pretext": {"epochs": 2}}
 MINI_LENGTH = {"train.epochs": 4, "pretext": {"epochs": 2}}

@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Sequence
 from threading import Event, Thread
-from typing import Self
 
 from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.store import RunState, RunStore
@@ -26,7 +25,7 @@ class PlanProgress:
         self.interactive = sys.stdout.isatty()
         self.last = ""
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "PlanProgress":
         self.thread.start()
         return self
 

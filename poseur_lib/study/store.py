@@ -15,6 +15,7 @@ from poseur_lib.study.record import PARTIAL_FOLDER, RECORD_FILE, LoadedRecord, R
 CLAIM_FILE = "running.json"
 ERROR_FILE = "error.txt"
 NOTEBOOK_FILE = "notebook.ipynb"
+RESULT_FILE = "result.json"
 FAILED_NOTEBOOK_FILE = "failed.ipynb"
 LAST_CHECKPOINT = "last.ckpt"
 WEIGHTS_FILES = ("model.pt", "backbone.pt")
@@ -46,6 +47,10 @@ class RunStore:
     def path(self, run_id: str) -> Path:
         """The folder of a run, there or not."""
         return self.folder / run_id
+
+    def table_folder(self, number: str) -> Path:
+        """Where a table's executed notebook and results lie."""
+        return self.folder / "tables" / number
 
     def state(self, run_id: str) -> RunState:
         """The state of a run; a record that does not verify counts as none."""

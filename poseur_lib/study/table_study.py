@@ -17,10 +17,8 @@ from poseur_lib.study.provenance import Provenance
 from poseur_lib.study.results import Source, TableResult, collect, provenances
 from poseur_lib.study.roots import below_root
 from poseur_lib.study.runner import RunOptions, execute_plan
-from poseur_lib.study.store import RunState, RunStore
+from poseur_lib.study.store import RESULT_FILE, RunState, RunStore
 from poseur_lib.study.tables import tables
-
-RESULT_FILE = "result.json"
 
 
 class TableStudy:
@@ -91,7 +89,7 @@ class TableStudy:
 
     def write(self, result: TableResult) -> Path:
         """Write the results beside the runs, as JSON for the report and as CSV; returns the folder."""
-        folder = table_folder(self.store, self.table.number)
+        folder = self.store.table_folder(self.table.number)
         write_atomically(folder / "rows.csv", rows_csv(result).encode())
         write_atomically(folder / "claims.csv", claims_csv(result).encode())
         write_atomically(folder / RESULT_FILE, (result.model_dump_json(indent=1) + "\n").encode())
@@ -106,11 +104,6 @@ class TableStudy:
             if state != RunState.FAILED
         ]
         return bool(limit) and all(reached)
-
-
-def table_folder(store: RunStore, number: str) -> Path:
-    """Where a table's executed notebook and results lie."""
-    return store.folder / "tables" / number
 
 
 def rows_csv(result: TableResult) -> str:

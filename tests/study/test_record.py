@@ -48,7 +48,7 @@ def test_two_thousand_people_take_less_than_a_megabyte():
 def test_a_value_too_large_for_float16_is_named(predictions):
     wild = predictions[BoxSource.DETECTOR]
     wild.keypoints[3, 4, 0] = 1e6
-    with pytest.raises(ValueError, match="keypoints: 1000000.0"):
+    with pytest.raises(ValueError, match=r"keypoints: 1000000\.0"):
         as_stored(wild)
 
 

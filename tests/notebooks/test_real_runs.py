@@ -1,0 +1,138 @@
+"""The real notebooks, executed as a batch, by plain papermill, and rendered; seconds of training on a tiny data set."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from poseur_lib.cli.main import main
+from poseur_lib.data.coco import CocoPeople
+from poseur_lib.evaluation.metrics import summarise
+from poseur_lib.keypoints import COCO_17
+from poseur_lib.people import PeopleSettings, generate
+from poseur_lib.study.predictions_file import BoxSource
+from poseur_lib.study.record import finite
+from poseur_lib.study.results import TableResult
+from poseur_lib.study.scored import match, scored
+from poseur_lib.study.store import RunState, RunStore
+from poseur_lib.study.verdict import Verdict
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+TINY = {
+    "train.epochs": 2,
+    "train.global_batch": 16,
+    "train.warmup_steps": 2,
+    "pretext": {"epochs": 1, "global_batch": 16},
+    "model.head.decoder_layers": 1,
+}
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a batch has left behind."""
+
+    data: Path
+    store: RunStore
+    reports: Path
+    exit_code: int
+
+    def arguments(self, *more: str) -> list[str]:
+        changes = [part for path, value in TINY.items() for part in ("--set", f"{path}={json.dumps(value)}")]
+        return ["--data", str(self.data), "--runs", str(self.store.folder.parent), *changes, *more]
+
+    def result(self, number: str) -> TableResult:
+        path = self.store.table_folder(number) / "result.json"
+        return TableResult.model_validate_json(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Study:
+    """`poseur study run` of both tables, and `poseur report`."""
+    root = tmp_path_factory.mktemp("a study")
+    settings = PeopleSettings(train_images=48, val_images=16, image_size=(96, 72))
+    generate(root / "data", settings, workers=1, progress=False)
+    empty = Study(root / "data", RunStore(root / "runs" / "smoke"), root / "reports", 0)
+    code = main(["study", "run", *empty.arguments("--workers", "2")])
+    code = code or main(["report", "--runs", str(root / "runs"), "--out", str(root / "reports")])
+    return Study(empty.data, empty.store, empty.reports, code)
+
+
+def papermill(notebook: str, out: Path, study: Study, *more: str) -> subprocess.CompletedProcess:
+    """`papermill notebook out -p …`, called from a folder that is not the project's."""
+    base = ["-p", "data", str(study.data), "-p", "runs", str(study.store.folder.parent)]
+    overrides = ["-y", json.dumps({"overrides": TINY})]
+    command = [sys.executable, "-m", "papermill", str(NOTEBOOKS / notebook), str(out), *base, *overrides, *more]
+    return subprocess.run(command, capture_output=True, text=True, cwd=out.parent, check=False)
+
+
+def test_the_batch_succeeds_and_tables_share_their_runs(study):
+    assert study.exit_code == 0
+    b, c = study.result("1b"), study.result("1c")
+    ids = {run_id for row in (*b.rows, *c.rows) for run_id in row.run_ids}
+    assert len(ids) == 2
+    assert {run_id for row in c.rows for run_id in row.run_ids} == set(b.rows[1].run_ids)
+    folders = [path.name for path in study.store.folder.iterdir() if path.name != "tables"]
+    assert len(folders) == 3 and all(study.store.state(run_id) == RunState.FINISHED for run_id in folders)
+
+
+def test_smoke_gives_no_verdict_and_shows_the_paper(study):
+    for number, printed in (("1b", [73.7, 74.3]), ("1c", [70.0, 73.6, 74.7])):
+        result = study.result(number)
+        assert [row.paper_ap for row in result.rows] == printed
+        assert {claim.verdict for claim in result.claims} == {Verdict.NO_EVIDENCE}
+        assert all(row.ap is not None and row.ap.n_images == 16 for row in result.rows)
+
+
+def test_a_record_s_metrics_can_be_computed_again_from_its_predictions(study):
+    people = CocoPeople(study.data, "val", COCO_17)
+    for run_id in study.result("1b").rows[0].run_ids:
+        loaded = study.store.load(run_id)
+        assert set(loaded.predictions) == set(BoxSource)
+        for source, predictions in loaded.predictions.items():
+            config = loaded.record.config
+            again = finite(vars(summarise(match(people, scored(predictions, config), config))))
+            stored = loaded.record.of(source).model_dump()
+            assert again == {name: stored[name] for name in again}
+        assert [row.epoch for row in loaded.record.curve] == [1, 2]
+
+
+def test_a_second_batch_touches_no_finished_run(study):
+    runs = [path for path in study.store.folder.iterdir() if path.name != "tables"]
+    before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for run in runs for file in run.rglob("*")}
+    assert main(["study", "run", *study.arguments("--tables", "1b")]) == 0
+    assert {file: (file.read_bytes(), file.stat().st_mtime_ns) for run in runs for file in run.rglob("*")} == before
+
+
+def test_plain_papermill_from_anywhere(study, tmp_path):
+    done = papermill("table_1c_uncertainty.ipynb", tmp_path / "out.ipynb", study, "-p", "profile", "smoke")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "no evidence (smoke)" in (tmp_path / "out.ipynb").read_text()
+
+
+def test_plain_papermill_with_an_unknown_parameter_is_an_error(study, tmp_path):
+    done = papermill("table_1b_noisy_reference_points.ipynb", tmp_path / "out.ipynb", study, "-p", "worker", "2")
+    assert done.returncode != 0
+    assert "unknown parameter 'worker': did you mean 'workers'?" in done.stderr
+
+
+def test_the_report_is_self_contained(study):
+    pages = sorted((study.reports / "smoke").rglob("*.html"))
+    assert len(pages) == 1 + 2 + 3
+    for page in pages:
+        text = page.read_text()
+        assert len(text.encode()) < 1_000_000
+        assert "smoke: proves the plumbing, is no evidence" in text
+        assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]*"', text)
+        assert not re.search(r"@import|require\.js|mathjax", text, re.IGNORECASE)
+        assert all(re.search(r'alt="[^"]{10,}"', image) for image in re.findall(r"<img [^>]*>", text))
+        for target in re.findall(r'href="([^"#]+)"', text):
+            assert target == "data:," or (page.parent / target).exists(), (page, target)
+
+
+def test_status_says_finished(study, capsys):
+    assert main(["study", "status", *study.arguments()]) == 0
+    assert "3 finished" in capsys.readouterr().out
