@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from poseur_lib.cli import data, report, study
+from poseur_lib.cli import data, evaluate, report, study, train
 from poseur_lib.cli.errors import describe_validation
 from poseur_lib.errors import UserError
 
@@ -29,6 +29,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data")
+app.command()(train.train)
+app.command()(evaluate.evaluate)
 app.add_typer(study.app, name="study")
 app.command("report")(report.report)
 
@@ -80,7 +82,9 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> tuple[str, i
     if hasattr(error, "format_message"):
         return _explain_usage(error, arguments)
     if isinstance(error, ValidationError):
-        return f"poseur: {describe_validation(error)}", 1
+        from poseur_lib import config
+
+        return f"poseur: {describe_validation(error, getattr(config, error.title, None))}", 1
     if isinstance(error, UserError):
         return f"poseur: {_one_line(str(error))}", 1
     if isinstance(error, OSError) and error.filename is not None:

@@ -45,8 +45,10 @@ def read_weights(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: no such checkpoint")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        raise UserError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0]}") from None
+    except pickle.UnpicklingError:
+        raise UserError(f"{path} is no checkpoint, or holds more than weights: what could run code is not read") from None
+    except (RuntimeError, EOFError, OSError) as error:
+        raise UserError(f"{path} is cut off or cannot be read: {str(error).splitlines()[0]}") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{path} is not a checkpoint of this project (format {FORMAT!r})")
     return content

@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
 from poseur_lib.errors import UserError
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["32", "16-mixed", "bf16-mixed"]
+DEVICES: tuple[str, ...] = get_args(Device)
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 
 @dataclass(frozen=True)
@@ -25,9 +30,9 @@ class Runtime:
     """
 
     data: Path
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     devices: int = 1
-    precision: Literal["32", "16-mixed", "bf16-mixed"] = "32"
+    precision: Precision = "32"
     batch_per_device: int | None = None
     loader_workers: int = 0
     threads: int | None = None

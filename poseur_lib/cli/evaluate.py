@@ -1,0 +1,40 @@
+"""`poseur evaluate`: AP and AR of a checkpoint on a data set."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="A model.pt of this project.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Data set in COCO's layout.")],
+    boxes: Annotated[
+        str, typer.Option(metavar="KIND|FILE", help="ground_truth, detector (the data set's), or a COCO results file.")
+    ] = "ground_truth",
+    split: Annotated[str, typer.Option(help="train or val; default: as configured.")] = "",
+    flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Flip test; default: as configured.")] = None,
+    keypoint_score: Annotated[str, typer.Option(help="rle or laplace (Eq. 8); default: as configured.")] = "",
+    instance_score: Annotated[str, typer.Option(help="released, paper, classic or box; default: as configured.")] = "",
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results in COCO's format.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="32, 16-mixed or bf16-mixed.")] = "32",
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read and crop.")] = 0,
+) -> None:
+    """Print the AP and AR of a checkpoint, in points, with what they depend on."""
+    from poseur_lib.cli.errors import require_known
+    from poseur_lib.evaluation.judge import judge, load_for_judging
+    from poseur_lib.training.runtime import DEVICES, PRECISIONS, Runtime
+
+    require_known("device", [device], DEVICES)
+    require_known("precision", [precision], PRECISIONS)
+    asked = {"evaluation.split": split, "evaluation.flip_test": flip, "evaluation.instance_score": instance_score,
+             "model.head.keypoint_score": keypoint_score}  # fmt: skip
+    changes = {name: value for name, value in asked.items() if value not in ("", None)}
+    model, config = load_for_judging(checkpoint, changes)
+    runtime = Runtime(data=data, device=device, precision=precision, loader_workers=workers)
+    judgement = judge(model, config, runtime, boxes)
+    typer.echo(judgement.text())
+    if output is not None:
+        judgement.write_results(output)
+        typer.echo(f"results: {output}")

@@ -1,0 +1,94 @@
+"""A model judged on a data set: boxes, predictions, scores, OKS-NMS, AP."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from poseur_lib.config.experiment import ExperimentConfig
+from poseur_lib.data.coco import CocoPeople, Person
+from poseur_lib.errors import UserError
+from poseur_lib.evaluation.metrics import PoseMetrics, evaluate_coco, to_coco_results
+from poseur_lib.evaluation.nms import keep_people
+from poseur_lib.inference import predict_people
+from poseur_lib.keypoints import keypoint_set
+from poseur_lib.models.build import build_model
+from poseur_lib.models.checkpoint import load_model
+from poseur_lib.models.contract import PoseModel
+from poseur_lib.scoring.instance import instance_scores
+from poseur_lib.training.runtime import Runtime
+
+GROUND_TRUTH, DETECTOR = "ground_truth", "detector"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """AP and AR with what they depend on, and the results they were computed from."""
+
+    metrics: PoseMetrics
+    config: ExperimentConfig
+    boxes: str
+    num_boxes: int
+    num_images: int
+    results: list[dict[str, Any]]
+
+    def text(self) -> str:
+        """A few lines for a person."""
+        evaluation, head = self.config.evaluation, self.config.model.head
+        height, width = self.config.data.input_size
+        lines = [
+            f"{self.num_boxes} boxes ({self.boxes}) on {self.num_images} images of the {evaluation.split} split; "
+            f"input {height}x{width}, flip test {'on' if evaluation.flip_test else 'off'} ({head.flip_fusion}), "
+            f"keypoint score {head.keypoint_score}, instance score {evaluation.instance_score}, "
+            f"OKS-NMS {evaluation.oks_nms_threshold}"
+        ]
+        return "\n".join([*lines, "  ".join(f"{name} {value:.1f}" for name, value in asdict(self.metrics).items())])
+
+    def write_results(self, path: Path) -> None:
+        """COCO's results format, there whole or not at all."""
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        partial.write_text(json.dumps(self.results))
+        os.replace(partial, path)
+
+
+def load_for_judging(checkpoint: Path, changes: dict[str, Any]) -> tuple[PoseModel, ExperimentConfig]:
+    """A trained model with changes to how it scores and is evaluated (`evaluation.*`, `model.head.keypoint_score`).
+
+    Raises:
+        UserError: the checkpoint cannot be used.
+        pydantic.ValidationError: a change names no knob, or has a wrong value.
+    """
+    model, trained = load_model(checkpoint)
+    config = trained.with_changes(**changes)
+    if config.model == trained.model:
+        return model, config
+    changed = build_model(config)
+    changed.load_state_dict(model.state_dict())
+    return changed.eval(), config
+
+
+def judge(model: PoseModel, config: ExperimentConfig, runtime: Runtime, boxes: str) -> Judgement:
+    """AP and AR on the split that the configuration names.
+
+    Args:
+        boxes: "ground_truth", "detector" (the data set's own file), or a file in COCO's results format.
+    """
+    people = CocoPeople(runtime.data, config.evaluation.split, keypoint_set(config.data.keypoint_set))
+    judged = _boxes(people, boxes)
+    predictions = predict_people(model, judged, config, runtime)
+    scores = instance_scores(predictions.bbox_scores, predictions.keypoint_scores, config.evaluation.instance_score)
+    kept = keep_people(predictions, scores, people.keypoints.oks_sigmas, config.evaluation.oks_nms_threshold)
+    results = to_coco_results(predictions, scores, kept, people.category_id)
+    metrics = evaluate_coco(people.coco, results, people.keypoints)
+    return Judgement(metrics, config, boxes, len(judged), len(people.coco.getImgIds()), results)
+
+
+def _boxes(people: CocoPeople, boxes: str) -> list[Person]:
+    if boxes == GROUND_TRUTH:
+        return people.people()
+    if boxes == DETECTOR:
+        return people.detections()
+    if not Path(boxes).is_file():
+        raise UserError(f"boxes {boxes!r}: give {GROUND_TRUTH}, {DETECTOR}, or a file in COCO's results format")
+    return people.detections(Path(boxes))
