@@ -46,7 +46,7 @@ def read_weights(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise UserError(f"{path} is no checkpoint, or holds more than weights: what could run code is not read") from None
+        raise UserError(f"{path} is no checkpoint, or holds more than weights, which could run code") from None
     except (RuntimeError, EOFError, OSError) as error:
         raise UserError(f"{path} is cut off or cannot be read: {str(error).splitlines()[0]}") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
