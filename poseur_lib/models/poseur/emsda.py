@@ -33,7 +33,12 @@ def sample_memory(
         locations: (x, y) in [0, 1] of each level's map; outside, the maps are zero.
         weights: attention weights A.
         image_index: the image of each of the N instances; None: one instance an image, in order.
+
+    Raises:
+        ValueError: no `image_index`, and not as many instances as images.
     """
+    if image_index is None and len(locations) != len(memory.values):
+        raise ValueError(f"{len(locations)} instances in {len(memory.values)} images need an image_index")
     rows, row_weights = corner_rows(memory.sizes, locations, weights)
     rows, row_weights = rows.flatten(3), row_weights.flatten(3).to(memory.values.dtype)
     if image_index is None and memory.values.shape[1] <= DENSE_CELLS_PER_ROW * rows.shape[-1]:
@@ -89,9 +94,12 @@ def corner_rows(
 
 
 def _axis(position: Tensor, cells: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """The two cells next to a position on one axis, and their shares: 0 outside, where the cell is clamped."""
+    """The two cells next to a position on one axis, and their shares: 0 outside, where the cell is clamped.
+
+    A position that is NaN gets some cell and the share NaN, so that a diverged network ends in the loss.
+    """
     position = position * cells - 0.5
-    low = position.detach().floor()
+    low = position.detach().floor().nan_to_num()
     high_share = position - low
     low_inside = (low >= 0) & (low < cells)
     high_inside = (low >= -1) & (low < cells - 1)
@@ -105,7 +113,8 @@ def level_geometry(sizes: tuple[tuple[int, int], ...], device: torch.device) -> 
     """Width, height and first row of each level, as float columns [L, 1] (exact: rows stay far below 2^24)."""
     starts = itertools.accumulate((h * w for h, w in sizes[:-1]), initial=0)
     columns = ([w for _, w in sizes], [h for h, _ in sizes], list(starts))
-    return tuple(torch.tensor(column, dtype=torch.float32, device=device)[:, None] for column in columns)
+    with torch.inference_mode(False):  # the first call may be a prediction's, the next one a training step's
+        return tuple(torch.tensor(column, dtype=torch.float32, device=device)[:, None] for column in columns)
 
 
 class EMSDA(nn.Module):

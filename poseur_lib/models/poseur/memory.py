@@ -1,5 +1,6 @@
 """Neck and memory: what the decoder attends to."""
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -44,19 +45,19 @@ class MemoryEmbedding(nn.Module):
     def __init__(self, levels: int, embed_dims: int) -> None:
         super().__init__()
         self.level_embedding = nn.Parameter(torch.randn(levels, embed_dims))
-        self._cache: dict[tuple, Tensor] = {}
 
     def forward(self, maps: list[Float[Tensor, "B C _H _W"]]) -> Memory:
         """Memory of the neck's maps."""
         sizes = tuple((x.shape[2], x.shape[3]) for x in maps)
         rows = torch.cat([x.flatten(2) for x in maps], dim=2).transpose(1, 2)  # (B, P, C)
-        place = self._place(sizes, maps[0].shape[1], maps[0].device)
-        cells = torch.tensor([h * w for h, w in sizes], device=rows.device)
-        level = self.level_embedding.repeat_interleave(cells, dim=0, output_size=rows.shape[1])
+        place = pyramid_encoding(sizes, maps[0].shape[1], maps[0].device)
+        levels = zip(self.level_embedding, sizes, strict=True)
+        level = torch.cat([embedding.expand(h * w, -1) for embedding, (h, w) in levels])
         return Memory(rows + (place + level), sizes)
 
-    def _place(self, sizes: tuple[tuple[int, int], ...], dims: int, device: torch.device) -> Tensor:
-        key = (sizes, dims, device)
-        if key not in self._cache:
-            self._cache[key] = torch.cat([map_encoding(h, w, dims, device) for h, w in sizes])
-        return self._cache[key]
+
+@functools.lru_cache(maxsize=64)
+def pyramid_encoding(sizes: tuple[tuple[int, int], ...], dims: int, device: torch.device) -> Float[Tensor, "P {dims}"]:
+    """Encoding of the cells of all levels, kept for the next batch of the same size."""
+    with torch.inference_mode(False):  # the first call may be a prediction's, the next one a training step's
+        return torch.cat([map_encoding(h, w, dims, device) for h, w in sizes])
