@@ -59,6 +59,12 @@ class ReleasedNoise(Frozen):
     clip: Annotated[float, Field(gt=0)] = 1.0
     bounds: tuple[float, float] = (-0.7, 1.7)
 
+    @model_validator(mode="after")
+    def _bounds_ordered(self) -> "ReleasedNoise":
+        if self.bounds[0] >= self.bounds[1]:
+            raise ValueError(f"bounds {self.bounds} must be (low, high)")
+        return self
+
 
 class PaperNoise(Frozen):
     """Noisy reference points as Sec. 3.1 words it: a second set of queries at uniform random coordinates."""

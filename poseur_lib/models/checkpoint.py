@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError
@@ -29,26 +30,43 @@ def load_model(path: Path) -> tuple[PoseModel, ExperimentConfig]:
     """A trained model, in evaluation mode on the CPU, and its configuration.
 
     Raises:
-        UserError: the file is missing, cut off, or not a model of this project.
+        UserError: the file is missing, cut off, or not a model of this version of the project.
     """
     content = read_weights(path)
-    config = ExperimentConfig.model_validate_json(content["config"])
+    try:
+        config = ExperimentConfig.model_validate_json(content["config"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"{path} holds no model that this version can build: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from None
     trained = config if config.pretext is not None else config.with_changes(**{"model.backbone.weights": "none"})
     model = build_model(trained)
-    model.load_state_dict(content["state_dict"])
+    try:
+        model.load_state_dict(content["state_dict"])
+    except RuntimeError as error:
+        raise UserError(f"{path}: weights and configuration do not fit: {_first_line(error)}") from None
     return model.eval(), config
 
 
 def read_weights(path: Path) -> dict[str, Any]:
-    """The content of a file of `save_weights`; nothing in it is executed."""
+    """The content of a file of `save_weights`: "config" and "state_dict". Nothing in it is executed.
+
+    Raises:
+        UserError: the file is missing, cut off, or not of this project.
+    """
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise UserError(f"{path} is no checkpoint, or holds more than weights, which could run code") from None
-    except (RuntimeError, EOFError, OSError) as error:
-        raise UserError(f"{path} is cut off or cannot be read: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # bytes that are no archive make the unpickler raise anything
+        raise UserError(f"{path} is cut off or cannot be read: {_first_line(error)}") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{path} is not a checkpoint of this project (format {FORMAT!r})")
     return content
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

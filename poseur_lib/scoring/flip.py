@@ -1,6 +1,6 @@
 """Flip test: one pose from the image's and its mirror image's, as the released code's three fusions."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -30,6 +30,9 @@ def fuse(
     Args:
         image, mirrored: predictions in the same frame (see `unflip`).
         radius: `a` of Eq. 8.
+
+    Raises:
+        ValueError: another fusion.
     """
     points = torch.stack([image.keypoints, mirrored.keypoints])
     sigmas = torch.stack([image.sigma, mirrored.sigma])
@@ -39,6 +42,8 @@ def fuse(
         s = rle_scores(sigmas)
         score = (s[0] * s[1] * (1 - (s[0] - s[1]).abs())).square()
         return _weighted(points, s, 1e-9), score
+    if fusion != "type2":
+        raise ValueError(f"flip fusion {fusion!r}, expected one of {', '.join(get_args(FlipFusion))}")
     p = TYPE2_WEIGHT * laplace_scores(sigmas, radius)
     return _weighted(points, p**5, 1e-10), p.mean(dim=0)
 

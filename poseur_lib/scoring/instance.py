@@ -1,6 +1,6 @@
 """The score of a person from its box and its keypoints."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -19,6 +19,9 @@ def instance_scores(
         keypoint_scores: any keypoint score.
         rule: "paper": box x mean (Eq. 5). "released": box + mean + max, as all released Poseur configurations.
             "classic": box x mean of the keypoint scores above 0.2, 0 where none is. "box": box alone.
+
+    Raises:
+        ValueError: another rule.
     """
     if rule == "box":
         return bbox_scores
@@ -26,5 +29,7 @@ def instance_scores(
         return bbox_scores * keypoint_scores.mean(axis=1)
     if rule == "released":
         return bbox_scores + keypoint_scores.mean(axis=1) + keypoint_scores.max(axis=1)
+    if rule != "classic":
+        raise ValueError(f"instance score {rule!r}, expected one of {', '.join(get_args(InstanceRule))}")
     counted = keypoint_scores > CLASSIC_THRESHOLD
     return bbox_scores * (keypoint_scores * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)

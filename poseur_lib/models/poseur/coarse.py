@@ -1,5 +1,6 @@
 """Coarse stage: global average pooling and an FC layer propose the keypoints (Sec. 3.1, 'Backbone')."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -24,7 +25,8 @@ class CoarseStage(nn.Module):
 
     def forward(self, feature: Float[Tensor, "B C H W"]) -> LayerPrediction:
         """Unbounded coordinates in [0, 1] of the crop, and sigma."""
-        pooled = feature.mean(dim=(2, 3))
-        sigma = self.sigma(pooled).sigmoid()
-        keypoints = self.coordinates(normalize(pooled, dim=1) if self.l2_normalised else pooled)
-        return LayerPrediction(keypoints.float().unflatten(1, (-1, 2)), sigma.float().unflatten(1, (-1, 2)))
+        with torch.autocast(feature.device.type, enabled=False):  # bfloat16 would round to whole pixels
+            pooled = feature.float().mean(dim=(2, 3))
+            sigma = self.sigma(pooled).sigmoid()
+            keypoints = self.coordinates(normalize(pooled, dim=1) if self.l2_normalised else pooled)
+        return LayerPrediction(keypoints.unflatten(1, (-1, 2)), sigma.unflatten(1, (-1, 2)))
