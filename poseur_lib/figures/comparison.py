@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 from IPython.display import HTML
+from matplotlib.ticker import MaxNLocator
 
 from poseur_lib.figures.style import GREY, as_html, backbone_colour, style
 
@@ -37,18 +38,20 @@ def comparison_figure(
     """Left: the rows' AP, the paper's and ours each on an axis of its own. Right: the differences that are claimed."""
     colour = backbone_colour(backbone)
     with style():
-        height = 1.0 + 0.42 * max(len(dots), len(differences) + 1)
-        figure, (paper, ours, effects) = plt.subplots(1, 3, figsize=(8.8, height), width_ratios=(1, 1.1, 1.4))
+        height = 1.0 + 0.62 * max(len(dots), len(differences))
+        figure, (paper, ours, effects) = plt.subplots(1, 3, figsize=(8.8, height), width_ratios=(1, 1, 1.3))
         rows = range(len(dots))
         _dots(paper, rows, [dot.paper for dot in dots], "o", GREY, hollow=True)
         _intervals(ours, rows, dots, [dot.ours for dot in dots], colour)
         for axis, title in ((paper, "AP, paper"), (ours, "AP, ours")):
-            axis.set(title=title, ylim=(len(dots) - 0.5, -0.5), yticks=list(rows))
+            axis.set(title=title, ylim=(len(dots) - 0.5, -0.7), yticks=list(rows))
             axis.margins(x=0.25)
         paper.set_yticklabels([dot.label for dot in dots])
         ours.set_yticklabels([])
         _effects(effects, differences, colour)
-        figure.tight_layout()
+        for axis in (paper, ours, effects):
+            axis.xaxis.set_major_locator(MaxNLocator(4))
+        figure.tight_layout(w_pad=2)
     return as_html(figure, alt, caption)
 
 
@@ -56,11 +59,13 @@ def _effects(axis: plt.Axes, differences: Sequence[Difference], colour: str) -> 
     rows = range(len(differences))
     axis.axvline(0, color=GREY, linewidth=1)
     _intervals(axis, rows, differences, [one.value for one in differences], colour)
-    shifted = [row + 0.22 for row in rows]
-    _dots(axis, shifted, [one.paper for one in differences], "o", GREY, hollow=True)
-    axis.set(title="difference, points", yticks=list(rows))
-    axis.set_ylim(len(differences) - 0.4, -0.6)
-    axis.set_yticklabels([one.label for one in differences])
+    _dots(axis, rows, [one.paper for one in differences], "o", GREY, hollow=True)
+    for row, one in enumerate(differences):
+        place = axis.get_yaxis_transform()
+        ground = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        axis.text(0.01, row - 0.45, one.label, transform=place, fontsize=8, va="center", color="#444444", bbox=ground)
+    axis.set(title="difference, points", yticks=list(rows), ylim=(len(differences) - 0.5, -0.8))
+    axis.set_yticklabels([])
     axis.margins(x=0.15)
 
 
@@ -79,5 +84,7 @@ def _dots(axis: plt.Axes, rows: Sequence, values: Sequence, marker: str, colour:
         return
     axis.plot(*zip(*known, strict=True), marker, color=colour, markerfacecolor="white" if hollow else colour, zorder=3)
     for value, row in known:
-        text = f"{value:.1f}"
-        axis.annotate(text, (value, row), (0, 5), textcoords="offset points", ha="center", fontsize=8, color=colour)
+        below = (0, -12) if hollow else (0, 5)
+        axis.annotate(
+            f"{value:.1f}", (value, row), below, textcoords="offset points", ha="center", fontsize=8, color=colour
+        )

@@ -25,6 +25,7 @@ def curve_figure(curve: Sequence[CurveRow], title: str) -> HTML:
             known = [(x, y) for x, y in zip(images, values, strict=True) if y is not None]
             axis.plot(*zip(*known, strict=True), marker="o", color=COLORBLIND[0])
             axis.set(title=label, xlabel="training people seen / 1,000")
+            axis.set_xlim(left=0)
         figure.tight_layout()
     first, last = curve[0], curve[-1]
     alt = f"Learning curve of {title}: loss from {first.loss:.2f} after epoch 1 to {last.loss:.2f} after {len(curve)}."

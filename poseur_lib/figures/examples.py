@@ -54,4 +54,4 @@ def _draw(axis: plt.Axes, person: Person, pose: Float[np.ndarray, "K 2"], keypoi
         axis.plot(*pose[[a, b]].T, color=OURS, linewidth=1.2)
     axis.set(xlim=(x - pad, x + width + pad), ylim=(y + height + pad, y - pad), xticks=[], yticks=[])
     axis.set_aspect("equal")
-    axis.grid(False)
+    axis.axis("off")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from IPython.display import HTML
 
-from poseur_lib.config import ExperimentConfig, PretextRunConfig
+from poseur_lib.config import ExperimentConfig, PretextConfig, PretextRunConfig
 from poseur_lib.figures.tables import flatten, show_table
 from poseur_lib.scoring.instance import InstanceRule
 from poseur_lib.study.declaration import Scoring
@@ -21,14 +21,13 @@ def run_table(run: Run) -> HTML:
     """What a run trains: all that differs from the defaults, which are the paper's configuration."""
     config = run.planned.config
     paper = flatten((PretextRunConfig() if isinstance(config, PretextRunConfig) else ExperimentConfig()).model_dump())
+    paper = flatten({"pretext": PretextConfig().model_dump()}) | paper
     moved = {path: value for path, value in flatten(config.model_dump()).items() if paper.get(path, "—") != value}
     rows = [
         {"setting": path, "here": str(value), "default": str(paper.get(path, "—"))} for path, value in moved.items()
     ]
-    caption = (
-        f"{run.planned.run_id} ({run.store.state(run.planned.run_id).value}), on {run.data.root.name} "
-        f"({run.data.fingerprint}): the settings that differ from the defaults, which are the paper's."
-    )
+    where = f"{run.planned.run_id}, on {run.data.root.name} ({run.data.fingerprint})"
+    caption = f"{where}: the settings that differ from the defaults, which are the paper's."
     return show_table(rows or [{"setting": "none", "here": "—", "default": "—"}], caption)
 
 

@@ -1,5 +1,6 @@
 """Tables as HTML: factor ticks as the paper prints them, paper, ours, interval, difference, verdict."""
 
+import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,18 +15,19 @@ from poseur_lib.study.record import BoxMetrics, StratumRow
 from poseur_lib.study.results import ClaimResult, RowResult, TableResult
 
 NOT_RUN = "not run"
+CELL_CLASSES = {"claim": "text", "source": "text", "verdict": "verdict", "needed by": "text", "versions": "text"}
 
 
 def show_table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> HTML:
     """Rows as a table; a missing cell is "not run", never blank."""
     frame = pd.DataFrame([dict(row) for row in rows])
-    styler = frame.style.hide(axis="index").format(_cell).set_uuid("").set_table_attributes('class="table"')
-    if "verdict" in frame:
-        styler = styler.set_td_classes(pd.DataFrame({"verdict": "verdict"}, index=frame.index))
-    if caption:
-        styler = styler.set_caption(caption)
-    html = styler.to_html(cell_ids=False, escape="html")
-    return HTML(f'<div class="scroll">{html}</div>')
+    styler = (
+        frame.style.hide(axis="index").format(_cell, escape="html").set_uuid("").set_table_attributes('class="table"')
+    )
+    classes = {name: kind for name, kind in CELL_CLASSES.items() if name in frame}
+    styler = styler.set_td_classes(pd.DataFrame(classes, index=frame.index))
+    below = f'<p class="caption">{html.escape(caption)}</p>' if caption else ""
+    return HTML(f'<div class="scroll">{styler.to_html(cell_ids=False)}</div>{below}')
 
 
 def variants_table(table: Table, configs: Mapping[str, Frozen]) -> HTML:
@@ -33,11 +35,12 @@ def variants_table(table: Table, configs: Mapping[str, Frozen]) -> HTML:
     flat = {key: flatten(config.model_dump(mode="json")) for key, config in configs.items()}
     paths = sorted({path for of_row in flat.values() for path in of_row})
     moving = [path for path in paths if len({str(of_row.get(path, "—")) for of_row in flat.values()}) > 1]
-    rows = []
-    for row in table.rows:
-        cells = dict(zip(table.factor, row.ticks, strict=True)) | {"row": row.label}
-        cells |= {path: flat[row.key].get(path, "—") for path in moving}
-        rows.append(cells | ({"scored by": row.scoring.value} if row.scoring else {}))
+    lines = [(f"{factor} (as printed)", [row.ticks[i] for row in table.rows]) for i, factor in enumerate(table.factor)]
+    lines += [(path, [str(flat[row.key].get(path, "—")) for row in table.rows]) for path in moving]
+    if any(row.scoring for row in table.rows):
+        lines.append(("scored by", [row.scoring.value if row.scoring else "—" for row in table.rows]))
+    labels = [row.label for row in table.rows]
+    rows = [{"setting": name} | dict(zip(labels, values, strict=True)) for name, values in lines]
     caption = f"All that differs between the rows; the other {len(paths) - len(moving)} settings are the same."
     return show_table(rows, caption)
 
@@ -159,7 +162,7 @@ def _difference(row: float | None, first: float | None, is_first: bool) -> str |
 
 def points(value: float) -> str:
     """A difference in points of AP, with its sign: `+0.6`; no minus before a zero."""
-    return f"{round(value, 1) + 0.0:+.1f}"
+    return f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")
 
 
 def _or_dash(name: str, value: float | None) -> str | float:

@@ -1,0 +1,65 @@
+"""Every verdict by the printed rule."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poseur_lib.study.declaration import Claim, ClaimKind
+from poseur_lib.study.estimate import Estimate
+from poseur_lib.study.verdict import Evidence, Verdict, rule_text, verdict
+
+PAPER = {Evidence.ARITHMETIC, Evidence.COST, Evidence.RELEASED, Evidence.RETRAINED}
+COCO_ONLY = {Verdict.REPRODUCED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE}
+
+
+def claim(kind: ClaimKind, effect: float | None = 0.6) -> Claim:
+    return Claim("key", "A beats B.", "Sec. 0", kind, "a", "b", effect)
+
+
+def effect(low: float, high: float) -> Estimate:
+    middle = (low + high) / 2
+    return Estimate(
+        value=middle, low=low, high=high, images_half=high - middle, seeds_half=None, n_seeds=1, n_images=5000
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "on_coco", "on_generated"),
+    [
+        (ClaimKind.DIRECTION, 0.1, 9.0, Verdict.REPRODUCED, Verdict.SAME_DIRECTION),
+        (ClaimKind.DIRECTION, -0.1, 9.0, Verdict.INCONCLUSIVE, Verdict.NO_EFFECT),
+        (ClaimKind.DIRECTION, -2.0, -0.1, Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION),
+        (ClaimKind.MAGNITUDE, 0.1, 1.0, Verdict.REPRODUCED, Verdict.SAME_DIRECTION),
+        (ClaimKind.MAGNITUDE, 0.7, 2.0, Verdict.CONTRADICTED, Verdict.SAME_DIRECTION),
+        (ClaimKind.MAGNITUDE, -0.2, 1.0, Verdict.INCONCLUSIVE, Verdict.NO_EFFECT),
+        (ClaimKind.MAGNITUDE, -0.2, 0.5, Verdict.CONTRADICTED, Verdict.NO_EFFECT),
+        (ClaimKind.MAGNITUDE, -1.0, -0.2, Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION),
+        (ClaimKind.EQUIVALENCE, -0.2, 0.3, Verdict.REPRODUCED, Verdict.SAME_DIRECTION),
+        (ClaimKind.EQUIVALENCE, -0.2, 0.4, Verdict.INCONCLUSIVE, Verdict.NO_EFFECT),
+        (ClaimKind.EQUIVALENCE, 0.31, 0.4, Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION),
+    ],
+)
+def test_the_rule(kind, low, high, on_coco, on_generated):
+    assert verdict(claim(kind), effect(low, high), Evidence.RETRAINED, smoke=False) == on_coco
+    assert verdict(claim(kind), effect(low, high), Evidence.GENERATED, smoke=False) == on_generated
+
+
+intervals = st.tuples(st.floats(-5, 5), st.floats(-5, 5)).map(sorted)
+
+
+@given(st.sampled_from(ClaimKind), intervals, st.sampled_from(Evidence))
+def test_only_evidence_about_the_paper_can_reproduce_or_contradict_it(kind, ends, evidence):
+    found = verdict(claim(kind), effect(*ends), evidence, smoke=False)
+    assert (found in COCO_ONLY) == (evidence in PAPER)
+    assert verdict(claim(kind), effect(*ends), evidence, smoke=True) == Verdict.NO_EVIDENCE
+    assert verdict(claim(kind), None, evidence, smoke=True) == Verdict.NOT_RUN
+
+
+def test_the_rule_is_printed_with_its_numbers():
+    assert "+0.6" in rule_text(claim(ClaimKind.MAGNITUDE))
+    assert "±0.3" in rule_text(claim(ClaimKind.EQUIVALENCE))
+
+
+def test_a_magnitude_without_a_figure_is_an_error():
+    with pytest.raises(ValueError, match="needs the paper's effect"):
+        claim(ClaimKind.MAGNITUDE, None)
