@@ -50,13 +50,9 @@ def assert_equals_eq1(sample, sizes, locations, weights, seed=0, dims=4):
     theirs = eq1_sums(inputs[0], sizes, *inputs[1:])
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
     towards = torch.randn(ours.shape, generator=torch.Generator().manual_seed(seed))
-    for name, a, b in zip(
-        ("maps", "locations", "weights"),
-        torch.autograd.grad(ours, inputs, towards),
-        torch.autograd.grad(theirs, inputs, towards),
-        strict=True,
-    ):
-        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5, msg=lambda text, name=name: f"gradient to {name}: {text}")
+    gradients = (torch.autograd.grad(sums, inputs, towards) for sums in (ours, theirs))
+    for to_maps_locations_weights in zip(*gradients, strict=True):
+        torch.testing.assert_close(*to_maps_locations_weights, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("sample", [by_memory, by_bags, by_matrix])
