@@ -73,8 +73,9 @@ class Batch:
             os.replace(attempt.notebook, folder / NOTEBOOK_FILE)
             shutil.rmtree(folder / "attempts", ignore_errors=True)
             return None
-        note_failure(folder, attempt.last_output or f"exit code {attempt.exit_code}", attempt.notebook)
-        return f"failed: table {table.number}: {attempt.last_output.splitlines()[-1:]} ({folder})"
+        output = attempt.last_output.strip() or f"exit code {attempt.exit_code}"
+        note_failure(folder, output, attempt.notebook)
+        return f"failed: table {table.number}: {output.splitlines()[-1]} ({folder})"
 
     def _parameters(self, options: RunOptions) -> dict[str, Any]:
         return {

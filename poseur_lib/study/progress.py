@@ -1,10 +1,14 @@
-"""One line that tells how far a batch is: plain text, so that a saved notebook carries no dead widget."""
+"""A bar that tells how far a batch is: text, also in a notebook, so that a saved one carries no dead widget."""
 
+import html
 import json
 import sys
 import time
 from collections.abc import Sequence
 from threading import Event, Thread
+
+from IPython import get_ipython
+from IPython.display import HTML, display
 
 from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.store import RunState, RunStore
@@ -22,8 +26,8 @@ class PlanProgress:
         self.started, self.done_before = time.monotonic(), None
         self.ended = Event()
         self.thread = Thread(target=self._refresh, daemon=True)
-        self.interactive = sys.stdout.isatty()
         self.last = ""
+        self.handle = display(_as_text(""), display_id=True) if _in_notebook() else None
 
     def __enter__(self) -> "PlanProgress":
         self.thread.start()
@@ -51,6 +55,11 @@ class PlanProgress:
         running_text = f"{len(running)} running" + (f" ({epochs})" if epochs else "")
         return f"runs: {done} done, {running_text}, {failed} failed, {waiting} waiting{self._left(done)}"
 
+    def bar(self, width: int = 24) -> str:
+        """`[######------]`: runs that are done."""
+        full = round(width * self._count(done=True) / max(1, len(self.plan)))
+        return f"[{'#' * full}{'-' * (width - full)}]"
+
     def _count(self, done: bool) -> int:
         enough = [state.done or state == RunState.PARTIAL for state in self.states.values()]
         return sum(one == done for one in enough)
@@ -76,10 +85,19 @@ class PlanProgress:
 
     def _print(self, end: bool = False) -> None:
         line = self.line()
-        if line == self.last and not end:
-            return
-        if self.interactive:
-            print("\r\x1b[K" + line, end="\n" if end else "", flush=True)
-        elif line != self.last:
+        changed, self.last = line != self.last, line
+        if self.handle is not None:
+            self.handle.update(_as_text(f"{self.bar()} {line}"))
+        elif sys.stdout.isatty():
+            print(f"\r\x1b[K{self.bar()} {line}", end="\n" if end else "", flush=True)
+        elif changed:
             print(line, flush=True)
-        self.last = line
+
+
+def _in_notebook() -> bool:
+    shell = get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def _as_text(text: str) -> HTML:
+    return HTML(f"<pre>{html.escape(text)}</pre>")

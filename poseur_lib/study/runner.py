@@ -54,7 +54,7 @@ def execute_plan(
         engine: default: `options.workers` threads.
     """
     states = {run.run_id: store.state(run.run_id) for run in runs}
-    waiting = [run for run in runs if not states[run.run_id].done]
+    waiting = [run for run in runs if not satisfied(run.run_id, store, options)]
     running: dict[Future[RunState], str] = {}
     with engine or ThreadPoolExecutor(options.workers) as executor:
         while waiting or running:
@@ -66,6 +66,14 @@ def execute_plan(
                 states[running.pop(future)] = future.result()
     report(states)
     return states
+
+
+def satisfied(run_id: str, store: RunStore, options: RunOptions) -> bool:
+    """True if a run is done, or with a limit on epochs has been trained that far."""
+    state = store.recorded_state(run_id)
+    if state == RunState.PARTIAL and options.limit_epochs:
+        return store.partial(run_id).epochs >= options.limit_epochs
+    return state.done
 
 
 def execute_run(run: PlannedRun, store: RunStore, options: RunOptions) -> RunState:

@@ -16,7 +16,7 @@ from poseur_lib.study.progress import PlanProgress
 from poseur_lib.study.provenance import Provenance
 from poseur_lib.study.results import Source, TableResult, collect, provenances
 from poseur_lib.study.roots import below_root
-from poseur_lib.study.runner import RunOptions, execute_plan
+from poseur_lib.study.runner import RunOptions, execute_plan, satisfied
 from poseur_lib.study.store import RESULT_FILE, RunState, RunStore
 from poseur_lib.study.tables import tables
 
@@ -60,7 +60,7 @@ class TableStudy:
         """
         states = self.states()
         chosen = [run for run in self.plan if states[run.run_id] != RunState.FAILED]
-        if all(states[run.run_id].done for run in chosen) or self._enough(states):
+        if all(satisfied(run.run_id, self.store, self.options) for run in chosen):
             return states
         with PlanProgress(self.plan, self.store) as progress:
             return states | execute_plan(chosen, self.store, self.options, progress.show)
@@ -94,16 +94,6 @@ class TableStudy:
         write_atomically(folder / "claims.csv", claims_csv(result).encode())
         write_atomically(folder / RESULT_FILE, (result.model_dump_json(indent=1) + "\n").encode())
         return folder
-
-    def _enough(self, states: dict[str, RunState]) -> bool:
-        """With a limit, runs that were trained so far already."""
-        limit = self.settings.limit_epochs
-        reached = [
-            state.done or (state == RunState.PARTIAL and self.store.partial(run_id).epochs >= limit)
-            for run_id, state in states.items()
-            if state != RunState.FAILED
-        ]
-        return bool(limit) and all(reached)
 
 
 def rows_csv(result: TableResult) -> str:
