@@ -172,12 +172,16 @@ def _row_estimate(source: Source, row: Row, metric: Metric) -> Estimate | None:
 
 def _status(source: Source, row: Row) -> str:
     """ "done", or what is missing and why."""
-    states = [source.store.state(source.runs[row.key, seed].run_id) for seed in source.seeds]
+    runs = [source.runs[row.key, seed] for seed in source.seeds]
+    states = [source.store.state(run.run_id) for run in runs]
     missing = [state for state in states if not state.done]
     if not missing:
         return "done"
     words = {RunState.ABSENT: "not run", RunState.WAITING: "not run (interrupted)", RunState.RUNNING: "running"}
     what = words.get(missing[0], missing[0].value)
+    if missing[0] == RunState.PARTIAL:
+        run = runs[states.index(RunState.PARTIAL)]
+        what = f"partial: {source.store.partial(run.run_id).epochs} of {run.config.train.epochs} epochs"
     return what if len(missing) == len(states) else f"{len(states) - len(missing)} of {len(states)} seeds"
 
 
