@@ -15,7 +15,8 @@ class KeypointSet:
         name: how a configuration names the set.
         names: the K keypoint names, in the order of the annotation files.
         flip_pairs: (left, right) pairs that change places when the image is mirrored.
-        oks_sigmas: COCO's constant of each keypoint (k_i = 2 sigma_i), a fraction of the square root of the area.
+        oks_sigmas: COCO's constant of each keypoint (k_i = 2 sigma_i), a fraction of the square root of the area;
+            empty where the data set defines none.
         skeleton: pairs to connect when a pose is drawn.
         upper_body, lower_body: the halves that half-body augmentation chooses from.
 
@@ -34,7 +35,7 @@ class KeypointSet:
     def __post_init__(self) -> None:
         if not self.names or len(set(self.names)) != len(self.names):
             raise ValueError(f"keypoint set {self.name!r}: names must be present and distinct, got {self.names}")
-        if len(self.oks_sigmas) != len(self.names):
+        if self.oks_sigmas and len(self.oks_sigmas) != len(self.names):
             raise ValueError(f"keypoint set {self.name!r}: {len(self.names)} names, {len(self.oks_sigmas)} oks_sigmas")
         if not all(math.isfinite(sigma) and sigma > 0 for sigma in self.oks_sigmas):
             raise ValueError(f"keypoint set {self.name!r}: oks_sigmas must be positive, got {self.oks_sigmas}")
@@ -81,7 +82,72 @@ COCO_17 = KeypointSet(
     lower_body=tuple(range(11, 17)),
 )  # fmt: skip
 
-KEYPOINT_SETS: tuple[KeypointSet, ...] = (COCO_17,)
+MPII_16 = KeypointSet(
+    name="mpii16",
+    names=(
+        "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "pelvis", "thorax",
+        "upper_neck", "head_top", "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow",
+        "left_wrist",
+    ),
+    flip_pairs=((5, 0), (4, 1), (3, 2), (15, 10), (14, 11), (13, 12)),
+    oks_sigmas=(),  # MPII is judged by PCKh
+    skeleton=(
+        (0, 1), (1, 2), (2, 6), (6, 3), (3, 4), (4, 5), (6, 7), (7, 8), (8, 9), (8, 12), (12, 11), (11, 10), (8, 13),
+        (13, 14), (14, 15),
+    ),
+    upper_body=tuple(range(7, 16)),
+    lower_body=tuple(range(7)),
+)  # fmt: skip
+
+_FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
+_FACE, _HAND = 23, 21  # first keypoint of the face; keypoints of a hand
+_HAND_SIGMAS = (
+    0.029, 0.022, 0.035, 0.037, 0.047, 0.026, 0.025, 0.024, 0.035, 0.018, 0.024, 0.022, 0.026, 0.017, 0.021, 0.021,
+    0.032, 0.020, 0.019, 0.022, 0.031,
+)  # fmt: skip
+_FACE_PAIRS = (  # of the 68 landmarks: jaw, brows, nostrils, eyes, outer lips, inner lips; (the person's right, left)
+    *((i, 16 - i) for i in range(8)), *((17 + i, 26 - i) for i in range(5)), (31, 35), (32, 34), (36, 45), (37, 44),
+    (38, 43), (39, 42), (40, 47), (41, 46), (48, 54), (49, 53), (50, 52), (55, 59), (56, 58), (60, 64), (61, 63),
+    (65, 67),
+)  # fmt: skip
+
+
+def _hand_names(side: str) -> tuple[str, ...]:
+    return f"{side}_hand_root", *(f"{side}_{finger}{number}" for finger in _FINGERS for number in range(1, 5))
+
+
+def _hand_skeleton(root: int) -> tuple[tuple[int, int], ...]:
+    tips = ((root if k % 4 == 0 else root + k, root + k + 1) for k in range(20))
+    return tuple(tips)
+
+
+COCO_WHOLEBODY_133 = KeypointSet(
+    name="coco_wholebody133",
+    names=(
+        *COCO_17.names, "left_big_toe", "left_small_toe", "left_heel", "right_big_toe", "right_small_toe", "right_heel",
+        *(f"face_{number}" for number in range(68)), *_hand_names("left"), *_hand_names("right"),
+    ),
+    flip_pairs=(
+        *COCO_17.flip_pairs, (17, 20), (18, 21), (19, 22), *((_FACE + a, _FACE + b) for a, b in _FACE_PAIRS),
+        *((91 + i, 91 + _HAND + i) for i in range(_HAND)),
+    ),
+    oks_sigmas=(  # of the data set's own evaluation code
+        *COCO_17.oks_sigmas, 0.068, 0.066, 0.066, 0.092, 0.094, 0.094,
+        0.042, 0.043, 0.044, 0.043, 0.040, 0.035, 0.031, 0.025, 0.020, 0.023, 0.029, 0.032, 0.037, 0.038, 0.043, 0.041,
+        0.045, 0.013, 0.012, 0.011, 0.011, 0.012, 0.012, 0.011, 0.011, 0.013, 0.015, 0.009, 0.007, 0.007, 0.007, 0.012,
+        0.009, 0.008, 0.016, 0.010, 0.017, 0.011, 0.009, 0.011, 0.009, 0.007, 0.013, 0.008, 0.011, 0.012, 0.010, 0.034,
+        0.008, 0.008, 0.009, 0.008, 0.008, 0.007, 0.010, 0.008, 0.009, 0.009, 0.009, 0.007, 0.007, 0.008, 0.011, 0.008,
+        0.008, 0.008, 0.010, 0.008, *_HAND_SIGMAS, *_HAND_SIGMAS,
+    ),
+    skeleton=(
+        *COCO_17.skeleton, (15, 17), (15, 18), (15, 19), (16, 20), (16, 21), (16, 22), *_hand_skeleton(91),
+        *_hand_skeleton(91 + _HAND),
+    ),
+    upper_body=COCO_17.upper_body,  # face and hands belong to neither half
+    lower_body=(*COCO_17.lower_body, *range(17, 23)),
+)  # fmt: skip
+
+KEYPOINT_SETS: tuple[KeypointSet, ...] = (COCO_17, MPII_16, COCO_WHOLEBODY_133)
 
 
 def keypoint_set(name: str) -> KeypointSet:

@@ -1,16 +1,23 @@
 """Every number of a run in one frozen tree, strictly validated and stored as JSON."""
 
+from poseur_lib.config.backbone import (
+    HRFormerConfig,
+    HRNetConfig,
+    MobileNetV2Config,
+    NarrowResNetConfig,
+    ResNetConfig,
+    TimmConfig,
+    ViTConfig,
+)
 from poseur_lib.config.data import AugmentConfig, DataConfig
 from poseur_lib.config.evaluation import EvaluationConfig
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.model import (
     ModelConfig,
-    NarrowResNetConfig,
     NoNoise,
     PaperNoise,
     PoseurConfig,
     ReleasedNoise,
-    ResNetConfig,
     RLELossConfig,
 )
 from poseur_lib.config.training import PretextConfig, TrainConfig
@@ -20,6 +27,9 @@ __all__ = [
     "DataConfig",
     "EvaluationConfig",
     "ExperimentConfig",
+    "HRFormerConfig",
+    "HRNetConfig",
+    "MobileNetV2Config",
     "ModelConfig",
     "NarrowResNetConfig",
     "NoNoise",
@@ -30,5 +40,7 @@ __all__ = [
     "RLELossConfig",
     "ReleasedNoise",
     "ResNetConfig",
+    "TimmConfig",
     "TrainConfig",
+    "ViTConfig",
 ]

@@ -4,10 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from poseur_lib.config.backbone import BackboneConfig, NarrowResNetConfig
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.data import DataConfig
 from poseur_lib.config.evaluation import EvaluationConfig
-from poseur_lib.config.model import ModelConfig, NarrowResNetConfig, ResNetConfig
+from poseur_lib.config.model import ModelConfig
 from poseur_lib.config.training import PretextConfig, TrainConfig
 
 Seed = Annotated[int, Field(ge=0)]
@@ -18,9 +19,7 @@ class PretextRunConfig(Frozen):
 
     kind: Literal["pretext"] = "pretext"
     data: DataConfig = DataConfig()
-    backbone: Annotated[ResNetConfig | NarrowResNetConfig, Field(discriminator="kind")] = NarrowResNetConfig(
-        weights="none"
-    )
+    backbone: BackboneConfig = NarrowResNetConfig(weights="none")
     pretext: PretextConfig = PretextConfig()
 
     @property

@@ -4,39 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from poseur_lib.config.backbone import BackboneConfig, Positive, ResNetConfig, ViTConfig
 from poseur_lib.config.base import Frozen
 
-Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Weights = Literal["none", "imagenet", "pretext"]
 Level = Literal["res2", "res3", "res4", "res5"]
 
-
-class ResNetConfig(Frozen):
-    """torchvision's ResNet; `weights` says what it starts from."""
-
-    kind: Literal["resnet"] = "resnet"
-    depth: Literal[18, 34, 50, 101, 152] = 50
-    weights: Weights = "imagenet"
-
-    @property
-    def name(self) -> str:
-        """The name that run ids and tables print."""
-        return f"resnet{self.depth}"
-
-
-class NarrowResNetConfig(Frozen):
-    """A residual network of basic blocks with free widths, for the profiles that train on a CPU."""
-
-    kind: Literal["narrow_resnet"] = "narrow_resnet"
-    widths: tuple[Positive, Positive, Positive, Positive] = (16, 32, 64, 128)
-    blocks: tuple[Positive, Positive, Positive, Positive] = (1, 1, 1, 1)
-    weights: Literal["none", "pretext"] = "pretext"
-
-    @property
-    def name(self) -> str:
-        """The name that run ids and tables print."""
-        return f"narrow{self.widths[0]}"
+DECONVOLUTIONS = 3
 
 
 class NoNoise(Frozen):
@@ -99,7 +73,10 @@ class PoseurConfig(Frozen):
 
     Attributes:
         embed_dims: C, width of the queries and of every neck map.
-        feature_levels: backbone maps that the decoder attends to (Table 1d).
+        neck: "projection": a 1x1 convolution per backbone map. "deconvolution": three maps, each twice as fine as the
+            one before, made of the backbone's last map (released code with ViT).
+        feature_levels: backbone maps that the decoder attends to (Table 1d); all four with the deconvolution neck,
+            which has its own levels.
         decoder_layers: N_d (Table 1e).
         self_attention: attention between the queries (supp. Table 2).
         noise: noisy reference points (Table 1b).
@@ -120,6 +97,7 @@ class PoseurConfig(Frozen):
     ffn_dims: Positive = 1024
     dropout: Share = 0.1
     norm_groups: Positive = 32
+    neck: Literal["projection", "deconvolution"] = "projection"
     feature_levels: tuple[Level, ...] = ("res2", "res3", "res4", "res5")
     decoder_layers: Positive = 3
     self_attention: bool = True
@@ -143,11 +121,24 @@ class PoseurConfig(Frozen):
             )
         if not self.feature_levels or list(self.feature_levels) != sorted(set(self.feature_levels)):
             raise ValueError(f"feature_levels {self.feature_levels} must be distinct and ordered, finest first")
+        if self.neck == "deconvolution" and len(self.feature_levels) != 4:
+            raise ValueError(f"feature_levels {self.feature_levels} cannot be chosen with the deconvolution neck")
         return self
+
+    @property
+    def num_levels(self) -> int:
+        """L, the number of maps that the decoder attends to."""
+        return DECONVOLUTIONS if self.neck == "deconvolution" else len(self.feature_levels)
 
 
 class ModelConfig(Frozen):
     """A model is a backbone and a head."""
 
-    backbone: Annotated[ResNetConfig | NarrowResNetConfig, Field(discriminator="kind")] = ResNetConfig()
+    backbone: BackboneConfig = ResNetConfig()
     head: Annotated[PoseurConfig, Field()] = PoseurConfig()
+
+    @model_validator(mode="after")
+    def _one_map_needs_deconvolutions(self) -> "ModelConfig":
+        if isinstance(self.backbone, ViTConfig) and self.head.neck != "deconvolution":
+            raise ValueError(f"backbone {self.backbone.name} gives one map: head.neck must be 'deconvolution'")
+        return self

@@ -61,6 +61,7 @@ def train(
         loss_of=pose_loss,
         slow=tuple(model.head.slow_parameters()),
         config=config.train,
+        run=config,
         seed=config.seed,
         sampler=loader.sampler,
         steps_per_epoch=steps,
@@ -82,7 +83,7 @@ def pretrain(config: PretextRunConfig, run_dir: Path, runtime: Runtime) -> Curve
     """
     _prepare(run_dir, runtime)
     torch.manual_seed(config.pretext.seed)
-    backbone = build_backbone(config.backbone)
+    backbone = build_backbone(config.backbone, config.data.input_size)
     network = PartSegmentation(backbone, backbone.channels, NUM_PARTS)
     recipe = _pretext_recipe(config.pretext)
     crops = _part_crops(config, "train", runtime)
@@ -94,6 +95,7 @@ def pretrain(config: PretextRunConfig, run_dir: Path, runtime: Runtime) -> Curve
         loss_of=part_loss,
         slow=(),
         config=recipe,
+        run=config,
         seed=config.pretext.seed,
         sampler=loader.sampler,
         steps_per_epoch=steps,

@@ -45,7 +45,7 @@ class DecoderLayer(nn.Module):
         dims = config.embed_dims
         self.self_attention = SelfAttention(dims, config.num_heads, config.dropout) if config.self_attention else None
         self.self_norm = nn.LayerNorm(dims) if config.self_attention else None
-        self.cross_attention = EMSDA(dims, config.num_heads, len(config.feature_levels), config.num_points)
+        self.cross_attention = EMSDA(dims, config.num_heads, config.num_levels, config.num_points)
         self.cross_norm = nn.LayerNorm(dims)
         self.ffn = nn.Sequential(
             nn.Linear(dims, config.ffn_dims),

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from poseur_lib.config.model import NoNoise, PoseurConfig
 from poseur_lib.losses.rle import residual_log_likelihood
-from poseur_lib.models.backbones import LEVELS
 from poseur_lib.models.contract import FeatureMaps, LayerPrediction, LossTerms, PoseHead, PosePrediction, PoseTargets
 from poseur_lib.models.flow import RealNVP
 from poseur_lib.models.poseur.coarse import CoarseStage
 from poseur_lib.models.poseur.decoder import QueryDecoder
 from poseur_lib.models.poseur.encoder import KeypointEncoder
-from poseur_lib.models.poseur.memory import MemoryEmbedding, Neck
+from poseur_lib.models.poseur.memory import MemoryEmbedding
+from poseur_lib.models.poseur.neck import build_neck
 from poseur_lib.models.poseur.noise import starting_points
 from poseur_lib.scoring.flip import fuse, unflip
 from poseur_lib.scoring.keypoint import laplace_scores, rle_scores
@@ -27,17 +27,15 @@ class PoseurHead(PoseHead[PosePrediction]):
     Args:
         config: every knob; the defaults are the released code's.
         num_keypoints: K.
-        channels: widths of the backbone's maps res2 to res5.
+        channels: widths of the backbone's maps, finest first.
     """
 
     def __init__(self, config: PoseurConfig, num_keypoints: int, channels: Sequence[int]) -> None:
         super().__init__()
         self.config = config
-        self.levels = tuple(LEVELS.index(name) for name in config.feature_levels)
-        used = tuple(channels[level] for level in self.levels)
         pooled = config.embed_dims if config.coarse_features == "neck" else channels[-1]
-        self.neck = Neck(used, config.embed_dims, config.norm_groups)
-        self.memory_embedding = MemoryEmbedding(len(used), config.embed_dims)
+        self.neck = build_neck(config, channels)
+        self.memory_embedding = MemoryEmbedding(len(config.feature_levels), config.embed_dims)
         self.coarse_stage = CoarseStage(pooled, num_keypoints, config.coarse_fc == "l2_normalised")
         self.keypoint_encoder = KeypointEncoder(config, num_keypoints)
         self.decoder = QueryDecoder(config)
@@ -54,7 +52,7 @@ class PoseurHead(PoseHead[PosePrediction]):
             features: the backbone's maps of B images, one person each.
             noisy: add the noisy query groups of training.
         """
-        maps = self.neck([features[level] for level in self.levels])
+        maps = self.neck(features)
         coarse = self.coarse_stage(maps[-1] if self.config.coarse_features == "neck" else features[-1])
         memory = self.memory_embedding(maps)
         points = starting_points(self.config.noise if noisy else NoNoise(), coarse.keypoints.detach())

@@ -1,4 +1,4 @@
-"""Neck and memory: what the decoder attends to."""
+"""Memory: what the decoder attends to."""
 
 import functools
 from dataclasses import dataclass
@@ -7,13 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from poseur_lib.models.contract import FeatureMaps
 from poseur_lib.models.poseur.positional import map_encoding
 
 
 @dataclass(frozen=True)
 class Memory:
-    """The feature pyramids of B images, flattened to rows: levels finest first, cells row by row.
+    """The feature pyramids of B images, flattened to rows: levels in the order of the neck, cells row by row.
 
     Attributes:
         values: one row per cell; P is the number of cells of all levels.
@@ -24,23 +23,11 @@ class Memory:
     sizes: tuple[tuple[int, int], ...]
 
 
-class Neck(nn.Module):
-    """Brings every level to C channels: 1x1 convolution and group norm. There are no encoder layers."""
-
-    def __init__(self, in_channels: tuple[int, ...], embed_dims: int, norm_groups: int) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(width, embed_dims, 1, bias=False) for width in in_channels)
-        self.norms = nn.ModuleList(nn.GroupNorm(norm_groups, embed_dims) for _ in in_channels)
-        for conv in self.convs:
-            nn.init.xavier_uniform_(conv.weight)
-
-    def forward(self, features: FeatureMaps) -> list[Tensor]:
-        """Maps of C channels at the sizes of `features`."""
-        return [norm(conv(x)) for x, conv, norm in zip(features, self.convs, self.norms, strict=True)]
-
-
 class MemoryEmbedding(nn.Module):
-    """Adds to every cell the encoding of its place and of its level."""
+    """Adds to every cell the encoding of its place and of its level.
+
+    Released code: with the deconvolution neck there are four level embeddings for three levels; so there are here.
+    """
 
     def __init__(self, levels: int, embed_dims: int) -> None:
         super().__init__()
@@ -51,7 +38,7 @@ class MemoryEmbedding(nn.Module):
         sizes = tuple((x.shape[2], x.shape[3]) for x in maps)
         rows = torch.cat([x.flatten(2) for x in maps], dim=2).transpose(1, 2)  # (B, P, C)
         place = pyramid_encoding(sizes, maps[0].shape[1], maps[0].device)
-        levels = zip(self.level_embedding, sizes, strict=True)
+        levels = zip(self.level_embedding[: len(sizes)], sizes, strict=True)
         level = torch.cat([embedding.expand(h * w, -1) for embedding, (h, w) in levels])
         return Memory(rows + (place + level), sizes)
 

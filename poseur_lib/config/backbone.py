@@ -1,0 +1,111 @@
+"""The backbones' knobs: members of one union, told apart by `kind`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from poseur_lib.config.base import Frozen
+
+Positive = Annotated[int, Field(gt=0)]
+Weights = Literal["none", "imagenet", "pretext"]
+
+
+class ResNetConfig(Frozen):
+    """torchvision's ResNet; `weights` says what it starts from."""
+
+    kind: Literal["resnet"] = "resnet"
+    depth: Literal[18, 34, 50, 101, 152] = 50
+    weights: Weights = "imagenet"
+
+    @property
+    def name(self) -> str:
+        """The name that run ids and tables print."""
+        return f"resnet{self.depth}"
+
+
+class NarrowResNetConfig(Frozen):
+    """A residual network of basic blocks with free widths, for the profiles that train on a CPU."""
+
+    kind: Literal["narrow_resnet"] = "narrow_resnet"
+    widths: tuple[Positive, Positive, Positive, Positive] = (16, 32, 64, 128)
+    blocks: tuple[Positive, Positive, Positive, Positive] = (1, 1, 1, 1)
+    weights: Literal["none", "pretext"] = "pretext"
+
+    @property
+    def name(self) -> str:
+        """The name that run ids and tables print."""
+        return f"narrow{self.widths[0]}"
+
+
+class MobileNetV2Config(Frozen):
+    """torchvision's MobileNetV2 of width 1."""
+
+    kind: Literal["mobilenetv2"] = "mobilenetv2"
+    weights: Weights = "imagenet"
+
+    @property
+    def name(self) -> str:
+        """The name that run ids and tables print."""
+        return "mobilenetv2"
+
+
+class HRNetConfig(Frozen):
+    """HRNet; `width` is the channels of its finest branch. ImageNet weights are timm's."""
+
+    kind: Literal["hrnet"] = "hrnet"
+    width: Literal[32, 48] = 32
+    weights: Weights = "imagenet"
+
+    @property
+    def name(self) -> str:
+        """The name that run ids and tables print."""
+        return f"hrnet_w{self.width}"
+
+
+class HRFormerConfig(Frozen):
+    """HRFormer, with the numbers of the variant; no package distributes its ImageNet weights."""
+
+    kind: Literal["hrformer"] = "hrformer"
+    variant: Literal["tiny", "small", "base"] = "small"
+    weights: Literal["none", "pretext"] = "none"
+
+    @property
+    def name(self) -> str:
+        """The name that run ids and tables print."""
+        return f"hrformer_{self.variant}"
+
+
+class ViTConfig(Frozen):
+    """Plain ViT of patch size 16; one map of stride 16, made a pyramid by the deconvolution neck.
+
+    ImageNet weights are timm's of MAE, their position embedding resampled to the crop.
+    """
+
+    kind: Literal["vit"] = "vit"
+    variant: Literal["base"] = "base"
+    weights: Weights = "imagenet"
+
+    @property
+    def name(self) -> str:
+        """The name that run ids and tables print."""
+        return f"vit_{self.variant}"
+
+
+class TimmConfig(Frozen):
+    """Any model of timm that gives feature maps of strides 4, 8, 16 and 32, under timm's name."""
+
+    kind: Literal["timm"] = "timm"
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[A-Za-z0-9_]+)?$")] = "convnext_tiny"
+    weights: Weights = "imagenet"
+
+
+BackboneConfig = Annotated[
+    ResNetConfig
+    | NarrowResNetConfig
+    | MobileNetV2Config
+    | HRNetConfig
+    | HRFormerConfig
+    | ViTConfig
+    | TimmConfig,
+    Field(discriminator="kind"),
+]

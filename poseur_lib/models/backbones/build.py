@@ -1,0 +1,43 @@
+"""A backbone from its configuration."""
+
+from torch import nn
+
+from poseur_lib.config import backbone as config_of
+from poseur_lib.models.backbones.high_resolution import MULTIPLE
+from poseur_lib.models.backbones.hrformer import hrformer
+from poseur_lib.models.backbones.hrnet import hrnet
+from poseur_lib.models.backbones.mobilenetv2 import MobileNetV2
+from poseur_lib.models.backbones.narrow import NarrowResNet
+from poseur_lib.models.backbones.resnet import ResNet
+from poseur_lib.models.backbones.sizes import require_multiple
+from poseur_lib.models.backbones.timm_backbone import TimmBackbone
+from poseur_lib.models.backbones.vit import ViT
+
+
+def build_backbone(config: config_of.BackboneConfig, input_size: tuple[int, int] = (256, 192)) -> nn.Module:
+    """The backbone of a configuration; pretext weights are loaded by the training code, which knows their run.
+
+    Args:
+        input_size: (height, width) of the crops; parameters depend on it for ViT alone.
+
+    Raises:
+        UserError: the input size does not fit the backbone, or ImageNet weights are asked for and cannot be had.
+    """
+    match config:
+        case config_of.ResNetConfig():
+            return ResNet(config)
+        case config_of.NarrowResNetConfig():
+            return NarrowResNet(config)
+        case config_of.MobileNetV2Config():
+            return MobileNetV2(config)
+        case config_of.HRNetConfig():
+            require_multiple(input_size, MULTIPLE, config.name)
+            return hrnet(config)
+        case config_of.HRFormerConfig():
+            require_multiple(input_size, MULTIPLE, config.name)
+            return hrformer(config)
+        case config_of.ViTConfig():
+            return ViT(config, input_size)
+        case config_of.TimmConfig():
+            return TimmBackbone(config)
+    raise TypeError(f"no backbone for {config!r}")

@@ -1,0 +1,148 @@
+"""The frame that HRNet and HRFormer share: parallel branches at strides 4 to 32 that exchange their maps.
+
+A stem brings the image to stride 4; stage s has s branches, in which blocks and fusions alternate; each transition
+adds a branch of half the resolution. Parameter names are those of HRNet's first release, which everyone kept.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchvision.models.resnet import Bottleneck
+
+from poseur_lib.models.backbones.sizes import require_multiple
+
+MULTIPLE = 32
+"""Fusion adds maps of neighbouring strides, so every stride must divide the input size."""
+STEM_CHANNELS = 64
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What tells one network of this kind from another.
+
+    Attributes:
+        widths: channels of the four branches.
+        stem_blocks: bottleneck blocks of the first stage.
+        modules: how often each of the three multi-branch stages exchanges its maps.
+        make_block: a block for a branch, from its channels and its number (0 is the finest).
+        blocks: blocks of a branch between two fusions.
+        make_downsampling: halves a map and changes its channels; the flag says whether a ReLU follows.
+        upsampling: how coarser maps are enlarged.
+    """
+
+    name: str
+    widths: tuple[int, int, int, int]
+    stem_blocks: int
+    modules: tuple[int, int, int]
+    make_block: Callable[[int, int], nn.Module]
+    blocks: int
+    make_downsampling: Callable[[int, int, bool], nn.Sequential]
+    upsampling: str
+
+
+def downsampling(before: int, after: int, relu: bool = True) -> nn.Sequential:
+    """A 3x3 convolution of stride 2."""
+    convolution = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(after), *([nn.ReLU(inplace=True)] if relu else []))
+
+
+class Fusion(nn.Module):
+    """Blocks in every branch, then every branch gets the sum of all branches at its own resolution."""
+
+    def __init__(self, frame: Frame, branches: int) -> None:
+        super().__init__()
+        widths = frame.widths[:branches]
+        self.branches = nn.ModuleList(
+            nn.Sequential(*(frame.make_block(width, number) for _ in range(frame.blocks)))
+            for number, width in enumerate(widths)
+        )
+        self.fuse_layers = nn.ModuleList(
+            nn.ModuleList(_exchange(frame, source, target) for source in range(branches)) for target in range(branches)
+        )
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """As many maps, of the same shapes."""
+        maps = [branch(x) for branch, x in zip(self.branches, maps, strict=True)]
+        fused = []
+        for layers in self.fuse_layers:
+            first, *others = (layer(x) for layer, x in zip(layers, maps, strict=True))
+            fused.append(self.relu(sum(others, first)))
+        return fused
+
+
+class HighResolutionNet(nn.Module):
+    """Feature strides 4, 8, 16, 32: the four branches after the last fusion.
+
+    Attributes:
+        channels: width of each feature map.
+    """
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__()
+        self.frame = frame
+        self.channels = frame.widths
+        self.conv1 = nn.Conv2d(3, STEM_CHANNELS, 3, stride=2, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
+        self.conv2 = nn.Conv2d(STEM_CHANNELS, STEM_CHANNELS, 3, stride=2, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(STEM_CHANNELS)
+        self.relu = nn.ReLU(inplace=True)
+        wide = STEM_CHANNELS * Bottleneck.expansion
+        shortcut = nn.Sequential(nn.Conv2d(STEM_CHANNELS, wide, 1, bias=False), nn.BatchNorm2d(wide))
+        first = Bottleneck(STEM_CHANNELS, STEM_CHANNELS, downsample=shortcut)
+        others = (Bottleneck(wide, STEM_CHANNELS) for _ in range(frame.stem_blocks - 1))
+        self.layer1 = nn.Sequential(first, *others)
+        self.transition1 = nn.ModuleList(
+            [_same_size(wide, frame.widths[0]), nn.Sequential(downsampling(wide, frame.widths[1]))]
+        )
+        self.transition2 = _new_branch(frame.widths[:3])
+        self.transition3 = _new_branch(frame.widths[:4])
+        self.stage2, self.stage3, self.stage4 = (
+            nn.Sequential(*(Fusion(frame, branches) for _ in range(count)))
+            for branches, count in zip((2, 3, 4), frame.modules, strict=True)
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, std=0.001)
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Sequence[Tensor]:
+        """Feature maps res2 to res5.
+
+        Raises:
+            UserError: the images' sides are not multiples of 32.
+        """
+        require_multiple(tuple(images.shape[-2:]), MULTIPLE, self.frame.name)
+        x = self.relu(self.bn1(self.conv1(images)))
+        x = self.layer1(self.relu(self.bn2(self.conv2(x))))
+        maps = self.stage2([make(x) for make in self.transition1])
+        maps = self.stage3(_enter(self.transition2, maps))
+        return self.stage4(_enter(self.transition3, maps))
+
+
+def _exchange(frame: Frame, source: int, target: int) -> nn.Module:
+    """From the map of one branch to the size and channels of another."""
+    before, after = frame.widths[source], frame.widths[target]
+    if source == target:
+        return nn.Identity()
+    if source > target:
+        enlarge = nn.Upsample(scale_factor=2 ** (source - target), mode=frame.upsampling)
+        return nn.Sequential(nn.Conv2d(before, after, 1, bias=False), nn.BatchNorm2d(after), enlarge)
+    halvings = [frame.make_downsampling(before, before, True) for _ in range(target - source - 1)]
+    return nn.Sequential(*halvings, frame.make_downsampling(before, after, False))
+
+
+def _same_size(before: int, after: int) -> nn.Sequential:
+    convolution = nn.Conv2d(before, after, 3, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True))
+
+
+def _new_branch(widths: tuple[int, ...]) -> nn.ModuleList:
+    """Branches stay as they are; the last one also begins a new one."""
+    kept = [nn.Identity() for _ in widths[:-1]]
+    return nn.ModuleList([*kept, nn.Sequential(downsampling(widths[-2], widths[-1]))])
+
+
+def _enter(transition: nn.ModuleList, maps: list[Tensor]) -> list[Tensor]:
+    return [make(x) for make, x in zip(transition, [*maps, maps[-1]], strict=True)]

@@ -1,0 +1,40 @@
+"""MobileNetV2: torchvision's, cut where its stride changes."""
+
+from collections.abc import Sequence
+
+import torchvision
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from poseur_lib.config.backbone import MobileNetV2Config
+from poseur_lib.models.backbones.imagenet import with_imagenet
+
+BLOCKS = (1, 2, 3, 4, 3, 3, 1)
+"""Inverted residuals of the seven layers (Table 2 of the MobileNetV2 paper)."""
+
+
+class MobileNetV2(nn.Module):
+    """Feature strides 4, 8, 16, 32: the ends of layers 2, 3 and 5, and the last convolution, as the released code."""
+
+    def __init__(self, config: MobileNetV2Config) -> None:
+        super().__init__()
+        blocks = iter(_torchvision_blocks(config))
+        self.conv1 = next(blocks)
+        for number, count in enumerate(BLOCKS, 1):
+            self.add_module(f"layer{number}", nn.Sequential(*(next(blocks) for _ in range(count))))
+        self.conv2 = next(blocks)
+        self.channels = (24, 32, 96, 1280)
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Sequence[Tensor]:
+        """Feature maps res2 to res5."""
+        res2 = self.layer2(self.layer1(self.conv1(images)))
+        res3 = self.layer3(res2)
+        res4 = self.layer5(self.layer4(res3))
+        return [res2, res3, res4, self.conv2(self.layer7(self.layer6(res4)))]
+
+
+def _torchvision_blocks(config: MobileNetV2Config) -> nn.Sequential:
+    make = torchvision.models.mobilenet_v2
+    if config.weights != "imagenet":
+        return make(weights=None).features
+    return with_imagenet(config.name, lambda: make(weights="IMAGENET1K_V1")).features

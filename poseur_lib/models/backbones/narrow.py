@@ -1,0 +1,48 @@
+"""A ResNet of free widths, for the profiles that train on a CPU."""
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
+
+from poseur_lib.config.backbone import NarrowResNetConfig
+
+
+class NarrowResNet(nn.Module):
+    """Basic blocks of free widths behind a 7x7 stem of stride 4, as in ResNet. Feature strides 4, 8, 16, 32."""
+
+    def __init__(self, config: NarrowResNetConfig) -> None:
+        super().__init__()
+        self.channels = config.widths
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, config.widths[0], 7, stride=2, padding=3, bias=False),
+            nn.BatchNorm2d(config.widths[0]),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, stride=2, padding=1),
+        )
+        widths = (config.widths[0], *config.widths)
+        self.stages = nn.ModuleList(
+            _stage(before, after, blocks, stride=1 if level == 0 else 2)
+            for level, (before, after, blocks) in enumerate(zip(widths, config.widths, config.blocks, strict=False))
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Sequence[Tensor]:
+        """Feature maps res2 to res5."""
+        x = self.stem(images)
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+
+def _stage(before: int, after: int, blocks: int, stride: int) -> nn.Sequential:
+    shortcut = None
+    if stride != 1 or before != after:
+        shortcut = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+    first = BasicBlock(before, after, stride, shortcut)
+    return nn.Sequential(first, *(BasicBlock(after, after) for _ in range(blocks - 1)))

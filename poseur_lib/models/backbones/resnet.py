@@ -1,0 +1,42 @@
+"""ResNet: torchvision's."""
+
+from collections.abc import Sequence
+
+import torchvision
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from poseur_lib.config.backbone import ResNetConfig
+from poseur_lib.models.backbones.imagenet import with_imagenet
+
+
+class ResNet(nn.Module):
+    """torchvision's ResNet without its classifier. Feature strides 4, 8, 16, 32.
+
+    Attributes:
+        channels: width of each feature map.
+    """
+
+    def __init__(self, config: ResNetConfig) -> None:
+        super().__init__()
+        net = _torchvision_resnet(config)
+        self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
+        self.layer1, self.layer2, self.layer3, self.layer4 = net.layer1, net.layer2, net.layer3, net.layer4
+        expansion = net.layer1[0].expansion
+        self.channels = tuple(width * expansion for width in (64, 128, 256, 512))
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Sequence[Tensor]:
+        """Feature maps res2 to res5."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        maps = []
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = layer(x)
+            maps.append(x)
+        return maps
+
+
+def _torchvision_resnet(config: ResNetConfig) -> torchvision.models.ResNet:
+    make = getattr(torchvision.models, config.name)
+    if config.weights != "imagenet":
+        return make(weights=None)
+    return with_imagenet(config.name, lambda: make(weights="IMAGENET1K_V1"))

@@ -1,0 +1,53 @@
+"""Any timm model that gives feature maps."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import timm
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from poseur_lib.config.backbone import TimmConfig
+from poseur_lib.errors import UserError
+from poseur_lib.models.backbones.imagenet import with_imagenet
+
+STRIDES = (4, 8, 16, 32)
+
+
+class TimmBackbone(nn.Module):
+    """Feature strides 4, 8, 16, 32 of a timm model.
+
+    Attributes:
+        channels: width of each feature map.
+
+    Raises:
+        UserError: timm has no such model, or it gives no such maps, or ImageNet weights cannot be had.
+    """
+
+    def __init__(self, config: TimmConfig) -> None:
+        super().__init__()
+        strides = [feature["reduction"] for feature in _features(config.name).feature_info]
+        missing = [stride for stride in STRIDES if stride not in strides]
+        if missing:
+            raise UserError(f"timm model {config.name!r} gives maps of strides {strides}: {missing} are missing")
+        indices = tuple(strides.index(stride) for stride in STRIDES)
+        pretrained = config.weights == "imagenet"
+        make = partial(timm.create_model, config.name, features_only=True, out_indices=indices, pretrained=pretrained)
+        self.net = with_imagenet(config.name, make) if pretrained else make()
+        self.channels = tuple(self.net.feature_info.channels())
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Sequence[Tensor]:
+        """Feature maps res2 to res5."""
+        return [
+            x if x.shape[1] == width else x.permute(0, 3, 1, 2)  # some models give [B, H, W, C]
+            for x, width in zip(self.net(images), self.channels, strict=True)
+        ]
+
+
+def _features(name: str) -> nn.Module:
+    if name not in timm.list_models() and name not in timm.list_pretrained():
+        raise UserError(f"timm {timm.__version__} has no model {name!r}")
+    try:
+        return timm.create_model(name, features_only=True)
+    except (RuntimeError, AttributeError, TypeError, AssertionError) as error:
+        raise UserError(f"timm model {name!r} gives no feature maps ({error})") from error
