@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from poseur_lib.config.base import Frozen
 from poseur_lib.config.training import TrainConfig
 from poseur_lib.data.dataset import EpochSampler
 from poseur_lib.errors import UserError
@@ -41,6 +42,8 @@ class TrainingLoop(L.LightningModule):
         network: what is trained.
         loss_of: the loss terms of the network on a batch.
         slow: parameters at the reduced learning rate.
+        config: the recipe.
+        run: configuration of the whole run; a checkpoint of another one is refused.
         sampler: the loader's; a resumed run tells it where it is before the first worker reads ahead.
         measure: numbers for the learning curve, or none.
         measure_every: epochs between two measurements.
@@ -54,6 +57,7 @@ class TrainingLoop(L.LightningModule):
         loss_of: LossOf,
         slow: tuple[nn.Parameter, ...],
         config: TrainConfig,
+        run: Frozen,
         seed: int,
         sampler: EpochSampler,
         steps_per_epoch: int,
@@ -63,7 +67,7 @@ class TrainingLoop(L.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network
-        self.loss_of, self.slow, self.config, self.seed = loss_of, slow, config, seed
+        self.loss_of, self.slow, self.config, self.run, self.seed = loss_of, slow, config, run, seed
         self.steps_per_epoch, self.measure, self.measure_every = steps_per_epoch, measure, measure_every
         self.sampler, self.last_checkpoint = sampler, last_checkpoint
         self.curve: Curve = ()
@@ -127,11 +131,23 @@ class TrainingLoop(L.LightningModule):
         self._save()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The curve travels with the weights."""
+        """The curve and the run's configuration travel with the weights."""
+        checkpoint["run"] = self.run.model_dump_json()
         checkpoint["curve"] = [asdict(point) for point in self.curve]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The curve up to here. Lightning starts the loader's workers before it sets the sampler's epoch."""
+        """The curve up to here. Lightning starts the loader's workers before it sets the sampler's epoch.
+
+        Raises:
+            UserError: the checkpoint is of another configuration.
+        """
+        if "run" in checkpoint:
+            other = type(self.run).model_validate_json(checkpoint["run"])
+            if differing := [name for name, value in self.run if value != getattr(other, name)]:
+                raise UserError(
+                    f"{self.last_checkpoint} is of a run with another {' and '.join(differing)}:"
+                    " use another folder, or delete it to train from the start"
+                )
         self.curve = tuple(CurvePoint(**point) for point in checkpoint["curve"])
         self.sampler.set_epoch(len(self.curve))
 
@@ -174,9 +190,9 @@ def run_loop(
         )
         try:
             trainer.fit(loop, loader, ckpt_path=checkpoint if checkpoint.exists() else None)
-        except RuntimeError as error:
-            if checkpoint.exists() and "PytorchStreamReader" in str(error):
-                raise UserError(f"{checkpoint} is cut off ({error}): delete it to train from the start") from None
+        except (RuntimeError, EOFError) as error:
+            if checkpoint.exists() and ("PytorchStreamReader" in str(error) or checkpoint.stat().st_size == 0):
+                raise UserError(f"{checkpoint} is cut off: delete it to train from the start") from None
             raise
     if trainer.interrupted:
         raise KeyboardInterrupt

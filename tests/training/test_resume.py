@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -75,9 +76,21 @@ def test_a_cut_off_checkpoint_is_one_clear_error(data, tmp_path):
     config, runtime = tiny_config(**{"train.epochs": 2}), Runtime(data=data, threads=1, limit_epochs=1)
     train(config, tmp_path, runtime)
     checkpoint = tmp_path / "last.ckpt"
-    checkpoint.write_bytes(checkpoint.read_bytes()[: checkpoint.stat().st_size // 2])
-    with pytest.raises(UserError, match=r"last\.ckpt is cut off"):
-        train(config, tmp_path, replace(runtime, limit_epochs=None))
+    content = checkpoint.read_bytes()
+    for length in (len(content) - 1, len(content) // 2, 0):
+        checkpoint.write_bytes(content[:length])
+        with pytest.raises(UserError, match=r"last\.ckpt is cut off"):
+            train(config, tmp_path, replace(runtime, limit_epochs=None))
+
+
+@pytest.mark.parametrize("change", [{"train.learning_rate": 0.01}, {"model.head.decoder_layers": 3}])
+def test_a_checkpoint_of_another_configuration_is_refused(data, tmp_path, change):
+    """It would train on, and the weights would be stored under a configuration that they do not come from."""
+    runtime = Runtime(data=data, threads=1)
+    train(tiny_config(**{"train.epochs": 2}), tmp_path, replace(runtime, limit_epochs=1))
+    part = next(iter(change)).split(".")[0]
+    with pytest.raises(UserError, match=rf"last\.ckpt is of a run with another {part}:"):
+        train(tiny_config(**{"train.epochs": 2, **change}), tmp_path, runtime)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(data, tmp_path, monkeypatch):
@@ -102,9 +115,9 @@ def test_too_few_people_for_a_batch(data, tmp_path):
 
 
 def test_split_batch():
-    runtime = Runtime(data="", devices=2, batch_per_device=32)
+    runtime = Runtime(data=Path(), devices=2, batch_per_device=32)
     assert runtime.split_batch(256) == (32, 4)
-    assert Runtime(data="").split_batch(256) == (256, 1)
+    assert Runtime(data=Path()).split_batch(256) == (256, 1)
     with pytest.raises(UserError, match="100 is no multiple of 2 devices x 32"):
         runtime.split_batch(100)
 
