@@ -83,7 +83,7 @@ def pretrain(config: PretextRunConfig, run_dir: Path, runtime: Runtime) -> Curve
     """
     _prepare(run_dir, runtime)
     torch.manual_seed(config.pretext.seed)
-    backbone = build_backbone(config.backbone)
+    backbone = build_backbone(config.backbone, config.data.input_size)
     network = PartSegmentation(backbone, backbone.channels, NUM_PARTS)
     recipe = _pretext_recipe(config.pretext)
     crops = _part_crops(config, "train", runtime)
