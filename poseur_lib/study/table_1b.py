@@ -22,7 +22,7 @@ TABLE_1B = Table(
             key="with",
             label="with noise",
             ticks=("✓",),
-            changes={"model.head.noise": {"kind": "released"}},
+            changes={"model.head.noise.kind": "released"},
             paper_ap=ablation.TABLE_1B_WITH_NOISE,
         ),
     ),
