@@ -44,13 +44,11 @@ NARROW = {
 SMOKE_LENGTH = {
     "train.epochs": 6,
     "pretext": {"epochs": 3, "augment": LIGHT_AUGMENTATION},
-    "evaluation.curve_every": 1,
     "evaluation.curve_people": 300,
 }
 MINI_LENGTH = {
     "train.epochs": 3,
     "pretext": {"epochs": 3, "augment": LIGHT_AUGMENTATION},
-    "evaluation.curve_every": 1,
 }
 
 NARROW_DEVIATIONS = (
@@ -62,7 +60,7 @@ NARROW_DEVIATIONS = (
     "Head: embedding 64 (paper 256), 4 heads (8), 2 points a level (4), 2 decoder layers (3), FFN 128 (1,024), flows "
     "of width 32 (64), no dropout (0.1).",
     "Noisy reference points: one noisy group of queries (as the released whole-body models have) instead of three.",
-    "Augmentation: no half bodies, scale within 15 % standard deviation (paper 50 %), rotation 15 degrees (40), because "
+    "Augmentation: no half bodies, scale within 15 % standard deviation (paper 50 %), rotation 15 degrees (40), as "
     "the schedule is short.",
     "Schedule: cosine from 2e-3 with 50 warm-up steps and batch 32 instead of steps from 1e-3 and batch 256.",
     "Boxes: those of a simulated detector (jitter, misses, duplicates, false positives).",
