@@ -15,6 +15,7 @@ KNOBS = [
     ("ffn_dims", 48),
     ("dropout", 0.5),
     ("norm_groups", 4),
+    ("neck", "deconvolution"),
     ("feature_levels", ["res5"]),
     ("feature_levels", ["res2", "res4"]),
     ("feature_levels", ["res3", "res4", "res5"]),

@@ -14,6 +14,7 @@ BAD = [
     ({"feature_levels": ["res5", "res2"]}, "feature_levels .*'res5', 'res2'"),
     ({"feature_levels": ["res2", "res2"]}, "distinct"),
     ({"feature_levels": ["res6"]}, "res6"),
+    ({"neck": "deconvolution", "feature_levels": ["res5"]}, "cannot be chosen with the deconvolution neck"),
     ({"noise": {"kind": "gaussian"}}, "gaussian"),
     ({"noise": {"kind": "paper", "variance": 0.1}}, "variance"),
     ({"noise.bounds": [1.7, -0.7]}, r"bounds \(1.7, -0.7\)"),
