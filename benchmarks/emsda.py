@@ -1,0 +1,117 @@
+"""EMSDA in several ways: as Eq. 1 is written, with one shared map, with bags of rows, projected first (MSDA)."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import grid_sample
+
+from benchmarks.timing import table, times_ms
+from poseur_lib.models.poseur.emsda import corner_rows, sample_bags, sample_dense
+from poseur_lib.models.poseur.memory import Memory
+
+HEADS, LEVELS, POINTS, CHANNELS = 8, 4, 4, 256
+SIZES = ((64, 48), (32, 24), (16, 12), (8, 6))
+
+
+def inputs(batch: int, queries: int) -> tuple[Memory, Tensor, Tensor]:
+    """Random maps of a 256x192 crop, locations (a fifth of them outside) and attention weights."""
+    generator = torch.Generator().manual_seed(0)
+    cells = sum(h * w for h, w in SIZES)
+    values = torch.randn(batch, cells, CHANNELS, generator=generator)
+    locations = torch.rand(batch, queries, HEADS, LEVELS, POINTS, 2, generator=generator) * 1.2 - 0.1
+    weights = torch.rand(batch, queries, HEADS, LEVELS * POINTS, generator=generator).softmax(-1)
+    return Memory(values, SIZES), locations, weights.unflatten(-1, (LEVELS, POINTS))
+
+
+def level_maps(values: Tensor) -> list[Tensor]:
+    """Flattened rows back to maps [B, C, H, W]."""
+    parts = values.split([h * w for h, w in SIZES], dim=1)
+    return [x.transpose(1, 2).unflatten(2, size) for x, size in zip(parts, SIZES, strict=True)]
+
+
+def replicated(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
+    """Eq. 1 to the letter: every head samples its own copy of the maps."""
+    batch, queries = locations.shape[:2]
+    total = 0
+    for level, maps in enumerate(level_maps(values)):
+        copies = maps[:, None].expand(-1, HEADS, -1, -1, -1).flatten(0, 1).contiguous()
+        grid = locations[:, :, :, level].transpose(1, 2).reshape(batch * HEADS, queries, POINTS, 2) * 2 - 1
+        sampled = grid_sample(copies, grid, align_corners=False).view(batch, HEADS, CHANNELS, queries, POINTS)
+        total = total + torch.einsum("bmcqs,bqms->bqmc", sampled, weights[:, :, :, level])
+    return total
+
+
+def shared(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
+    """One map for all heads, sampled by grid_sample."""
+    total = 0
+    for level, maps in enumerate(level_maps(values)):
+        grid = locations[:, :, :, level].flatten(2, 3) * 2 - 1
+        sampled = grid_sample(maps, grid, align_corners=False)
+        sampled = sampled.view(*sampled.shape[:3], HEADS, POINTS)
+        total = total + torch.einsum("bcqms,bqms->bqmc", sampled, weights[:, :, :, level])
+    return total
+
+
+def bags(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
+    """Ours, for maps of thousands of cells."""
+    rows, shares = corner_rows(SIZES, locations, weights)
+    return sample_bags(values, rows.flatten(3), shares.flatten(3))
+
+
+def dense(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
+    """Ours, for maps of hundreds of cells."""
+    rows, shares = corner_rows(SIZES, locations, weights)
+    return sample_dense(values, rows.flatten(3), shares.flatten(3))
+
+
+def projected_after(sample: Callable, values: Tensor, locations: Tensor, weights: Tensor, matrix: Tensor) -> Tensor:
+    """EMSDA: the linear layer on what was sampled."""
+    return torch.einsum("bqmc,mcd->bqmd", sample(values, locations, weights), matrix)
+
+
+def msda(values: Tensor, locations: Tensor, weights: Tensor, matrix: Tensor) -> Tensor:
+    """MSDA (Deformable DETR): the linear layer on the whole map, then each head samples its own channels."""
+    batch = locations.shape[0]
+    projected = torch.einsum("bpc,mcd->bmpd", values, matrix).flatten(0, 1)
+    total = 0
+    for level, maps in enumerate(level_maps(projected)):
+        grid = locations[:, :, :, level].transpose(1, 2).flatten(0, 1) * 2 - 1
+        sampled = grid_sample(maps, grid, align_corners=False).unflatten(0, (batch, HEADS))
+        total = total + torch.einsum("bmdqs,bqms->bqmd", sampled, weights[:, :, :, level])
+    return total
+
+
+def compare(rounds: int = 7, batch: int = 8) -> str:
+    """Forward at inference (17 queries) and forward + backward in training (68 queries)."""
+    matrix = torch.randn(HEADS, CHANNELS, CHANNELS // HEADS) / 16
+    memory, locations, weights = inputs(batch, 17)
+    ways = {
+        "bags (ours)": bags,
+        "dense (ours)": dense,
+        "one shared grid_sample": shared,
+        "replicated (Eq. 1)": replicated,
+    }
+    with torch.inference_mode():
+        runs = {
+            name: lambda way=way: projected_after(way, memory.values, locations, weights, matrix)
+            for name, way in ways.items()
+        }
+        runs["MSDA, projected first"] = lambda: msda(memory.values, locations, weights, matrix)
+        forward = times_ms(runs, rounds)
+    memory, locations, weights = inputs(batch, 68)
+    leaves = [x.requires_grad_() for x in (memory.values, locations, weights)]
+
+    def step(way: Callable) -> None:
+        projected_after(way, *leaves, matrix).square().mean().backward()
+        for leaf in leaves:
+            leaf.grad = None
+
+    runs = {name: lambda way=way: step(way) for name, way in ways.items() if way is not replicated}
+    both = times_ms(runs, rounds)
+    return "\n".join(
+        [
+            table(f"EMSDA forward, batch {batch}, 17 queries", forward, "bags (ours)"),
+            table(f"EMSDA forward + backward, batch {batch}, 68 queries", both, "bags (ours)"),
+        ]
+    )
