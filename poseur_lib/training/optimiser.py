@@ -48,7 +48,7 @@ def optimiser_and_schedule(
         groups,
         betas=config.betas,
         weight_decay=config.weight_decay,
-        fused=config.gradient_clip is None,  # a seventh of the time on the CPU; Lightning's clipping forbids it under AMP
+        fused=config.gradient_clip is None,  # much faster on the CPU; under AMP, Lightning cannot clip with it
     )
 
     def factor(step: int) -> float:
