@@ -10,6 +10,8 @@ from pathlib import Path
 
 from poseur_lib.study.lifetime import die_with_parent
 
+KERNEL_START_SECONDS = 300  # a busy machine, a slow network disk
+
 
 def main(job_file: str) -> int:
     """Execute the job; the last line of standard error says why it failed."""
@@ -26,6 +28,7 @@ def main(job_file: str) -> int:
             cwd=job["folder"],
             progress_bar=False,
             kernel_name="python3",
+            start_timeout=KERNEL_START_SECONDS,
         )
     except PapermillExecutionError as error:
         print("\n".join(error.traceback), file=sys.stderr)

@@ -133,7 +133,7 @@ def test_a_run_is_claimed_once(run_folder):
 
 
 def _await(path: Path, then: Path) -> str:
-    for _ in range(600):
+    for _ in range(2400):
         if path.exists() and then.exists():
             return path.read_text()
         time.sleep(0.1)
@@ -141,7 +141,7 @@ def _await(path: Path, then: Path) -> str:
 
 
 def _await_death(pid: int) -> None:
-    for _ in range(300):
+    for _ in range(1200):
         status = Path(f"/proc/{pid}/status")
         if not status.exists() or "State:\tZ" in status.read_text():
             return
