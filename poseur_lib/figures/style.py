@@ -14,7 +14,7 @@ STYLE_FILE = Path(__file__).with_name("poseur.mplstyle")
 
 # seaborn's `colorblind` palette; a backbone has its colour everywhere.
 COLORBLIND = ("#0173B2", "#DE8F05", "#029E73", "#D55E00", "#CC78BC", "#CA9161", "#FBAFE4", "#949494")
-BACKBONE_COLOURS = {"resnet50": COLORBLIND[0], "narrow16": COLORBLIND[2]}
+BACKBONE_COLOURS = {"resnet50": COLORBLIND[0], "narrow24": COLORBLIND[2]}
 METHOD_MARKERS = {"poseur": "o"}
 GREY = "#777777"
 

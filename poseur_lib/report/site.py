@@ -11,6 +11,8 @@ import jinja2
 from markupsafe import Markup
 
 from poseur_lib.errors import UserError
+from poseur_lib.figures.learning import learning_figure
+from poseur_lib.figures.style import as_html
 from poseur_lib.figures.tables import claims_table, provenance_table, result_table, show_table
 from poseur_lib.report.blocks import code_colours, notebook_blocks, notebook_title
 from poseur_lib.study.atomic import write_atomically
@@ -24,6 +26,7 @@ from poseur_lib.study.tables import TABLES
 SMOKE_STAMP = "smoke: proves the plumbing, is no evidence"
 TEMPLATES = Path(__file__).with_name("templates")
 INDEX = "index.html"
+LEARNING_FIGURE = "learning_curves.png"
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ class Site:
             self._navigation(),
             profile=self.profile.name,
             what=_what(used),
+            learning=self._learning(records),
             tables=[self._entry(table) for table in self.tables],
             runs=self._runs(records),
             missing=missing,
@@ -118,6 +122,15 @@ class Site:
             provenance=provenance_table({run_id: record.provenance for run_id, record in records.items()}).data,
         )
         return self.folder / INDEX
+
+    def _learning(self, records: dict[str, Record]) -> str:
+        """The learning curves for the page; the picture also lies beside it."""
+        learned = learning_figure(records)
+        if learned is None:
+            return ""
+        learned.figure.savefig(self.folder / LEARNING_FIGURE, metadata={"Software": None}, dpi=144)
+        alt = "Learning curves: AP and mean OKS over minutes of training."
+        return as_html(learned.figure, alt, learned.caption).data
 
     def _entry(self, table: Table) -> TableEntry:
         content = (self.store.table_folder(table.number) / RESULT_FILE).read_text()
