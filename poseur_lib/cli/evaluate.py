@@ -7,11 +7,15 @@ import typer
 
 
 def evaluate(
-    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="A model.pt of this project.")],
+    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="A model.pt of this project, or a released one.")],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Data set in COCO's layout.")],
     boxes: Annotated[
         str, typer.Option(metavar="KIND|FILE", help="ground_truth, detector (the data set's), or a COCO results file.")
     ] = "ground_truth",
+    input_size: Annotated[
+        str, typer.Option(metavar="HxW", help="Of a released checkpoint that does not tell it, such as 256x192.")
+    ] = "",
+    flip_fusion: Annotated[str, typer.Option(help="mean, type1 or type2; default: as configured.")] = "",
     split: Annotated[str, typer.Option(help="train or val; default: as configured.")] = "",
     flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Flip test; default: as configured.")] = None,
     keypoint_score: Annotated[str, typer.Option(help="rle or laplace (Eq. 8); default: as configured.")] = "",
@@ -22,6 +26,7 @@ def evaluate(
     workers: Annotated[int, typer.Option(min=0, help="Processes that read and crop.")] = 0,
 ) -> None:
     """Print the AP and AR of a checkpoint, in points, with what they depend on."""
+    from poseur_lib.cli.convert import parse_size
     from poseur_lib.cli.errors import require_known
     from poseur_lib.evaluation.judge import judge, load_for_judging
     from poseur_lib.training.runtime import DEVICES, PRECISIONS, Runtime
@@ -29,7 +34,8 @@ def evaluate(
     require_known("device", [device], DEVICES)
     require_known("precision", [precision], PRECISIONS)
     asked = {"evaluation.split": split, "evaluation.flip_test": flip, "evaluation.instance_score": instance_score,
-             "model.head.keypoint_score": keypoint_score}  # fmt: skip
+             "model.head.keypoint_score": keypoint_score, "model.head.flip_fusion": flip_fusion,
+             "data.input_size": parse_size("--input-size", input_size)}  # fmt: skip
     changes = {name: value for name, value in asked.items() if value not in ("", None)}
     model, config = load_for_judging(checkpoint, changes)
     runtime = Runtime(data=data, device=device, precision=precision, loader_workers=workers)

@@ -13,9 +13,8 @@ from poseur_lib.evaluation.metrics import PoseMetrics, evaluate_coco, to_coco_re
 from poseur_lib.evaluation.nms import keep_people
 from poseur_lib.inference import predict_people
 from poseur_lib.keypoints import keypoint_set
-from poseur_lib.models.build import build_model
-from poseur_lib.models.checkpoint import load_model
 from poseur_lib.models.contract import PoseModel
+from poseur_lib.released.load import load_with_changes
 from poseur_lib.scoring.instance import instance_scores
 from poseur_lib.training.runtime import Runtime
 
@@ -39,7 +38,8 @@ class Judgement:
         height, width = self.config.data.input_size
         lines = [
             f"{self.num_boxes} boxes ({self.boxes}) on {self.num_images} images of the {evaluation.split} split; "
-            f"input {height}x{width}, flip test {'on' if evaluation.flip_test else 'off'} ({head.flip_fusion}), "
+            f"input {height}x{width}, RGB by ImageNet's mean and deviation, "
+            f"flip test {'on' if evaluation.flip_test else 'off'} ({head.flip_fusion}), "
             f"keypoint score {head.keypoint_score}, instance score {evaluation.instance_score}, "
             f"OKS-NMS {evaluation.oks_nms_threshold}"
         ]
@@ -53,19 +53,16 @@ class Judgement:
 
 
 def load_for_judging(checkpoint: Path, changes: dict[str, Any]) -> tuple[PoseModel, ExperimentConfig]:
-    """A trained model with changes to how it scores and is evaluated (`evaluation.*`, `model.head.keypoint_score`).
+    """A model of this project or of the released code, with changes to how it scores and is evaluated.
+
+    The changes go by dotted path: `evaluation.*`, `model.head.keypoint_score`, and `data.input_size` where a released
+    checkpoint does not tell it.
 
     Raises:
         UserError: the checkpoint cannot be used.
         pydantic.ValidationError: a change names no knob, or has a wrong value.
     """
-    model, trained = load_model(checkpoint)
-    config = trained.with_changes(**changes)
-    if config.model == trained.model:
-        return model, config
-    changed = build_model(config)
-    changed.load_state_dict(model.state_dict())
-    return changed.eval(), config
+    return load_with_changes(checkpoint, changes)
 
 
 def judge(model: PoseModel, config: ExperimentConfig, runtime: Runtime, boxes: str) -> Judgement:
@@ -73,8 +70,14 @@ def judge(model: PoseModel, config: ExperimentConfig, runtime: Runtime, boxes: s
 
     Args:
         boxes: "ground_truth", "detector" (the data set's own file), or a file in COCO's results format.
+
+    Raises:
+        UserError: the data set or the boxes cannot be used, or the keypoint set has no OKS.
     """
-    people = CocoPeople(runtime.data, config.evaluation.split, keypoint_set(config.data.keypoint_set))
+    keypoints = keypoint_set(config.data.keypoint_set)
+    if not keypoints.oks_sigmas:
+        raise UserError(f"keypoint set {keypoints.name!r} defines no OKS, so there is no AP")
+    people = CocoPeople(runtime.data, config.evaluation.split, keypoints)
     judged = _boxes(people, boxes)
     predictions = predict_people(model, judged, config, runtime)
     scores = instance_scores(predictions.bbox_scores, predictions.keypoint_scores, config.evaluation.instance_score)

@@ -3,6 +3,7 @@
 import os
 import pickle
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,11 @@ def load_model(path: Path) -> tuple[PoseModel, ExperimentConfig]:
     Raises:
         UserError: the file is missing, cut off, or not a model of this version of the project.
     """
-    content = read_weights(path)
+    return restored(read_weights(path), path)
+
+
+def restored(content: Mapping[str, Any], path: Path | str) -> tuple[PoseModel, ExperimentConfig]:
+    """The model of a content of `read_weights`; `path` is what errors call it."""
     try:
         config = ExperimentConfig.model_validate_json(content["config"])
     except ValidationError as error:
@@ -41,13 +46,19 @@ def load_model(path: Path) -> tuple[PoseModel, ExperimentConfig]:
         raise UserError(
             f"{path} holds no model that this version can build: {'.'.join(map(str, first['loc']))}: {first['msg']}"
         ) from None
-    trained = config if config.pretext is not None else config.with_changes(**{"model.backbone.weights": "none"})
-    model = build_model(trained)
+    model = build_without_download(config)
     try:
         model.load_state_dict(content["state_dict"])
     except RuntimeError as error:
         raise UserError(f"{path}: weights and configuration do not fit: {_first_line(error)}") from None
     return model.eval(), config
+
+
+def build_without_download(config: ExperimentConfig) -> PoseModel:
+    """The model of a configuration whose weights are loaded afterwards: ImageNet's are not fetched."""
+    if config.model.backbone.weights == "imagenet":
+        config = config.with_changes(**{"model.backbone.weights": "none"})
+    return build_model(config)
 
 
 def read_weights(path: Path) -> dict[str, Any]:
@@ -56,18 +67,30 @@ def read_weights(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, cut off, or not of this project.
     """
+    content = read_file(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"{path} is not a checkpoint of this project (format {FORMAT!r})")
+    return content
+
+
+def read_file(path: Path) -> Any:
+    """What torch.save wrote, of whatever project. Nothing in it is executed.
+
+    Raises:
+        UserError: the file is missing or cut off, or holds more than tensors and plain values.
+    """
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint")
     try:
         with warnings.catch_warnings(action="ignore"):  # torch's guesses about foreign bytes
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise UserError(f"{path} is no checkpoint, or holds more than weights, which could run code") from None
+        raise UserError(
+            f"{path} is no checkpoint, or holds more than weights, which could run code; if you trust it, keep its"
+            " weights alone: torch.save({'state_dict': torch.load(FILE, weights_only=False)['state_dict']}, NEW)"
+        ) from None
     except Exception as error:  # bytes that are no archive make the unpickler raise anything
         raise UserError(f"{path} is cut off or cannot be read: {_first_line(error)}") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UserError(f"{path} is not a checkpoint of this project (format {FORMAT!r})")
-    return content
 
 
 def _first_line(error: Exception) -> str:

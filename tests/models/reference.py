@@ -9,10 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from poseur_lib.config import ExperimentConfig
-from poseur_lib.models.build import build_model
 from poseur_lib.models.contract import PoseModel
-from poseur_lib.released.keys import rename_released
+from poseur_lib.released.load import OPTIONAL, load_with_changes
 
 RES50 = "coco__poseur_res50_coco_256x192"
 
@@ -33,9 +31,9 @@ class Reference:
         """Recorded inference."""
         return self.arrays(f"outputs/{self.name}.npz")
 
-    def manifest(self) -> list[tuple[str, list[int]]]:
-        """[name, shape] of the released state_dict."""
-        return json.loads((self.root / "manifests" / f"{self.name}.json").read_text())["state_dict"]
+    def manifest(self) -> dict:
+        """What is recorded of the released model: "state_dict" as [name, shape], "params", "input", maps' shapes."""
+        return json.loads((self.root / "manifests" / f"{self.name}.json").read_text())
 
     def fill(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """The deterministic tensor of that name."""
@@ -44,15 +42,11 @@ class Reference:
         spec.loader.exec_module(module)
         return torch.from_numpy(module.fill(name, shape))
 
+    def state(self) -> dict[str, Tensor]:
+        """The released state_dict with filled weights, without the buffers that are left as constructed."""
+        return {k: self.fill(k, tuple(s)) for k, s in self.manifest()["state_dict"] if not k.endswith(OPTIONAL)}
+
     def model(self, **changes) -> PoseModel:
         """Our model with the filled weights under the released names; every name and shape must fit."""
-        config = ExperimentConfig().with_changes(
-            **{"model.backbone.weights": "none", "model.head.decoder_layers": 6, **changes}
-        )
-        model = build_model(config).eval()
-        skipped = ("num_batches_tracked", "_flow.mask")
-        filled = {k: self.fill(k, tuple(s)) for k, s in self.manifest() if not k.endswith(skipped)}
-        result = model.load_state_dict(rename_released(filled), strict=False)
-        assert not result.unexpected_keys
-        assert all(key.endswith(("num_batches_tracked", "flow.mask")) for key in result.missing_keys)
-        return model
+        size = list(self.manifest()["input"][2:])
+        return load_with_changes(self.state(), {"data.input_size": size, **changes})[0]

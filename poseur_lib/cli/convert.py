@@ -1,0 +1,71 @@
+"""`poseur convert`: checkpoints of the released code in our format, and back."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from poseur_lib.errors import UserError
+
+FORMATS = ("ours", "released")
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A checkpoint of the released code, or ours.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="File to write; one that is there is kept.")],
+    to: Annotated[str, typer.Option(help="ours or released.")] = "ours",
+    input_size: Annotated[
+        str, typer.Option(metavar="HxW", help="Where the weights were released for several sizes, such as 384x288.")
+    ] = "",
+    keypoint_set: Annotated[str, typer.Option(help="Default: the known set of as many keypoints.")] = "",
+    flip_fusion: Annotated[str, typer.Option(help="mean (released default), type1 or type2.")] = "",
+    keypoint_score: Annotated[str, typer.Option(help="rle (released default) or laplace.")] = "",
+    instance_score: Annotated[str, typer.Option(help="released (default), paper, classic or box.")] = "",
+) -> None:
+    """Write a checkpoint of the released code in our format, or ours in the released code's.
+
+    What the weights do not tell is an option; the whole configuration is printed.
+    """
+    from poseur_lib.cli.errors import require_known
+    from poseur_lib.models.checkpoint import save_weights
+    from poseur_lib.released.convert import save_released
+    from poseur_lib.released.load import load_released
+
+    require_known("format", [to], FORMATS)
+    if target.exists():
+        raise UserError(f"{target} exists already")
+    size = parse_size("--input-size", input_size)
+    model, config = load_released(
+        source,
+        input_size=tuple(size) if size else None,
+        keypoint_set=keypoint_set or None,
+        flip_fusion=flip_fusion or None,
+        keypoint_score=keypoint_score or None,
+        instance_score=instance_score or None,
+    )
+    if to == "ours":
+        save_weights(target, model, config)
+    else:
+        save_released(target, model, config)
+    head, (height, width) = config.model.head, config.data.input_size
+    typer.echo(
+        f"{config.model.backbone.name}, {head.decoder_layers} decoder layers, {config.data.keypoint_set};"
+        f" input {height}x{width}, RGB by ImageNet's mean and deviation, flip fusion {head.flip_fusion},"
+        f" keypoint score {head.keypoint_score}, instance score {config.evaluation.instance_score}"
+    )
+    typer.echo(f"written: {target}")
+
+
+def parse_size(option: str, given: str) -> list[int] | None:
+    """`256x192` as [height, width]; nothing as None.
+
+    Raises:
+        UserError: it is no size.
+    """
+    if not given:
+        return None
+    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", given)
+    if not found:
+        raise UserError(f"{option} {given!r}: give height x width, such as 256x192")
+    return [int(found[1]), int(found[2])]
