@@ -1,11 +1,11 @@
 """`poseur convert`: checkpoints of the released code in our format, and back."""
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from poseur_lib.cli.data import parse_size
 from poseur_lib.errors import UserError
 
 FORMATS = ("ours", "released")
@@ -35,10 +35,9 @@ def convert(
     require_known("format", [to], FORMATS)
     if target.exists():
         raise UserError(f"{target} exists already")
-    size = parse_size("--input-size", input_size)
     model, config = load_released(
         source,
-        input_size=tuple(size) if size else None,
+        input_size=parse_size(input_size) if input_size else None,
         keypoint_set=keypoint_set or None,
         flip_fusion=flip_fusion or None,
         keypoint_score=keypoint_score or None,
@@ -55,17 +54,3 @@ def convert(
         f" keypoint score {head.keypoint_score}, instance score {config.evaluation.instance_score}"
     )
     typer.echo(f"written: {target}")
-
-
-def parse_size(option: str, given: str) -> list[int] | None:
-    """`256x192` as [height, width]; nothing as None.
-
-    Raises:
-        UserError: it is no size.
-    """
-    if not given:
-        return None
-    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", given)
-    if not found:
-        raise UserError(f"{option} {given!r}: give height x width, such as 256x192")
-    return [int(found[1]), int(found[2])]

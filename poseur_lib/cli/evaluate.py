@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from poseur_lib.cli.data import parse_size
+
 
 def evaluate(
     checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="A model.pt of this project, or a released one.")],
@@ -26,7 +28,6 @@ def evaluate(
     workers: Annotated[int, typer.Option(min=0, help="Processes that read and crop.")] = 0,
 ) -> None:
     """Print the AP and AR of a checkpoint, in points, with what they depend on."""
-    from poseur_lib.cli.convert import parse_size
     from poseur_lib.cli.errors import require_known
     from poseur_lib.evaluation.judge import judge, load_for_judging
     from poseur_lib.training.runtime import DEVICES, PRECISIONS, Runtime
@@ -35,7 +36,7 @@ def evaluate(
     require_known("precision", [precision], PRECISIONS)
     asked = {"evaluation.split": split, "evaluation.flip_test": flip, "evaluation.instance_score": instance_score,
              "model.head.keypoint_score": keypoint_score, "model.head.flip_fusion": flip_fusion,
-             "data.input_size": parse_size("--input-size", input_size)}  # fmt: skip
+             "data.input_size": list(parse_size(input_size)) if input_size else None}  # fmt: skip
     changes = {name: value for name, value in asked.items() if value not in ("", None)}
     model, config = load_for_judging(checkpoint, changes)
     runtime = Runtime(data=data, device=device, precision=precision, loader_workers=workers)

@@ -1,0 +1,74 @@
+"""`poseur convert`, and `poseur evaluate` of a released checkpoint."""
+
+import pytest
+import torch
+
+from poseur_lib.cli.main import main
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.models.build import build_model
+from poseur_lib.models.checkpoint import load_model
+from poseur_lib.released.convert import save_released
+
+SMALL = {
+    "model.backbone": {"kind": "mobilenetv2", "weights": "none"},
+    "model.head.embed_dims": 32,
+    "model.head.num_heads": 4,
+    "model.head.decoder_layers": 1,
+}
+
+
+@pytest.fixture
+def released(tmp_path):
+    """A checkpoint under the released names."""
+    config = ExperimentConfig().with_changes(**SMALL)
+    torch.manual_seed(0)
+    save_released(tmp_path / "released.pth", build_model(config).eval(), config)
+    return tmp_path / "released.pth"
+
+
+def run(capsys, *arguments):
+    code = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_there_and_back(released, tmp_path, capsys):
+    code, out, _ = run(capsys, "convert", released, tmp_path / "ours.pt", "--keypoint-score", "laplace")
+    assert code == 0
+    assert "mobilenetv2, 1 decoder layers, coco17; input 256x192" in out
+    assert "ImageNet's mean and deviation, flip fusion mean, keypoint score laplace, instance score released" in out
+    assert load_model(tmp_path / "ours.pt")[1].model.head.keypoint_score == "laplace"
+    assert run(capsys, "convert", tmp_path / "ours.pt", tmp_path / "back.pth", "--to", "released")[0] == 0
+    before, after = (torch.load(path)["state_dict"] for path in (released, tmp_path / "back.pth"))
+    assert before.keys() == after.keys() and all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--to", "theirs"], "unknown format 'theirs'"),
+        (["--input-size", "256"], "size '256'"),
+        (["--keypoint-set", "mpii16"], "16 keypoints"),
+        (["--flip-fusion", "type3"], "type3"),
+    ],
+)
+def test_one_line_errors(released, tmp_path, capsys, arguments, says):
+    code, _, err = run(capsys, "convert", released, tmp_path / "ours.pt", *arguments)
+    assert code == 1 and says in err and err.count("\n") == 1
+    assert not (tmp_path / "ours.pt").exists()
+
+
+def test_nothing_is_overwritten(released, capsys):
+    before = released.read_bytes()
+    code, _, err = run(capsys, "convert", released, released)
+    assert code == 1 and "exists already" in err and released.read_bytes() == before
+
+
+def test_a_released_checkpoint_is_evaluated(released, coco4, capsys):
+    code, out, err = run(
+        capsys, "evaluate", "--checkpoint", released, "--data", coco4, "--input-size", "64x48", "--flip",
+        "--flip-fusion", "type2",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "12 boxes (ground_truth) on 4 images" in out
+    assert "input 64x48, RGB by ImageNet's mean and deviation, flip test on (type2)" in out
