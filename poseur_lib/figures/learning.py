@@ -34,7 +34,8 @@ def learning_figure(records: Mapping[str, Record]) -> LearningFigure | None:
         for axis, metric, label in ((axes[0], "ap", "AP (OKS, × 100)"), (axes[1], "mean_oks", "mean OKS")):
             for record in runs:
                 _draw(axis, record, _pretext_seconds(record, records), metric)
-            axis.set(xlabel="minutes of training, pretraining included", title=label, ylim=(0, None))
+            axis.set(xlabel="minutes of training, pretraining included", title=label)
+            axis.set_ylim(0, 1.08 * max(getattr(row, metric) or 0 for record in runs for row in record.curve))
         _mark_pretext(axes, max(_pretext_seconds(record, records) for record in runs))
         figure.tight_layout()
     return LearningFigure(figure, _caption(runs))

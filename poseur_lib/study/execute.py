@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+from poseur_lib.study.atomic import write_atomically
 from poseur_lib.study.lifetime import die_with_parent
 
 KERNEL_START_SECONDS = 300  # a busy machine, a slow network disk
@@ -34,7 +35,18 @@ def main(job_file: str) -> int:
         print("\n".join(error.traceback), file=sys.stderr)
         print(f"{error.ename}: {' '.join(error.evalue.split())}", file=sys.stderr)
         return 1
+    forget_paths(Path(job["output"]))
     return 0
+
+
+def forget_paths(notebook: Path) -> None:
+    """Reduce the paths that papermill notes in an executed notebook to file names: a committed one has no machine's."""
+    content = json.loads(notebook.read_text())
+    noted = content["metadata"].get("papermill", {})
+    for key in ("input_path", "output_path"):
+        if noted.get(key):
+            noted[key] = Path(noted[key]).name
+    write_atomically(notebook, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 if __name__ == "__main__":
