@@ -1,0 +1,43 @@
+"""The numbers of the README's headline are those of the recorded runs."""
+
+import csv
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def rows(table: str) -> dict[str, dict[str, str]]:
+    path = ROOT / "runs" / "mini" / "tables" / table / "rows.csv"
+    return {row["row"]: row for row in csv.DictReader(path.open())}
+
+
+def claim(table: str, text: str) -> dict[str, str]:
+    path = ROOT / "runs" / "mini" / "tables" / table / "claims.csv"
+    (found,) = [row for row in csv.DictReader(path.open()) if text in row["claim"]]
+    return found
+
+
+def headline() -> str:
+    return " ".join(re.search(r"\*\*(.+?)\*\*", (ROOT / "README.md").read_text(), re.DOTALL)[1].split())
+
+
+def test_headline_scores_are_recorded():
+    text, scored = headline(), rows("1c")
+    ours = [f"{float(scored[key]['ap']):.1f}" for key in ("none", "RLE", "Laplace")]
+    paper = [scored[key]["paper_ap"][:4] for key in ("none", "RLE", "Laplace")]
+    assert f"{ours[0]} AP with the detector's score alone, {ours[1]} with RLE's score and {ours[2]} with Eq. 8" in text
+    assert f"(paper, on COCO: {', '.join(paper)})" in text
+    assert abs(float(claim("1c", "same-ar")["ours"])) <= 0.1
+
+
+def test_headline_effect_of_noise_is_recorded():
+    text, effect = headline(), claim("1b", "gain")
+    assert f"cost {-float(effect['ours']):.1f} AP here" in text
+    assert f"(95 % interval {float(effect['low']):.1f} to {float(effect['high']):.1f}, one seed" in text
+    assert f"worth +{float(effect['paper']):.1f} AP in the paper" in text
+
+
+def test_the_first_figure_is_there():
+    (figure,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    assert (ROOT / figure).read_bytes().startswith(b"\x89PNG")
