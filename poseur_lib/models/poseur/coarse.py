@@ -1,11 +1,11 @@
 """Coarse stage: global average pooling and an FC layer propose the keypoints (Sec. 3.1, 'Backbone')."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from poseur_lib.models.contract import LayerPrediction
+from poseur_lib.models.precision import without_autocast
 
 
 class CoarseStage(nn.Module):
@@ -25,7 +25,7 @@ class CoarseStage(nn.Module):
 
     def forward(self, feature: Float[Tensor, "B C H W"]) -> LayerPrediction:
         """Unbounded coordinates in [0, 1] of the crop, and sigma."""
-        with torch.autocast(feature.device.type, enabled=False):  # bfloat16 would round to whole pixels
+        with without_autocast(feature):  # bfloat16 would round to whole pixels
             pooled = feature.float().mean(dim=(2, 3))
             sigma = self.sigma(pooled).sigmoid()
             keypoints = self.coordinates(normalize(pooled, dim=1) if self.l2_normalised else pooled)
