@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from benchmarks.timing import table, times_ms
-from poseur_lib.models.poseur.emsda import corner_rows, sample_bags, sample_dense
 from poseur_lib.models.poseur.memory import Memory
+from poseur_lib.models.poseur.sampling import corner_rows, sample_bags, sample_dense
 
 HEADS, LEVELS, POINTS, CHANNELS = 8, 4, 4, 256
 SIZES = ((64, 48), (32, 24), (16, 12), (8, 6))

@@ -14,7 +14,7 @@ DECONVOLUTIONS = 3
 
 
 class NoNoise(Frozen):
-    """No noisy reference points: one clean group of K queries."""
+    """No noisy reference points (first row of Table 1b): one clean group of K queries."""
 
     kind: Literal["none"] = "none"
 
@@ -22,8 +22,9 @@ class NoNoise(Frozen):
 class ReleasedNoise(Frozen):
     """Noisy reference points as released (Sec. 3.1 does not give the numbers).
 
-    Beside the clean group stand `groups` noisy ones; `moved_points` x `groups` of all their points, drawn anew each
-    step and alike for the whole batch, move by N(0, variance) clipped to +-`clip`, and end inside `bounds`.
+    Beside the clean group stand `groups` noisy ones (1 in the released whole-body configurations); `moved_points` x
+    `groups` of all their points, drawn anew each step and alike for the whole batch, move by N(0, `variance`) clipped
+    to +-`clip`, and end inside `bounds`.
     """
 
     kind: Literal["released"] = "released"
@@ -41,7 +42,10 @@ class ReleasedNoise(Frozen):
 
 
 class PaperNoise(Frozen):
-    """Noisy reference points as Sec. 3.1 words it: a second set of queries at uniform random coordinates."""
+    """Noisy reference points as Sec. 3.1 words it: `groups` more sets of queries at uniform random coordinates.
+
+    The paper speaks of a second type of query and does not say how many there are; one set is its least reading.
+    """
 
     kind: Literal["paper"] = "paper"
     groups: Positive = 1
@@ -57,6 +61,8 @@ class RLELossConfig(Frozen):
         log_phi_count: how often log phi of a keypoint enters. Paper: 1 (Eq. 2). Released code: 2, by broadcasting.
         log_sigma_count: how often log sigma of a coordinate enters. Paper: 1. Released code: 2.
         flow_prior_mean: mean of the flow's Gaussian prior on both axes. Paper: 0. Released code: 0.5.
+        flow_layers: coupling layers of each of the two flows.
+        flow_hidden: width of their networks.
         decoder_weight: lambda of Eq. 4.
     """
 
@@ -73,19 +79,31 @@ class PoseurConfig(Frozen):
 
     Attributes:
         embed_dims: C, width of the queries and of every neck map.
+        num_heads: M of Eq. 1, and the heads of the self-attention.
+        num_points: S of Eq. 1, points that a head samples on each map.
+        ffn_dims: hidden width of a decoder layer's FFN.
+        dropout: share of zeros after the attentions and in the FFN.
+        norm_groups: of the neck's group norm.
         neck: "projection": a 1x1 convolution per backbone map. "deconvolution": three maps, each twice as fine as the
             one before, made of the backbone's last map (released code with ViT).
         feature_levels: backbone maps that the decoder attends to (Table 1d); all four with the deconvolution neck,
             which has its own levels.
         decoder_layers: N_d (Table 1e).
+        share_layers: one decoder layer with its output branches, passed N_d times (supp. Table 3).
         self_attention: attention between the queries (supp. Table 2).
+        cross_attention: "emsda": project what was sampled (Eq. 1); "msda": sample the projected maps (supp. Table 4).
+        initial_points: "coarse": the queries start at the FC proposal; "learned": at points learned with them, as in
+            Deformable DETR (Table 1a). There is then no coarse stage and no coarse term in the loss, and
+            `coarse_features`, `coarse_fc` and `query_content` have nothing to act on.
         noise: noisy reference points (Table 1b).
         coarse_features: what the coarse stage pools. Paper: the backbone's last map. Released code: the neck's.
         coarse_fc: "l2_normalised" divides W x by the norm of x (released code); "plain" is a linear layer.
         query_content: "released": LayerNorm(Linear([PE(coarse), PE(clipped coarse)])); "paper": PE(coarse).
         class_embedding: "positional": added in every attention (released code); "content": once (Sec. 3.1).
         output_branch: "released": refined point plus a second branch; "paper": the refined point alone.
-        keypoint_score: "rle": mean of 1 - sigma (released default); "laplace": Eq. 8.
+        loss: residual log-likelihood of both stages.
+        keypoint_score: "rle": mean of 1 - sigma (released default); "laplace": Eq. 8 (Table 1c). Its row without any
+            is `evaluation.instance_score` "box".
         score_radius: a of Eq. 8, a fraction of the crop side.
         flip_fusion: how two mirrored predictions merge: plain means, or the released types 1 and 2.
     """
@@ -100,7 +118,10 @@ class PoseurConfig(Frozen):
     neck: Literal["projection", "deconvolution"] = "projection"
     feature_levels: tuple[Level, ...] = ("res2", "res3", "res4", "res5")
     decoder_layers: Positive = 3
+    share_layers: bool = False
     self_attention: bool = True
+    cross_attention: Literal["emsda", "msda"] = "emsda"
+    initial_points: Literal["coarse", "learned"] = "coarse"
     noise: Noise = ReleasedNoise()
     coarse_features: Literal["neck", "backbone"] = "neck"
     coarse_fc: Literal["l2_normalised", "plain"] = "l2_normalised"

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from poseur_lib.models.poseur.emsda import EMSDA, corner_rows, sample_bags, sample_dense, sample_memory
+from poseur_lib.models.poseur.deformable import EMSDA
 from poseur_lib.models.poseur.memory import Memory
+from poseur_lib.models.poseur.sampling import corner_rows, sample_bags, sample_dense, sample_memory
 from tests.models.small import random_memory
 
 SIZES = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=4).map(tuple)

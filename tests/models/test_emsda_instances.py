@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from poseur_lib.models.poseur.emsda import EMSDA, sample_memory
+from poseur_lib.models.poseur.deformable import EMSDA
 from poseur_lib.models.poseur.memory import Memory
+from poseur_lib.models.poseur.sampling import sample_memory
 from tests.models.small import random_features, random_memory, small_head
 
 SIZES = ((8, 6), (4, 3), (1, 1))

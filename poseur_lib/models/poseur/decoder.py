@@ -1,15 +1,15 @@
-"""Query decoder: self-attention among keypoints, EMSDA to the image, iterative refinement (Sec. 3.1)."""
+"""Query decoder: self-attention among keypoints, attention to the image, iterative refinement (Sec. 3.1)."""
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from poseur_lib.config.model import PoseurConfig
 from poseur_lib.models.contract import LayerPrediction
-from poseur_lib.models.poseur.emsda import EMSDA
+from poseur_lib.models.poseur.deformable import EMSDA, MSDA
 from poseur_lib.models.poseur.encoder import Queries
 from poseur_lib.models.poseur.memory import Memory
+from poseur_lib.models.precision import without_autocast
 
 
 class SelfAttention(nn.Module):
@@ -45,7 +45,8 @@ class DecoderLayer(nn.Module):
         dims = config.embed_dims
         self.self_attention = SelfAttention(dims, config.num_heads, config.dropout) if config.self_attention else None
         self.self_norm = nn.LayerNorm(dims) if config.self_attention else None
-        self.cross_attention = EMSDA(dims, config.num_heads, config.num_levels, config.num_points)
+        attention = MSDA if config.cross_attention == "msda" else EMSDA
+        self.cross_attention = attention(dims, config.num_heads, config.num_levels, config.num_points)
         self.cross_norm = nn.LayerNorm(dims)
         self.ffn = nn.Sequential(
             nn.Linear(dims, config.ffn_dims),
@@ -97,7 +98,7 @@ class OutputBranches(nn.Module):
         self, content: Float[Tensor, "N G K C"], reference_points: Float[Tensor, "N G K 2"]
     ) -> tuple[LayerPrediction, Float[Tensor, "N G K 2"]]:
         """The layer's prediction (instances and groups flattened to one axis), and the next reference points."""
-        with torch.autocast(content.device.type, enabled=False):
+        with without_autocast(content):
             content = content.float()
             refined = (self.step(content) + inverse_sigmoid(reference_points)).sigmoid()
             keypoints = refined if self.correction is None else refined + self.correction(content)
@@ -106,12 +107,17 @@ class OutputBranches(nn.Module):
 
 
 class QueryDecoder(nn.Module):
-    """N_d layers; each refines the reference points that the next one samples around."""
+    """N_d layers; each refines the reference points that the next one samples around.
+
+    With `share_layers` (supp. Table 3) one layer and its output branches are passed N_d times.
+    """
 
     def __init__(self, config: PoseurConfig) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
-        self.branches = nn.ModuleList(OutputBranches(config) for _ in range(config.decoder_layers))
+        distinct = 1 if config.share_layers else config.decoder_layers
+        self.passes = config.decoder_layers // distinct
+        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(distinct))
+        self.branches = nn.ModuleList(OutputBranches(config) for _ in range(distinct))
         for branch in self.branches[1:]:  # the coordinate branches of all layers start from the same values
             branch.step.load_state_dict(self.branches[0].step.state_dict())
             if branch.correction is not None:
@@ -124,7 +130,7 @@ class QueryDecoder(nn.Module):
         memory: Memory,
         image_index: Int[Tensor, " N"] | None = None,
     ) -> tuple[LayerPrediction, ...]:
-        """One prediction per layer, each with N x G rows.
+        """One prediction per layer passed, each with N x G rows.
 
         Args:
             queries: of N instances, in G groups of K keypoints.
@@ -136,7 +142,7 @@ class QueryDecoder(nn.Module):
         """
         content, sampled_at, reference_points = queries.content, points, points.clamp(0, 1)
         predictions = []
-        for layer, branches in zip(self.layers, self.branches, strict=True):
+        for layer, branches in list(zip(self.layers, self.branches, strict=True)) * self.passes:
             content = layer(content, queries.positional, sampled_at, memory, image_index)
             prediction, reference_points = branches(content, reference_points)
             sampled_at = reference_points

@@ -13,16 +13,20 @@ from poseur_lib.models.contract import FeatureMaps, LayerPrediction, LossTerms, 
 from poseur_lib.models.flow import RealNVP
 from poseur_lib.models.poseur.coarse import CoarseStage
 from poseur_lib.models.poseur.decoder import QueryDecoder
-from poseur_lib.models.poseur.encoder import KeypointEncoder
+from poseur_lib.models.poseur.encoder import KeypointEncoder, LearnedQueries
 from poseur_lib.models.poseur.memory import MemoryEmbedding
 from poseur_lib.models.poseur.neck import build_neck
 from poseur_lib.models.poseur.noise import starting_points
+from poseur_lib.models.precision import without_autocast
 from poseur_lib.scoring.flip import fuse, unflip
 from poseur_lib.scoring.keypoint import laplace_scores, rle_scores
 
 
 class PoseurHead(PoseHead[PosePrediction]):
     """Direct regression with queries (Fig. 3).
+
+    Learned initial points (Table 1a) leave out the coarse stage with its flow and its loss: the caption tells the rows
+    apart by the use of the FC layer, and the paper does not say that the baseline kept it as an auxiliary task.
 
     Args:
         config: every knob; the defaults are the released code's.
@@ -33,29 +37,40 @@ class PoseurHead(PoseHead[PosePrediction]):
     def __init__(self, config: PoseurConfig, num_keypoints: int, channels: Sequence[int]) -> None:
         super().__init__()
         self.config = config
-        pooled = config.embed_dims if config.coarse_features == "neck" else channels[-1]
         self.neck = build_neck(config, channels)
         self.memory_embedding = MemoryEmbedding(len(config.feature_levels), config.embed_dims)
-        self.coarse_stage = CoarseStage(pooled, num_keypoints, config.coarse_fc == "l2_normalised")
-        self.keypoint_encoder = KeypointEncoder(config, num_keypoints)
+        self.coarse_stage = self.coarse_flow = None
+        if config.initial_points == "coarse":
+            pooled = config.embed_dims if config.coarse_features == "neck" else channels[-1]
+            self.coarse_stage = CoarseStage(pooled, num_keypoints, config.coarse_fc == "l2_normalised")
+            self.keypoint_encoder = KeypointEncoder(config, num_keypoints)
+        else:
+            self.keypoint_encoder = LearnedQueries(config, num_keypoints)
         self.decoder = QueryDecoder(config)
         flow = config.loss
-        self.coarse_flow = RealNVP(flow.flow_layers, flow.flow_hidden, flow.flow_prior_mean)
+        if self.coarse_stage is not None:
+            self.coarse_flow = RealNVP(flow.flow_layers, flow.flow_hidden, flow.flow_prior_mean)
         self.decoder_flow = RealNVP(flow.flow_layers, flow.flow_hidden, flow.flow_prior_mean)
 
     def stages(
         self, features: FeatureMaps, *, noisy: bool = False
-    ) -> tuple[LayerPrediction, tuple[LayerPrediction, ...]]:
+    ) -> tuple[LayerPrediction | None, tuple[LayerPrediction, ...]]:
         """The coarse proposal of each image, and the prediction of every decoder layer (B x G rows, group by group).
+
+        There is no proposal where the initial points are learned.
 
         Args:
             features: the backbone's maps of B images, one person each.
             noisy: add the noisy query groups of training.
         """
         maps = self.neck(features)
-        coarse = self.coarse_stage(maps[-1] if self.config.coarse_features == "neck" else features[-1])
+        if self.coarse_stage is None:
+            coarse, start = None, self.keypoint_encoder.points().expand(len(maps[0]), -1, -1)
+        else:
+            coarse = self.coarse_stage(maps[-1] if self.config.coarse_features == "neck" else features[-1])
+            start = coarse.keypoints.detach()
         memory = self.memory_embedding(maps)
-        points = starting_points(self.config.noise if noisy else NoNoise(), coarse.keypoints.detach())
+        points = starting_points(self.config.noise if noisy else NoNoise(), start)
         return coarse, self.decoder(self.keypoint_encoder(points), points, memory)
 
     def forward(self, features: FeatureMaps) -> PosePrediction:
@@ -76,16 +91,19 @@ class PoseurHead(PoseHead[PosePrediction]):
         return self.loss_of(coarse, layers, targets)
 
     def loss_of(
-        self, coarse: LayerPrediction, layers: tuple[LayerPrediction, ...], targets: PoseTargets
+        self, coarse: LayerPrediction | None, layers: tuple[LayerPrediction, ...], targets: PoseTargets
     ) -> LossTerms:
-        """The loss of given predictions; layers have G rows per target row."""
+        """The loss of given predictions; layers have G rows per target row. Without `coarse`, it has no term."""
         weight = targets.inside.float()
         groups = layers[0].keypoints.shape[0] // weight.shape[0]
         many_weight, many_target = (x.repeat_interleave(groups, dim=0) for x in (weight, targets.keypoints))
-        coarse_term = self._likelihood((coarse,), targets.keypoints, weight, self.coarse_flow)
-        layer_terms = self._likelihood(layers, many_target, many_weight, self.decoder_flow)
-        terms = torch.cat([coarse_term, self.config.loss.decoder_weight * layer_terms])
-        names = ("coarse", *(f"layer_{number}" for number in range(len(layers))))
+        terms = self.config.loss.decoder_weight * self._likelihood(
+            layers, many_target, many_weight, self.decoder_flow
+        )
+        names = tuple(f"layer_{number}" for number in range(len(layers)))
+        if coarse is not None:
+            coarse_term = self._likelihood((coarse,), targets.keypoints, weight, self.coarse_flow)
+            terms, names = torch.cat([coarse_term, terms]), ("coarse", *names)
         return LossTerms(terms.sum(), dict(zip(names, terms, strict=True)))
 
     def merge_flipped(
@@ -106,8 +124,11 @@ class PoseurHead(PoseHead[PosePrediction]):
         return outputs
 
     def slow_parameters(self) -> Sequence[nn.Parameter]:
-        """The sampling offsets' projections (Sec. 4.1)."""
-        return [p for layer in self.decoder.layers for p in layer.cross_attention.sampling_offsets.parameters()]
+        """The linear layers of the sampling offsets and, where they are learned, of the reference points (Sec. 4.1)."""
+        linear = [layer.cross_attention.sampling_offsets for layer in self.decoder.layers]
+        if isinstance(self.keypoint_encoder, LearnedQueries):
+            linear.append(self.keypoint_encoder.reference_points)
+        return [parameter for one in linear for parameter in one.parameters()]
 
     def _scores(self, sigma: Float[Tensor, "N K 2"]) -> Float[Tensor, "N K"]:
         if self.config.keypoint_score == "laplace":
@@ -117,7 +138,7 @@ class PoseurHead(PoseHead[PosePrediction]):
     def _likelihood(
         self, stages: Sequence[LayerPrediction], target: Tensor, weight: Tensor, flow: RealNVP
     ) -> Float[Tensor, " S"]:
-        with torch.autocast(target.device.type, enabled=False):
+        with without_autocast(target):
             return residual_log_likelihood(
                 torch.stack([stage.keypoints.float() for stage in stages]),
                 torch.stack([stage.sigma.float() for stage in stages]),

@@ -1,17 +1,16 @@
-"""Efficient multi-scale deformable attention (EMSDA, Eq. 1).
+"""Weighted bilinear sampling of feature pyramids: the inner double sum of Eq. 1.
 
 Every head of every query is a weighted sum of L levels x S points x 4 corners rows of the flattened maps; that is what
 `embedding_bag` computes, so no sampled feature is ever stored and one map serves all heads and all instances of an
-image. The linear layer W^v is applied to the sums only: sampling commutes with it, which is the point of EMSDA.
+image.
 """
 
 import functools
 import itertools
-import math
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from poseur_lib.models.poseur.memory import Memory
@@ -115,76 +114,3 @@ def level_geometry(sizes: tuple[tuple[int, int], ...], device: torch.device) -> 
     columns = ([w for _, w in sizes], [h for h, _ in sizes], list(starts))
     with torch.inference_mode(False):  # the first call may be a prediction's, the next one a training step's
         return tuple(torch.tensor(column, dtype=torch.float32, device=device)[:, None] for column in columns)
-
-
-class EMSDA(nn.Module):
-    """Cross-attention of keypoint queries to multi-scale feature maps (Eq. 1).
-
-    Args:
-        embed_dims: C.
-        num_heads, num_levels, num_points: M, L, S.
-    """
-
-    def __init__(self, embed_dims: int, num_heads: int, num_levels: int, num_points: int) -> None:
-        super().__init__()
-        self.num_heads, self.num_levels, self.num_points = num_heads, num_levels, num_points
-        samples = num_heads * num_levels * num_points
-        self.sampling_offsets = nn.Linear(embed_dims, samples * 2)
-        self.attention_weights = nn.Linear(embed_dims, samples)
-        self.value_proj_weight = nn.Parameter(torch.empty(num_heads * embed_dims, embed_dims // num_heads))
-        self.value_proj_bias = nn.Parameter(torch.empty(num_heads, embed_dims // num_heads))
-        self.output_proj = nn.Linear(embed_dims, embed_dims)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Xavier uniform for every matrix; the offsets' bias puts head m on the m-th ray of a ring, point s at s+1."""
-        for matrix in (self.sampling_offsets.weight, self.attention_weights.weight, self.output_proj.weight):
-            nn.init.xavier_uniform_(matrix)
-        nn.init.xavier_uniform_(self.value_proj_weight)
-        nn.init.xavier_uniform_(self.value_proj_bias)
-        nn.init.zeros_(self.attention_weights.bias)
-        nn.init.zeros_(self.output_proj.bias)
-        angle = torch.arange(self.num_heads) * (2 * math.pi / self.num_heads)
-        ray = torch.stack([angle.cos(), angle.sin()], dim=-1)
-        ray = ray / ray.abs().max(dim=-1, keepdim=True).values
-        reach = torch.arange(1, self.num_points + 1)
-        ring = ray[:, None, None] * reach[None, None, :, None]
-        with torch.no_grad():
-            self.sampling_offsets.bias.copy_(ring.expand(-1, self.num_levels, -1, -1).flatten())
-
-    def sampling(
-        self,
-        query: Float[Tensor, "N Q C"],
-        reference_points: Float[Tensor, "N Q 2"],
-        sizes: tuple[tuple[int, int], ...],
-    ) -> tuple[Float[Tensor, "N Q M L S 2"], Float[Tensor, "N Q M L S"]]:
-        """Sampling locations in [0, 1] of each level's map, and attention weights that sum to 1 over levels and points.
-
-        An offset is counted in cells of its level.
-        """
-        shape = (*query.shape[:2], self.num_heads, self.num_levels, self.num_points)
-        width, height, _ = level_geometry(sizes, query.device)
-        x, y = self.sampling_offsets(query).float().view(*shape, 2).unbind(dim=-1)
-        reference_x, reference_y = reference_points.float()[:, :, None, None, None].unbind(dim=-1)
-        locations = torch.stack([reference_x + x / width, reference_y + y / height], dim=-1)
-        attention = self.attention_weights(query).view(*shape[:3], -1).softmax(dim=-1).view(shape)
-        return locations, attention
-
-    def forward(
-        self,
-        query: Float[Tensor, "N Q C"],
-        reference_points: Float[Tensor, "N Q 2"],
-        memory: Memory,
-        image_index: Int[Tensor, " N"] | None = None,
-    ) -> Float[Tensor, "N Q C"]:
-        """EMSDA(Q, p, x) of Eq. 1.
-
-        Args:
-            query: content plus positional query.
-            reference_points: (x, y) in [0, 1] of the image of `memory`.
-        """
-        locations, attention = self.sampling(query, reference_points, memory.sizes)
-        sums = sample_memory(memory, locations, attention, image_index)  # (N, Q, M, C)
-        projection = self.value_proj_weight.view(self.num_heads, -1, self.value_proj_weight.shape[1])
-        heads = torch.einsum("nqmc,mcd->nqmd", sums, projection.to(sums.dtype)) + self.value_proj_bias
-        return self.output_proj(heads.flatten(2))

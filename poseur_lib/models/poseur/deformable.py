@@ -1,0 +1,151 @@
+"""Multi-scale deformable attention: EMSDA (Eq. 1), and MSDA, which it is measured against (supp. Sec. 4).
+
+Both sample the same places with the same weights and have equally many parameters. MSDA applies the linear layer W^v to
+every cell of the maps and samples the result; EMSDA samples first and applies W^v to the sums only.
+"""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from poseur_lib.models.poseur.memory import Memory
+from poseur_lib.models.poseur.sampling import corner_rows, level_geometry, sample_bags, sample_memory
+
+
+class DeformableAttention(nn.Module, ABC):
+    """Where keypoint queries look, and how the heads are merged; subclasses say what a head sees there.
+
+    Args:
+        embed_dims: C.
+        num_heads, num_levels, num_points: M, L, S.
+    """
+
+    def __init__(self, embed_dims: int, num_heads: int, num_levels: int, num_points: int) -> None:
+        super().__init__()
+        self.num_heads, self.num_levels, self.num_points = num_heads, num_levels, num_points
+        samples = num_heads * num_levels * num_points
+        self.sampling_offsets = nn.Linear(embed_dims, samples * 2)
+        self.attention_weights = nn.Linear(embed_dims, samples)
+        self.output_proj = nn.Linear(embed_dims, embed_dims)
+        self._reset_parameters()
+
+    def _reset_parameters(self) -> None:
+        """Xavier uniform for every matrix; the offsets' bias puts head m on the m-th ray of a ring, point s at s+1."""
+        for matrix in (self.sampling_offsets.weight, self.attention_weights.weight, self.output_proj.weight):
+            nn.init.xavier_uniform_(matrix)
+        nn.init.zeros_(self.attention_weights.bias)
+        nn.init.zeros_(self.output_proj.bias)
+        angle = torch.arange(self.num_heads) * (2 * math.pi / self.num_heads)
+        ray = torch.stack([angle.cos(), angle.sin()], dim=-1)
+        ray = ray / ray.abs().max(dim=-1, keepdim=True).values
+        reach = torch.arange(1, self.num_points + 1)
+        ring = ray[:, None, None] * reach[None, None, :, None]
+        with torch.no_grad():
+            self.sampling_offsets.bias.copy_(ring.expand(-1, self.num_levels, -1, -1).flatten())
+
+    def sampling(
+        self,
+        query: Float[Tensor, "N Q C"],
+        reference_points: Float[Tensor, "N Q 2"],
+        sizes: tuple[tuple[int, int], ...],
+    ) -> tuple[Float[Tensor, "N Q M L S 2"], Float[Tensor, "N Q M L S"]]:
+        """Sampling locations in [0, 1] of each level's map, and attention weights that sum to 1 over levels and points.
+
+        An offset is counted in cells of its level.
+        """
+        shape = (*query.shape[:2], self.num_heads, self.num_levels, self.num_points)
+        width, height, _ = level_geometry(sizes, query.device)
+        x, y = self.sampling_offsets(query).float().view(*shape, 2).unbind(dim=-1)
+        reference_x, reference_y = reference_points.float()[:, :, None, None, None].unbind(dim=-1)
+        locations = torch.stack([reference_x + x / width, reference_y + y / height], dim=-1)
+        attention = self.attention_weights(query).view(*shape[:3], -1).softmax(dim=-1).view(shape)
+        return locations, attention
+
+    def forward(
+        self,
+        query: Float[Tensor, "N Q C"],
+        reference_points: Float[Tensor, "N Q 2"],
+        memory: Memory,
+        image_index: Int[Tensor, " N"] | None = None,
+    ) -> Float[Tensor, "N Q C"]:
+        """Eq. 1.
+
+        Args:
+            query: content plus positional query.
+            reference_points: (x, y) in [0, 1] of the image of `memory`.
+            image_index: the image of each of the N instances; None: one instance an image, in order.
+        """
+        locations, attention = self.sampling(query, reference_points, memory.sizes)
+        return self.output_proj(self.heads(locations, attention, memory, image_index).flatten(2))
+
+    @abstractmethod
+    def heads(
+        self,
+        locations: Float[Tensor, "N Q M L S 2"],
+        attention: Float[Tensor, "N Q M L S"],
+        memory: Memory,
+        image_index: Int[Tensor, " N"] | None,
+    ) -> Float[Tensor, "N Q M D"]:
+        """What each head sees; D = C / M channels."""
+
+
+class EMSDA(DeformableAttention):
+    """Efficient multi-scale deformable attention (Eq. 1): each head sums all C channels, then projects the sum to D.
+
+    Released code: the projection's bias, which Eq. 1 does not have, is added once after sampling; so it is here.
+    """
+
+    def __init__(self, embed_dims: int, num_heads: int, num_levels: int, num_points: int) -> None:
+        super().__init__(embed_dims, num_heads, num_levels, num_points)
+        self.value_proj_weight = nn.Parameter(torch.empty(num_heads * embed_dims, embed_dims // num_heads))
+        self.value_proj_bias = nn.Parameter(torch.empty(num_heads, embed_dims // num_heads))
+        nn.init.xavier_uniform_(self.value_proj_weight)
+        nn.init.xavier_uniform_(self.value_proj_bias)
+
+    def heads(
+        self,
+        locations: Float[Tensor, "N Q M L S 2"],
+        attention: Float[Tensor, "N Q M L S"],
+        memory: Memory,
+        image_index: Int[Tensor, " N"] | None,
+    ) -> Float[Tensor, "N Q M D"]:
+        """Weighted sums of the maps, each projected by its head's W^v."""
+        sums = sample_memory(memory, locations, attention, image_index)  # (N, Q, M, C)
+        projection = self.value_proj_weight.view(self.num_heads, -1, self.value_proj_weight.shape[1])
+        return torch.einsum("nqmc,mcd->nqmd", sums, projection.to(sums.dtype)) + self.value_proj_bias
+
+
+class MSDA(DeformableAttention):
+    """Multi-scale deformable attention of Deformable DETR: the whole pyramid is projected, in every layer.
+
+    Each head samples its own D of the C projected channels. As many parameters as EMSDA. With the same weights both
+    give the same where all samples lie on the maps; a sample beyond the border is zero here, without the bias.
+    """
+
+    def __init__(self, embed_dims: int, num_heads: int, num_levels: int, num_points: int) -> None:
+        super().__init__(embed_dims, num_heads, num_levels, num_points)
+        self.value_proj = nn.Linear(embed_dims, embed_dims)
+        nn.init.xavier_uniform_(self.value_proj.weight)
+        nn.init.zeros_(self.value_proj.bias)
+
+    def heads(
+        self,
+        locations: Float[Tensor, "N Q M L S 2"],
+        attention: Float[Tensor, "N Q M L S"],
+        memory: Memory,
+        image_index: Int[Tensor, " N"] | None,
+    ) -> Float[Tensor, "N Q M D"]:
+        """Weighted sums of each head's own channels: a cell's row is cut into M rows, one per head.
+
+        Raises:
+            ValueError: no `image_index`, and not as many instances as images.
+        """
+        if image_index is None and len(locations) != len(memory.values):
+            raise ValueError(f"{len(locations)} instances in {len(memory.values)} images need an image_index")
+        rows, shares = corner_rows(memory.sizes, locations, attention)
+        of_head = rows.flatten(3) * self.num_heads + torch.arange(self.num_heads, device=rows.device)[:, None]
+        values = self.value_proj(memory.values).unflatten(2, (self.num_heads, -1)).flatten(1, 2)  # (B, P M, D)
+        return sample_bags(values, of_head, shares.flatten(3).to(values.dtype), image_index)
