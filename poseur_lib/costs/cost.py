@@ -1,0 +1,78 @@
+"""The cost of a configuration."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.costs.everything import multiply_adds_by_part
+from poseur_lib.costs.hooks import hook_multiply_adds_by_part
+from poseur_lib.costs.parts import FLOWS, PREFIXES, PartCost, parameters_by_part
+from poseur_lib.costs.speed import Speed, measure
+from poseur_lib.models.checkpoint import build_without_download
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model costs for one image at inference, without flip test.
+
+    Attributes:
+        input_size: (height, width) of the crop in pixels.
+        parts: in the order of the data; those that the model does not have are absent.
+        speed: time and memory, where they were measured.
+    """
+
+    input_size: tuple[int, int]
+    parts: tuple[PartCost, ...]
+    speed: Speed | None = None
+
+    @property
+    def parameters(self) -> int:
+        """All, the flows included."""
+        return sum(part.parameters for part in self.parts)
+
+    @property
+    def parameters_without_flows(self) -> int:
+        """Those of the model that is deployed: the flows serve the loss alone."""
+        return sum(part.parameters for part in self.parts if part.name != FLOWS)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Everything counted."""
+        return sum(part.multiply_adds for part in self.parts)
+
+    @property
+    def hook_multiply_adds(self) -> int:
+        """By the hook convention, which the paper's numbers follow."""
+        return sum(part.hook_multiply_adds for part in self.parts)
+
+    def part(self, name: str) -> PartCost:
+        """One part; one that the model does not have costs nothing."""
+        return next((part for part in self.parts if part.name == name), PartCost(name, 0, 0, 0))
+
+
+def cost(config: ExperimentConfig, *, timed: bool = False, device: str = "cpu") -> Cost:
+    """The cost of the model of a configuration.
+
+    Counting needs no memory and no weights: the model is built without storage. With `timed`, it is built on `device`
+    with random weights, and measured there.
+
+    Raises:
+        UserError: the model cannot be built, such as for an input size that does not fit the backbone.
+    """
+    shape = (1, 3, *config.data.input_size)
+    with torch.device("meta"):
+        model = build_without_download(config).eval()
+    images = torch.empty(shape, device="meta")
+    parameters = parameters_by_part(model)
+    everything, hooks = multiply_adds_by_part(model, images), hook_multiply_adds_by_part(model, images)
+    parts = tuple(
+        PartCost(name, parameters[name], everything[name], hooks[name])
+        for name in dict.fromkeys(PREFIXES.values())
+        if parameters[name] or everything[name] or hooks[name]
+    )
+    counted = Cost(config.data.input_size, parts)
+    if not timed:
+        return counted
+    real = build_without_download(config).to(device)
+    return replace(counted, speed=measure(real, torch.randn(shape, device=device), len(real.flip_index)))
