@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from poseur_lib.config import PretextRunConfig
 from poseur_lib.study.notebook_job import Attempt, execute_notebook
 from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.store import NOTEBOOK_FILE, RunState, RunStore, claim, clear_failure, note_failure, release
@@ -36,6 +37,10 @@ class RunOptions:
         """Threads of a run's process: one where several runs share the machine, else torch's own choice."""
         return 1 if self.workers > 1 else 0
 
+    def limit(self, run: PlannedRun) -> int:
+        """The limit on a run's epochs; pretraining has none, because other runs start from its last weights."""
+        return 0 if isinstance(run.config, PretextRunConfig) else self.limit_epochs
+
 
 Report = Callable[[dict[str, RunState]], None]
 
@@ -54,12 +59,12 @@ def execute_plan(
         engine: default: `options.workers` threads.
     """
     states = {run.run_id: store.state(run.run_id) for run in runs}
-    waiting = [run for run in runs if not satisfied(run.run_id, store, options)]
+    waiting = [run for run in runs if not satisfied(run, store, options)]
     running: dict[Future[RunState], str] = {}
     with engine or ThreadPoolExecutor(options.workers) as executor:
         while waiting or running:
             for run in list(waiting):
-                if len(running) < options.workers and _decided(run, states, running, executor, store, options):
+                if len(running) < options.workers and _decided(run, waiting, states, running, executor, store, options):
                     waiting.remove(run)
             report(states)
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -68,11 +73,11 @@ def execute_plan(
     return states
 
 
-def satisfied(run_id: str, store: RunStore, options: RunOptions) -> bool:
+def satisfied(run: PlannedRun, store: RunStore, options: RunOptions) -> bool:
     """True if a run is done, or with a limit on epochs has been trained that far."""
-    state = store.recorded_state(run_id)
-    if state == RunState.PARTIAL and options.limit_epochs:
-        return store.partial(run_id).epochs >= options.limit_epochs
+    state, limit = store.recorded_state(run.run_id), options.limit(run)
+    if state == RunState.PARTIAL and limit:
+        return store.partial(run.run_id).epochs >= limit
     return state.done
 
 
@@ -103,7 +108,7 @@ def run_parameters(run: PlannedRun, options: RunOptions) -> dict[str, Any]:
         "data": options.data,
         "runs": options.runs,
         "run_id": run.run_id,
-        "limit_epochs": options.limit_epochs,
+        "limit_epochs": options.limit(run),
         "device": options.device,
         "precision": options.precision,
         "threads": options.threads,
@@ -113,21 +118,25 @@ def run_parameters(run: PlannedRun, options: RunOptions) -> dict[str, Any]:
 
 def _decided(
     run: PlannedRun,
+    waiting: Sequence[PlannedRun],
     states: dict[str, RunState],
     running: dict[Future[RunState], str],
     executor: Executor,
     store: RunStore,
     options: RunOptions,
 ) -> bool:
-    """Start `run` if its parents are there, give it up if one failed; False while one is still to come."""
-    parents = [states[parent] for parent in run.parents]
-    in_progress = [running_id for running_id in running.values() if running_id in run.parents]
-    failed = [parent for parent in run.parents if states[parent] == RunState.FAILED and parent not in in_progress]
-    if failed:
-        note_failure(store.path(run.run_id), f"not run: its parent {failed[0]} failed", None)
+    """Start `run` if its parents are there, give it up if one will never be; False while one is still to come."""
+    parents = {parent: states.get(parent) or store.state(parent) for parent in run.parents}
+    to_come = {one.run_id for one in waiting} | set(running.values())
+    missing = [parent for parent, state in parents.items() if not state.done]
+    lost = [parent for parent in missing if parent not in to_come]
+    if lost:
+        state = parents[lost[0]]
+        what = "failed" if state == RunState.FAILED else f"is {state.value}"
+        note_failure(store.path(run.run_id), f"not run: its parent {lost[0]} {what}", None)
         states[run.run_id] = RunState.FAILED
         return True
-    if in_progress or not all(state.done for state in parents):
+    if missing:
         return False
     states[run.run_id] = RunState.RUNNING
     running[executor.submit(execute_run, run, store, options)] = run.run_id
@@ -157,6 +166,6 @@ def _problem(run: PlannedRun, attempt: Attempt, store: RunStore, options: RunOpt
         reason = store.error(run.run_id) or "none was written"
         return f"every cell ran, but there is no valid record: {reason}"
     epochs = store.partial(run.run_id).epochs
-    if not options.limit_epochs or epochs < options.limit_epochs:
+    if not options.limit(run) or epochs < options.limit(run):
         return f"the record has {epochs} epochs only"
     return None

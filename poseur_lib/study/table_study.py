@@ -60,7 +60,7 @@ class TableStudy:
         """
         states = self.states()
         chosen = [run for run in self.plan if states[run.run_id] != RunState.FAILED]
-        if all(satisfied(run.run_id, self.store, self.options) for run in chosen):
+        if all(satisfied(run, self.store, self.options) for run in chosen):
             return states
         with PlanProgress(self.plan, self.store) as progress:
             return states | execute_plan(chosen, self.store, self.options, progress.show)

@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.study.plan import PlannedRun
-from poseur_lib.study.runner import RunOptions, execute_plan
+from poseur_lib.study.profiles import profile
+from poseur_lib.study.record import PARTIAL_FOLDER, write_record
+from poseur_lib.study.runner import RunOptions, execute_plan, run_parameters
 from poseur_lib.study.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunState, RunStore, claim, release
 from tests.study.fake_notebook import make_project, planned
+from tests.study.fakes import make_record
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BATCH = """
@@ -107,6 +110,24 @@ def test_a_limited_run_is_partial_goes_on_later_and_once_finished_is_not_touched
     assert content(store.folder) == before
     (store.path(GOOD.run_id) / "model.pt").unlink()
     assert execute(store, GOOD) == {GOOD.run_id: RunState.RECORD_ONLY}
+
+
+def test_a_run_whose_parent_will_never_be_there_is_given_up(store):
+    partial, absent = replace(planned(7), parents=(GOOD.run_id,)), replace(planned(8), parents=("elsewhere",))
+    record = make_record(GOOD.config, epochs=1)
+    write_record(store.path(GOOD.run_id) / PARTIAL_FOLDER, record, {})
+    states = execute(store, GOOD, partial, absent, limit_epochs=1)
+    assert states[partial.run_id] == states[absent.run_id] == RunState.FAILED
+    assert store.error(partial.run_id) == f"not run: its parent {GOOD.run_id} is partial"
+    assert store.error(absent.run_id) == "not run: its parent elsewhere is absent"
+
+
+def test_a_limit_on_epochs_leaves_the_pretraining_whole():
+    experiment = profile("smoke").experiment(0)
+    pretraining = replace(GOOD, config=experiment.pretext_run)
+    options = RunOptions("smoke", limit_epochs=1)
+    assert run_parameters(pretraining, options)["limit_epochs"] == 0
+    assert run_parameters(GOOD, options)["limit_epochs"] == 1
 
 
 def test_a_killed_batch_leaves_no_process_and_its_run_resumes(store):
