@@ -138,6 +138,8 @@ def _annotation_problem(entry: dict[str, Any], image_ids: set[int], num_keypoint
         return "keypoints must be finite numbers"
     if not set(keypoints[2::3]) <= {0, 1, 2}:
         return f"visibility must be 0, 1 or 2, got {sorted(set(keypoints[2::3]) - {0, 1, 2})[0]!r}"
+    if not isinstance(entry.get("num_keypoints", 0), int):
+        return f"num_keypoints must be an integer, got {entry['num_keypoints']!r}"
     return None
 
 

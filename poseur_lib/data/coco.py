@@ -127,7 +127,7 @@ class CocoPeople:
                 bbox_score=float(entry["score"]),
             )
             for entry in entries
-            if entry.get("category_id", 1) == 1
+            if entry.get("category_id", self.category_id) == self.category_id
             and entry["score"] >= min_score
             and entry["image_id"] in self.coco.imgs
             and min(entry["bbox"][2:]) > 0

@@ -62,5 +62,5 @@ def match(people: CocoPeople, of: Scored, config: ExperimentConfig) -> COCOeval:
     """pycocotools' matching of scored predictions after OKS-NMS, not yet accumulated."""
     sigmas = people.keypoints.oks_sigmas
     kept = keep_people(of.predictions, of.instance_scores, sigmas, config.evaluation.oks_nms_threshold)
-    results = to_coco_results(of.predictions, of.instance_scores, kept)
+    results = to_coco_results(of.predictions, of.instance_scores, kept, people.category_id)
     return coco_evaluation(people.coco, results, people.keypoints)

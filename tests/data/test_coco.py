@@ -102,6 +102,7 @@ BAD_ENTRIES = [
     (spoil(keypoints=[1, 2, 5] + [0] * 48), "annotation 12: visibility must be 0, 1 or 2, got 5"),
     (spoil(bbox=[1, 2, 3]), r"annotation 12: bbox must be 4 numbers, got \[1, 2, 3\]"),
     (spoil(bbox=[1, 2, 3, float("inf")]), "annotation 12: bbox must be finite"),
+    (spoil(num_keypoints="17"), "annotation 12: num_keypoints must be an integer, got '17'"),
     (spoil(image_id=8), "annotation 12: image_id 8 is not among the images"),
     (spoil(area=None), "annotation 12: area must be finite, got None"),
     (spoil(id=11), "annotation 11: a second annotation has this id"),
@@ -138,6 +139,16 @@ def test_broken_files_are_named(tmp_path):
     with pytest.raises(UserError, match=r"person_keypoints_val2017.json: no such file"):
         CocoPeople(root, "val", COCO_17)
     assert any("no such file" in problem for problem in check_dataset(root).problems)
+
+
+def test_the_person_category_may_have_any_number(tmp_path):
+    def renumber(dataset):
+        for entry in (*dataset["annotations"], *dataset["categories"]):
+            entry["category_id" if "bbox" in entry else "id"] = 5
+
+    found = [{**DETECTION, "category_id": 5}, DETECTION]
+    index = CocoPeople(write_dataset(tmp_path / "set", renumber, found), "val", COCO_17)
+    assert index.category_id == 5 and len(index.people()) == 2 and len(index.detections()) == 1
 
 
 DETECTION = {"image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}
