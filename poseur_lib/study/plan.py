@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.errors import UserError
 from poseur_lib.study.canonical import RunConfig, run_id
 from poseur_lib.study.declaration import Row, Table
 from poseur_lib.study.profiles import Profile
 
 TRAIN_NOTEBOOK = "train_variant.ipynb"
 PRETRAIN_NOTEBOOK = "pretrain_backbone.ipynb"
+FIXED = {"seed": "choose the seeds instead", "evaluation.split": "tables are judged on the val split"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,16 @@ def planned_pretext(
 def row_run(
     profile: Profile, table: Table, row: Row, seed: int, fingerprint: str, overrides: dict[str, Any]
 ) -> PlannedRun:
-    """The run behind a row: the profile, over it the study's overrides, the table's base, the row."""
+    """The run behind a row: the profile, over it the study's overrides, the table's base, the row.
+
+    Raises:
+        UserError: an override that would be overridden in turn, or that a table cannot follow.
+    """
+    for path in overrides:
+        if path in table.changes(row):
+            raise UserError(f"{path} cannot be overridden: row {row.label!r} of table {table.number} sets it")
+        if path in FIXED:
+            raise UserError(f"{path} cannot be overridden in a table: {FIXED[path]}")
     return planned_experiment(profile, {**overrides, **table.changes(row)}, seed, fingerprint)
 
 

@@ -71,3 +71,9 @@ def test_figures_are_those_of_the_paper(shared):
     assert f"{over_none} ({ablation.TABLE_1C_OURS.value} AP vs. {ablation.WITHOUT_KEYPOINT_SCORE.value} AP)" in text
     assert f"outperforms the RLE score [18] by {ablation.GAIN_OVER_RLE.value} AP" in text
     assert f"can improve the accuracy by {ablation.NOISE_GAIN.value} AP" in text
+
+
+@pytest.mark.parametrize("path", ["model.head.noise", "model.head.noise.kind", "seed", "evaluation.split"])
+def test_an_override_that_a_table_would_not_follow_is_refused(path):
+    with pytest.raises(UserError, match=f"{path} cannot be overridden"):
+        plan(profile("smoke"), TABLES[:1], (0,), "f" * 16, {path: "train"})
