@@ -1,5 +1,6 @@
 """`poseur data`: make a data set, and look at what one holds."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -53,7 +54,7 @@ def generate(
 
     given = {"train_images": train, "val_images": val, "image_size": image_size}
     settings = validated(PeopleSettings, {**given, "seed": seed, "hard": hard, "parts": parts})
-    write_people(folder, settings, workers=workers)
+    write_people(folder, settings, workers=workers or len(os.sched_getaffinity(0)))
     typer.echo(f"{folder}: {train} train and {val} val images of {size}, seed {seed}")
 
 

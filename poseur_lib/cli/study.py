@@ -84,8 +84,12 @@ def run(
     A finished run is never trained again, a killed one resumes from its checkpoint, and one that fails does not stop
     the others; the exit code is then not 0.
     """
+    from poseur_lib.cli.errors import require_known
     from poseur_lib.study.runner import RunOptions
+    from poseur_lib.training.runtime import DEVICES, PRECISIONS
 
+    require_known("device", [device], DEVICES)
+    require_known("precision", [precision], PRECISIONS)
     batch = _batch(profile, tables, seeds, data, runs, changes)
     options = RunOptions(profile, str(batch.data.root) if data else "", runs, device, precision, limit_epochs, workers)
     problems = batch.execute(options)

@@ -8,6 +8,7 @@ from poseur_lib.data.coco import CocoPeople
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.study.profiles import Profile
+from poseur_lib.study.provenance import cpu_count
 from poseur_lib.study.roots import below_root
 
 
@@ -56,7 +57,7 @@ def open_data(profile: Profile, data: str, progress: bool = True) -> DataSet:
     if not data and profile.people is not None:
         from poseur_lib.people import generate
 
-        generate(root, profile.people, progress=progress)
+        generate(root, profile.people, workers=cpu_count(), progress=progress)
     if not root.is_dir():
         raise UserError(f"data set {root} does not exist")
     name = profile.config.data.keypoint_set

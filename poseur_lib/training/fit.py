@@ -149,6 +149,8 @@ def _pretext_recipe(pretext: PretextConfig) -> TrainConfig:
 
 
 def _part_crops(config: PretextRunConfig, split: str, runtime: Runtime) -> PartCrops:
+    if not runtime.data.is_dir():
+        raise UserError(f"{runtime.data}: no such data set folder")
     if not (runtime.data / f"parts_{split}2017").is_dir():
         raise UserError(
             f"{runtime.data} has no part labels (parts_{split}2017): the pretext needs generated people with parts"
