@@ -68,7 +68,7 @@ def _caption(runs: list[Record]) -> str:
     one = max(runs, key=lambda record: record.provenance.n_images)
     provenance, evaluation = one.provenance, one.config.evaluation
     seeds = len({record.config.seed for record in runs})
-    where = f"{provenance.device}, {provenance.threads} thread a run"
+    where = f"{provenance.device}, {provenance.threads} thread{'s' * (provenance.threads > 1)} a run"
     return (
         f"Profile {provenance.profile}: {len(runs)} runs, {seeds} seed{'s' * (seeds > 1)}, one point an epoch, no "
         f"interval. Measured on ground-truth boxes of about {evaluation.curve_people} people of the {evaluation.split} "

@@ -111,7 +111,7 @@ def metrics_table(metrics: Sequence[BoxMetrics]) -> HTML:
     """AP and AR of a run, a row per box source."""
     names = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "mean_oks")
     rows = [
-        {"boxes": one.boxes.value.replace("_", " "), "people": f"{one.n_people:,}"}
+        {"boxes": one.boxes.value.replace("_", " "), "number": f"{one.n_people:,}"}
         | {name.replace("_", " "): _or_dash(name, getattr(one, name)) for name in names}
         for one in metrics
     ]

@@ -56,7 +56,7 @@ def write_report(profile: Profile, store: RunStore, folder: Path) -> Path:
     Raises:
         UserError: there is nothing to report: no table's notebook has been executed.
     """
-    done = [table for table in TABLES if (store.table_folder(table.number) / RESULT_FILE).exists()]
+    done = [table for table in TABLES if _missing(table, store) is None]
     if not done:
         raise UserError(f"no table of profile {profile.name!r} in {store.folder}: run `poseur study run` first")
     site = Site(profile, store, folder, done)
@@ -105,7 +105,7 @@ class Site:
     def write_index(self) -> Path:
         """The first page."""
         records = {run_id: self.store.record(run_id) for run_id in self.run_ids if self._recorded(run_id)}
-        missing = [f"Table {table.number} ({table.title}) was not run." for table in TABLES if table not in self.tables]
+        missing = [_missing(table, self.store) for table in TABLES if table not in self.tables]
         used = max(records.values(), key=lambda record: record.provenance.n_images, default=None)
         self._write(
             INDEX,
@@ -201,6 +201,18 @@ class Site:
 def table_page(table: Table) -> str:
     """File name of a table's page."""
     return f"table_{table.number}.html"
+
+
+def _missing(table: Table, store: RunStore) -> str | None:
+    """Why a table has no page; None where it can have one."""
+    folder, name = store.table_folder(table.number), f"Table {table.number} ({table.title})"
+    if (folder / ERROR_FILE).exists():
+        return f"{name} failed: {(folder / ERROR_FILE).read_text().strip().splitlines()[-1]}"
+    if not (folder / RESULT_FILE).exists():
+        return f"{name} was not run."
+    if not (folder / NOTEBOOK_FILE).exists():
+        return f"{name} has results, but its notebook was executed elsewhere: poseur study run makes the page."
+    return None
 
 
 def csv_links(table: Table) -> tuple[Link, ...]:
