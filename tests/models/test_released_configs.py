@@ -1,5 +1,6 @@
 """Every released configuration: recognised from its state_dict, of the recorded size, and with the recorded outputs."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,17 @@ from poseur_lib.released.recognise import recognise
 from tests.models.reference import Reference
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference"
-CONFIGS = sorted(path.stem for path in REFERENCE.glob("manifests/*.json"))
-RECORDED = sorted(path.stem for path in REFERENCE.glob("outputs/*.npz"))
-HEAVY = ("hrformer_big",)
 TOLERANCE = 1e-5
+
+
+def marked(pattern: str, slow: str) -> list:
+    """Names of the recorded files; those that match the regular expression `slow` are left to `make test-all`."""
+    names = sorted(path.stem for path in REFERENCE.glob(pattern))
+    return [pytest.param(name, marks=[pytest.mark.slow] if re.search(slow, name) else []) for name in names]
+
+
+CONFIGS = marked("manifests/*.json", slow="hr.*@dec")
+RECORDED = marked("outputs/*.npz", slow="hrformer_big")
 
 
 @pytest.fixture
@@ -74,10 +82,7 @@ class Case:
     recorded: dict[str, Tensor]
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(n, marks=[pytest.mark.slow] if any(h in n for h in HEAVY) else []) for n in RECORDED],
-)
+@pytest.fixture(scope="module", params=RECORDED)
 def case(request) -> Case:
     reference = Reference(REFERENCE, request.param)
     _, channels, height, width = reference.manifest()["input"]
