@@ -36,7 +36,7 @@ def learning_figure(records: Mapping[str, Record]) -> LearningFigure | None:
                 _draw(axis, record, _pretext_seconds(record, records), metric)
             axis.set(xlabel="minutes of training, pretraining included", title=label)
             axis.set_ylim(0, 1.08 * max(getattr(row, metric) or 0 for record in runs for row in record.curve))
-        _mark_pretext(axes, max(_pretext_seconds(record, records) for record in runs))
+        _mark_pretext(list(axes), max(_pretext_seconds(record, records) for record in runs))
         figure.tight_layout()
     return LearningFigure(figure, _caption(runs))
 
