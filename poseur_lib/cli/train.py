@@ -12,6 +12,9 @@ def train(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the run; one that is there is resumed.")],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Data set in COCO's layout.")],
     profile: Annotated[str, typer.Option(help="Whose configuration to start from: smoke, mini or paper.")] = "mini",
+    preset: Annotated[
+        str, typer.Option(help="released (the defaults) or paper_text: the head as the paper's words have it.")
+    ] = "released",
     changes: SetOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, data order, augmentation and noise.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -29,6 +32,7 @@ def train(
     Where the profile's backbone starts from a pretext run, that is trained first, in DIR/pretext.
     """
     from poseur_lib.cli.errors import require_known
+    from poseur_lib.config.presets import PRESETS
     from poseur_lib.study.profiles import profile as profile_named
     from poseur_lib.training.fit import MODEL_FILE
     from poseur_lib.training.folder import train_in_folder
@@ -36,7 +40,8 @@ def train(
 
     require_known("device", [device], DEVICES)
     require_known("precision", [precision], PRECISIONS)
-    config = profile_named(profile).experiment(seed, parse_changes(changes))
+    require_known("preset", [preset], PRESETS)
+    config = profile_named(profile).experiment(seed, dict(PRESETS[preset]), parse_changes(changes))
     runtime = Runtime(
         data=data,
         device=device,

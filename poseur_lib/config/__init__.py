@@ -20,9 +20,13 @@ from poseur_lib.config.model import (
     ReleasedNoise,
     RLELossConfig,
 )
+from poseur_lib.config.presets import PAPER_TEXT, PRESETS, RELEASED
 from poseur_lib.config.training import PretextConfig, TrainConfig
 
 __all__ = [
+    "PAPER_TEXT",
+    "PRESETS",
+    "RELEASED",
     "AugmentConfig",
     "DataConfig",
     "EvaluationConfig",

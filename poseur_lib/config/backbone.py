@@ -11,7 +11,7 @@ Weights = Literal["none", "imagenet", "pretext"]
 
 
 class ResNetConfig(Frozen):
-    """torchvision's ResNet; `weights` says what it starts from."""
+    """torchvision's ResNet of `depth` layers (Table 2a); `weights` says what it starts from."""
 
     kind: Literal["resnet"] = "resnet"
     depth: Literal[18, 34, 50, 101, 152] = 50
@@ -24,7 +24,13 @@ class ResNetConfig(Frozen):
 
 
 class NarrowResNetConfig(Frozen):
-    """A residual network of basic blocks with free widths, for the profiles that train on a CPU."""
+    """A residual network of basic blocks with free widths, for the profiles that train on a CPU.
+
+    Attributes:
+        widths: channels of res2 to res5.
+        blocks: basic blocks of each.
+        weights: start from a pretext run, or from nothing; there are no ImageNet weights of it.
+    """
 
     kind: Literal["narrow_resnet"] = "narrow_resnet"
     widths: tuple[Positive, Positive, Positive, Positive] = (16, 32, 64, 128)
@@ -38,7 +44,7 @@ class NarrowResNetConfig(Frozen):
 
 
 class MobileNetV2Config(Frozen):
-    """torchvision's MobileNetV2 of width 1."""
+    """torchvision's MobileNetV2 of width 1; `weights` says what it starts from."""
 
     kind: Literal["mobilenetv2"] = "mobilenetv2"
     weights: Weights = "imagenet"
@@ -78,7 +84,7 @@ class HRFormerConfig(Frozen):
 class ViTConfig(Frozen):
     """Plain ViT of patch size 16; one map of stride 16, made a pyramid by the deconvolution neck.
 
-    ImageNet weights are timm's of MAE, their position embedding resampled to the crop.
+    `variant` is its size. ImageNet weights are timm's of MAE, their position embedding resampled to the crop.
     """
 
     kind: Literal["vit"] = "vit"
@@ -92,7 +98,10 @@ class ViTConfig(Frozen):
 
 
 class TimmConfig(Frozen):
-    """Any model of timm that gives feature maps of strides 4, 8, 16 and 32, under timm's name."""
+    """Any model of timm that gives feature maps of strides 4, 8, 16 and 32, under timm's `name`.
+
+    `weights` "imagenet" takes those that timm has under that name.
+    """
 
     kind: Literal["timm"] = "timm"
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[A-Za-z0-9_]+)?$")] = "convnext_tiny"

@@ -11,7 +11,12 @@ Pixels = Annotated[int, Field(gt=0)]
 
 
 class DataConfig(Frozen):
-    """The keypoint set by name, and the crop size (height, width) in pixels (Sec. 4.1: 256 x 192)."""
+    """What an image is cut to and what is looked for in it.
+
+    Attributes:
+        keypoint_set: by name; it decides K.
+        input_size: crop (height, width) in pixels (Sec. 4.1: 256 x 192; varied in Table 2b).
+    """
 
     keypoint_set: str = "coco17"
     input_size: tuple[Pixels, Pixels] = (256, 192)
@@ -20,7 +25,18 @@ class DataConfig(Frozen):
 class AugmentConfig(Frozen):
     """Top-down augmentation as the released code has it, in its order: flip, half body, scale, rotation.
 
-    `photometric` and `cutout` are used for HRNet-W48 and HRFormer-B only (Sec. 4.1).
+    The paper names the last two alone; the others are the released code's.
+
+    Attributes:
+        flip_probability: of mirroring the crop.
+        half_body_probability: of cropping to the upper or the lower half of a person.
+        half_body_min_keypoints: half bodies are made of people with more visible keypoints than this.
+        half_body_padding: the half's box is enlarged by this factor.
+        scale_factor: standard deviation of the crop's size factor, which is clipped to 1 +- this.
+        rotation_degrees: standard deviation of the angle, which is clipped to twice this.
+        rotation_probability: of rotating at all.
+        photometric: distort brightness, contrast and colour; for HRNet-W48 and HRFormer-B only (Sec. 4.1).
+        cutout: blacken an elliptic patch; for the same two.
     """
 
     flip_probability: Probability = 0.5

@@ -15,7 +15,7 @@ Seed = Annotated[int, Field(ge=0)]
 
 
 class PretextRunConfig(Frozen):
-    """A run that pretrains a backbone on part segmentation."""
+    """A run that pretrains a `backbone` on part segmentation of `data`; `pretext` is its recipe."""
 
     kind: Literal["pretext"] = "pretext"
     data: DataConfig = DataConfig()
@@ -30,7 +30,16 @@ class PretextRunConfig(Frozen):
 
 
 class ExperimentConfig(Frozen):
-    """A run that trains one model and evaluates it: every number of it."""
+    """A run that trains one model and evaluates it: every number of it.
+
+    Attributes:
+        seed: of weights, data order, augmentation and noise.
+        data: crops and keypoint set.
+        model: backbone and head.
+        train: schedule, optimiser, augmentation.
+        evaluation: how the trained model is judged.
+        pretext: the recipe that pretrains the backbone, where it starts from one.
+    """
 
     kind: Literal["experiment"] = "experiment"
     seed: Seed = 0

@@ -29,10 +29,14 @@ class TrainConfig(Frozen):
     """The recipe of Sec. 4.1; what the paper leaves out is the released code's.
 
     Attributes:
-        epochs: passes over the training people.
+        epochs: passes over the training people (varied in supp. Table 1).
         people_per_epoch: length of one pass where it is cut or stretched; None: every person once.
         global_batch: people per optimiser step, over all devices and accumulation steps.
-        sampling_offsets_lr_factor: on the sampling offsets' projections (Sec. 4.1, after Deformable DETR).
+        learning_rate: of AdamW, before the schedule.
+        betas: of AdamW.
+        weight_decay: of AdamW, on every parameter.
+        sampling_offsets_lr_factor: on the linear layers of sampling offsets and learned reference points (Sec. 4.1).
+        schedule: what becomes of the learning rate over the epochs.
         warmup_steps, warmup_start_lr: linear warm-up of the learning rate.
         gradient_clip: largest gradient norm; None as released.
         augment: None trains on the plain crops.
@@ -56,6 +60,12 @@ class PretextConfig(Frozen):
     """Part segmentation on generated people: what a backbone knows before it meets a keypoint.
 
     It favours no method under study: no keypoint, no heatmap, no regression. One run serves every variant.
+
+    Attributes:
+        epochs, people_per_epoch, global_batch, weight_decay: as in `TrainConfig`.
+        learning_rate: of AdamW; it falls on a half cosine, without warm-up.
+        seed: of weights, data order and augmentation; the same for every seed of the experiments.
+        augment: of crops and label maps alike.
     """
 
     epochs: Positive = 4

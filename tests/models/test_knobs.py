@@ -5,7 +5,7 @@ import typing
 import pytest
 import torch
 
-from poseur_lib.config import NoNoise, PaperNoise, PoseurConfig, ReleasedNoise, RLELossConfig
+from poseur_lib.config import PAPER_TEXT, NoNoise, PaperNoise, PoseurConfig, ReleasedNoise, RLELossConfig
 from tests.models.small import random_features, random_targets, small_head
 
 KNOBS = [
@@ -103,12 +103,9 @@ def test_every_knob_is_tried():
 
 
 def test_the_paper_in_words():
-    """All knobs at the paper's text together."""
-    head = small_head(
-        noise=PaperNoise(), coarse_features="backbone", coarse_fc="plain", query_content="paper",
-        class_embedding="content", output_branch="paper", keypoint_score="laplace",
-        loss=RLELossConfig(log_phi_count=1, log_sigma_count=1, flow_prior_mean=0.0, flow_hidden=8),
-    )  # fmt: skip
+    """All knobs of the preset together."""
+    changes = {knob.removeprefix("model.head."): value for knob, value in PAPER_TEXT.items() if "head" in knob}
+    head = small_head(**changes)
     result = outcome(head)
     assert all(x.isfinite().all() for x in result.values())
     assert 0 <= result["keypoints"].min() and result["keypoints"].max() <= 1, "refined points alone are sigmoids"

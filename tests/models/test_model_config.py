@@ -1,9 +1,12 @@
 """A configuration that does not fit is an error that names the value."""
 
+import re
+
 import pytest
 from pydantic import ValidationError
 
 from poseur_lib.config import ExperimentConfig, PoseurConfig
+from poseur_lib.study.freeze import configuration_classes
 
 BAD = [
     ({"embed_dims": 30}, "embed_dims 30"),
@@ -24,6 +27,9 @@ BAD = [
     ({"decoder_layers": 3.0}, "input_value=3.0"),
     ({"score_radius": 0.0}, "input_value=0.0"),
     ({"coarse_fc": "l1"}, "input_value='l1'"),
+    ({"initial_points": "random"}, "input_value='random'"),
+    ({"share_layers": 1}, "input_value=1"),
+    ({"cross_attention": "MSDA"}, "input_value='MSDA'"),
     ({"loss.log_phi_count": 3}, "input_value=3"),
     ({"num_head": 8}, "num_head"),
     ({"dropout.rate": 0.1}, "dropout is a value and has no fields"),
@@ -48,3 +54,10 @@ def test_a_pretext_is_given_exactly_where_it_is_used():
 def test_configurations_are_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         PoseurConfig().dropout = 0.3
+
+
+@pytest.mark.parametrize("cls", configuration_classes(), ids=lambda cls: cls.__name__)
+def test_every_knob_is_documented(cls):
+    """The docstring of its class names it."""
+    names = [name for name in cls.model_fields if name != "kind"]
+    assert not [name for name in names if not re.search(rf"\b{name}\b", cls.__doc__)]
