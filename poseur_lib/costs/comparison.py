@@ -12,8 +12,8 @@ from poseur_lib.paper.costs import PRINTED_COSTS, PrintedCost, Quantity
 
 TOLERANCE_PERCENT = 1.0
 RULE = (
-    f"A printed cost agrees if ours lies within {TOLERANCE_PERCENT:.0f} % of it, or is the printed number once rounded to"
-    " its digits. GFLOPs are compared by the hook convention, which the paper's follow."
+    f"A printed cost agrees if ours lies within {TOLERANCE_PERCENT:.0f} % of it, or is the printed number once rounded"
+    " to its digits. GFLOPs are compared by the hook convention, which the paper's follow."
 )
 
 

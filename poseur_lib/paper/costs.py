@@ -1,7 +1,7 @@
 """What the paper prints of Poseur's parameters and GFLOPs, and the configuration that each row means.
 
-One cell once. Parameters are millions; GFLOPs are billions of multiply-adds. Supp. Table 5 also prints memory and frames
-per second, without device, batch or software: nothing to compare with.
+One cell once. Parameters are millions; GFLOPs are billions of multiply-adds. Supp. Table 5 also prints memory and
+frames per second, without device, batch or software: nothing to compare with.
 """
 
 from collections.abc import Mapping
@@ -61,8 +61,8 @@ LARGE = (384, 288)
 WITH_FLOWS = "counts the two flows: without them it would be 0.1 M less, as in Table 1e"
 SIX_LAYERS = "the table names no number of layers: six here"
 BINARY = (
-    "the printed number is the count of convolutions and matrix products in units of 2^30, as HRNet's own counter prints"
-    " GFLOPs; that fits both HRNet rows of Table 5 to the last digit"
+    "the printed number is the count of convolutions and matrix products in units of 2^30, as HRNet's own counter"
+    " prints GFLOPs; that fits both HRNet rows of Table 5 to the last digit"
 )
 
 
@@ -103,8 +103,13 @@ def _table_1e() -> tuple[PrintedCost, ...]:
 
 def _table_2() -> tuple[PrintedCost, ...]:
     of_backbone = (
-        ("MobileNet-V2", MOBILENET, "0.52", f"{SIX_LAYERS} (five: 0.466); the released code runs each layer's"
-         " coordinate branch twice, 0.013 more than ours: everything counted, that is 0.517"),
+        (
+            "MobileNet-V2",
+            MOBILENET,
+            "0.52",
+            f"{SIX_LAYERS} (five: 0.466); the released code runs each layer's"
+            " coordinate branch twice, 0.013 more than ours: everything counted, that is 0.517",
+        ),
         ("ResNet-50", RESNET50, "4.54", f"{SIX_LAYERS}; Table 1e prints 4.57 for six layers and 4.54 for five"),
         ("HRNet-W32", HRNET_W32, "7.95", f"{SIX_LAYERS}; five layers give 7.945"),
     )

@@ -40,7 +40,8 @@ def sample_memory(
         raise ValueError(f"{len(locations)} instances in {len(memory.values)} images need an image_index")
     rows, row_weights = corner_rows(memory.sizes, locations, weights)
     rows, row_weights = rows.flatten(3), row_weights.flatten(3).to(memory.values.dtype)
-    if image_index is None and memory.values.shape[1] <= DENSE_CELLS_PER_ROW * rows.shape[-1]:
+    few_cells = memory.values.shape[1] <= DENSE_CELLS_PER_ROW * rows.shape[-1]
+    if image_index is None and few_cells and not torch.onnx.is_in_onnx_export():
         return sample_dense(memory.values, rows, row_weights)
     return sample_bags(memory.values, rows, row_weights, image_index)
 
@@ -51,15 +52,27 @@ def sample_bags(
     row_weights: Float[Tensor, "N Q M R"],
     image_index: Int[Tensor, " N"] | None = None,
 ) -> Float[Tensor, "N Q M C"]:
-    """Weighted sums of R rows of `values`, as bags of an embedding: nothing of size R x C is stored."""
+    """Weighted sums of R rows of `values`, as bags of an embedding: nothing of size R x C is stored.
+
+    ONNX has no such operator: there, the rows are gathered.
+    """
     if image_index is None:
         image_index = torch.arange(rows.shape[0], device=rows.device)
     rows = rows + image_index[:, None, None, None] * values.shape[1]
+    if torch.onnx.is_in_onnx_export():
+        return sum_gathered(values.flatten(0, 1), rows, row_weights)
     bags = (rows.shape[0] * rows.shape[1] * rows.shape[2], rows.shape[3])
     sums = embedding_bag(
         rows.reshape(bags), values.flatten(0, 1), mode="sum", per_sample_weights=row_weights.reshape(bags)
     )
     return sums.view(*rows.shape[:3], -1)
+
+
+def sum_gathered(
+    values: Float[Tensor, "P C"], rows: Int[Tensor, "N Q M R"], row_weights: Float[Tensor, "N Q M R"]
+) -> Float[Tensor, "N Q M C"]:
+    """The same sums of rows that are all copied first."""
+    return (row_weights[..., None, :] @ values[rows]).squeeze(-2)
 
 
 def sample_dense(

@@ -1,0 +1,46 @@
+"""`poseur cost`."""
+
+import csv
+
+import pytest
+
+from poseur_lib.cli.main import main
+
+SMALL = ["--set", "model.backbone.widths=[8,8,8,8]", "--set", "model.head.decoder_layers=1"]
+
+
+def test_table_and_csv(tmp_path, capsys):
+    target = tmp_path / "costs.csv"
+    assert main(["cost", "smoke", *SMALL, "--csv", str(target)]) == 0
+    printed = capsys.readouterr().out
+    assert all(part in printed for part in ("backbone", "neck", "decoder", "flows", "without flows", "hooks"))
+    rows = list(csv.DictReader(target.open()))
+    assert rows[-1]["part"] == "total"
+    assert int(rows[-1]["parameters"]) == sum(int(row["parameters"]) for row in rows[:-1])
+
+
+def test_a_configuration_file(tmp_path, capsys):
+    from poseur_lib.study.profiles import profile
+
+    file = tmp_path / "config.json"
+    file.write_text(profile("smoke").experiment(0).model_dump_json())
+    assert main(["cost", str(file)]) == 0
+    assert main(["cost", "smoke"]) == 0
+    from_file, from_profile = capsys.readouterr().out.split("GFLOPs: billions")[:2]
+    assert from_file.splitlines()[1:] == from_profile.splitlines()[2:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "give configurations, or --paper"),
+        (["smoke", "--paper"], "give configurations, or --paper"),
+        (["smok"], "did you mean 'smoke'"),
+        (["absent.json"], "no such file"),
+        (["smoke", "--set", "model.head.layers=2"], "layers"),
+    ],
+)
+def test_errors_are_one_line(arguments, words, capsys):
+    assert main(["cost", *arguments]) != 0
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1

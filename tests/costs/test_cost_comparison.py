@@ -1,0 +1,71 @@
+"""The paper's cost columns beside ours."""
+
+import pytest
+
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.costs import comparison
+from poseur_lib.costs.comparison import CostComparison, compare_costs, comparison_table
+from poseur_lib.costs.cost import cost
+from poseur_lib.paper.costs import PRINTED_COSTS, PrintedCost, Quantity
+from tests.costs.models import poseur
+
+DIFFER = {
+    "Table 2a, MobileNet-V2",
+    "Table 2b, 64 x 64",
+    "Table 5, ResNet-50, 256 x 192",
+    "Table 5, HRNet-W32, 256 x 192",
+    "Table 5, HRNet-W48, 384 x 288",
+    "Supp. Table 3, not shared",
+    "Supp. Table 5, R-50",
+}
+
+
+def compared(printed: str, ours: float) -> CostComparison:
+    return CostComparison(PrintedCost("T", "m", Quantity.MULTIPLY_ADDS, printed, {}), ours, None)
+
+
+@pytest.mark.parametrize(
+    ("printed", "ours", "agrees"),
+    [("0.5", 0.4501, True), ("0.5", 0.449, False), ("4.00", 4.039, True), ("4.00", 4.041, False), ("4.00", 3.9, False)],
+)
+def test_rule(printed, ours, agrees):
+    assert compared(printed, ours).agrees == agrees
+
+
+def test_percent_is_what_ours_is_above_the_papers():
+    assert compared("4.00", 4.4).percent == pytest.approx(10)
+
+
+def test_every_cell_is_a_configuration():
+    for cell in PRINTED_COSTS:
+        ExperimentConfig().with_changes(**cell.changes)
+        assert cell.value > 0
+    assert len({(cell.source, cell.quantity) for cell in PRINTED_COSTS}) == len(PRINTED_COSTS)
+
+
+def test_tables_1d_and_s3_and_s4(monkeypatch):
+    chosen = [c for c in PRINTED_COSTS if c.source in ("Table 1d, 4 levels", "Table 1e, N_d = 3")]
+    calls = []
+    monkeypatch.setattr(comparison, "cost", lambda config: calls.append(config) or cost(config))
+    rows = compare_costs(chosen)
+    assert [round(row.ours, 3) for row in rows] == [29.006, 4.480, 28.898, 4.480]
+    assert all(row.agrees for row in rows)
+    assert len(calls) == 2  # the same model once; the rows name its levels or leave the default
+    table = comparison_table(rows)
+    assert list(table["paper"]) == ["29.0", "4.48", "28.8", "4.48"]
+    assert "flows" in table["note"][0]
+
+
+@pytest.mark.slow
+def test_which_cells_differ():
+    differing = {row.printed.source: row for row in compare_costs() if not row.agrees}
+    assert set(differing) == DIFFER
+    assert all(row.printed.note for row in differing.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backbone", "size", "printed"), [("hrnet_w32", (256, 192), 7.4), ("hrnet_w48", (384, 288), 33.6)]
+)
+def test_hrnet_rows_of_table_5_are_in_units_of_2_to_the_30(backbone, size, printed):
+    assert round(cost(poseur(backbone, 6, size)).multiply_adds / 2**30, 1) == printed

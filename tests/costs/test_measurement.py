@@ -1,0 +1,31 @@
+"""Memory by closed form; time as plausible."""
+
+import torch
+from torch import nn
+
+from poseur_lib.costs import cost
+from poseur_lib.costs.speed import median_seconds, saved_bytes
+from tests.costs.models import small
+
+
+def test_saved_bytes_are_what_the_backward_pass_needs():
+    model = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 7))
+    x = torch.randn(2, 3)
+    assert saved_bytes(model, lambda: model(x).sum()) == 4 * (2 * 3 + 2 * 5)  # the input and the ReLU's output, once
+
+
+def test_median_leaves_the_warm_up_out():
+    seconds = iter([10.0, 0.0, 0.0, 0.0])
+    clock = [0.0]
+
+    def run():
+        clock[0] += next(seconds)
+
+    assert median_seconds(run, rounds=3, warm_up=1, device=torch.device("cpu")) < 1
+
+
+def test_measured_cost_names_device_and_threads():
+    speed = cost(small(embed_dims=32, ffn_dims=32), timed=True).speed
+    assert speed.device and speed.threads == torch.get_num_threads()
+    assert speed.latency_ms > 0 and speed.images_per_second > 0
+    assert speed.training_activations > 64 * 48 * 3 * 4
