@@ -15,6 +15,8 @@ from poseur_lib.figures.learning import learning_figure
 from poseur_lib.figures.style import as_html
 from poseur_lib.figures.tables import claims_table, provenance_table, result_table, show_table
 from poseur_lib.report.blocks import code_colours, notebook_blocks, notebook_title
+from poseur_lib.report.deviations import TITLE as DEVIATIONS_TITLE
+from poseur_lib.report.deviations import deviation_blocks
 from poseur_lib.study.atomic import write_atomically
 from poseur_lib.study.declaration import Table
 from poseur_lib.study.profiles import Profile
@@ -26,6 +28,7 @@ from poseur_lib.study.tables import TABLES
 SMOKE_STAMP = "smoke: proves the plumbing, is no evidence"
 TEMPLATES = Path(__file__).with_name("templates")
 INDEX = "index.html"
+DEVIATIONS_PAGE = "deviations.html"
 LEARNING_FIGURE = "learning_curves.png"
 
 
@@ -65,6 +68,7 @@ def write_report(profile: Profile, store: RunStore, folder: Path) -> Path:
         site.write_table(table)
     for run_id in site.run_ids:
         site.write_run(run_id)
+    site.write_deviations()
     return site.write_index()
 
 
@@ -101,6 +105,11 @@ class Site:
             text = html.escape((path / ERROR_FILE).read_text())
             block = {"kind": "error", "body": f"<h1>{run_id}</h1><pre>{text}</pre>"}
             self._write(f"runs/{run_id}.html", "notebook.html.j2", run_id, navigation, blocks=[block], files=())
+
+    def write_deviations(self) -> None:
+        """Where the paper and the released code differ; the same in every profile."""
+        navigation, blocks = self._navigation(), deviation_blocks()
+        self._write(DEVIATIONS_PAGE, "notebook.html.j2", DEVIATIONS_TITLE, navigation, blocks=blocks, files=())
 
     def write_index(self) -> Path:
         """The first page."""
@@ -170,7 +179,7 @@ class Site:
 
     def _navigation(self) -> tuple[Link, ...]:
         pages = [Link(f"Table {table.number}", table_page(table)) for table in self.tables]
-        return (Link("Overview", INDEX), *pages)
+        return (Link("Overview", INDEX), *pages, Link("Deviations", DEVIATIONS_PAGE))
 
     def _beside(self, position: int) -> tuple[Link, ...]:
         pages = self._navigation()
