@@ -2,7 +2,8 @@
 
 The rules are those of mmcv's complexity counter as the released code runs it. What is not a module there is not seen:
 matrix products by function, softmax, sampling, GELU. What is a module there and a function here is added, and the other
-way round (`UNSEEN`, `counted_twice`, `added`), so that the totals are those of the released code.
+way round (`_unseen`, `added_multiply_adds`; the released code runs the branch `step` twice), so that the totals are
+those of the released code.
 """
 
 import math
@@ -31,8 +32,8 @@ def hook_multiply_adds_by_part(model: nn.Module, images: Tensor) -> Counter[str]
 
     def see(module: nn.Module, inputs: tuple, output: object, part: str) -> None:
         times = 2 if id(module) in twice else 1
-        seen = 0 if id(module) in unseen else seen_multiply_adds(module, inputs[0], output)
-        count[part] += times * seen + added_multiply_adds(module, inputs[0], output)
+        seen = 0 if id(module) in unseen else seen_multiply_adds(module, inputs, output)
+        count[part] += times * seen + added_multiply_adds(module, inputs, output)
 
     handles = [
         module.register_forward_hook(lambda *args, part=part: see(*args, part))
@@ -48,8 +49,9 @@ def hook_multiply_adds_by_part(model: nn.Module, images: Tensor) -> Counter[str]
     return count
 
 
-def seen_multiply_adds(module: nn.Module, x: Tensor, output: object) -> int:
+def seen_multiply_adds(module: nn.Module, inputs: tuple, output: object) -> int:
     """The rule of a module's kind. Linear layers count without their bias, convolutions with it."""
+    x = inputs[0] if inputs else None
     match module:
         case nn.Linear():
             return x.numel() * module.out_features
@@ -67,10 +69,10 @@ def seen_multiply_adds(module: nn.Module, x: Tensor, output: object) -> int:
     return x.numel() if isinstance(module, ACTIVATIONS + POOLINGS) else 0
 
 
-def added_multiply_adds(module: nn.Module, x: Tensor, output: object) -> int:
+def added_multiply_adds(module: nn.Module, inputs: tuple, output: object) -> int:
     """What the released code has as modules inside of a module of ours: the coarse pooling, the neck's ReLUs."""
     if isinstance(module, CoarseStage):
-        return x.numel()
+        return inputs[0].numel()
     if isinstance(module, DeconvolutionNeck):
         return sum(one.numel() for one in output)
     return 0

@@ -10,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from poseur_lib.errors import UserError
-from poseur_lib.models.contract import PoseModel
 
 OPSET = 18
 """ONNX operator set of the graph."""
@@ -20,7 +19,7 @@ INPUT, OUTPUTS = "images", ("keypoints", "keypoint_scores")
 class Inference(nn.Module):
     """The model's keypoints and scores as plain tensors."""
 
-    def __init__(self, model: PoseModel) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
@@ -30,7 +29,7 @@ class Inference(nn.Module):
         return prediction.keypoints, prediction.keypoint_scores
 
 
-def export_onnx(model: PoseModel, path: Path, input_size: tuple[int, int], *, batch: int = 1) -> None:
+def export_onnx(model: nn.Module, path: Path, input_size: tuple[int, int], *, batch: int = 1) -> None:
     """Writes the inference model as ONNX, weights inside.
 
     The graph takes `images` [batch, 3, height, width], RGB by ImageNet's mean and deviation, and gives `keypoints`

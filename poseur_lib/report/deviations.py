@@ -48,7 +48,7 @@ def _here(row: Deviation) -> str:
     if row.knob is not None:
         parts.append(f"{_code(row.knob)} = {_code(_value(row.default))}")
         if row.paper_value is not None:
-            parts[-1] += f", paper_text: {_code(_value(row.paper_value))}"
+            parts.append(f"paper_text: {_code(_value(row.paper_value))}")
     if row.note:
         parts.append(html.escape(row.note))
     tables = ", ".join("every trained model" if one == "all" else f"Table {one}" for one in row.tables)
