@@ -1,9 +1,9 @@
 """The hook convention: what forward hooks on known modules see. The paper's GFLOPs follow it.
 
 The rules are those of mmcv's complexity counter as the released code runs it. What is not a module there is not seen:
-matrix products by function, softmax, sampling, GELU. What is a module there and a function here is added, and the other
-way round (`_unseen`, `added_multiply_adds`; the released code runs the branch `step` twice), so that the totals are
-those of the released code.
+matrix products by function, softmax, sampling, GELU. What is a module there and a function here is added
+(`added_multiply_adds`), and the other way round left out (`_unseen`); the branch `step` counts twice, as the released
+code runs it twice. So the totals are those of the released code.
 """
 
 import math
