@@ -104,7 +104,7 @@ def collect(source: Source) -> TableResult:
         title=table.title,
         profile=source.profile.name,
         notebook=table.notebook,
-        evidence=evidence_class(source.profile, source.data),
+        evidence=evidence_class(source),
         boxes=box_source(source),
         rows=tuple(_row_result(source, row) for row in table.rows),
         claims=tuple(_claim_result(source, claim) for claim in table.claims),
@@ -115,13 +115,23 @@ def collect(source: Source) -> TableResult:
     )
 
 
-def evidence_class(profile: Profile, data: DataSet) -> Evidence:
-    """What results of a profile on a data set are worth: COCO counts only as a whole validation set."""
-    if not profile.evidential:
+def evidence_class(source: Source) -> Evidence:
+    """What a table's results are worth: COCO counts only as a whole validation set and with the declared recipe."""
+    if not source.profile.evidential:
         return Evidence.NONE
-    if data.generated:
+    if source.data.generated:
         return Evidence.GENERATED
-    return Evidence.RETRAINED if data.val_images >= COCO_VAL_IMAGES else Evidence.NONE
+    whole = source.data.val_images >= COCO_VAL_IMAGES
+    return Evidence.RETRAINED if whole and as_declared(source) else Evidence.NONE
+
+
+def as_declared(source: Source) -> bool:
+    """True if every run is what profile and table declare: nothing was overridden."""
+    declared = {
+        (key, seed): source.profile.experiment(seed, source.table.changes(source.table.row(key)))
+        for key, seed in source.runs
+    }
+    return all(run.config == declared[key] for key, run in source.runs.items())
 
 
 def box_source(source: Source) -> BoxSource:
@@ -188,7 +198,7 @@ def _status(source: Source, row: Row) -> str:
 def _claim_result(source: Source, claim: Claim) -> ClaimResult:
     found = effect(source, claim)
     labels = [source.table.row(key).label for key in (claim.better, claim.than)]
-    evidence = evidence_class(source.profile, source.data)
+    evidence = evidence_class(source)
     return ClaimResult(
         key=claim.key,
         text=claim.text,

@@ -18,8 +18,8 @@ from poseur_lib.models.build import build_model
 from poseur_lib.models.checkpoint import read_weights, save_weights
 from poseur_lib.models.contract import LossTerms, PoseTargets
 from poseur_lib.people.parts import FLIP_PAIRS, NUM_PARTS
-from poseur_lib.training.curve import Curve
-from poseur_lib.training.loop import LAST_CHECKPOINT, TrainingLoop, run_loop, training_loader
+from poseur_lib.training.curve import Curve, read_curve
+from poseur_lib.training.loop import CURVE_FILE, LAST_CHECKPOINT, TrainingLoop, run_loop, training_loader
 from poseur_lib.training.pretext import PartSegmentation, mean_part_iou, part_loss
 from poseur_lib.training.progress import pose_measure
 from poseur_lib.training.runtime import Runtime
@@ -34,6 +34,8 @@ def train(
 ) -> Curve:
     """Trains a model from the last checkpoint in `run_dir`, if there is one, and writes `model.pt` at the end.
 
+    Where that is there already, it is never trained again.
+
     Args:
         pretext_weights: `backbone.pt` of `config.pretext_run`, where there is one.
 
@@ -41,6 +43,8 @@ def train(
         UserError: the data cannot be used, the pretext's weights do not fit, or the loss is not finite.
     """
     _prepare(run_dir, runtime)
+    if _trained(run_dir, config):
+        return read_curve(run_dir / CURVE_FILE)
     keypoints = keypoint_set(config.data.keypoint_set)
     torch.manual_seed(config.seed)
     model = build_model(config)
@@ -127,6 +131,12 @@ def load_backbone(backbone: nn.Module, path: Path | None, config: ExperimentConf
     if made_by != config.pretext_run:
         raise UserError(f"{path} was made by another pretext run than this configuration asks for")
     backbone.load_state_dict(content["state_dict"])
+
+
+def _trained(run_dir: Path, config: ExperimentConfig) -> bool:
+    if not (run_dir / MODEL_FILE).exists() or not (run_dir / CURVE_FILE).exists():
+        return False
+    return read_weights(run_dir / MODEL_FILE)["config"] == config.model_dump_json()
 
 
 def _prepare(run_dir: Path, runtime: Runtime) -> None:

@@ -124,3 +124,12 @@ def test_split_batch():
 
 def test_tiny_config_is_a_configuration():
     assert ExperimentConfig.model_validate_json(tiny_config().model_dump_json()) == tiny_config()
+
+
+def test_a_trained_model_is_never_trained_again(data, tmp_path):
+    config, runtime = tiny_config(), Runtime(data=data, threads=1)
+    curve = train(config, tmp_path, runtime)
+    (tmp_path / "last.ckpt").unlink()
+    before = (tmp_path / "model.pt").read_bytes()
+    assert train(config, tmp_path, replace(runtime, data=tmp_path / "gone")) == curve
+    assert (tmp_path / "model.pt").read_bytes() == before
