@@ -121,7 +121,7 @@ def test_plain_papermill_with_an_unknown_parameter_is_an_error(study, tmp_path):
 
 def test_the_report_is_self_contained(study):
     pages = sorted((study.reports / "smoke").rglob("*.html"))
-    assert len(pages) == 1 + 2 + 3
+    assert len(pages) == 2 + 2 + 3  # index and deviations, tables, runs
     for page in pages:
         text = page.read_text()
         assert len(text.encode()) < 1_000_000
