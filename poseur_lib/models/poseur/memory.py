@@ -36,11 +36,11 @@ class MemoryEmbedding(nn.Module):
     def forward(self, maps: list[Float[Tensor, "B C _H _W"]]) -> Memory:
         """Memory of the neck's maps."""
         sizes = tuple((x.shape[2], x.shape[3]) for x in maps)
-        rows = torch.cat([x.flatten(2) for x in maps], dim=2).transpose(1, 2)  # (B, P, C)
+        rows = torch.cat([x.flatten(2).transpose(1, 2) for x in maps], dim=1)  # (B, P, C), every row in one piece
         place = pyramid_encoding(sizes, maps[0].shape[1], maps[0].device)
         levels = zip(self.level_embedding[: len(sizes)], sizes, strict=True)
         level = torch.cat([embedding.expand(h * w, -1) for embedding, (h, w) in levels])
-        return Memory(rows + (place + level), sizes)
+        return Memory(rows.add_(place + level), sizes)  # in place: a second copy of the maps takes longer than the sum
 
 
 @functools.lru_cache(maxsize=64)
