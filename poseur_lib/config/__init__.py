@@ -12,14 +12,22 @@ from poseur_lib.config.backbone import (
 from poseur_lib.config.data import AugmentConfig, DataConfig
 from poseur_lib.config.evaluation import EvaluationConfig
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
-from poseur_lib.config.model import (
-    ModelConfig,
+from poseur_lib.config.heads import (
+    HeadConfig,
+    HeatmapCodecConfig,
+    HeatmapConfig,
+    IntegralConfig,
     NoNoise,
     PaperNoise,
     PoseurConfig,
+    PRTRConfig,
+    RegressionConfig,
     ReleasedNoise,
     RLELossConfig,
+    TokenPoseConfig,
+    TransPoseConfig,
 )
+from poseur_lib.config.model import ModelConfig
 from poseur_lib.config.presets import PAPER_TEXT, PRESETS, RELEASED
 from poseur_lib.config.training import PretextConfig, TrainConfig
 
@@ -33,18 +41,26 @@ __all__ = [
     "ExperimentConfig",
     "HRFormerConfig",
     "HRNetConfig",
+    "HeadConfig",
+    "HeatmapCodecConfig",
+    "HeatmapConfig",
+    "IntegralConfig",
     "MobileNetV2Config",
     "ModelConfig",
     "NarrowResNetConfig",
     "NoNoise",
+    "PRTRConfig",
     "PaperNoise",
     "PoseurConfig",
     "PretextConfig",
     "PretextRunConfig",
     "RLELossConfig",
+    "RegressionConfig",
     "ReleasedNoise",
     "ResNetConfig",
     "TimmConfig",
+    "TokenPoseConfig",
     "TrainConfig",
+    "TransPoseConfig",
     "ViTConfig",
 ]

@@ -55,11 +55,24 @@ class MobileNetV2Config(Frozen):
         return "mobilenetv2"
 
 
+Outputs = Literal["pyramid", "finest"]
+
+
 class HRNetConfig(Frozen):
-    """HRNet; `width` is the channels of its finest branch. ImageNet weights are timm's."""
+    """HRNet. ImageNet weights are timm's.
+
+    Attributes:
+        width: channels of its finest branch.
+        stages: 4, or 3 without the last stage and its branch (the HRNet-S of TransPose and TokenPose).
+        outputs: "pyramid": the maps of all branches; "finest": the first alone, without the layers that only the
+            others need (heatmap heads).
+        weights: what it starts from.
+    """
 
     kind: Literal["hrnet"] = "hrnet"
     width: Literal[32, 48] = 32
+    stages: Literal[3, 4] = 4
+    outputs: Outputs = "pyramid"
     weights: Weights = "imagenet"
 
     @property
@@ -69,10 +82,14 @@ class HRNetConfig(Frozen):
 
 
 class HRFormerConfig(Frozen):
-    """HRFormer, with the numbers of the variant; no package distributes its ImageNet weights."""
+    """HRFormer, with the numbers of the `variant`; no package distributes its ImageNet `weights`.
+
+    `outputs` is as in `HRNetConfig`.
+    """
 
     kind: Literal["hrformer"] = "hrformer"
     variant: Literal["tiny", "small", "base"] = "small"
+    outputs: Outputs = "pyramid"
     weights: Literal["none", "pretext"] = "none"
 
     @property

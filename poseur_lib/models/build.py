@@ -1,9 +1,13 @@
 """A model from its configuration."""
 
+from collections.abc import Sequence
+
 from poseur_lib.config.experiment import ExperimentConfig
+from poseur_lib.config.heads import HeadConfig, PoseurConfig
+from poseur_lib.errors import UserError
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import build_backbone
-from poseur_lib.models.contract import PoseModel
+from poseur_lib.models.contract import PoseHead, PoseModel
 from poseur_lib.models.poseur.head import PoseurHead
 
 
@@ -11,10 +15,29 @@ def build_model(config: ExperimentConfig) -> PoseModel:
     """The model of a run, freshly initialised; the backbone's pretext weights are loaded by the training code.
 
     Raises:
-        UserError: unknown keypoint set, an input size that does not fit the backbone, or ImageNet
+        UserError: unknown keypoint set, an input size that does not fit the model, or ImageNet
             weights that cannot be had.
     """
     keypoints = keypoint_set(config.data.keypoint_set)
     backbone = build_backbone(config.model.backbone, config.data.input_size)
-    head = PoseurHead(config.model.head, keypoints.num_keypoints, backbone.channels)
+    head = build_head(config.model.head, keypoints.num_keypoints, backbone.channels, config.data.input_size)
     return PoseModel(backbone=backbone, head=head, flip_index=keypoints.flip_index)
+
+
+def build_head(
+    config: HeadConfig, num_keypoints: int, channels: Sequence[int], input_size: tuple[int, int]
+) -> PoseHead:
+    """The head of a configuration.
+
+    Args:
+        num_keypoints: K.
+        channels: widths of the backbone's maps, finest first.
+        input_size: (height, width) of the crops, where the head's parameters or its codec depend on it.
+
+    Raises:
+        UserError: the input size or the maps do not fit the head.
+    """
+    match config:
+        case PoseurConfig():
+            return PoseurHead(config, num_keypoints, channels)
+    raise UserError(f"head {config.kind!r} is not built yet")

@@ -30,6 +30,8 @@ class Frame:
         blocks: blocks of a branch between two fusions.
         make_downsampling: halves a map and changes its channels; the flag says whether a ReLU follows.
         upsampling: how coarser maps are enlarged.
+        stages: 4, or 3 without the last stage and its branch.
+        finest_only: the last fusion makes the finest map alone.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Frame:
     blocks: int
     make_downsampling: Callable[[int, int, bool], nn.Sequential]
     upsampling: str
+    stages: int = 4
+    finest_only: bool = False
 
 
 def downsampling(before: int, after: int, relu: bool = True) -> nn.Sequential:
@@ -49,9 +53,9 @@ def downsampling(before: int, after: int, relu: bool = True) -> nn.Sequential:
 
 
 class Fusion(nn.Module):
-    """Blocks in every branch, then every branch gets the sum of all branches at its own resolution."""
+    """Blocks in every branch, then each of the first `targets` gets the sum of all branches at its own resolution."""
 
-    def __init__(self, frame: Frame, branches: int) -> None:
+    def __init__(self, frame: Frame, branches: int, targets: int) -> None:
         super().__init__()
         widths = frame.widths[:branches]
         self.branches = nn.ModuleList(
@@ -59,12 +63,12 @@ class Fusion(nn.Module):
             for number, width in enumerate(widths)
         )
         self.fuse_layers = nn.ModuleList(
-            nn.ModuleList(_exchange(frame, source, target) for source in range(branches)) for target in range(branches)
+            nn.ModuleList(_exchange(frame, source, target) for source in range(branches)) for target in range(targets)
         )
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """As many maps, of the same shapes."""
+        """The targets' maps, of the same shapes."""
         maps = [branch(x) for branch, x in zip(self.branches, maps, strict=True)]
         fused = []
         for layers in self.fuse_layers:
@@ -74,7 +78,7 @@ class Fusion(nn.Module):
 
 
 class HighResolutionNet(nn.Module):
-    """Feature strides 4, 8, 16, 32: the four branches after the last fusion.
+    """Feature strides 4, 8, 16, 32: the branches after the last fusion, or the finest of them.
 
     Attributes:
         channels: width of each feature map.
@@ -83,7 +87,7 @@ class HighResolutionNet(nn.Module):
     def __init__(self, frame: Frame) -> None:
         super().__init__()
         self.frame = frame
-        self.channels = frame.widths
+        self.channels = frame.widths[: 1 if frame.finest_only else frame.stages]
         self.conv1 = nn.Conv2d(3, STEM_CHANNELS, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
         self.conv2 = nn.Conv2d(STEM_CHANNELS, STEM_CHANNELS, 3, stride=2, padding=1, bias=False)
@@ -98,17 +102,16 @@ class HighResolutionNet(nn.Module):
             [_same_size(wide, frame.widths[0]), nn.Sequential(downsampling(wide, frame.widths[1]))]
         )
         self.transition2 = _new_branch(frame.widths[:3])
-        self.transition3 = _new_branch(frame.widths[:4])
-        self.stage2, self.stage3, self.stage4 = (
-            nn.Sequential(*(Fusion(frame, branches) for _ in range(count)))
-            for branches, count in zip((2, 3, 4), frame.modules, strict=True)
-        )
+        self.stage2, self.stage3 = _stage(frame, 2), _stage(frame, 3)
+        self.transition3 = self.stage4 = None
+        if frame.stages == 4:
+            self.transition3, self.stage4 = _new_branch(frame.widths), _stage(frame, 4)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, std=0.001)
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Sequence[Tensor]:
-        """Feature maps res2 to res5.
+        """Feature maps, finest first.
 
         Raises:
             UserError: the images' sides are not multiples of 32.
@@ -118,7 +121,14 @@ class HighResolutionNet(nn.Module):
         x = self.layer1(self.relu(self.bn2(self.conv2(x))))
         maps = self.stage2([make(x) for make in self.transition1])
         maps = self.stage3(_enter(self.transition2, maps))
-        return self.stage4(_enter(self.transition3, maps))
+        return maps if self.stage4 is None else self.stage4(_enter(self.transition3, maps))
+
+
+def _stage(frame: Frame, branches: int) -> nn.Sequential:
+    """The multi-branch stage with this many branches; where it is the last, its last fusion may be cut short."""
+    last = 1 if frame.finest_only and branches == frame.stages else branches
+    targets = [branches] * (frame.modules[branches - 2] - 1) + [last]
+    return nn.Sequential(*(Fusion(frame, branches, count) for count in targets))
 
 
 def _exchange(frame: Frame, source: int, target: int) -> nn.Module:

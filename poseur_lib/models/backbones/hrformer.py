@@ -115,6 +115,7 @@ def hrformer(config: HRFormerConfig) -> HighResolutionNet:
             blocks=2,
             make_downsampling=depthwise_downsampling,
             upsampling="bilinear",
+            finest_only=config.outputs == "finest",
         )
     )
     for module in net.modules():

@@ -24,6 +24,8 @@ def hrnet(config: HRNetConfig) -> HighResolutionNet:
             blocks=4,
             make_downsampling=downsampling,
             upsampling="nearest",
+            stages=config.stages,
+            finest_only=config.outputs == "finest",
         )
     )
     if config.weights == "imagenet":

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from poseur_lib.config.model import PoseurConfig
+from poseur_lib.config.heads import PoseurConfig
 from poseur_lib.models.poseur.positional import point_encoding
 from poseur_lib.models.precision import without_autocast
 

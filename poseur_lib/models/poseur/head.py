@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from poseur_lib.config.model import NoNoise, PoseurConfig
+from poseur_lib.config.heads import NoNoise, PoseurConfig
 from poseur_lib.losses.rle import residual_log_likelihood
 from poseur_lib.models.contract import FeatureMaps, LayerPrediction, LossTerms, PoseHead, PosePrediction, PoseTargets
 from poseur_lib.models.flow import RealNVP

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from poseur_lib.config.model import DECONVOLUTIONS, PoseurConfig
+from poseur_lib.config.heads import DECONVOLUTIONS, PoseurConfig
 from poseur_lib.models.backbones import LEVELS
 from poseur_lib.models.contract import FeatureMaps
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from poseur_lib.config.model import NoNoise, PaperNoise, ReleasedNoise
+from poseur_lib.config.heads import NoNoise, PaperNoise, ReleasedNoise
 
 
 @singledispatch

@@ -1,0 +1,45 @@
+"""The heads' knobs: members of one union, told apart by `kind`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from poseur_lib.config.heads.heatmap import HeatmapCodecConfig, HeatmapConfig, IntegralConfig
+from poseur_lib.config.heads.poseur import (
+    DECONVOLUTIONS,
+    NoNoise,
+    PaperNoise,
+    PoseurConfig,
+    ReleasedNoise,
+    RLELossConfig,
+)
+from poseur_lib.config.heads.regression import RegressionConfig
+from poseur_lib.config.heads.tokens import PRTRConfig, TokenPoseConfig, TransPoseConfig
+
+HeadConfig = Annotated[
+    PoseurConfig
+    | HeatmapConfig
+    | IntegralConfig
+    | RegressionConfig
+    | TransPoseConfig
+    | TokenPoseConfig
+    | PRTRConfig,
+    Field(discriminator="kind"),
+]
+
+__all__ = [
+    "DECONVOLUTIONS",
+    "HeadConfig",
+    "HeatmapCodecConfig",
+    "HeatmapConfig",
+    "IntegralConfig",
+    "NoNoise",
+    "PRTRConfig",
+    "PaperNoise",
+    "PoseurConfig",
+    "RLELossConfig",
+    "RegressionConfig",
+    "ReleasedNoise",
+    "TokenPoseConfig",
+    "TransPoseConfig",
+]
