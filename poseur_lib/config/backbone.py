@@ -98,6 +98,30 @@ class HRFormerConfig(Frozen):
         return f"hrformer_{self.variant}"
 
 
+class NarrowHighResolutionConfig(Frozen):
+    """What stands for HRNet and HRFormer in the profiles that train on a CPU: their frame, with one fusion a stage.
+
+    Three stages: so that inputs need to be multiples of 16 only.
+
+    Attributes:
+        block: "residual" as in HRNet, "transformer" as in HRFormer; one block between two fusions.
+        width: channels of the finest branch; the next ones double it.
+        outputs: as in `HRNetConfig`.
+        weights: start from a pretext run, or from nothing.
+    """
+
+    kind: Literal["narrow_high_resolution"] = "narrow_high_resolution"
+    block: Literal["residual", "transformer"] = "residual"
+    width: Annotated[int, Field(gt=0, multiple_of=4)] = 16
+    outputs: Outputs = "pyramid"
+    weights: Literal["none", "pretext"] = "pretext"
+
+    @property
+    def name(self) -> str:
+        """The name that run ids and tables print."""
+        return f"narrow_{'hrnet' if self.block == 'residual' else 'hrformer'}{self.width}"
+
+
 class ViTConfig(Frozen):
     """Plain ViT of patch size 16; one map of stride 16, made a pyramid by the deconvolution neck.
 
@@ -131,6 +155,7 @@ BackboneConfig = Annotated[
     | MobileNetV2Config
     | HRNetConfig
     | HRFormerConfig
+    | NarrowHighResolutionConfig
     | ViTConfig
     | TimmConfig,
     Field(discriminator="kind"),

@@ -3,11 +3,12 @@
 from torch import nn
 
 from poseur_lib.config import backbone as config_of
-from poseur_lib.models.backbones.high_resolution import MULTIPLE
+from poseur_lib.models.backbones.high_resolution import HighResolutionNet
 from poseur_lib.models.backbones.hrformer import hrformer
 from poseur_lib.models.backbones.hrnet import hrnet
 from poseur_lib.models.backbones.mobilenetv2 import MobileNetV2
 from poseur_lib.models.backbones.narrow import NarrowResNet
+from poseur_lib.models.backbones.narrow_high_resolution import narrow_high_resolution
 from poseur_lib.models.backbones.resnet import ResNet
 from poseur_lib.models.backbones.sizes import require_multiple
 from poseur_lib.models.backbones.timm_backbone import TimmBackbone
@@ -31,13 +32,18 @@ def build_backbone(config: config_of.BackboneConfig, input_size: tuple[int, int]
         case config_of.MobileNetV2Config():
             return MobileNetV2(config)
         case config_of.HRNetConfig():
-            require_multiple(input_size, MULTIPLE, config.name)
-            return hrnet(config)
+            return _fitting(hrnet(config), input_size)
         case config_of.HRFormerConfig():
-            require_multiple(input_size, MULTIPLE, config.name)
-            return hrformer(config)
+            return _fitting(hrformer(config), input_size)
+        case config_of.NarrowHighResolutionConfig():
+            return _fitting(narrow_high_resolution(config), input_size)
         case config_of.ViTConfig():
             return ViT(config, input_size)
         case config_of.TimmConfig():
             return TimmBackbone(config)
     raise TypeError(f"no backbone for {config!r}")
+
+
+def _fitting(net: HighResolutionNet, input_size: tuple[int, int]) -> HighResolutionNet:
+    require_multiple(input_size, net.frame.multiple, net.frame.name)
+    return net

@@ -13,8 +13,6 @@ from torchvision.models.resnet import Bottleneck
 
 from poseur_lib.models.backbones.sizes import require_multiple
 
-MULTIPLE = 32
-"""Fusion adds maps of neighbouring strides, so every stride must divide the input size."""
 STEM_CHANNELS = 64
 
 
@@ -44,6 +42,11 @@ class Frame:
     upsampling: str
     stages: int = 4
     finest_only: bool = False
+
+    @property
+    def multiple(self) -> int:
+        """Fusion adds maps of neighbouring strides, so every stride must divide the input size."""
+        return 2 ** (self.stages + 1)
 
 
 def downsampling(before: int, after: int, relu: bool = True) -> nn.Sequential:
@@ -114,9 +117,9 @@ class HighResolutionNet(nn.Module):
         """Feature maps, finest first.
 
         Raises:
-            UserError: the images' sides are not multiples of 32.
+            UserError: the images' sides are not multiples of the coarsest stride.
         """
-        require_multiple(tuple(images.shape[-2:]), MULTIPLE, self.frame.name)
+        require_multiple(tuple(images.shape[-2:]), self.frame.multiple, self.frame.name)
         x = self.relu(self.bn1(self.conv1(images)))
         x = self.layer1(self.relu(self.bn2(self.conv2(x))))
         maps = self.stage2([make(x) for make in self.transition1])

@@ -118,11 +118,16 @@ def hrformer(config: HRFormerConfig) -> HighResolutionNet:
             finest_only=config.outputs == "finest",
         )
     )
+    reset_linear(net)
+    return net
+
+
+def reset_linear(net: nn.Module) -> None:
+    """Linear layers start as in transformers."""
     for module in net.modules():
         if isinstance(module, nn.Linear):
             nn.init.trunc_normal_(module.weight, std=0.02)
             nn.init.zeros_(module.bias)
-    return net
 
 
 def _halves(cells: int) -> tuple[int, int]:

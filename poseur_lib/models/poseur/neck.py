@@ -6,16 +6,26 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from poseur_lib.config.heads import DECONVOLUTIONS, PoseurConfig
+from poseur_lib.errors import UserError
 from poseur_lib.models.backbones import LEVELS
 from poseur_lib.models.contract import FeatureMaps
 
 
 class ProjectionNeck(nn.Module):
-    """Brings the chosen levels to C channels at their own sizes, finest first: 1x1 convolution and group norm."""
+    """Brings the chosen levels to C channels at their own sizes, finest first: 1x1 convolution and group norm.
+
+    Raises:
+        UserError: a level is chosen that the backbone does not give.
+    """
 
     def __init__(self, config: PoseurConfig, channels: Sequence[int]) -> None:
         super().__init__()
         self.levels = tuple(LEVELS.index(name) for name in config.feature_levels)
+        if self.levels[-1] >= len(channels):
+            raise UserError(
+                f"model.head.feature_levels {', '.join(config.feature_levels)}: the backbone gives"
+                f" {', '.join(LEVELS[: len(channels)])} only"
+            )
         dims = config.embed_dims
         self.convs = nn.ModuleList(nn.Conv2d(channels[level], dims, 1, bias=False) for level in self.levels)
         self.norms = nn.ModuleList(nn.GroupNorm(config.norm_groups, dims) for _ in self.levels)
