@@ -45,7 +45,7 @@ def test_the_finest_map_alone_has_the_published_size(config: HRNetConfig | HRFor
 
 
 def test_a_size_that_the_strides_do_not_divide_is_named() -> None:
-    with pytest.raises(UserError, match="60x48.*narrow_hrnet8.*16"):
+    with pytest.raises(UserError, match=r"60x48.*narrow_hrnet8.*16"):
         build_backbone(NarrowHighResolutionConfig(width=8), (60, 48))
 
 
