@@ -1,13 +1,15 @@
 """What the paper prints of Poseur's parameters and GFLOPs, and the configuration that each row means.
 
-One cell once. Parameters are millions; GFLOPs are billions of multiply-adds. Supp. Table 5 also prints memory and
-frames per second, without device, batch or software: nothing to compare with.
+The numbers are cells of `tables`. Parameters are millions; GFLOPs are billions of multiply-adds. Supp.
+Table 5 also prints memory and frames per second, without device, batch or software: nothing to compare with.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from poseur_lib.paper.formula import Cell
 
 
 class Quantity(StrEnum):
@@ -64,6 +66,11 @@ BINARY = (
     " prints GFLOPs; that fits both HRNet rows of Table 5 to the last digit"
 )
 
+HRNET_OF_TABLE_2A = Cell("2a", "poseur_hrnet_w32", "GFLOPs")
+ROUNDED = (
+    f"{Cell('1e', 'layers_6', 'GFLOPs')} in Table 1e and {Cell('2a', 'poseur_resnet50', 'GFLOPs')} in Table 2a, rounded"
+)
+
 
 def model(backbone: Mapping[str, Any], layers: int, size: tuple[int, int] = (256, 192), **more: Any) -> dict[str, Any]:
     """The changes that make a row's model of the default configuration."""
@@ -75,90 +82,96 @@ def model(backbone: Mapping[str, Any], layers: int, size: tuple[int, int] = (256
     }
 
 
+def _cost(cell: Cell, row: str, quantity: Quantity, changes: Mapping[str, Any], note: str = "") -> PrintedCost:
+    return PrintedCost(cell.printed.source, row, quantity, cell.printed.text, changes, note)
+
+
 def _table_1d() -> tuple[PrintedCost, ...]:
     levels = ["res2", "res3", "res4", "res5"]
-    printed = (("28.3", "4.12"), ("28.7", "4.18"), ("28.9", "4.28"), ("29.0", "4.48"))
     cells = []
-    for count, (parameters, gflops) in enumerate(printed, 1):
-        chosen = levels[-count:]
-        source, row = f"Table 1d, {count} level{'s' if count > 1 else ''}", f"ResNet-50, {'+'.join(chosen)}, 3 layers"
-        changes = model(RESNET50, 3, feature_levels=chosen)
-        cells.append(PrintedCost(source, row, Quantity.PARAMETERS, parameters, changes, WITH_FLOWS))
-        cells.append(PrintedCost(source, row, Quantity.MULTIPLY_ADDS, gflops, changes))
+    for count in range(1, 5):
+        chosen, key = levels[-count:], f"levels_{count}"
+        row, changes = f"ResNet-50, {'+'.join(chosen)}, 3 layers", model(RESNET50, 3, feature_levels=chosen)
+        cells.append(_cost(Cell("1d", key, "Params"), row, Quantity.PARAMETERS, changes, WITH_FLOWS))
+        cells.append(_cost(Cell("1d", key, "GFLOPs"), row, Quantity.MULTIPLY_ADDS, changes))
     return tuple(cells)
 
 
 def _table_1e() -> tuple[PrintedCost, ...]:
-    printed = {3: ("28.8", "4.48"), 4: ("30.2", "4.51"), 5: ("31.6", "4.54"), 6: ("33.1", "4.57")}
     cells = []
-    for layers, (parameters, gflops) in printed.items():
-        source, row, changes = f"Table 1e, N_d = {layers}", f"ResNet-50, {layers} layers", model(RESNET50, layers)
+    for layers in (3, 4, 5, 6):
+        key, row, changes = f"layers_{layers}", f"ResNet-50, {layers} layers", model(RESNET50, layers)
         note = "without the two flows, and cut to one digit rather than rounded"
-        cells.append(PrintedCost(source, row, Quantity.PARAMETERS_WITHOUT_FLOWS, parameters, changes, note))
+        cells.append(_cost(Cell("1e", key, "Params"), row, Quantity.PARAMETERS_WITHOUT_FLOWS, changes, note))
         step = "the paper's step is 0.03 a layer, that of the released code 0.021 by hooks and 0.029 in all"
-        cells.append(PrintedCost(source, row, Quantity.MULTIPLY_ADDS, gflops, changes, step if layers > 3 else ""))
+        gflops = Cell("1e", key, "GFLOPs")
+        cells.append(_cost(gflops, row, Quantity.MULTIPLY_ADDS, changes, step if layers > 3 else ""))
     return tuple(cells)
 
 
 def _table_2() -> tuple[PrintedCost, ...]:
     of_backbone = (
-        ("MobileNet-V2", MOBILENET, "0.52", "unexplained: five layers, as the caption says, give 0.466, and six 0.487"),
-        ("ResNet-50", RESNET50, "4.54", "Table 1e prints 4.54 for five layers too"),
-        ("HRNet-W32", HRNET_W32, "7.95", ""),
+        (
+            "MobileNet-V2",
+            "mobilenet",
+            MOBILENET,
+            "unexplained: five layers give 0.466, six 0.487",
+        ),
+        ("ResNet-50", "resnet50", RESNET50, "Table 1e prints it for five layers too"),
+        ("HRNet-W32", "hrnet_w32", HRNET_W32, ""),
     )
-    cells = [
-        PrintedCost(f"Table 2a, {name}", f"{name}, 5 layers", Quantity.MULTIPLY_ADDS, printed, model(backbone, 5), note)
-        for name, backbone, printed, note in of_backbone
-    ]
-    for size, printed in (((64, 64), "0.49"), ((128, 128), "1.55"), ((256, 192), "4.48")):
-        source, row = f"Table 2b, {size[0]} x {size[1]}", f"ResNet-50, {size[0]}x{size[1]}, 3 layers"
-        changes = model(RESNET50, 3, size)
-        cells.append(PrintedCost(source, row, Quantity.PARAMETERS_WITHOUT_FLOWS, "28.8", changes, "without the flows"))
+    cells = []
+    for name, key, backbone, note in of_backbone:
+        gflops, changes = Cell("2a", f"poseur_{key}", "GFLOPs"), model(backbone, 5)
+        cells.append(_cost(gflops, f"{name}, 5 layers", Quantity.MULTIPLY_ADDS, changes, note))
+    for size in ((64, 64), (128, 128), (256, 192)):
+        key, row, changes = f"poseur_{size[0]}", f"ResNet-50, {size[0]}x{size[1]}, 3 layers", model(RESNET50, 3, size)
+        parameters, gflops = (Cell("2b", key, column) for column in ("Params", "GFLOPs"))
+        cells.append(_cost(parameters, row, Quantity.PARAMETERS_WITHOUT_FLOWS, changes, "without the flows"))
         note = "unexplained: six layers would give 0.494, but 1.598 at 128 x 128" if size == (64, 64) else ""
-        cells.append(PrintedCost(source, row, Quantity.MULTIPLY_ADDS, printed, changes, note))
+        cells.append(_cost(gflops, row, Quantity.MULTIPLY_ADDS, changes, note))
     return tuple(cells)
 
 
 def _table_5() -> tuple[PrintedCost, ...]:
     rows = (
-        ("MobileNet-V2", MOBILENET, 6, (256, 192), "0.5", ""),
-        ("ResNet-50", RESNET50, 6, (256, 192), "4.6", "4.57 in Table 1e and 4.54 in Table 2a, rounded"),
-        ("ResNet-152", RESNET152, 6, (256, 192), "11.9", ""),
-        ("HRNet-W32", HRNET_W32, 6, (256, 192), "7.4", f"Table 2a prints 7.95; {BINARY}"),
-        ("HRNet-W48", HRNET_W48, 6, LARGE, "33.6", BINARY),
-        ("HRFormer-T", HRFORMER_T, 3, (256, 192), "1.4", ""),
-        ("HRFormer-S", HRFORMER_S, 3, (256, 192), "3.0", ""),
-        ("HRFormer-B", HRFORMER_B, 6, (256, 192), "12.6", ""),
-        ("HRFormer-B", HRFORMER_B, 6, LARGE, "27.4", ""),
+        ("mobilenet", "MobileNet-V2", MOBILENET, 6, (256, 192), ""),
+        ("resnet50", "ResNet-50", RESNET50, 6, (256, 192), ROUNDED),
+        ("resnet152", "ResNet-152", RESNET152, 6, (256, 192), ""),
+        ("hrnet_w32", "HRNet-W32", HRNET_W32, 6, (256, 192), f"Table 2a prints {HRNET_OF_TABLE_2A}; {BINARY}"),
+        ("hrnet_w48_384", "HRNet-W48", HRNET_W48, 6, LARGE, BINARY),
+        ("hrformer_t", "HRFormer-T", HRFORMER_T, 3, (256, 192), ""),
+        ("hrformer_s", "HRFormer-S", HRFORMER_S, 3, (256, 192), ""),
+        ("hrformer_b", "HRFormer-B", HRFORMER_B, 6, (256, 192), ""),
+        ("hrformer_b_384", "HRFormer-B", HRFORMER_B, 6, LARGE, ""),
     )
     return tuple(
-        PrintedCost(
-            f"Table 5, {name}, {size[0]} x {size[1]}",
+        _cost(
+            Cell("5", f"poseur_{key}", "GFLOPs"),
             f"{name}, {size[0]}x{size[1]}, {layers} layers",
             Quantity.MULTIPLY_ADDS,
-            printed,
             model(backbone, layers, size),
             note,
         )
-        for name, backbone, layers, size, printed, note in rows
+        for key, name, backbone, layers, size, note in rows
     )
 
 
 def _supplement() -> tuple[PrintedCost, ...]:
     shared, own = model(RESNET50, 6, share_layers=True), model(RESNET50, 6)
     msda, emsda = model(RESNET50, 3, cross_attention="msda"), model(RESNET50, 3)
-    decoder, row = Quantity.DECODER_MULTIPLY_ADDS, "ResNet-50, 3 layers"
+    decoder, row, gflops = Quantity.DECODER_MULTIPLY_ADDS, "ResNet-50, 3 layers", "GFLOPs (Dec.)"
     return (
-        PrintedCost("Supp. Table 3, not shared", "ResNet-50, 6 layers", Quantity.PARAMETERS_WITHOUT_FLOWS, "32.3", own,
-                    "no number of layers gives it: 5 have 31.7 M, 6 have 33.1 M, which Table 1e prints"),
-        PrintedCost("Supp. Table 3, shared", "ResNet-50, 6 layers shared", Quantity.PARAMETERS, "26.2", shared,
-                    "layer and output branches shared; counts the two flows"),
-        PrintedCost("Supp. Table 4, EMSDA", f"{row}, EMSDA", decoder, "0.44", emsda,
-                    "the neck (0.377 in convolutions) and 0.021 a decoder layer"),
-        PrintedCost("Supp. Table 4, MSDA", f"{row}, MSDA", decoder, "1.25", msda,
-                    "MSDA projects 4080 cells in each of 3 layers: 3 x 4080 x 256^2 = 0.80 more"),
-        PrintedCost("Supp. Table 5, R-50", "ResNet-50, 6 layers", Quantity.MULTIPLY_ADDS, "4.6", own,
-                    "4.57 in Table 1e and 4.54 in Table 2a, rounded"),
+        _cost(Cell("S3", "own", "Params"), "ResNet-50, 6 layers", Quantity.PARAMETERS_WITHOUT_FLOWS, own,
+              "no number of layers gives it: 5 have 31.7 M, 6 have 33.1 M, as in Table 1e"),
+        _cost(Cell("S3", "shared", "Params"), "ResNet-50, 6 layers shared", Quantity.PARAMETERS, shared,
+              "layer and output branches shared; counts the two flows"),
+        _cost(Cell("S4", "emsda", gflops), f"{row}, EMSDA", decoder, emsda,
+              "the neck (0.377 in convolutions) and 0.021 a decoder layer"),
+        _cost(Cell("S4", "msda", gflops), f"{row}, MSDA", decoder, msda,
+              "MSDA projects 4080 cells in each of 3 layers: 3 x 4080 x 256^2 = 0.80 more"),
+        _cost(Cell("S5", "poseur_resnet50", "GFLOPs"), "ResNet-50, 6 layers", Quantity.MULTIPLY_ADDS, own,
+              ROUNDED),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-from poseur_lib.paper.ablation import Printed
+from poseur_lib.paper.printed import Printed
 from poseur_lib.study.predictions_file import BoxSource
 
 EQUIVALENCE_MARGIN = 0.3

@@ -10,13 +10,13 @@ from poseur_lib.paper.costs import PRINTED_COSTS, PrintedCost, Quantity
 from tests.costs.models import poseur
 
 DIFFER = {
-    "Table 2a, MobileNet-V2",
-    "Table 2b, 64 x 64",
-    "Table 5, ResNet-50, 256 x 192",
-    "Table 5, HRNet-W32, 256 x 192",
-    "Table 5, HRNet-W48, 384 x 288",
-    "Supp. Table 3, not shared",
-    "Supp. Table 5, R-50",
+    "Table 2a, Poseur, MobileNet-V2",
+    "Table 2b, Poseur, 64 × 64",
+    "Table 5, Ours, ResNet-50, 256 × 192",
+    "Table 5, Ours, HRNet-W32, 256 × 192",
+    "Table 5, Ours, HRNet-W48, 384 × 288",
+    "Supp. Table 3, no Share weight",
+    "Supp. Table 5, Poseur, R-50",
 }
 
 
@@ -44,7 +44,7 @@ def test_every_cell_is_a_configuration():
 
 
 def test_tables_1d_and_s3_and_s4(monkeypatch):
-    chosen = [c for c in PRINTED_COSTS if c.source in ("Table 1d, 4 levels", "Table 1e, N_d = 3")]
+    chosen = [c for c in PRINTED_COSTS if c.source in ("Table 1d, Res2, Res3, Res4, Res5", "Table 1e, N_d 3")]
     calls = []
     monkeypatch.setattr(comparison, "cost", lambda config: calls.append(config) or cost(config))
     rows = compare_costs(chosen)

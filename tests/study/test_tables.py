@@ -1,12 +1,9 @@
 """The declared tables: one factor moves, and the printed figures are those of the paper."""
 
-import re
-
 import pytest
 
 from poseur_lib.errors import UserError
 from poseur_lib.figures.tables import flatten
-from poseur_lib.paper import ablation
 from poseur_lib.study.plan import plan, row_run
 from poseur_lib.study.profiles import PROFILES, profile
 from poseur_lib.study.tables import TABLES, tables
@@ -57,20 +54,6 @@ def test_an_unknown_table_or_profile_is_named_with_the_nearest():
         profile("smok")
     with pytest.raises(UserError, match="unknown table '1B': did you mean '1b'"):
         tables(["1B"])
-
-
-def test_figures_are_those_of_the_paper(shared):
-    text = (shared / "paper" / "poseur_eccv2022.md").read_text()
-    head = text.index("(a) Varying Initial Reference Points Methods")
-    cells = re.findall(r"<td>(.*?)</td>", text[head : text.index("</table>", head)])
-    assert cells[2:4] == ["✗", str(ablation.TABLE_1B_WITHOUT_NOISE.value)]
-    assert cells[8:10] == ["✓", str(ablation.TABLE_1B_WITH_NOISE.value)]
-    assert cells[4:6] == ["RLE [18]", str(ablation.TABLE_1C_RLE.value)]
-    assert cells[10:12] == ["Ours", str(ablation.TABLE_1C_OURS.value)]
-    over_none = f"brings {ablation.GAIN_OVER_NONE.value} AP improvement"
-    assert f"{over_none} ({ablation.TABLE_1C_OURS.value} AP vs. {ablation.WITHOUT_KEYPOINT_SCORE.value} AP)" in text
-    assert f"outperforms the RLE score [18] by {ablation.GAIN_OVER_RLE.value} AP" in text
-    assert f"can improve the accuracy by {ablation.NOISE_GAIN.value} AP" in text
 
 
 @pytest.mark.parametrize("path", ["model.head.noise", "model.head.noise.kind", "seed", "evaluation.split"])

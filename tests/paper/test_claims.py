@@ -1,0 +1,133 @@
+"""The claims: known contradictions are found, known agreements hold, and every number comes from the data."""
+
+import re
+from decimal import Decimal
+
+import pytest
+
+from poseur_lib.errors import UserError
+from poseur_lib.paper.audit import audit, counts, same_subject, summary
+from poseur_lib.paper.checks import Above, Agreement, All, Equals, Unchecked, Within
+from poseur_lib.paper.claim import Claim, Kind
+from poseur_lib.paper.claims import CLAIMS, claim
+from poseur_lib.paper.figure_1 import FIGURE_1
+from poseur_lib.paper.formula import Cell, Text
+from poseur_lib.paper.size_mix import size_mixes
+from poseur_lib.paper.text import said_numbers
+
+A, B = Cell("1c", "ours", "AP"), Cell("1c", "rle", "AP")
+
+# What is wrong with the paper's own numbers, and what the rounding of the printed digits may explain.
+CONTRADICTED = {
+    "fewer-flops": ("100 × (1 − 4.6 / 8.9) = 48.31", True),
+    "over-udp-testdev": ("77.6 − 76.5 = 1.1", True),
+    "default-model": ("74.7 − 72.9 = 1.8; 74.7 − 74.3 = 0.4", False),
+    "default-model-cost": ("4.48 − 4.48 = 0.00; 29.0 − 28.8 = 0.2", False),
+    "score-over-rle": ("74.7 − 73.6 = 1.1", True),
+    "gain-at-64": ("47.9 − 31.4 = 16.5", False),
+    "layers-of-table-5": ("0.5 ≤ 0.52; 7.4 ≤ 7.95", False),
+    "over-mask-rcnn": ("68.6 − 66.0 = 2.6", False),
+    "fully-trained-is-the-papers": (
+        "max of |75.5 − 75.4|, |90.7 − 90.5|, |82.7 − 82.2|, |68.7 − 68.1|, |78.3 − 78.6| = 0.6", False,
+    ),
+    "table-named": ("7 ≤ 10", False),
+}  # fmt: skip
+UNCHECKABLE = {
+    "first-of-its-kind", "noise-makes-robust", "score-same-recall", "laplace-comparable", "coco-people", "radius",
+    "noise-is-free", "layers-grow", "settings-aligned", "system-memory", "encoder-and-decoder", "truncation",
+}  # fmt: skip
+
+
+def test_contradictions_are_these_and_no_others():
+    found = [one for one in audit() if one.finding.agreement == Agreement.CONTRADICTS]
+    assert {one.claim.key: (one.finding.computed, one.finding.within_rounding) for one in found} == CONTRADICTED
+
+
+def test_what_cannot_be_checked():
+    found = [one.claim.key for one in audit() if one.finding.agreement == Agreement.UNCHECKABLE]
+    assert set(found) == UNCHECKABLE
+    assert sum(counts(audit()).values()) == len(CLAIMS)
+    assert summary(audit()).startswith(f"Of {len(CLAIMS)} claims, ")
+
+
+def test_every_claim_has_words_a_place_and_a_source():
+    for one in CLAIMS:
+        assert one.statement.endswith(".") and one.place and "{" not in one.statement + one.remark
+        assert bool(one.sources) == (not isinstance(one.check, Unchecked) and one.key != "pixels")
+    assert len({one.key for one in CLAIMS}) == len(CLAIMS)
+
+
+def test_no_claim_types_a_number_of_the_paper_again():
+    for one in CLAIMS:
+        text = re.sub(r"\{[^}]*\}", "", one.text + one.note)
+        text = re.sub(r"(Sec\.|Eq\.|Table|Tables)? \d(\.\d)?( and \d\.\d)?", "", text)
+        assert not re.search(r"\d+\.\d+ ?(AP|GFLOPs|M\b|PCKh|%)", text), one.key
+
+
+def test_every_stated_number_of_the_text_is_held_against_something():
+    used = {leaf.key for one in CLAIMS for f in one.check.formulas() for leaf in f.leaves() if isinstance(leaf, Text)}
+    used |= {key for one in CLAIMS for key in re.findall(r"\{(\w+)\}", one.text)}
+    for one in CLAIMS:
+        used |= {check.stated for check in getattr(one.check, "checks", [one.check]) if hasattr(check, "stated")}
+    assert set(said_numbers()) == used
+
+
+def test_one_method_at_one_backbone_has_three_ap():
+    of_method = {(one.subject.method, one.subject.layers): one for one in same_subject("AP") if one.differ}
+    three = of_method["SimpleBaseline", None]
+    assert three.subject.backbone == "ResNet-50" and three.subject.input == "256 × 192"
+    assert [(cell.table, cell.value) for cell in three.cells] == [
+        ("2a", Decimal("72.4")), ("2b", Decimal("71.0")), ("5", Decimal("70.4")),
+    ]  # fmt: skip
+    assert three.spread == pytest.approx(2.0)
+    layers = {str(cell) for cell in of_method["Poseur", 3].cells}
+    assert layers == {"72.9", "74.3", "74.7"}
+
+
+def test_a_coarser_number_is_no_other_number():
+    groups = {str(one.subject): one for one in same_subject("GFLOPs")}
+    assert not groups["Poseur, ResNet-50, 256 × 192, 6 layers"].differ  # 4.57 and 4.6
+    assert groups["SimpleBaseline, ResNet-50, 256 × 192"].differ
+
+
+def test_poseur_s_ap_lies_elsewhere_between_the_sizes():
+    mixes = size_mixes()
+    assert max(one.share.range.high for one in mixes if one.poseur) < Decimal("0.35")
+    assert min(one.share.range.low for one in mixes if not one.poseur) > Decimal("0.6")
+
+
+def test_figure_1_has_distinct_points_with_both_numbers():
+    assert len({point.ap.place for point in FIGURE_1}) == len(FIGURE_1)
+    assert all(point.gflops.value > 0 and point.ap.value > 0 for point in FIGURE_1)
+
+
+@pytest.mark.parametrize(
+    ("check", "agreement", "within_rounding"),
+    [
+        (Equals("score_gain", A - Text("without_score")), "agrees", False),
+        (Equals("score_over_rle", A - B), "contradicts", True),
+        (Equals("gain_at_64", A - B), "contradicts", False),
+        (Above(((A, B),)), "agrees", False),
+        (Above(((B, A),)), "contradicts", False),
+        (Above(((A, A),)), "contradicts", True),
+        (Within("same", (A - B,), Decimal("1.1")), "agrees", False),
+        (Within("same", (A - B,), Decimal("1.0")), "contradicts", False),
+        (All((Above(((A, B),)), Equals("score_over_rle", A - B))), "contradicts", True),
+        (All((Above(((B, A),)), Equals("score_over_rle", A - B))), "contradicts", False),
+        (Unchecked("why"), "cannot be checked", False),
+    ],
+)
+def test_checks(check, agreement, within_rounding):
+    found = check.find()
+    assert (found.agreement, found.within_rounding) == (agreement, within_rounding)
+
+
+def test_a_claim_names_its_cells():
+    one = Claim("k", "Sec. 1", "{score_gain} of {1c/ours/AP}", Kind.EFFECT, Equals("score_gain", A - B))
+    assert one.statement == "4.7 of 74.7"
+    assert one.sources == ("Table 1c, Ours, AP", "Table 1c, RLE [18], AP")
+    assert one.tables == ("1c",) and one.table_names == "Table 1c"
+    with pytest.raises(UserError, match="no claim 'gain'"):
+        claim("gain")
+    with pytest.raises(UserError, match="no row 'owrs'"):
+        Cell("1c", "owrs", "AP")
