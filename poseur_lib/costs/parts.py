@@ -16,6 +16,7 @@ PREFIXES = {
     "head.decoder.branches": "branches",
     "head.coarse_flow": FLOWS,
     "head.decoder_flow": FLOWS,
+    "head.flow": FLOWS,
     "head": "head",
 }
 """The first prefix that fits; "head" is what the head of another method has."""

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from poseur_lib.config.experiment import ExperimentConfig
-from poseur_lib.config.heads import HeadConfig, PoseurConfig
+from poseur_lib.config.heads import HeadConfig, PoseurConfig, PRTRConfig, RegressionConfig
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import build_backbone
+from poseur_lib.models.baselines.prtr import PRTRHead
+from poseur_lib.models.baselines.regression import RegressionHead
 from poseur_lib.models.contract import PoseHead, PoseModel
 from poseur_lib.models.poseur.head import PoseurHead
 
@@ -40,4 +42,8 @@ def build_head(
     match config:
         case PoseurConfig():
             return PoseurHead(config, num_keypoints, channels)
+        case RegressionConfig():
+            return RegressionHead(config, num_keypoints, channels, input_size)
+        case PRTRConfig():
+            return PRTRHead(config, num_keypoints, channels)
     raise UserError(f"head {config.kind!r} is not built yet")

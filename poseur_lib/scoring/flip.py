@@ -15,8 +15,19 @@ TYPE2_WEIGHT = 0.7
 
 def unflip(prediction: LayerPrediction, flip_index: Int[Tensor, " K"]) -> LayerPrediction:
     """A prediction on the mirror image, back in the frame of the image: x becomes 1 - x, left becomes right."""
-    x, y = prediction.keypoints[:, flip_index].unbind(dim=-1)
-    return LayerPrediction(torch.stack([1 - x, y], dim=-1), prediction.sigma[:, flip_index])
+    return LayerPrediction(unflip_points(prediction.keypoints, flip_index), prediction.sigma[:, flip_index])
+
+
+def unflip_points(
+    keypoints: Float[Tensor, "N K 2"], flip_index: Int[Tensor, " K"], shift: float = 0.0
+) -> Float[Tensor, "N K 2"]:
+    """Keypoints on the mirror image, back in the frame of the image: x becomes 1 - x - shift, left becomes right.
+
+    The pixels of a mirrored tensor change places as x_px -> W - 1 - x_px: `shift` 1 / W is exact under the plain crop
+    rule; 0 is what Poseur's released code does.
+    """
+    x, y = keypoints[:, flip_index].unbind(dim=-1)
+    return torch.stack([1 - shift - x, y], dim=-1)
 
 
 def fuse(

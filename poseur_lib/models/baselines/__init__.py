@@ -1,0 +1,1 @@
+"""The methods that Poseur is compared with: heads under the same contract."""
