@@ -3,6 +3,7 @@
 from poseur_lib.config.backbone import (
     HRFormerConfig,
     HRNetConfig,
+    HRNetStemConfig,
     MobileNetV2Config,
     NarrowHighResolutionConfig,
     NarrowResNetConfig,
@@ -42,6 +43,7 @@ __all__ = [
     "ExperimentConfig",
     "HRFormerConfig",
     "HRNetConfig",
+    "HRNetStemConfig",
     "HeadConfig",
     "HeatmapCodecConfig",
     "HeatmapConfig",

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from poseur_lib.config.base import Frozen
 
@@ -11,10 +11,17 @@ Weights = Literal["none", "imagenet", "pretext"]
 
 
 class ResNetConfig(Frozen):
-    """torchvision's ResNet of `depth` layers (Table 2a); `weights` says what it starts from."""
+    """torchvision's ResNet (Table 2a).
+
+    Attributes:
+        depth: layers that its name counts.
+        stages: 4, res2 to res5, or fewer (2: the ResNet-S of TransPose).
+        weights: what it starts from.
+    """
 
     kind: Literal["resnet"] = "resnet"
     depth: Literal[18, 34, 50, 101, 152] = 50
+    stages: Literal[2, 3, 4] = 4
     weights: Weights = "imagenet"
 
     @property
@@ -65,20 +72,45 @@ class HRNetConfig(Frozen):
         width: channels of its finest branch.
         stages: 4, or 3 without the last stage and its branch (the HRNet-S of TransPose and TokenPose).
         outputs: "pyramid": the maps of all branches; "finest": the first alone, without the layers that only the
-            others need (heatmap heads).
+            others need (heatmap heads); "classification": all branches made one map of stride 32, as the ImageNet
+            classifier pools it (RLE, PRTR), which needs four stages.
         weights: what it starts from.
     """
 
     kind: Literal["hrnet"] = "hrnet"
     width: Literal[32, 48] = 32
     stages: Literal[3, 4] = 4
-    outputs: Outputs = "pyramid"
+    outputs: Outputs | Literal["classification"] = "pyramid"
     weights: Weights = "imagenet"
+
+    @model_validator(mode="after")
+    def _classifiers_have_four_stages(self) -> "HRNetConfig":
+        if self.outputs == "classification" and self.stages != 4:
+            raise ValueError(f"outputs 'classification' needs 4 stages, not {self.stages}")
+        return self
 
     @property
     def name(self) -> str:
         """The name that run ids and tables print."""
         return f"hrnet_w{self.width}"
+
+
+class HRNetStemConfig(Frozen):
+    """HRNet's stem and first stage alone: one map of 256 channels and stride 4 (the stem-net of TokenPose-S).
+
+    Attributes:
+        blocks: bottleneck blocks after the two convolutions of stride 2.
+        weights: start from a pretext run, or from nothing, as TokenPose-S does.
+    """
+
+    kind: Literal["hrnet_stem"] = "hrnet_stem"
+    blocks: Positive = 4
+    weights: Literal["none", "pretext"] = "none"
+
+    @property
+    def name(self) -> str:
+        """The name that run ids and tables print."""
+        return "hrnet_stem"
 
 
 class HRFormerConfig(Frozen):
@@ -154,6 +186,7 @@ BackboneConfig = Annotated[
     | NarrowResNetConfig
     | MobileNetV2Config
     | HRNetConfig
+    | HRNetStemConfig
     | HRFormerConfig
     | NarrowHighResolutionConfig
     | ViTConfig

@@ -11,6 +11,7 @@ from poseur_lib.models.backbones.narrow import NarrowResNet
 from poseur_lib.models.backbones.narrow_high_resolution import narrow_high_resolution
 from poseur_lib.models.backbones.resnet import ResNet
 from poseur_lib.models.backbones.sizes import require_multiple
+from poseur_lib.models.backbones.stem import HRNetStem
 from poseur_lib.models.backbones.timm_backbone import TimmBackbone
 from poseur_lib.models.backbones.vit import ViT
 
@@ -33,6 +34,8 @@ def build_backbone(config: config_of.BackboneConfig, input_size: tuple[int, int]
             return MobileNetV2(config)
         case config_of.HRNetConfig():
             return _fitting(hrnet(config), input_size)
+        case config_of.HRNetStemConfig():
+            return HRNetStem(config)
         case config_of.HRFormerConfig():
             return _fitting(hrformer(config), input_size)
         case config_of.NarrowHighResolutionConfig():

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.models.resnet import Bottleneck
 
 from poseur_lib.models.backbones.sizes import require_multiple
-
-STEM_CHANNELS = 64
+from poseur_lib.models.backbones.stem import WIDE_CHANNELS, HighResolutionStem
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class Fusion(nn.Module):
         return fused
 
 
-class HighResolutionNet(nn.Module):
+class HighResolutionNet(HighResolutionStem):
     """Feature strides 4, 8, 16, 32: the branches after the last fusion, or the finest of them.
 
     Attributes:
@@ -88,30 +86,18 @@ class HighResolutionNet(nn.Module):
     """
 
     def __init__(self, frame: Frame) -> None:
-        super().__init__()
+        super().__init__(frame.stem_blocks)
         self.frame = frame
         self.channels = frame.widths[: 1 if frame.finest_only else frame.stages]
-        self.conv1 = nn.Conv2d(3, STEM_CHANNELS, 3, stride=2, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
-        self.conv2 = nn.Conv2d(STEM_CHANNELS, STEM_CHANNELS, 3, stride=2, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(STEM_CHANNELS)
-        self.relu = nn.ReLU(inplace=True)
-        wide = STEM_CHANNELS * Bottleneck.expansion
-        shortcut = nn.Sequential(nn.Conv2d(STEM_CHANNELS, wide, 1, bias=False), nn.BatchNorm2d(wide))
-        first = Bottleneck(STEM_CHANNELS, STEM_CHANNELS, downsample=shortcut)
-        others = (Bottleneck(wide, STEM_CHANNELS) for _ in range(frame.stem_blocks - 1))
-        self.layer1 = nn.Sequential(first, *others)
         self.transition1 = nn.ModuleList(
-            [_same_size(wide, frame.widths[0]), nn.Sequential(downsampling(wide, frame.widths[1]))]
+            [_same_size(WIDE_CHANNELS, frame.widths[0]), nn.Sequential(downsampling(WIDE_CHANNELS, frame.widths[1]))]
         )
         self.transition2 = _new_branch(frame.widths[:3])
         self.stage2, self.stage3 = _stage(frame, 2), _stage(frame, 3)
         self.transition3 = self.stage4 = None
         if frame.stages == 4:
             self.transition3, self.stage4 = _new_branch(frame.widths), _stage(frame, 4)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.normal_(module.weight, std=0.001)
+        self.reset_convolutions()
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Sequence[Tensor]:
         """Feature maps, finest first.
@@ -120,8 +106,7 @@ class HighResolutionNet(nn.Module):
             UserError: the images' sides are not multiples of the coarsest stride.
         """
         require_multiple(tuple(images.shape[-2:]), self.frame.multiple, self.frame.name)
-        x = self.relu(self.bn1(self.conv1(images)))
-        x = self.layer1(self.relu(self.bn2(self.conv2(x))))
+        x = self.stem(images)
         maps = self.stage2([make(x) for make in self.transition1])
         maps = self.stage3(_enter(self.transition2, maps))
         return maps if self.stage4 is None else self.stage4(_enter(self.transition3, maps))

@@ -11,7 +11,7 @@ from poseur_lib.models.backbones.imagenet import with_imagenet
 
 
 class ResNet(nn.Module):
-    """torchvision's ResNet without its classifier. Feature strides 4, 8, 16, 32.
+    """torchvision's ResNet without its classifier, or its first stages. Feature strides 4, 8, 16, 32.
 
     Attributes:
         channels: width of each feature map.
@@ -21,15 +21,17 @@ class ResNet(nn.Module):
         super().__init__()
         net = _torchvision_resnet(config)
         self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
-        self.layer1, self.layer2, self.layer3, self.layer4 = net.layer1, net.layer2, net.layer3, net.layer4
+        self.layer1, self.layer2 = net.layer1, net.layer2
+        self.layer3 = net.layer3 if config.stages > 2 else None
+        self.layer4 = net.layer4 if config.stages > 3 else None
         expansion = net.layer1[0].expansion
-        self.channels = tuple(width * expansion for width in (64, 128, 256, 512))
+        self.channels = tuple(width * expansion for width in (64, 128, 256, 512)[: config.stages])
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Sequence[Tensor]:
-        """Feature maps res2 to res5."""
+        """Feature maps res2 to res5, or to the last stage that there is."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         maps = []
-        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+        for layer in filter(None, (self.layer1, self.layer2, self.layer3, self.layer4)):
             x = layer(x)
             maps.append(x)
         return maps
