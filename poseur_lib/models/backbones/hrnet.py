@@ -4,6 +4,7 @@ from torchvision.models.resnet import BasicBlock
 
 from poseur_lib.config.backbone import HRNetConfig
 from poseur_lib.models.backbones.high_resolution import Frame, HighResolutionNet, downsampling
+from poseur_lib.models.backbones.hrnet_classifier import HRNetClassifier
 from poseur_lib.models.backbones.imagenet import timm_weights
 
 
@@ -14,7 +15,8 @@ def hrnet(config: HRNetConfig) -> HighResolutionNet:
         UserError: ImageNet weights are asked for and cannot be had.
     """
     width = config.width
-    net = HighResolutionNet(
+    make = HRNetClassifier if config.outputs == "classification" else HighResolutionNet
+    net = make(
         Frame(
             name=config.name,
             widths=(width, 2 * width, 4 * width, 8 * width),
