@@ -55,6 +55,11 @@ def audit(claims: Sequence[Claim] = CLAIMS) -> tuple[Audited, ...]:
     return tuple(Audited(claim, claim.check.find()) for claim in claims)
 
 
+def claims_of(kinds: Sequence[str]) -> tuple[Claim, ...]:
+    """The claims of some kinds, in the order of the text; of all if none is given."""
+    return tuple(one for one in CLAIMS if not kinds or one.kind in kinds)
+
+
 def counts(audited: Sequence[Audited]) -> Mapping[Agreement, int]:
     """How many claims there are of each agreement; every one is named."""
     found = Counter(one.finding.agreement for one in audited)

@@ -171,11 +171,10 @@ class Unchecked(Check):
     """The paper prints nothing that decides it."""
 
     why: str
-    stated: str = "—"
 
     def find(self) -> Finding:
         """Cannot be checked."""
-        return Finding(Agreement.UNCHECKABLE, self.stated, self.why)
+        return Finding(Agreement.UNCHECKABLE, "—", self.why)
 
 
 def round_like(value: Decimal, printed: Printed) -> Decimal:

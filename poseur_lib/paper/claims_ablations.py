@@ -54,7 +54,8 @@ ABLATIONS = (
     Claim(
         "coarse-gain",
         "Sec. 4.2, Initialization of keypoint queries",
-        "With {learned_layers} layers learned reference points have {learned_points} AP, {coarse_gain} less than the coarse proposal.",
+        "With {learned_layers} layers learned reference points have {learned_points} AP, {coarse_gain} less than the "
+        "coarse proposal.",
         Kind.EFFECT,
         All(
             (

@@ -10,10 +10,11 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from poseur_lib.errors import UserError
 from poseur_lib.figures.learning import learning_figure
 from poseur_lib.figures.style import as_html
 from poseur_lib.figures.tables import claims_table, provenance_table, result_table, show_table
+from poseur_lib.report.audit import CELLS_CSV, CLAIMS_CSV, audit_summary, execute_audit, write_audit_csv
+from poseur_lib.report.audit import PAGE as AUDIT_PAGE
 from poseur_lib.report.blocks import code_colours, notebook_blocks, notebook_title
 from poseur_lib.report.deviations import TITLE as DEVIATIONS_TITLE
 from poseur_lib.report.deviations import deviation_blocks
@@ -56,14 +57,12 @@ class TableEntry:
 def write_report(profile: Profile, store: RunStore, folder: Path) -> Path:
     """Render all pages of a profile and return the index; pages of an earlier report that are gone are removed.
 
-    Raises:
-        UserError: there is nothing to report: no table's notebook has been executed.
+    The audit of the paper needs no run, so that there is always something to report.
     """
     done = [table for table in TABLES if _missing(table, store) is None]
-    if not done:
-        raise UserError(f"no table of profile {profile.name!r} in {store.folder}: run `poseur study run` first")
     site = Site(profile, store, folder, done)
     shutil.rmtree(folder / "runs", ignore_errors=True)
+    site.write_audit(execute_audit(store.table_folder("audit")))
     for table in done:
         site.write_table(table)
     for run_id in site.run_ids:
@@ -81,8 +80,14 @@ class Site:
             loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
         marks = (RECORD_FILE, ERROR_FILE)
-        folders = sorted(store.folder.iterdir())
+        folders = sorted(store.folder.iterdir()) if store.folder.is_dir() else []
         self.run_ids = [path.name for path in folders if any((path / mark).exists() for mark in marks)]
+
+    def write_audit(self, notebook: Path) -> None:
+        """The audit of the paper, from its executed notebook; it is evidence in every profile."""
+        write_audit_csv(self.folder / "csv")
+        files = [Link(name, f"csv/{name}") for name in (CLAIMS_CSV, CELLS_CSV)]
+        self._write_notebook(notebook, AUDIT_PAGE, self._beside(AUDIT_PAGE), files)
 
     def write_table(self, table: Table) -> None:
         """A table's page, from its executed notebook, and its CSV files."""
@@ -90,7 +95,7 @@ class Site:
         for name in ("rows", "claims"):
             content = (source / f"{name}.csv").read_bytes()
             write_atomically(self.folder / "csv" / f"table_{table.number}_{name}.csv", content)
-        navigation = self._beside(self.tables.index(table))
+        navigation = self._beside(table_page(table))
         self._write_notebook(source / NOTEBOOK_FILE, table_page(table), navigation, csv_links(table))
 
     def write_run(self, run_id: str) -> None:
@@ -123,6 +128,8 @@ class Site:
             self._navigation(),
             profile=self.profile.name,
             what=_what(used),
+            audit=audit_summary(),
+            audit_page=AUDIT_PAGE,
             learning=self._learning(records),
             tables=[self._entry(table) for table in self.tables],
             runs=self._runs(records),
@@ -179,11 +186,12 @@ class Site:
 
     def _navigation(self) -> tuple[Link, ...]:
         pages = [Link(f"Table {table.number}", table_page(table)) for table in self.tables]
-        return (Link("Overview", INDEX), *pages, Link("Deviations", DEVIATIONS_PAGE))
+        return (Link("Overview", INDEX), Link("Audit", AUDIT_PAGE), *pages, Link("Deviations", DEVIATIONS_PAGE))
 
-    def _beside(self, position: int) -> tuple[Link, ...]:
+    def _beside(self, page: str) -> tuple[Link, ...]:
         pages = self._navigation()
-        before, after = pages[: position + 1][-1], pages[position + 2 : position + 3]
+        position = [link.target for link in pages].index(page)
+        before, after = pages[position - 1], pages[position + 1 : position + 2]
         return (
             pages[0],
             Link(f"← {before.text}", before.target),
@@ -200,7 +208,7 @@ class Site:
             navigation=navigation,
             style=Markup((TEMPLATES / "style.css").read_text()),
             code_style=Markup(code_colours()),
-            stamp="" if self.profile.evidential else SMOKE_STAMP,
+            stamp="" if self.profile.evidential or page == AUDIT_PAGE else SMOKE_STAMP,
             footer=f"poseur_lib {version('poseur_lib')}, profile {self.profile.name}.",
             **values,
         )

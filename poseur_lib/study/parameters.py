@@ -17,11 +17,39 @@ from poseur_lib.config.base import Frozen
 INJECTED_MARK = "# Parameters"
 
 Count = Annotated[int, Field(ge=0)]
-Settings = TypeVar("Settings", bound="NotebookSettings")
+Settings = TypeVar("Settings", bound="NotebookParameters")
 
 
-class NotebookSettings(Frozen):
-    """Parameters that every notebook has.
+class NotebookParameters(Frozen):
+    """What a notebook's `parameters` cell declares."""
+
+    @classmethod
+    def from_notebook(cls: type[Settings], namespace: Mapping[str, Any]) -> Settings:
+        """The parameters of the notebook whose `globals()` are given.
+
+        Raises:
+            UserError: one is unknown, misspelt, ill-typed or out of range.
+        """
+        require_known("parameter", _injected_names(namespace), cls.model_fields)
+        return validated(cls, {name: namespace[name] for name in cls.model_fields if name in namespace})
+
+
+class AuditSettings(NotebookParameters):
+    """Parameters of the audit of the paper, which needs neither data nor runs.
+
+    Attributes:
+        kinds: of claims that are listed; [] lists all.
+        columns: of the tables, compared where two cells speak of the same method.
+    """
+
+    kinds: list[Literal["arithmetic", "cost", "effect", "qualitative"]] = Field(default_factory=list)
+    columns: list[Literal["AP", "AP50", "AP75", "AP_M", "AP_L", "Params", "GFLOPs"]] = Field(
+        default_factory=lambda: ["AP", "GFLOPs", "Params"]
+    )
+
+
+class NotebookSettings(NotebookParameters):
+    """Parameters that every notebook has that trains or evaluates.
 
     Attributes:
         profile: smoke, mini or paper.
@@ -39,16 +67,6 @@ class NotebookSettings(Frozen):
     limit_epochs: Count = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["32", "16-mixed", "bf16-mixed"] = "32"
-
-    @classmethod
-    def from_notebook(cls: type[Settings], namespace: Mapping[str, Any]) -> Settings:
-        """The parameters of the notebook whose `globals()` are given.
-
-        Raises:
-            UserError: one is unknown, misspelt, ill-typed or out of range.
-        """
-        require_known("parameter", _injected_names(namespace), cls.model_fields)
-        return validated(cls, {name: namespace[name] for name in cls.model_fields if name in namespace})
 
 
 class RunSettings(NotebookSettings):

@@ -24,4 +24,4 @@ def test_the_page_is_self_contained(tmp_path):
     site.write_deviations()
     page = (tmp_path / "report" / DEVIATIONS_PAGE).read_text()
     assert not re.search(r"https?://|<script|<link rel=\"stylesheet", page)
-    assert re.findall(r'<a[^>]* href="([^"]*)"', page) == ["index.html", DEVIATIONS_PAGE]
+    assert re.findall(r'<a[^>]* href="([^"]*)"', page) == ["index.html", "audit.html", DEVIATIONS_PAGE]
