@@ -3,6 +3,13 @@
 Two frames: `_image` is pixels of the original image, `_px` of the crop. Points are (x, y), sizes (height, width).
 A crop is named by its centre (image pixels) and its box scale, (width, height) of the cropped region in units of 200
 image pixels, as the released code and its result files store it.
+
+Two rules say how the region is laid on the crop, and what [0, 1] of the crop is. Both map [0, 1] to the region's sides,
+so the way back to the image is one (`keypoints_to_image`).
+
+- plain (released code): the region is W pixels wide, and [0, 1] is crop pixel 0 to W;
+- unbiased (UDP: Huang et al., CVPR 2020): lengths are counted between pixel centres, so the region is W - 1
+  steps wide, and [0, 1] is crop pixel 0 to W - 1. Then mirroring the crop is x -> 1 - x, exactly.
 """
 
 import math
@@ -21,10 +28,10 @@ class CropRule:
 
     Args:
         padding: the box is enlarged by this factor once it has the input's aspect ratio.
-        unbiased: UDP's unit-length affine map, which heatmap methods may want; not built yet.
+        unbiased: UDP's unit-length affine map.
 
     Raises:
-        ValueError: padding is not positive, or `unbiased` is asked for.
+        ValueError: padding is not positive.
     """
 
     padding: float = 1.25
@@ -33,8 +40,14 @@ class CropRule:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.padding) and self.padding > 0):
             raise ValueError(f"padding must be positive, got {self.padding}")
-        if self.unbiased:
-            raise ValueError("unbiased=True: the unbiased (UDP) crop is not built yet, only unbiased=False is")
+
+    def extent_px(self, input_size: tuple[int, int]) -> Float[np.ndarray, "2"]:
+        """Crop pixels (x, y) that make up [0, 1] of a crop of `input_size` (height, width)."""
+        height, width = input_size
+        return np.array([width - 1, height - 1] if self.unbiased else [width, height], np.float32)
+
+
+PLAIN = CropRule()
 
 
 def fit_aspect(width: float, height: float, input_size: tuple[int, int]) -> tuple[float, float]:
@@ -63,12 +76,14 @@ def crop_matrix(
     box_scale: Float[np.ndarray, "2"],
     rotation_degrees: float,
     input_size: tuple[int, int],
+    rule: CropRule = PLAIN,
 ) -> Float[np.ndarray, "2 3"]:
     """The affine map from image pixels to crop pixels.
 
-    It is fixed by three points: the centre, the point half a box width above it (turned by the rotation), and the
-    corner that makes a right angle there. Only the width of the box counts, so the aspect ratio is kept. The points are
-    rounded to float32 before solving, as in the released code: for boxes of a few pixels that is what limits precision.
+    The plain one is fixed by three points: the centre, the point half a box width above it (turned by the rotation),
+    and the corner that makes a right angle there. Only the width of the box counts, so the aspect ratio is kept. The
+    points are rounded to float32 before solving, as in the released code: for boxes of a few pixels that is what limits
+    precision. For the unbiased one see `unbiased_matrix`.
 
     Args:
         center: (x, y) in image pixels.
@@ -76,6 +91,8 @@ def crop_matrix(
         rotation_degrees: positive turns the cropped region clockwise on the screen, hence its content the other way.
         input_size: (height, width) of the crop.
     """
+    if rule.unbiased:
+        return unbiased_matrix(center, box_scale, rotation_degrees, rule.extent_px(input_size))
     height, width = input_size
     angle = math.radians(rotation_degrees)
     reach = float(box_scale[0] * np.float32(PIXELS_PER_SCALE)) * -0.5
@@ -84,6 +101,24 @@ def crop_matrix(
     source = _right_angle(center.astype(np.float32), up_image)
     target = _right_angle(np.array([width * 0.5, height * 0.5], np.float32), up_px)
     return cv2.getAffineTransform(source, target)
+
+
+def unbiased_matrix(
+    center: Float[np.ndarray, "2"],
+    box_scale: Float[np.ndarray, "2"],
+    rotation_degrees: float,
+    extent_px: Float[np.ndarray, "2"],
+) -> Float[np.ndarray, "2 3"]:
+    """UDP's affine map: turn about the centre, scale each axis to `extent_px`, move the centre to the crop's centre.
+
+    The axes' factors differ slightly, as (W - 1) / (H - 1) is not the region's aspect ratio. The rotation has the sense
+    of `crop_matrix`; in UDP's code it has the other, which is the same augmentation.
+    """
+    angle = math.radians(rotation_degrees)
+    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    factors = extent_px.astype(np.float64) / (box_scale.astype(np.float64) * PIXELS_PER_SCALE)
+    linear = factors[:, None] * turn
+    return np.column_stack([linear, extent_px / 2.0 - linear @ center.astype(np.float64)])
 
 
 def _right_angle(origin: Float[np.ndarray, "2"], arm: Float[np.ndarray, "2"]) -> Float[np.ndarray, "3 2"]:
@@ -131,12 +166,11 @@ def keypoints_to_image(
     keypoints: Float[np.ndarray, "*batch K 2"],
     center: Float[np.ndarray, "*batch 2"],
     box_scale: Float[np.ndarray, "*batch 2"],
-    input_size: tuple[int, int],
 ) -> Float[np.ndarray, "*batch K 2"]:
     """Predictions, normalised to [0, 1] of the crop, in image pixels; the inverse of the crop at rotation 0.
 
-    Each axis is scaled by its own side of the cropped region, which has the aspect ratio of `input_size`, so that the
-    input size cancels; it is asked for so that every crop rule has one signature.
+    Each axis is scaled by its own side of the cropped region: [0, 1] is the region by either rule, so that neither the
+    rule nor the crop's size enters.
     """
     size = box_scale * PIXELS_PER_SCALE
     return (keypoints * size[..., None, :] + (center - size * 0.5)[..., None, :]).astype(np.float32)

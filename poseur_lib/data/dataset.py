@@ -39,7 +39,7 @@ class PoseBatch(NamedTuple):
 
     Attributes:
         images: RGB crops, ImageNet-normalised.
-        keypoints: (x, y) in [0, 1] of the crop (crop pixels over its width and height); beyond that range outside.
+        keypoints: (x, y) in [0, 1] of the crop (crop pixels over the rule's `extent_px`); beyond that range outside.
         visibility: 0 not labelled, 1 labelled but hidden, 2 visible.
         inside: labelled and within the crop, which is the released code's target weight.
         index: position in `dataset.people`.
@@ -96,10 +96,9 @@ class PoseCrops(Dataset[PoseBatch]):
         crop = crop_image(image, view.matrix, self.input_size)
         if self.augment is not None:
             crop = augment_colours(view.rng, crop, self.augment)
-        size = np.array([self.input_size[1], self.input_size[0]], np.float32)
         return PoseBatch(
             images=torch.from_numpy(normalise(crop)),
-            keypoints=torch.from_numpy(view.keypoints_px / size),
+            keypoints=torch.from_numpy(view.keypoints_px / self.rule.extent_px(self.input_size)),
             visibility=torch.from_numpy(view.visibility),
             inside=torch.from_numpy((view.visibility > 0) & inside_crop(view.keypoints_px, self.input_size)),
             index=torch.tensor(index),
@@ -142,7 +141,7 @@ def view_person(
         placement, points, visibility = place_crop(
             rng, center, box_scale, points, visibility, image_width, keypoints, input_size, augment
         )
-    matrix = crop_matrix(placement.center, placement.box_scale, placement.rotation_degrees, input_size)
+    matrix = crop_matrix(placement.center, placement.box_scale, placement.rotation_degrees, input_size, rule)
     points_px = np.where(visibility[:, None] > 0, transform_points(points, matrix), np.float32(0))
     if placement.mirrored:
         matrix = matrix @ mirror_matrix(image_width)

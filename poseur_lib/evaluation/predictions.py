@@ -48,7 +48,7 @@ class PosePredictions:
 
     def keypoints_image(self) -> Float[np.ndarray, "N K 2"]:
         """The keypoints in pixels of the original image."""
-        return keypoints_to_image(self.keypoints, self.center, self.box_scale, self.input_size)
+        return keypoints_to_image(self.keypoints, self.center, self.box_scale)
 
     def box_areas(self) -> Float[np.ndarray, "N"]:
         """Area of the cropped region in square image pixels, padding included; OKS-NMS uses it, as released."""
