@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 
 from poseur_lib.config.experiment import ExperimentConfig
-from poseur_lib.config.heads import HeadConfig, PoseurConfig, PRTRConfig, RegressionConfig
+from poseur_lib.config.heads import (
+    HeadConfig,
+    HeatmapConfig,
+    IntegralConfig,
+    PoseurConfig,
+    PRTRConfig,
+    RegressionConfig,
+)
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import build_backbone
+from poseur_lib.models.baselines.heatmap import HeatmapHead
+from poseur_lib.models.baselines.integral import IntegralHead
 from poseur_lib.models.baselines.prtr import PRTRHead
 from poseur_lib.models.baselines.regression import RegressionHead
 from poseur_lib.models.contract import PoseHead, PoseModel
@@ -42,6 +51,10 @@ def build_head(
     match config:
         case PoseurConfig():
             return PoseurHead(config, num_keypoints, channels)
+        case HeatmapConfig():
+            return HeatmapHead(config, num_keypoints, channels, input_size)
+        case IntegralConfig():
+            return IntegralHead(config, num_keypoints, channels, input_size)
         case RegressionConfig():
             return RegressionHead(config, num_keypoints, channels, input_size)
         case PRTRConfig():

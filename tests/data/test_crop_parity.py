@@ -109,5 +109,5 @@ def test_predictions_go_back_where_the_keypoints_came_from(coco4):
 
 
 def test_rule_is_checked():
-    with pytest.raises(ValueError, match="padding must be positive, got 0.0"):
+    with pytest.raises(ValueError, match=r"padding must be positive, got 0\.0"):
         CropRule(padding=0.0)

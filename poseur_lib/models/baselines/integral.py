@@ -1,0 +1,103 @@
+"""Integral pose (Sun, Xiao, Wei, Liang, Wei, ECCV 2018): the expectation of a heatmap, trained by its L1 error.
+
+Sec. 2: a softmax over all cells of the heatmap makes a distribution; the keypoint is its expectation, which can be
+differentiated. The network is SimpleBaseline's. Poseur's Table 4 has it on ResNet-101.
+
+Expected: parameters of SimpleBaseline (53.0 M on ResNet-101); 87.3 PCKh@0.5 on MPII val (Poseur's Table 4); 67.8 AP on
+COCO test-dev at 256x256 (its paper; unverified).
+
+Deviations of ours: 2D alone, with no heatmap loss beside the L1 error. Its paper defines no score of a keypoint: here
+it is the mass of the distribution within `score_radius` cells of the keypoint on either axis, the probability that
+Poseur's Eq. 8 speaks of, so that it lies in [0, 1] and the classic threshold of 0.2 has a meaning. The flip test
+averages coordinates, which is to average the two distributions.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from poseur_lib.config.heads.heatmap import IntegralConfig
+from poseur_lib.errors import UserError
+from poseur_lib.models.baselines.heatmap import HeatmapLayers
+from poseur_lib.models.contract import FeatureMaps, LossTerms, PoseHead, PosePrediction, PoseTargets
+from poseur_lib.models.precision import without_autocast
+
+
+class IntegralOutputs(NamedTuple):
+    """Keypoints (x, y) in [0, 1] of the crop, and their scores in [0, 1]."""
+
+    keypoints: Float[Tensor, "B K 2"]
+    keypoint_scores: Float[Tensor, "B K"]
+
+
+class IntegralHead(PoseHead[IntegralOutputs]):
+    """Deconvolutions, softmax, expectation.
+
+    Args:
+        config: every knob.
+        num_keypoints: K.
+        channels, input_size: as in `HeatmapLayers`.
+    """
+
+    def __init__(
+        self, config: IntegralConfig, num_keypoints: int, channels: Sequence[int], input_size: tuple[int, int]
+    ) -> None:
+        super().__init__()
+        self.score_radius, self.input_width = config.score_radius, input_size[1]
+        self.layers = HeatmapLayers(channels, num_keypoints, input_size, config.deconvolutions, config.channels)
+
+    def forward(self, features: FeatureMaps) -> IntegralOutputs:
+        """Expectations and scores."""
+        logits = self.layers(features)
+        with without_autocast(logits):
+            probabilities = logits.float().flatten(2).softmax(dim=2).unflatten(2, logits.shape[-2:])
+            cells = expectation(probabilities)
+            scores = mass_within(probabilities, cells, self.score_radius)
+        return IntegralOutputs(cells / cells.new_tensor([logits.shape[-1], logits.shape[-2]]), scores)
+
+    def loss(self, features: FeatureMaps, targets: PoseTargets) -> LossTerms:
+        """Mean absolute error of the coordinates, as fractions of the crop; not labelled ones count as 0.
+
+        Raises:
+            UserError: the targets are of another number of keypoints.
+        """
+        found = self(features).keypoints
+        if found.shape[1] != targets.keypoints.shape[1]:
+            raise UserError(f"the head has {found.shape[1]} keypoints, the targets {targets.keypoints.shape[1]}")
+        error = ((found - targets.keypoints).abs() * targets.inside[..., None]).mean()
+        return LossTerms(error, {"l1": error})
+
+    def merge_flipped(
+        self, outputs: IntegralOutputs, flipped: IntegralOutputs, flip_index: Int[Tensor, " K"]
+    ) -> IntegralOutputs:
+        """Means; crop pixel x of the mirror image is W - 1 - x of the image."""
+        x, y = flipped.keypoints[:, flip_index].unbind(dim=-1)
+        back = torch.stack([1 - 1 / self.input_width - x, y], dim=-1)
+        scores = 0.5 * (outputs.keypoint_scores + flipped.keypoint_scores[:, flip_index])
+        return IntegralOutputs(0.5 * (outputs.keypoints + back), scores)
+
+    def decode(self, outputs: IntegralOutputs) -> PosePrediction:
+        """An expectation has nothing to decode."""
+        return PosePrediction(outputs.keypoints, outputs.keypoint_scores)
+
+
+def expectation(probabilities: Float[Tensor, "B K h w"]) -> Float[Tensor, "B K 2"]:
+    """Mean column and row (x, y), in cells, of distributions over cells."""
+    x, y = probabilities.sum(dim=2), probabilities.sum(dim=3)
+    return torch.stack([(one * _cells(one)).sum(dim=2) for one in (x, y)], dim=-1)
+
+
+def mass_within(
+    probabilities: Float[Tensor, "B K h w"], cells: Float[Tensor, "B K 2"], radius: float
+) -> Float[Tensor, "B K"]:
+    """Mass of the cells that are no further than `radius` from `cells` (x, y) on either axis."""
+    columns = (_cells(probabilities.sum(dim=2)) - cells[..., 0, None]).abs() <= radius
+    rows = (_cells(probabilities.sum(dim=3)) - cells[..., 1, None]).abs() <= radius
+    return (probabilities * rows[..., :, None] * columns[..., None, :]).sum(dim=(2, 3))
+
+
+def _cells(like: Float[Tensor, "B K n"]) -> Float[Tensor, " n"]:
+    return torch.arange(like.shape[2], device=like.device, dtype=like.dtype)
