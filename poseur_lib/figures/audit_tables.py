@@ -6,12 +6,17 @@ from collections.abc import Iterable, Sequence
 from IPython.display import HTML
 
 from poseur_lib.figures.tables import show_table
-from poseur_lib.paper.audit import Audited, Group, counts, within_rounding
+from poseur_lib.paper.audit import RULE, Audited, Group, counts, summary, within_rounding
 from poseur_lib.paper.checks import Agreement
 from poseur_lib.paper.claim import Kind
 
 COLUMNS = ("claim", "the text", "the numbers", "remark")
 MOST_SOURCES = 4  # cells that are named one by one
+
+
+def summary_text(audited: Sequence[Audited]) -> HTML:
+    """The result in a sentence, and the rule behind it."""
+    return HTML(f'<p class="lead">{html.escape(summary(audited))}</p><p class="caption">{html.escape(RULE)}</p>')
 
 
 def counts_table(audited: Sequence[Audited]) -> HTML:
@@ -46,7 +51,7 @@ def same_subject_table(groups: Sequence[Group]) -> HTML:
             "method": f"{group.subject}" + _open_layers(group),
             "column": group.column,
             "printed": "; ".join(f"{value} ({', '.join(tables)})" for value, tables in by_value(group).items()),
-            "apart": f"{group.spread:.2f}".rstrip("0"),
+            "apart": str(group.spread),
         }
         for group in groups
         if group.differ

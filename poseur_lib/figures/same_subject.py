@@ -39,8 +39,7 @@ def _draw(axis: plt.Axes, row: int, group: Group) -> None:
     axis.plot([places[0], places[-1]], [row, row], color=GREY, linewidth=1)
     axis.plot(places, [row] * len(places), "o", color=colour, markerfacecolor="white", zorder=3)
     for index, (value, tables) in enumerate(values.items()):
-        near = any(abs(float(value) - other) < 0.35 for other in places[:index])
-        offset, anchor = ((0, -7), "top") if near else ((0, 6), "bottom")
+        offset, anchor = ((0, -7), "top") if index % 2 else ((0, 6), "bottom")
         label = f"{value} ({', '.join(tables)})"
         how = {"textcoords": "offset points", "ha": "center", "va": anchor, "fontsize": 8}
         axis.annotate(label, (float(value), row), offset, **how)

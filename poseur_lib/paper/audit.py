@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from poseur_lib.paper.checks import Agreement, Finding, round_like
 from poseur_lib.paper.claim import Claim
@@ -44,10 +45,10 @@ class Group:
         return len({round_like(one.digits, coarse) for one in numbers}) > 1
 
     @property
-    def spread(self) -> float:
+    def spread(self) -> Decimal:
         """The largest minus the smallest."""
         values = [cell.value for cell in self.cells]
-        return float(max(values) - min(values))
+        return max(values) - min(values)
 
 
 def audit(claims: Sequence[Claim] = CLAIMS) -> tuple[Audited, ...]:

@@ -87,7 +87,7 @@ class Above(Check):
         if len(shown) < len(wrong or self.pairs):
             signs = f"{len(self.pairs)} pairs, the closest: {signs}"
         agreement = Agreement.CONTRADICTS if wrong else Agreement.AGREES
-        return Finding(agreement, "above", signs, bool(wrong) and len(close) == len(wrong))
+        return Finding(agreement, "greater", signs, bool(wrong) and len(close) == len(wrong))
 
     def formulas(self) -> Iterator[Formula]:
         """Both sides of every pair."""
@@ -118,6 +118,30 @@ class Within(Check):
     def formulas(self) -> Iterator[Formula]:
         """The differences."""
         yield from self.differences
+
+
+@dataclass(frozen=True)
+class Among(Check):
+    """A stated number is one of those that there are.
+
+    Attributes:
+        stated: key of the text's number.
+        what: they are, in words.
+    """
+
+    stated: str
+    what: str
+    known: tuple[int, ...]
+
+    def find(self) -> Finding:
+        """Agrees if it is there."""
+        there = said(self.stated).digits in self.known
+        agreement = Agreement.AGREES if there else Agreement.CONTRADICTS
+        return Finding(agreement, said(self.stated).with_unit, f"{self.what}: {', '.join(map(str, self.known))}")
+
+    def formulas(self) -> Iterator[Formula]:
+        """The stated number."""
+        yield Text(self.stated)
 
 
 @dataclass(frozen=True)

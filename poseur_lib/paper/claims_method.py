@@ -2,7 +2,7 @@
 
 from poseur_lib.paper.checks import Above, All, Equals, Unchecked
 from poseur_lib.paper.claim import Claim, Kind
-from poseur_lib.paper.compare import above_all, same_backbone
+from poseur_lib.paper.compare import above_heatmaps, same_backbone
 from poseur_lib.paper.formula import Cell, Text
 from poseur_lib.paper.subject import MethodKind
 
@@ -24,7 +24,7 @@ INTRODUCTION = (
         "Abstract; Sec. 5",
         "Poseur compares favourably with the best heatmap-based methods, on val and on test-dev.",
         Kind.EFFECT,
-        Above(above_all("5", "poseur_hrformer_b_384") + above_all("6", "poseur_hrformer_b")),
+        Above(above_heatmaps("5", "poseur_hrformer_b_384") + above_heatmaps("6", "poseur_hrformer_b")),
     ),
     Claim(
         "first-of-its-kind",

@@ -104,7 +104,7 @@ RESULTS = (
         "At the same backbone Poseur is better than every other method, regression or heatmap.",
         Kind.EFFECT,
         same_backbone(("2a", "2b", "3", "4", "5", "6", "S5")),
-        "By AP (PCKh on MPII). By AP_M and AP_L on val it is not: see below.",
+        "By AP (PCKh on MPII). By AP_M and AP_L on val it is not; the audit has a figure of it.",
     ),
     Claim(
         "best-on-val-and-testdev",

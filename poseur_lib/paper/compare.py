@@ -34,10 +34,11 @@ def same_backbone(tables: Iterable[str], kinds: Iterable[MethodKind] = tuple(Met
     return Above(tuple(pairs))
 
 
-def above_all(table: str, poseur: str) -> tuple[tuple[Cell, Cell], ...]:
-    """A row of Poseur beside every other method of a table."""
+def above_heatmaps(table: str, poseur: str) -> tuple[tuple[Cell, Cell], ...]:
+    """A row of Poseur beside every heatmap-based method of a table."""
     _, others = _split(paper_tables()[table])
-    return tuple((Cell(table, poseur, "AP"), Cell(table, other.key, "AP")) for other in others)
+    heatmap = [other for other in others if other.subject.kind == MethodKind.HEATMAP]
+    return tuple((Cell(table, poseur, "AP"), Cell(table, other.key, "AP")) for other in heatmap)
 
 
 def _split(table: PaperTable) -> tuple[list[PaperRow], list[PaperRow]]:

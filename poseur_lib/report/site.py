@@ -163,6 +163,8 @@ class Site:
 
     def _runs(self, records: dict[str, Record]) -> str:
         rows = []
+        if not self.run_ids:
+            return ""
         for run_id in self.run_ids:
             record = records.get(run_id)
             metrics = record.metrics if record else ()
@@ -191,10 +193,10 @@ class Site:
     def _beside(self, page: str) -> tuple[Link, ...]:
         pages = self._navigation()
         position = [link.target for link in pages].index(page)
-        before, after = pages[position - 1], pages[position + 1 : position + 2]
+        before, after = pages[max(1, position - 1) : position], pages[position + 1 : position + 2]
         return (
             pages[0],
-            Link(f"← {before.text}", before.target),
+            *(Link(f"← {one.text}", one.target) for one in before),
             *(Link(f"{one.text} →", one.target) for one in after),
         )
 
