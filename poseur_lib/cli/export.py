@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from poseur_lib.cli.data import parse_size
 from poseur_lib.errors import UserError
 
 
@@ -17,14 +18,12 @@ def export(
     batch: Annotated[int, typer.Option(min=1, help="Images that the graph takes at once.")] = 1,
 ) -> None:
     """Write a checkpoint's model for ONNX runtimes: images in, keypoints and their scores out, no flip test."""
-    from poseur_lib.cli.convert import parse_size
     from poseur_lib.export.onnx import INPUT, OPSET, OUTPUTS, export_onnx
     from poseur_lib.released.load import load_released
 
     if target.exists():
         raise UserError(f"{target} exists already")
-    size = parse_size("--input-size", input_size)
-    model, config = load_released(checkpoint, input_size=tuple(size) if size else None)
+    model, config = load_released(checkpoint, input_size=parse_size(input_size) if input_size else None)
     height, width = config.data.input_size
     export_onnx(model, target, (height, width), batch=batch)
     typer.echo(

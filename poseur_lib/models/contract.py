@@ -120,7 +120,12 @@ class PoseModel(nn.Module):
         backbone: maps images [B, 3, H, W] to feature maps, finest first.
         head: makes poses of them.
         flip_index: the keypoint set's left-right permutation.
+
+    Attributes:
+        flip_in_one_batch: the flip test runs the backbone once, on images and mirror images together.
     """
+
+    flip_in_one_batch = False
 
     def __init__(self, *, backbone: nn.Module, head: PoseHead, flip_index: Sequence[int]) -> None:
         super().__init__()
@@ -135,10 +140,19 @@ class PoseModel(nn.Module):
     def predict_flipped(self, images: Float[Tensor, "B 3 H W"]) -> PosePrediction:
         """Flip test: the images and their mirror images, merged by the head."""
         flip_index = torch.tensor(self.flip_index, device=images.device)
-        outputs = self.head(self.backbone(images))
-        flipped = self.head(self.backbone(images.flip(3)))
-        return self.head.decode(self.head.merge_flipped(outputs, flipped, flip_index))
+        mirrored = images.flip(3)
+        if self.flip_in_one_batch:
+            both = self.backbone(torch.cat([images, mirrored]))
+            features, mirrored_features = ([x[half] for x in both] for half in _halves(len(images)))
+        else:
+            features, mirrored_features = self.backbone(images), self.backbone(mirrored)
+        merged = self.head.merge_flipped(self.head(features), self.head(mirrored_features), flip_index)
+        return self.head.decode(merged)
 
     def loss(self, images: Float[Tensor, "B 3 H W"], targets: PoseTargets) -> LossTerms:
         """The head's training loss on a batch."""
         return self.head.loss(self.backbone(images), targets)
+
+
+def _halves(count: int) -> tuple[slice, slice]:
+    return slice(count), slice(count, None)

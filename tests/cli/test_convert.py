@@ -72,3 +72,12 @@ def test_a_released_checkpoint_is_evaluated(released, coco4, capsys):
     assert code == 0, err
     assert "12 boxes (ground_truth) on 4 images" in out
     assert "input 64x48, RGB by ImageNet's mean and deviation, flip test on (type2)" in out
+
+
+def test_evaluation_says_how_it_is_made_fast(released, coco4, capsys):
+    arguments = ["evaluate", "--checkpoint", released, "--data", coco4, "--input-size", "64x48", "--flip"]
+    _, fast, _ = run(capsys, *arguments)
+    _, plain, _ = run(capsys, *arguments, "--plain")
+    assert "inference: 52 batch norms folded, channels_last (keypoints moved by" in fast
+    assert "inference: the plain model" in plain
+    assert fast.splitlines()[-1] == plain.splitlines()[-1]  # AP and AR

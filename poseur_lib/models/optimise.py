@@ -1,0 +1,136 @@
+"""Ways to infer faster that cost no accuracy: each is tried, compared with the plain model, and named if it fails."""
+
+import copy
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from poseur_lib.models.contract import PoseModel
+from poseur_lib.models.folding import fold_batch_norms
+
+TOLERANCE = 1e-4
+"""How far a keypoint may move, a fraction of the crop side: float32 rounds a pose of a deep network by 1e-6 to 1e-5."""
+
+
+@dataclass(frozen=True)
+class InferenceOptions:
+    """What to try; none of it changes what is computed.
+
+    Attributes:
+        fold_batch_norms: into the convolutions before them.
+        channels_last: maps with their channels innermost, which convolutions on GPUs and in oneDNN prefer.
+        flip_in_one_batch: the flip test's two passes through the backbone as one, of twice the memory.
+        compile: by torch.compile; minutes at the start, so it is worth it for many images. Needs a C++ compiler.
+    """
+
+    fold_batch_norms: bool = False
+    channels_last: bool = False
+    flip_in_one_batch: bool = False
+    compile: bool = False
+
+
+PLAIN = InferenceOptions()
+SAFE = InferenceOptions(fold_batch_norms=True, channels_last=True)
+"""What `poseur evaluate` does: neither needs a compiler or minutes at the start (gains: `benchmarks options`)."""
+
+
+@dataclass(frozen=True)
+class Optimised:
+    """A model for inference alone.
+
+    Attributes:
+        applied: what was done, in words.
+        failed: a line for each option that was tried and left out, with the reason.
+        difference: the largest move of a keypoint on the images it was compared on, a fraction of the crop side.
+    """
+
+    model: PoseModel
+    applied: tuple[str, ...]
+    failed: tuple[str, ...]
+    difference: float
+
+    def text(self) -> str:
+        """One line of what was done, and one for each failure."""
+        done = ", ".join(self.applied) or "the plain model"
+        said = f"inference: {done}" + (f" (keypoints moved by {self.difference:.0e} at most)" if self.applied else "")
+        return "\n".join([said, *self.failed])
+
+
+def optimise(model: PoseModel, images: Tensor, options: InferenceOptions) -> Optimised:
+    """A copy of `model` with every option that works; an option that fails is left out and told of.
+
+    Args:
+        model: in evaluation mode; it stays as it is.
+        images: a batch of the sizes and the device of those to come, on which every step is compared.
+    """
+    expected = _keypoints(model, images)
+    applied, failed, difference = [], [], 0.0
+    for name, step in _steps(options):
+        try:
+            changed, done = step(copy.deepcopy(model), images)
+            moved = (_keypoints(changed, images) - expected).abs().max().item()
+            if not moved <= TOLERANCE:
+                raise ArithmeticError(f"keypoints moved by {moved:.1e}")
+        except Exception as error:  # compilers raise anything; the plain model is always at hand
+            failed.append(f"inference without {name}: {_first_line(error)}")
+            continue
+        model = changed
+        if done:
+            applied.append(done)
+            difference = moved
+    return Optimised(model, tuple(applied), tuple(failed), difference)
+
+
+def example_images(input_size: tuple[int, int]) -> Tensor:
+    """Two images of noise, always the same, to compare models on."""
+    return torch.randn(2, 3, *input_size, generator=torch.Generator().manual_seed(0))
+
+
+Step = Callable[[PoseModel, Tensor], tuple[PoseModel, str]]
+
+
+def _steps(options: InferenceOptions) -> list[tuple[str, Step]]:
+    """The steps that are asked for, in order; each gives the model and what it did, "" if there was nothing to do."""
+    every = (
+        ("folded batch norms", _fold, options.fold_batch_norms),
+        ("channels_last", _channels_last, options.channels_last),
+        ("one batch for the flip test", _flip_in_one_batch, options.flip_in_one_batch),
+        ("torch.compile", _compile, options.compile),
+    )
+    return [(name, step) for name, step, asked in every if asked]
+
+
+def _fold(model: PoseModel, images: Tensor) -> tuple[PoseModel, str]:
+    count = fold_batch_norms(model, images)
+    return model, f"{count} batch norms folded" if count else ""
+
+
+def _channels_last(model: PoseModel, _: Tensor) -> tuple[PoseModel, str]:
+    return model.to(memory_format=torch.channels_last), "channels_last"
+
+
+def _flip_in_one_batch(model: PoseModel, _: Tensor) -> tuple[PoseModel, str]:
+    model.flip_in_one_batch = True
+    return model, "one batch for the flip test"
+
+
+def _compile(model: PoseModel, _: Tensor) -> tuple[PoseModel, str]:
+    if importlib.util.find_spec("torch._inductor") is None:
+        raise RuntimeError("this torch has no compiler")
+    for part in (model.backbone, model.head):
+        part.compile(dynamic=False)
+    return model, "compiled"
+
+
+@torch.inference_mode()
+def _keypoints(model: PoseModel, images: Tensor) -> Tensor:
+    """Of the flip test, in full float32: GPUs else round convolutions to TF32, whatever the order of the sums."""
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        return model.predict_flipped(images).keypoints.float()
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]
