@@ -47,7 +47,8 @@ class NarrowResNetConfig(Frozen):
     @property
     def name(self) -> str:
         """The name that run ids and tables print."""
-        return f"narrow{self.widths[0]}"
+        deeper = "" if set(self.blocks) == {1} else "x" + "".join(map(str, self.blocks))
+        return f"narrow{self.widths[0]}{deeper}"
 
 
 class MobileNetV2Config(Frozen):

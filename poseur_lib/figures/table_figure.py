@@ -4,7 +4,7 @@ from IPython.display import HTML
 
 from poseur_lib.figures.comparison import Difference, Dot, comparison_figure
 from poseur_lib.study.estimate import METHOD, Estimate
-from poseur_lib.study.results import TableResult
+from poseur_lib.study.table_result import TableResult
 from poseur_lib.study.table_study import TableStudy
 
 

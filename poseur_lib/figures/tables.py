@@ -12,9 +12,10 @@ from poseur_lib.study.declaration import Table
 from poseur_lib.study.estimate import METHOD, Estimate
 from poseur_lib.study.provenance import Provenance
 from poseur_lib.study.record import BoxMetrics, StratumRow
-from poseur_lib.study.results import ClaimResult, RowResult, TableResult
+from poseur_lib.study.table_result import CellResult, ClaimResult, RowResult, TableResult
 
 NOT_RUN = "not run"
+COUNTED = "Params (M) and GFLOPs are counted at the paper's own configuration of the row, whatever was trained here."
 CELL_CLASSES = {"claim": "text", "source": "text", "verdict": "verdict", "needed by": "text", "versions": "text"}
 
 
@@ -56,25 +57,36 @@ def flatten(tree: Any, path: str = "") -> dict[str, Any]:
 
 
 def result_table(table: Table, result: TableResult) -> HTML:
-    """The paper beside ours."""
+    """The paper beside ours, column by column; the differences are those of the AP."""
     first = result.rows[0]
-    rows = [
-        dict(zip(table.factor, row.ticks, strict=True))
-        | {
-            "AP, paper": row.paper_ap,
-            "AP, ours": row.ap.value if row.ap else row.status,
-            "95 % interval": interval(row.ap),
-            "AR, ours": row.ar.value if row.ar else row.status,
-            "Δ AP, paper": _difference(row.paper_ap, first.paper_ap, row is first),
-            "Δ AP, ours": _difference(*(one.ap.value if one.ap else None for one in (row, first)), row is first),
-        }
-        for row in result.rows
-    ]
+    rows = []
+    for row in result.rows:
+        cells = dict(zip(table.factor, row.ticks, strict=True))
+        for cell in row.cells:
+            cells |= _pair(cell, row.status)
+        cells["Δ AP, paper"] = _difference(row.paper_ap, first.paper_ap, row is first)
+        cells["Δ AP, ours"] = _difference(*(one.ap.value if one.ap else None for one in (row, first)), row is first)
+        rows.append(cells)
+    counted = any(cell.counted is not None for row in result.rows for cell in row.cells)
     caption = (
         f"Table {result.number}: OKS AP and AR x 100, {result.boxes.value.replace('_', '-')} boxes, "
         f"{result.n_images:,} images, {_seeds(result.rows)}; Δ to the first row. {METHOD}"
+        + (f" {COUNTED}" if counted else "")
     )
     return show_table(rows, caption)
+
+
+def _pair(cell: CellResult, status: str) -> dict[str, Any]:
+    """A column of a row: the paper's figure, and ours with its interval or as counted."""
+    name = cell.column.replace("_", " ")
+    paper = "—" if cell.paper is None else cell.paper
+    if cell.measured is not None:
+        ours = f"{cell.measured.value:.1f} ({interval(cell.measured)})"
+    elif cell.counted is not None:
+        ours = f"{cell.counted:.2f}"
+    else:
+        ours = status
+    return {f"{name}, paper": paper, f"{name}, ours": ours}
 
 
 def claims_table(result: TableResult) -> HTML:

@@ -3,15 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from poseur_lib.paper.printed import Printed
+from poseur_lib.paper.printed import Missing, Printed
+from poseur_lib.paper.tables import paper_tables
 from poseur_lib.study.predictions_file import BoxSource
 
 EQUIVALENCE_MARGIN = 0.3
 
 Changes = Mapping[str, Any]
-Metric = Literal["AP", "AR"]
+Metric = Literal["AP", "AP50", "AP75", "AP_M", "AP_L", "AR"]
+CostColumn = Literal["Params", "GFLOPs", "GFLOPs (Dec.)"]
+Column = Metric | CostColumn
+METRICS: tuple[str, ...] = get_args(Metric)
 
 
 class ClaimKind(StrEnum):
@@ -37,6 +41,9 @@ class Row:
     Attributes:
         ticks: the cells of the factor columns, as the paper prints them.
         scoring: None scores as the configuration says.
+        paper: number and row key of the paper's table that has the row's numbers; None: it prints none.
+        paper_ap: a figure of the text, where no table has it.
+        not_run: why the row cannot be run here, whatever the profile; "" if it can.
     """
 
     key: str
@@ -44,12 +51,18 @@ class Row:
     ticks: tuple[str, ...]
     changes: Changes = field(default_factory=dict)
     scoring: Scoring | None = None
+    paper: tuple[str, str] | None = None
     paper_ap: Printed | None = None
-    paper_ar: Printed | None = None
+    not_run: str = ""
 
-    def printed(self, metric: Metric) -> Printed | None:
-        """The paper's figure of a metric."""
-        return self.paper_ap if metric == "AP" else self.paper_ar
+    def printed(self, column: str) -> Printed | Missing | None:
+        """The paper's figure of a column, or why it has none; None where the paper has no such row or column."""
+        if column == "AP" and self.paper_ap is not None:
+            return self.paper_ap
+        if self.paper is None:
+            return None
+        table, key = self.paper
+        return paper_tables()[table].row(key).cells.get(column)
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,7 @@ class Table:
         base, base_reason, alternatives: the configuration that all rows share, why this one, and what else it may be:
             the paper never states it.
         boxes: whose boxes the table's AP is computed with.
+        columns: what is measured or counted of every row.
     """
 
     number: str
@@ -102,6 +116,7 @@ class Table:
     alternatives: tuple[str, ...]
     open_questions: tuple[str, ...]
     boxes: BoxSource = BoxSource.DETECTOR
+    columns: tuple[Column, ...] = ("AP", "AR")
 
     def __post_init__(self) -> None:
         keys = [row.key for row in self.rows]
@@ -111,6 +126,11 @@ class Table:
                     raise ValueError(f"table {self.number}: claim {claim.key} names row {key!r}, there are {keys}")
         if len(set(keys)) != len(keys):
             raise ValueError(f"table {self.number}: row keys {keys} are not distinct")
+
+    @property
+    def runnable(self) -> tuple[Row, ...]:
+        """The rows that can be run."""
+        return tuple(row for row in self.rows if not row.not_run)
 
     def row(self, key: str) -> Row:
         """A row by its key."""

@@ -12,6 +12,7 @@ from poseur_lib.study.profiles import Profile
 
 TRAIN_NOTEBOOK = "train_variant.ipynb"
 PRETRAIN_NOTEBOOK = "pretrain_backbone.ipynb"
+WHOLE = ("model.backbone", "model.head")  # a row that sets one of these sets all of it
 FIXED = {"seed": "choose the seeds instead", "evaluation.split": "tables are judged on the val split"}
 
 
@@ -54,17 +55,18 @@ def planned_pretext(
 def row_run(
     profile: Profile, table: Table, row: Row, seed: int, fingerprint: str, overrides: dict[str, Any]
 ) -> PlannedRun:
-    """The run behind a row: the profile, over it the study's overrides, the table's base, the row.
+    """The run behind a row: the profile, over it the study's overrides, the table's base and the row, scaled.
 
     Raises:
         UserError: an override that would be overridden in turn, or that a table cannot follow.
     """
+    changes = table.changes(row)
     for path in overrides:
-        if path in table.changes(row):
+        if path in changes or any(path.startswith(f"{whole}.") for whole in WHOLE if whole in changes):
             raise UserError(f"{path} cannot be overridden: row {row.label!r} of table {table.number} sets it")
         if path in FIXED:
             raise UserError(f"{path} cannot be overridden in a table: {FIXED[path]}")
-    return planned_experiment(profile, {**overrides, **table.changes(row)}, seed, fingerprint)
+    return planned_experiment(profile, {**profile.light_of(table.number), **overrides, **profile.scaled(table.number, changes)}, seed, fingerprint)
 
 
 def plan(
@@ -78,7 +80,7 @@ def plan(
     runs: dict[str, PlannedRun] = {}
     for seed in seeds:
         for table in tables:
-            for row in table.rows:
+            for row in table.runnable:
                 run = row_run(profile, table, row, seed, fingerprint, overrides)
                 parent = planned_pretext(run.config, run.changes, seed, fingerprint)
                 label = f"{table.number}: {row.label}, seed {seed}"

@@ -1,11 +1,13 @@
 """The sizes that the study comes in: every number that makes `smoke` and `mini` smaller than the paper is here."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from poseur_lib.cli.errors import unknown_name
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.people.settings import PeopleSettings
+from poseur_lib.study.scaling import Scaling
 
 SMOKE_PEOPLE = PeopleSettings(train_images=2000, val_images=300)
 MINI_PEOPLE = PeopleSettings(train_images=20000, val_images=2000)
@@ -46,6 +48,14 @@ SMOKE_LENGTH = {
     "pretext": {"epochs": 3, "augment": LIGHT_AUGMENTATION},
     "evaluation.curve_people": 300,
 }
+LIGHT = {
+    "train.epochs": 1,
+    "train.people_per_epoch": 640,
+    "pretext": None,
+    "model.backbone.weights": "none",
+    "evaluation.curve_people": 100,
+}
+LIGHT_PEOPLE_PER_UNIT = 64
 MINI_LENGTH = {
     "train.epochs": 3,
     "pretext": {"epochs": 3, "augment": LIGHT_AUGMENTATION},
@@ -75,7 +85,10 @@ class Profile:
         people: the generated data set; None takes the COCO folder given by `--data`.
         minutes_per_run: what to expect of one run on one core (paper: on 8 GPUs), to plan by.
         deviations: what differs from the paper, as the page prints it.
+        scaling: the stand-ins for the rows' settings; None: rows are as declared.
         evidential: False marks every page and withholds every verdict.
+        light: changes to every table but `full_tables`, to have all of them in minutes.
+        full_tables: numbers of tables that are trained at the profile's full length.
     """
 
     name: str
@@ -84,7 +97,29 @@ class Profile:
     seeds: tuple[int, ...]
     minutes_per_run: float
     deviations: tuple[str, ...]
+    scaling: Scaling | None = None
     evidential: bool = True
+    light: Mapping[str, Any] = field(default_factory=dict)
+    full_tables: tuple[str, ...] = ()
+
+    def light_of(self, number: str) -> dict[str, Any]:
+        """What is changed in every row of a table to have it in minutes."""
+        return {} if number in self.full_tables else dict(self.light)
+
+    def scaled(self, number: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """A row's own changes, with this profile's stand-ins."""
+        scaled = dict(changes) if self.scaling is None else self.scaling(changes)
+        if not self.light_of(number):
+            return scaled
+        if "train.epochs" in scaled:  # supp. Table 1 keeps the proportions of its runs
+            scaled |= {"train.people_per_epoch": LIGHT_PEOPLE_PER_UNIT}
+        if "model.backbone" in scaled:
+            scaled["model.backbone"] = {**scaled["model.backbone"], "weights": "none"}
+        return scaled
+
+    def of_table(self, number: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """All that makes the profile's configuration a table's row."""
+        return {**self.light_of(number), **self.scaled(number, changes)}
 
     def experiment(self, seed: int, *changes: dict[str, Any]) -> ExperimentConfig:
         """The profile's configuration with a seed and changes by dotted path, the later ones over the earlier."""
@@ -109,8 +144,15 @@ PROFILES = (
         people=SMOKE_PEOPLE,
         seeds=(0,),
         minutes_per_run=1.5,
-        deviations=(*NARROW_DEVIATIONS, "Training: about a CPU minute a run, one seed. No evidence of anything."),
+        deviations=(
+            *NARROW_DEVIATIONS,
+            "Training: about a CPU minute a run in Tables 1b and 1c, some seconds from random weights in the others;"
+            " one seed. No evidence of anything.",
+        ),
+        scaling=Scaling(weights="pretext", people_per_unit=960),
         evidential=False,
+        light=LIGHT,
+        full_tables=("1b", "1c"),
     ),
     Profile(
         name="mini",
@@ -119,6 +161,7 @@ PROFILES = (
         seeds=(0, 1, 2),
         minutes_per_run=8,
         deviations=(*NARROW_DEVIATIONS, "Training: some CPU minutes a run instead of 325 epochs."),
+        scaling=Scaling(weights="pretext", people_per_unit=4608),
     ),
     Profile(
         name="paper",

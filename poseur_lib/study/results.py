@@ -1,75 +1,33 @@
 """A table's results from the records of its runs: no weights, no GPU."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from poseur_lib.config.base import Frozen
 from poseur_lib.evaluation.bootstrap import Scorer, bootstrap
-from poseur_lib.evaluation.matches import image_matches
+from poseur_lib.evaluation.matches import Area, image_matches
+from poseur_lib.paper.printed import Printed
 from poseur_lib.scoring.instance import InstanceRule
 from poseur_lib.study.datasets import DataSet
-from poseur_lib.study.declaration import Claim, Metric, Row, Table
+from poseur_lib.study.declaration import METRICS, Claim, Column, Metric, Row, Table
 from poseur_lib.study.estimate import Estimate, estimate
 from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.predictions_file import BoxSource
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.provenance import Provenance
+from poseur_lib.study.row_cost import row_cost
 from poseur_lib.study.scored import match, scored
 from poseur_lib.study.store import RunState, RunStore
-from poseur_lib.study.verdict import Evidence, Verdict, rule_text, verdict
+from poseur_lib.study.table_result import CellResult, ClaimResult, RowResult, TableResult
+from poseur_lib.study.verdict import Evidence, rule_text, verdict
 
 RESAMPLES = 1000
 BOOTSTRAP_SEED = 0
 COCO_VAL_IMAGES = 5000
-
-
-class RowResult(Frozen):
-    """A row, the paper's figures beside ours; `status` says why ours are missing where they are."""
-
-    key: str
-    label: str
-    ticks: tuple[str, ...]
-    paper_ap: float | None
-    paper_source: str | None
-    ap: Estimate | None
-    ar: Estimate | None
-    status: str
-    run_ids: tuple[str, ...]
-
-
-class ClaimResult(Frozen):
-    """A claim and what it has come to."""
-
-    key: str
-    text: str
-    source: str
-    kind: str
-    metric: str
-    difference: str
-    paper_effect: float | None
-    effect: Estimate | None
-    verdict: Verdict
-    rule: str
-
-
-class TableResult(Frozen):
-    """Everything that a table's page shows as numbers."""
-
-    number: str
-    title: str
-    profile: str
-    notebook: str
-    evidence: Evidence
-    boxes: BoxSource
-    rows: tuple[RowResult, ...]
-    claims: tuple[ClaimResult, ...]
-    seeds: tuple[int, ...]
-    data_name: str
-    data_fingerprint: str
-    n_images: int
+AREAS: dict[str, Area] = {"AP_M": "medium", "AP_L": "large"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +48,12 @@ class Source:
     store: RunStore
     seeds: tuple[int, ...]
     runs: dict[tuple[str, int], PlannedRun]
+    overrides: dict[str, Any] = field(default_factory=dict)
 
     def done(self, row: Row) -> tuple[int, ...]:
         """Seeds of which the row's run is finished."""
+        if row.not_run:
+            return ()
         return tuple(seed for seed in self.seeds if self.store.recorded_state(self.runs[row.key, seed].run_id).done)
 
 
@@ -103,6 +64,7 @@ def collect(source: Source) -> TableResult:
         number=table.number,
         title=table.title,
         profile=source.profile.name,
+        overrides=source.overrides,
         notebook=table.notebook,
         evidence=evidence_class(source),
         boxes=box_source(source),
@@ -128,10 +90,15 @@ def evidence_class(source: Source) -> Evidence:
 def as_declared(source: Source) -> bool:
     """True if every run is what profile and table declare: nothing was overridden."""
     declared = {
-        (key, seed): source.profile.experiment(seed, source.table.changes(source.table.row(key)))
+        (key, seed): source.profile.experiment(seed, declared_changes(source, source.table.row(key)))
         for key, seed in source.runs
     }
     return all(run.config == declared[key] for key, run in source.runs.items())
+
+
+def declared_changes(source: Source, row: Row) -> dict[str, Any]:
+    """What profile and table make of a row, without the study's own changes."""
+    return source.profile.of_table(source.table.number, source.table.changes(row))
 
 
 def box_source(source: Source) -> BoxSource:
@@ -146,8 +113,9 @@ def sample(source: Source, row_key: str, seed: int, metric: Metric) -> Sample:
     row, run = source.table.row(row_key), source.runs[row_key, seed]
     predictions = source.store.load(run.run_id).predictions[box_source(source)]
     evaluation = match(source.data.val, scored(predictions, run.config, row.scoring), run.config)
-    matches = image_matches(evaluation)
-    return Sample(Scorer(matches, metric)(), bootstrap(matches, RESAMPLES, BOOTSTRAP_SEED, metric))
+    matches = image_matches(evaluation, AREAS.get(metric, "all"))
+    measure = "AP" if metric in AREAS else metric
+    return Sample(Scorer(matches, measure)(), bootstrap(matches, RESAMPLES, BOOTSTRAP_SEED, measure))
 
 
 def effect(source: Source, claim: Claim) -> Estimate | None:
@@ -161,18 +129,29 @@ def effect(source: Source, claim: Claim) -> Estimate | None:
 
 
 def _row_result(source: Source, row: Row) -> RowResult:
-    printed = row.paper_ap
+    printed = row.printed("AP")
+    known = isinstance(printed, Printed)
     return RowResult(
         key=row.key,
         label=row.label,
         ticks=row.ticks,
-        paper_ap=printed.value if printed else None,
-        paper_source=printed.source if printed else None,
+        paper_ap=printed.value if known else None,
+        paper_source=printed.source if known else None,
         ap=_row_estimate(source, row, "AP"),
-        ar=_row_estimate(source, row, "AR"),
+        cells=tuple(_cell(source, row, column) for column in source.table.columns),
         status=_status(source, row),
-        run_ids=tuple(source.runs[row.key, seed].run_id for seed in source.seeds),
+        run_ids=() if row.not_run else tuple(source.runs[row.key, seed].run_id for seed in source.seeds),
     )
+
+
+def _cell(source: Source, row: Row, column: Column) -> CellResult:
+    printed = row.printed(column)
+    known = isinstance(printed, Printed)
+    text, place = (printed.text, printed.source) if known else (None, None)
+    if column in METRICS:
+        return CellResult(column=column, paper=text, source=place, measured=_row_estimate(source, row, column))
+    counted = None if row.not_run else row_cost(source.table, row, column, place)
+    return CellResult(column=column, paper=text, source=place, counted=counted)
 
 
 def _row_estimate(source: Source, row: Row, metric: Metric) -> Estimate | None:
@@ -182,6 +161,8 @@ def _row_estimate(source: Source, row: Row, metric: Metric) -> Estimate | None:
 
 def _status(source: Source, row: Row) -> str:
     """ "done", or what is missing and why."""
+    if row.not_run:
+        return f"not run: {row.not_run}"
     runs = [source.runs[row.key, seed] for seed in source.seeds]
     states = [source.store.state(run.run_id) for run in runs]
     missing = [state for state in states if not state.done]
@@ -226,5 +207,5 @@ def ap_under_rule(source: Source, row: Row, rule: InstanceRule) -> float | None:
 
 def provenances(source: Source) -> dict[str, Provenance]:
     """Where each finished run comes from."""
-    runs = [source.runs[row.key, seed].run_id for row in source.table.rows for seed in source.done(row)]
+    runs = [source.runs[row.key, seed].run_id for row in source.table.runnable for seed in source.done(row)]
     return {run_id: source.store.record(run_id).provenance for run_id in runs}

@@ -1,6 +1,5 @@
 """Table 1c: what the keypoint score adds to a person's score."""
 
-from poseur_lib.paper.tables import printed
 from poseur_lib.paper.text import said
 from poseur_lib.study.declaration import Claim, ClaimKind, Row, Scoring, Table
 from poseur_lib.study.table_1b import TABLE_1B
@@ -20,13 +19,13 @@ TABLE_1C = Table(
             scoring=Scoring.BOX,
             paper_ap=said("without_score"),
         ),
-        Row(key="rle", label="RLE", ticks=("RLE [18]",), scoring=Scoring.RLE, paper_ap=printed("1c", "rle", "AP")),
+        Row(key="rle", label="RLE", ticks=("RLE [18]",), scoring=Scoring.RLE, paper=("1c", "rle")),
         Row(
             key="laplace",
             label="Laplace",
             ticks=("Ours (Eq. 8)",),
             scoring=Scoring.LAPLACE,
-            paper_ap=printed("1c", "ours", "AP"),
+            paper=("1c", "ours"),
         ),
     ),
     claims=(

@@ -14,10 +14,13 @@ from poseur_lib.study.plan import PlannedRun, plan, row_run
 from poseur_lib.study.profiles import profile
 from poseur_lib.study.progress import PlanProgress
 from poseur_lib.study.provenance import Provenance
-from poseur_lib.study.results import Source, TableResult, collect, provenances
+from poseur_lib.study.results import Source, collect, provenances
 from poseur_lib.study.roots import below_root
-from poseur_lib.study.runner import RunOptions, execute_plan, satisfied
+from poseur_lib.study.runner import RunOptions, satisfied
+from poseur_lib.study.schedule import execute_plan
 from poseur_lib.study.store import RESULT_FILE, RunState, RunStore
+from poseur_lib.study.table_job import results_folder
+from poseur_lib.study.table_result import TableResult
 from poseur_lib.study.tables import tables
 
 
@@ -41,9 +44,9 @@ class TableStudy:
         runs = {
             (row.key, seed): row_run(self.profile, self.table, row, seed, fingerprint, overrides)
             for seed in self.seeds
-            for row in self.table.rows
+            for row in self.table.runnable
         }
-        self.source = Source(self.profile, self.table, self.data, self.store, self.seeds, runs)
+        self.source = Source(self.profile, self.table, self.data, self.store, self.seeds, runs, overrides)
 
     def run(self, row: Row) -> PlannedRun:
         """The run of a row's first seed."""
@@ -63,7 +66,7 @@ class TableStudy:
         if all(satisfied(run, self.store, self.options) for run in chosen):
             return states
         with PlanProgress(self.plan, self.store) as progress:
-            return states | execute_plan(chosen, self.store, self.options, progress.show)
+            return states | execute_plan(chosen, self.store, self.options, progress.show).states
 
     @property
     def options(self) -> RunOptions:
@@ -88,8 +91,11 @@ class TableStudy:
         return provenances(self.source)
 
     def write(self, result: TableResult) -> Path:
-        """Write the results beside the runs, as JSON for the report and as CSV; returns the folder."""
-        folder = self.store.table_folder(self.table.number)
+        """Write the results beside the runs, as JSON for the report and as CSV; returns the folder.
+
+        In a batch they are put aside first: they replace earlier ones once the whole notebook has been executed.
+        """
+        folder = results_folder(self.store.table_folder(self.table.number))
         write_atomically(folder / "rows.csv", rows_csv(result).encode())
         write_atomically(folder / "claims.csv", claims_csv(result).encode())
         write_atomically(folder / RESULT_FILE, (result.model_dump_json(indent=1) + "\n").encode())
@@ -97,13 +103,17 @@ class TableStudy:
 
 
 def rows_csv(result: TableResult) -> str:
-    """One line a row; empty cells are explained by `status`."""
-    header = ("table", "row", "paper_ap", "ap", "ap_low", "ap_high", "ar", "ar_low", "ar_high", "seeds", "images")
+    """One line a row and column; empty cells are explained by `status`."""
+    header = ("table", "row", "column", "paper", "ours", "low", "high", "seeds", "images", "counted", "status")
     lines = [
-        (result.number, row.label, row.paper_ap, *_three(row.ap), *_three(row.ar), *_counts(row.ap), row.status)
+        (
+            result.number, row.label, cell.column, cell.paper, *_three(cell.measured), *_counts(cell.measured),
+            cell.counted, row.status,
+        )
         for row in result.rows
-    ]
-    return _csv((*header, "status"), lines)
+        for cell in row.cells
+    ]  # fmt: skip
+    return _csv(header, lines)
 
 
 def claims_csv(result: TableResult) -> str:

@@ -16,7 +16,7 @@ from poseur_lib.keypoints import COCO_17
 from poseur_lib.people import PeopleSettings, generate
 from poseur_lib.study.predictions_file import BoxSource
 from poseur_lib.study.record import finite
-from poseur_lib.study.results import TableResult
+from poseur_lib.study.table_result import TableResult
 from poseur_lib.study.scored import match, scored
 from poseur_lib.study.store import RunState, RunStore
 from poseur_lib.study.verdict import Verdict

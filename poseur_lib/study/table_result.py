@@ -1,0 +1,72 @@
+"""A table's results as they are written beside its notebook: everything that its page shows as numbers."""
+
+from typing import Any
+
+from pydantic import Field
+
+from poseur_lib.config.base import Frozen
+from poseur_lib.study.estimate import Estimate
+from poseur_lib.study.predictions_file import BoxSource
+from poseur_lib.study.verdict import Evidence, Verdict
+
+
+class CellResult(Frozen):
+    """One column of a row: what the paper prints, and ours: measured, with an interval, or counted.
+
+    Attributes:
+        paper: the digits as printed; None: not printed.
+        counted: millions of parameters or billions of multiply-adds of the paper's own configuration of the row.
+    """
+
+    column: str
+    paper: str | None
+    source: str | None
+    measured: Estimate | None = None
+    counted: float | None = None
+
+
+class RowResult(Frozen):
+    """A row, the paper's figures beside ours; `status` says why ours are missing where they are."""
+
+    key: str
+    label: str
+    ticks: tuple[str, ...]
+    paper_ap: float | None
+    paper_source: str | None
+    ap: Estimate | None
+    cells: tuple[CellResult, ...]
+    status: str
+    run_ids: tuple[str, ...]
+
+
+class ClaimResult(Frozen):
+    """A claim and what it has come to."""
+
+    key: str
+    text: str
+    source: str
+    kind: str
+    metric: str
+    difference: str
+    paper_effect: float | None
+    effect: Estimate | None
+    verdict: Verdict
+    rule: str
+
+
+class TableResult(Frozen):
+    """Everything that a table's page shows as numbers; `overrides` are the study's own changes to every row."""
+
+    number: str
+    title: str
+    profile: str
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    notebook: str
+    evidence: Evidence
+    boxes: BoxSource
+    rows: tuple[RowResult, ...]
+    claims: tuple[ClaimResult, ...]
+    seeds: tuple[int, ...]
+    data_name: str
+    data_fingerprint: str
+    n_images: int
