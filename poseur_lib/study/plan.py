@@ -66,7 +66,8 @@ def row_run(
             raise UserError(f"{path} cannot be overridden: row {row.label!r} of table {table.number} sets it")
         if path in FIXED:
             raise UserError(f"{path} cannot be overridden in a table: {FIXED[path]}")
-    return planned_experiment(profile, {**profile.light_of(table.number), **overrides, **profile.scaled(table.number, changes)}, seed, fingerprint)
+    changes = {**profile.light_of(table.number), **overrides, **profile.scaled(table.number, changes)}
+    return planned_experiment(profile, changes, seed, fingerprint)
 
 
 def plan(

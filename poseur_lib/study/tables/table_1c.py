@@ -2,7 +2,7 @@
 
 from poseur_lib.paper.text import said
 from poseur_lib.study.declaration import Claim, ClaimKind, Row, Scoring, Table
-from poseur_lib.study.table_1b import TABLE_1B
+from poseur_lib.study.tables.table_1b import TABLE_1B
 
 TABLE_1C = Table(
     number="1c",

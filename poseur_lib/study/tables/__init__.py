@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from poseur_lib.cli.errors import unknown_name
 from poseur_lib.study.declaration import Table
-from poseur_lib.study.table_1b import TABLE_1B
-from poseur_lib.study.table_1c import TABLE_1C
+from poseur_lib.study.tables.table_1b import TABLE_1B
+from poseur_lib.study.tables.table_1c import TABLE_1C
 
 TABLES = (TABLE_1B, TABLE_1C)
 
