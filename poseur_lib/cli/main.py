@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from poseur_lib.cli import convert, cost, data, evaluate, export, report, study, train
+from poseur_lib.cli import ceiling, convert, cost, data, evaluate, export, report, study, train
 from poseur_lib.cli.errors import describe_validation
 from poseur_lib.errors import UserError
 
@@ -34,6 +34,7 @@ app.command()(evaluate.evaluate)
 app.command()(convert.convert)
 app.command()(export.export)
 app.command()(cost.cost)
+app.command()(ceiling.ceiling)
 app.add_typer(study.app, name="study")
 app.command("report")(report.report)
 
