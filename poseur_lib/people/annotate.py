@@ -6,6 +6,7 @@
 - people under 32 x 32 px of area have no keypoints, as in COCO.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,18 +81,18 @@ def keypoint_visibility(
 ) -> tuple[Int[np.ndarray, "17"], bool]:
     """COCO visibility of an actor's keypoints, and whether the image border cuts any of them off."""
     height, width = rendering.primitive.shape
-    turned = face_turned_away(actor.skeleton)
+    away = face_turned_away(actor.skeleton) > _AWAY
     visibility, cut = np.zeros(17, np.int64), False
-    for k, (x, y, z) in enumerate(actor.keypoints_image()):
-        column, row = int(np.floor(x)), int(np.floor(y))
+    for k, (x, y, z) in enumerate(actor.keypoints_image().tolist()):
+        column, row = math.floor(x), math.floor(y)
         if not (0 <= column < width and 0 <= row < height):
             cut = True
             continue
-        if k < 5 and turned[k] > _AWAY[k]:
+        if k < 5 and away[k]:
             continue
         seen = rendering.primitive[row, column]
-        part, owner = drawing.labels[seen, :2] if seen >= 0 else (0, -1)
-        near = rendering.depth[row, column] - z <= SHOWN_BY[k].depth * actor.scale * actor.skeleton.shape.girth
+        part, owner = drawing.labels[seen, :2].tolist() if seen >= 0 else (0, -1)
+        near = rendering.depth[row, column].item() - z <= SHOWN_BY[k].depth * actor.scale * actor.skeleton.shape.girth
         visibility[k] = 2 if owner == person and part in SHOWN_BY[k].parts and near else 1
     return visibility, cut
 
@@ -107,7 +108,7 @@ def label_person(
 ) -> PersonLabel | None:
     """The label of one actor, None if hardly anything of it is seen; `owner` is the person at every pixel."""
     actor, mask = scene.actors[person], owner == person
-    area = int(mask.sum())
+    area = int(np.count_nonzero(mask))
     if area < MIN_AREA:
         return None
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
@@ -125,11 +126,11 @@ def label_person(
 
 def label_scene(scene: Scene, drawing: Drawing, rendering: Rendering) -> list[PersonLabel]:
     """Labels of everyone who is seen."""
-    owner = np.append(drawing.labels[:, 1], -1)[rendering.primitive]
+    owner = np.take(np.append(drawing.labels[:, 1], -1), rendering.primitive)
     labels = (label_person(scene, person, drawing, rendering, owner) for person in range(len(scene.actors)))
     return [label for label in labels if label is not None]
 
 
 def part_map(drawing: Drawing, rendering: Rendering) -> UInt8[np.ndarray, "H W"]:
     """`parts.Part` of every pixel."""
-    return np.append(drawing.labels[:, 0], 0).astype(np.uint8)[rendering.primitive]
+    return np.take(np.append(drawing.labels[:, 0], 0).astype(np.uint8), rendering.primitive)

@@ -37,6 +37,12 @@ def _times(colour: Colour, gain: float) -> Colour:
     return gain * colour[0], gain * colour[1], gain * colour[2]
 
 
+def _shaded(target: Image, colour: Colour, gain: Float32[np.ndarray, "H W"]) -> None:
+    """Fill with a colour times `gain`; channel by channel, as numpy is slow on a last axis of three."""
+    for channel in range(3):
+        target[:, :, channel] = np.float32(colour[channel]) * gain
+
+
 def _box(image: Image, x: float, y: float, width: float, height: float, colour: Colour) -> None:
     """Fill a rectangle given by its upper left corner, px."""
     cv2.rectangle(image, (int(x), int(y)), (int(x + width), int(y + height)), colour, -1)
@@ -157,16 +163,14 @@ def _room(rng: np.random.Generator, image: Image, horizon: float) -> None:
     """Wall, skirting board and floor."""
     height, width = image.shape[:2]
     wall, floor, row = _colour(rng, WALLS), _colour(rng, FLOORS), int(horizon)
-    image[:row] = np.float32(wall) * (1.0 + 0.12 * texture(rng, SMOOTH, row, width))[:, :, None]
+    _shaded(image[:row], wall, 1.0 + 0.12 * texture(rng, SMOOTH, row, width))
     if rng.random() < 0.35:
         step = int(rng.integers(8, 22))
         for x in range(0, width, 2 * step):
             image[:row, x : x + step] *= 0.94
     grain = texture(rng, MEDIUM, height - row, width)
-    image[row:] = (
-        np.float32(floor)
-        * (0.9 + 0.15 * grain + np.linspace(0, 0.15, height - row, dtype=np.float32)[:, None])[:, :, None]
-    )
+    nearer = np.linspace(0, 0.15, height - row, dtype=np.float32)[:, None]
+    _shaded(image[row:], floor, 0.9 + 0.15 * grain + nearer)
     for k in range(1, 7):
         line = row + int((height - row) * (k / 7) ** 1.6)
         image[line : line + 1] *= 0.88
@@ -178,12 +182,13 @@ def _landscape(rng: np.random.Generator, image: Image, horizon: float) -> None:
     height, width = image.shape[:2]
     row, ground = int(horizon), _colour(rng, GROUNDS)
     sky = np.float32((0.55, 0.70, 0.88)) if rng.random() < 0.65 else np.float32((0.80, 0.82, 0.84))
-    fade = np.linspace(0, 1, row, dtype=np.float32)[:, None, None]
-    image[:row] = sky * (1 - 0.4 * fade) + 0.37 * fade
-    clouds = np.clip(texture(rng, SMOOTH, row, width) - 0.05, 0, 1)[:, :, None]
-    image[:row] += (0.98 - image[:row]) * np.minimum(1.6 * clouds, 0.9)
+    fade = np.linspace(0, 1, row, dtype=np.float32)[:, None]
+    clouds = np.minimum(1.6 * np.clip(texture(rng, SMOOTH, row, width) - 0.05, 0, 1), 0.9)
+    for channel in range(3):
+        clear = sky[channel] * (1 - 0.4 * fade) + 0.37 * fade
+        image[:row, :, channel] = clear + (0.98 - clear) * clouds
     grain = texture(rng, MEDIUM, height - row, width) + 0.5 * texture(rng, FINE, height - row, width)
-    image[row:] = np.float32(ground) * (0.95 + 0.28 * grain)[:, :, None]
+    _shaded(image[row:], ground, 0.95 + 0.28 * grain)
     if rng.random() < 0.5:
         hill = horizon - height * (0.06 + 0.05 * texture(rng, SMOOTH, 1, width)[0])
         outline = [(0, row), *((x, int(hill[x])) for x in range(0, width, 6)), (width, row)]
@@ -204,4 +209,6 @@ def sample_background(rng: np.random.Generator, height: int, width: int, level: 
         things[int(rng.integers(len(things)))](rng, image, horizon)
     image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.6, 2.0)) * height / 256)
     middle = np.float32(cv2.mean(image)[:3])
-    return np.clip(middle + level.contrast * (image - middle), 0.0, 1.0).astype(np.float32)
+    for channel in range(3):
+        image[:, :, channel] = middle[channel] + level.contrast * (image[:, :, channel] - middle[channel])
+    return np.clip(image, 0.0, 1.0, out=image)

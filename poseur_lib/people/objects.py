@@ -19,7 +19,7 @@ _OBJECT_COLOURS = (*TOPS, (132, 94, 60), (168, 128, 84), (62, 92, 48), (90, 118,
 class Thing(NamedTuple):
     """Primitives of an object in pixels, all of one material."""
 
-    geometry: Float64[np.ndarray, "P 19"]
+    geometry: Float64[np.ndarray, "P 20"]
     material: Float64[np.ndarray, "11"]
 
 
@@ -34,14 +34,14 @@ def _material(rng: np.random.Generator, grain: float) -> Float64[np.ndarray, "11
 
 def panel(
     x: float, y: float, z: float, half: tuple[float, float], degrees: float, scale: float
-) -> Float64[np.ndarray, "1 19"]:
+) -> Float64[np.ndarray, "1 20"]:
     """A flat rectangle facing the viewer: centre, half width and height in px, rotation in the image."""
     prim = Primitive(
         np.zeros(3), rotation(2, degrees), 0.0, half[0] / scale, half[1] / scale, (1, 1, 1), Part.BACKGROUND, 0
     )
     geometry = place([prim], scale, (x, y, z))
     reach = math.hypot(*half) / max(half[0], 1e-9)
-    geometry[:, 16:19] = (reach, reach, 1.0)
+    geometry[:, 16:20] = (reach, reach, 0.0, 1.0)
     return geometry
 
 

@@ -13,19 +13,19 @@ from jaxtyping import Float32, Float64, Int32
 
 from poseur_lib.people.compiled import compiled
 from poseur_lib.people.primitive import Primitive
-from poseur_lib.people.rays import FAR, bounds, hit, local_point, normal, strip
-from poseur_lib.people.shading import surface
+from poseur_lib.people.rays import FAR, bounds, geometry_row, hit, local_point, nearest, normal, strip
+from poseur_lib.people.shading import material_row, surface
 
 
 class Drawing(NamedTuple):
     """Primitives in pixels, ready to draw.
 
     geometry: start (0:3), image-to-local matrix by rows (3:12), local length (12) and radii (13:15), px a metre (15),
-    extent in x and y of a sphere of local radius 1 (16:18), 1 for a flat panel of half width and height radii (18).
+    extent in x, y and z of a sphere of local radius 1 (16:19), 1 for a flat panel of half width and height radii (19).
     labels: part, person (-1 for objects), material row, decal, row of the material seen through openings.
     """
 
-    geometry: Float64[np.ndarray, "P 19"]
+    geometry: Float64[np.ndarray, "P 20"]
     labels: Int32[np.ndarray, "P 5"]
     materials: Float64[np.ndarray, "M 11"]
 
@@ -38,10 +38,10 @@ class Rendering(NamedTuple):
     depth: Float32[np.ndarray, "H W"]
 
 
-def place(prims: Sequence[Primitive], scale: float, offset: tuple[float, float, float]) -> Float64[np.ndarray, "P 19"]:
+def place(prims: Sequence[Primitive], scale: float, offset: tuple[float, float, float]) -> Float64[np.ndarray, "P 20"]:
     """Geometry rows of primitives in metres, drawn at `scale` px a metre around `offset` (x, y, z) px."""
     count = len(prims)
-    geometry = np.zeros((count, 19))
+    geometry = np.zeros((count, 20))
     frames = np.array([prim.frame for prim in prims])
     stretch = np.array([prim.stretch for prim in prims], dtype=float)
     geometry[:, 0:3] = np.array([prim.start for prim in prims]) * scale + np.array(offset)
@@ -50,7 +50,7 @@ def place(prims: Sequence[Primitive], scale: float, offset: tuple[float, float, 
     geometry[:, 13] = np.array([prim.first_radius for prim in prims]) * scale
     geometry[:, 14] = np.array([prim.second_radius for prim in prims]) * scale
     geometry[:, 15] = scale
-    geometry[:, 16:18] = np.sqrt(((frames * stretch[:, None, :])[:, :2, :] ** 2).sum(2))
+    geometry[:, 16:19] = np.sqrt(((frames * stretch[:, None, :]) ** 2).sum(2))
     return geometry
 
 
@@ -71,45 +71,63 @@ def _lit(red, green, blue, nx, ny, nz, light, gloss):
 @compiled
 def _shade(p, geometry, labels, materials, noise, light, x, y, z, what):
     """The lit colour of primitive `p` where the ray through (x, y) hits it at depth z."""
-    g = geometry[p]
+    g = geometry_row(geometry, p)
     px, py, pz = local_point(g, x, y, z)
     nx, ny, nz = normal(g, px, py, pz, what)
-    material, size, radius, decal = materials[labels[p, 2]], noise.shape[0] - 1, max(g[13], g[14]), labels[p, 3]
+    size, radius, decal = noise.shape[0] - 1, max(g[13], g[14]), labels[p, 3]
+    material, inner = material_row(materials, labels[p, 2]), material_row(materials, labels[p, 4])
     u, v = (px + 0.9 * pz) / g[15], py / g[15]
     grain = noise[int(v * 220.0 + 4096.0) & size, int(u * 220.0 + 4096.0) & size]
     along = g[12] if decal == 2 else radius
-    inner = materials[labels[p, 4]]
     red, green, blue = surface(decal, material, inner, px / radius, py / along, pz / radius, u, v, grain)
     return _lit(red, green, blue, nx, ny, nz, light, material[9])
 
 
 @compiled
-def _depth_pass(geometry, primitive, kind, depth):
-    """One ray through every pixel centre: the front-most primitive, what of it was hit, its depth."""
-    for p in range(geometry.shape[0]):
-        g = geometry[p]
+def _depth_pass(geometry, order, primitive, kind, depth):
+    """One ray through every pixel centre: the front-most primitive, what of it was hit, its depth.
+
+    Primitives are drawn in `order`; what comes first wins a tie.
+    """
+    for p in order:
+        g = geometry_row(geometry, p)
+        top = nearest(g)
         y0, y1, x0, x1 = bounds(g, primitive.shape[0], primitive.shape[1])
         for i in range(y0, y1):
             first, last = strip(g, i + 0.5 - g[1], x0, x1)
             for j in range(first, last):
+                if depth[i, j] >= top:
+                    continue
                 z, what = hit(g, j + 0.5, i + 0.5)
                 if z > depth[i, j]:
                     primitive[i, j], kind[i, j], depth[i, j] = p, what, z
 
 
 @compiled
+def _around(primitive, i, j):
+    """The primitives at a pixel, above, below, before and after it, each only once: -1 where named before or none."""
+    height, width = primitive.shape
+    none, here = np.int32(-1), primitive[i, j]
+    up, down = primitive[max(i - 1, 0), j], primitive[min(i + 1, height - 1), j]
+    before, after = primitive[i, max(j - 1, 0)], primitive[i, min(j + 1, width - 1)]
+    up = none if up == here else up
+    down = none if down in (here, up) else down
+    before = none if before in (here, up, down) else before
+    after = none if after in (here, up, down, before) else after
+    return here, up, down, before, after
+
+
+@compiled
 def _edge(i, j, primitive, geometry, labels, materials, noise, light, image):
     """Average four rays of an outline pixel; each looks only at what its four neighbours show."""
     red, green, blue = 0.0, 0.0, 0.0
-    height, width = primitive.shape
-    up, down = primitive[max(i - 1, 0), j], primitive[min(i + 1, height - 1), j]
-    before, after = primitive[i, max(j - 1, 0)], primitive[i, min(j + 1, width - 1)]
+    around = _around(primitive, i, j)
     for ray in range(4):
         x, y = j + 0.25 + 0.5 * (ray % 2), i + 0.25 + 0.5 * (ray // 2)
         best, front, kind = FAR, -1, 0
-        for p in (primitive[i, j], up, down, before, after):
-            if p >= 0 and p != front:
-                z, what = hit(geometry[p], x, y)
+        for p in around:
+            if p >= 0:
+                z, what = hit(geometry_row(geometry, p), x, y)
                 if z > best:
                     best, front, kind = z, p, what
         if front < 0:
@@ -127,6 +145,8 @@ def _colour_pass(geometry, labels, materials, noise, light, primitive, kind, dep
     What lies just beside and behind a nearer surface is darkened: limbs cast a soft shadow on the body.
     """
     height, width = primitive.shape
+    # As scalars, like the rows of the tables: a view of an array would cost the counting of references at every pixel.
+    light = (light[0], light[1], light[2], light[3], light[4], light[5], light[6])
     for i in range(height):
         for j in range(width):
             p = primitive[i, j]
@@ -168,8 +188,6 @@ def render(
     primitive, kind = np.full((height, width), -1, np.int32), np.zeros((height, width), np.int32)
     depth = np.full((height, width), FAR, np.float32)
     order = np.argsort(-drawing.geometry[:, 2], kind="stable")  # the nearest first spares writes
-    geometry, labels = drawing.geometry[order], drawing.labels[order]
-    _depth_pass(geometry, primitive, kind, depth)
-    _colour_pass(geometry, labels, drawing.materials, noise, light, primitive, kind, depth, image)
-    named = np.concatenate([order, [-1]]).astype(np.int32)
-    return Rendering(image, named[primitive], depth)
+    _depth_pass(drawing.geometry, order, primitive, kind, depth)
+    _colour_pass(*drawing, noise, light, primitive, kind, depth, image)
+    return Rendering(image, primitive, depth)

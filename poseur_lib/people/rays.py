@@ -17,6 +17,15 @@ FIRST, SECOND, CONE, PANEL = 0, 1, 2, 3
 
 
 @compiled
+def geometry_row(t, p):
+    """Row `p` of the table as scalars, which a loop over pixels keeps in registers."""
+    return (
+        t[p, 0], t[p, 1], t[p, 2], t[p, 3], t[p, 4], t[p, 5], t[p, 6], t[p, 7], t[p, 8], t[p, 9],
+        t[p, 10], t[p, 11], t[p, 12], t[p, 13], t[p, 14], t[p, 15], t[p, 16], t[p, 17], t[p, 18], t[p, 19],
+    )  # fmt: skip
+
+
+@compiled
 def _largest_root(a, b, c):
     """Larger z with a z^2 + 2 b z + c = 0 and a > 0; FAR if there is none."""
     discriminant = b * b - a * c
@@ -60,7 +69,7 @@ def hit(g, x, y):
     ox = g[3] * dx + g[4] * dy - mx * g[2]
     oy = g[6] * dx + g[7] * dy - my * g[2]
     oz = g[9] * dx + g[10] * dy - mz * g[2]
-    if g[18] > 0.0:
+    if g[19] > 0.0:
         return (g[2], PANEL) if abs(ox) <= r0 and abs(oy) <= r1 else (FAR, PANEL)
     a = mx * mx + my * my + mz * mz
     dot, square = ox * mx + oy * my + oz * mz, ox * ox + oy * oy + oz * oz
@@ -121,10 +130,17 @@ def bounds(g, height, width):
 
 
 @compiled
+def nearest(g):
+    """A depth that no hit exceeds."""
+    end = g[2] + g[8] * g[12] / (g[6] * g[6] + g[7] * g[7] + g[8] * g[8])
+    return max(g[2] + g[13] * g[18], end + g[14] * g[18]) + 1e-3
+
+
+@compiled
 def strip(g, dy, x0, x1):
     """The columns of one row (dy px below the start) that lie near enough to the primitive's axis."""
     size = math.sqrt(g[6] * g[6] + g[7] * g[7])
-    if g[18] > 0.0 or abs(g[7]) < 0.05 * size or size < 1e-9:
+    if g[19] > 0.0 or abs(g[7]) < 0.05 * size or size < 1e-9:
         return x0, x1
     reach = max(g[13], g[14]) * max(g[16], g[17]) * size / abs(g[7])
     middle = g[0] + dy * g[6] / g[7]

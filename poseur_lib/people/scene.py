@@ -108,7 +108,9 @@ def _cast_shadow(image: Float32[np.ndarray, "H W 3"], actor: Actor) -> None:
         columns = slice(max(0, int(x - 2 * a)), max(0, min(width, int(x + 2 * a))))
         dy = (np.arange(rows.start, rows.stop, dtype=np.float32) - np.float32(y)) / np.float32(b)
         dx = (np.arange(columns.start, columns.stop, dtype=np.float32) - np.float32(x)) / np.float32(a)
-        image[rows, columns] *= (1.0 - 0.4 * np.exp(-(dy[:, None] ** 2) - dx[None, :] ** 2))[:, :, None]
+        shade = 1.0 - 0.4 * np.exp(-(dy[:, None] ** 2) - dx[None, :] ** 2)
+        for channel in range(3):
+            image[rows, columns, channel] *= shade
 
 
 def _sample_light(rng: np.random.Generator) -> Float64[np.ndarray, "7"]:

@@ -11,6 +11,14 @@ from poseur_lib.people.compiled import compiled
 
 
 @compiled
+def material_row(t, k):
+    """Row `k` of the material table as scalars."""
+    return (
+        t[k, 0], t[k, 1], t[k, 2], t[k, 3], t[k, 4], t[k, 5], t[k, 6], t[k, 7], t[k, 8], t[k, 9], t[k, 10],
+    )  # fmt: skip
+
+
+@compiled
 def cloth(m, u, v, noise):
     """The patterned cloth; `noise` is the texture value in [-1, 1]."""
     pattern = int(m[6])

@@ -14,7 +14,7 @@ from poseur_lib.people.objects import Thing, panel
 from poseur_lib.people.parts import FLIP_PAIRS, PART_NAMES, Part
 from poseur_lib.people.primitive import Primitive
 from poseur_lib.people.raster import Drawing, place, render
-from poseur_lib.people.scene import Actor, Scene, drawing_of, render_scene
+from poseur_lib.people.scene import Actor, Scene, drawing_of, render_scene, sample_scene
 from poseur_lib.people.settings import difficulty
 from poseur_lib.people.skeleton import (
     ARM_LIMITS,
@@ -150,6 +150,19 @@ def test_a_tapered_capsule_is_the_union_of_its_spheres(turn: float, tilt: float,
     assert (covered != (best > -np.inf)).sum() <= 6  # the sampled spheres miss a few outline pixels
     both = covered & (best > -np.inf)
     assert np.quantile(np.abs(depth[both] - best[both]), 0.98) < 0.05
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_depth_is_that_of_the_nearest_primitive(seed: int) -> None:
+    drawing = drawing_of(sample_scene(np.random.default_rng(seed), SIZE, difficulty(1.0)))
+    black, grain = np.zeros((*SIZE, 3), np.float32), np.zeros((8, 8), np.float32)
+    alone = []
+    for geometry, labels in zip(drawing.geometry, drawing.labels, strict=True):
+        alone.append(render(Drawing(geometry[None], labels[None], drawing.materials), black, grain, LIGHT).depth)
+    together = render(drawing, black, grain, LIGHT)
+    np.testing.assert_array_equal(together.depth, np.max(alone, axis=0))
+    seen = np.take_along_axis(np.array(alone), np.maximum(together.primitive, 0)[None], axis=0)[0]
+    np.testing.assert_array_equal(seen[together.primitive >= 0], together.depth[together.primitive >= 0])
 
 
 def test_someone_alone_facing_us_is_seen_whole() -> None:
