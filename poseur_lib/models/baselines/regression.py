@@ -12,11 +12,13 @@ says that its backbone was pretrained with heatmaps). "l1" differs from "rle" in
 so, and DeepPose itself has L2, a cascade and AlexNet.
 
 HRNet: which map RLE pools is unverified. `model.backbone.outputs` "classification" gives the 2,048 channels that
-HRNet's classifier pools (39.3 M parameters, RLE's count as recalled, unverified), "pyramid" the coarsest branch.
+HRNet's classifier pools: 39.3 M parameters at W32, RLE's count as recalled, and 8.7 GFLOPs; "pyramid" the coarsest
+branch, 29.3 M and 7.7 GFLOPs (7.2 in units of 2^30). Printed are 7.1 GFLOPs (Poseur, Table 5), which is what HRNet's
+own page has for its heatmap model, in units of 2^30.
 
-Expected: ResNet-50 at 256x192 23.6 M without the flow (recalled) and 4.0 GFLOPs; AP on COCO val, detector boxes: 70.5,
-HRNet-W32 74.3 (Poseur, Table 5); test-dev: ResNet-152 74.2, HRNet-W48 75.7 (Table 4). L1 on ResNet-50: 58.1 in RLE's
-paper (recalled, unverified).
+Expected at 256x192: ResNet-50 23.6 M (recalled) and 4.0 GFLOPs; counted, without the flow that serves the loss alone,
+23.65 M and 4.00. AP on COCO val, detector boxes: ResNet-50 70.5, HRNet-W32 74.3 (Poseur, Table 5); test-dev: ResNet-152
+74.2, HRNet-W48 75.7 (Table 4). L1 on ResNet-50: 58.1 in RLE's paper (recalled, unverified).
 """
 
 from collections.abc import Sequence
