@@ -1,27 +1,29 @@
 """EMSDA in several ways: as Eq. 1 is written, with one shared map, with bags of rows, projected first (MSDA)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from benchmarks.timing import table, times_ms
-from poseur_lib.models.poseur.memory import Memory
+from benchmarks.memory import peak_mib
+from benchmarks.timing import Extras, Goal, Setting, compared, times_ms
+from poseur_lib.costs.benchmark import Comparison
 from poseur_lib.models.poseur.sampling import corner_rows, sample_bags, sample_dense
 
 HEADS, LEVELS, POINTS, CHANNELS = 8, 4, 4, 256
 SIZES = ((64, 48), (32, 24), (16, 12), (8, 6))
 
 
-def inputs(batch: int, queries: int) -> tuple[Memory, Tensor, Tensor]:
-    """Random maps of a 256x192 crop, locations (a fifth of them outside) and attention weights."""
+def inputs(batch: int, queries: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Random rows of the maps of a 256x192 crop, locations (a fifth of them outside) and attention weights."""
     generator = torch.Generator().manual_seed(0)
     cells = sum(h * w for h, w in SIZES)
     values = torch.randn(batch, cells, CHANNELS, generator=generator)
     locations = torch.rand(batch, queries, HEADS, LEVELS, POINTS, 2, generator=generator) * 1.2 - 0.1
     weights = torch.rand(batch, queries, HEADS, LEVELS * POINTS, generator=generator).softmax(-1)
-    return Memory(values, SIZES), locations, weights.unflatten(-1, (LEVELS, POINTS))
+    return values, locations, weights.unflatten(-1, (LEVELS, POINTS))
 
 
 def level_maps(values: Tensor) -> list[Tensor]:
@@ -82,36 +84,45 @@ def msda(values: Tensor, locations: Tensor, weights: Tensor, matrix: Tensor) -> 
     return total
 
 
-def compare(rounds: int = 7, batch: int = 8) -> str:
-    """Forward at inference (17 queries) and forward + backward in training (68 queries)."""
-    matrix = torch.randn(HEADS, CHANNELS, CHANNELS // HEADS) / 16
-    memory, locations, weights = inputs(batch, 17)
-    ways = {
-        "bags (ours)": bags,
-        "dense (ours)": dense,
-        "one shared grid_sample": shared,
-        "replicated (Eq. 1)": replicated,
-    }
+WAYS = {
+    "bags (ours)": bags,
+    "dense (ours)": dense,
+    "one shared grid_sample": shared,
+    "replicated (Eq. 1)": replicated,
+}
+OURS, PROJECTED = "bags (ours)", "MSDA, projected first"
+FORWARD_GOALS = {"replicated (Eq. 1)": Goal(25, at_least=True), PROJECTED: Goal(8, at_least=True)}
+BOTH_GOALS = {"one shared grid_sample": Goal(2, at_least=True)}
+BATCH = 8
+
+
+def compare(setting: Setting) -> Iterator[Comparison]:
+    """Forward at inference (17 queries) and forward + backward in training (68 queries), with peaks of memory."""
+    matrix = torch.randn(HEADS, CHANNELS, CHANNELS // HEADS).to(setting.device) / 16
+    yield _forward(matrix, setting)
+    yield _forward_backward(matrix, setting)
+
+
+def _forward(matrix: Tensor, setting: Setting) -> Comparison:
+    arguments = (*(x.to(setting.device) for x in inputs(BATCH, 17)), matrix)
+    runs = {name: partial(projected_after, way, *arguments) for name, way in WAYS.items()}
+    runs[PROJECTED] = partial(msda, *arguments)
     with torch.inference_mode():
-        runs = {
-            name: lambda way=way: projected_after(way, memory.values, locations, weights, matrix)
-            for name, way in ways.items()
-        }
-        runs["MSDA, projected first"] = lambda: msda(memory.values, locations, weights, matrix)
-        forward = times_ms(runs, rounds)
-    memory, locations, weights = inputs(batch, 68)
-    leaves = [x.requires_grad_() for x in (memory.values, locations, weights)]
+        times = times_ms(runs, setting)
+        peaks = {name: peak_mib(run, setting.device) for name, run in runs.items()}
+    return compared(f"EMSDA forward, batch {BATCH}, 17 queries", times, OURS, Extras(peaks, FORWARD_GOALS))
+
+
+def _forward_backward(matrix: Tensor, setting: Setting) -> Comparison:
+    leaves = [x.to(setting.device).requires_grad_() for x in inputs(BATCH, 68)]
 
     def step(way: Callable) -> None:
         projected_after(way, *leaves, matrix).square().mean().backward()
         for leaf in leaves:
             leaf.grad = None
 
-    runs = {name: lambda way=way: step(way) for name, way in ways.items() if way is not replicated}
-    both = times_ms(runs, rounds)
-    return "\n".join(
-        [
-            table(f"EMSDA forward, batch {batch}, 17 queries", forward, "bags (ours)"),
-            table(f"EMSDA forward + backward, batch {batch}, 68 queries", both, "bags (ours)"),
-        ]
-    )
+    runs = {name: partial(step, way) for name, way in WAYS.items() if way is not replicated}
+    times = times_ms(runs, setting)
+    peaks = {name: peak_mib(run, setting.device) for name, run in runs.items()}
+    title = f"EMSDA forward and backward, batch {BATCH}, 68 queries"
+    return compared(title, times, OURS, Extras(peaks, BOTH_GOALS))

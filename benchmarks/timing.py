@@ -3,36 +3,84 @@
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 
+from poseur_lib.costs.benchmark import Comparison, Timing
 
-def times_ms(alternatives: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 2) -> dict[str, float]:
-    """Median time of each alternative in milliseconds, over `rounds` rounds in which each runs once."""
+Run = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A ratio to reach: at most, or at least."""
+
+    ratio: float
+    at_least: bool = False
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How to measure: device, batch sizes, and how often each alternative runs."""
+
+    device: str = "cpu"
+    batches: tuple[int, ...] = (1, 8, 32)
+    rounds: int = 7
+    warm_up: int = 2
+
+    def shorter(self) -> "Setting":
+        """For what takes long: half the rounds, one to warm up."""
+        return Setting(self.device, self.batches, max(1, self.rounds // 2), min(1, self.warm_up))
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a comparison says beside times: peaks of memory in MiB, goals, notes, all by name."""
+
+    peaks: Mapping[str, float] = field(default_factory=dict)
+    goals: Mapping[str, Goal] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+def times_ms(alternatives: Mapping[str, Run], setting: Setting) -> dict[str, float]:
+    """Median time of each alternative in milliseconds, over rounds in which each runs once."""
     for run in alternatives.values():
-        for _ in range(warm_up):
+        for _ in range(setting.warm_up):
             run()
     taken: dict[str, list[float]] = {name: [] for name in alternatives}
-    for _ in range(rounds):
+    for _ in range(setting.rounds):
         for name, run in alternatives.items():
-            _wait()
+            _wait(setting.device)
             start = time.perf_counter()
             run()
-            _wait()
+            _wait(setting.device)
             taken[name].append(time.perf_counter() - start)
     return {name: 1e3 * statistics.median(values) for name, values in taken.items()}
 
 
-def table(title: str, times: Mapping[str, float], reference: str, notes: Mapping[str, str] | None = None) -> str:
-    """The times, and how many times as long as the reference each takes."""
-    width = max(map(len, times))
-    lines = [title]
-    for name, value in times.items():
-        note = f"   {notes[name]}" if notes and name in notes else ""
-        lines.append(f"  {name:{width}}  {value:9.2f} ms  {value / times[reference]:7.2f} x{note}")
-    return "\n".join(lines)
+def compared(title: str, times: Mapping[str, float], reference: str, extras: Extras | None = None) -> Comparison:
+    """The times as a comparison with the one named `reference`; notes on what has no time make a row of their own."""
+    extras = extras or Extras()
+    names = dict.fromkeys([*times, *extras.notes])
+    return Comparison(
+        title=title,
+        reference=reference,
+        timings=tuple(
+            Timing(
+                name=name,
+                milliseconds=times.get(name),
+                ratio=times[name] / times[reference] if name in times else None,
+                peak_mib=extras.peaks.get(name),
+                goal=extras.goals[name].ratio if name in extras.goals else None,
+                at_least=name in extras.goals and extras.goals[name].at_least,
+                note=extras.notes.get(name, ""),
+            )
+            for name in names
+        ),
+    )
 
 
-def _wait() -> None:
-    if torch.cuda.is_available():
+def _wait(device: str) -> None:
+    if device == "cuda":
         torch.cuda.synchronize()

@@ -28,7 +28,7 @@ def evaluate(
     precision: Annotated[str, typer.Option(help="32, 16-mixed or bf16-mixed.")] = "32",
     workers: Annotated[int, typer.Option(min=0, help="Processes that read and crop.")] = 0,
     fast: Annotated[
-        bool, typer.Option("--fast/--plain", help="Fold batch norms, channels_last; compared with the plain model first.")
+        bool, typer.Option("--fast/--plain", help="Fold batch norms, channels_last; compared with --plain first.")
     ] = True,
     compiled: Annotated[
         bool, typer.Option("--compile", help="torch.compile too: minutes at the start, worth it for many images.")

@@ -11,7 +11,7 @@ from poseur_lib.released.convert import save_released
 
 SMALL = {
     "model.backbone": {"kind": "mobilenetv2", "weights": "none"},
-    "model.head.embed_dims": 32,
+    "model.head.embed_dims": 64,
     "model.head.num_heads": 4,
     "model.head.decoder_layers": 1,
 }

@@ -1,0 +1,91 @@
+"""Ways to infer that give the same keypoints: what each gains over the plain model."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.head import poseur
+from benchmarks.timing import Extras, Setting, compared, times_ms
+from poseur_lib.costs.benchmark import Comparison
+from poseur_lib.models.contract import PoseModel
+from poseur_lib.models.optimise import InferenceOptions, optimise
+
+OPTIONS = {
+    "channels_last": InferenceOptions(channels_last=True),
+    "batch norms folded": InferenceOptions(fold_batch_norms=True),
+    "both": InferenceOptions(fold_batch_norms=True, channels_last=True),
+    "both, compiled": InferenceOptions(fold_batch_norms=True, channels_last=True, compile=True),
+}
+ONNX = "onnxruntime"
+FLIP = {"two passes": False, "one batch": True}
+
+
+def compare(setting: Setting) -> Iterator[Comparison]:
+    """Poseur on ResNet-50 with six decoder layers, from crops to keypoints; then the flip test in two ways."""
+    model = poseur(setting.device)
+    for batch in setting.batches:
+        images = torch.randn(batch, 3, 256, 192, device=setting.device)
+        with torch.inference_mode():
+            runs, notes = _alternatives(model, images)
+            times = times_ms(runs, setting)
+        yield compared(f"Inference options, batch {batch}", times, "plain", Extras(notes=notes))
+    fast = optimise(model, images[:1], OPTIONS["both"]).model
+    for batch in setting.batches:
+        images = torch.randn(batch, 3, 256, 192, device=setting.device)
+        with torch.inference_mode():
+            times = times_ms({name: _flip(fast, images, together) for name, together in FLIP.items()}, setting)
+        yield compared(f"Flip test, batch norms folded and channels_last, batch {batch}", times, "two passes")
+
+
+def runtime_versions() -> dict[str, str]:
+    """Version of what the options need beside torch."""
+    try:
+        return {ONNX: version(ONNX)}
+    except PackageNotFoundError:
+        return {ONNX: "absent"}
+
+
+def _alternatives(model: PoseModel, images: Tensor) -> tuple[dict[str, Callable[[], object]], dict[str, str]]:
+    """What can be run here, and a note on what cannot."""
+    runs: dict[str, Callable[[], object]] = {"plain": lambda: model(images)}
+    notes = {}
+    for name, options in OPTIONS.items():
+        found = optimise(model, images, options)
+        if found.failed:
+            notes[name] = "; ".join(found.failed)
+        else:
+            runs[name] = lambda changed=found.model: changed(images)
+    try:
+        runs[ONNX] = _onnx(model, images)
+    except Exception as error:  # an optional package; whatever is wrong is told in the table
+        notes[ONNX] = f"not run: {error}".splitlines()[0]
+    return runs, notes
+
+
+def _onnx(model: PoseModel, images: Tensor) -> Callable[[], object]:
+    import onnxruntime
+
+    from poseur_lib.export.onnx import INPUT, export_onnx
+
+    if images.is_cuda:
+        raise RuntimeError("onnxruntime's CPU package has no GPU")
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = torch.get_num_threads()
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode(False):
+        path = Path(folder) / "model.onnx"
+        export_onnx(model, path, tuple(images.shape[2:]), batch=len(images))
+        session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+    feed = {INPUT: images.numpy()}
+    return lambda: session.run(None, feed)
+
+
+def _flip(model: PoseModel, images: Tensor, together: bool) -> Callable[[], object]:
+    def run() -> object:
+        model.flip_in_one_batch = together
+        return model.predict_flipped(images)
+
+    return run
