@@ -1,0 +1,164 @@
+"""Does each method learn 32 generated people by heart? `python -m benchmarks.overfit --out FILE [METHOD ...]`.
+
+Every method is scaled as profile mini scales it, and trained from random weights on 32 images until it has seen
+each 600 times, without augmentation. A method that is built right reaches min(90, ceiling - 3) AP on them (70 for plain
+L1 and PRTR); the ceiling is what its codec alone allows at that size. The weights are judged on the training images, at
+ground-truth boxes, without flip test.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.config.heads import HeatmapConfig, IntegralConfig, TokenPoseConfig, TransPoseConfig
+from poseur_lib.config.methods import BACKBONES, TOKENPOSE, TRANSPOSE, method_changes
+from poseur_lib.data.coco import CocoPeople
+from poseur_lib.evaluation.ceiling import codec_ceiling
+from poseur_lib.evaluation.metrics import evaluate_coco, to_coco_results
+from poseur_lib.inference import predict_people
+from poseur_lib.keypoints import COCO_17
+from poseur_lib.models.checkpoint import load_model
+from poseur_lib.people.generate import generate
+from poseur_lib.people.settings import PeopleSettings
+from poseur_lib.scoring.instance import instance_scores
+from poseur_lib.study.atomic import write_atomically
+from poseur_lib.study.profiles import profile
+from poseur_lib.study.provenance import device_name, package_versions
+from poseur_lib.training.fit import MODEL_FILE, train
+from poseur_lib.training.runtime import Runtime
+
+IMAGES = 32
+PASSES = 600
+EPOCHS = 10
+ENOUGH, ENOUGH_PLAIN = 90.0, 70.0
+BELOW_CEILING = 3.0
+PLAIN = ("DeepPose", "PRTR")
+PAIRS = (
+    *(("Poseur", name) for name in BACKBONES if name not in ("ResNet-101", "ViT-B")),
+    *(("SimpleBaseline", name) for name in ("MobileNet-V2", "ResNet-50", "ResNet-101", "ResNet-152")),
+    *(("HRNet", name) for name in ("HRNet-W32", "HRNet-W48")),
+    *(("HRFormer", name) for name in ("HRFormer-T", "HRFormer-S", "HRFormer-B")),
+    *(("UDP-Pose", name) for name in ("HRNet-W32", "HRNet-W48")),
+    *(("RLE", name) for name in ("ResNet-50", "ResNet-152", "HRNet-W32", "HRNet-W48")),
+    ("DeepPose", "ResNet-50"),
+    ("Integral", "ResNet-101"),
+    *(("PRTR", name) for name in ("ResNet-50", "HRNet-W32")),
+    *(("TransPose", name) for name in TRANSPOSE if name != "R-A4"),
+    *(("TokenPose", name) for name in TOKENPOSE if name != "S-V1"),
+)
+"""Every method and backbone of the paper's tables that is built here."""
+
+
+@dataclass(frozen=True)
+class Overfit:
+    """One method on one backbone.
+
+    Attributes:
+        ceiling: AP of its codec on these people at this size.
+        target: the AP that it has to reach.
+        seconds: of training.
+    """
+
+    method: str
+    backbone: str
+    stand_in: str
+    parameters: int
+    ap: float
+    ceiling: float
+    target: float
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """True if it learnt them."""
+        return self.ap >= self.target
+
+
+def overfit(method: str, backbone: str, data: Path, threads: int | None) -> Overfit:
+    """Trains one method on the images in `data`."""
+    config = small_config(method, backbone)
+    runtime = Runtime(data=data, device="cpu", threads=threads)
+    people = CocoPeople(data, "train", COCO_17)
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        train(config, Path(folder), runtime)
+        seconds = time.perf_counter() - start
+        model, _ = load_model(Path(folder) / MODEL_FILE)
+    found = predict_people(model, people.people(), config, runtime)
+    scores = instance_scores(found.bbox_scores, found.keypoint_scores, config.evaluation.instance_score)
+    ap = evaluate_coco(people.coco, to_coco_results(found, scores, category_id=people.category_id), COCO_17).AP
+    ceiling = codec_ceiling(people, codec_name(config), config.data.input_size).AP
+    target = ENOUGH_PLAIN if method in PLAIN else min(ENOUGH, ceiling - BELOW_CEILING)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    name = config.model.backbone.name
+    return Overfit(method, backbone, name, parameters, ap, ceiling, target, seconds)
+
+
+def small_config(method: str, backbone: str) -> ExperimentConfig:
+    """A method as profile mini has it, from random weights and on plain crops."""
+    mini = profile("mini")
+    changes = mini.scaled("", method_changes(method, backbone))
+    if "model.backbone" in changes:
+        changes["model.backbone"] = {**changes["model.backbone"], "weights": "none"}
+    return mini.experiment(
+        0,
+        changes,
+        {
+            "pretext": None,
+            "train.augment": None,
+            "train.epochs": EPOCHS,
+            "train.people_per_epoch": IMAGES * PASSES // EPOCHS,
+            "train.global_batch": 16,
+            "evaluation.split": "train",
+            "evaluation.flip_test": False,
+            "evaluation.curve_every": EPOCHS,
+        },
+    )
+
+
+def codec_name(config: ExperimentConfig) -> str:
+    """The ceiling that a head's codec has."""
+    match config.model.head:
+        case HeatmapConfig(codec=codec) | TransPoseConfig(codec=codec) | TokenPoseConfig(codec=codec):
+            name = codec.decoding
+            return name if name == "quarter" or not codec.unbiased else f"udp-{name}"
+        case IntegralConfig():
+            return "integral"
+    return "regression"
+
+
+def run(pairs: Iterator[tuple[str, str]], out: Path | None, threads: int | None) -> list[Overfit]:
+    """Every pair, printed and written as it comes."""
+    done: list[Overfit] = []
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "people"
+        generate(data, PeopleSettings(train_images=IMAGES, val_images=1, parts=False), workers=1, progress=False)
+        for method, backbone in pairs:
+            one = overfit(method, backbone, data, threads)
+            done.append(one)
+            print(f"{'ok  ' if one.passed else 'FAIL'} {method:15s} {backbone:12s} AP {one.ap:5.1f}, to reach "
+                  f"{one.target:5.1f} (ceiling {one.ceiling:5.1f}), {one.seconds:4.0f} s", flush=True)  # fmt: skip
+            if out is not None:
+                write_atomically(out, as_json(done))
+    return done
+
+
+def as_json(rows: list[Overfit]) -> bytes:
+    """The rows, and on what they were made."""
+    made_on = {"device": device_name("cpu"), "versions": package_versions(), "images": IMAGES, "passes": PASSES}
+    return (json.dumps({**made_on, "rows": [asdict(row) for row in rows]}, indent=1) + "\n").encode()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("methods", nargs="*", help="Methods by name, such as RLE; default: all.")
+    parser.add_argument("--out", type=Path, help="JSON file.")
+    parser.add_argument("--threads", type=int, help="Threads of torch.")
+    given = parser.parse_args()
+    chosen = (pair for pair in PAIRS if not given.methods or pair[0] in given.methods)
+    raise SystemExit(not all(one.passed for one in run(chosen, given.out, given.threads)))
