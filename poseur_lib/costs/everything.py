@@ -25,7 +25,8 @@ def multiply_adds_by_part(model: nn.Module, images: Tensor) -> Counter[str]:
     """Multiply-adds of a forward pass, by part.
 
     Attention is counted as its two matrix products, however it is computed; so is deformable attention by what it
-    means and not by how this version computes it, of which there are several ways (`deformable_multiply_adds`).
+    means and not by how this version computes it, of which there are several ways (`deformable_multiply_adds`). What
+    belongs to no part is left out: the decoding of heatmaps, which is not the network's.
     """
     deformable: Counter[str] = Counter()
     handles = [
@@ -82,8 +83,8 @@ def _own(model: nn.Module, counter: FlopCounterMode) -> dict[str, int]:
 def _by_part(model: nn.Module, own: dict[str, int]) -> Counter[str]:
     count: Counter[str] = Counter()
     for name, value in own.items():
-        if value:
-            count[part_of(name)] += value
+        if value and (part := part_of(name)) is not None:
+            count[part] += value
     return count
 
 

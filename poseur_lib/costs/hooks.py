@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from poseur_lib.costs.parts import part_of
 from poseur_lib.models.backbones.hrformer import WindowAttention
+from poseur_lib.models.baselines.transpose import CellAttention
 from poseur_lib.models.poseur.coarse import CoarseStage
 from poseur_lib.models.poseur.decoder import OutputBranches, SelfAttention
 from poseur_lib.models.poseur.neck import DeconvolutionNeck
@@ -81,11 +82,11 @@ def added_multiply_adds(module: nn.Module, inputs: tuple, output: object) -> int
 def _unseen(part: nn.Module) -> Iterator[nn.Module]:
     """Modules of ours whose matrices the released code multiplies by function.
 
-    The whole of nn.MultiheadAttention; the output projection of window attention; the coarse stage's layers and the
-    last layer of the sigma branch, which are of a class of the released code's own.
+    The whole of nn.MultiheadAttention (Poseur's and TransPose's); the output projection of window attention; the coarse
+    stage's layers and the last layer of the sigma branch, which are of a class of the released code's own.
     """
     match part:
-        case SelfAttention():
+        case SelfAttention() | CellAttention():
             yield from part.modules()
         case WindowAttention():
             yield part.out_proj

@@ -10,6 +10,8 @@ from poseur_lib.config.heads import (
     PoseurConfig,
     PRTRConfig,
     RegressionConfig,
+    TokenPoseConfig,
+    TransPoseConfig,
 )
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import keypoint_set
@@ -18,6 +20,8 @@ from poseur_lib.models.baselines.heatmap import HeatmapHead
 from poseur_lib.models.baselines.integral import IntegralHead
 from poseur_lib.models.baselines.prtr import PRTRHead
 from poseur_lib.models.baselines.regression import RegressionHead
+from poseur_lib.models.baselines.tokenpose import TokenPoseHead
+from poseur_lib.models.baselines.transpose import TransPoseHead
 from poseur_lib.models.contract import PoseHead, PoseModel
 from poseur_lib.models.poseur.head import PoseurHead
 
@@ -55,6 +59,10 @@ def build_head(
             return HeatmapHead(config, num_keypoints, channels, input_size)
         case IntegralConfig():
             return IntegralHead(config, num_keypoints, channels, input_size)
+        case TransPoseConfig():
+            return TransPoseHead(config, num_keypoints, channels, input_size)
+        case TokenPoseConfig():
+            return TokenPoseHead(config, num_keypoints, channels, input_size)
         case RegressionConfig():
             return RegressionHead(config, num_keypoints, channels, input_size)
         case PRTRConfig():

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from poseur_lib.config.backbone import Positive
 from poseur_lib.config.base import Frozen
-from poseur_lib.config.heads.heatmap import HeatmapCodecConfig
+from poseur_lib.config.heads.heatmap import DARK, HeatmapCodecConfig
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Position = Literal["sine", "learned", "none"]
@@ -27,7 +27,7 @@ class TransPoseConfig(Frozen):
     deconvolution.
 
     Attributes:
-        codec: encoding, decoding and flip test of the heatmaps.
+        codec: encoding, decoding and flip test of the heatmaps; the authors use DARK's.
         embed_dims: d, width of a cell's vector.
         num_heads: of the attention.
         ffn_dims: h, hidden width of a layer's FFN.
@@ -40,7 +40,7 @@ class TransPoseConfig(Frozen):
     """
 
     kind: Literal["transpose"] = "transpose"
-    codec: HeatmapCodecConfig = HeatmapCodecConfig()
+    codec: HeatmapCodecConfig = DARK
     embed_dims: Positive = 96
     num_heads: Positive = 1
     ffn_dims: Positive = 192
@@ -63,7 +63,7 @@ class TokenPoseConfig(Frozen):
     24 layers, 12 heads, `fused_parts` 3, `mlp_hidden` None.
 
     Attributes:
-        codec: encoding, decoding and flip test of the heatmaps.
+        codec: encoding, decoding and flip test of the heatmaps; the authors use DARK's.
         patch_size: (height, width) of a patch, in cells of the backbone's last map; it must divide the map.
         embed_dims: width of a token.
         num_heads: of the attention.
@@ -80,7 +80,7 @@ class TokenPoseConfig(Frozen):
     """
 
     kind: Literal["tokenpose"] = "tokenpose"
-    codec: HeatmapCodecConfig = HeatmapCodecConfig()
+    codec: HeatmapCodecConfig = DARK
     patch_size: tuple[Positive, Positive] = (4, 3)
     embed_dims: Positive = 192
     num_heads: Positive = 8

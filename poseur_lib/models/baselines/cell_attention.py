@@ -1,10 +1,16 @@
-"""What TransPose and TokenPose share: self-attention over a sequence, an FFN, and sine positions of map cells."""
+"""What TransPose and TokenPose share: the map they start from, self-attention, an FFN, sine positions of cells."""
+
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from poseur_lib.config.heads.heatmap import HEATMAP_STRIDE
+from poseur_lib.errors import UserError
+from poseur_lib.models.backbones import map_sizes
+from poseur_lib.models.contract import FeatureMaps
 from poseur_lib.models.poseur.positional import sine_encoding
 
 
@@ -70,3 +76,37 @@ def cell_positions(size: tuple[int, int], dims: int) -> Float[Tensor, "cells {di
     y_part = sine_encoding(y, dims // 2)[:, None].expand(-1, width, -1)
     x_part = sine_encoding(x, dims // 2)[None].expand(height, -1, -1)
     return torch.cat([y_part, x_part], dim=-1).flatten(0, 1)
+
+
+def last_map_size(channels: Sequence[int], input_size: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) of the last of a backbone's maps, of which the first has stride 4 and each next one twice that.
+
+    Args:
+        channels: widths of the maps.
+        input_size: (height, width) of the crops.
+
+    Raises:
+        UserError: a side of the input is no multiple of 4, so that heatmaps do not cover it.
+    """
+    if any(side % HEATMAP_STRIDE for side in input_size):
+        raise UserError(f"input size {size_text(input_size)}: heatmaps need multiples of {HEATMAP_STRIDE}")
+    return map_sizes(input_size)[len(channels) - 1]
+
+
+def last_map(features: FeatureMaps, size: tuple[int, int]) -> Float[Tensor, "B _C _H _W"]:
+    """The last of a backbone's maps.
+
+    Raises:
+        UserError: it does not have the size (height, width) that the head was built for.
+    """
+    if tuple(features[-1].shape[-2:]) != size:
+        raise UserError(
+            f"the backbone's last map has {size_text(features[-1].shape[-2:])} cells, and the head was built for"
+            f" {size_text(size)}"
+        )
+    return features[-1]
+
+
+def size_text(size: Sequence[int]) -> str:
+    """A size (height, width), as errors print it."""
+    return "x".join(map(str, size))
