@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from poseur_lib.cli import ceiling, convert, cost, data, evaluate, export, report, study, train
 from poseur_lib.cli.errors import describe_validation
-from poseur_lib.errors import UserError
+from poseur_lib.errors import Interrupted, UserError
 
 INTERRUPTED = 130  # the shell's exit status for a process that Ctrl-C ended
 USAGE = 2
@@ -81,8 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def explain(error: BaseException, arguments: Sequence[str] = ()) -> tuple[str, int]:
     """What to print for an error that these command-line arguments led to, and the exit code."""
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
-        return "poseur: interrupted", INTERRUPTED
+    if isinstance(error, KeyboardInterrupt | typer.Abort | Interrupted):
+        return f"poseur: {error}" if isinstance(error, Interrupted) else "poseur: interrupted", INTERRUPTED
     if hasattr(error, "format_message"):
         return _explain_usage(error, arguments)
     if isinstance(error, ValidationError):

@@ -16,12 +16,18 @@ app = typer.Typer(
 ProfileOption = Annotated[str, typer.Option("--profile", help="smoke (minutes), mini (hours) or paper (a cluster).")]
 TablesOption = Annotated[str, typer.Option("--tables", help="Numbers of tables, such as 1b,1c; default: all.")]
 SeedsOption = Annotated[str, typer.Option("--seeds", help="Seeds, such as 0,1,2; default: the profile's.")]
-DataOption = Annotated[str, typer.Option("--data", metavar="DIR", help="Data set in COCO's layout (profile paper).")]
-RunsOption = Annotated[str, typer.Option("--runs", metavar="DIR", help="Folder of all runs.")]
+DataOption = Annotated[
+    str,
+    typer.Option("--data", metavar="DIR", help="Data set in COCO's layout; default: the profile's generated people."),
+]
+RunsOption = Annotated[
+    str, typer.Option("--runs", metavar="DIR", help="Folder of all runs; default: runs/ of the project.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Change every row's configuration; part of a run's identity."),
 ]
+VerifyOption = Annotated[bool, typer.Option("--verify", help="Read every record again, also known ones.")]
 
 
 @app.command("plan")
@@ -30,17 +36,23 @@ def show_plan(
     tables: TablesOption = "",
     seeds: SeedsOption = "",
     data: DataOption = "",
-    runs: RunsOption = "runs",
+    runs: RunsOption = "",
     changes: SetOption = None,
+    workers: Annotated[int, typer.Option(min=1, help="Runs at a time, for the hours.")] = 1,
+    device_gflops: Annotated[
+        float | None,
+        typer.Option(help="Billions of multiply-adds per second that a slot sustains; default: as finished runs did."),
+    ] = None,
 ) -> None:
-    """List the distinct runs behind the chosen tables, what is there, and what the rest will cost."""
+    """List the distinct runs behind the chosen tables, what is there, and what the rest will cost.
+
+    Nothing is executed or generated. Folders given are relative to the current one.
+    """
+    from poseur_lib.study.overview import plan_lines
+
     batch = _batch(profile, tables, seeds, data, runs, changes)
-    for run in batch.runs:
-        typer.echo(f"{batch.store.state(run.run_id).value:12s} {run.run_id}")
-        typer.echo(f"{'':12s}   for {'; '.join(run.rows)}")
-    missing = sum(not batch.store.state(run.run_id).done for run in batch.runs)
-    minutes = missing * batch.profile.minutes_per_run
-    typer.echo(f"{len(batch.runs)} distinct runs, {missing} to be executed: about {minutes:.0f} min one after another")
+    for line in plan_lines(batch, workers, device_gflops):
+        typer.echo(line)
 
 
 @app.command()
@@ -49,19 +61,24 @@ def status(
     tables: TablesOption = "",
     seeds: SeedsOption = "",
     data: DataOption = "",
-    runs: RunsOption = "runs",
+    runs: RunsOption = "",
     changes: SetOption = None,
+    verify: VerifyOption = False,
 ) -> None:
-    """Say of each run of the chosen tables whether it is done, running, failed and why, or still to come."""
+    """Say of each run of the chosen tables whether it is done, running, failed and why, or still to come.
+
+    The exit code is 1 if a run or table failed, or a record is corrupt.
+    """
+    from poseur_lib.study.overview import status_lines
+
     batch = _batch(profile, tables, seeds, data, runs, changes)
-    states = {run.run_id: batch.store.state(run.run_id) for run in batch.runs}
-    for run_id, state in states.items():
-        typer.echo(f"{state.value:12s} {run_id}")
-        error = batch.store.error(run_id)
-        if error is not None:
-            typer.echo(f"{'':12s}   {error} (see {batch.store.path(run_id)})")
-    counts = {state: list(states.values()).count(state) for state in dict.fromkeys(states.values())}
-    typer.echo(", ".join(f"{count} {state.value}" for state, count in counts.items()))
+    if verify:
+        batch.store.forget()
+    lines, wrong = status_lines(batch)
+    for line in lines:
+        typer.echo(line)
+    if wrong:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -70,9 +87,19 @@ def run(
     tables: TablesOption = "",
     seeds: SeedsOption = "",
     data: DataOption = "",
-    runs: RunsOption = "runs",
+    runs: RunsOption = "",
     changes: SetOption = None,
-    workers: Annotated[int, typer.Option(min=1, help="Runs executed at a time.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Runs executed at a time; 0: one a GPU, or one where there is none.")
+    ] = 0,
+    devices: Annotated[int, typer.Option(min=1, help="GPUs, or CPU processes, of each run (DDP).")] = 1,
+    scheduler: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Use the workers of a running dask scheduler.")
+    ] = "",
+    slurm: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Make Slurm jobs with the options in FILE (YAML or TOML).")
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try runs again that failed before.")] = False,
     limit_epochs: Annotated[
         int, typer.Option("--limit-epochs", min=0, help="Train so many epochs only: such a run stays partial.")
     ] = 0,
@@ -82,17 +109,34 @@ def run(
     """Make the runs that are missing, then the tables' notebooks.
 
     A finished run is never trained again, a killed one resumes from its checkpoint, and one that fails does not stop
-    the others; the exit code is then not 0.
+    the others; the exit code is then not 0. Several of these commands may share one folder of runs. Folders given are
+    relative to the current one. Workers of --scheduler need this package and the same disk, and one thread each; with
+    GPUs, one worker a GPU: CUDA_VISIBLE_DEVICES=0 dask worker ADDRESS --nthreads 1 --resources GPU=1.
     """
     from poseur_lib.cli.errors import require_known
+    from poseur_lib.study.engine import EngineSettings
+    from poseur_lib.study.roots import as_noted, project_root
     from poseur_lib.study.runner import RunOptions
     from poseur_lib.training.runtime import DEVICES, PRECISIONS
 
     require_known("device", [device], DEVICES)
     require_known("precision", [precision], PRECISIONS)
-    batch = _batch(profile, tables, seeds, data, runs, changes)
-    options = RunOptions(profile, str(batch.data.root) if data else "", runs, device, precision, limit_epochs, workers)
-    problems = batch.execute(options)
+    settings = EngineSettings(workers, scheduler, slurm, device, devices)
+    batch = _batch(profile, tables, seeds, data, runs, changes, make=True)
+    options = RunOptions(
+        profile=profile,
+        data=as_noted(batch.data.root) if data else "",
+        runs=as_noted(batch.store.folder.parent),
+        device=device,
+        precision=precision,
+        limit_epochs=limit_epochs,
+        workers=workers,
+        devices=devices,
+        threads=1 if workers > 1 else 0,
+        retry_failed=retry_failed,
+        project=str(project_root()),
+    )
+    problems = batch.execute(options, settings)
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:
@@ -131,9 +175,10 @@ def parse_seeds(given: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(seed) for seed in seeds))
 
 
-def _batch(profile: str, tables: str, seeds: str, data: str, runs: str, changes: list[str] | None):
+def _batch(profile: str, tables: str, seeds: str, data: str, runs: str, changes: list[str] | None, make: bool = False):
     from poseur_lib.study.batch import Batch
+    from poseur_lib.study.roots import as_given
 
     numbers = tuple(number.strip() for number in tables.split(",") if number.strip())
-    folder = str(Path(data).expanduser().resolve()) if data else ""
-    return Batch(profile, numbers, parse_seeds(seeds), folder, runs, parse_changes(changes))
+    folder, stored = str(as_given(data)) if data else "", str(as_given(runs)) if runs else "runs"
+    return Batch(profile, numbers, parse_seeds(seeds), folder, stored, parse_changes(changes), make)

@@ -1,24 +1,26 @@
 """The whole of a study in one go: the runs of the chosen tables, then the tables' notebooks."""
 
-import os
-import shutil
 from typing import Any
 
 from pydantic import ValidationError
 
 from poseur_lib.cli.errors import describe_validation
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.errors import UserError
-from poseur_lib.study.datasets import open_data
-from poseur_lib.study.declaration import Table
-from poseur_lib.study.notebook_job import execute_notebook
-from poseur_lib.study.plan import plan
+from poseur_lib.errors import Interrupted, UserError
+from poseur_lib.study.datasets import KnownData, known_data, make_data
+from poseur_lib.study.engine import EngineSettings, open_engine
+from poseur_lib.study.plan import PlannedRun, plan
 from poseur_lib.study.profiles import profile
 from poseur_lib.study.progress import PlanProgress
-from poseur_lib.study.roots import below_root
-from poseur_lib.study.runner import RunOptions, execute_plan
-from poseur_lib.study.store import NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore, clear_failure, note_failure
+from poseur_lib.study.roots import below_root, project_root
+from poseur_lib.study.runner import RunOptions, satisfied
+from poseur_lib.study.schedule import Schedule, execute_plan
+from poseur_lib.study.store import RunStore, require_writable
+from poseur_lib.study.table_job import TableJob
 from poseur_lib.study.tables import tables
+from poseur_lib.study.work import Work
+
+NOT_GENERATED = "not generated yet"
 
 
 class Batch:
@@ -27,8 +29,12 @@ class Batch:
     Args:
         numbers: of tables; empty: all.
         seeds: empty: the profile's.
-        data: folder of the data set; "": the profile's own, generated if need be.
+        data: folder of the data set; "": the profile's own.
         overrides: changes to every row's configuration by dotted path.
+        make: generate the data set if it is not there.
+
+    Attributes:
+        data: identity of the data set; without a fingerprint, the ids of `runs` are not final.
 
     Raises:
         UserError: profile, table, data set or a changed setting does not exist or cannot be used.
@@ -42,40 +48,61 @@ class Batch:
         data: str,
         runs: str,
         overrides: dict[str, Any],
+        make: bool = False,
     ) -> None:
         self.profile = profile(profile_name)
         self.tables = tables(numbers)
         self.seeds = seeds or self.profile.seeds
         self.overrides = overrides
         _check(overrides, self.profile.config)
-        self.data = open_data(self.profile, data)
         self.store = RunStore(below_root(runs) / self.profile.name)
-        self.runs = plan(self.profile, self.tables, self.seeds, self.data.fingerprint, overrides)
+        if make:
+            require_writable(self.store.folder)
+            make_data(self.profile, data)
+        self.data: KnownData = known_data(self.profile, data, self.store.folder)
+        self.runs = self._plan(self.tables)
 
-    def execute(self, options: RunOptions) -> list[str]:
-        """Make what is missing, runs first, then every table's notebook; returns what went wrong, a line each."""
-        with PlanProgress(self.runs, self.store) as progress:
-            states = execute_plan(self.runs, self.store, options, progress.show)
-        failed = [run_id for run_id, state in states.items() if state == RunState.FAILED]
-        problems = [f"failed: {run_id}: {self.store.error(run_id)} ({self.store.path(run_id)})" for run_id in failed]
-        for table in self.tables:
-            problem = self._execute_table(table, options)
-            problems += [problem] if problem else []
-        return problems
+    def execute(self, options: RunOptions, settings: EngineSettings) -> list[str]:
+        """Make what is missing, and every table's notebook once its runs are there; what went wrong, a line each.
 
-    def _execute_table(self, table: Table, options: RunOptions) -> str | None:
-        """Execute a table's notebook; None, or what went wrong."""
-        folder = self.store.table_folder(table.number)
-        clear_failure(folder)
-        (folder / RESULT_FILE).unlink(missing_ok=True)
-        attempt = execute_notebook(table.notebook, self._parameters(options), folder / "attempts", threads=0)
-        if attempt.exit_code == 0 and (folder / RESULT_FILE).exists():
-            os.replace(attempt.notebook, folder / NOTEBOOK_FILE)
-            shutil.rmtree(folder / "attempts", ignore_errors=True)
-            return None
-        output = attempt.last_output.strip() or f"exit code {attempt.exit_code}"
-        note_failure(folder, output, attempt.notebook)
-        return f"failed: table {table.number}: {output.splitlines()[-1]} ({folder})"
+        Raises:
+            Interrupted: Ctrl-C; what was running is stopped and resumes with the same command.
+        """
+        work = Work(self.profile, self.store.folder)
+        missing = {run.run_id: work.of(run) for run in self.runs if not satisfied(run, self.store, options)}
+        work.save()
+        try:
+            with open_engine(settings) as engine, PlanProgress(self.runs, self.store, missing) as progress:
+                jobs = self._table_jobs(options)
+                schedule = execute_plan(self.runs, self.store, options, progress.show, engine, jobs)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted: what was running is stopped, the same command resumes it") from None
+        finally:
+            self.store.remember()
+        return [self._problem(key, text, schedule) for key, text in schedule.problems.items()]
+
+    def _problem(self, key: str, text: str, schedule: Schedule) -> str:
+        if key not in schedule.states:
+            return f"failed: {key}: {text} ({self.store.table_folder(key.removeprefix('table '))})"
+        return f"failed: {key}: {text} ({self.store.failed_notebook(key) or self.store.path(key)})"
+
+    def _plan(self, chosen: tuple) -> tuple[PlannedRun, ...]:
+        return plan(self.profile, chosen, self.seeds, self.data.fingerprint or NOT_GENERATED, self.overrides)
+
+    def _table_jobs(self, options: RunOptions) -> list[TableJob]:
+        root = options.project or str(project_root())
+        return [
+            TableJob(
+                number=table.number,
+                notebook=table.notebook,
+                folder=self.store.table_folder(table.number),
+                needs=frozenset(run.run_id for run in self._plan((table,))),
+                parameters=self._parameters(options),
+                threads=options.threads,
+                project=root,
+            )
+            for table in self.tables
+        ]
 
     def _parameters(self, options: RunOptions) -> dict[str, Any]:
         return {
@@ -85,7 +112,7 @@ class Batch:
             "runs": options.runs,
             "overrides": self.overrides,
             "limit_epochs": options.limit_epochs,
-            "workers": options.workers,
+            "workers": max(1, options.workers),
             "device": options.device,
             "precision": options.precision,
         }

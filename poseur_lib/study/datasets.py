@@ -4,12 +4,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from poseur_lib.data.coco import CocoPeople
+from poseur_lib.data.coco import CocoPeople, annotation_path, fingerprint
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import keypoint_set
+from poseur_lib.study.lease import waiting_lease
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.provenance import cpu_count
+from poseur_lib.study.record import RECORD_FILE, read_record
 from poseur_lib.study.roots import below_root
+
+RECORDS_ASKED = 20
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,20 @@ class DataSet:
         return CocoPeople(self.root, "val", keypoint_set(self.keypoints_name))
 
 
+@dataclass(frozen=True)
+class KnownData:
+    """What is known of a profile's data set before anything is executed.
+
+    Attributes:
+        fingerprint: None for a generated one that is not there and that no record knows.
+        note: what a person should know of that; "" if the data set is there.
+    """
+
+    root: Path
+    fingerprint: str | None
+    note: str = ""
+
+
 def data_folder(profile: Profile, data: str) -> Path:
     """Where a profile's data set lies: the folder given, else `data/<profile>` for generated people.
 
@@ -45,6 +63,52 @@ def data_folder(profile: Profile, data: str) -> Path:
     if profile.people is None:
         raise UserError(f"profile {profile.name!r} needs a data set in COCO's layout: give its folder with --data")
     return below_root("data") / profile.name
+
+
+def known_data(profile: Profile, data: str, runs: Path) -> KnownData:
+    """The identity of a profile's data set; nothing is generated.
+
+    Args:
+        runs: folder of the profile's runs: the records in it know the data set that they were made with.
+
+    Raises:
+        UserError: a folder was given or is needed, and is not there.
+    """
+    root = data_folder(profile, data)
+    if annotation_path(root, "val").is_file():
+        return KnownData(root, fingerprint(root))
+    if data or profile.people is None:
+        raise UserError(f"data set {root} does not exist, or has no {annotation_path(root, 'val').name}")
+    images = profile.people.train_images + profile.people.val_images
+    note = f"data set {root} is not there: `poseur study run` generates it first ({images} images)"
+    known = _recorded_fingerprints(runs)
+    if len(known) == 1:
+        return KnownData(root, known.pop(), f"{note}; until then, its identity is taken from the records in {runs}")
+    return KnownData(root, None, f"{note}; the hashes in the runs' names are known after that")
+
+
+def make_data(profile: Profile, data: str) -> None:
+    """Generate the profile's data set if it is a generated one and not there; one process does, others wait for it."""
+    root = data_folder(profile, data)
+    if data or profile.people is None:
+        return
+    from poseur_lib.people import generate
+
+    with waiting_lease(root.parent / f".{root.name}.lease"):
+        generate(root, profile.people, workers=cpu_count())
+
+
+def _recorded_fingerprints(runs: Path) -> set[str]:
+    """The generated data sets that some records in a folder name."""
+    found = set()
+    for file in sorted(runs.glob(f"*/{RECORD_FILE}"))[:RECORDS_ASKED]:
+        try:
+            provenance = read_record(file.parent).provenance
+        except UserError:
+            continue
+        if provenance.generated_data:
+            found.add(provenance.data_fingerprint)
+    return found
 
 
 def open_data(profile: Profile, data: str, progress: bool = True) -> DataSet:

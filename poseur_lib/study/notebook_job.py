@@ -3,19 +3,24 @@
 import json
 import os
 import re
-import subprocess
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from poseur_lib.study.atomic import write_atomically
+from poseur_lib.study.heartbeat import LEASE_VARIABLE, run_child
+from poseur_lib.study.lease import Lease
 from poseur_lib.study.lifetime import CHILD_FLAG
 from poseur_lib.study.parameters import check_parameters
-from poseur_lib.study.roots import notebook_path, project_root
+from poseur_lib.study.roots import ROOT_VARIABLE, notebook_path, project_root
 
 OUTPUT_FILE = "output.txt"
+RESULTS_VARIABLE = "POSEUR_RESULTS"
 TAIL_LINES = 40
+SLURM = "SLURM_"
+"""Lightning takes a process with these for one of several that srun started; a run's is alone in its job."""
 
 
 @dataclass(frozen=True)
@@ -31,46 +36,73 @@ class Attempt:
         return self.folder / "notebook.ipynb"
 
     @property
+    def results(self) -> Path:
+        """Where a table's notebook leaves its results."""
+        return self.folder / "results"
+
+    @property
     def last_output(self) -> str:
         """The end of what the child printed, without terminal colours."""
         text = (self.folder / OUTPUT_FILE).read_text(errors="replace")
         plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
         return "\n".join(plain.splitlines()[-TAIL_LINES:])
 
+    @property
+    def problem(self) -> str | None:
+        """Why the child ended before its time, one line; None if every cell ran."""
+        if self.exit_code == 0:
+            return None
+        if self.exit_code < 0:
+            return f"its process was killed by {signal.Signals(-self.exit_code).name}"
+        lines = self.last_output.strip().splitlines()
+        return lines[-1] if lines else f"exit code {self.exit_code}"
 
-def execute_notebook(name: str, parameters: dict[str, Any], attempts: Path, threads: int) -> Attempt:
+
+def execute_notebook(
+    name: str,
+    parameters: dict[str, Any],
+    attempts: Path,
+    threads: int,
+    held: Lease | None = None,
+    project: str = "",
+) -> Attempt:
     """Execute a source notebook with checked parameters; blocks until its child process ends.
 
     Args:
         attempts: a folder; this attempt gets a new one in it.
         threads: of each library's pool in the child; 0 leaves them as they are.
+        held: the lease that the child works under: it writes no record once that is lost.
+        project: the folder that holds `notebooks/`; "": as this process finds it.
 
     Raises:
         UserError: there is no such notebook, or it has no such parameter.
+        Stopped: the batch was stopped, or the lease lost.
     """
-    notebook = notebook_path(name)
+    root = Path(project) if project else project_root()
+    notebook = notebook_path(name, root)
     check_parameters(notebook, parameters)
-    folder = _new_folder(attempts)
+    attempt = Attempt(_new_folder(attempts), 0)
     job = {
         "notebook": str(notebook),
-        "output": str(folder / "notebook.ipynb"),
+        "output": str(attempt.notebook),
         "parameters": parameters,
-        "folder": str(project_root()),
+        "folder": str(root),
     }
-    write_atomically(folder / "job.json", json.dumps(job, indent=1).encode())
-    command = [sys.executable, "-m", "poseur_lib.study.execute", str(folder / "job.json")]
-    with (folder / OUTPUT_FILE).open("w") as output:
-        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=_environment(threads), check=False)
-    return Attempt(folder, done.returncode)
+    write_atomically(attempt.folder / "job.json", json.dumps(job, indent=1).encode())
+    command = [sys.executable, "-m", "poseur_lib.study.execute", str(attempt.folder / "job.json")]
+    environment = _environment(root, threads, held) | {RESULTS_VARIABLE: str(attempt.results)}
+    return Attempt(attempt.folder, run_child(command, attempt.folder / OUTPUT_FILE, environment))
 
 
-def _environment(threads: int) -> dict[str, str]:
-    root = str(project_root())
-    added = {CHILD_FLAG: "1", "POSEUR_ROOT": root, "PYTHONHASHSEED": "0"}
-    added["PYTHONPATH"] = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
+def _environment(root: Path, threads: int, held: Lease | None) -> dict[str, str]:
+    added = {CHILD_FLAG: "1", ROOT_VARIABLE: str(root), "PYTHONHASHSEED": "0"}
+    added["PYTHONPATH"] = os.pathsep.join(part for part in (str(root), os.environ.get("PYTHONPATH", "")) if part)
     if threads:
         added |= {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "MKL", "OPENBLAS")}
-    return os.environ | added
+    if held is not None:
+        added[LEASE_VARIABLE] = str(held.path)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SLURM)}
+    return kept | added
 
 
 def _new_folder(attempts: Path) -> Path:

@@ -75,6 +75,7 @@ class RunSettings(NotebookSettings):
     Attributes:
         run_id: what the batch expects; "" takes what follows from the parameters.
         loader_workers: processes that prepare crops; 0: none beside the training process.
+        devices: GPUs (or CPU processes) of the run, by Lightning's DDP.
         threads: of the process; 0: as torch decides.
         progress: a progress line while training.
     """
@@ -82,6 +83,7 @@ class RunSettings(NotebookSettings):
     seed: Count = 0
     run_id: str = ""
     loader_workers: Count = 0
+    devices: Annotated[int, Field(ge=1)] = 1
     threads: Count = 0
     progress: bool = True
 

@@ -4,7 +4,7 @@ import html
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Event, Thread
 
 from IPython import get_ipython
@@ -12,18 +12,24 @@ from IPython.display import HTML, display
 
 from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.store import RunState, RunStore
+from poseur_lib.study.time_left import TimeLeft
 
 REFRESH_SECONDS = 2.0
 CURVE_FILE = "curve.json"
 
 
 class PlanProgress:
-    """Shows states whenever they change, and the epoch of what is running in between."""
+    """Shows states whenever they change, and the epoch of what is running in between.
 
-    def __init__(self, plan: Sequence[PlannedRun], store: RunStore) -> None:
+    Args:
+        work: of each run, in any unit, by its id; default: all runs are alike.
+    """
+
+    def __init__(self, plan: Sequence[PlannedRun], store: RunStore, work: Mapping[str, float] | None = None) -> None:
         self.plan, self.store = plan, store
+        self.work = {run.run_id: (work or {}).get(run.run_id, 1.0) for run in plan}
         self.states: dict[str, RunState] = {}
-        self.started, self.done_before = time.monotonic(), None
+        self.left = TimeLeft()
         self.ended = Event()
         self.thread = Thread(target=self._refresh, daemon=True)
         self.last = ""
@@ -41,43 +47,48 @@ class PlanProgress:
     def show(self, states: dict[str, RunState]) -> None:
         """Take new states."""
         self.states = dict(states)
-        if self.done_before is None:
-            self.done_before = self._count(done=True)
         self._print()
 
     def line(self) -> str:
-        """`runs: 2 done, 1 running (epoch 3 of 4), 0 failed, 1 waiting; about 2 min left`."""
+        """`runs: 2 done, 1 running (3 of 4 epochs), 0 failed, 1 waiting; about 2 min left`."""
         running = [run for run in self.plan if self.states.get(run.run_id) == RunState.RUNNING]
-        failed = sum(state == RunState.FAILED for state in self.states.values())
-        done = self._count(done=True)
+        epochs = {run.run_id: self._epochs(run) for run in running}
+        self._measure(epochs)
+        done, failed = self._done(), sum(state == RunState.FAILED for state in self.states.values())
+        each = [f"{run.config.name}: {epochs[run.run_id]} of {_planned(run)} epochs" for run in running]
+        shown = f"{len(running)} running" + (f" ({', '.join(each)})" if each else "")
         waiting = len(self.plan) - done - failed - len(running)
-        epochs = ", ".join(self._epoch(run) for run in running)
-        running_text = f"{len(running)} running" + (f" ({epochs})" if epochs else "")
-        return f"runs: {done} done, {running_text}, {failed} failed, {waiting} waiting{self._left(done)}"
+        left = self.left.text(time.monotonic()) if done < len(self.plan) else ""
+        return f"runs: {done} done, {shown}, {failed} failed, {waiting} waiting{left}"
 
     def bar(self, width: int = 24) -> str:
         """`[######------]`: runs that are done."""
-        full = round(width * self._count(done=True) / max(1, len(self.plan)))
+        full = round(width * self._done() / max(1, len(self.plan)))
         return f"[{'#' * full}{'-' * (width - full)}]"
 
-    def _count(self, done: bool) -> int:
-        enough = [state.done or state == RunState.PARTIAL for state in self.states.values()]
-        return sum(one == done for one in enough)
+    def _measure(self, epochs: Mapping[str, int]) -> None:
+        """Tell the clock how much work is done, epochs of running and interrupted runs included."""
+        if not self.states:
+            return
+        done = remaining = 0.0
+        for run in self.plan:
+            state, work = self.states.get(run.run_id, RunState.ABSENT), self.work[run.run_id]
+            if state.done or state == RunState.PARTIAL:
+                done += work
+            elif state != RunState.FAILED:
+                known = epochs.get(run.run_id, 0) or (self._epochs(run) if state == RunState.WAITING else 0)
+                share = min(1.0, known / _planned(run))
+                done, remaining = done + share * work, remaining + (1 - share) * work
+        self.left.take(time.monotonic(), done, remaining)
 
-    def _left(self, done: int) -> str:
-        new = done - (self.done_before or 0)
-        if new <= 0 or done == len(self.plan):
-            return ""
-        seconds = (time.monotonic() - self.started) / new * (len(self.plan) - done)
-        return f"; about {max(1, round(seconds / 60))} min left"
+    def _done(self) -> int:
+        return sum(state.done or state == RunState.PARTIAL for state in self.states.values())
 
-    def _epoch(self, run: PlannedRun) -> str:
-        training = run.config.train if run.config.kind == "experiment" else run.config.pretext
+    def _epochs(self, run: PlannedRun) -> int:
         try:
-            epochs = len(json.loads((self.store.path(run.run_id) / CURVE_FILE).read_text()))
+            return len(json.loads((self.store.path(run.run_id) / CURVE_FILE).read_text()))
         except (OSError, ValueError):
-            epochs = 0
-        return f"{run.config.name}: {epochs} of {training.epochs} epochs"
+            return 0
 
     def _refresh(self) -> None:
         while not self.ended.wait(REFRESH_SECONDS):
@@ -85,13 +96,21 @@ class PlanProgress:
 
     def _print(self, end: bool = False) -> None:
         line = self.line()
-        changed, self.last = line != self.last, line
+        changed, self.last = _without_time(line) != _without_time(self.last), line
         if self.handle is not None:
             self.handle.update(_as_text(f"{self.bar()} {line}"))
         elif sys.stdout.isatty():
             print(f"\r\x1b[K{self.bar()} {line}", end="\n" if end else "", flush=True)
         elif changed:
             print(line, flush=True)
+
+
+def _planned(run: PlannedRun) -> int:
+    return (run.config.train if run.config.kind == "experiment" else run.config.pretext).epochs
+
+
+def _without_time(line: str) -> str:
+    return line.partition(";")[0]
 
 
 def _in_notebook() -> bool:

@@ -6,6 +6,8 @@ from pathlib import Path
 import poseur_lib
 from poseur_lib.errors import UserError
 
+ROOT_VARIABLE = "POSEUR_ROOT"
+
 
 def project_root() -> Path:
     """The folder that holds `notebooks/`: $POSEUR_ROOT, else the package's checkout, else the current folder or above.
@@ -13,7 +15,7 @@ def project_root() -> Path:
     Raises:
         UserError: none of them holds `notebooks/`.
     """
-    given = os.environ.get("POSEUR_ROOT")
+    given = os.environ.get(ROOT_VARIABLE)
     here = Path.cwd()
     places = [Path(given)] if given else [Path(poseur_lib.__file__).resolve().parents[1], here, *here.parents]
     for place in places:
@@ -22,9 +24,9 @@ def project_root() -> Path:
     raise UserError(f"no folder notebooks/ in {places[0]}: set POSEUR_ROOT to the checkout of the project")
 
 
-def notebook_path(name: str) -> Path:
-    """A source notebook of the project by its file name."""
-    path = project_root() / "notebooks" / name
+def notebook_path(name: str, root: Path | None = None) -> Path:
+    """A source notebook of the project (`root`: where that is, if known) by its file name."""
+    path = (root or project_root()) / "notebooks" / name
     if not path.is_file():
         raise UserError(f"notebook {path} does not exist")
     return path
@@ -34,3 +36,14 @@ def below_root(path: str | Path) -> Path:
     """`path` as given if absolute, else relative to the project's root and not to the notebook's folder."""
     path = Path(path).expanduser()
     return path if path.is_absolute() else project_root() / path
+
+
+def as_given(path: str | Path) -> Path:
+    """A path of the command line, relative to the current folder, as an absolute one."""
+    return Path(path).expanduser().absolute()
+
+
+def as_noted(path: Path) -> str:
+    """How a notebook is told of a path: relative to the project where it lies there, so that no machine's is noted."""
+    root = project_root().absolute()
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

@@ -18,6 +18,7 @@ from poseur_lib.inference import predict_people
 from poseur_lib.study import provenance
 from poseur_lib.study.canonical import run_hash
 from poseur_lib.study.datasets import DataSet, open_data
+from poseur_lib.study.heartbeat import require_lease
 from poseur_lib.study.lifetime import die_with_parent_in_batch
 from poseur_lib.study.parameters import RunSettings
 from poseur_lib.study.plan import PlannedRun, planned_experiment, planned_pretext
@@ -36,6 +37,7 @@ from poseur_lib.study.record import (
 from poseur_lib.study.roots import below_root
 from poseur_lib.study.scored import match, scored
 from poseur_lib.study.store import LAST_CHECKPOINT, RunStore
+from poseur_lib.study.train_devices import train_on_devices
 from poseur_lib.study.weights import trained_model
 from poseur_lib.training.fit import pretrain, train
 from poseur_lib.training.runtime import Runtime
@@ -70,6 +72,7 @@ class Run:
         return Runtime(
             data=self.data.root,
             device=settings.device,
+            devices=settings.devices,
             precision=settings.precision,
             loader_workers=settings.loader_workers,
             threads=settings.threads or None,
@@ -106,8 +109,11 @@ def train_run(run: Run) -> tuple[CurveRow, ...]:
         return run.finished.curve
     config = run.planned.config
     run.folder.mkdir(parents=True, exist_ok=True)
+    backbone = _pretext_weights(run)
+    if run.runtime.devices > 1:
+        return curve_rows(train_on_devices(config, run.folder, run.runtime, backbone))
     if isinstance(config, ExperimentConfig):
-        return curve_rows(train(config, run.folder, run.runtime, _pretext_weights(run)))
+        return curve_rows(train(config, run.folder, run.runtime, backbone))
     return curve_rows(pretrain(config, run.folder, run.runtime))
 
 
@@ -162,6 +168,7 @@ def write_run(
     """Write the record, the run's last step; a limited run's goes into a folder of its own and finishes nothing."""
     if run.finished is not None:
         return run.finished
+    require_lease()
     measured = measured or Measured()
     config, fingerprint = run.planned.config, run.data.fingerprint
     record = Record(

@@ -1,28 +1,40 @@
-"""Execution of a plan: runs whose parents are there, some at a time; one that fails does not stop the others.
-
-The engine is a `concurrent.futures.Executor`: a thread per run waits for its child process.
-"""
+"""Execution of one run by whoever gets its lease: a notebook in a child process, then a look at what it left."""
 
 import os
 import shutil
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from poseur_lib.config import PretextRunConfig
+from poseur_lib.study import lease
+from poseur_lib.study.heartbeat import Stopped, heartbeat
 from poseur_lib.study.notebook_job import Attempt, execute_notebook
 from poseur_lib.study.plan import PlannedRun
-from poseur_lib.study.store import NOTEBOOK_FILE, RunState, RunStore, claim, clear_failure, note_failure, release
-
-POLL_SECONDS = 2.0
+from poseur_lib.study.store import (
+    ERROR_FILE,
+    NOTEBOOK_FILE,
+    RunState,
+    RunStore,
+    clear_failure,
+    note_failure,
+    set_damaged_record_aside,
+)
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a plan is executed; nothing of it but `limit_epochs` changes what a run is."""
+    """How a plan is executed; nothing of it but `limit_epochs` changes what a run is.
+
+    Attributes:
+        data, runs: as the notebooks are told: relative to the project, or absolute.
+        workers: runs at a time; 0: one a GPU, or one where there is none.
+        devices: GPUs (or CPU processes) of one run.
+        threads: of a run's process; 0: as torch decides.
+        retry_failed: try runs again that failed before.
+        project: the folder that holds `notebooks/`; "": as each process finds it.
+    """
 
     profile: str
     data: str = ""
@@ -31,46 +43,27 @@ class RunOptions:
     precision: str = "32"
     limit_epochs: int = 0
     workers: int = 1
-
-    @property
-    def threads(self) -> int:
-        """Threads of a run's process: one where several runs share the machine, else torch's own choice."""
-        return 1 if self.workers > 1 else 0
+    devices: int = 1
+    threads: int = 0
+    retry_failed: bool = False
+    project: str = ""
 
     def limit(self, run: PlannedRun) -> int:
         """The limit on a run's epochs; pretraining has none, because other runs start from its last weights."""
         return 0 if isinstance(run.config, PretextRunConfig) else self.limit_epochs
 
 
-Report = Callable[[dict[str, RunState]], None]
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run, or of a table (by its number).
 
-
-def execute_plan(
-    runs: Sequence[PlannedRun],
-    store: RunStore,
-    options: RunOptions,
-    report: Report,
-    engine: Executor | None = None,
-) -> dict[str, RunState]:
-    """Execute what is missing and return the state of every run.
-
-    Args:
-        report: called with all states whenever one changes.
-        engine: default: `options.workers` threads.
+    Attributes:
+        state: RUNNING if another process has it, WAITING if it was stopped.
+        problem: why it failed, one line.
     """
-    states = {run.run_id: store.state(run.run_id) for run in runs}
-    waiting = [run for run in runs if not satisfied(run, store, options)]
-    running: dict[Future[RunState], str] = {}
-    with engine or ThreadPoolExecutor(options.workers) as executor:
-        while waiting or running:
-            for run in list(waiting):
-                if len(running) < options.workers and _decided(run, waiting, states, running, executor, store, options):
-                    waiting.remove(run)
-            report(states)
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                states[running.pop(future)] = future.result()
-    report(states)
-    return states
+
+    state: RunState
+    problem: str | None = None
 
 
 def satisfied(run: PlannedRun, store: RunStore, options: RunOptions) -> bool:
@@ -81,22 +74,43 @@ def satisfied(run: PlannedRun, store: RunStore, options: RunOptions) -> bool:
     return state.done
 
 
-def execute_run(run: PlannedRun, store: RunStore, options: RunOptions) -> RunState:
-    """Execute one run to its end, or wait for the process that has it already."""
+def execute_run(run: PlannedRun, store: RunStore, options: RunOptions, again: bool = False) -> Outcome:
+    """Execute one run to its end, unless another process has it, or had it and failed.
+
+    Args:
+        again: try it although it failed before.
+    """
     folder = store.path(run.run_id)
-    while not claim(folder):
-        time.sleep(POLL_SECONDS)
     try:
-        if store.state(run.run_id).done:
-            return store.state(run.run_id)
-        clear_failure(folder)
-        attempt = execute_notebook(run.notebook, run_parameters(run, options), folder / "attempts", options.threads)
-        return _conclude(run, attempt, store, options)
+        if not store.folder.is_dir():
+            return Outcome(RunState.FAILED, f"{socket.gethostname()} does not see {store.folder}: share the disk")
+        held = lease.acquire(folder)
+    except OSError as error:
+        return Outcome(RunState.FAILED, f"{folder}: {error.strerror}")
+    if held is None:
+        return Outcome(RunState.RUNNING)
+    try:
+        if satisfied(run, store, options):
+            return Outcome(store.recorded_state(run.run_id))
+        if (folder / ERROR_FILE).exists() and not again:
+            return Outcome(RunState.FAILED, store.error(run.run_id))
+        return _execute(run, store, options, held)
+    except Stopped:
+        return Outcome(RunState.WAITING)
     except Exception as error:
-        note_failure(folder, f"{type(error).__name__}: {error}", None)
-        return RunState.FAILED
+        return failure(folder, f"{type(error).__name__}: {error}", None)
     finally:
-        release(folder)
+        held.release()
+
+
+def failure(folder: Path, message: str, notebook: Path | None) -> Outcome:
+    """A failure, noted in the run's folder; where even that cannot be written, the outcome says so."""
+    lines = [line for line in message.strip().splitlines() if line.strip()] or ["no message"]
+    try:
+        note_failure(folder, message, notebook)
+    except OSError as error:
+        return Outcome(RunState.FAILED, f"{lines[-1]} (not noted in {folder}: {error.strerror})")
+    return Outcome(RunState.FAILED, lines[-1])
 
 
 def run_parameters(run: PlannedRun, options: RunOptions) -> dict[str, Any]:
@@ -110,55 +124,38 @@ def run_parameters(run: PlannedRun, options: RunOptions) -> dict[str, Any]:
         "run_id": run.run_id,
         "limit_epochs": options.limit(run),
         "device": options.device,
+        "devices": options.devices,
         "precision": options.precision,
         "threads": options.threads,
         "progress": False,
     }
 
 
-def _decided(
-    run: PlannedRun,
-    waiting: Sequence[PlannedRun],
-    states: dict[str, RunState],
-    running: dict[Future[RunState], str],
-    executor: Executor,
-    store: RunStore,
-    options: RunOptions,
-) -> bool:
-    """Start `run` if its parents are there, give it up if one will never be; False while one is still to come."""
-    parents = {parent: states.get(parent) or store.state(parent) for parent in run.parents}
-    to_come = {one.run_id for one in waiting} | set(running.values())
-    missing = [parent for parent, state in parents.items() if not state.done]
-    lost = [parent for parent in missing if parent not in to_come]
-    if lost:
-        state = parents[lost[0]]
-        what = "failed" if state == RunState.FAILED else f"is {state.value}"
-        note_failure(store.path(run.run_id), f"not run: its parent {lost[0]} {what}", None)
-        states[run.run_id] = RunState.FAILED
-        return True
-    if missing:
-        return False
-    states[run.run_id] = RunState.RUNNING
-    running[executor.submit(execute_run, run, store, options)] = run.run_id
-    return True
+def _execute(run: PlannedRun, store: RunStore, options: RunOptions, held: lease.Lease) -> Outcome:
+    folder = store.path(run.run_id)
+    with heartbeat(held) as lost:
+        clear_failure(folder)
+        set_damaged_record_aside(folder)
+        parameters = run_parameters(run, options)
+        attempts = folder / "attempts"
+        attempt = execute_notebook(run.notebook, parameters, attempts, options.threads, held, options.project)
+        if lost.is_set():
+            raise Stopped
+        return _conclude(run, attempt, store, options)
 
 
-def _conclude(run: PlannedRun, attempt: Attempt, store: RunStore, options: RunOptions) -> RunState:
+def _conclude(run: PlannedRun, attempt: Attempt, store: RunStore, options: RunOptions) -> Outcome:
     """Success is exit code 0 and a valid record of this very run."""
     folder = store.path(run.run_id)
-    problem = _problem(run, attempt, store, options)
+    problem = attempt.problem or _no_record(run, store, options)
     if problem is not None:
-        note_failure(folder, f"{attempt.last_output}\n{problem}", attempt.notebook)
-        return RunState.FAILED
+        return failure(folder, f"{attempt.last_output}\n{problem}", attempt.notebook)
     os.replace(attempt.notebook, folder / NOTEBOOK_FILE)
-    shutil.rmtree(Path(folder / "attempts"), ignore_errors=True)
-    return store.recorded_state(run.run_id)
+    shutil.rmtree(folder / "attempts", ignore_errors=True)
+    return Outcome(store.recorded_state(run.run_id))
 
 
-def _problem(run: PlannedRun, attempt: Attempt, store: RunStore, options: RunOptions) -> str | None:
-    if attempt.exit_code != 0:
-        lines = attempt.last_output.strip().splitlines()
-        return lines[-1] if lines else f"exit code {attempt.exit_code}"
+def _no_record(run: PlannedRun, store: RunStore, options: RunOptions) -> str | None:
     state = store.recorded_state(run.run_id)
     if state.done:
         return None

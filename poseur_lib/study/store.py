@@ -1,22 +1,21 @@
 """The folder of runs of one profile, and the state that each is in."""
 
-import json
 import os
-import socket
-import tempfile
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from poseur_lib.errors import UserError
+from poseur_lib.study import lease
 from poseur_lib.study.atomic import write_atomically
 from poseur_lib.study.record import PARTIAL_FOLDER, RECORD_FILE, LoadedRecord, Record, load_record, read_record
+from poseur_lib.study.verified import verified_records
 
-CLAIM_FILE = "running.json"
 ERROR_FILE = "error.txt"
 NOTEBOOK_FILE = "notebook.ipynb"
 RESULT_FILE = "result.json"
 FAILED_NOTEBOOK_FILE = "failed.ipynb"
+DAMAGED_RECORD_FILE = "record.damaged.json"
 LAST_CHECKPOINT = "last.ckpt"
 WEIGHTS_FILES = ("model.pt", "backbone.pt")
 
@@ -29,6 +28,7 @@ class RunState(StrEnum):
     PARTIAL = "partial"  # trained for fewer epochs than it is made of (--limit-epochs)
     RUNNING = "running"
     FAILED = "failed"
+    CORRUPT = "corrupt"  # a record is there that was altered or cut off: it counts as none
     FINISHED = "finished"
     RECORD_ONLY = "record only"  # finished; the weights are gone
 
@@ -36,6 +36,11 @@ class RunState(StrEnum):
     def done(self) -> bool:
         """True if the run's record is there: it is never trained again."""
         return self in (RunState.FINISHED, RunState.RECORD_ONLY)
+
+    @property
+    def wrong(self) -> bool:
+        """True if someone has to look at it."""
+        return self in (RunState.FAILED, RunState.CORRUPT)
 
 
 @dataclass(frozen=True)
@@ -53,15 +58,17 @@ class RunStore:
         return self.folder / "tables" / number
 
     def state(self, run_id: str) -> RunState:
-        """The state of a run; a record that does not verify counts as none."""
+        """The state of a run."""
         path = self.path(run_id)
         recorded = self.recorded_state(run_id)
         if recorded.done:
             return recorded
-        if claim_is_alive(path / CLAIM_FILE):
+        if lease.holder(path) is not None:
             return RunState.RUNNING
         if (path / ERROR_FILE).exists():
             return RunState.FAILED
+        if (path / RECORD_FILE).exists():
+            return RunState.CORRUPT
         if recorded == RunState.ABSENT and (path / LAST_CHECKPOINT).exists():
             return RunState.WAITING
         return recorded
@@ -69,10 +76,19 @@ class RunStore:
     def recorded_state(self, run_id: str) -> RunState:
         """What the run's records alone say: finished, record only, partial or absent."""
         path = self.path(run_id)
-        if self._recorded(path, run_id):
+        verified = verified_records(self.folder)
+        if verified.holds(path, run_id):
             there = any((path / name).exists() for name in WEIGHTS_FILES)
             return RunState.FINISHED if there else RunState.RECORD_ONLY
-        return RunState.PARTIAL if self._recorded(path / PARTIAL_FOLDER, run_id) else RunState.ABSENT
+        return RunState.PARTIAL if verified.holds(path / PARTIAL_FOLDER, run_id) else RunState.ABSENT
+
+    def remember(self) -> None:
+        """Keep which records were verified, so that the next process need not read them all."""
+        verified_records(self.folder).save()
+
+    def forget(self) -> None:
+        """Verify every record in full at the next look."""
+        verified_records(self.folder).forget()
 
     def error(self, run_id: str) -> str | None:
         """Why the run failed, one line; or what is wrong with the record that is there."""
@@ -80,12 +96,18 @@ class RunStore:
         if (path / ERROR_FILE).exists():
             lines = [line for line in (path / ERROR_FILE).read_text().splitlines() if line.strip()]
             return lines[-1] if lines else "no message"
-        if (path / RECORD_FILE).exists():
+        if (path / RECORD_FILE).exists() and not verified_records(self.folder).holds(path, run_id):
             try:
-                read_record(path)
+                found = read_record(path).run_id
+                return f"record {path / RECORD_FILE} is that of another run: {found}"
             except UserError as error:
                 return str(error)
         return None
+
+    def failed_notebook(self, run_id: str) -> Path | None:
+        """The notebook that shows the error of a failed run, where one was executed."""
+        path = self.path(run_id) / FAILED_NOTEBOOK_FILE
+        return path if path.exists() else None
 
     def record(self, run_id: str) -> Record:
         """The verified record of a finished run. Raises UserError where it is missing or altered."""
@@ -98,46 +120,6 @@ class RunStore:
     def partial(self, run_id: str) -> Record:
         """The record of a run that was limited to some epochs."""
         return read_record(self.path(run_id) / PARTIAL_FOLDER)
-
-    def _recorded(self, folder: Path, run_id: str) -> bool:
-        if not (folder / RECORD_FILE).exists():
-            return False
-        try:
-            return read_record(folder).run_id == run_id
-        except UserError:
-            return False
-
-
-def claim(folder: Path) -> bool:
-    """Take a run for this process; False if a living process has it."""
-    path = folder / CLAIM_FILE
-    folder.mkdir(parents=True, exist_ok=True)
-    owner = json.dumps({"pid": os.getpid(), "started": _started(os.getpid()), "host": socket.gethostname()})
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".claim.")
-    with os.fdopen(handle, "w") as file:
-        file.write(owner)
-    try:
-        return _link(temporary, path) or (not claim_is_alive(path) and _link_anew(temporary, path))
-    finally:
-        os.unlink(temporary)
-
-
-def release(folder: Path) -> None:
-    """Give a claimed run back."""
-    (folder / CLAIM_FILE).unlink(missing_ok=True)
-
-
-def claim_is_alive(path: Path) -> bool:
-    """True if the process that claimed the run lives; one on another host is taken to."""
-    try:
-        owner = json.loads(path.read_text())
-    except FileNotFoundError:
-        return False
-    except ValueError:
-        return False
-    if owner["host"] != socket.gethostname():
-        return True
-    return _started(owner["pid"]) == owner["started"]
 
 
 def note_failure(folder: Path, message: str, notebook: Path | None) -> None:
@@ -153,23 +135,20 @@ def clear_failure(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _link(temporary: str, path: Path) -> bool:
+def set_damaged_record_aside(folder: Path) -> None:
+    """Move a record that does not verify out of the way: the run is made again, and the evidence stays."""
+    if (folder / RECORD_FILE).exists():
+        os.replace(folder / RECORD_FILE, folder / DAMAGED_RECORD_FILE)
+
+
+def require_writable(folder: Path) -> None:
+    """Check that runs can be stored, before any starts.
+
+    Raises:
+        UserError: the folder cannot be made or written to.
+    """
     try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _link_anew(temporary: str, path: Path) -> bool:
-    path.unlink(missing_ok=True)
-    return _link(temporary, path)
-
-
-def _started(pid: int) -> str | None:
-    """When a process started, in clock ticks after boot: a pid that is used again has another."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    return text.rsplit(")", 1)[1].split()[19]
+        write_atomically(folder / ".writable", b"")
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise UserError(f"runs cannot be stored in {folder}: {error.strerror}") from None

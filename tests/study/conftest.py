@@ -1,14 +1,17 @@
 """What the tests of the study share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.evaluation.predictions import PosePredictions
+from poseur_lib.study.engine import Engine, EngineSettings, open_engine
 from poseur_lib.study.predictions_file import BoxSource
 from poseur_lib.study.profiles import profile
 from tests.study.fakes import random_predictions
+from tests.study.projects import REPOSITORY
 
 
 @pytest.fixture
@@ -32,3 +35,12 @@ def run_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "all runs" / "smoke"
     folder.mkdir(parents=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """A local cluster of two slots, for all tests that only need one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(REPOSITORY))
+        with open_engine(EngineSettings(workers=2, device="cpu")) as opened:
+            yield opened

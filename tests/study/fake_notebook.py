@@ -1,43 +1,17 @@
-"""A project folder whose run notebook takes a second, and behaves as told."""
+"""What a light notebook does instead of training: it takes a second, and behaves as told."""
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
 from typing import Any
-
-import nbformat
-from nbformat.v4 import new_code_cell, new_notebook
 
 from poseur_lib.study.plan import TRAIN_NOTEBOOK, PlannedRun
 from poseur_lib.study.profiles import profile
 from poseur_lib.study.record import PARTIAL_FOLDER, write_record
 from poseur_lib.study.store import LAST_CHECKPOINT
 from tests.study.fakes import make_record, random_predictions
-
-PARAMETERS = """
-profile = "smoke"
-overrides = {}
-seed = 0
-data = ""
-runs = "runs"
-run_id = ""
-limit_epochs = 0
-device = "auto"
-precision = "32"
-threads = 0
-progress = True
-"""
-ACT = "from tests.study.fake_notebook import act\nact(run_id, seed, overrides, runs, limit_epochs)"
-
-
-def make_project(root: Path) -> Path:
-    """A folder with `notebooks/train_variant.ipynb`."""
-    cells = [new_code_cell(PARAMETERS.strip(), metadata={"tags": ["parameters"]}), new_code_cell(ACT)]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    (root / "notebooks").mkdir(parents=True)
-    nbformat.write(new_notebook(cells=cells, metadata=kernel), root / "notebooks" / TRAIN_NOTEBOOK)
-    return root
 
 
 def planned(seed: int, **behaviour: Any) -> PlannedRun:
@@ -57,11 +31,20 @@ def act(run_id: str, seed: int, behaviour: dict[str, Any], runs: str, limit_epoc
     _note(folder / "starts.txt", "resumed" if (folder / LAST_CHECKPOINT).exists() else "fresh")
     (folder / LAST_CHECKPOINT).write_text("weights so far")
     if "error" in behaviour:
+        print("step 7: loss nan")
         raise RuntimeError(behaviour["error"])
+    if "error_when_fresh" in behaviour and not _resumed(folder):
+        raise RuntimeError(behaviour["error_when_fresh"])
     if "kill_kernel" in behaviour:
         os.kill(os.getpid(), signal.SIGKILL)
-    if "sleep_when_fresh" in behaviour and "resumed" not in (folder / "starts.txt").read_text():
+    if "sleep_when_fresh" in behaviour and not _resumed(folder):
         time.sleep(behaviour["sleep_when_fresh"])
+    if "sleep" in behaviour:
+        time.sleep(behaviour["sleep"])
+    if "largest_file" in behaviour and not _resumed(folder):
+        limit = behaviour["largest_file"]  # the disk is full: the write that goes beyond is refused half-way
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     if "no_record" in behaviour:
         return
     config = profile("smoke").experiment(behaviour.get("other_seed", seed))
@@ -74,6 +57,10 @@ def act(run_id: str, seed: int, behaviour: dict[str, Any], runs: str, limit_epoc
         (folder / "record.json").write_bytes(content[: len(content) // 2])
     if not record.partial:
         (folder / "model.pt").write_text("weights")
+
+
+def _resumed(folder: Path) -> bool:
+    return "resumed" in (folder / "starts.txt").read_text()
 
 
 def _note(path: Path, line: str) -> None:

@@ -1,38 +1,18 @@
 """Runs that succeed, fail, die and are killed; each is a real child process with a real kernel."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.profiles import profile
 from poseur_lib.study.record import PARTIAL_FOLDER, write_record
-from poseur_lib.study.runner import RunOptions, execute_plan, run_parameters
-from poseur_lib.study.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunState, RunStore, claim, release
-from tests.study.fake_notebook import make_project, planned
-from tests.study.fakes import make_record
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-BATCH = """
-import sys
-from poseur_lib.study.plan import PlannedRun
-from poseur_lib.study.runner import RunOptions, execute_plan
-from poseur_lib.study.store import RunStore
-from pathlib import Path
+from poseur_lib.study.runner import RunOptions, run_parameters
+from poseur_lib.study.schedule import Schedule
+from poseur_lib.study.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunState, RunStore
 from tests.study.fake_notebook import planned
-runs = sys.argv[1]
-run = planned(0, sleep_when_fresh=120, die_with_parent=True)
-execute_plan([run], RunStore(Path(runs) / "smoke"), RunOptions("smoke", runs=runs), lambda states: None)
-"""
-
+from tests.study.fakes import make_record
+from tests.study.projects import content, execute, fake_store
 
 GOOD, ERROR = planned(0), planned(1, error="the loss is nan at step 7")
 DEAD_KERNEL, NO_RECORD = planned(2, kill_kernel=True), planned(3, no_record=True)
@@ -41,38 +21,20 @@ CHILD = replace(planned(6), parents=(ERROR.run_id,))
 FAILING = (ERROR, DEAD_KERNEL, NO_RECORD, CUT_OFF, ANOTHERS, CHILD)
 
 
-def open_store(project: Path, patch: pytest.MonkeyPatch) -> RunStore:
-    """A store in a project of its own, in a path with a space."""
-    patch.setenv("POSEUR_ROOT", str(make_project(project / "a project")))
-    patch.setenv("PYTHONPATH", str(REPOSITORY))
-    return RunStore(project / "a project" / "runs" / "smoke")
+@pytest.fixture(scope="module")
+def batch(engine, tmp_path_factory) -> tuple[RunStore, Schedule]:
+    """A batch in which all but one run fail, each in its own way."""
+    store = fake_store(tmp_path_factory.mktemp("batch"))
+    return store, execute(engine, store, *FAILING[:-1], GOOD, FAILING[-1])
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch) -> RunStore:
-    return open_store(tmp_path, monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def batch(tmp_path_factory) -> Iterator[tuple[RunStore, dict[str, RunState]]]:
-    """A batch in which all but one run fail, each in its own way."""
-    with pytest.MonkeyPatch.context() as patch:
-        store = open_store(tmp_path_factory.mktemp("batch"), patch)
-        yield store, execute(store, *FAILING[:-1], GOOD, FAILING[-1])
-
-
-def execute(store: RunStore, *runs: PlannedRun, limit_epochs: int = 0) -> dict[str, RunState]:
-    options = RunOptions("smoke", runs=str(store.folder.parent), workers=2, limit_epochs=limit_epochs)
-    return execute_plan(runs, store, options, lambda states: None)
-
-
-def content(folder: Path) -> dict[str, tuple[bytes, int]]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+def store(tmp_path) -> RunStore:
+    return fake_store(tmp_path)
 
 
 def test_failures_do_not_stop_the_others(batch):
-    store, states = batch
+    store, states = batch[0], batch[1].states
     assert states == {GOOD.run_id: RunState.FINISHED} | {run.run_id: RunState.FAILED for run in FAILING}
     assert states == {run_id: store.state(run_id) for run_id in states}
     executed = json.loads((store.path(GOOD.run_id) / NOTEBOOK_FILE).read_text())
@@ -95,28 +57,28 @@ def test_a_failure_is_found_where_one_looks(batch):
     ids=["a kernel that dies", "no record", "a record cut off", "another run's record"],
 )
 def test_every_cell_may_have_run_and_yet_it_is_no_success(batch, run, reason):
-    store, states = batch
+    store, states = batch[0], batch[1].states
     assert states[run.run_id] == RunState.FAILED
     assert reason in store.error(run.run_id)
 
 
-def test_a_limited_run_is_partial_goes_on_later_and_once_finished_is_not_touched(store):
-    assert execute(store, GOOD, limit_epochs=1) == {GOOD.run_id: RunState.PARTIAL}
+def test_a_limited_run_is_partial_goes_on_later_and_once_finished_is_not_touched(engine, store):
+    assert execute(engine, store, GOOD, limit_epochs=1).states == {GOOD.run_id: RunState.PARTIAL}
     assert store.state(GOOD.run_id) == RunState.PARTIAL
-    assert execute(store, GOOD) == {GOOD.run_id: RunState.FINISHED}
+    assert execute(engine, store, GOOD).states == {GOOD.run_id: RunState.FINISHED}
     assert (store.path(GOOD.run_id) / "starts.txt").read_text().split() == ["fresh", "resumed"]
     before = content(store.folder)
-    assert execute(store, GOOD) == {GOOD.run_id: RunState.FINISHED}
+    assert execute(engine, store, GOOD).states == {GOOD.run_id: RunState.FINISHED}
     assert content(store.folder) == before
     (store.path(GOOD.run_id) / "model.pt").unlink()
-    assert execute(store, GOOD) == {GOOD.run_id: RunState.RECORD_ONLY}
+    assert execute(engine, store, GOOD).states == {GOOD.run_id: RunState.RECORD_ONLY}
 
 
-def test_a_run_whose_parent_will_never_be_there_is_given_up(store):
+def test_a_run_whose_parent_will_never_be_there_is_given_up(engine, store):
     partial, absent = replace(planned(7), parents=(GOOD.run_id,)), replace(planned(8), parents=("elsewhere",))
     record = make_record(GOOD.config, epochs=1)
     write_record(store.path(GOOD.run_id) / PARTIAL_FOLDER, record, {})
-    states = execute(store, GOOD, partial, absent, limit_epochs=1)
+    states = execute(engine, store, GOOD, partial, absent, limit_epochs=1).states
     assert states[partial.run_id] == states[absent.run_id] == RunState.FAILED
     assert store.error(partial.run_id) == f"not run: its parent {GOOD.run_id} is partial"
     assert store.error(absent.run_id) == "not run: its parent elsewhere is absent"
@@ -130,41 +92,33 @@ def test_a_limit_on_epochs_leaves_the_pretraining_whole():
     assert run_parameters(GOOD, options)["limit_epochs"] == 1
 
 
-def test_a_killed_batch_leaves_no_process_and_its_run_resumes(store):
-    runs = str(store.folder.parent)
-    batch = subprocess.Popen([sys.executable, "-c", BATCH, runs], cwd=REPOSITORY, env=os.environ.copy())
-    folder = store.path(GOOD.run_id)
-    pid = int(_await(folder / "kernel.pid", folder / "starts.txt"))
-    assert store.state(GOOD.run_id) == RunState.RUNNING
-    batch.send_signal(signal.SIGKILL)
-    batch.wait()
-    _await_death(pid)
-    assert store.state(GOOD.run_id) == RunState.WAITING
-    assert execute(store, GOOD) == {GOOD.run_id: RunState.FINISHED}
-    assert (folder / "starts.txt").read_text().split() == ["fresh", "resumed"]
+def test_a_failed_run_is_tried_again_only_when_asked(engine, store):
+    run = planned(0, error_when_fresh="no memory left")
+    assert execute(engine, store, run).states == {run.run_id: RunState.FAILED}
+    again = execute(engine, store, run)
+    assert again.states == {run.run_id: RunState.FAILED}
+    assert again.problems[run.run_id].startswith("RuntimeError: no memory left (failed before; --retry-failed")
+    assert (store.path(run.run_id) / "starts.txt").read_text().split() == ["fresh"]
+    assert execute(engine, store, run, retry_failed=True).states == {run.run_id: RunState.FINISHED}
+    assert not (store.path(run.run_id) / ERROR_FILE).exists()
 
 
-def test_a_run_is_claimed_once(run_folder):
-    run = run_folder / "run"
-    assert claim(run)
-    assert not claim(run)
-    release(run)
-    (run / "running.json").write_text(json.dumps({"pid": 2**22 + 1, "started": "1", "host": os.uname().nodename}))
-    assert claim(run)
+def test_a_child_given_up_for_its_parent_runs_by_itself_once_that_is_there(engine, store):
+    parent = planned(0, error_when_fresh="no memory left")
+    child = replace(planned(1), parents=(parent.run_id,))
+    assert set(execute(engine, store, parent, child).states.values()) == {RunState.FAILED}
+    assert set(execute(engine, store, parent, child, retry_failed=True).states.values()) == {RunState.FINISHED}
 
 
-def _await(path: Path, then: Path) -> str:
-    for _ in range(2400):
-        if path.exists() and then.exists():
-            return path.read_text()
-        time.sleep(0.1)
-    raise AssertionError(f"{path} did not appear")
-
-
-def _await_death(pid: int) -> None:
-    for _ in range(1200):
-        status = Path(f"/proc/{pid}/status")
-        if not status.exists() or "State:\tZ" in status.read_text():
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"process {pid} lives on")
+@pytest.mark.parametrize(
+    "damage", [lambda text: text[: len(text) // 2], lambda text: text.replace('"epochs": 6', '"epochs": 7')]
+)
+def test_a_damaged_record_is_shown_made_again_and_kept(engine, store, damage):
+    assert execute(engine, store, GOOD).states == {GOOD.run_id: RunState.FINISHED}
+    record = store.path(GOOD.run_id) / "record.json"
+    damaged = damage(record.read_text())
+    record.write_text(damaged)
+    assert store.state(GOOD.run_id) == RunState.CORRUPT
+    assert "record.json" in store.error(GOOD.run_id)
+    assert execute(engine, store, GOOD).states == {GOOD.run_id: RunState.FINISHED}
+    assert (store.path(GOOD.run_id) / "record.damaged.json").read_text() == damaged

@@ -1,0 +1,176 @@
+"""Who executes a run: a lease with a heartbeat, in a file beside the run, safe on disks that several machines share.
+
+A lease is a file `lease.<n>` that its owner creates by hard link, which of several processes one alone can do, and
+whose modification time it renews. Files are never locked, no owner ever writes to another's file, and no machine's
+clock is compared with another's: the age of a lease is measured against a file that was written a moment ago on the
+same disk.
+"""
+
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PREFIX = "lease."
+BEAT_SECONDS = 10.0
+MISSED_BEATS = 6
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process that holds a lease.
+
+    Attributes:
+        machine: host, boot and process namespace: where it is ours, `pid` can be looked up.
+        started: clock ticks after boot, so that a process id that is used again is not taken for the owner.
+    """
+
+    token: str
+    machine: str
+    host: str
+    pid: int
+    started: str
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A lease that this process holds; `keep` it while the work goes on."""
+
+    path: Path
+    owner: Owner
+
+    def renew(self) -> bool:
+        """One heartbeat; False if another process took the lease over."""
+        try:
+            os.utime(self.path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Give the lease back."""
+        self.path.unlink(missing_ok=True)
+
+
+def acquire(folder: Path) -> Lease | None:
+    """Take the lease of `folder`, from a dead owner too; None if a living process has it, or wins the race for it.
+
+    Raises:
+        OSError: `folder` cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    owner = _this_process()
+    temporary = folder / f".{PREFIX}{owner.token}"
+    temporary.write_text(json.dumps(asdict(owner)))
+    try:
+        now = temporary.stat().st_mtime
+        there = _leases(folder)
+        if any(_lives(path, now) for path in there):
+            return None
+        path = folder / f"{PREFIX}{1 + max((_number(one) for one in there), default=0):06d}"
+        if not _link(temporary, path):
+            return None
+        return _confirmed(folder, Lease(path, owner), now)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def holder(folder: Path) -> str | None:
+    """The host and process that has the lease of `folder`, or None; nothing is written."""
+    now = time.time()
+    for path in _leases(folder):
+        if _lives(path, now):
+            owner = _read(path)
+            return f"{owner.host}, process {owner.pid}" if owner else "an unknown process"
+    return None
+
+
+@contextmanager
+def waiting_lease(folder: Path, poll_seconds: float = 1.0) -> Iterator[Lease]:
+    """The lease of `folder`, once whoever has it is through."""
+    while (lease := acquire(folder)) is None:
+        time.sleep(poll_seconds)
+    try:
+        yield lease
+    finally:
+        lease.release()
+
+
+def _confirmed(folder: Path, lease: Lease, now: float) -> Lease | None:
+    """Look again after the lease is written: of two that got so far with different numbers, none keeps it."""
+    others = [path for path in _leases(folder) if path != lease.path]
+    if any(_lives(path, now) or _number(path) > _number(lease.path) for path in others):
+        lease.release()
+        return None
+    for path in others:
+        path.unlink(missing_ok=True)
+    return lease
+
+
+def _leases(folder: Path) -> list[Path]:
+    try:
+        return [Path(entry.path) for entry in os.scandir(folder) if entry.name.startswith(PREFIX)]
+    except FileNotFoundError:
+        return []
+
+
+def _number(path: Path) -> int:
+    digits = path.name.removeprefix(PREFIX)
+    return int(digits) if digits.isdigit() else 0
+
+
+def _lives(path: Path, now: float) -> bool:
+    """On this machine the process table decides; of another machine's owner, or an unreadable one, the heartbeat."""
+    try:
+        age = now - path.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    owner = _read(path)
+    if owner is not None and owner.machine == _machine():
+        return _started(owner.pid) == owner.started
+    return age < BEAT_SECONDS * MISSED_BEATS
+
+
+def _read(path: Path) -> Owner | None:
+    """The owner; None where the file is gone or is no lease of ours."""
+    try:
+        return Owner(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _link(temporary: Path, path: Path) -> bool:
+    """Create `path` if it is not there. A network disk may report an error for a link that it made: count them."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return temporary.stat().st_nlink == 2
+    return True
+
+
+def _this_process() -> Owner:
+    pid = os.getpid()
+    return Owner(uuid.uuid4().hex, _machine(), socket.gethostname(), pid, _started(pid) or "")
+
+
+def _machine() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return socket.gethostname()
+    return f"{socket.gethostname()} {boot} {namespace}"
+
+
+def _started(pid: int) -> str | None:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    state, *fields = text.rsplit(")", 1)[1].split()
+    return None if state in "ZX" else fields[18]

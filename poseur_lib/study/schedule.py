@@ -1,0 +1,166 @@
+"""A plan on an engine: runs whose parents are there, tables whose runs are settled; one that fails stops no other."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
+
+from distributed import Future, KilledWorker
+
+from poseur_lib.errors import UserError
+from poseur_lib.study.engine import Engine, EngineSettings, open_engine
+from poseur_lib.study.plan import PlannedRun
+from poseur_lib.study.runner import Outcome, RunOptions, execute_run, failure, satisfied
+from poseur_lib.study.store import RunState, RunStore
+from poseur_lib.study.table_job import TableJob, execute_table
+
+POLL_SECONDS = 2.0
+PARENT_MARK = "not run: its parent "
+
+Report = Callable[[dict[str, RunState]], None]
+
+
+@dataclass
+class Schedule:
+    """The plan while it is executed.
+
+    Attributes:
+        elsewhere: runs that another process executes: they are looked at again and again.
+        problems: why runs and tables failed, one line each, by run id or table number.
+        again: runs that are tried although they failed before.
+    """
+
+    runs: Sequence[PlannedRun]
+    store: RunStore
+    options: RunOptions
+    engine: Engine
+    report: Report
+    tables: list[TableJob] = field(default_factory=list)
+    waiting: list[PlannedRun] = field(default_factory=list)
+    elsewhere: set[str] = field(default_factory=set)
+    running: dict[Future, str] = field(default_factory=dict)
+    states: dict[str, RunState] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    again: set[str] = field(default_factory=set)
+
+    def execute(self) -> None:
+        """Make what is missing.
+
+        Raises:
+            UserError: the engine is lost.
+            KeyboardInterrupt: what was running has been stopped.
+        """
+        self._take_stock()
+        try:
+            while self.waiting or self.tables or self.running:
+                self._start_tables()
+                self.waiting = [run for run in self.waiting if not self._leaves(run)]
+                self.report(self.states)
+                for future in self.engine.wait(self.running, POLL_SECONDS):
+                    self._settle(future)
+        except (CancelledError, OSError) as error:
+            raise UserError(f"the cluster is lost: {error}; the same command goes on from here") from error
+        except BaseException:
+            self.engine.stop(self.running)
+            raise
+        self.report(self.states)
+
+    def _take_stock(self) -> None:
+        for run in self.runs:
+            state = self.store.state(run.run_id)
+            self.states[run.run_id] = state
+            if satisfied(run, self.store, self.options):
+                continue
+            error = (self.store.error(run.run_id) or "") if state == RunState.FAILED else ""
+            if state != RunState.FAILED or self.options.retry_failed or error.startswith(PARENT_MARK):
+                self.waiting.append(run)
+                self.again |= {run.run_id} if state == RunState.FAILED else set()
+            else:
+                self.problems[run.run_id] = f"{error} (failed before; --retry-failed tries it again)"
+
+    def _leaves(self, run: PlannedRun) -> bool:
+        """Whether a waiting run does no longer wait: started, given up, or settled by another process."""
+        if run.run_id in self.elsewhere and self._settled_elsewhere(run):
+            return True
+        parents = {parent: self.states.get(parent) or self.store.state(parent) for parent in run.parents}
+        to_come = {one.run_id for one in self.waiting} | set(self.running.values())
+        missing = [parent for parent, state in parents.items() if not state.done]
+        lost = [parent for parent in missing if parent not in to_come]
+        if lost:
+            state = parents[lost[0]]
+            what = "failed" if state == RunState.FAILED else f"is {state.value}"
+            message = f"{PARENT_MARK}{lost[0]} {what}"
+            self._take(run.run_id, failure(self.store.path(run.run_id), message, None))
+            return True
+        if missing or run.run_id in self.elsewhere or len(self.running) >= self.engine.slots():
+            return False
+        self.states[run.run_id] = RunState.RUNNING
+        again = run.run_id in self.again
+        self.running[self.engine.submit(execute_run, run, self.store, self.options, again)] = run.run_id
+        return True
+
+    def _settled_elsewhere(self, run: PlannedRun) -> bool:
+        state = self.store.state(run.run_id)
+        if state == RunState.RUNNING:
+            return False
+        self.elsewhere.discard(run.run_id)
+        if satisfied(run, self.store, self.options) or state == RunState.FAILED:
+            self._take(run.run_id, Outcome(state, self.store.error(run.run_id)))
+            return True
+        self.states[run.run_id] = state
+        return False
+
+    def _start_tables(self) -> None:
+        to_come = {run.run_id for run in self.waiting} | set(self.running.values())
+        for job in [job for job in self.tables if not job.needs & to_come]:
+            if len(self.running) < self.engine.slots():
+                self.running[self.engine.submit(execute_table, job)] = f"table {job.number}"
+                self.tables.remove(job)
+
+    def _settle(self, future: Future) -> None:
+        key = self.running.pop(future)
+        try:
+            outcome = future.result()
+        except KilledWorker:
+            outcome = Outcome(RunState.FAILED, "its worker was killed again and again: is the memory too small?")
+        except CancelledError:
+            raise
+        except Exception as error:
+            outcome = Outcome(RunState.FAILED, f"{type(error).__name__}: {error}")
+        run = next((run for run in self.runs if run.run_id == key), None)
+        if run is not None and outcome.state in (RunState.RUNNING, RunState.WAITING):
+            self.waiting.append(run)  # another process has it, or had it taken away
+            self.elsewhere.add(key)
+            self.states[key] = outcome.state
+        else:
+            self._take(key, outcome)
+
+    def _take(self, key: str, outcome: Outcome) -> None:
+        if not key.startswith("table "):
+            self.states[key] = outcome.state
+        if outcome.state == RunState.FAILED:
+            self.problems[key] = outcome.problem or "no message"
+
+
+def execute_plan(
+    runs: Sequence[PlannedRun],
+    store: RunStore,
+    options: RunOptions,
+    report: Report,
+    engine: Engine | None = None,
+    tables: Sequence[TableJob] = (),
+) -> Schedule:
+    """Execute what is missing.
+
+    Args:
+        report: called with all states whenever one may have changed.
+        engine: default: a local cluster of `options.workers` slots.
+        tables: their notebooks, executed as soon as their runs are settled.
+    """
+    store.folder.mkdir(parents=True, exist_ok=True)
+    if engine is not None:
+        schedule = Schedule(runs, store, options, engine, report, list(tables))
+        schedule.execute()
+        return schedule
+    settings = EngineSettings(workers=options.workers, device=options.device, devices=options.devices)
+    with open_engine(settings) as local:
+        return execute_plan(runs, store, options, report, local, tables)
