@@ -1,11 +1,6 @@
 """What `python -m benchmarks --out FILE` records, and the report shows."""
 
-from pathlib import Path
-
-from pydantic import ValidationError
-
 from poseur_lib.config.base import Frozen
-from poseur_lib.errors import UserError
 
 
 class Timing(Frozen):
@@ -76,17 +71,3 @@ class Benchmark(Frozen):
     finished_at: str
     rounds: int
     comparisons: tuple[Comparison, ...]
-
-
-def read_benchmark(path: Path) -> Benchmark:
-    """A recorded run.
-
-    Raises:
-        UserError: the file is missing or of another format.
-    """
-    try:
-        return Benchmark.model_validate_json(path.read_text())
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    except ValidationError as error:
-        raise UserError(f"{path} is no record of benchmarks: {error.errors()[0]['msg']}") from None

@@ -62,8 +62,8 @@ LARGE = (384, 288)
 
 WITH_FLOWS = "counts the two flows: without them it would be 0.1 M less, as in Table 1e"
 BINARY = (
-    "the printed number is the count of convolutions and matrix products in units of 2^30, as HRNet's own counter"
-    " prints GFLOPs; that fits both HRNet rows of Table 5 to the last digit"
+    "the hooks' count is higher; everything counted, in units of 2^30 as HRNet's own summary prints GFLOPs, would be"
+    " the printed number in both HRNet rows of Table 5, but whether it was counted so is not known"
 )
 
 HRNET_OF_TABLE_2A = Cell("2a", "poseur_hrnet_w32", "GFLOPs")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from poseur_lib.deviations import LEFT_OPEN, OF_THE_PRESET, WITHOUT_KNOB, Deviation, Value
 from poseur_lib.report.blocks import Block
 
+PAGE = "deviations.html"
 TITLE = "Where the paper and the released code differ"
 _LEAD = (
     "The models here behave as the released code does, which the tests hold against numbers recorded from it. Where "

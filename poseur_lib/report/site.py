@@ -16,20 +16,18 @@ from poseur_lib.figures.tables import claims_table, provenance_table, result_tab
 from poseur_lib.report.audit import CELLS_CSV, CLAIMS_CSV, audit_summary, execute_audit, write_audit_csv
 from poseur_lib.report.audit import PAGE as AUDIT_PAGE
 from poseur_lib.report.blocks import code_colours, notebook_blocks, notebook_title
-from poseur_lib.report.deviations import TITLE as DEVIATIONS_TITLE
-from poseur_lib.report.deviations import deviation_blocks
+from poseur_lib.report.fixed_pages import fixed_pages
 from poseur_lib.study.atomic import write_atomically
 from poseur_lib.study.declaration import Table
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.record import RECORD_FILE, Record
-from poseur_lib.study.results import TableResult
 from poseur_lib.study.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RESULT_FILE, RunStore
+from poseur_lib.study.table_result import TableResult
 from poseur_lib.study.tables import TABLES
 
 SMOKE_STAMP = "smoke: proves the plumbing, is no evidence"
 TEMPLATES = Path(__file__).with_name("templates")
 INDEX = "index.html"
-DEVIATIONS_PAGE = "deviations.html"
 LEARNING_FIGURE = "learning_curves.png"
 
 
@@ -67,7 +65,7 @@ def write_report(profile: Profile, store: RunStore, folder: Path) -> Path:
         site.write_table(table)
     for run_id in site.run_ids:
         site.write_run(run_id)
-    site.write_deviations()
+    site.write_fixed_pages()
     return site.write_index()
 
 
@@ -76,6 +74,7 @@ class Site:
 
     def __init__(self, profile: Profile, store: RunStore, folder: Path, tables: Sequence[Table]) -> None:
         self.profile, self.store, self.folder, self.tables = profile, store, folder, tables
+        self.fixed_pages = fixed_pages()
         self.templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
@@ -111,10 +110,11 @@ class Site:
             block = {"kind": "error", "body": f"<h1>{run_id}</h1><pre>{text}</pre>"}
             self._write(f"runs/{run_id}.html", "notebook.html.j2", run_id, navigation, blocks=[block], files=())
 
-    def write_deviations(self) -> None:
-        """Where the paper and the released code differ; the same in every profile."""
-        navigation, blocks = self._navigation(), deviation_blocks()
-        self._write(DEVIATIONS_PAGE, "notebook.html.j2", DEVIATIONS_TITLE, navigation, blocks=blocks, files=())
+    def write_fixed_pages(self) -> None:
+        """Deviations, parity, costs and speed; the same in every profile."""
+        for page in self.fixed_pages:
+            navigation = self._navigation()
+            self._write(page.file, "notebook.html.j2", page.title, navigation, blocks=page.blocks, files=())
 
     def write_index(self) -> Path:
         """The first page."""
@@ -135,6 +135,7 @@ class Site:
             runs=self._runs(records),
             missing=missing,
             deviations=self.profile.deviations,
+            fixed_pages=self.fixed_pages,
             provenance=provenance_table({run_id: record.provenance for run_id, record in records.items()}).data,
         )
         return self.folder / INDEX
@@ -188,7 +189,8 @@ class Site:
 
     def _navigation(self) -> tuple[Link, ...]:
         pages = [Link(f"Table {table.number}", table_page(table)) for table in self.tables]
-        return (Link("Overview", INDEX), Link("Audit", AUDIT_PAGE), *pages, Link("Deviations", DEVIATIONS_PAGE))
+        fixed = [Link(page.short, page.file) for page in self.fixed_pages]
+        return (Link("Overview", INDEX), Link("Audit", AUDIT_PAGE), *pages, *fixed)
 
     def _beside(self, page: str) -> tuple[Link, ...]:
         pages = self._navigation()

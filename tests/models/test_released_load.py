@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import poseur_lib
-from poseur_lib.config import ExperimentConfig
+from poseur_lib.config import PAPER_TEXT, ExperimentConfig
 from poseur_lib.errors import UserError
 from poseur_lib.models.build import build_model
 from poseur_lib.models.checkpoint import save_weights
@@ -225,10 +225,19 @@ def test_pickles_that_need_more_than_weights(state, tmp_path):
         ({"model.backbone": {"kind": "narrow_resnet", "weights": "none"}}, "unknown backbone"),
         ({"model.backbone": {"kind": "timm", "name": "resnet10t", "weights": "none"}}, "unknown backbone"),
         ({"model.head.class_embedding": "content"}, "class_embedding='content'"),
+        ({"model.head.cross_attention": "msda"}, "cannot express model.head with cross_attention='msda'"),
+        ({"model.head.initial_points": "learned"}, "cannot express model.head with initial_points='learned'"),
+        ({"model.head.self_attention": False}, "cannot express model.head with self_attention=False"),
+        ({"model.head.share_layers": True}, "cannot express model.head with share_layers=True"),
+        ({"model.head.output_branch": "paper"}, "cannot express model.head with output_branch='paper'"),
+        ({"model.head.norm_groups": 8}, "cannot express model.head with norm_groups=8"),
+        (PAPER_TEXT, "coarse_features='backbone', coarse_fc='plain', query_content='paper'.*flow_prior_mean=0.0"),
+        ({"model.head": {"kind": "heatmap"}}, "no model.head of kind 'heatmap'"),
     ],
-)
+)  # fmt: skip
 def test_what_the_released_code_cannot_express(changes, says, tmp_path):
-    config = small(**changes)
+    config = ExperimentConfig() if "model.head" in changes else small()
+    config = config.with_changes(**{"model.backbone.weights": "none", **changes})
     with pytest.raises(UserError, match=says):
         save_released(tmp_path / "model.pth", build_model(config), config)
     assert not any(tmp_path.iterdir())

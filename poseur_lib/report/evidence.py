@@ -1,0 +1,104 @@
+"""What the report shows without running a model: parity, costs and benchmarks, recorded in `data/`."""
+
+import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from poseur_lib.config.base import Frozen
+from poseur_lib.costs.benchmark import Benchmark
+from poseur_lib.errors import UserError
+from poseur_lib.released.evaluation_parity import EvaluationParity
+from poseur_lib.released.parity import ConfigParity
+from poseur_lib.study.provenance import cpu_count, device_name, git_state, package_versions
+
+DATA = Path(__file__).with_name("data")
+PARITY, COSTS = "parity.json", "costs.json"
+BENCHMARKS = "benchmark*.json"
+
+Evidence = TypeVar("Evidence", bound=Frozen)
+
+
+class Origin(Frozen):
+    """By what and when something was recorded; see `study.provenance`."""
+
+    device: str
+    cpu_count: int
+    threads: int
+    versions: dict[str, str]
+    commit: str
+    dirty: bool
+    finished_at: str
+
+    @classmethod
+    def now(cls) -> "Origin":
+        """This process on this machine, on its processor."""
+        import torch
+
+        commit, dirty = git_state()
+        return cls(
+            device=device_name("cpu"), cpu_count=cpu_count(), threads=torch.get_num_threads(),
+            versions=package_versions(), commit=commit, dirty=dirty,
+            finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        )  # fmt: skip
+
+    def text(self) -> str:
+        """One sentence."""
+        versions = ", ".join(f"{name} {self.versions[name]}" for name in ("torch", "torchvision"))
+        commit = f", commit {self.commit[:10]}{' with changes' if self.dirty else ''}" if self.commit else ""
+        return f"Recorded on {self.finished_at[:10]} on {self.device} ({self.threads} threads), {versions}{commit}."
+
+
+class ParityRecord(Frozen):
+    """Ours against the released implementation."""
+
+    origin: Origin
+    configs: tuple[ConfigParity, ...]
+    evaluations: tuple[EvaluationParity, ...]
+
+
+class CostRow(Frozen):
+    """A cost that the paper prints, and ours; see `costs.comparison`."""
+
+    source: str
+    model: str
+    quantity: str
+    paper: str
+    ours: float
+    ours_everything: float | None
+    percent: float
+    agrees: bool
+    note: str
+
+
+class CostRecord(Frozen):
+    """The paper's costs beside ours."""
+
+    origin: Origin
+    rows: tuple[CostRow, ...]
+
+
+def parity_record() -> ParityRecord | None:
+    """The recorded parity; None if there is none."""
+    return _read(DATA / PARITY, ParityRecord)
+
+
+def cost_record() -> CostRecord | None:
+    """The recorded costs; None if there are none."""
+    return _read(DATA / COSTS, CostRecord)
+
+
+def benchmark_records(folder: Path = DATA) -> tuple[Benchmark, ...]:
+    """Every recorded run of the benchmarks, one a device; none may be there."""
+    return tuple(_read(path, Benchmark) for path in sorted(folder.glob(BENCHMARKS)))
+
+
+def _read(path: Path, kind: type[Evidence]) -> Evidence | None:
+    if not path.exists():
+        return None
+    try:
+        return kind.model_validate_json(path.read_text())
+    except ValidationError as error:
+        first = error.errors()[0]["msg"]
+        raise UserError(f"{path} is no {kind.__name__} of this version: record it anew ({first})") from None

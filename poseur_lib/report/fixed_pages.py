@@ -1,0 +1,35 @@
+"""The pages that are the same in every profile: deviations, and what was recorded of parity, costs and speed."""
+
+from dataclasses import dataclass
+
+from poseur_lib.report import benchmark_page, cost_page, deviations, parity_page
+from poseur_lib.report.blocks import Block
+from poseur_lib.report.evidence import benchmark_records, cost_record, parity_record
+
+
+@dataclass(frozen=True)
+class FixedPage:
+    """A page; `short` is what links to it say."""
+
+    file: str
+    short: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+def fixed_pages() -> tuple[FixedPage, ...]:
+    """The table of deviations, and a page for each record that is there.
+
+    Raises:
+        UserError: a record is of another version.
+    """
+    pages = [FixedPage(deviations.PAGE, "Deviations", deviations.TITLE, deviations.deviation_blocks())]
+    if (parity := parity_record()) is not None:
+        blocks = parity_page.parity_blocks(parity)
+        pages.append(FixedPage(parity_page.PAGE, "Parity", parity_page.TITLE, blocks))
+    if (costs := cost_record()) is not None:
+        pages.append(FixedPage(cost_page.PAGE, "Costs", cost_page.TITLE, cost_page.cost_blocks(costs)))
+    if benchmarks := benchmark_records():
+        blocks = benchmark_page.benchmark_blocks(benchmarks)
+        pages.append(FixedPage(benchmark_page.PAGE, "Speed", benchmark_page.TITLE, blocks))
+    return tuple(pages)

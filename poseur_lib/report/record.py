@@ -1,0 +1,65 @@
+"""`python -m poseur_lib.report.record parity|costs`: measures anew what `evidence` shows.
+
+    python -m poseur_lib.report.record parity --shared ../shared
+    python -m poseur_lib.report.record costs
+    python -m benchmarks --out poseur_lib/report/data/benchmark_cpu.json
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from poseur_lib.costs.comparison import CostComparison, compare_costs
+from poseur_lib.released.evaluation_parity import evaluation_parities
+from poseur_lib.released.parity import config_parity, recorded_names
+from poseur_lib.report.evidence import COSTS, DATA, PARITY, CostRecord, CostRow, Origin, ParityRecord
+from poseur_lib.study.atomic import write_atomically
+
+
+def main(arguments: list[str]) -> int:
+    """Record one of the two; the difference of every configuration is printed as it is found."""
+    parser = argparse.ArgumentParser(prog="python -m poseur_lib.report.record", description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("parity", "costs"))
+    parser.add_argument("--shared", type=Path, metavar="DIR", help="parity: folder of reference/ and data/coco4/")
+    asked = parser.parse_args(arguments)
+    if asked.what == "parity" and asked.shared is None:
+        parser.error("parity needs --shared")
+    record = record_parity(asked.shared) if asked.what == "parity" else record_costs()
+    path = DATA / (PARITY if asked.what == "parity" else COSTS)
+    write_atomically(path, (record.model_dump_json(indent=1) + "\n").encode())
+    print(f"recorded: {path}")
+    return 0
+
+
+def record_parity(shared: Path) -> ParityRecord:
+    """Every recorded configuration and every stored evaluation."""
+    configs = []
+    for name in recorded_names(shared / "reference"):
+        configs.append(config_parity(shared / "reference", name))
+        print(configs[-1].name, configs[-1].differences or "recognised", flush=True)
+    evaluations = evaluation_parities(shared / "reference", shared / "data" / "coco4")
+    return ParityRecord(origin=Origin.now(), configs=tuple(configs), evaluations=evaluations)
+
+
+def record_costs() -> CostRecord:
+    """Every cost that the paper prints."""
+    return CostRecord(origin=Origin.now(), rows=tuple(cost_row(one) for one in compare_costs()))
+
+
+def cost_row(one: CostComparison) -> CostRow:
+    """A comparison as it is recorded."""
+    return CostRow(
+        source=one.printed.source,
+        model=one.printed.row,
+        quantity=str(one.printed.quantity),
+        paper=one.printed.printed,
+        ours=one.ours,
+        ours_everything=one.ours_everything,
+        percent=one.percent,
+        agrees=one.agrees,
+        note=one.printed.note,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
