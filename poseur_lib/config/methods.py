@@ -158,7 +158,7 @@ def _tokens(kind: str, variants: Mapping[str, tuple[Changes, Changes]], variant:
     if variant not in variants:
         raise UserError(f"no {kind} {variant!r}; there are {', '.join(variants)}")
     backbone, head = variants[variant]
-    head = {"kind": kind, "codec": _codec(heatmap.QUARTER, size), **head}
+    head = {"kind": kind, "codec": _codec(heatmap.DARK, size), **head}
     return {"model.backbone": dict(backbone), "model.head": head, **_SCORED_AS_HEATMAPS}
 
 
