@@ -33,8 +33,8 @@ def export_onnx(model: nn.Module, path: Path, input_size: tuple[int, int], *, ba
     """Writes the inference model as ONNX, weights inside.
 
     The graph takes `images` [batch, 3, height, width], RGB by ImageNet's mean and deviation, and gives `keypoints`
-    [batch, K, 2], (x, y) in [0, 1] of the crop, and `keypoint_scores` [batch, K]. There is no flip test in it. Crops are
-    to be made by the head's `crop_rule`; keypoints go back to the image by the box's sides, whatever the rule.
+    [batch, K, 2], (x, y) in [0, 1] of the crop, and `keypoint_scores` [batch, K]. There is no flip test in it. Crops
+    are to be made by the head's `crop_rule`; keypoints go back to the image by the box's sides, whatever the rule.
 
     Args:
         input_size: (height, width) of the crops.

@@ -5,7 +5,7 @@ the backbone's last map, a 1x1 convolution to K heatmaps, mean squared error. HR
 HRFormer (Yuan et al., NeurIPS 2021): a 1x1 convolution on the finest map alone.
 
 Expected (COCO val, detector boxes, flip test; source: shared/reference/published.json unless said otherwise).
-Parameters in M are reached to the digit (tests/models/test_heatmap_costs.py); GFLOPs depend on how deconvolutions are
+Parameters in M are reached to the digit (tests/costs/test_heatmap_costs.py); GFLOPs depend on how deconvolutions are
 counted (poseur_lib/costs/counters.py):
 
     SimpleBaseline R50 / R101 / R152, 256x192      34.0 / 53.0 / 68.6 M    8.9 / 12.4 / 15.7 G    70.4 / 71.4 / 72.0 AP
