@@ -25,8 +25,9 @@ def main(arguments: list[str]) -> int:
     device, rounds = device_name(asked.device), asked.rounds
     print(f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, load before: {load:.1f}")
     found = []
+    setting = Setting(asked.device, tuple(asked.batch), rounds, compile=asked.compile)
     for name in asked.names or COMPARISONS:
-        for comparison in COMPARISONS[name](Setting(asked.device, tuple(asked.batch), rounds)):
+        for comparison in COMPARISONS[name](setting):
             print(comparison.text(), flush=True)
             found.append(comparison)
     if asked.out is not None:
@@ -50,6 +51,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2, help="of torch, on a processor")
     parser.add_argument("--rounds", type=int, default=7, help="times that each alternative runs; medians are shown")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 32], help="batch sizes")
+    parser.add_argument("--compile", action="store_true", help="options: torch.compile too, minutes a batch size")
     asked = parser.parse_args(arguments)
     if unknown := [name for name in asked.names if name not in COMPARISONS]:
         parser.error(f"unknown comparison {unknown[0]!r}; known: {', '.join(COMPARISONS)}")

@@ -1,7 +1,7 @@
 """Ways to infer that give the same keypoints: what each gains over the plain model."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.head import poseur
-from benchmarks.timing import Extras, Setting, compared, times_ms
+from benchmarks.timing import Extras, Run, Setting, compared, times_ms
 from poseur_lib.costs.benchmark import Comparison
 from poseur_lib.models.contract import PoseModel
 from poseur_lib.models.optimise import InferenceOptions, optimise
@@ -30,7 +30,7 @@ def compare(setting: Setting) -> Iterator[Comparison]:
     for batch in setting.batches:
         images = torch.randn(batch, 3, 256, 192, device=setting.device)
         with torch.inference_mode():
-            runs, notes = _alternatives(model, images)
+            runs, notes = _alternatives(model, images, setting.compile)
             times = times_ms(runs, setting)
         yield compared(f"Inference options, batch {batch}", times, "plain", Extras(notes=notes))
     fast = optimise(model, images[:1], OPTIONS["both"]).model
@@ -49,11 +49,14 @@ def runtime_versions() -> dict[str, str]:
         return {ONNX: "absent"}
 
 
-def _alternatives(model: PoseModel, images: Tensor) -> tuple[dict[str, Callable[[], object]], dict[str, str]]:
-    """What can be run here, and a note on what cannot."""
-    runs: dict[str, Callable[[], object]] = {"plain": lambda: model(images)}
+def _alternatives(model: PoseModel, images: Tensor, wait: bool) -> tuple[dict[str, Run], dict[str, str]]:
+    """What can be run here, and a note on what cannot; `wait` for torch.compile."""
+    runs: dict[str, Run] = {"plain": lambda: model(images)}
     notes = {}
     for name, options in OPTIONS.items():
+        if options.compile and not wait:
+            notes[name] = "takes minutes: --compile"
+            continue
         found = optimise(model, images, options)
         if found.failed:
             notes[name] = "; ".join(found.failed)
@@ -66,7 +69,7 @@ def _alternatives(model: PoseModel, images: Tensor) -> tuple[dict[str, Callable[
     return runs, notes
 
 
-def _onnx(model: PoseModel, images: Tensor) -> Callable[[], object]:
+def _onnx(model: PoseModel, images: Tensor) -> Run:
     import onnxruntime
 
     from poseur_lib.export.onnx import INPUT, export_onnx
@@ -83,7 +86,7 @@ def _onnx(model: PoseModel, images: Tensor) -> Callable[[], object]:
     return lambda: session.run(None, feed)
 
 
-def _flip(model: PoseModel, images: Tensor, together: bool) -> Callable[[], object]:
+def _flip(model: PoseModel, images: Tensor, together: bool) -> Run:
     def run() -> object:
         model.flip_in_one_batch = together
         return model.predict_flipped(images)

@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -22,16 +22,17 @@ class Goal:
 
 @dataclass(frozen=True)
 class Setting:
-    """How to measure: device, batch sizes, and how often each alternative runs."""
+    """How to measure: where, batch sizes, how often each alternative runs, and whether to wait for torch.compile."""
 
     device: str = "cpu"
     batches: tuple[int, ...] = (1, 8, 32)
     rounds: int = 7
     warm_up: int = 2
+    compile: bool = False
 
     def shorter(self) -> "Setting":
         """For what takes long: half the rounds, one to warm up."""
-        return Setting(self.device, self.batches, max(1, self.rounds // 2), min(1, self.warm_up))
+        return replace(self, rounds=max(1, self.rounds // 2), warm_up=min(1, self.warm_up))
 
 
 @dataclass(frozen=True)

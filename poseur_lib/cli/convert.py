@@ -28,6 +28,8 @@ def convert(
     What the weights do not tell is an option; the whole configuration is printed.
     """
     from poseur_lib.cli.errors import require_known
+    from poseur_lib.config import PoseurConfig
+    from poseur_lib.evaluation.assumptions import assumptions
     from poseur_lib.models.checkpoint import save_weights
     from poseur_lib.released.convert import save_released
     from poseur_lib.released.load import load_released
@@ -47,10 +49,7 @@ def convert(
         save_weights(target, model, config)
     else:
         save_released(target, model, config)
-    head, (height, width) = config.model.head, config.data.input_size
-    typer.echo(
-        f"{config.model.backbone.name}, {head.decoder_layers} decoder layers, {config.data.keypoint_set};"
-        f" input {height}x{width}, RGB by ImageNet's mean and deviation, flip fusion {head.flip_fusion},"
-        f" keypoint score {head.keypoint_score}, instance score {config.evaluation.instance_score}"
-    )
+    head = config.model.head
+    depth = f", {head.decoder_layers} decoder layers" if isinstance(head, PoseurConfig) else ""
+    typer.echo(f"{head.kind} on {config.model.backbone.name}{depth}, {config.data.keypoint_set}; {assumptions(config)}")
     typer.echo(f"written: {target}")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from poseur_lib.config.experiment import ExperimentConfig
-from poseur_lib.config.heads import PoseurConfig
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.assumptions import assumptions
 from poseur_lib.evaluation.metrics import PoseMetrics, evaluate_coco, to_coco_results
 from poseur_lib.evaluation.nms import keep_people
 from poseur_lib.inference import predict_people
@@ -35,15 +35,10 @@ class Judgement:
 
     def text(self) -> str:
         """A few lines for a person."""
-        evaluation, head = self.config.evaluation, self.config.model.head
-        flip, own = "on" if evaluation.flip_test else "off", f"head {head.kind}"
-        if isinstance(head, PoseurConfig):
-            flip, own = f"{flip} ({head.flip_fusion})", f"keypoint score {head.keypoint_score}"
-        height, width = self.config.data.input_size
+        evaluation = self.config.evaluation
         lines = [
             f"{self.num_boxes} boxes ({self.boxes}) on {self.num_images} images of the {evaluation.split} split; "
-            f"input {height}x{width}, RGB by ImageNet's mean and deviation, "
-            f"flip test {flip}, {own}, instance score {evaluation.instance_score}, "
+            f"{assumptions(self.config)}, flip test {'on' if evaluation.flip_test else 'off'}, "
             f"OKS-NMS {evaluation.oks_nms_threshold}"
         ]
         return "\n".join([*lines, "  ".join(f"{name} {value:.1f}" for name, value in asdict(self.metrics).items())])

@@ -14,7 +14,7 @@ from poseur_lib.released.parity import ConfigParity
 from poseur_lib.study.provenance import cpu_count, device_name, git_state, package_versions
 
 DATA = Path(__file__).with_name("data")
-PARITY, COSTS = "parity.json", "costs.json"
+PARITY, COSTS, METHODS = "parity.json", "costs.json", "methods.json"
 BENCHMARKS = "benchmark*.json"
 
 Evidence = TypeVar("Evidence", bound=Frozen)
@@ -79,6 +79,45 @@ class CostRecord(Frozen):
     rows: tuple[CostRow, ...]
 
 
+class MethodRow(Frozen):
+    """A method on a backbone: its cost at the paper's size, and its small stand-in on 32 people that it saw often.
+
+    Attributes:
+        parameters: without flows, which serve the loss alone.
+        latency_ms: one image, from the crop to the keypoints; None: not timed.
+        overfit_ap: on the people it was trained on, at ground-truth boxes, without flip test.
+        ceiling: the AP that its codec allows there; `target` is what it has to reach.
+        images_trained: crops seen in `training_seconds`.
+    """
+
+    method: str
+    backbone: str
+    input_size: tuple[int, int]
+    parameters: int
+    hook_multiply_adds: int
+    multiply_adds: int
+    latency_ms: float | None
+    stand_in: str
+    small_parameters: int
+    overfit_ap: float
+    ceiling: float
+    target: float
+    training_seconds: float
+    images_trained: int
+
+    @property
+    def learnt(self) -> bool:
+        """True if it learnt them."""
+        return self.overfit_ap >= self.target
+
+
+class MethodRecord(Frozen):
+    """The methods on one pipeline."""
+
+    origin: Origin
+    rows: tuple[MethodRow, ...]
+
+
 def parity_record() -> ParityRecord | None:
     """The recorded parity; None if there is none."""
     return _read(DATA / PARITY, ParityRecord)
@@ -87,6 +126,11 @@ def parity_record() -> ParityRecord | None:
 def cost_record() -> CostRecord | None:
     """The recorded costs; None if there are none."""
     return _read(DATA / COSTS, CostRecord)
+
+
+def method_record() -> MethodRecord | None:
+    """The recorded methods; None if there are none."""
+    return _read(DATA / METHODS, MethodRecord)
 
 
 def benchmark_records(folder: Path = DATA) -> tuple[Benchmark, ...]:

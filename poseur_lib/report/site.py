@@ -113,8 +113,7 @@ class Site:
     def write_fixed_pages(self) -> None:
         """Deviations, parity, costs and speed; the same in every profile."""
         for page in self.fixed_pages:
-            navigation = self._navigation()
-            self._write(page.file, "notebook.html.j2", page.title, navigation, blocks=page.blocks, files=())
+            self._write(page.file, "notebook.html.j2", page.title, self._navigation(), blocks=page.blocks, files=())
 
     def write_index(self) -> Path:
         """The first page."""

@@ -6,7 +6,7 @@ import torch
 from poseur_lib.cli.main import main
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.models.build import build_model
-from poseur_lib.models.checkpoint import load_model
+from poseur_lib.models.checkpoint import load_model, save_weights
 from poseur_lib.released.convert import save_released
 
 SMALL = {
@@ -35,7 +35,7 @@ def run(capsys, *arguments):
 def test_there_and_back(released, tmp_path, capsys):
     code, out, _ = run(capsys, "convert", released, tmp_path / "ours.pt", "--keypoint-score", "laplace")
     assert code == 0
-    assert "mobilenetv2, 1 decoder layers, coco17; input 256x192" in out
+    assert "poseur on mobilenetv2, 1 decoder layers, coco17; input 256x192" in out
     assert "ImageNet's mean and deviation, flip fusion mean, keypoint score laplace, instance score released" in out
     assert load_model(tmp_path / "ours.pt")[1].model.head.keypoint_score == "laplace"
     assert run(capsys, "convert", tmp_path / "ours.pt", tmp_path / "back.pth", "--to", "released")[0] == 0
@@ -71,7 +71,8 @@ def test_a_released_checkpoint_is_evaluated(released, coco4, capsys):
     )  # fmt: skip
     assert code == 0, err
     assert "12 boxes (ground_truth) on 4 images" in out
-    assert "input 64x48, RGB by ImageNet's mean and deviation, flip test on (type2)" in out
+    assert "input 64x48, RGB by ImageNet's mean and deviation, flip fusion type2, keypoint score rle" in out
+    assert "instance score released, flip test on, OKS-NMS 0.9" in out
 
 
 def test_evaluation_says_how_it_is_made_fast(released, coco4, capsys):
@@ -81,3 +82,13 @@ def test_evaluation_says_how_it_is_made_fast(released, coco4, capsys):
     assert "inference: 52 batch norms folded, channels_last (keypoints moved by" in fast
     assert "inference: the plain model" in plain
     assert fast.splitlines()[-1] == plain.splitlines()[-1]  # AP and AR
+
+
+@pytest.mark.parametrize("knob", [{"cross_attention": "msda"}, {"share_layers": True}, {"initial_points": "learned"}])
+def test_what_the_released_code_has_not_is_one_line(tmp_path, capsys, knob):
+    config = ExperimentConfig().with_changes(**SMALL, **{f"model.head.{name}": value for name, value in knob.items()})
+    save_weights(tmp_path / "ours.pt", build_model(config), config)
+    code, _, err = run(capsys, "convert", tmp_path / "ours.pt", tmp_path / "back.pth", "--to", "released")
+    ((name, value),) = knob.items()
+    assert code == 1 and f"cannot express model.head with {name}={value!r}" in err and err.count("\n") == 1
+    assert not (tmp_path / "back.pth").exists()
