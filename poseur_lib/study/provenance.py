@@ -12,6 +12,13 @@ from poseur_lib.config.base import Frozen
 PACKAGES = ("poseur_lib", "torch", "torchvision", "lightning", "numpy", "pycocotools", "opencv-python-headless")
 
 
+class ReleasedFile(Frozen):
+    """The released checkpoint that a record is of: the file's name, and the SHA-256 of its bytes."""
+
+    name: str
+    sha256: str
+
+
 class Provenance(Frozen):
     """Where a record comes from.
 
@@ -21,6 +28,7 @@ class Provenance(Frozen):
         wall_seconds: of the whole run; `train_seconds` of training alone, sums over resumes.
         data_name: the data folder's name (its path is nobody's business); `data_fingerprint` identifies its content.
         n_images: images of the split that was evaluated (for pretraining: 0).
+        checkpoint: where the weights come from if they were not trained here.
     """
 
     commit: str
@@ -38,6 +46,7 @@ class Provenance(Frozen):
     data_fingerprint: str
     generated_data: bool
     n_images: int
+    checkpoint: ReleasedFile | None = None
 
 
 def git_state() -> tuple[str, bool]:
