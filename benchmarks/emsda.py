@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from benchmarks.memory import peak_mib
 from benchmarks.timing import Extras, Goal, Setting, compared, times_ms
 from poseur_lib.costs.benchmark import Comparison
+from poseur_lib.costs.memory import peak_mib
 from poseur_lib.models.poseur.sampling import corner_rows, sample_bags, sample_dense
 
 HEADS, LEVELS, POINTS, CHANNELS = 8, 4, 4, 256

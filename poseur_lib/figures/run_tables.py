@@ -11,9 +11,10 @@ from poseur_lib.scoring.instance import InstanceRule
 from poseur_lib.study.declaration import Scoring
 from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.profiles import Profile
-from poseur_lib.study.results import Source, ap_under_rule, box_source
+from poseur_lib.study.results import ap_under_rule
 from poseur_lib.study.run import Run
 from poseur_lib.study.store import RunStore
+from poseur_lib.study.table_source import Source, box_source
 from poseur_lib.study.table_study import TableStudy
 
 
@@ -51,7 +52,8 @@ def plan_table(plan: Sequence[PlannedRun], store: RunStore, profile: Profile) ->
 
 def deviations_list(study: TableStudy) -> HTML:
     """What differs from the paper, what the paper leaves open, and what stays open here."""
-    deviations = [*study.profile.deviations]
+    table = study.table
+    deviations = [*study.profile.deviations_of(table.number, [table.changes(row) for row in table.runnable])]
     deviations += [f"Override: {path} = {value}." for path, value in study.settings.overrides.items()]
     if box_source(study.source) != study.table.boxes:
         deviations.append("The data set has no detector file: ground-truth boxes are used instead of detector boxes.")

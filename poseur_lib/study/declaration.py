@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Literal, get_args
 
 from poseur_lib.paper.printed import Missing, Printed
-from poseur_lib.paper.tables import paper_tables
+from poseur_lib.paper.tables import paper_tables, table_name
 from poseur_lib.study.predictions_file import BoxSource
 
 EQUIVALENCE_MARGIN = 0.3
@@ -14,8 +14,14 @@ EQUIVALENCE_MARGIN = 0.3
 Changes = Mapping[str, Any]
 Metric = Literal["AP", "AP50", "AP75", "AP_M", "AP_L", "AR"]
 CostColumn = Literal["Params", "GFLOPs", "GFLOPs (Dec.)"]
-Column = Metric | CostColumn
+SpeedColumn = Literal["FPS", "Memory", "Memory (test)"]
+UnmeasuredColumn = Literal["Mean"]
+Column = Metric | CostColumn | SpeedColumn | UnmeasuredColumn
 METRICS: tuple[str, ...] = get_args(Metric)
+COSTS: tuple[str, ...] = get_args(CostColumn)
+SPEEDS: tuple[str, ...] = get_args(SpeedColumn)
+UNMEASURED = {"Mean": "PCKh@0.5 is MPII's measure, and there is no reader of MPII here yet"}
+NAMES = {"S6": "Supp. Sec. 6", "figure_1": "Fig. 1"}
 
 
 class ClaimKind(StrEnum):
@@ -32,6 +38,7 @@ class Scoring(StrEnum):
     BOX = "box score alone"
     RLE = "RLE score"
     LAPLACE = "Laplace score (Eq. 8)"
+    FLOW = "flow's density (Eq. 6)"
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,8 @@ class Row:
         ticks: the cells of the factor columns, as the paper prints them.
         scoring: None scores as the configuration says.
         paper: number and row key of the paper's table that has the row's numbers; None: it prints none.
-        paper_ap: a figure of the text, where no table has it.
+        of_text: figures of the paper's text by column, where no table has them.
+        method: by the name of `poseur_lib.config.methods`.
         not_run: why the row cannot be run here, whatever the profile; "" if it can.
     """
 
@@ -52,13 +60,14 @@ class Row:
     changes: Changes = field(default_factory=dict)
     scoring: Scoring | None = None
     paper: tuple[str, str] | None = None
-    paper_ap: Printed | None = None
+    of_text: Mapping[str, Printed] = field(default_factory=dict)
+    method: str = "Poseur"
     not_run: str = ""
 
     def printed(self, column: str) -> Printed | Missing | None:
         """The paper's figure of a column, or why it has none; None where the paper has no such row or column."""
-        if column == "AP" and self.paper_ap is not None:
-            return self.paper_ap
+        if column in self.of_text:
+            return self.of_text[column]
         if self.paper is None:
             return None
         table, key = self.paper
@@ -70,6 +79,8 @@ class Claim:
     """`metric` of row `better` minus that of row `than`; the paper's effect in points of AP or AR.
 
     Attributes:
+        beyond: two more rows, whose difference is subtracted: what is claimed is that the first one is larger.
+        of: key of the claim among the paper's (`poseur_lib.paper.claims`) that this one is a part of.
         margin: for an equivalence, the largest absolute effect that still counts as none.
     """
 
@@ -80,7 +91,9 @@ class Claim:
     better: str
     than: str
     paper_effect: float | None = None
-    metric: Metric = "AP"
+    metric: Metric | UnmeasuredColumn = "AP"
+    beyond: tuple[str, str] | None = None
+    of: str = ""
     margin: float = EQUIVALENCE_MARGIN
 
     def __post_init__(self) -> None:
@@ -88,6 +101,11 @@ class Claim:
             raise ValueError(f"claim {self.key}: a magnitude needs the paper's effect")
         if self.margin <= 0:
             raise ValueError(f"claim {self.key}: margin {self.margin} is not positive")
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Keys of the rows that it speaks of."""
+        return (self.better, self.than, *(self.beyond or ()))
 
 
 @dataclass(frozen=True)
@@ -101,6 +119,8 @@ class Table:
             the paper never states it.
         boxes: whose boxes the table's AP is computed with.
         columns: what is measured or counted of every row.
+        deltas: show how far each row's AP is from the first one's.
+        scatter: the figure is AP over GFLOPs.
     """
 
     number: str
@@ -117,15 +137,22 @@ class Table:
     open_questions: tuple[str, ...]
     boxes: BoxSource = BoxSource.DETECTOR
     columns: tuple[Column, ...] = ("AP", "AR")
+    deltas: bool = True
+    scatter: bool = False
 
     def __post_init__(self) -> None:
         keys = [row.key for row in self.rows]
         for claim in self.claims:
-            for key in (claim.better, claim.than):
+            for key in claim.rows:
                 if key not in keys:
                     raise ValueError(f"table {self.number}: claim {claim.key} names row {key!r}, there are {keys}")
         if len(set(keys)) != len(keys):
             raise ValueError(f"table {self.number}: row keys {keys} are not distinct")
+
+    @property
+    def name(self) -> str:
+        """What it is called in prose: `Table 2a`, `Supp. Table 1`, `Fig. 1`."""
+        return shown_name(self.number)
 
     @property
     def runnable(self) -> tuple[Row, ...]:
@@ -139,3 +166,8 @@ class Table:
     def changes(self, row: Row) -> dict[str, Any]:
         """All that a row changes in a profile's configuration."""
         return {**self.base, **row.changes}
+
+
+def shown_name(number: str) -> str:
+    """What a table of the study is called in prose."""
+    return NAMES.get(number) or table_name(number)

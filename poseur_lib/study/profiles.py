@@ -1,6 +1,6 @@
 """The sizes that the study comes in: every number that makes `smoke` and `mini` smaller than the paper is here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,10 @@ LIGHT = {
     "evaluation.curve_people": 100,
 }
 LIGHT_PEOPLE_PER_UNIT = 64
+LIGHT_DEVIATION = (
+    f"This table: {LIGHT['train.epochs']} epoch of {LIGHT['train.people_per_epoch']} people from random weights (supp. "
+    f"Table 1: {LIGHT_PEOPLE_PER_UNIT} people for each 25 epochs of the paper's)."
+)
 MINI_LENGTH = {
     "train.epochs": 3,
     "pretext": {"epochs": 3, "augment": LIGHT_AUGMENTATION},
@@ -116,6 +120,12 @@ class Profile:
         if "model.backbone" in scaled:
             scaled["model.backbone"] = {**scaled["model.backbone"], "weights": "none"}
         return scaled
+
+    def deviations_of(self, number: str, rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+        """What differs from the paper in a table's rows, of which each is given by its changes."""
+        rules = () if self.scaling is None else self.scaling.rules(rows)
+        lighter = (LIGHT_DEVIATION,) if self.light_of(number) else ()
+        return (*self.deviations, *rules, *lighter)
 
     def of_table(self, number: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         """All that makes the profile's configuration a table's row."""

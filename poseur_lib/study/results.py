@@ -1,60 +1,25 @@
 """A table's results from the records of its runs: no weights, no GPU."""
 
-from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
-from poseur_lib.evaluation.bootstrap import Scorer, bootstrap
-from poseur_lib.evaluation.matches import Area, image_matches
+from poseur_lib.evaluation.bootstrap import Scorer
+from poseur_lib.evaluation.matches import image_matches
 from poseur_lib.paper.printed import Printed
 from poseur_lib.scoring.instance import InstanceRule
-from poseur_lib.study.datasets import DataSet
-from poseur_lib.study.declaration import METRICS, Claim, Column, Metric, Row, Table
+from poseur_lib.study.declaration import COSTS, METRICS, UNMEASURED, Claim, Column, Metric, Row, Table
 from poseur_lib.study.estimate import Estimate, estimate
-from poseur_lib.study.plan import PlannedRun
-from poseur_lib.study.predictions_file import BoxSource
-from poseur_lib.study.profiles import Profile
 from poseur_lib.study.provenance import Provenance
 from poseur_lib.study.row_cost import row_cost
+from poseur_lib.study.row_speed import UNITS, row_speed
 from poseur_lib.study.scored import match, scored
-from poseur_lib.study.store import RunState, RunStore
-from poseur_lib.study.table_result import CellResult, ClaimResult, RowResult, TableResult
+from poseur_lib.study.store import RunState
+from poseur_lib.study.table_result import CellResult, ClaimResult, OnDevice, RowResult, TableResult
+from poseur_lib.study.table_source import Source, box_source, predictions_of, sample
 from poseur_lib.study.verdict import Evidence, rule_text, verdict
 
-RESAMPLES = 1000
-BOOTSTRAP_SEED = 0
 COCO_VAL_IMAGES = 5000
-AREAS: dict[str, Area] = {"AP_M": "medium", "AP_L": "large"}
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """One metric of one row and seed: on the images as they are, and on each resample."""
-
-    value: float
-    draws: Float[np.ndarray, " n"]
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """Where a table's results come from."""
-
-    profile: Profile
-    table: Table
-    data: DataSet
-    store: RunStore
-    seeds: tuple[int, ...]
-    runs: dict[tuple[str, int], PlannedRun]
-    overrides: dict[str, Any] = field(default_factory=dict)
-
-    def done(self, row: Row) -> tuple[int, ...]:
-        """Seeds of which the row's run is finished."""
-        if row.not_run:
-            return ()
-        return tuple(seed for seed in self.seeds if self.store.recorded_state(self.runs[row.key, seed].run_id).done)
 
 
 def collect(source: Source) -> TableResult:
@@ -101,30 +66,15 @@ def declared_changes(source: Source, row: Row) -> dict[str, Any]:
     return source.profile.of_table(source.table.number, source.table.changes(row))
 
 
-def box_source(source: Source) -> BoxSource:
-    """The table's box source, or ground truth where the data set has no detector file."""
-    file = source.data.root / "annotations" / "person_detections_val2017.json"
-    return source.table.boxes if file.exists() else BoxSource.GROUND_TRUTH
-
-
-@lru_cache(maxsize=256)
-def sample(source: Source, row_key: str, seed: int, metric: Metric) -> Sample:
-    """A metric of a row's run, recomputed from its record."""
-    row, run = source.table.row(row_key), source.runs[row_key, seed]
-    predictions = source.store.load(run.run_id).predictions[box_source(source)]
-    evaluation = match(source.data.val, scored(predictions, run.config, row.scoring), run.config)
-    matches = image_matches(evaluation, AREAS.get(metric, "all"))
-    measure = "AP" if metric in AREAS else metric
-    return Sample(Scorer(matches, measure)(), bootstrap(matches, RESAMPLES, BOOTSTRAP_SEED, measure))
-
-
 def effect(source: Source, claim: Claim) -> Estimate | None:
-    """The claim's difference over the seeds that both of its rows have."""
-    better, than = source.table.row(claim.better), source.table.row(claim.than)
-    seeds = [seed for seed in source.done(better) if seed in source.done(than)]
-    a, b = ([sample(source, row.key, seed, claim.metric) for seed in seeds] for row in (better, than))
-    values = [one.value - other.value for one, other in zip(a, b, strict=True)]
-    draws = [one.draws - other.draws for one, other in zip(a, b, strict=True)]
+    """The claim's difference over the seeds that all of its rows have."""
+    done = [set(source.done(source.table.row(key))) for key in claim.rows]
+    values, draws = [], []
+    for seed in sorted(set.intersection(*done)):
+        signed = list(zip((1, -1, -1, 1), claim.rows, strict=False))
+        samples = [(sign, sample(source, key, seed, claim.metric)) for sign, key in signed]
+        values.append(sum(sign * one.value for sign, one in samples))
+        draws.append(sum(sign * one.draws for sign, one in samples))
     return estimate(values, draws, source.data.val_images)
 
 
@@ -148,10 +98,16 @@ def _cell(source: Source, row: Row, column: Column) -> CellResult:
     printed = row.printed(column)
     known = isinstance(printed, Printed)
     text, place = (printed.text, printed.source) if known else (None, None)
+    cell = CellResult(column=column, paper=text, source=place, not_measured=UNMEASURED.get(column, ""))
+    if row.not_run or column in UNMEASURED:
+        return cell
     if column in METRICS:
-        return CellResult(column=column, paper=text, source=place, measured=_row_estimate(source, row, column))
-    counted = None if row.not_run else row_cost(source.table, row, column, place)
-    return CellResult(column=column, paper=text, source=place, counted=counted)
+        return cell.model_copy(update={"measured": _row_estimate(source, row, column)})
+    if column in COSTS:
+        return cell.model_copy(update={"counted": row_cost(source.table, row, column, place)})
+    speed = row_speed(source.table, row, source.device)
+    here = OnDevice(value=speed.of(column), unit=UNITS[column], device=speed.device)
+    return cell.model_copy(update={"on_device": here})
 
 
 def _row_estimate(source: Source, row: Row, metric: Metric) -> Estimate | None:
@@ -167,7 +123,8 @@ def _status(source: Source, row: Row) -> str:
     states = [source.store.state(run.run_id) for run in runs]
     missing = [state for state in states if not state.done]
     if not missing:
-        return "done"
+        lacking = [what for seed in source.seeds if (what := source.lacks(row, seed))]
+        return f"not run: {lacking[0]}" if lacking else "done"
     words = {RunState.ABSENT: "not run", RunState.WAITING: "not run (interrupted)", RunState.RUNNING: "running"}
     what = words.get(missing[0], missing[0].value)
     if missing[0] == RunState.PARTIAL:
@@ -178,7 +135,6 @@ def _status(source: Source, row: Row) -> str:
 
 def _claim_result(source: Source, claim: Claim) -> ClaimResult:
     found = effect(source, claim)
-    labels = [source.table.row(key).label for key in (claim.better, claim.than)]
     evidence = evidence_class(source)
     return ClaimResult(
         key=claim.key,
@@ -186,12 +142,20 @@ def _claim_result(source: Source, claim: Claim) -> ClaimResult:
         source=claim.source,
         kind=claim.kind.value,
         metric=claim.metric,
-        difference=f"{claim.metric}: {labels[0]} minus {labels[1]}",
+        difference=difference_words(source.table, claim),
         paper_effect=claim.paper_effect,
         effect=found,
         verdict=verdict(claim, found, evidence, smoke=not source.profile.evidential),
         rule=rule_text(claim),
+        of=claim.of,
     )
+
+
+def difference_words(table: Table, claim: Claim) -> str:
+    """`AP: with noise minus without noise`."""
+    labels = [table.row(key).label for key in claim.rows]
+    words = f"{claim.metric}: {labels[0]} minus {labels[1]}"
+    return words if claim.beyond is None else f"{words}, beyond {labels[2]} minus {labels[3]}"
 
 
 def ap_under_rule(source: Source, row: Row, rule: InstanceRule) -> float | None:
@@ -199,7 +163,7 @@ def ap_under_rule(source: Source, row: Row, rule: InstanceRule) -> float | None:
     values = []
     for seed in source.done(row):
         run = source.runs[row.key, seed]
-        predictions = source.store.load(run.run_id).predictions[box_source(source)]
+        predictions = predictions_of(source, row.key, seed)
         evaluation = match(source.data.val, scored(predictions, run.config, row.scoring, rule), run.config)
         values.append(Scorer(image_matches(evaluation))())
     return float(np.mean(values)) if values else None

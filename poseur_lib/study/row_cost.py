@@ -2,13 +2,18 @@
 
 import json
 from functools import lru_cache
-from typing import Any
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.costs.cost import Cost, cost
 from poseur_lib.paper.costs import PRINTED_COSTS, Quantity
 from poseur_lib.study.declaration import CostColumn, Row, Table
 
+COLUMNS = {
+    Quantity.PARAMETERS: "Params",
+    Quantity.PARAMETERS_WITHOUT_FLOWS: "Params",
+    Quantity.MULTIPLY_ADDS: "GFLOPs",
+    Quantity.DECODER_MULTIPLY_ADDS: "GFLOPs (Dec.)",
+}
 USUAL = {
     "Params": Quantity.PARAMETERS_WITHOUT_FLOWS,
     "GFLOPs": Quantity.MULTIPLY_ADDS,
@@ -22,14 +27,19 @@ def row_cost(table: Table, row: Row, column: CostColumn, source: str | None) -> 
     Args:
         source: place of the paper's cell, which says whether it counts the flows; None: it does not.
     """
-    quantity = next((one.quantity for one in PRINTED_COSTS if one.source == source), USUAL[column])
-    return quantity_of(_cost(json.dumps(table.changes(row), sort_keys=True)), quantity)
+    known = [one.quantity for one in PRINTED_COSTS if one.source == source and COLUMNS[one.quantity] == column]
+    config = ExperimentConfig().with_changes(**table.changes(row))
+    return quantity_of(model_cost(config), known[0] if known else USUAL[column])
 
 
-@lru_cache(maxsize=256)
-def _cost(changes: str) -> Cost:
-    loaded: dict[str, Any] = json.loads(changes)
-    return cost(ExperimentConfig().with_changes(**loaded))
+def model_cost(config: ExperimentConfig) -> Cost:
+    """The cost of the model of a configuration, counted once: nothing but model and crop size matters."""
+    return _cost(config.data.model_dump_json(), config.model.model_dump_json())
+
+
+@lru_cache(maxsize=512)
+def _cost(data: str, model: str) -> Cost:
+    return cost(ExperimentConfig().with_changes(data=json.loads(data), model=json.loads(model)))
 
 
 def quantity_of(ours: Cost, quantity: Quantity) -> float:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
 from poseur_lib.evaluation.strata import evaluate_strata
 from poseur_lib.inference import predict_people
+from poseur_lib.scoring.density import masses_of
 from poseur_lib.study import provenance
 from poseur_lib.study.canonical import run_hash
 from poseur_lib.study.datasets import DataSet, open_data
@@ -123,9 +124,10 @@ def predict_run(run: Run) -> Predictions:
         return run.store.load(run.planned.run_id).predictions
     config = run.planned.config
     model = trained_model(run.folder, config)
+    masses = masses_of(model)
     sources = {BoxSource.GROUND_TRUTH: evaluated_people(run).people(), BoxSource.DETECTOR: detections(run)}
     return {
-        source: as_stored(predict_people(model, people, config, run.runtime))
+        source: as_stored(replace(predict_people(model, people, config, run.runtime), density_masses=masses))
         for source, people in sources.items()
         if people
     }

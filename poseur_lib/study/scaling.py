@@ -5,7 +5,7 @@ words, for the pages.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,18 +28,69 @@ MOBILENET_WIDTHS = (12, 24, 48, 96)
 HRNET_WIDTH = {32: 16, 48: 24}
 HRFORMER_WIDTH = {"tiny": 8, "small": 16, "base": 24}
 PATCHES = {(4, 3): (2, 2), (2, 2): (1, 1)}
-DROPPED = ("train.augment.photometric", "train.augment.cutout", "train.schedule")
+DROPPED = ("train.augment.photometric", "train.augment.cutout", "train.schedule", "train.global_batch")
 
+
+@dataclass(frozen=True)
+class Rule:
+    """A stand-in, in words.
+
+    Attributes:
+        path: the setting that it replaces.
+        kinds: of that setting; none: all.
+    """
+
+    text: str
+    path: str
+    kinds: tuple[str, ...] = ()
+
+    def touches(self, changes: Mapping[str, Any]) -> bool:
+        """True if a row that changes this is not as declared."""
+        if self.path not in changes:
+            return False
+        return not self.kinds or changes[self.path]["kind"] in self.kinds
+
+
+BACKBONE, HEAD = "model.backbone", "model.head"
 RULES = (
-    "Input: a quarter of the paper's sides, rounded up to multiples of 16 (256 x 192 becomes 64 x 48).",
-    "ResNet-50, 101, 152: one residual block a stage, three, and four in res4 (two in res3), widths 24 to 192.",
-    "MobileNet-V2: widths 12 to 96. HRNet and HRFormer: three stages with one fusion each, narrower; Poseur then has "
-    "three levels.",
-    "Heatmap and integral heads: 64 channels (paper 256), Gaussians of 1 cell (2). Token heads: width 48, a quarter of "
-    "the layers, at least 3. PRTR: width 64, 2 + 2 layers (6 + 6), 34 queries (100).",
-    "Epochs (supp. Table 1): one for 25 of the paper's, each of as many people that the longest run sees the profile's "
-    "number; a cosine schedule scales by itself.",
-    "No photometric distortion or cutout for the largest backbones.",
+    Rule(
+        "Input: a quarter of the paper's sides, rounded up to multiples of 16 (64 x 64 becomes 16 x 16, 384 x 288 "
+        "becomes 96 x 80).",
+        "data.input_size",
+    ),
+    Rule(
+        "ResNet-50, 101, 152: one residual block a stage, three, and four in res4 (two in res3), widths 24 to 192.",
+        BACKBONE,
+        ("resnet",),
+    ),
+    Rule("MobileNet-V2: one residual block a stage, widths 12 to 96.", BACKBONE, ("mobilenetv2",)),
+    Rule(
+        "HRNet and HRFormer: three stages with one fusion each, widths 16 and 24 (HRNet-W32, W48), 8, 16 and 24 "
+        "(HRFormer-T, S, B); Poseur then has three levels. RLE and PRTR pool the coarsest branch.",
+        BACKBONE,
+        ("hrnet", "hrformer"),
+    ),
+    Rule("HRNet's stem (TokenPose-S): one block instead of four.", BACKBONE, ("hrnet_stem",)),
+    Rule(
+        "Heatmap and integral heads: 64 channels (256), Gaussians of 1 cell (2, and 3 at 384 x 288).",
+        HEAD,
+        ("heatmap", "integral"),
+    ),
+    Rule("RLE: a flow of width 32 (64).", HEAD, ("regression",)),
+    Rule(
+        "Token heads: width 48, a quarter of the layers, at least 3; Gaussians of 1 cell (2).",
+        HEAD,
+        ("transpose", "tokenpose"),
+    ),
+    Rule("PRTR: width 64, 2 + 2 layers (6 + 6), 34 queries (100).", HEAD, ("prtr",)),
+    Rule("Decoder layers: as many as declared, beside the 2 of rows with the default of 3.", f"{HEAD}.decoder_layers"),
+    Rule(
+        "Epochs (supp. Table 1): one for 25 of the paper's, each of as many people that the longest run sees the "
+        "profile's number; a cosine schedule scales by itself and has no steps.",
+        "train.epochs",
+    ),
+    Rule("No photometric distortion or cutout for the largest backbones.", "train.augment.photometric"),
+    Rule("Batch of the profile for HRFormer-B too (paper: 128).", "train.global_batch"),
 )
 
 _BACKBONE = TypeAdapter(backbones.BackboneConfig)
@@ -78,6 +129,11 @@ class Scaling:
             scaled["train.epochs"] = max(1, round(scaled["train.epochs"] / EPOCHS_PER_UNIT))
             scaled["train.people_per_epoch"] = self.people_per_unit
         return scaled
+
+    def rules(self, rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+        """The stand-ins that touch any of these rows' changes, in words."""
+        changes = list(rows)
+        return tuple(rule.text for rule in RULES if any(rule.touches(one) for one in changes))
 
 
 def scaled_size(size: tuple[int, int]) -> tuple[int, int]:

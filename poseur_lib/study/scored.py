@@ -12,6 +12,7 @@ from poseur_lib.data.coco import CocoPeople
 from poseur_lib.evaluation.metrics import coco_evaluation, to_coco_results
 from poseur_lib.evaluation.nms import keep_people
 from poseur_lib.evaluation.predictions import PosePredictions
+from poseur_lib.scoring.density import density_scores
 from poseur_lib.scoring.instance import InstanceRule, instance_scores
 from poseur_lib.scoring.keypoint import laplace_scores, rle_scores
 from poseur_lib.study.declaration import Scoring
@@ -40,7 +41,7 @@ def scored(
         rule: of the instance score; default: as configured, or Eq. 5 for a given `scoring`.
 
     Raises:
-        ValueError: a scoring that needs sigma, of a method that has none.
+        ValueError: a scoring that needs sigma or the flow's density, of predictions that have none.
     """
     if scoring is None:
         rule = rule or config.evaluation.instance_score
@@ -49,13 +50,23 @@ def scored(
         return Scored(predictions, instance_scores(predictions.bbox_scores, predictions.keypoint_scores, "box"))
     if predictions.sigma is None:
         raise ValueError(f"scoring {scoring.value!r} needs sigma, and the predictions have none")
-    sigma = torch.from_numpy(predictions.sigma)
-    of_keypoints = (
-        rle_scores(sigma) if scoring == Scoring.RLE else laplace_scores(sigma, config.model.head.score_radius)
-    )
-    rescored = replace(predictions, keypoint_scores=of_keypoints.numpy())
+    rescored = replace(predictions, keypoint_scores=_keypoint_scores(predictions, config, scoring))
     rule = rule or TABLE_1C_RULE
     return Scored(rescored, instance_scores(rescored.bbox_scores, rescored.keypoint_scores, rule))
+
+
+def _keypoint_scores(
+    predictions: PosePredictions, config: ExperimentConfig, scoring: Scoring
+) -> Float[np.ndarray, "N K"]:
+    sigma = torch.from_numpy(predictions.sigma)
+    if scoring == Scoring.RLE:
+        return rle_scores(sigma).numpy()
+    radius = config.model.head.score_radius
+    if scoring == Scoring.LAPLACE:
+        return laplace_scores(sigma, radius).numpy()
+    if predictions.density_masses is None:
+        raise ValueError(f"scoring {scoring.value!r} needs the flow's density, and the predictions have none")
+    return density_scores(predictions.sigma, predictions.density_masses, radius)
 
 
 def match(people: CocoPeople, of: Scored, config: ExperimentConfig) -> COCOeval:

@@ -10,12 +10,22 @@ from poseur_lib.study.predictions_file import BoxSource
 from poseur_lib.study.verdict import Evidence, Verdict
 
 
+class OnDevice(Frozen):
+    """A speed or memory as measured on the machine that is here; it says nothing about the paper's."""
+
+    value: float
+    unit: str
+    device: str
+
+
 class CellResult(Frozen):
     """One column of a row: what the paper prints, and ours: measured, with an interval, or counted.
 
     Attributes:
         paper: the digits as printed; None: not printed.
         counted: millions of parameters or billions of multiply-adds of the paper's own configuration of the row.
+        on_device: speed or memory of that configuration.
+        not_measured: why there is nothing of ours, if it is not for want of a run.
     """
 
     column: str
@@ -23,6 +33,8 @@ class CellResult(Frozen):
     source: str | None
     measured: Estimate | None = None
     counted: float | None = None
+    on_device: OnDevice | None = None
+    not_measured: str = ""
 
 
 class RowResult(Frozen):
@@ -52,6 +64,7 @@ class ClaimResult(Frozen):
     effect: Estimate | None
     verdict: Verdict
     rule: str
+    of: str = ""
 
 
 class TableResult(Frozen):

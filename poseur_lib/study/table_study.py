@@ -14,13 +14,14 @@ from poseur_lib.study.plan import PlannedRun, plan, row_run
 from poseur_lib.study.profiles import profile
 from poseur_lib.study.progress import PlanProgress
 from poseur_lib.study.provenance import Provenance
-from poseur_lib.study.results import Source, collect, provenances
+from poseur_lib.study.results import collect, provenances
 from poseur_lib.study.roots import below_root
 from poseur_lib.study.runner import RunOptions, satisfied
 from poseur_lib.study.schedule import execute_plan
 from poseur_lib.study.store import RESULT_FILE, RunState, RunStore
 from poseur_lib.study.table_job import results_folder
-from poseur_lib.study.table_result import TableResult
+from poseur_lib.study.table_result import CellResult, TableResult
+from poseur_lib.study.table_source import Source
 from poseur_lib.study.tables import tables
 
 
@@ -46,7 +47,8 @@ class TableStudy:
             for seed in self.seeds
             for row in self.table.runnable
         }
-        self.source = Source(self.profile, self.table, self.data, self.store, self.seeds, runs, overrides)
+        where = (self.profile, self.table, self.data, self.store)
+        self.source = Source(*where, self.seeds, runs, overrides, settings.device)
 
     def run(self, row: Row) -> PlannedRun:
         """The run of a row's first seed."""
@@ -104,16 +106,16 @@ class TableStudy:
 
 def rows_csv(result: TableResult) -> str:
     """One line a row and column; empty cells are explained by `status`."""
-    header = ("table", "row", "column", "paper", "ours", "low", "high", "seeds", "images", "counted", "status")
+    header = ("table", "row", "column", "paper", "ours", "low", "high", "seeds", "images", "counted", "on this device")
     lines = [
         (
             result.number, row.label, cell.column, cell.paper, *_three(cell.measured), *_counts(cell.measured),
-            cell.counted, row.status,
+            cell.counted, *_on_device(cell), cell.not_measured or row.status,
         )
         for row in result.rows
         for cell in row.cells
     ]  # fmt: skip
-    return _csv(header, lines)
+    return _csv((*header, "device", "status"), lines)
 
 
 def claims_csv(result: TableResult) -> str:
@@ -127,6 +129,10 @@ def claims_csv(result: TableResult) -> str:
         for claim in result.claims
     ]  # fmt: skip
     return _csv((*header, "seeds", "images", "evidence", "verdict"), lines)
+
+
+def _on_device(cell: CellResult) -> tuple[float | None, str | None]:
+    return (None, None) if cell.on_device is None else (cell.on_device.value, cell.on_device.device)
 
 
 def _three(estimate: Estimate | None) -> tuple[float | None, ...]:

@@ -17,7 +17,7 @@ TABLE_1C = Table(
             label="none",
             ticks=("none (Sec. 3.3)",),
             scoring=Scoring.BOX,
-            paper_ap=said("without_score"),
+            of_text={"AP": said("without_score")},
         ),
         Row(key="rle", label="RLE", ticks=("RLE [18]",), scoring=Scoring.RLE, paper=("1c", "rle")),
         Row(

@@ -1,0 +1,53 @@
+"""Eq. 6 by quadrature, against closed forms."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from poseur_lib.models.flow import RealNVP
+from poseur_lib.scoring.density import box_masses, density_scores
+from poseur_lib.scoring.keypoint import laplace_scores
+
+SIGMA = np.random.default_rng(0).uniform(0.005, 0.6, (50, 17, 2)).astype(np.float32)
+
+
+def test_a_flat_flow_gives_the_laplace_score_of_eq_8_with_scale_root_2_sigma():
+    scores = density_scores(SIGMA, box_masses(lambda e: torch.zeros(len(e)), 2))
+    expected = laplace_scores(math.sqrt(2) * torch.from_numpy(SIGMA)).numpy()
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_untrained_flow_without_layers_gives_gaussian_times_laplace(count):
+    flow = RealNVP(layers=0, prior_mean=0.0)
+    scores = density_scores(SIGMA, box_masses(flow.log_prob, count))
+
+    def one_axis(h):  # integral over |e| <= h of exp(-count e^2 / 2 - |e| / sqrt 2), up to a constant
+        shift = 1 / (math.sqrt(2) * count)
+        ends = torch.erf((torch.as_tensor(h, dtype=torch.float64) + shift) * math.sqrt(count / 2))
+        return ends.numpy() - math.erf(shift * math.sqrt(count / 2))
+
+    expected = (one_axis(0.2 / SIGMA.astype(np.float64)) / one_axis(np.inf)).prod(-1)
+    np.testing.assert_allclose(scores, expected, atol=2e-3)
+
+
+def test_masses_are_those_of_samples_of_a_flow_that_is_not_symmetric():
+    torch.manual_seed(0)
+    flow = RealNVP(layers=4, hidden=8, prior_mean=0.5)
+    masses = box_masses(flow.log_prob, 1)
+    e = flow.from_prior(torch.randn(200_000, 2) + 0.5).detach()
+    weight = torch.exp(-e.abs().sum(1) / math.sqrt(2)).double()
+    for i, j in ((10, 40), (40, 10), (32, 32), (64, 20)):
+        half = [-math.sqrt(2) * math.log1p(-k / 64) if k < 64 else math.inf for k in (i, j)]
+        inside = (e[:, 0].abs() <= half[0]) & (e[:, 1].abs() <= half[1])
+        assert masses[i, j] == pytest.approx(float((weight * inside).sum() / weight.sum()), abs=0.005)
+
+
+def test_a_larger_sigma_never_scores_higher_and_a_radius_must_be_positive():
+    masses = box_masses(RealNVP(prior_mean=0.0).log_prob, 2)
+    sigma = np.repeat(np.linspace(0.001, 1, 60, dtype=np.float32)[:, None, None], 2, axis=2)
+    assert (np.diff(density_scores(sigma, masses)[:, 0]) <= 1e-6).all()
+    with pytest.raises(ValueError, match="radius 0"):
+        density_scores(sigma, masses, 0)
