@@ -47,7 +47,7 @@ class Origin(Frozen):
         """One sentence."""
         versions = ", ".join(f"{name} {self.versions[name]}" for name in ("torch", "torchvision"))
         commit = f", commit {self.commit[:10]}{' with changes' if self.dirty else ''}" if self.commit else ""
-        return f"Recorded on {self.finished_at[:10]} on {self.device} ({self.threads} threads), {versions}{commit}."
+        return f"Recorded on {self.finished_at[:10]} on {self.device} (threads: {self.threads}), {versions}{commit}."
 
 
 class ParityRecord(Frozen):

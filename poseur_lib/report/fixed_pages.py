@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from poseur_lib.report import benchmark_page, cost_page, deviations, parity_page
+from poseur_lib.report import benchmark_page, cost_page, deviations, methods_page, parity_page
 from poseur_lib.report.blocks import Block
-from poseur_lib.report.evidence import benchmark_records, cost_record, parity_record
+from poseur_lib.report.evidence import benchmark_records, cost_record, method_record, parity_record
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ def fixed_pages() -> tuple[FixedPage, ...]:
         pages.append(FixedPage(parity_page.PAGE, "Parity", parity_page.TITLE, blocks))
     if (costs := cost_record()) is not None:
         pages.append(FixedPage(cost_page.PAGE, "Costs", cost_page.TITLE, cost_page.cost_blocks(costs)))
+    if (methods := method_record()) is not None:
+        pages.append(FixedPage(methods_page.PAGE, "Methods", methods_page.TITLE, methods_page.method_blocks(methods)))
     if benchmarks := benchmark_records():
         blocks = benchmark_page.benchmark_blocks(benchmarks)
         pages.append(FixedPage(benchmark_page.PAGE, "Speed", benchmark_page.TITLE, blocks))

@@ -1,0 +1,59 @@
+"""The page of all methods on one pipeline: costs beside the printed ones, latency, and what each learns by heart."""
+
+import html
+
+from poseur_lib.paper.published import published
+from poseur_lib.report.blocks import Block
+from poseur_lib.report.evidence import MethodRecord, MethodRow
+from poseur_lib.report.stacked import Cell, mark, stacked_table
+
+TITLE = "The methods Poseur is compared with, on one pipeline"
+PAGE = "methods.html"
+_COLUMNS = (
+    "method", "backbone", "params, printed", "params", "GFLOPs, printed", "GFLOPs (hooks)", "GFLOPs (all)", "latency",
+    "32 people", "ceiling", "training", "",
+)  # fmt: skip
+_NUMBERS = _COLUMNS[2:-1]
+_SIZES = (
+    "Costs are those of the paper's own configuration at {size}: parameters in millions (without a flow's, which "
+    "only the loss needs), GFLOPs as billions of multiply-adds, by module hooks and with everything counted. Printed "
+    "GFLOPs are those of Tables 5 and 2a, else the method's own. Publications count in several ways: HRNet's, "
+    "TransPose's and TokenPose's counters each have their own, and the tests reproduce them. Latency: one crop, "
+    "float32, median."
+)
+_LEARNT = (
+    "Whether a method is built right shows in what it learns by heart: its stand-in of profile mini sees "
+    "32 generated people again and again, and is judged on them. It has to reach 90 AP, or 3 less than its ceiling "
+    "where that is lower (70 for plain L1 and PRTR). The ceiling is the AP of ground truth that is encoded and decoded "
+    "again; heatmaps of a quarter of a 64 x 48 input lose much. These numbers say nothing about which method is better."
+)
+
+
+def method_blocks(record: MethodRecord) -> tuple[Block, ...]:
+    """A lead, and a row for each method and backbone."""
+    learnt = sum(row.learnt for row in record.rows)
+    size = "{} x {}".format(*record.rows[0].input_size)
+    lead = f"{learnt} of {len(record.rows)} learn 32 people by heart. {record.origin.text()}"
+    return (
+        Block("prose", f'<h1>{TITLE}</h1><p class="lead">{html.escape(lead)}</p>'),
+        Block("prose", f"<p>{_SIZES.format(size=size)}</p><p>{_LEARNT}</p>"),
+        Block("output", stacked_table(_COLUMNS, [_cells(row) for row in record.rows], _NUMBERS)),
+    )
+
+
+def _cells(row: MethodRow) -> list[Cell]:
+    printed = published(row.method, row.backbone)
+    return [
+        row.method,
+        row.backbone,
+        printed.parameters[0] if printed.parameters else "—",
+        f"{row.parameters / 1e6:.2f}",
+        printed.gflops[0] if printed.gflops else "—",
+        f"{row.hook_multiply_adds / 1e9:.2f}",
+        f"{row.multiply_adds / 1e9:.2f}",
+        "not timed" if row.latency_ms is None else f"{row.latency_ms:.0f} ms",
+        f"{row.overfit_ap:.1f}",
+        f"{row.ceiling:.1f}",
+        f"{1e3 * row.training_seconds / row.images_trained:.1f} ms a crop",
+        mark(row.learnt, "learnt" if row.learnt else f"misses {row.target:.1f}"),
+    ]
