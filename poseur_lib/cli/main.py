@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from poseur_lib.cli import ceiling, convert, cost, data, evaluate, export, report, study, train
+from poseur_lib.cli import ceiling, convert, cost, data, evaluate, export, report, runs, study, train
 from poseur_lib.cli.errors import describe_validation
 from poseur_lib.errors import Interrupted, UserError
 
@@ -36,6 +36,7 @@ app.command()(export.export)
 app.command()(cost.cost)
 app.command()(ceiling.ceiling)
 app.add_typer(study.app, name="study")
+app.add_typer(runs.app, name="runs")
 app.command("report")(report.report)
 
 

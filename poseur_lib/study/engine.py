@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,6 @@ class Engine:
     """A dask cluster by its client."""
 
     client: Client
-    keys: set[str] = field(default_factory=set)
 
     def slots(self) -> int:
         """Runs that can be executed at a time, at this moment: Slurm's jobs come and go, killed workers return."""
@@ -143,7 +142,7 @@ def _local(settings: EngineSettings) -> SpecCluster:
         number: {"cls": Nanny, "options": {**options, "env": added, "resources": {"GPU": 1} if added else {}}}
         for number, added in enumerate(environments)
     }
-    address = {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": None}
+    address = {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": ":0"}
     scheduler = {"cls": Scheduler, "options": address}
     name = f"poseur-{os.getpid()}"
     return SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.CRITICAL, name=name)

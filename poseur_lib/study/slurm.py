@@ -96,7 +96,7 @@ def cluster_arguments(options: SlurmOptions) -> dict[str, Any]:
     if options.gpus:
         directives.append(f"--gres=gpu:{options.gpus}")
         worker += ["--resources", "GPU=1"]
-    scheduler: dict[str, Any] = {"dashboard": False}
+    scheduler: dict[str, Any] = {"dashboard": False, "dashboard_address": ":0"}
     if options.scheduler_host:
         scheduler["host"] = options.scheduler_host
     return {

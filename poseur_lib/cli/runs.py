@@ -1,0 +1,53 @@
+"""`poseur runs`: carrying the records of finished runs between machines."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Carry the records of finished runs between machines.", no_args_is_help=True)
+
+ArchiveArgument = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="A .tar or .tar.gz file.")]
+RunsOption = Annotated[
+    str, typer.Option("--runs", metavar="DIR", help="Folder of all runs; default: runs/ of the project.")
+]
+
+
+@app.command("export")
+def export_archive(
+    archive: ArchiveArgument,
+    profile: Annotated[str, typer.Option("--profile", help="smoke, mini or paper; default: all.")] = "",
+    runs: RunsOption = "",
+    weights: Annotated[bool, typer.Option("--weights", help="The weights too: they are most of the size.")] = False,
+) -> None:
+    """Write the records of all finished runs to ARCHIVE; one that does not verify is left out, and the exit code 1."""
+    from poseur_lib.study.archive import export_runs
+    from poseur_lib.study.profiles import PROFILES
+    from poseur_lib.study.profiles import profile as profile_named
+
+    names = [profile_named(profile).name] if profile else [size.name for size in PROFILES]
+    _report(export_runs(archive, _folder(runs), names, weights))
+
+
+@app.command("import")
+def import_archive(archive: ArchiveArgument, runs: RunsOption = "") -> None:
+    """Put the runs of ARCHIVE beside those that are there; conflicts overwrite nothing, and the exit code is 1."""
+    from poseur_lib.study.archive import import_runs
+
+    _report(import_runs(archive, _folder(runs)))
+
+
+def _folder(runs: str) -> Path:
+    from poseur_lib.study.roots import as_given, below_root
+
+    return as_given(runs) if runs else below_root("runs")
+
+
+def _report(carried: list) -> None:
+    for run in carried:
+        typer.echo(f"{run.name}: {run.what}", err=run.wrong)
+    counts = Counter(run.what.partition(":")[0] for run in carried)
+    typer.echo(", ".join(f"{count} {what}" for what, count in counts.items()))
+    if any(run.wrong for run in carried):
+        raise typer.Exit(1)

@@ -1,0 +1,174 @@
+"""Records on their way between a cluster and a laptop: an archive of finished runs, verified at both ends.
+
+An archive is a tar file of `<profile>/<run id>/<file>` and, first, `manifest.json` with every file's SHA-256. Only the
+files of a record are taken from it, and nothing that is there is overwritten.
+"""
+
+import io
+import json
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from poseur_lib.errors import UserError
+from poseur_lib.study import lease
+from poseur_lib.study.atomic import sha256_hex, write_atomically
+from poseur_lib.study.profiles import PROFILES
+from poseur_lib.study.record import PREDICTIONS_FILE, RECORD_FILE, read_record
+from poseur_lib.study.store import NOTEBOOK_FILE, WEIGHTS_FILES, RunStore, clear_failure
+
+MANIFEST_FILE = "manifest.json"
+RECORD_FILES = (PREDICTIONS_FILE, NOTEBOOK_FILE, RECORD_FILE)  # the record comes last: with it the run is there
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What became of one run; `wrong` if it did not get to the other side."""
+
+    name: str
+    what: str
+    wrong: bool = False
+
+
+def export_runs(archive: Path, runs: Path, profiles: Sequence[str], weights: bool) -> list[Carried]:
+    """Write the finished runs of some profiles to an archive; what does not verify is left out and reported.
+
+    Raises:
+        UserError: the archive is there already, or there is nothing to export.
+        OSError: the archive cannot be written; none is left then.
+    """
+    if archive.exists():
+        raise UserError(f"{archive} exists: nothing is overwritten")
+    carried, files = [], {}
+    for store, run_id in _recorded(runs, profiles):
+        name = f"{store.folder.name}/{run_id}"
+        if not store.recorded_state(run_id).done:
+            carried.append(Carried(name, f"left out: {store.error(run_id)}", wrong=True))
+            continue
+        wanted = (*WEIGHTS_FILES, *RECORD_FILES) if weights else RECORD_FILES
+        there = [store.path(run_id) / file for file in wanted if (store.path(run_id) / file).is_file()]
+        files |= {f"{name}/{path.name}": path for path in there}
+        carried.append(Carried(name, "exported"))
+    if not files:
+        raise UserError(f"no finished run in {runs} ({', '.join(profiles)})")
+    _write(archive, files)
+    return carried
+
+
+def import_runs(archive: Path, runs: Path) -> list[Carried]:
+    """Put the runs of an archive into a folder of runs, each verified first; nothing that is there is overwritten.
+
+    A run that is there with another record is a conflict, one that is being executed too.
+
+    Raises:
+        UserError: it is no archive of ours, or cut off.
+    """
+    carried = []
+    with tempfile.TemporaryDirectory(prefix="poseur-import-") as folder:
+        for profile, run_id in _extract(archive, Path(folder)):
+            store = RunStore(runs / profile)
+            carried.append(_import(Path(folder) / profile / run_id, store, run_id))
+            store.remember()
+    return carried
+
+
+def _recorded(runs: Path, profiles: Sequence[str]) -> Iterator[tuple[RunStore, str]]:
+    for profile in profiles:
+        for record in sorted((runs / profile).glob(f"*/{RECORD_FILE}")):
+            yield RunStore(runs / profile), record.parent.name
+
+
+def _write(archive: Path, files: dict[str, Path]) -> None:
+    partial = archive.with_name(f".{archive.name}.partial")
+    digests = {name: sha256_hex(path.read_bytes()) for name, path in files.items()}
+    manifest = json.dumps({"format": FORMAT, "sha256": digests}, indent=1, sort_keys=True).encode()
+    try:
+        with tarfile.open(partial, "w:gz" if archive.suffix in (".gz", ".tgz") else "w") as tar:
+            _add(tar, MANIFEST_FILE, manifest)
+            for name, path in files.items():
+                _add(tar, name, path.read_bytes())
+        partial.rename(archive)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(content), 0o644
+    tar.addfile(member, io.BytesIO(content))
+
+
+def _extract(archive: Path, folder: Path) -> list[tuple[str, str]]:
+    """Unpack what belongs to runs, each file held against the manifest; (profile, run id) in the archive's order."""
+    found: dict[tuple[str, str], None] = {}
+    try:
+        with tarfile.open(archive) as tar:
+            digests = _manifest(archive, tar)
+            for name, digest in digests.items():
+                profile, run_id, file = _parts(archive, name)
+                content = tar.extractfile(name).read()
+                if sha256_hex(content) != digest:
+                    raise UserError(f"{archive}: {name} was altered or cut off")
+                write_atomically(folder / profile / run_id / file, content)
+                found[profile, run_id] = None
+    except (tarfile.TarError, EOFError, KeyError, AttributeError) as error:
+        raise UserError(f"{archive} is cut off or no archive of runs: {error}") from None
+    except OSError as error:
+        raise UserError(f"{archive}: {error.strerror or error}") from None
+    return list(found)
+
+
+def _manifest(archive: Path, tar: tarfile.TarFile) -> dict[str, str]:
+    try:
+        content = json.loads(tar.extractfile(MANIFEST_FILE).read())
+        if content["format"] != FORMAT:
+            raise UserError(f"{archive} has format {content['format']}, this version reads {FORMAT}")
+        return dict(content["sha256"])
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{archive} is no archive of runs: it has no readable {MANIFEST_FILE}") from None
+
+
+def _parts(archive: Path, name: str) -> tuple[str, str, str]:
+    """Profile, run id and file of a member. Raises UserError for any other: no path can lead out of the folder."""
+    parts = name.split("/")
+    known = [profile.name for profile in PROFILES]
+    if len(parts) != 3 or parts[0] not in known or parts[2] not in (*WEIGHTS_FILES, *RECORD_FILES):
+        raise UserError(f"{archive}: {name!r} is no file of a run's record")
+    if parts[1] in ("", ".", ".."):
+        raise UserError(f"{archive}: {name!r} names no run")
+    return parts[0], parts[1], parts[2]
+
+
+def _import(source: Path, store: RunStore, run_id: str) -> Carried:
+    name, target = f"{store.folder.name}/{run_id}", store.path(run_id)
+    try:
+        if read_record(source).run_id != run_id:
+            return Carried(name, "refused: its record is that of another run", wrong=True)
+    except UserError as error:
+        return Carried(name, f"refused: {error}", wrong=True)
+    held = lease.acquire(target)
+    if held is None:
+        return Carried(name, f"conflict: it is being executed by {lease.holder(target)}", wrong=True)
+    try:
+        if (target / RECORD_FILE).exists():
+            if (target / RECORD_FILE).read_bytes() != (source / RECORD_FILE).read_bytes():
+                return Carried(name, "conflict: another record is there; nothing was overwritten", wrong=True)
+            added = _copy(source, target, WEIGHTS_FILES)
+            return Carried(name, f"there already{', weights added' if added else ''}")
+        _copy(source, target, (*WEIGHTS_FILES, *RECORD_FILES))
+        clear_failure(target)
+        return Carried(name, "imported")
+    finally:
+        held.release()
+
+
+def _copy(source: Path, target: Path, names: Sequence[str]) -> list[str]:
+    """Copy those files that are not there yet; without a record, what a failed or interrupted run left is replaced."""
+    unfinished = not (target / RECORD_FILE).exists()
+    chosen = [name for name in names if (source / name).exists() and (unfinished or not (target / name).exists())]
+    for name in chosen:
+        write_atomically(target / name, (source / name).read_bytes())
+    return chosen

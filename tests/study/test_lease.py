@@ -1,0 +1,102 @@
+"""A lease has one holder, also where many take it from a dead one at the same moment."""
+
+import json
+import multiprocessing
+import os
+import time
+
+import pytest
+
+from poseur_lib.errors import UserError
+from poseur_lib.study import lease
+from poseur_lib.study.heartbeat import LEASE_VARIABLE, heartbeat, require_lease
+from poseur_lib.study.lease import BEAT_SECONDS, MISSED_BEATS, acquire, holder
+
+STALE = BEAT_SECONDS * MISSED_BEATS + 5
+DEAD = {"token": "0", "machine": "", "host": "here", "pid": 2**22 + 1, "started": "1"}
+
+
+def write_lease(folder, owner, age=0.0, number=1):
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"lease.{number:06d}"
+    path.write_text(owner if isinstance(owner, str) else json.dumps(owner))
+    os.utime(path, (time.time() - age,) * 2)
+    return path
+
+
+def test_one_holder_at_a_time(run_folder):
+    held = acquire(run_folder)
+    assert held is not None and str(os.getpid()) in holder(run_folder)
+    assert acquire(run_folder) is None
+    held.release()
+    assert holder(run_folder) is None and list(run_folder.iterdir()) == []
+    assert acquire(run_folder) is not None
+
+
+def test_a_dead_process_of_this_machine_holds_nothing_however_fresh_its_heartbeat(run_folder):
+    write_lease(run_folder, DEAD | {"machine": lease._machine()})
+    assert holder(run_folder) is None
+    assert acquire(run_folder) is not None
+    assert [path.name for path in run_folder.iterdir()] == ["lease.000002"]
+
+
+def test_a_process_that_has_another_s_number_is_not_that_one(run_folder):
+    write_lease(run_folder, DEAD | {"machine": lease._machine(), "pid": os.getpid()})
+    assert acquire(run_folder) is not None
+
+
+def test_another_machine_s_lease_lives_by_its_heartbeat(run_folder):
+    path = write_lease(run_folder, DEAD | {"machine": "another"}, age=STALE - 15)
+    assert holder(run_folder) == f"here, process {DEAD['pid']}" and acquire(run_folder) is None
+    os.utime(path, (time.time() - STALE,) * 2)
+    assert holder(run_folder) is None and acquire(run_folder) is not None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"host": "x"}', '{"pid": 1, "host": "x"}', "\x00\x01"])
+def test_what_is_no_lease_of_ours_counts_for_some_heartbeats(run_folder, text):
+    path = write_lease(run_folder, text)
+    assert holder(run_folder) == "an unknown process" and acquire(run_folder) is None
+    os.utime(path, (time.time() - STALE,) * 2)
+    assert acquire(run_folder) is not None
+
+
+def test_an_owner_that_was_taken_for_dead_finds_out(run_folder, monkeypatch):
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.05)
+    held = acquire(run_folder)
+    with heartbeat(held) as lost:
+        before = held.path.stat().st_mtime_ns
+        time.sleep(0.3)
+        assert held.path.stat().st_mtime_ns > before and not lost.is_set()
+        held.path.unlink()  # as another process does that takes over
+        assert lost.wait(5)
+    monkeypatch.setenv(LEASE_VARIABLE, str(held.path))
+    with pytest.raises(UserError, match="another process has taken over"):
+        require_lease()
+
+
+def race(folders, results, number, barrier):
+    for index, folder in enumerate(folders):
+        barrier.wait(60)
+        held = acquire(folder)
+        results[index * 8 + number] = held is not None
+        barrier.wait(60)
+
+
+@pytest.mark.parametrize("dead", [True, False], ids=["of a dead owner", "of nobody"])
+def test_eight_processes_that_take_a_lease_at_once(tmp_path, dead):
+    folders = [tmp_path / str(index) for index in range(40)]
+    for folder in folders:
+        folder.mkdir()
+        if dead:
+            write_lease(folder, DEAD | {"machine": lease._machine()})
+    context = multiprocessing.get_context("fork")
+    barrier, results = context.Barrier(8), context.Array("b", 8 * len(folders))
+    processes = [context.Process(target=race, args=(folders, results, number, barrier)) for number in range(8)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    winners = [sum(results[index * 8 : index * 8 + 8]) for index in range(len(folders))]
+    assert max(winners) == 1
+    assert sum(winners) > len(folders) / 2  # of a tie nobody may win: then they come again
