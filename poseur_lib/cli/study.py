@@ -6,7 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from poseur_lib.cli.study_released import run_released
 from poseur_lib.errors import UserError
+
+SOURCES = ("retrained", "released")
 
 app = typer.Typer(
     help="Plan, run and look at the runs behind the paper's tables.",
@@ -105,6 +108,14 @@ def run(
     ] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="32, 16-mixed or bf16-mixed.")] = "32",
+    source: Annotated[str, typer.Option(help="retrained, or released: evaluate --checkpoints instead.")] = "retrained",
+    checkpoints: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Released checkpoints, for --source released.")
+    ] = None,
+    input_size: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE=HxW", help="Of a checkpoint that does not tell it, such as b.pth=384x288."),
+    ] = None,
 ) -> None:
     """Make the runs that are missing, then the tables' notebooks.
 
@@ -112,6 +123,9 @@ def run(
     the others; the exit code is then not 0. Several of these commands may share one folder of runs. Folders given are
     relative to the current one. Workers of --scheduler need this package and the same disk, and one thread each; with
     GPUs, one worker a GPU: CUDA_VISIBLE_DEVICES=0 dask worker ADDRESS --nthreads 1 --resources GPU=1.
+
+    With --source released nothing is trained: each checkpoint in --checkpoints that is of a row of the tables is
+    evaluated on --data, with ground-truth and detector boxes, once; tables then show it beside the paper's numbers.
     """
     from poseur_lib.cli.errors import require_known
     from poseur_lib.study.engine import EngineSettings
@@ -121,6 +135,11 @@ def run(
 
     require_known("device", [device], DEVICES)
     require_known("precision", [precision], PRECISIONS)
+    require_known("source", [source], SOURCES)
+    if source == "released":
+        return run_released(checkpoints, tables, data, runs, input_size, device, precision)
+    if checkpoints is not None or input_size:
+        raise UserError("--checkpoints and --input-size are for --source released")
     settings = EngineSettings(workers, scheduler, slurm, device, devices)
     batch = _batch(profile, tables, seeds, data, runs, changes, make=True)
     options = RunOptions(

@@ -85,7 +85,7 @@ def inventory(folder: Path, sizes: Mapping[str, Size], known: Mapping[str, Size]
 
 
 def identify(path: Path, size: Size | None, known: Mapping[str, Size]) -> CheckpointFile | Refused:
-    """One file: recognised by names and shapes, at the size given now or before, or at those that it was released for."""
+    """One file: recognised by names and shapes, at the size given now or before, or at the released ones."""
     try:
         digest, content = file_digest(path), read_file(path)
     except (UserError, OSError) as error:

@@ -11,6 +11,7 @@ from poseur_lib.scoring.instance import InstanceRule
 from poseur_lib.study.declaration import COSTS, METRICS, UNMEASURED, Claim, Column, Metric, Row, Table
 from poseur_lib.study.estimate import Estimate, estimate
 from poseur_lib.study.provenance import Provenance
+from poseur_lib.study.released_results import COCO_VAL_IMAGES, with_released
 from poseur_lib.study.row_cost import row_cost
 from poseur_lib.study.row_speed import UNITS, row_speed
 from poseur_lib.study.scored import match, scored
@@ -19,13 +20,11 @@ from poseur_lib.study.table_result import CellResult, ClaimResult, OnDevice, Row
 from poseur_lib.study.table_source import Source, box_source, predictions_of, sample
 from poseur_lib.study.verdict import Evidence, rule_text, verdict
 
-COCO_VAL_IMAGES = 5000
-
 
 def collect(source: Source) -> TableResult:
-    """The results of a table as far as its runs are there."""
+    """The results of a table as far as its runs are there, and the released checkpoints beside them."""
     table = source.table
-    return TableResult(
+    ours = TableResult(
         number=table.number,
         title=table.title,
         profile=source.profile.name,
@@ -40,6 +39,7 @@ def collect(source: Source) -> TableResult:
         data_fingerprint=source.data.fingerprint,
         n_images=source.data.val_images,
     )
+    return with_released(source, ours)
 
 
 def evidence_class(source: Source) -> Evidence:

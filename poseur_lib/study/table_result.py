@@ -26,6 +26,7 @@ class CellResult(Frozen):
         counted: millions of parameters or billions of multiply-adds of the paper's own configuration of the row.
         on_device: speed or memory of that configuration.
         not_measured: why there is nothing of ours, if it is not for want of a run.
+        released: of the released checkpoint, evaluated here.
     """
 
     column: str
@@ -35,10 +36,16 @@ class CellResult(Frozen):
     counted: float | None = None
     on_device: OnDevice | None = None
     not_measured: str = ""
+    released: Estimate | None = None
 
 
 class RowResult(Frozen):
-    """A row, the paper's figures beside ours; `status` says why ours are missing where they are."""
+    """A row, the paper's figures beside ours; `status` says why ours are missing where they are.
+
+    Attributes:
+        released_ap: of the released checkpoint, evaluated here.
+        released_from: its file's name, with what one should know of it; or why none of several is used.
+    """
 
     key: str
     label: str
@@ -49,10 +56,12 @@ class RowResult(Frozen):
     cells: tuple[CellResult, ...]
     status: str
     run_ids: tuple[str, ...]
+    released_ap: Estimate | None = None
+    released_from: str = ""
 
 
 class ClaimResult(Frozen):
-    """A claim and what it has come to."""
+    """A claim and what it has come to; `evidence` is None where it rests on the table's own runs."""
 
     key: str
     text: str
@@ -65,10 +74,17 @@ class ClaimResult(Frozen):
     verdict: Verdict
     rule: str
     of: str = ""
+    evidence: Evidence | None = None
 
 
 class TableResult(Frozen):
-    """Everything that a table's page shows as numbers; `overrides` are the study's own changes to every row."""
+    """Everything that a table's page shows as numbers.
+
+    Attributes:
+        overrides: the study's own changes to every row.
+        evidence: what our own runs are worth; `released_evidence`, what the released checkpoints evaluated on this
+            data set are, None without any.
+    """
 
     number: str
     title: str
@@ -83,3 +99,4 @@ class TableResult(Frozen):
     data_name: str
     data_fingerprint: str
     n_images: int
+    released_evidence: Evidence | None = None

@@ -110,12 +110,14 @@ def rows_csv(result: TableResult) -> str:
     lines = [
         (
             result.number, row.label, cell.column, cell.paper, *_three(cell.measured), *_counts(cell.measured),
-            cell.counted, *_on_device(cell), cell.not_measured or row.status,
+            cell.counted, *_on_device(cell), *_three(cell.released), row.released_from if cell.released else None,
+            cell.not_measured or row.status,
         )
         for row in result.rows
         for cell in row.cells
     ]  # fmt: skip
-    return _csv((*header, "device", "status"), lines)
+    released = ("released", "released low", "released high", "released file")
+    return _csv((*header, "device", *released, "status"), lines)
 
 
 def claims_csv(result: TableResult) -> str:
@@ -124,7 +126,8 @@ def claims_csv(result: TableResult) -> str:
     lines = [
         (
             result.number, claim.key, claim.text, claim.source, claim.kind, claim.difference, claim.paper_effect,
-            *_three(claim.effect), *_counts(claim.effect), result.evidence.value, claim.verdict.value,
+            *_three(claim.effect), *_counts(claim.effect), (claim.evidence or result.evidence).value,
+            claim.verdict.value,
         )
         for claim in result.claims
     ]  # fmt: skip
