@@ -11,11 +11,11 @@ PAGE = "parity.html"
 _COLUMNS = ("configuration", "coarse", "layers", "σ", "scores", "image, px", "flip: mean, px", "flip: type 1, px",
             "flip: type 2, px", "within bounds")  # fmt: skip
 _OUTPUTS = (
-    "The same weights under the released names and the same two crops (one for each of the two images of a batch), in "
-    "float32. Cells are the largest absolute difference over all keypoints and both axes: “coarse” of the FC proposal "
-    "and its σ, “layers” and “σ” over every decoder layer, “scores” of the keypoint scores of the plain pass and of "
-    f"the three flip fusions. Bounds: {CROP_TOLERANCE:.0e} of the crop side (and of scores), {IMAGE_TOLERANCE:.0e} "
-    "pixels of the original image. The released code itself differs by up to 2.6e-06 between float32 and float64."
+    "The same weights under the released names and the same two images, in float32. Cells are the largest absolute "
+    "difference over all keypoints and both axes: “coarse” of the FC proposal and its σ, “layers” and “σ” over every "
+    "decoder layer, “scores” of the keypoint scores of the plain pass and of the three flip fusions. Bounds: "
+    f"{CROP_TOLERANCE:.0e} of the crop side (and of scores), {IMAGE_TOLERANCE:.0e} pixels of the original image. "
+    "The released code itself differs by up to 2.6e-06 between float32 and float64."
 )
 _MANIFESTS = (
     "Backbone, depth and keypoint set are read off the names and shapes of a state_dict, and every name and shape must "
@@ -86,5 +86,7 @@ def _evaluations(evaluations: tuple[EvaluationParity, ...]) -> str:
 
 
 def _name(one: ConfigParity) -> str:
-    """The configuration's name without what every one has."""
-    return one.name.replace("__poseur_", ": ").replace("_", " ")
+    """The configuration's name without what every one has, and its data set."""
+    data, _, rest = one.name.partition("__")
+    words = [word for word in rest.split("_") if word not in {"poseur", *data.split("_")}]
+    return f"{' '.join(words)}, {data.replace('_', ' ')}"

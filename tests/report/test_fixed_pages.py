@@ -44,7 +44,7 @@ def test_parity_counts_what_keeps_its_bounds():
                                   kept_released=3, ap=70.0, ap_released=70.02, difference=0.02)  # fmt: skip
     text = page(parity_blocks(ParityRecord(origin=ORIGIN, configs=configs, evaluations=(evaluation,))))
     assert "1 of 2 configurations" in text and "2 of 3 state_dicts" in text and "0 of 1 evaluations" in text
-    assert "2.0e-05" in text and "released: 5" in text and "coco: a" in text
+    assert "2.0e-05" in text and "released: 5" in text and "a, coco" in text
 
 
 def test_costs_that_differ_come_first_and_say_why():
