@@ -40,7 +40,7 @@ def predict_people(
         pin_memory=device.type == "cuda",
     )
     predict = model.predict_flipped if config.evaluation.flip_test else model
-    parts: list[tuple[np.ndarray, ...]] = []
+    parts: list[tuple[np.ndarray | None, ...]] = []
     for batch in loader:
         images = batch.images.to(device, non_blocking=True)
         with torch.autocast(device.type, AUTOCAST.get(runtime.precision), enabled=runtime.precision in AUTOCAST):
@@ -61,7 +61,7 @@ def predict_people(
     )
 
 
-def _joined(parts: list[tuple[np.ndarray, ...]], num_keypoints: int) -> tuple[np.ndarray | None, ...]:
+def _joined(parts: list[tuple[np.ndarray | None, ...]], num_keypoints: int) -> tuple[np.ndarray | None, ...]:
     if not parts:
         shapes = ((0, num_keypoints, 2), (0, num_keypoints), (0, num_keypoints, 2), (0, 2), (0, 2))
         return tuple(np.zeros(shape, np.float32) for shape in shapes)
