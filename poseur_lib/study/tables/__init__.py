@@ -4,10 +4,25 @@ from collections.abc import Sequence
 
 from poseur_lib.cli.errors import unknown_name
 from poseur_lib.study.declaration import Table
+from poseur_lib.study.tables.beside_rle import TABLE_S5, TABLE_S6
+from poseur_lib.study.tables.figure_1 import FIGURE_1
+from poseur_lib.study.tables.supplement import TABLE_S1, TABLE_S2, TABLE_S3, TABLE_S4
+from poseur_lib.study.tables.table_1a import TABLE_1A
 from poseur_lib.study.tables.table_1b import TABLE_1B
 from poseur_lib.study.tables.table_1c import TABLE_1C
+from poseur_lib.study.tables.table_1d import TABLE_1D
+from poseur_lib.study.tables.table_1e import TABLE_1E
+from poseur_lib.study.tables.table_2a import TABLE_2A
+from poseur_lib.study.tables.table_2b import TABLE_2B
+from poseur_lib.study.tables.table_3 import TABLE_3
+from poseur_lib.study.tables.table_4 import TABLE_4
+from poseur_lib.study.tables.table_5 import TABLE_5
+from poseur_lib.study.tables.table_6 import TABLE_6
 
-TABLES = (TABLE_1B, TABLE_1C)
+ABLATIONS = (TABLE_1A, TABLE_1B, TABLE_1C, TABLE_1D, TABLE_1E)
+COMPARISONS = (TABLE_2A, TABLE_2B, TABLE_3, TABLE_4, TABLE_5, TABLE_6)
+SUPPLEMENT = (TABLE_S1, TABLE_S2, TABLE_S3, TABLE_S4, TABLE_S5, TABLE_S6)
+TABLES = (*ABLATIONS, *COMPARISONS, *SUPPLEMENT, FIGURE_1)
 
 
 def tables(numbers: Sequence[str] = ()) -> tuple[Table, ...]:

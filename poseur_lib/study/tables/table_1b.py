@@ -35,6 +35,7 @@ TABLE_1B = Table(
             better="with",
             than="without",
             paper_effect=said("noise_gain").value,
+            of="noise-gain",
         ),
     ),
     base={},
