@@ -1,8 +1,11 @@
 """Every method and backbone: cost at the paper's size, latency here, and whether it learns 32 people by heart.
 
     python -m benchmarks.methods --out poseur_lib/report/data/methods.json [METHOD ...]
+    python -m benchmarks.methods --out poseur_lib/report/data/methods.json --time
 
-The report shows the record. Exit code 1 if a method does not reach its target (see `benchmarks.overfit`).
+The first trains and counts, which may take an hour and load does not spoil; the second adds the latencies, for which
+the machine should be quiet. The report shows the record. Exit code 1 if a method does not reach its target (see
+`benchmarks.overfit`).
 """
 
 import argparse
@@ -22,41 +25,60 @@ LAYERS = {"HRFormer-T": 3, "HRFormer-S": 3}
 """Poseur's decoder layers in Table 5, where they are not six."""
 
 
-def row(method: str, backbone: str, data: Path, threads: int | None, timed: bool) -> MethodRow:
-    """One method on one backbone."""
+def paper_config(method: str, backbone: str) -> ExperimentConfig:
+    """A method at the paper's size."""
     layers = {"model.head.decoder_layers": LAYERS.get(backbone, 6)} if method == "Poseur" else {}
-    config = ExperimentConfig().with_changes(**method_changes(method, backbone, INPUT_SIZE), **layers)
-    costs = cost(config, timed=timed)
+    return ExperimentConfig().with_changes(**method_changes(method, backbone, INPUT_SIZE), **layers)
+
+
+def row(method: str, backbone: str, data: Path, threads: int | None) -> MethodRow:
+    """One method on one backbone, not timed."""
+    costs = cost(paper_config(method, backbone))
     small = overfit(method, backbone, data, threads)
     return MethodRow(
         method=method, backbone=backbone, input_size=INPUT_SIZE, parameters=costs.parameters_without_flows,
         hook_multiply_adds=costs.hook_multiply_adds, multiply_adds=costs.multiply_adds,
-        latency_ms=costs.speed.latency_ms if costs.speed else None, stand_in=small.stand_in,
+        latency_ms=None, stand_in=small.stand_in,
         small_parameters=small.parameters, overfit_ap=small.ap, ceiling=small.ceiling, target=small.target,
         training_seconds=small.seconds, images_trained=IMAGES * PASSES,
     )  # fmt: skip
+
+
+def timed(record: MethodRecord) -> MethodRecord:
+    """The record with latencies taken now, on this machine, which becomes its origin."""
+    rows = []
+    for one in record.rows:
+        speed = cost(paper_config(one.method, one.backbone), timed=True).speed
+        rows.append(one.with_changes(latency_ms=speed.latency_ms))
+        print(_line(rows[-1]), flush=True)
+    return MethodRecord(origin=Origin.now(), rows=tuple(rows))
 
 
 def main(arguments: list[str]) -> int:
     """Measure the named methods, or all; the record grows with every row."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.methods", description=__doc__.splitlines()[0])
     parser.add_argument("methods", nargs="*", help="by name, such as RLE; default: all")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON file")
+    parser.add_argument("--out", type=Path, metavar="FILE", required=True, help="JSON file")
     parser.add_argument("--threads", type=int, help="threads of torch in training")
-    parser.add_argument("--no-latency", action="store_true", help="count, and do not time")
+    parser.add_argument("--time", action="store_true", help="time what is recorded in FILE, and train nothing")
     asked = parser.parse_args(arguments)
+    if asked.time:
+        _write(asked.out, timed(MethodRecord.model_validate_json(asked.out.read_text())))
+        return 0
     rows: list[MethodRow] = []
     with tempfile.TemporaryDirectory() as folder:
         data = write_people(Path(folder) / "people")
         for method, backbone in PAIRS:
             if asked.methods and method not in asked.methods:
                 continue
-            rows.append(row(method, backbone, data, asked.threads, not asked.no_latency))
+            rows.append(row(method, backbone, data, asked.threads))
             print(_line(rows[-1]), flush=True)
-            if asked.out is not None:
-                record = MethodRecord(origin=Origin.now(), rows=tuple(rows))
-                write_atomically(asked.out, (record.model_dump_json(indent=1) + "\n").encode())
+            _write(asked.out, MethodRecord(origin=Origin.now(), rows=tuple(rows)))
     return int(not all(one.learnt for one in rows))
+
+
+def _write(path: Path, record: MethodRecord) -> None:
+    write_atomically(path, (record.model_dump_json(indent=1) + "\n").encode())
 
 
 def _line(one: MethodRow) -> str:
