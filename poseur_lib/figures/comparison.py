@@ -5,20 +5,31 @@ from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 from IPython.display import HTML
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from poseur_lib.figures.style import GREY, as_html, backbone_colour, style
+from poseur_lib.figures.style import DARK, GREY, METHOD_MARKERS, as_html, backbone_colour, style
+
+WIDTH = 8.8
+FEW_ROWS = 8
+LINE, NARROW_LINE, HEAD = 0.62, 0.3, 1.0
+"""Inches of a row, of a row of a long table, and of what stands around the rows."""
 
 
 @dataclass(frozen=True)
 class Dot:
-    """A row's figure: ours with its interval, the paper's; None where there is none."""
+    """A row's figure: ours with its interval, the paper's; None where there is none.
+
+    The backbone is its colour, the method its shape.
+    """
 
     label: str
     ours: float | None
     low: float | None
     high: float | None
     paper: float | None
+    backbone: str
+    method: str
 
 
 @dataclass(frozen=True)
@@ -33,34 +44,69 @@ class Difference:
 
 
 def comparison_figure(
-    dots: Sequence[Dot], differences: Sequence[Difference], backbone: str, alt: str, caption: str
+    dots: Sequence[Dot], differences: Sequence[Difference], measure: str, alt: str, caption: str
 ) -> HTML:
-    """Left: the rows' AP, the paper's and ours each on an axis of its own. Right: the differences that are claimed."""
-    colour = backbone_colour(backbone)
+    """The rows' AP, the paper's and ours each on an axis of its own, and the differences that are claimed.
+
+    The differences stand to the right, or below the rows of a long table.
+
+    Args:
+        measure: AP, or what else the table compares by.
+    """
     with style():
-        height = 1.0 + 0.62 * max(len(dots), len(differences))
-        figure, (paper, ours, effects) = plt.subplots(1, 3, figsize=(8.8, height), width_ratios=(1, 1, 1.3))
-        rows = range(len(dots))
-        _dots(paper, rows, [dot.paper for dot in dots], "o", GREY, hollow=True)
-        _intervals(ours, rows, dots, [dot.ours for dot in dots], colour)
-        for axis, title in ((paper, "AP, paper"), (ours, "AP, ours")):
-            axis.set(title=title, ylim=(len(dots) - 0.5, -0.7), yticks=list(rows))
-            axis.margins(x=0.25)
-        paper.set_yticklabels([dot.label for dot in dots])
-        ours.set_yticklabels([])
-        _effects(effects, differences, colour)
+        long = len(dots) > FEW_ROWS
+        figure, (paper, ours, effects) = _below(dots, differences) if long else _beside(dots, differences)
+        _rows(paper, ours, dots, measure, long)
+        _effects(effects, differences, _one_colour(dots))
         for axis in (paper, ours, effects):
-            axis.xaxis.set_major_locator(MaxNLocator(4))
+            axis.xaxis.set_major_locator(MaxNLocator(4 if not long or axis is not effects else 9))
         figure.tight_layout(w_pad=2)
     return as_html(figure, alt, caption)
+
+
+def _beside(dots: Sequence, differences: Sequence) -> tuple[Figure, Sequence[plt.Axes]]:
+    height = HEAD + LINE * max(len(dots), len(differences))
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, height), width_ratios=(1, 1, 1.3))
+    return figure, axes
+
+
+def _below(dots: Sequence, differences: Sequence) -> tuple[Figure, Sequence[plt.Axes]]:
+    heights = HEAD + NARROW_LINE * len(dots), HEAD + LINE * len(differences)
+    figure = plt.figure(figsize=(WIDTH, sum(heights)))
+    grid = figure.add_gridspec(2, 2, height_ratios=heights)
+    return figure, (
+        figure.add_subplot(grid[0, 0]),
+        figure.add_subplot(grid[0, 1]),
+        figure.add_subplot(grid[1, :]),
+    )
+
+
+def _rows(paper: plt.Axes, ours: plt.Axes, dots: Sequence[Dot], measure: str, long: bool) -> None:
+    for row, dot in enumerate(dots):
+        colour, marker = backbone_colour(dot.backbone), METHOD_MARKERS.get(dot.method, "o")
+        if dot.paper is not None:
+            _dot(paper, row, dot.paper, marker, colour, hollow=True, beside=long)
+        _interval(ours, row, dot.ours, (dot.low, dot.high), marker, colour, beside=long)
+    for axis, title in ((paper, f"{measure}, paper"), (ours, f"{measure}, ours")):
+        axis.set(title=title, ylim=(len(dots) - 0.5, -0.7), yticks=list(range(len(dots))))
+        axis.margins(x=0.25)
+    paper.set_yticklabels([dot.label for dot in dots])
+    ours.set_yticklabels([])
+
+
+def _one_colour(dots: Sequence[Dot]) -> str:
+    """The backbone's colour where all rows have the same."""
+    colours = {backbone_colour(dot.backbone) for dot in dots}
+    return colours.pop() if len(colours) == 1 else DARK
 
 
 def _effects(axis: plt.Axes, differences: Sequence[Difference], colour: str) -> None:
     rows = range(len(differences))
     axis.axvline(0, color=GREY, linewidth=1)
-    _intervals(axis, rows, differences, [one.value for one in differences], colour)
-    _dots(axis, rows, [one.paper for one in differences], "o", GREY, hollow=True)
     for row, one in enumerate(differences):
+        _interval(axis, row, one.value, (one.low, one.high), "o", colour, beside=False)
+        if one.paper is not None:
+            _dot(axis, row, one.paper, "o", GREY, hollow=True, beside=False)
         place = axis.get_yaxis_transform()
         ground = {"facecolor": "white", "edgecolor": "none", "pad": 1}
         axis.text(0.01, row - 0.45, one.label, transform=place, fontsize=8, va="center", color="#444444", bbox=ground)
@@ -69,22 +115,38 @@ def _effects(axis: plt.Axes, differences: Sequence[Difference], colour: str) -> 
     axis.margins(x=0.15)
 
 
-def _intervals(axis: plt.Axes, rows: Sequence[float], ends: Sequence, values: Sequence, colour: str) -> None:
-    for row, value, end in zip(rows, values, ends, strict=True):
-        if value is None:
-            axis.text(0.5, row, "not run", transform=axis.get_yaxis_transform(), color=GREY, ha="center", va="center")
-            continue
-        axis.plot([end.low, end.high], [row, row], color=colour, linewidth=1.6, solid_capstyle="round")
-        _dots(axis, [row], [value], "o", colour, hollow=False)
-
-
-def _dots(axis: plt.Axes, rows: Sequence, values: Sequence, marker: str, colour: str, hollow: bool) -> None:
-    known = [(value, row) for value, row in zip(values, rows, strict=True) if value is not None]
-    if not known:
+def _interval(
+    axis: plt.Axes,
+    row: int,
+    value: float | None,
+    ends: tuple[float | None, float | None],
+    marker: str,
+    colour: str,
+    *,
+    beside: bool,
+) -> None:
+    if value is None:
+        axis.text(0.5, row, "not run", transform=axis.get_yaxis_transform(), color=GREY, ha="center", va="center")
         return
-    axis.plot(*zip(*known, strict=True), marker, color=colour, markerfacecolor="white" if hollow else colour, zorder=3)
-    for value, row in known:
-        below = (0, -12) if hollow else (0, 5)
-        axis.annotate(
-            f"{value:.1f}", (value, row), below, textcoords="offset points", ha="center", fontsize=8, color=colour
-        )
+    axis.plot(ends, [row, row], color=colour, linewidth=1.6, solid_capstyle="round")
+    _dot(axis, row, value, marker, colour, hollow=False, beside=beside, right=ends[1])
+
+
+def _dot(
+    axis: plt.Axes,
+    row: int,
+    value: float,
+    marker: str,
+    colour: str,
+    *,
+    hollow: bool,
+    beside: bool,
+    right: float | None = None,
+) -> None:
+    """A marker and its number: above (ours) or below (paper) it, or to the right of its interval."""
+    axis.plot(value, row, marker, color=colour, markerfacecolor="white" if hollow else colour, zorder=3)
+    how = {"textcoords": "offset points", "fontsize": 8, "color": DARK}
+    if beside:
+        axis.annotate(f"{value:.1f}", (value if right is None else right, row), (6, 0), ha="left", va="center", **how)
+    else:
+        axis.annotate(f"{value:.1f}", (value, row), (0, -12) if hollow else (0, 5), ha="center", **how)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from IPython.display import HTML
 
 from poseur_lib.config import ExperimentConfig, PretextConfig, PretextRunConfig
-from poseur_lib.figures.tables import flatten, show_table
+from poseur_lib.figures.tables import show_table
+from poseur_lib.figures.variants import flatten
 from poseur_lib.scoring.instance import InstanceRule
 from poseur_lib.study.declaration import Scoring
 from poseur_lib.study.plan import PlannedRun

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import re
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -13,10 +14,40 @@ from matplotlib.figure import Figure
 STYLE_FILE = Path(__file__).with_name("poseur.mplstyle")
 
 # seaborn's `colorblind` palette; a backbone has its colour everywhere.
-COLORBLIND = ("#0173B2", "#DE8F05", "#029E73", "#D55E00", "#CC78BC", "#CA9161", "#FBAFE4", "#949494")
-BACKBONE_COLOURS = {"resnet50": COLORBLIND[0], "narrow24": COLORBLIND[2]}
-METHOD_MARKERS = {"poseur": "o"}
+COLORBLIND = (
+    "#0173B2", "#DE8F05", "#029E73", "#D55E00", "#CC78BC", "#CA9161", "#FBAFE4", "#949494", "#ECE133", "#56B4E9",
+)  # fmt: skip
+BACKBONE_COLOURS = {
+    "resnet50": COLORBLIND[0],
+    "mobilenetv2": COLORBLIND[1],
+    "resnet152": COLORBLIND[2],
+    "hrnetw32": COLORBLIND[3],
+    "hrnetw48": COLORBLIND[4],
+    "hrformerb": COLORBLIND[5],
+    "hrformers": COLORBLIND[6],
+    "hrnetstem": COLORBLIND[7],
+    "hrformert": COLORBLIND[8],
+    "resnet101": COLORBLIND[9],
+}
+METHOD_MARKERS = {
+    "Poseur": "o",
+    "Mask R-CNN + Poseur": "o",
+    "SimpleBaseline": "s",
+    "Mask R-CNN": "s",
+    "HRNet": "D",
+    "HRFormer": "^",
+    "UDP-Pose": "v",
+    "RLE": "P",
+    "Mask R-CNN + RLE": "P",
+    "PRTR": "X",
+    "TransPose": "<",
+    "TokenPose": ">",
+    "Integral": "h",
+    "DeepPose": "d",
+    "PointSet Anchor": "*",
+}
 GREY = "#777777"
+DARK = "#333333"
 
 
 def style() -> AbstractContextManager[None]:
@@ -25,8 +56,9 @@ def style() -> AbstractContextManager[None]:
 
 
 def backbone_colour(name: str) -> str:
-    """The colour of a backbone, by the name that run ids print."""
-    return BACKBONE_COLOURS.get(name, COLORBLIND[3])
+    """The colour of a backbone, by the name that the paper or a run id prints; a dark grey for an unknown one."""
+    key = re.sub("[-_]", "", name.lower())
+    return BACKBONE_COLOURS.get(key[:9] if key.startswith("hrformer") else key, DARK)
 
 
 def as_html(figure: Figure, alt: str, caption: str) -> HTML:

@@ -2,30 +2,85 @@
 
 from IPython.display import HTML
 
+from poseur_lib.config import ExperimentConfig
 from poseur_lib.figures.comparison import Difference, Dot, comparison_figure
+from poseur_lib.figures.gflops import CostDot, gflops_figure
+from poseur_lib.paper.printed import Printed
+from poseur_lib.paper.tables import paper_tables
+from poseur_lib.study.declaration import Row, Table, shown_name
 from poseur_lib.study.estimate import METHOD, Estimate
-from poseur_lib.study.table_result import TableResult
+from poseur_lib.study.row_cost import USUAL, model_cost, quantity_of
+from poseur_lib.study.table_result import RowResult, TableResult
 from poseur_lib.study.table_study import TableStudy
 
 
 def table_figure(study: TableStudy, result: TableResult) -> HTML:
-    """The rows' AP, the paper's and ours, and the claimed differences."""
-    dots = [Dot(row.label, *_ends(row.ap), row.paper_ap) for row in result.rows]
+    """The rows' AP, the paper's and ours, and the claimed differences; for Fig. 1 the AP over the cost."""
+    if study.table.scatter:
+        return _scatter(study, result)
+    table, measure = study.table, headline(study.table)
+    dots = [
+        Dot(row.label, *_ends(row.ap), _printed(row, measure), row_backbone(table, of), of.method)
+        for row, of in zip(result.rows, table.rows, strict=True)
+    ]
     differences = [Difference(one.difference, *_ends(one.effect), one.paper_effect) for one in result.claims]
-    estimates = [row.ap for row in result.rows if row.ap]
-    seeds = max((one.n_seeds for one in estimates), default=0)
+    what = "AP is OKS AP x 100; the two AP axes differ." if measure == "AP" else "PCKh@0.5."
     caption = (
-        f"Source: the paper's Table {result.number} (hollow) and {seeds} seed(s) of profile {result.profile} (filled) "
-        f"on {result.n_images:,} images. AP is OKS AP x 100; the two AP axes differ. {METHOD}"
+        f"Source: the paper's {shown_name(result.number)} (hollow) and {_seeds(result)} seed(s) of profile "
+        f"{result.profile} (filled) on {result.n_images:,} images. {what} {METHOD}"
     )
-    backbone = study.run(study.table.rows[0]).config.model.backbone.name
-    return comparison_figure(dots, differences, backbone, _alt(result), caption)
+    return comparison_figure(dots, differences, measure, _alt(result, measure), caption)
 
 
-def _alt(result: TableResult) -> str:
-    rows = [f"{row.label}: paper {row.paper_ap}, ours {_words(row.ap)}" for row in result.rows]
+def _scatter(study: TableStudy, result: TableResult) -> HTML:
+    table, printed, ours = study.table, [], []
+    for row, of in zip(table.rows, result.rows, strict=True):
+        who = (_pair(row), row.method, row_backbone(table, row))
+        gflops, ap = row.printed("GFLOPs"), row.printed("AP")
+        if isinstance(gflops, Printed) and isinstance(ap, Printed):
+            printed.append(CostDot(*who, gflops.value, ap.value))
+        if of.ap is not None:
+            trained = quantity_of(model_cost(study.run(row).config), USUAL["GFLOPs"])
+            ours.append(CostDot(*who, trained, of.ap.value, of.ap.low, of.ap.high))
+    caption = (
+        "Left: the paper's Tables 2a and 5; Fig. 1 itself prints no numbers. Right: "
+        f"{_seeds(result)} seed(s) of profile {result.profile} on {result.n_images:,} images, at the multiply-adds of "
+        f"the models that were trained. A line joins methods on one backbone and crop size. AP is OKS AP x 100. {METHOD}"
+    )
+    return gflops_figure(printed, ours, _alt(result, "AP"), caption)
+
+
+def headline(table: Table) -> str:
+    """What a table compares by: AP, or the mean PCKh of Table 4."""
+    return "AP" if "AP" in table.columns else table.columns[0]
+
+
+def row_backbone(table: Table, row: Row) -> str:
+    """A row's backbone, as the paper's own configuration of it has it."""
+    changes = table.changes(row)
+    if not changes and row.paper:
+        return paper_tables()[row.paper[0]].row(row.paper[1]).subject.backbone
+    return ExperimentConfig().with_changes(**changes).model.backbone.name
+
+
+def _pair(row: Row) -> str:
+    subject = paper_tables()[row.paper[0]].row(row.paper[1]).subject
+    return subject.backbone + ("" if subject.input == "256 × 192" else f" {subject.input}")
+
+
+def _printed(row: RowResult, measure: str) -> float | None:
+    (cell,) = [cell for cell in row.cells if cell.column == measure]
+    return None if cell.paper is None else float(cell.paper)
+
+
+def _seeds(result: TableResult) -> int:
+    return max((row.ap.n_seeds for row in result.rows if row.ap), default=0)
+
+
+def _alt(result: TableResult, measure: str) -> str:
+    rows = [f"{row.label}: paper {_printed(row, measure)}, ours {_words(row.ap)}" for row in result.rows]
     claims = [f"{one.difference}: paper {one.paper_effect}, ours {_words(one.effect)}" for one in result.claims]
-    return f"AP of Table {result.number}. " + "; ".join(rows + claims) + "."
+    return f"{measure} of {shown_name(result.number)}. " + "; ".join(rows + claims) + "."
 
 
 def _words(estimate: Estimate | None) -> str:

@@ -7,8 +7,7 @@ from typing import Any
 import pandas as pd
 from IPython.display import HTML
 
-from poseur_lib.config.base import Frozen
-from poseur_lib.study.declaration import Table
+from poseur_lib.study.declaration import Table, shown_name
 from poseur_lib.study.estimate import METHOD, Estimate
 from poseur_lib.study.provenance import Provenance
 from poseur_lib.study.record import BoxMetrics, StratumRow
@@ -16,11 +15,21 @@ from poseur_lib.study.table_result import CellResult, ClaimResult, RowResult, Ta
 
 NOT_RUN = "not run"
 COUNTED = "Params (M) and GFLOPs are counted at the paper's own configuration of the row, whatever was trained here."
-CELL_CLASSES = {"claim": "text", "source": "text", "verdict": "verdict", "needed by": "text", "versions": "text"}
+CELL_CLASSES = {
+    "claim": "text",
+    "source": "text",
+    "difference": "text",
+    "verdict": "verdict",
+    "needed by": "text",
+    "versions": "text",
+    "backbone": "text",
+    "head": "text",
+}
 
 
 def show_table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> HTML:
     """Rows as a table; a missing cell is "not run", never blank."""
+    rows = rows or [{"rows": "none"}]
     frame = pd.DataFrame([dict(row) for row in rows])
     styler = (
         frame.style.hide(axis="index").format(_cell, escape="html").set_uuid("").set_table_attributes('class="table"')
@@ -31,62 +40,52 @@ def show_table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> HTML:
     return HTML(f'<div class="scroll">{styler.to_html(cell_ids=False)}</div>{below}')
 
 
-def variants_table(table: Table, configs: Mapping[str, Frozen]) -> HTML:
-    """What differs between the rows' configurations, and what all of them share: only the one factor may move."""
-    flat = {key: flatten(config.model_dump(mode="json")) for key, config in configs.items()}
-    paths = sorted({path for of_row in flat.values() for path in of_row})
-    moving = [path for path in paths if len({str(of_row.get(path, "—")) for of_row in flat.values()}) > 1]
-    lines = [(f"{factor} (as printed)", [row.ticks[i] for row in table.rows]) for i, factor in enumerate(table.factor)]
-    lines += [(path, [str(flat[row.key].get(path, "—")) for row in table.rows]) for path in moving]
-    if any(row.scoring for row in table.rows):
-        lines.append(("scored by", [row.scoring.value if row.scoring else "—" for row in table.rows]))
-    labels = [row.label for row in table.rows]
-    rows = [{"setting": name} | dict(zip(labels, values, strict=True)) for name, values in lines]
-    caption = f"All that differs between the rows; the other {len(paths) - len(moving)} settings are the same."
-    return show_table(rows, caption)
-
-
-def flatten(tree: Any, path: str = "") -> dict[str, Any]:
-    """A JSON tree as dotted path -> value; lists stay whole."""
-    if not isinstance(tree, dict):
-        return {path: tree}
-    found: dict[str, Any] = {}
-    for name, value in tree.items():
-        found |= flatten(value, f"{path}.{name}" if path else name)
-    return found
-
-
 def result_table(table: Table, result: TableResult) -> HTML:
     """The paper beside ours, column by column; the differences are those of the AP."""
-    first = result.rows[0]
-    rows = []
-    for row in result.rows:
-        cells = dict(zip(table.factor, row.ticks, strict=True))
-        for cell in row.cells:
-            cells |= _pair(cell, row.status)
-        cells["Δ AP, paper"] = _difference(row.paper_ap, first.paper_ap, row is first)
-        cells["Δ AP, ours"] = _difference(*(one.ap.value if one.ap else None for one in (row, first)), row is first)
-        rows.append(cells)
-    counted = any(cell.counted is not None for row in result.rows for cell in row.cells)
+    rows = [_result_cells(table, row, result.rows[0]) for row in result.rows]
+    reasons = {row.status for row in result.rows if ":" in row.status}
     caption = (
-        f"Table {result.number}: OKS AP and AR x 100, {result.boxes.value.replace('_', '-')} boxes, "
-        f"{result.n_images:,} images, {_seeds(result.rows)}; Δ to the first row. {METHOD}"
-        + (f" {COUNTED}" if counted else "")
+        f"{shown_name(result.number)}: OKS AP and AR x 100, {result.boxes.value.replace('_', '-')} boxes, "
+        f"{result.n_images:,} images, {_seeds(result.rows)}{'; Δ to the first row' * table.deltas}. {METHOD} "
+        f"{_about_cells(result)}{' '.join(f'{reason}.'.capitalize() for reason in sorted(reasons))}"
     )
     return show_table(rows, caption)
 
 
+def _result_cells(table: Table, row: RowResult, first: RowResult) -> dict[str, Any]:
+    cells = dict(zip(table.factor, row.ticks, strict=True))
+    for cell in row.cells:
+        cells |= _pair(cell, row.status.split(":")[0])
+    if table.deltas:
+        cells["Δ AP, paper"] = _difference(row.paper_ap, first.paper_ap, row is first)
+        cells["Δ AP, ours"] = _difference(*(one.ap.value if one.ap else None for one in (row, first)), row is first)
+    return cells
+
+
 def _pair(cell: CellResult, status: str) -> dict[str, Any]:
-    """A column of a row: the paper's figure, and ours with its interval or as counted."""
+    """A column of a row: the paper's figure, and ours with its interval, as counted, or as measured on this device."""
     name = cell.column.replace("_", " ")
     paper = "—" if cell.paper is None else cell.paper
     if cell.measured is not None:
         ours = f"{cell.measured.value:.1f} ({interval(cell.measured)})"
     elif cell.counted is not None:
         ours = f"{cell.counted:.2f}"
+    elif cell.on_device is not None:
+        ours = f"{cell.on_device.value:.{1 if cell.on_device.value < 100 else 0}f}"
     else:
         ours = status
     return {f"{name}, paper": paper, f"{name}, ours": ours}
+
+
+def _about_cells(result: TableResult) -> str:
+    """How the cells that are no AP came about."""
+    cells = [cell for row in result.rows for cell in row.cells]
+    parts = [COUNTED] if any(cell.counted is not None for cell in cells) else []
+    devices = {cell.on_device.device for cell in cells if cell.on_device}
+    if devices:
+        units = {f"{cell.column} in {cell.on_device.unit}" for cell in cells if cell.on_device}
+        parts.append(f"{', '.join(sorted(units))}, measured on {' and '.join(devices)}; the paper names no device.")
+    return "".join(f"{part} " for part in parts)
 
 
 def claims_table(result: TableResult) -> HTML:

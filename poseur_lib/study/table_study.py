@@ -4,6 +4,7 @@ import csv
 import io
 from pathlib import Path
 
+from poseur_lib.config import ExperimentConfig
 from poseur_lib.study.atomic import write_atomically
 from poseur_lib.study.datasets import open_data
 from poseur_lib.study.declaration import Row
@@ -53,6 +54,11 @@ class TableStudy:
     def run(self, row: Row) -> PlannedRun:
         """The run of a row's first seed."""
         return self.source.runs[row.key, self.seeds[0]]
+
+    @property
+    def configs(self) -> dict[str, ExperimentConfig]:
+        """The configurations of the rows that can be run, by row key, with the first seed."""
+        return {row.key: self.run(row).config for row in self.table.runnable}
 
     def states(self) -> dict[str, RunState]:
         """The state of every run."""

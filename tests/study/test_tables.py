@@ -1,44 +1,160 @@
 """The declared tables: one factor moves, and the printed figures are those of the paper."""
 
 import pytest
+import torch
 
 from poseur_lib.errors import UserError
-from poseur_lib.figures.tables import flatten
+from poseur_lib.figures.variants import flatten
+from poseur_lib.models.checkpoint import build_without_download
+from poseur_lib.paper.claims import claims_by_key
+from poseur_lib.paper.printed import Printed
+from poseur_lib.paper.tables import paper_tables
+from poseur_lib.study.declaration import COSTS, METRICS, SPEEDS, UNMEASURED, ClaimKind
 from poseur_lib.study.plan import plan, row_run
 from poseur_lib.study.profiles import PROFILES, profile
+from poseur_lib.study.results import difference_words
 from poseur_lib.study.tables import TABLES, tables
 
 each = pytest.mark.parametrize("table", TABLES, ids=[table.number for table in TABLES])
+of_each_size = pytest.mark.parametrize("size", PROFILES, ids=[size.name for size in PROFILES])
+NUMBERS = (
+    "1a", "1b", "1c", "1d", "1e", "2a", "2b", "3", "4", "5", "6", "S1", "S2", "S3", "S4", "S5", "S6", "figure_1",
+)  # fmt: skip
+BUILT: set[str] = set()
+
+
+def declared(table):
+    """The rows that say what they are, whether they can be run or not."""
+    return [row for row in table.rows if table.changes(row) or not row.not_run]
+
+
+def test_the_tables_are_all_of_the_paper_s_and_two_more():
+    assert tuple(table.number for table in TABLES) == NUMBERS
+    assert set(paper_tables()) == set(NUMBERS) - {"S6", "figure_1"}
 
 
 @each
-@pytest.mark.parametrize("size", PROFILES, ids=[size.name for size in PROFILES])
+@of_each_size
 def test_rows_differ_in_the_declared_factor_only(table, size):
-    flat = [flatten(size.experiment(0, table.changes(row)).model_dump(mode="json")) for row in table.rows]
+    rows = declared(table)
+    configs = [size.experiment(0, size.of_table(table.number, table.changes(row))) for row in rows]
+    flat = [flatten(config.model_dump(mode="json")) for config in configs]
     for path in {path for one in flat for path in one}:
         if len({str(one.get(path)) for one in flat}) > 1:
             assert path.startswith(table.varies), path
-    scorings = [row.scoring for row in table.rows]
-    assert len({str(one) for one in flat}) == len(flat) or len(set(scorings)) == len(scorings)
+    assert len({(str(one), row.scoring) for one, row in zip(flat, rows, strict=True)}) == len(rows)
 
 
 @each
-def test_claims_agree_with_the_rows_or_the_difference_is_an_open_question(table):
-    for claim in table.claims:
-        if claim.paper_effect is None or claim.metric != "AP":
+@of_each_size
+def test_every_row_builds_a_model(table, size):
+    for row in declared(table):
+        config = size.experiment(0, size.of_table(table.number, table.changes(row)))
+        untrained = config.model.with_changes(**{"backbone.weights": "none"})
+        network = config.data.model_dump_json() + untrained.model_dump_json()
+        if network in BUILT:
             continue
-        of_rows = table.row(claim.better).printed("AP").value - table.row(claim.than).printed("AP").value
-        if round(of_rows, 1) != claim.paper_effect:
-            assert any(f"{of_rows:.1f}" in question for question in table.open_questions)
+        BUILT.add(network)
+        with torch.device("meta"):
+            model = build_without_download(config).eval()
+            if size.scaling is not None:
+                model(torch.empty(1, 3, *config.data.input_size))
+
+
+@each
+def test_every_printed_cell_is_shown_and_ours_has_a_way_or_a_reason(table):
+    if table.number in paper_tables():
+        paper = paper_tables()[table.number]
+        assert {row.key for row in paper.rows} <= {row.paper[1] for row in table.rows if row.paper}
+        assert set(paper.numbers) <= set(table.columns)
+        assert len(table.factor) == len(table.rows[0].ticks)
+        for row in table.rows:
+            if row.paper and row.paper[0] == table.number:
+                assert all(row.printed(column) is not None for column in paper.numbers)
+    ours = (*METRICS, *COSTS, *SPEEDS)
+    assert all(column in UNMEASURED for column in table.columns if column not in ours)
+    assert all(row.not_run for row in table.rows) or set(table.columns) <= set(ours)
+
+
+@each
+def test_each_table_says_what_it_assumes_and_why(table):
+    assert table.base_reason and table.open_questions and table.question.endswith("?")
+    assert table.alternatives or not table.runnable
+    assert len(set(table.varies)) == len(table.varies)
+
+
+@each
+def test_claims_are_the_paper_s_and_agree_with_its_rows_or_the_difference_is_an_open_question(table):
+    keys = [claim.key for claim in table.claims]
+    assert keys and len(set(keys)) == len(keys)
+    for claim in table.claims:
+        assert claim.of in claims_by_key() and claim.margin in (0.3, 0.6)
+        printed = [table.row(key).printed(claim.metric) for key in claim.rows]
+        if claim.paper_effect is None or not all(isinstance(cell, Printed) for cell in printed):
+            assert claim.kind != ClaimKind.MAGNITUDE or table.number == "S6"
+            continue
+        of_rows = sum(sign * cell.digits for sign, cell in zip((1, -1, -1, 1), printed, strict=False))
+        if of_rows != round(claim.paper_effect, 1) and float(of_rows) != pytest.approx(claim.paper_effect):
+            assert any(f"{of_rows:.1f}" in question for question in table.open_questions), claim.key
+
+
+def test_a_difference_of_differences_is_said_in_words():
+    (table,) = tables(["2a"])
+    (claim,) = [one for one in table.claims if one.beyond and one.better == "poseur_resnet50"]
+    assert difference_words(table, claim) == (
+        "AP: Poseur, ResNet-50 minus SimpleBaseline, ResNet-50, beyond Poseur, HRNet-W32 minus HRNet, HRNet-W32"
+    )
+
+
+def test_the_schedules_of_supp_table_1_keep_their_steps_at_the_same_fractions():
+    (table,) = tables(["S1"])
+    for row in table.rows:
+        train = profile("paper").experiment(0, table.changes(row)).train
+        assert str(train.epochs) == row.ticks[0]
+        for step, of_whole in zip(train.schedule.milestones, (255, 310), strict=True):
+            assert abs(step / train.epochs - of_whole / 325) <= 0.5 / train.epochs
+    whole = profile("paper").experiment(0, table.changes(table.row("epochs_325"))).train
+    assert whole == profile("paper").config.train
+
+
+def test_tables_share_the_runs_that_are_the_same_model():
+    def run(number, key):
+        (table,) = tables([number])
+        return row_run(profile("paper"), table, table.row(key), 0, "data", {}).run_id
+
+    default = run("1b", "with")
+    assert default == run("1c", "flow") == run("1d", "levels_4") == run("1e", "layers_3") == run("S4", "emsda")
+    assert default == run("2b", "poseur_256") == run("S6", "poseur")
+    assert run("1b", "without") == run("1a", "ours")
+    assert run("1e", "layers_5") == run("2a", "poseur_resnet50") == run("figure_1", "2a/poseur_resnet50")
+    six = run("1e", "layers_6")
+    assert six == run("5", "poseur_resnet50") == run("S1", "epochs_325") == run("S2", "with") == run("S3", "own")
+    assert six == run("S5", "poseur_resnet50")
+    assert run("5", "rle_hrnet_w32") == run("S5", "rle_hrnet_w32")
+
+
+def test_a_table_lists_the_stand_ins_that_touch_its_rows():
+    small = profile("smoke")
+
+    def words(number):
+        (table,) = tables([number])
+        return " ".join(small.deviations_of(number, [table.changes(row) for row in table.runnable]))
+
+    assert "Decoder layers: as many" in words("1e") and "Decoder layers: as many" not in words("1b")
+    assert "MobileNet-V2: one" in words("2a") and "MobileNet-V2: one" not in words("2b")
+    assert "PRTR: width" in words("5") and "Epochs (supp. Table 1)" in words("S1")
+    assert "from random weights" in words("1a") and "This table: 1 epoch" not in words("1b")
 
 
 def test_a_run_that_two_tables_need_is_planned_once_and_after_its_parent():
-    runs = plan(profile("mini"), TABLES, (0, 1, 2), "data", {})
+    runs = plan(profile("mini"), tables(["1b", "1c"]), (0, 1, 2), "data", {})
     assert len(runs) == 1 + 2 * 3
     assert [run.config.kind for run in runs] == ["pretext"] + ["experiment"] * 6
-    shared = row_run(profile("mini"), TABLES[0], TABLES[0].row("with"), 1, "data", {})
+    (table,) = tables(["1b"])
+    shared = row_run(profile("mini"), table, table.row("with"), 1, "data", {})
     (planned,) = [run for run in runs if run.run_id == shared.run_id]
-    assert set(planned.rows) == {"1b: with noise, seed 1", *(f"1c: {r}, seed 1" for r in ("none", "RLE", "Laplace"))}
+    labels = ("none", "RLE", "Laplace", "flow's density")
+    assert set(planned.rows) == {"1b: with noise, seed 1", *(f"1c: {label}, seed 1" for label in labels)}
 
 
 def test_the_paper_profile_is_the_paper_s_recipe():
@@ -59,4 +175,4 @@ def test_an_unknown_table_or_profile_is_named_with_the_nearest():
 @pytest.mark.parametrize("path", ["model.head.noise", "model.head.noise.kind", "seed", "evaluation.split"])
 def test_an_override_that_a_table_would_not_follow_is_refused(path):
     with pytest.raises(UserError, match=f"{path} cannot be overridden"):
-        plan(profile("smoke"), TABLES[:1], (0,), "f" * 16, {path: "train"})
+        plan(profile("smoke"), tables(["1b"]), (0,), "f" * 16, {path: "train"})
