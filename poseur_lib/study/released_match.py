@@ -41,13 +41,18 @@ def is_of(checkpoint: ExperimentConfig, row: ExperimentConfig) -> bool:
     return isinstance(row.model.head, PoseurConfig) and _identity(checkpoint) == _identity(row)
 
 
+def can_be_evaluated(row: Row) -> bool:
+    """True if a row is Poseur's on data that can be judged here: COCO test-dev and MPII cannot."""
+    return row.method == "Poseur" and not row.not_run
+
+
 def rows_of(checkpoint: ExperimentConfig, tables: Iterable[Table]) -> tuple[str, ...]:
     """The rows that a checkpoint is of."""
     return tuple(
         f"{table.number}: {row.label}"
         for table in tables
         for row in table.rows
-        if row.method == "Poseur" and is_of(checkpoint, paper_config(table, row))
+        if can_be_evaluated(row) and is_of(checkpoint, paper_config(table, row))
     )
 
 

@@ -7,7 +7,7 @@ from poseur_lib.evaluation.bootstrap import Scorer, bootstrap
 from poseur_lib.evaluation.matches import Area, ImageMatches, image_matches
 from poseur_lib.study.declaration import METRICS, Claim, Metric, Row
 from poseur_lib.study.estimate import Estimate, estimate
-from poseur_lib.study.released_match import is_of, paper_config, rivalled
+from poseur_lib.study.released_match import can_be_evaluated, is_of, paper_config, rivalled
 from poseur_lib.study.released_store import Evaluated, ReleasedStore
 from poseur_lib.study.scored import match, scored
 from poseur_lib.study.table_result import ClaimResult, RowResult, TableResult
@@ -54,7 +54,7 @@ def released_evidence(source: Source) -> Evidence:
 def chosen(source: Source, row_key: str) -> Choice:
     """The one evaluated checkpoint that is a row's; of several, none."""
     row = source.table.row(row_key)
-    if row.method != "Poseur" or not _all_evaluated(source):
+    if not can_be_evaluated(row):
         return Choice(None)
     config = paper_config(source.table, row)
     fitting = [one for one in _all_evaluated(source) if is_of(one.match.config, config)]
@@ -62,7 +62,7 @@ def chosen(source: Source, row_key: str) -> Choice:
     if len(left) == 1 and box_source(source) in left[0].predicted:
         file = left[0].match.file
         return Choice(left[0], file.name if file.size_known else f"{file.name}: {UNKNOWN_SIZE}")
-    names = ", ".join(one.match.file.name for one in fitting)
+    names = ", ".join(sorted(one.match.file.name for one in fitting))
     return Choice(None, f"ambiguous: {names}" if len(fitting) > 1 else "")
 
 
