@@ -6,6 +6,7 @@ from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.study.atomic import write_atomically
+from poseur_lib.study.breakdown import BREAKDOWN_CSV, BREAKDOWN_FILE, breakdown, breakdown_csv
 from poseur_lib.study.datasets import open_data
 from poseur_lib.study.declaration import Row
 from poseur_lib.study.estimate import Estimate
@@ -106,6 +107,9 @@ class TableStudy:
         folder = results_folder(self.store.table_folder(self.table.number))
         write_atomically(folder / "rows.csv", rows_csv(result).encode())
         write_atomically(folder / "claims.csv", claims_csv(result).encode())
+        why = breakdown(self.source)
+        write_atomically(folder / BREAKDOWN_CSV, breakdown_csv(why).encode())
+        write_atomically(folder / BREAKDOWN_FILE, (why.model_dump_json(indent=1) + "\n").encode())
         write_atomically(folder / RESULT_FILE, (result.model_dump_json(indent=1) + "\n").encode())
         return folder
 

@@ -1,0 +1,66 @@
+"""Sums of errors by image: closed forms on two people whose poses are exact but for one keypoint."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from poseur_lib.data.coco import Person
+from poseur_lib.data.crop import CropRule, box_to_center_scale
+from poseur_lib.evaluation.errors import ErrorType
+from poseur_lib.evaluation.predictions import PosePredictions
+from poseur_lib.keypoints import COCO_17
+from poseur_lib.study.pose_errors import SHARE, SIMILARITY, pose_errors, ratio_draws
+
+SIZE = (64, 48)
+
+
+def person(image_id: int, visibility: np.ndarray) -> Person:
+    keypoints = np.stack([20 + 10 * np.arange(17), 30 + 12 * np.arange(17)], axis=1).astype(np.float32)
+    return Person(image_id, Path("x.jpg"), (10.0, 20.0, 200.0, 220.0), 1.0, image_id, keypoints, visibility, 1000.0)
+
+
+def exact(people: list[Person]) -> PosePredictions:
+    boxes = [box_to_center_scale(one.box, SIZE, CropRule()) for one in people]
+    center, scale = (np.stack(values) for values in zip(*boxes, strict=True))
+    corner = center - 100 * scale
+    keypoints = np.stack([one.keypoints_image for one in people])
+    normalised = (keypoints - corner[:, None]) / (200 * scale[:, None])
+    return PosePredictions(
+        np.array([one.image_id for one in people]), np.ones(len(people)), center, scale, normalised, None,
+        np.ones((len(people), 17)), SIZE,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def errors():
+    """Image 7 has nobody; in image 9 the nose is far off, and the left wrist is not labelled."""
+    hidden = np.full(17, 2)
+    hidden[5], hidden[9] = 1, 0
+    people = [person(3, np.full(17, 2)), person(9, hidden)]
+    predictions = exact(people)
+    predictions.keypoints[1, 0] -= 5.0
+    return pose_errors(predictions, people, COCO_17, [3, 7, 9])
+
+
+def value(errors, part, name):
+    (number,) = (n for n, found in enumerate(errors.names) if found[:2] == (part, name))
+    return errors.sums[:, number], errors.counts[:, number], ratio_draws(errors, number)
+
+
+def test_shares_of_error_types(errors):
+    sums, counts, (share, draws) = value(errors, "error type", "miss")
+    assert list(sums) == [0, 0, 1] and list(counts) == [17, 0, 16]
+    assert share == pytest.approx(100 / 33)
+    assert np.nanmax(draws) == pytest.approx(100 / 16) and np.nanmin(draws) == 0
+    shares = [value(errors, "error type", kind.word)[2][0] for kind in ErrorType]
+    assert sum(shares) == pytest.approx(100)
+
+
+def test_similarities_by_keypoint_and_visibility(errors):
+    assert value(errors, "keypoint", "nose")[2][0] == pytest.approx(50, abs=1e-3)
+    assert value(errors, "keypoint", "wrist")[1].sum() == 3
+    assert value(errors, "visibility", "hidden")[1].sum() == 1
+    assert value(errors, "visibility", "hidden")[2][0] == pytest.approx(100, abs=1e-2)
+    assert {measure for part, _, measure in errors.names if part == "error type"} == {SHARE}
+    assert {measure for part, _, measure in errors.names if part != "error type"} == {SIMILARITY}
