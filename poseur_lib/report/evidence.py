@@ -11,10 +11,12 @@ from poseur_lib.costs.benchmark import Benchmark
 from poseur_lib.errors import UserError
 from poseur_lib.released.evaluation_parity import EvaluationParity
 from poseur_lib.released.parity import ConfigParity
+from poseur_lib.study.cost_claims import CostStatement
 from poseur_lib.study.provenance import cpu_count, device_name, git_state, package_versions
 
 DATA = Path(__file__).with_name("data")
 PARITY, COSTS, METHODS = "parity.json", "costs.json", "methods.json"
+COST_CLAIMS = "cost_claims.json"
 BENCHMARKS = "benchmark*.json"
 
 Evidence = TypeVar("Evidence", bound=Frozen)
@@ -79,15 +81,43 @@ class CostRecord(Frozen):
     rows: tuple[CostRow, ...]
 
 
+class Overfit(Frozen):
+    """What a method's small stand-in made of 32 people that it saw often.
+
+    Attributes:
+        ap: on the people it was trained on, at ground-truth boxes, without flip test.
+        ceiling: the AP that its codec allows there; `target` is what it has to reach.
+        people_seen: crops in `seconds` of training.
+    """
+
+    stand_in: str
+    parameters: int
+    ap: float
+    ceiling: float
+    target: float
+    seconds: float
+    people_seen: int
+
+    @property
+    def learnt(self) -> bool:
+        """True if it learnt them."""
+        return self.ap >= self.target
+
+
+class CostClaimRecord(Frozen):
+    """What the paper says of costs, decided by our counters."""
+
+    origin: Origin
+    statements: tuple[CostStatement, ...]
+
+
 class MethodRow(Frozen):
-    """A method on a backbone: its cost at the paper's size, and its small stand-in on 32 people that it saw often.
+    """A method on a backbone, and its cost at the paper's size.
 
     Attributes:
         parameters: without flows, which serve the loss alone.
         latency_ms: one image, from the crop to the keypoints; None: not timed.
-        overfit_ap: on the people it was trained on, at ground-truth boxes, without flip test.
-        ceiling: the AP that its codec allows there; `target` is what it has to reach.
-        images_trained: crops seen in `training_seconds`.
+        overfit: None: not trained.
     """
 
     method: str
@@ -96,19 +126,8 @@ class MethodRow(Frozen):
     parameters: int
     hook_multiply_adds: int
     multiply_adds: int
-    latency_ms: float | None
-    stand_in: str
-    small_parameters: int
-    overfit_ap: float
-    ceiling: float
-    target: float
-    training_seconds: float
-    images_trained: int
-
-    @property
-    def learnt(self) -> bool:
-        """True if it learnt them."""
-        return self.overfit_ap >= self.target
+    latency_ms: float | None = None
+    overfit: Overfit | None = None
 
 
 class MethodRecord(Frozen):
@@ -126,6 +145,11 @@ def parity_record() -> ParityRecord | None:
 def cost_record() -> CostRecord | None:
     """The recorded costs; None if there are none."""
     return _read(DATA / COSTS, CostRecord)
+
+
+def cost_claim_record() -> CostClaimRecord | None:
+    """The recorded statements on costs; None if there are none."""
+    return _read(DATA / COST_CLAIMS, CostClaimRecord)
 
 
 def method_record() -> MethodRecord | None:
