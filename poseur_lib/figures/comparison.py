@@ -11,9 +11,9 @@ from matplotlib.ticker import MaxNLocator
 from poseur_lib.figures.style import DARK, GREY, METHOD_MARKERS, as_html, backbone_colour, style
 
 WIDTH = 8.8
-FEW_ROWS = 8
+FEW_ROWS, FEW_LETTERS = 8, 42
 LINE, NARROW_LINE, HEAD = 0.62, 0.3, 1.0
-"""Inches of a row, of a row of a long table, and of what stands around the rows."""
+"""Inches of a row, of a row with its number beside the dot, and of what stands around the rows."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ def comparison_figure(
 ) -> HTML:
     """The rows' AP, the paper's and ours each on an axis of its own, and the differences that are claimed.
 
-    The differences stand to the right, or below the rows of a long table.
+    The differences stand to the right; below the rows where these are many or the differences' names are long.
 
     Args:
         measure: AP, or what else the table compares by.
     """
     with style():
-        long = len(dots) > FEW_ROWS
+        long = len(dots) > FEW_ROWS or any(len(one.label) > FEW_LETTERS for one in differences)
         figure, (paper, ours, effects) = _below(dots, differences) if long else _beside(dots, differences)
         _rows(paper, ours, dots, measure, long)
         _effects(effects, differences, _one_colour(dots))

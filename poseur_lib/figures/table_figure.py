@@ -9,7 +9,7 @@ from poseur_lib.paper.printed import Printed
 from poseur_lib.paper.tables import paper_tables
 from poseur_lib.study.declaration import Row, Table, shown_name
 from poseur_lib.study.estimate import METHOD, Estimate
-from poseur_lib.study.row_cost import USUAL, model_cost, quantity_of
+from poseur_lib.study.row_cost import USUAL, hook_counts
 from poseur_lib.study.table_result import RowResult, TableResult
 from poseur_lib.study.table_study import TableStudy
 
@@ -40,12 +40,13 @@ def _scatter(study: TableStudy, result: TableResult) -> HTML:
         if isinstance(gflops, Printed) and isinstance(ap, Printed):
             printed.append(CostDot(*who, gflops.value, ap.value))
         if of.ap is not None:
-            trained = quantity_of(model_cost(study.run(row).config), USUAL["GFLOPs"])
+            trained = hook_counts(study.run(row).config).of(USUAL["GFLOPs"])
             ours.append(CostDot(*who, trained, of.ap.value, of.ap.low, of.ap.high))
     caption = (
         "Left: the paper's Tables 2a and 5; Fig. 1 itself prints no numbers. Right: "
         f"{_seeds(result)} seed(s) of profile {result.profile} on {result.n_images:,} images, at the multiply-adds of "
-        f"the models that were trained. A line joins methods on one backbone and crop size. AP is OKS AP x 100. {METHOD}"
+        "the models that were trained. A line joins methods on one backbone and crop size. AP is OKS AP x 100. "
+        f"{METHOD}"
     )
     return gflops_figure(printed, ours, _alt(result, "AP"), caption)
 
