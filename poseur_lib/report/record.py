@@ -1,7 +1,9 @@
-"""`python -m poseur_lib.report.record parity|costs`: measures anew what `evidence` shows.
+"""`python -m poseur_lib.report.record parity|costs|claims|pilot`: measures anew what `evidence` shows.
 
     python -m poseur_lib.report.record parity --shared ../shared
     python -m poseur_lib.report.record costs
+    python -m poseur_lib.report.record claims
+    python -m poseur_lib.report.record pilot --runs runs/mini
     python -m benchmarks --out poseur_lib/report/data/benchmark_cpu.json
 """
 
@@ -12,20 +14,50 @@ from pathlib import Path
 from poseur_lib.costs.comparison import CostComparison, compare_costs
 from poseur_lib.released.evaluation_parity import evaluation_parities
 from poseur_lib.released.parity import config_parity, recorded_names
-from poseur_lib.report.evidence import COSTS, DATA, PARITY, CostRecord, CostRow, Origin, ParityRecord
+from poseur_lib.report.evidence import (
+    COST_CLAIMS,
+    COSTS,
+    DATA,
+    PARITY,
+    CostClaimRecord,
+    CostRecord,
+    CostRow,
+    Origin,
+    ParityRecord,
+)
 from poseur_lib.study.atomic import write_atomically
+from poseur_lib.study.cost_claims import cost_statements
+from poseur_lib.study.power import FILE as PILOT
+from poseur_lib.study.power import pilot_of
+from poseur_lib.study.store import RunStore
+from poseur_lib.study.stored_results import table_results
+
+FILES = {
+    "parity": DATA / PARITY,
+    "costs": DATA / COSTS,
+    "claims": DATA / COST_CLAIMS,
+    "pilot": PILOT,
+}
 
 
 def main(arguments: list[str]) -> int:
-    """Record one of the two; the difference of every configuration is printed as it is found."""
+    """Record one of the four; the difference of every configuration is printed as it is found."""
     parser = argparse.ArgumentParser(prog="python -m poseur_lib.report.record", description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("parity", "costs"))
+    parser.add_argument("what", choices=tuple(FILES))
     parser.add_argument("--shared", type=Path, metavar="DIR", help="parity: folder of reference/ and data/coco4/")
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="pilot: folder of a profile's runs")
     asked = parser.parse_args(arguments)
     if asked.what == "parity" and asked.shared is None:
         parser.error("parity needs --shared")
-    record = record_parity(asked.shared) if asked.what == "parity" else record_costs()
-    path = DATA / (PARITY if asked.what == "parity" else COSTS)
+    if asked.what == "pilot" and asked.runs is None:
+        parser.error("pilot needs --runs")
+    makers = {
+        "parity": lambda: record_parity(asked.shared),
+        "costs": record_costs,
+        "claims": record_claims,
+        "pilot": lambda: pilot_of(table_results(RunStore(asked.runs))),
+    }
+    path, record = FILES[asked.what], makers[asked.what]()
     write_atomically(path, (record.model_dump_json(indent=1) + "\n").encode())
     print(f"recorded: {path}")
     return 0
@@ -44,6 +76,11 @@ def record_parity(shared: Path) -> ParityRecord:
 def record_costs() -> CostRecord:
     """Every cost that the paper prints."""
     return CostRecord(origin=Origin.now(), rows=tuple(cost_row(one) for one in compare_costs()))
+
+
+def record_claims() -> CostClaimRecord:
+    """Every statement on costs that our counters decide."""
+    return CostClaimRecord(origin=Origin.now(), statements=cost_statements())
 
 
 def cost_row(one: CostComparison) -> CostRow:

@@ -28,6 +28,7 @@ class Provenance(Frozen):
         wall_seconds: of the whole run; `train_seconds` of training alone, sums over resumes.
         data_name: the data folder's name (its path is nobody's business); `data_fingerprint` identifies its content.
         n_images: images of the split that was evaluated (for pretraining: 0).
+        joules: of the whole machine's processors and GPUs since the run was opened; None: not readable.
         checkpoint: where the weights come from if they were not trained here.
     """
 
@@ -47,6 +48,7 @@ class Provenance(Frozen):
     generated_data: bool
     n_images: int
     checkpoint: ReleasedFile | None = None
+    joules: float | None = None
 
 
 def git_state() -> tuple[str, bool]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from poseur_lib.scoring.density import masses_of
 from poseur_lib.study import provenance
 from poseur_lib.study.canonical import run_hash
 from poseur_lib.study.datasets import DataSet, open_data
+from poseur_lib.study.energy import EnergyMeter
 from poseur_lib.study.heartbeat import require_lease
 from poseur_lib.study.lifetime import die_with_parent_in_batch
 from poseur_lib.study.parameters import RunSettings
@@ -54,6 +55,7 @@ class Run:
     store: RunStore
     settings: RunSettings
     opened_at: float
+    energy: EnergyMeter = field(default_factory=EnergyMeter)
 
     @property
     def folder(self) -> Path:
@@ -233,6 +235,7 @@ def _provenance(run: Run, curve: Sequence[CurveRow], evaluated: bool) -> provena
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         wall_seconds=round(time.time() - run.opened_at, 1),
         train_seconds=round(curve[-1].seconds, 1) if curve else 0.0,
+        joules=run.energy.joules(),
         profile=run.profile.name,
         data_name=run.data.root.name,
         data_fingerprint=run.data.fingerprint,

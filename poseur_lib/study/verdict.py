@@ -5,6 +5,7 @@ The rule is fixed before a run and printed on the page (`rule_text`).
 
 from enum import StrEnum
 
+from poseur_lib.paper.checks import Agreement
 from poseur_lib.study.declaration import Claim, ClaimKind
 from poseur_lib.study.estimate import Estimate
 
@@ -32,6 +33,21 @@ class Verdict(StrEnum):
     NO_EVIDENCE = "no evidence (smoke)"
     TOO_LITTLE = "no evidence (too little data or training)"
     NOT_RUN = "not run"
+    UNDECIDED = "cannot be checked"
+
+
+def arithmetic_verdict(agreement: Agreement) -> Verdict:
+    """The verdict on a statement that the paper's own numbers decide, in every profile."""
+    return {
+        Agreement.AGREES: Verdict.REPRODUCED,
+        Agreement.CONTRADICTS: Verdict.CONTRADICTED,
+        Agreement.UNCHECKABLE: Verdict.UNDECIDED,
+    }[agreement]
+
+
+def cost_verdict(holds: bool) -> Verdict:
+    """The verdict on a cost that our counters decide, in every profile."""
+    return Verdict.REPRODUCED if holds else Verdict.CONTRADICTED
 
 
 def verdict(claim: Claim, effect: Estimate | None, evidence: Evidence, smoke: bool) -> Verdict:

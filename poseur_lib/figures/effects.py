@@ -1,0 +1,41 @@
+"""The claimed effects of a study in one figure: ours with its interval, filled; the paper's hollow."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from poseur_lib.figures.style import COLORBLIND, DARK, GREY, style
+
+WIDTH, LINE, HEAD = 6.0, 0.52, 0.85
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A difference in points; `paper` is None where it states none."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+    paper: float | None = None
+
+
+def effects_figure(effects: Sequence[Effect], xlabel: str) -> Figure:
+    """A line an effect, its label above it, and a line at 0, where there is none."""
+    with style():
+        figure, axis = plt.subplots(figsize=(WIDTH, HEAD + LINE * len(effects)))
+        axis.axvline(0, color=GREY, linewidth=1)
+        for row, one in enumerate(effects):
+            axis.plot([one.low, one.high], [row, row], color=COLORBLIND[0], solid_capstyle="round")
+            axis.plot(one.value, row, "o", color=COLORBLIND[0], zorder=3)
+            if one.paper is not None:
+                axis.plot(one.paper, row, "o", color=DARK, markerfacecolor="white", zorder=2)
+            axis.text(0, row - 0.34, one.label, transform=axis.get_yaxis_transform(), fontsize=8, va="center")
+        axis.set(xlabel=xlabel, yticks=[], ylim=(len(effects) - 0.5, -0.8))
+        axis.spines["left"].set_visible(False)
+        axis.grid(axis="y", visible=False)
+        axis.margins(x=0.08)
+        figure.tight_layout()
+    return figure

@@ -1,0 +1,166 @@
+"""The ledger: every claim of the paper, what it says, what came out here, on which evidence, and the verdict.
+
+A claim can have several lines, one for each class of evidence: its arithmetic on the paper's own numbers, its cost by
+our counters, and the effects that were measured. Every line's rule was fixed before the run.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from poseur_lib.config.base import Frozen
+from poseur_lib.costs.comparison import RULE as COST_RULE
+from poseur_lib.paper.audit import RULE as ARITHMETIC_RULE
+from poseur_lib.paper.audit import Audited
+from poseur_lib.study.cost_claims import CostStatement
+from poseur_lib.study.declaration import Claim, Table
+from poseur_lib.study.power import detectable
+from poseur_lib.study.profiles import Profile
+from poseur_lib.study.results import difference_words
+from poseur_lib.study.table_result import ClaimResult, TableResult
+from poseur_lib.study.verdict import Evidence, Verdict, arithmetic_verdict, cost_verdict, rule_text
+
+
+class LedgerEntry(Frozen):
+    """A line.
+
+    Attributes:
+        of: key of the claim among the paper's; "" where it is a printed number of a table.
+        paper, ours: the figures in words; `value`, `low`, `high` are those of an effect.
+        data: the data set with its fingerprint; what the numbers are from where no data is needed.
+        detectable: the smallest effect that was to be found, as it was stated before the run.
+    """
+
+    key: str
+    of: str
+    table: str
+    claim: str
+    source: str
+    paper: str
+    ours: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n_seeds: int | None = None
+    n_images: int | None = None
+    data: str
+    profile: str
+    evidence: Evidence
+    verdict: Verdict
+    rule: str
+    note: str = ""
+    detectable: str = ""
+
+
+def arithmetic_entries(audited: Sequence[Audited], profile: str) -> tuple[LedgerEntry, ...]:
+    """Every claim of the text against the paper's own numbers."""
+    return tuple(
+        LedgerEntry(
+            key=f"arithmetic-{one.claim.key}", of=one.claim.key, table="", claim=one.claim.statement,
+            source=one.claim.place, paper=one.finding.stated, ours=one.finding.computed, data=one.claim.table_names,
+            profile=profile, evidence=Evidence.ARITHMETIC, verdict=arithmetic_verdict(one.finding.agreement),
+            rule=ARITHMETIC_RULE, note=_arithmetic_note(one),
+        )
+        for one in audited
+    )  # fmt: skip
+
+
+class CountedCell(Frozen):
+    """A printed cost with our count, as the report has it recorded."""
+
+    source: str
+    model: str
+    quantity: str
+    paper: str
+    ours: float
+    agrees: bool
+    note: str
+
+
+def cost_entries(
+    cells: Iterable[CountedCell], statements: Iterable[CostStatement], profile: str
+) -> tuple[LedgerEntry, ...]:
+    """What the paper prints and says of costs, by our counters."""
+    common = {"table": "", "data": "our counters", "profile": profile, "evidence": Evidence.COST}
+    said = [
+        LedgerEntry(
+            key=one.key, of=one.of, claim=one.text, source=one.source, paper=one.paper, ours=one.ours,
+            verdict=cost_verdict(one.holds), rule=one.rule, note=one.note, **common,
+        )
+        for one in statements
+    ]  # fmt: skip
+    printed = [
+        LedgerEntry(
+            key=f"printed-{one.source}-{one.quantity}", of="", claim=f"{one.model}: {one.quantity}.", source=one.source,
+            paper=one.paper, ours=f"{one.ours:.3f}", verdict=cost_verdict(one.agrees), rule=COST_RULE,
+            note=one.note or ("" if one.agrees else "unexplained"), **common,
+        )
+        for one in cells
+    ]  # fmt: skip
+    return (*said, *printed)
+
+
+def effect_entries(
+    tables: Iterable[Table], results: Mapping[str, TableResult], profile: Profile
+) -> tuple[LedgerEntry, ...]:
+    """The claims of all tables: as they came out, or "not run"."""
+    found = []
+    for table in tables:
+        result = results.get(table.number)
+        measured = {one.key: one for one in result.claims} if result else {}
+        for claim in table.claims:
+            one = measured.get(claim.key)
+            found.append(_effect(table, claim, one, result, profile))
+    return tuple(found)
+
+
+def _effect(
+    table: Table, claim: Claim, one: ClaimResult | None, result: TableResult | None, profile: Profile
+) -> LedgerEntry:
+    estimate = one.effect if one else None
+    own = result.evidence if result else Evidence.NONE
+    values = {} if estimate is None else estimate.model_dump(include={"value", "low", "high", "n_seeds", "n_images"})
+    paper = "no effect" if claim.paper_effect is None else f"{claim.paper_effect:+.1f}"
+    return LedgerEntry(
+        key=f"{table.number}: {claim.key}", of=claim.of, table=table.number, claim=claim.text, source=claim.source,
+        paper=paper.replace("-", "−"), ours=difference_words(table, claim), **values,
+        data=f"{result.data_name} {result.data_fingerprint}" if estimate else "", profile=profile.name,
+        evidence=(one.evidence or own) if estimate else Evidence.NONE, verdict=one.verdict if one else Verdict.NOT_RUN,
+        rule=rule_text(claim), detectable=detectable(table, claim, profile).words, note=_overridden(result),
+    )  # fmt: skip
+
+
+def _overridden(result: TableResult | None) -> str:
+    if result is None or not result.overrides:
+        return ""
+    return "Run with changes: " + ", ".join(f"{path} = {value}" for path, value in result.overrides.items()) + "."
+
+
+def _arithmetic_note(one: Audited) -> str:
+    rounding = "The rounding of the printed digits may explain it." if one.finding.within_rounding else ""
+    return " ".join(part for part in (rounding, one.claim.remark) if part)
+
+
+def counts(entries: Iterable[LedgerEntry]) -> dict[Verdict, int]:
+    """How many lines have each verdict; those that none has are left out."""
+    found = Counter(one.verdict for one in entries)
+    return {verdict: found[verdict] for verdict in Verdict if found[verdict]}
+
+
+def count_words(entries: Iterable[LedgerEntry]) -> str:
+    """`2 reproduced, 1 contradicted`."""
+    return ", ".join(f"{number} {verdict.value}" for verdict, number in counts(entries).items()) or "none"
+
+
+def ledger_csv(entries: Iterable[LedgerEntry]) -> str:
+    """One line a line of the ledger."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = list(LedgerEntry.model_fields)
+    writer.writerow(names)
+    for one in entries:
+        values = one.model_dump(mode="json")
+        cells = [values[name] for name in names]
+        writer.writerow([f"{cell:.3f}" if isinstance(cell, float) else cell for cell in cells])
+    return text.getvalue()

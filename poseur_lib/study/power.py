@@ -1,0 +1,135 @@
+"""The smallest effect that a table can find, stated before its runs, from the intervals of a pilot.
+
+A pilot is a difference of the same kind that was measured before: its interval has a half width from the images, h,
+at n images, and, with several seeds, the standard deviation s of the difference over the seeds. A study of n' images
+and S seeds is expected to have the half widths h sqrt(n / n') and t(0.975, S - 1) s / sqrt(S), added in quadrature to
+H. An effect of (1 + z(0.8) / z(0.975)) H = 1.43 H has an interval that excludes 0 in 80 % of such studies. Where the
+pilot has one seed, s is not known, and what is stated is a lower bound.
+"""
+
+import math
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+from scipy import stats
+
+from poseur_lib.config.base import Frozen
+from poseur_lib.errors import UserError
+from poseur_lib.study.declaration import Claim, Table
+from poseur_lib.study.estimate import LEVEL, Estimate
+from poseur_lib.study.profiles import Profile
+from poseur_lib.study.table_result import TableResult
+
+FILE = Path(__file__).with_name("pilot.json")
+POWER = 0.8
+FACTOR = float(1 + stats.norm.ppf(POWER) / stats.norm.ppf((1 + LEVEL) / 2))
+COCO_VAL_IMAGES = 5000
+METHOD = (
+    "Smallest detectable effect: the difference whose 95 % interval excludes 0 in 80 % of studies of this size, "
+    f"{FACTOR:.2f} times the expected half width. From a pilot's half widths: that of the images shrinks with the "
+    "square root of their number, that of the seeds is t(0.975, S − 1) s / √S. With one seed, or a pilot of one, the "
+    "spread over seeds is unknown, and the figure is a lower bound."
+)
+
+
+class PilotDifference(Frozen):
+    """A difference that was measured before.
+
+    Attributes:
+        rescored: its rows are the same poses with other scores, not two trainings.
+        seeds_deviation: standard deviation of the difference over seeds; None with one.
+    """
+
+    table: str
+    claim: str
+    rescored: bool
+    images_half: float
+    n_images: int
+    seeds_deviation: float | None
+    n_seeds: int
+
+
+class Pilot(Frozen):
+    """Where the widths come from."""
+
+    profile: str
+    data: str
+    differences: tuple[PilotDifference, ...]
+
+
+class Detectable(Frozen):
+    """The smallest effect that a claim's study can find, in points; `bound`: at least that, seeds being unknown."""
+
+    points: float
+    bound: bool
+    n_images: int
+    n_seeds: int
+    source: str
+
+    @property
+    def words(self) -> str:
+        """`1.1`, or `≥ 1.1`."""
+        return f"{'≥ ' * self.bound}{self.points:.1f}"
+
+
+@cache
+def pilot() -> Pilot:
+    """The recorded pilot. Raises UserError if it cannot be read."""
+    try:
+        return Pilot.model_validate_json(FILE.read_text())
+    except (OSError, ValidationError) as error:
+        raise UserError(f"pilot {FILE} cannot be read: {type(error).__name__}") from None
+
+
+def pilot_of(results: Iterable[tuple[Table, TableResult]]) -> Pilot:
+    """The widths of the effects in some results, to be recorded as the pilot of later ones."""
+    found, where = [], {}
+    for table, result in results:
+        where = {"profile": result.profile, "data": f"{result.data_name} ({result.data_fingerprint})"}
+        effects = {one.key: one.effect for one in result.claims}
+        for claim in table.claims:
+            if (effect := effects.get(claim.key)) is not None:
+                found.append(_difference(table, claim, effect))
+    return Pilot(**where, differences=tuple(found))
+
+
+def detectable(table: Table, claim: Claim, profile: Profile) -> Detectable:
+    """The smallest effect that a claim's study in a profile can find: from its own pilot, else from its kind's."""
+    n_images = COCO_VAL_IMAGES if profile.people is None else profile.people.val_images
+    n_seeds = len(profile.seeds)
+    own = [one for one in pilot().differences if (one.table, one.claim) == (table.number, claim.key)]
+    alike = [one for one in pilot().differences if one.rescored == rescored(table, claim)]
+    used = own or alike or list(pilot().differences)
+    images = float(np.median([one.images_half * math.sqrt(one.n_images / n_images) for one in used]))
+    deviations = [one.seeds_deviation for one in used if one.seeds_deviation is not None]
+    known = bool(deviations) and n_seeds > 1
+    spread = float(np.median(deviations)) if known else 0.0
+    seeds = student(n_seeds) * spread / math.sqrt(n_seeds) if known else 0.0
+    both = math.sqrt(2) if claim.beyond and not own else 1.0
+    source = "its own pilot" if own else f"the pilot of Table {' and '.join(sorted({one.table for one in used}))}"
+    return Detectable(
+        points=FACTOR * both * math.hypot(images, seeds), bound=not known, n_images=n_images, n_seeds=n_seeds,
+        source=source,
+    )  # fmt: skip
+
+
+def rescored(table: Table, claim: Claim) -> bool:
+    """True if a claim's rows are the same poses with other scores."""
+    return len({str(sorted(table.changes(table.row(key)).items())) for key in claim.rows}) == 1
+
+
+def student(n_seeds: int) -> float:
+    """t(0.975, n - 1)."""
+    return float(stats.t.ppf((1 + LEVEL) / 2, n_seeds - 1))
+
+
+def _difference(table: Table, claim: Claim, effect: Estimate) -> PilotDifference:
+    half, seeds = effect.seeds_half, effect.n_seeds
+    return PilotDifference(
+        table=table.number, claim=claim.key, rescored=rescored(table, claim), images_half=effect.images_half,
+        n_images=effect.n_images, n_seeds=seeds,
+        seeds_deviation=None if half is None else half * math.sqrt(seeds) / student(seeds),
+    )  # fmt: skip
