@@ -128,7 +128,7 @@ def run(
     evaluated on --data, with ground-truth and detector boxes, once; tables then show it beside the paper's numbers.
     """
     from poseur_lib.cli.errors import require_known
-    from poseur_lib.study.engine import EngineSettings
+    from poseur_lib.study.engine_settings import EngineSettings
     from poseur_lib.study.roots import as_noted, project_root
     from poseur_lib.study.runner import RunOptions
     from poseur_lib.training.runtime import DEVICES, PRECISIONS

@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from poseur_lib.errors import UserError
 from poseur_lib.people.files import DESCRIPTION, atomic_json, describe, matches, merge, read_description
-from poseur_lib.people.sample import image_entry, image_id, make_sample
 from poseur_lib.people.settings import SPLITS, PeopleSettings
 
 CHUNK = 64
@@ -41,6 +40,8 @@ class Chunk(NamedTuple):
 
 def write_chunk(chunk: Chunk) -> int:
     """Write a chunk's images and, last, its record; the number of images."""
+    from poseur_lib.people.sample import image_entry, image_id, make_sample  # numba: a second for whoever only looks
+
     cv2.setNumThreads(1)
     images, annotations, detections = [], [], []
     for index in range(chunk.first, chunk.last):

@@ -1,4 +1,7 @@
-"""The whole of a study in one go: the runs of the chosen tables, then the tables' notebooks."""
+"""The whole of a study in one go: the runs of the chosen tables, then the tables' notebooks.
+
+dask is imported by what executes: plan and status are quicker without.
+"""
 
 from typing import Any
 
@@ -8,13 +11,11 @@ from poseur_lib.cli.errors import describe_validation
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import Interrupted, UserError
 from poseur_lib.study.datasets import KnownData, known_data, make_data
-from poseur_lib.study.engine import EngineSettings, open_engine
+from poseur_lib.study.engine_settings import EngineSettings
 from poseur_lib.study.plan import PlannedRun, plan
 from poseur_lib.study.profiles import profile
-from poseur_lib.study.progress import PlanProgress
 from poseur_lib.study.roots import below_root, project_root
 from poseur_lib.study.runner import RunOptions, satisfied
-from poseur_lib.study.schedule import Schedule, execute_plan
 from poseur_lib.study.store import RunStore, require_writable
 from poseur_lib.study.table_job import TableJob
 from poseur_lib.study.tables import tables
@@ -68,6 +69,10 @@ class Batch:
         Raises:
             Interrupted: Ctrl-C; what was running is stopped and resumes with the same command.
         """
+        from poseur_lib.study.engine import open_engine
+        from poseur_lib.study.progress import PlanProgress
+        from poseur_lib.study.schedule import execute_plan
+
         work = Work(self.profile, self.store.folder)
         missing = {run.run_id: work.of(run) for run in self.runs if not satisfied(run, self.store, options)}
         work.save()
@@ -79,10 +84,10 @@ class Batch:
             raise Interrupted("interrupted: what was running is stopped, the same command resumes it") from None
         finally:
             self.store.remember()
-        return [self._problem(key, text, schedule) for key, text in schedule.problems.items()]
+        return [self._problem(key, text) for key, text in schedule.problems.items()]
 
-    def _problem(self, key: str, text: str, schedule: Schedule) -> str:
-        if key not in schedule.states:
+    def _problem(self, key: str, text: str) -> str:
+        if key not in [run.run_id for run in self.runs]:
             return f"failed: {key}: {text} ({self.store.table_folder(key.removeprefix('table '))})"
         return f"failed: {key}: {text} ({self.store.failed_notebook(key) or self.store.path(key)})"
 

@@ -21,6 +21,8 @@ DEFAULTS_FILE = Path(__file__).with_name(f"defaults_v{SCHEMA_VERSION}.json")
 RunConfig = ExperimentConfig | PretextRunConfig
 Defaults = dict[str, dict[str, Any]]
 
+_hashes: dict[tuple[int, str, str, str, tuple[str, ...]], str] = {}
+
 
 def run_id(config: RunConfig, data_fingerprint: str, parents: tuple[str, ...] = ()) -> str:
     """`<readable name>_<hash>` of a run; see `canonical_form`."""
@@ -28,7 +30,18 @@ def run_id(config: RunConfig, data_fingerprint: str, parents: tuple[str, ...] = 
 
 
 def run_hash(config: RunConfig, data_fingerprint: str, parents: tuple[str, ...] = ()) -> str:
-    """The first ten hexadecimal digits of the SHA-256 of the canonical form."""
+    """The first ten hexadecimal digits of the SHA-256 of the canonical form.
+
+    It is computed once a process for the same configuration, told by its JSON: a plan of a thousand runs asks for it
+    six times a run.
+    """
+    key = (SCHEMA_VERSION, type(config).__name__, config.model_dump_json(), data_fingerprint, tuple(sorted(parents)))
+    if key not in _hashes:
+        _hashes[key] = _hash(config, data_fingerprint, parents)
+    return _hashes[key]
+
+
+def _hash(config: RunConfig, data_fingerprint: str, parents: tuple[str, ...]) -> str:
     form = canonical_form(config, data_fingerprint, parents)
     text = json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]

@@ -19,6 +19,7 @@ from distributed import Client, Future, Nanny, Scheduler, SpecCluster, WorkerPlu
 
 from poseur_lib.errors import UserError
 from poseur_lib.study.devices import slot_environments
+from poseur_lib.study.engine_settings import EngineSettings
 from poseur_lib.study.heartbeat import stop_children
 from poseur_lib.study.slurm import read_slurm_options, slurm_cluster
 
@@ -31,29 +32,6 @@ PATIENCE = {
     "distributed.scheduler.work-stealing": False,
     "distributed.admin.system-monitor.disk": False,
 }
-
-
-@dataclass(frozen=True)
-class EngineSettings:
-    """Where the runs are executed.
-
-    Attributes:
-        workers: slots of the local cluster; 0: one a GPU (or group of `devices` GPUs), or one where there is none.
-        scheduler: address of a running dask scheduler, whose workers share the disk of the runs.
-        slurm: file with the options of Slurm jobs, each of which is a slot.
-        devices: GPUs of one run.
-    """
-
-    workers: int = 0
-    scheduler: str = ""
-    slurm: Path | None = None
-    device: str = "auto"
-    devices: int = 1
-
-    @property
-    def local(self) -> bool:
-        """True if the runs are executed on this machine."""
-        return not self.scheduler and self.slurm is None
 
 
 @dataclass

@@ -83,9 +83,9 @@ def plan(
         for table in tables:
             for row in table.runnable:
                 run = row_run(profile, table, row, seed, fingerprint, overrides)
-                parent = planned_pretext(run.config, run.changes, seed, fingerprint)
                 label = f"{table.number}: {row.label}, seed {seed}"
-                if parent is not None:
+                for known in run.parents:
+                    parent = runs.get(known) or planned_pretext(run.config, run.changes, seed, fingerprint)
                     _need(runs, parent, f"{table.number}: pretraining")
                 _need(runs, run, label)
     return tuple(sorted(runs.values(), key=lambda run: bool(run.parents)))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from distributed import Future, KilledWorker
 
 from poseur_lib.errors import UserError
-from poseur_lib.study.engine import Engine, EngineSettings, open_engine
+from poseur_lib.study.engine import Engine, open_engine
+from poseur_lib.study.engine_settings import EngineSettings
 from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.runner import Outcome, RunOptions, execute_run, failure, satisfied
 from poseur_lib.study.store import RunState, RunStore

@@ -111,7 +111,7 @@ class RunStore:
 
     def record(self, run_id: str) -> Record:
         """The verified record of a finished run. Raises UserError where it is missing or altered."""
-        return read_record(self.path(run_id))
+        return verified_records(self.folder).record(self.path(run_id))
 
     def load(self, run_id: str) -> LoadedRecord:
         """The verified record and predictions of a finished run."""
@@ -119,7 +119,7 @@ class RunStore:
 
     def partial(self, run_id: str) -> Record:
         """The record of a run that was limited to some epochs."""
-        return read_record(self.path(run_id) / PARTIAL_FOLDER)
+        return verified_records(self.folder).record(self.path(run_id) / PARTIAL_FOLDER)
 
 
 def note_failure(folder: Path, message: str, notebook: Path | None) -> None:

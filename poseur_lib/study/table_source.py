@@ -16,6 +16,7 @@ from poseur_lib.study.declaration import Metric, Row, Scoring, Table
 from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.predictions_file import BoxSource
 from poseur_lib.study.profiles import Profile
+from poseur_lib.study.sample_memory import remembered
 from poseur_lib.study.scored import match, scored
 from poseur_lib.study.store import RunStore
 from poseur_lib.study.weights import trained_model
@@ -91,7 +92,28 @@ def _matches(source: Source, row_key: str, seed: int) -> dict[Area, ImageMatches
 
 @lru_cache(maxsize=4096)
 def sample(source: Source, row_key: str, seed: int, metric: Metric) -> Sample:
-    """A metric of a row's run, recomputed from its record."""
+    """A metric of a row's run, recomputed from its record, or as it was computed before from the same one."""
+    row, run = source.table.row(row_key), source.runs[row_key, seed]
+    if row.scoring == Scoring.FLOW:  # may follow from the weights, of which the record has no digest
+        return _computed(source, row_key, seed, metric)
+    key = {
+        "run": run.run_id,
+        "predictions": source.store.record(run.run_id).predictions_sha256,
+        "data": source.data.fingerprint,
+        "boxes": box_source(source),
+        "scoring": row.scoring,
+        "metric": metric,
+        "resamples": [RESAMPLES, BOOTSTRAP_SEED],
+    }
+    flat = remembered(source.store.folder, key, lambda: _flat(_computed(source, row_key, seed, metric)))
+    return Sample(float(flat[0]), flat[1:])
+
+
+def _flat(computed: Sample) -> Float[np.ndarray, " n"]:
+    return np.concatenate([[computed.value], computed.draws])
+
+
+def _computed(source: Source, row_key: str, seed: int, metric: Metric) -> Sample:
     matches = _matches(source, row_key, seed)[AREAS.get(metric, "all")]
     measure = "AP" if metric in AREAS else metric
     return Sample(Scorer(matches, measure)(), bootstrap(matches, RESAMPLES, BOOTSTRAP_SEED, measure))

@@ -1,7 +1,8 @@
 """Records that were verified before and have not been written to since: a thousand need not be read for each look.
 
 What is remembered of a verified record is the inode, size, modification and change time of its files, and the version
-of the code that verified it. Whoever needs a record's content reads and verifies it in full all the same.
+of the code that verified it. Whoever needs a record's content reads and verifies it in full all the same, once a
+process.
 """
 
 import json
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from poseur_lib.errors import UserError
 from poseur_lib.study.atomic import write_atomically
-from poseur_lib.study.record import PREDICTIONS_FILE, RECORD_FILE, read_record
+from poseur_lib.study.record import PREDICTIONS_FILE, RECORD_FILE, Record, read_record
 from poseur_lib.study.sources import source_digest
 
 MEMORY_FILE = ".verified.json"
@@ -26,6 +27,7 @@ class VerifiedRecords:
         self.file = folder / MEMORY_FILE
         self.code = source_digest(*JUDGES)
         self.known = self._load()
+        self.read: dict[str, tuple[Signature, Record]] = {}
         self.changed = False
 
     def holds(self, folder: Path, run_id: str) -> bool:
@@ -37,12 +39,23 @@ class VerifiedRecords:
         if self.known.get(key) == signature:
             return True
         try:
-            valid = read_record(folder).run_id == run_id
+            valid = self.record(folder).run_id == run_id
         except UserError:
             valid = False
         if valid:
             self.known[key], self.changed = signature, True
         return valid
+
+    def record(self, folder: Path) -> Record:
+        """The record of `folder`, verified in full once a process and again whenever its files have changed.
+
+        Raises:
+            UserError: it is missing, cut off or altered.
+        """
+        signature, known = _signature(folder), self.read.get(str(folder))
+        if known is None or known[0] != signature:
+            known = self.read[str(folder)] = signature, read_record(folder)
+        return known[1]
 
     def save(self) -> None:
         """Keep what is known; a folder that cannot be written to goes without."""
@@ -56,7 +69,7 @@ class VerifiedRecords:
 
     def forget(self) -> None:
         """Read every record again at the next look."""
-        self.known, self.changed = {}, True
+        self.known, self.read, self.changed = {}, {}, True
 
     def _load(self) -> dict[str, Signature]:
         try:

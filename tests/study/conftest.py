@@ -7,7 +7,8 @@ import pytest
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.evaluation.predictions import PosePredictions
-from poseur_lib.study.engine import Engine, EngineSettings, open_engine
+from poseur_lib.study.engine import Engine, open_engine
+from poseur_lib.study.engine_settings import EngineSettings
 from poseur_lib.study.predictions_file import BoxSource
 from poseur_lib.study.profiles import profile
 from tests.study.fakes import random_predictions

@@ -11,7 +11,7 @@ import poseur_lib.study.batch
 from poseur_lib.cli.main import explain
 from poseur_lib.study.batch import Batch
 from poseur_lib.study.datasets import KnownData
-from poseur_lib.study.engine import EngineSettings
+from poseur_lib.study.engine_settings import EngineSettings
 from poseur_lib.study.profiles import profile
 from poseur_lib.study.store import RunStore, require_writable
 from tests.study.fake_notebook import planned

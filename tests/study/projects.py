@@ -38,11 +38,16 @@ ACT = "from tests.study.fake_notebook import act\nact(run_id, seed, overrides, r
 
 def make_project(root: Path) -> Path:
     """A folder with `notebooks/train_variant.ipynb`."""
-    cells = [new_code_cell(PARAMETERS.strip(), metadata={"tags": ["parameters"]}), new_code_cell(ACT)]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    (root / "notebooks").mkdir(parents=True)
-    nbformat.write(new_notebook(cells=cells, metadata=kernel), root / "notebooks" / TRAIN_NOTEBOOK)
+    make_notebook(root / "notebooks" / TRAIN_NOTEBOOK, PARAMETERS.strip(), ACT)
     return root
+
+
+def make_notebook(path: Path, parameters: str, source: str) -> None:
+    """A notebook of two cells: parameters, and what it does."""
+    cells = [new_code_cell(parameters, metadata={"tags": ["parameters"]}), new_code_cell(source)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(new_notebook(cells=cells, metadata=kernel), path)
 
 
 def fake_store(folder: Path) -> RunStore:

@@ -6,7 +6,8 @@ import pytest
 
 from poseur_lib.errors import UserError
 from poseur_lib.study.devices import slot_environments, visible_gpus
-from poseur_lib.study.engine import EngineSettings, open_engine
+from poseur_lib.study.engine import open_engine
+from poseur_lib.study.engine_settings import EngineSettings
 
 
 def seen() -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_lib.study.engine import EngineSettings, open_engine
+from poseur_lib.study.engine import open_engine
+from poseur_lib.study.engine_settings import EngineSettings
 from poseur_lib.study.slurm import SlurmOptions, cluster_arguments, read_slurm_options
 from poseur_lib.study.store import RunState
 from tests.study.fake_notebook import planned

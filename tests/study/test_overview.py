@@ -1,0 +1,146 @@
+"""`poseur study plan` and `status`: what they say, what they exit with, and that they change nothing."""
+
+import json
+
+import pytest
+
+from poseur_lib.cli.main import main
+from poseur_lib.study import work
+from poseur_lib.study.batch import NOT_GENERATED, Batch
+from poseur_lib.study.plan import plan
+from poseur_lib.study.profiles import profile
+from poseur_lib.study.record import write_record
+from poseur_lib.study.store import RunStore, note_failure
+from poseur_lib.study.tables import tables
+from tests.study.fakes import make_record
+from tests.study.projects import make_project
+
+FILE = "person_keypoints_val2017.json"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project with an empty folder of runs, entered from elsewhere; models cost the same and are not built."""
+    root = make_project(tmp_path / "a project")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setenv("POSEUR_ROOT", str(root))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setattr(work, "_count", lambda config: {"all": 10**9, "backbone": 10**8})
+    monkeypatch.setattr(work, "probed_speed", lambda: work.Speed(10.0, "on a test's machine"))
+    return root
+
+
+@pytest.fixture
+def data(tmp_path):
+    """What is known of a data set without reading it."""
+    folder = tmp_path / "elsewhere" / "some data"
+    (folder / "annotations").mkdir(parents=True)
+    (folder / "annotations" / FILE).write_text("{}")
+    return folder
+
+
+def study(capsys, command, *arguments):
+    code = main(["study", command, "--tables", "1b", *arguments])
+    printed = capsys.readouterr()
+    return code, printed.out.splitlines(), printed.err
+
+
+def finish(batch: Batch, index: int):
+    run = batch.runs[index]
+    record = make_record(profile("smoke").experiment(run.seed, run.changes), fingerprint=batch.data.fingerprint)
+    write_record(batch.store.path(run.run_id), record, {})
+    return batch.store.path(run.run_id)
+
+
+def batch_of(data, project) -> Batch:
+    return Batch("smoke", ("1b",), (), str(data), str(project / "runs"), {})
+
+
+def test_nothing_is_generated_or_written_where_the_data_are_not_there(project, capsys):
+    for command in ("plan", "status"):
+        code, lines, error = study(capsys, command)
+        assert (code, error) == (0, "")
+        assert "is not there: `poseur study run` generates it first (2300 images)" in lines[0]
+        named = [line.split()[1].rstrip(",") for line in lines if line.startswith("absent")]
+        assert named == ["pretext_narrow24_64x48", *["poseur_narrow24_64x48_seed0"] * 2]
+        assert not (project / "data").exists()
+    assert {path.name for path in (project / "runs").rglob("*")} <= {"smoke", ".costs.json"}
+
+
+def test_records_know_the_data_set_that_is_not_there(project, capsys):
+    known = plan(profile("smoke"), tables(["1b"]), (0,), "0123456789abcdef", {})
+    record = make_record(profile("smoke").experiment(known[1].seed, known[1].changes))
+    write_record(project / "runs" / "smoke" / record.run_id, record, {})
+    code, lines, _ = study(capsys, "status")
+    assert code == 0 and "its identity is taken from the records" in lines[0]
+    assert next(line for line in lines if line.startswith("record only")).split()[-1] == record.run_id
+    assert NOT_GENERATED not in " ".join(lines)
+
+
+def test_a_data_set_that_was_asked_for_and_is_not_there(project, capsys):
+    code, _, error = study(capsys, "plan", "--data", "nowhere")
+    assert code == 1 and "elsewhere/nowhere does not exist" in error and len(error.splitlines()) == 1
+
+
+def test_the_plan_counts_what_is_missing_in_hours_of_a_given_device(project, data, capsys):
+    arguments = ("--data", "some data", "--device-gflops", "2")
+    _, lines, _ = study(capsys, "plan", *arguments)
+    # two runs of 6 epochs and a pretraining of 3 with a tenth of the cost, 2,590 people each, forward and backward
+    total = 3 * 2590 * (6 + 6 + 3 * 0.1)
+    assert lines[-2] == "3 distinct runs (0 shared by several rows), 3 to be executed"
+    assert lines[-1].startswith(f"{total:,.0f} G multiply-adds: {total / 2 / 3600:.1f} h on a device that sustains 2")
+    finish(batch_of(data, project), 1)
+    _, lines, _ = study(capsys, "plan", *arguments)
+    assert lines[-2].endswith("2 to be executed")
+    code, _, error = study(capsys, "plan", "--data", "some data", "--device-gflops", "0")
+    assert code == 1 and "--device-gflops 0" in error
+
+
+def test_without_a_figure_finished_runs_tell_the_speed(project, data, capsys):
+    finish(batch_of(data, project), 1)  # 60 s for 6 epochs
+    _, lines, _ = study(capsys, "plan", "--data", "some data", "--workers", "2")
+    assert f"as 1 finished run on a processor ({3 * 2590 * 6 / 60:.1f} G/s)" in lines[-1]
+    assert lines[-1].endswith("with 2 at a time")
+
+
+def test_folders_are_relative_to_where_one_is(project, data, capsys):
+    store = RunStore(data.parent / "my runs" / "smoke")
+    batch = Batch("smoke", ("1b",), (), str(data), str(store.folder.parent), {})
+    finish(batch, 1)
+    _, lines, _ = study(capsys, "status", "--data", "some data", "--runs", "my runs")
+    assert lines[-1] == "2 absent, 1 record only"
+
+
+def test_status_fails_where_something_did(project, data, capsys):
+    batch = batch_of(data, project)
+    assert study(capsys, "status", "--data", "some data")[0] == 0
+    folder = finish(batch, 1)
+    note_failure(batch.store.path(batch.runs[2].run_id), "a\nValueError: loss is nan", None)
+    code, lines, _ = study(capsys, "status", "--data", "some data")
+    assert code == 1 and lines[-1] == "1 absent, 1 record only, 1 failed"
+    assert any("ValueError: loss is nan" in line for line in lines) and any("error.txt" in line for line in lines)
+    (batch.store.path(batch.runs[2].run_id) / "error.txt").unlink()
+    record = folder / "record.json"
+    record.write_text(record.read_text()[:-20])
+    code, lines, _ = study(capsys, "status", "--data", "some data")
+    assert code == 1 and lines[-1] == "2 absent, 1 corrupt"
+    assert any("is cut off or no record" in line for line in lines)
+
+
+def test_a_record_that_is_touched_after_it_was_verified_is_found_out(project, data, capsys):
+    batch = batch_of(data, project)
+    folder = finish(batch, 1)
+    study(capsys, "status", "--data", "some data")
+    assert (batch.store.folder / ".verified.json").exists()
+    envelope = json.loads((folder / "record.json").read_text())
+    envelope["record"]["epochs"] = 1
+    (folder / "record.json").write_text(json.dumps(envelope, indent=1, sort_keys=True))
+    code, lines, _ = study(capsys, "status", "--data", "some data")
+    assert code == 1 and any("was altered" in line for line in lines)
+
+
+def test_a_table_s_failure_is_in_the_status(project, data, capsys):
+    batch = batch_of(data, project)
+    note_failure(batch.store.table_folder("1b"), "KeyError: 'x'", None)
+    code, lines, _ = study(capsys, "status", "--data", "some data")
+    assert code == 1 and any(line.split() == ["failed", "table", "1b"] for line in lines)

@@ -1,0 +1,55 @@
+"""A table's results are replaced by a whole new set, or not at all."""
+
+import os
+import signal
+
+import pytest
+
+from poseur_lib.study.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState
+from poseur_lib.study.table_job import TableJob, execute_table, results_folder
+from tests.study.projects import REPOSITORY, make_notebook
+
+
+def write_results(folder: str, behaviour: str) -> None:
+    """What the notebook does, in its kernel."""
+    from pathlib import Path
+
+    where = results_folder(Path(folder))
+    if behaviour != "nothing":
+        where.mkdir(parents=True, exist_ok=True)
+        (where / RESULT_FILE).write_text(behaviour)
+        (where / "rows.csv").write_text(behaviour)
+    if behaviour == "raise":
+        raise KeyError("a column")
+    if behaviour == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    source = "from tests.study.test_table_job import write_results\nwrite_results(folder, behaviour)"
+    make_notebook(tmp_path / "notebooks" / "table.ipynb", 'folder = ""\nbehaviour = ""', source)
+    folder = tmp_path / "tables" / "1b"
+
+    def execute(behaviour: str):
+        parameters = {"folder": str(folder), "behaviour": behaviour}
+        return execute_table(TableJob("1b", "table.ipynb", folder, frozenset(), parameters, 1, str(tmp_path)))
+
+    return folder, execute
+
+
+def test_a_rerun_that_fails_leaves_the_earlier_results(table):
+    folder, execute = table
+    assert execute("first").state == RunState.FINISHED
+    assert {path.name for path in folder.iterdir()} == {RESULT_FILE, "rows.csv", NOTEBOOK_FILE}
+    before = (folder / NOTEBOOK_FILE).read_bytes()
+    for behaviour, problem in (("raise", "KeyError: 'a column'"), ("die", None), ("nothing", "no results")):
+        outcome = execute(behaviour)
+        assert outcome.state == RunState.FAILED and (problem or "") in outcome.problem
+        assert (folder / RESULT_FILE).read_text() == (folder / "rows.csv").read_text() == "first"
+        assert (folder / NOTEBOOK_FILE).read_bytes() == before
+        assert (folder / ERROR_FILE).exists() and (folder / FAILED_NOTEBOOK_FILE).exists()
+    assert execute("second").state == RunState.FINISHED
+    assert (folder / RESULT_FILE).read_text() == "second"
+    assert {path.name for path in folder.iterdir()} == {RESULT_FILE, "rows.csv", NOTEBOOK_FILE}
