@@ -6,10 +6,18 @@ from dataclasses import dataclass
 import matplotlib.pyplot as plt
 from IPython.display import HTML
 from matplotlib.ticker import FuncFormatter
+from matplotlib.transforms import Bbox
 
 from poseur_lib.figures.style import DARK, GREY, METHOD_MARKERS, as_html, backbone_colour, style
 
-POSEUR = "Poseur"
+MARKER = 5
+"""Pixels around a point that no name should cover."""
+PLACES = (
+    ((0, 7), "center", "bottom"),
+    ((7, 0), "left", "center"),
+    ((-7, 0), "right", "center"),
+    ((0, -8), "center", "top"),
+)
 
 
 @dataclass(frozen=True)
@@ -57,17 +65,46 @@ def _panel(axis: plt.Axes, dots: Sequence[CostDot], *, hollow: bool) -> None:
         axis.set(xticks=[], yticks=[])
         return
     axis.set_xscale("log")
+    axis.margins(x=0.14, y=0.12)
     for pair in dict.fromkeys(dot.pair for dot in dots):
         members = [dot for dot in dots if dot.pair == pair]
         colour = backbone_colour(members[0].backbone)
         axis.plot([one.gflops for one in members], [one.ap for one in members], color=colour, linewidth=1, alpha=0.6)
         for one in members:
             _point(axis, one, colour, hollow)
-        top = max(members, key=lambda one: one.ap)
-        how = {"textcoords": "offset points", "ha": "center", "fontsize": 7.5, "color": DARK}
-        axis.annotate(pair, (top.gflops, top.ap if top.high is None else top.high), (0, 6), **how)
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.margins(x=0.14, y=0.1)
+    axis.autoscale_view()
+    taken = [_box(axis, one) for one in dots]
+    for pair in dict.fromkeys(dot.pair for dot in dots):
+        _name(axis, [dot for dot in dots if dot.pair == pair], taken)
+
+
+def _name(axis: plt.Axes, members: Sequence[CostDot], taken: list[Bbox]) -> None:
+    """The pair's name beside one of its points, where it covers least of what is there already."""
+    found = []
+    for one in sorted(members, key=lambda one: -one.ap):
+        for offset, ha, va in PLACES:
+            how = {"textcoords": "offset points", "ha": ha, "va": va, "fontsize": 7.5, "color": DARK}
+            text = axis.annotate(one.pair, (one.gflops, one.ap), offset, **how)
+            box = text.get_window_extent()
+            outside = box.width * box.height - _shared(box, axis.bbox)
+            found.append((outside + sum(_shared(box, other) for other in taken), len(found), text, box))
+    found.sort(key=lambda place: place[:2])
+    for _, _, text, _ in found[1:]:
+        text.remove()
+    taken.append(found[0][3])
+
+
+def _box(axis: plt.Axes, one: CostDot) -> Bbox:
+    """What a point with its interval covers, in pixels of the figure."""
+    low, high = (one.ap, one.ap) if one.low is None else (one.low, one.high)
+    ends = axis.transData.transform([(one.gflops, low), (one.gflops, high)])
+    return Bbox([ends.min(axis=0) - MARKER, ends.max(axis=0) + MARKER])
+
+
+def _shared(a: Bbox, b: Bbox) -> float:
+    both = Bbox.intersection(a, b)
+    return 0.0 if both is None else both.width * both.height
 
 
 def _point(axis: plt.Axes, one: CostDot, colour: str, hollow: bool) -> None:

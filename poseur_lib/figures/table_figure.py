@@ -23,7 +23,10 @@ def table_figure(study: TableStudy, result: TableResult) -> HTML:
         Dot(row.label, *_ends(row.ap), _printed(row, measure), row_backbone(table, of), of.method)
         for row, of in zip(result.rows, table.rows, strict=True)
     ]
-    differences = [Difference(one.difference, *_ends(one.effect), one.paper_effect) for one in result.claims]
+    of_claims = {one.difference: one for one in reversed(result.claims)}  # several claims may speak of one difference
+    differences = [
+        Difference(name, *_ends(one.effect), one.paper_effect) for name, one in reversed(of_claims.items())
+    ]
     what = "AP is OKS AP x 100; the two AP axes differ." if measure == "AP" else "PCKh@0.5."
     caption = (
         f"Source: the paper's {shown_name(result.number)} (hollow) and {_seeds(result)} seed(s) of profile "

@@ -58,7 +58,8 @@ def _measured(config: str, device: str) -> RowSpeed:
         seconds = median_seconds(lambda: model(image), ROUNDS, WARM_UP, torch.device(device))
         test = peak_mib(lambda: model(image), device)
     training = peak_mib(lambda: training_step(model, image), device)
-    where = device_name(device) + ("" if device == "cuda" else f", {torch.get_num_threads()} thread(s)")
+    threads = torch.get_num_threads()
+    where = device_name(device) + ("" if device == "cuda" else f", {threads} thread" + "s" * (threads > 1))
     return RowSpeed(1 / seconds, training, test, where)
 
 
