@@ -52,6 +52,8 @@ def gflops_figure(paper: Sequence[CostDot], ours: Sequence[CostDot], alt: str, c
         ]
         figure.legend(handles, _methods(paper), loc="lower center", ncols=len(handles), fontsize=8)
         figure.tight_layout(rect=(0, 0.06, 1, 1), w_pad=2)
+        for axis, dots in zip(axes, (paper, ours), strict=True):
+            _names(axis, dots)
     return as_html(figure, alt, caption)
 
 
@@ -65,7 +67,7 @@ def _panel(axis: plt.Axes, dots: Sequence[CostDot], *, hollow: bool) -> None:
         axis.set(xticks=[], yticks=[])
         return
     axis.set_xscale("log")
-    axis.margins(x=0.14, y=0.12)
+    axis.margins(x=0.16, y=0.12)
     for pair in dict.fromkeys(dot.pair for dot in dots):
         members = [dot for dot in dots if dot.pair == pair]
         colour = backbone_colour(members[0].backbone)
@@ -74,6 +76,10 @@ def _panel(axis: plt.Axes, dots: Sequence[CostDot], *, hollow: bool) -> None:
             _point(axis, one, colour, hollow)
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.autoscale_view()
+
+
+def _names(axis: plt.Axes, dots: Sequence[CostDot]) -> None:
+    """Each pair's name, once the points have their places on the page."""
     taken = [_box(axis, one) for one in dots]
     for pair in dict.fromkeys(dot.pair for dot in dots):
         _name(axis, [dot for dot in dots if dot.pair == pair], taken)
@@ -85,9 +91,9 @@ def _name(axis: plt.Axes, members: Sequence[CostDot], taken: list[Bbox]) -> None
     for one in sorted(members, key=lambda one: -one.ap):
         for offset, ha, va in PLACES:
             how = {"textcoords": "offset points", "ha": ha, "va": va, "fontsize": 7.5, "color": DARK}
-            text = axis.annotate(one.pair, (one.gflops, one.ap), offset, **how)
+            text = axis.annotate(one.pair.replace(" ", "\n", 1), (one.gflops, one.ap), offset, **how)
             box = text.get_window_extent()
-            outside = box.width * box.height - _shared(box, axis.bbox)
+            outside = 0.3 * (box.width * box.height - _shared(box, axis.bbox))
             found.append((outside + sum(_shared(box, other) for other in taken), len(found), text, box))
     found.sort(key=lambda place: place[:2])
     for _, _, text, _ in found[1:]:
