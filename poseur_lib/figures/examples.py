@@ -40,7 +40,7 @@ def examples_figure(
         f"{title}: prediction (orange) over label (white, labelled keypoints only) of {len(chosen)} of {len(people)} "
         "people, evenly spaced from the worst OKS to the best."
     )
-    return as_html(figure, alt + f"{similarity.max():.2f}.", caption)
+    return as_html(figure, alt + f"{similarity.max():.2f}.", caption, photo=True)
 
 
 def _draw(axis: plt.Axes, person: Person, pose: Float[np.ndarray, "K 2"], keypoints: KeypointSet) -> None:

@@ -1,6 +1,6 @@
-"""How all runs of a profile learned, in one figure."""
+"""How the runs behind a table learned."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
@@ -11,66 +11,73 @@ from poseur_lib.config import ExperimentConfig
 from poseur_lib.figures.style import COLORBLIND, GREY, style
 from poseur_lib.study.record import Record
 
-NOISE_COLOURS = {"released": COLORBLIND[0], "none": COLORBLIND[1], "paper": COLORBLIND[2]}
-NOISE_LABELS = {"released": "noisy reference points", "none": "no noise", "paper": "uniform noise"}
+METRICS = {"ap": "AP (OKS, × 100)", "mean_oks": "mean OKS"}
+FEW = 4
+WIDTH, HEIGHT, LINE = 3.9, 3.0, 0.19
+"""Inches of a panel, which fills a phone's width, and of a line of a long legend."""
 
 
 @dataclass(frozen=True)
-class LearningFigure:
-    """The figure, and what it shows in words."""
+class LabelledRun:
+    """A run, by the row that it is of; runs of several seeds have one label."""
 
-    figure: Figure
-    caption: str
+    label: str
+    record: Record
 
 
-def learning_figure(records: Mapping[str, Record]) -> LearningFigure | None:
-    """AP and mean OKS over the minutes trained, pretraining included; None where no run was measured on the way."""
-    runs = [record for record in records.values() if isinstance(record.config, ExperimentConfig)]
-    runs = [record for record in runs if any(row.ap is not None for row in record.curve)]
-    if not runs:
-        return None
+def measured(runs: Sequence[LabelledRun]) -> tuple[LabelledRun, ...]:
+    """Those that were measured while they trained."""
+    return tuple(
+        run
+        for run in runs
+        if isinstance(run.record.config, ExperimentConfig) and any(row.ap is not None for row in run.record.curve)
+    )
+
+
+def learning_figure(runs: Sequence[LabelledRun], metrics: Sequence[str] = tuple(METRICS)) -> Figure:
+    """AP or mean OKS, or both side by side, over the people seen in training.
+
+    Args:
+        runs: see `measured`; at least one.
+    """
+    labels = list(dict.fromkeys(run.label for run in runs))
+    colours = {label: COLORBLIND[number % len(COLORBLIND)] for number, label in enumerate(labels)}
+    legend = 0 if len(labels) <= FEW else LINE * (len(labels) + 1)
     with style():
-        figure, axes = plt.subplots(1, 2, figsize=(7.6, 2.9))
-        for axis, metric, label in ((axes[0], "ap", "AP (OKS, × 100)"), (axes[1], "mean_oks", "mean OKS")):
-            for record in runs:
-                _draw(axis, record, _pretext_seconds(record, records), metric)
-            axis.set(xlabel="minutes of training, pretraining included", title=label)
-            axis.set_ylim(0, 1.08 * max(getattr(row, metric) or 0 for record in runs for row in record.curve))
-        _mark_pretext(list(axes), max(_pretext_seconds(record, records) for record in runs))
-        figure.tight_layout()
-    return LearningFigure(figure, _caption(runs))
+        figure, axes = plt.subplots(
+            1, len(metrics), figsize=(WIDTH * len(metrics), HEIGHT + legend), squeeze=False, layout="constrained"
+        )
+        for axis, metric in zip(axes[0], metrics, strict=True):
+            _panel(axis, runs, metric, colours)
+        handles = [plt.Line2D([], [], color=colours[label], marker="o") for label in labels]
+        if len(labels) <= FEW:
+            axes[0][-1].legend(handles, labels, loc="lower right")
+        else:
+            figure.legend(handles, labels, loc="outside lower left", fontsize=7)
+    return figure
 
 
-def _draw(axis: Axes, record: Record, before: float, metric: str) -> None:
-    noise = record.config.model.head.noise.kind
-    rows = [row for row in record.curve if getattr(row, metric) is not None]
-    minutes = [(before + row.seconds) / 60 for row in rows]
-    values = [getattr(row, metric) for row in rows]
-    axis.plot(minutes, values, marker="o", color=NOISE_COLOURS[noise], label=NOISE_LABELS[noise])
-    axis.set_xlim(0, max(axis.get_xlim()[1], minutes[-1] * 1.05))
+def _panel(axis: Axes, runs: Sequence[LabelledRun], metric: str, colours: dict[str, str]) -> None:
+    for run in runs:
+        points = [(row.images / 1000, getattr(row, metric)) for row in run.record.curve]
+        known = [(x, y) for x, y in points if y is not None]
+        if known:
+            axis.plot(*zip(*known, strict=True), marker="o", color=colours.get(run.label, GREY))
+    axis.set(xlabel="people seen in training / 1,000", title=METRICS[metric])
+    axis.set_xlim(left=0)
+    axis.set_ylim(bottom=0)
+    axis.margins(y=0.1)
 
 
-def _mark_pretext(axes: list[Axes], seconds: float) -> None:
-    handles, labels = axes[0].get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))
-    axes[1].legend(unique.values(), unique.keys(), loc="lower right")
-    if seconds:
-        for axis in axes:
-            axis.axvspan(0, seconds / 60, color=GREY, alpha=0.12, linewidth=0)
-        axes[0].annotate("backbone: part\nsegmentation", (0.3, 0.05), xycoords=("data", "axes fraction"), color=GREY)
-
-
-def _pretext_seconds(record: Record, records: Mapping[str, Record]) -> float:
-    return sum(records[parent].curve[-1].seconds for parent in record.parents if parent in records)
-
-
-def _caption(runs: list[Record]) -> str:
-    one = max(runs, key=lambda record: record.provenance.n_images)
+def learning_caption(runs: Sequence[LabelledRun]) -> str:
+    """What is plotted, how many runs, of how many people, and where."""
+    one = max((run.record for run in runs), key=lambda record: record.provenance.n_images)
     provenance, evaluation = one.provenance, one.config.evaluation
-    seeds = len({record.config.seed for record in runs})
-    where = f"{provenance.device}, {provenance.threads} thread{'s' * (provenance.threads > 1)} a run"
+    seeds = len({run.record.config.seed for run in runs})
+    devices = " and ".join(sorted({run.record.provenance.device for run in runs}))
+    pretext = " The backbones were pretrained before, which is not counted." if one.parents else ""
     return (
-        f"Profile {provenance.profile}: {len(runs)} runs, {seeds} seed{'s' * (seeds > 1)}, one point an epoch, no "
-        f"interval. Measured on ground-truth boxes of about {evaluation.curve_people} people of the {evaluation.split} "
-        f"split, without flip test. {where}; commit {provenance.commit[:10]}."
+        f"Profile {provenance.profile}: {len(runs)} run{'s' * (len(runs) > 1)}, {seeds} seed{'s' * (seeds > 1)}, one "
+        f"point an epoch, no interval. Measured on ground-truth boxes of about {evaluation.curve_people} people of the "
+        f"{evaluation.split} split, without flip test, on {devices}.{pretext}"
     )

@@ -61,12 +61,17 @@ def backbone_colour(name: str) -> str:
     return BACKBONE_COLOURS.get(key[:9] if key.startswith("hrformer") else key, DARK)
 
 
-def as_html(figure: Figure, alt: str, caption: str) -> HTML:
-    """The figure as an image of its own with a text for who cannot see it, and the caption; closes the figure."""
+def as_html(figure: Figure, alt: str, caption: str, *, photo: bool = False) -> HTML:
+    """The figure as an image of its own with a text for who cannot see it, and the caption; closes the figure.
+
+    Args:
+        photo: it shows photographs, whose colours stay as they are on a dark page.
+    """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     plt.close(figure)
     data = base64.b64encode(buffer.getvalue()).decode()
     width = int(figure.get_figwidth() * 100)
     image = f'<img alt="{html.escape(alt)}" style="width:{width}px;max-width:100%" src="data:image/png;base64,{data}">'
-    return HTML(f'<figure class="figure">{image}<figcaption>{html.escape(caption)}</figcaption></figure>')
+    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    return HTML(f'<figure class="figure{" photo" * photo}">{image}{below}</figure>')

@@ -1,249 +1,178 @@
-"""`reports/<profile>/`: an index, a page per table and a page per run, self-contained."""
+"""`reports/<profile>/`: an overview, the ledger, a page per table and per run, and what they rest on."""
 
 import html
-import shutil
+import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
+from matplotlib import pyplot
 
-from poseur_lib.figures.learning import learning_figure
-from poseur_lib.figures.style import as_html
-from poseur_lib.figures.tables import claims_table, provenance_table, result_table, show_table
-from poseur_lib.report.audit import CELLS_CSV, CLAIMS_CSV, audit_summary, execute_audit, write_audit_csv
+from poseur_lib.figures.learning import learning_figure, measured
+from poseur_lib.report import compute_page, extend_page, ledger_page
+from poseur_lib.report.audit import CELLS_CSV, CLAIMS_CSV, execute_audit, write_audit_csv
 from poseur_lib.report.audit import PAGE as AUDIT_PAGE
-from poseur_lib.report.blocks import code_colours, notebook_blocks, notebook_title
-from poseur_lib.report.fixed_pages import fixed_pages
+from poseur_lib.report.blocks import Block, code_colours, notebook_blocks, notebook_title
+from poseur_lib.report.fixed_pages import FixedPage, fixed_pages
+from poseur_lib.report.overview_page import overview_blocks
+from poseur_lib.report.table_blocks import with_study
+from poseur_lib.report.view import Link, StudyView, table_page
 from poseur_lib.study.atomic import write_atomically
+from poseur_lib.study.breakdown import BREAKDOWN_CSV
 from poseur_lib.study.declaration import Table
+from poseur_lib.study.ledger import ledger_csv
 from poseur_lib.study.profiles import Profile
-from poseur_lib.study.record import RECORD_FILE, Record
-from poseur_lib.study.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RESULT_FILE, RunStore
-from poseur_lib.study.table_result import TableResult
-from poseur_lib.study.tables import TABLES
+from poseur_lib.study.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunStore
 
 SMOKE_STAMP = "smoke: proves the plumbing, is no evidence"
 TEMPLATES = Path(__file__).with_name("templates")
 INDEX = "index.html"
 LEARNING_FIGURE = "learning_curves.png"
-
-
-@dataclass(frozen=True)
-class Link:
-    """A link of a page."""
-
-    text: str
-    target: str
-
-
-@dataclass(frozen=True)
-class TableEntry:
-    """A table's part of the index; rows and claims are HTML."""
-
-    number: str
-    title: str
-    question: str
-    page: str
-    rows: str
-    claims: str
-    files: tuple[Link, ...]
+OURS = ("*.html", "runs/*.html", "csv/*.csv", LEARNING_FIGURE)
+"""What a report writes, and removes where it is of an earlier one."""
 
 
 def write_report(profile: Profile, store: RunStore, folder: Path) -> Path:
     """Render all pages of a profile and return the index; pages of an earlier report that are gone are removed.
 
     The audit of the paper needs no run, so that there is always something to report.
+
+    Raises:
+        UserError: the results of a table are of another version.
     """
-    done = [table for table in TABLES if _missing(table, store) is None]
-    site = Site(profile, store, folder, done)
-    shutil.rmtree(folder / "runs", ignore_errors=True)
+    site = Site(StudyView(profile, store), folder)
     site.write_audit(execute_audit(store.table_folder("audit")))
-    for table in done:
+    for table in site.view.tables:
         site.write_table(table)
-    for run_id in site.run_ids:
+    for run_id in site.view.run_ids:
         site.write_run(run_id)
     site.write_fixed_pages()
-    return site.write_index()
+    index = site.write_index()
+    site.remove_others()
+    return index
 
 
 class Site:
     """The pages of one profile."""
 
-    def __init__(self, profile: Profile, store: RunStore, folder: Path, tables: Sequence[Table]) -> None:
-        self.profile, self.store, self.folder, self.tables = profile, store, folder, tables
-        self.fixed_pages = fixed_pages()
+    def __init__(self, view: StudyView, folder: Path) -> None:
+        self.view, self.folder = view, folder
+        self.ledger = ledger_page.ledger(view)
+        self.fixed_pages = (*self._study_pages(), *fixed_pages(), _extend_page())
+        self.written: set[Path] = set()
         self.templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
-        marks = (RECORD_FILE, ERROR_FILE)
-        folders = sorted(store.folder.iterdir()) if store.folder.is_dir() else []
-        self.run_ids = [path.name for path in folders if any((path / mark).exists() for mark in marks)]
 
     def write_audit(self, notebook: Path) -> None:
         """The audit of the paper, from its executed notebook; it is evidence in every profile."""
         write_audit_csv(self.folder / "csv")
+        self.written |= {self.folder / "csv" / name for name in (CLAIMS_CSV, CELLS_CSV)}
         files = [Link(name, f"csv/{name}") for name in (CLAIMS_CSV, CELLS_CSV)]
-        self._write_notebook(notebook, AUDIT_PAGE, self._beside(AUDIT_PAGE), files)
+        self._write(AUDIT_PAGE, notebook_title(notebook), notebook_blocks(notebook), files)
 
     def write_table(self, table: Table) -> None:
         """A table's page, from its executed notebook, and its CSV files."""
-        source = self.store.table_folder(table.number)
-        for name in ("rows", "claims"):
-            content = (source / f"{name}.csv").read_bytes()
-            write_atomically(self.folder / "csv" / f"table_{table.number}_{name}.csv", content)
-        navigation = self._beside(table_page(table))
-        self._write_notebook(source / NOTEBOOK_FILE, table_page(table), navigation, csv_links(table))
+        source, files = self.view.store.table_folder(table.number), []
+        for name in ("rows.csv", "claims.csv", BREAKDOWN_CSV):
+            if (source / name).exists():
+                files.append(self._csv(f"table_{table.number}_{name}", (source / name).read_bytes()))
+        notebook = source / NOTEBOOK_FILE
+        blocks = with_study(notebook_blocks(notebook), table, self.view)
+        self._write(table_page(table), notebook_title(notebook), blocks, files)
 
     def write_run(self, run_id: str) -> None:
         """A run's page, from its executed notebook; of a failed one, the notebook as far as it got, or its error."""
-        path = self.store.path(run_id)
+        path, page = self.view.store.path(run_id), f"runs/{run_id}.html"
         failed = (path / ERROR_FILE).exists()
         notebook = path / (FAILED_NOTEBOOK_FILE if failed else NOTEBOOK_FILE)
-        navigation = (Link("Overview", f"../{INDEX}"),)
         if notebook.exists():
-            self._write_notebook(notebook, f"runs/{run_id}.html", navigation, ())
+            self._write(page, notebook_title(notebook), notebook_blocks(notebook))
         elif failed:
             text = html.escape((path / ERROR_FILE).read_text())
-            block = {"kind": "error", "body": f"<h1>{run_id}</h1><pre>{text}</pre>"}
-            self._write(f"runs/{run_id}.html", "notebook.html.j2", run_id, navigation, blocks=[block], files=())
+            self._write(page, run_id, [Block("error", f"<h1>{run_id}</h1><pre>{text}</pre>")])
 
     def write_fixed_pages(self) -> None:
-        """Deviations, parity, costs and speed; the same in every profile."""
+        """The ledger, compute and environment of the study, and what is the same in every profile."""
+        ledger = self._csv(ledger_page.CSV, ledger_csv(self.ledger).encode())
         for page in self.fixed_pages:
-            self._write(page.file, "notebook.html.j2", page.title, self._navigation(), blocks=page.blocks, files=())
+            self._write(page.file, page.title, page.blocks, [ledger] if page.file == ledger_page.PAGE else ())
 
     def write_index(self) -> Path:
-        """The first page."""
-        records = {run_id: self.store.record(run_id) for run_id in self.run_ids if self._recorded(run_id)}
-        missing = [_missing(table, self.store) for table in TABLES if table not in self.tables]
-        used = max(records.values(), key=lambda record: record.provenance.n_images, default=None)
-        self._write(
-            INDEX,
-            "index.html.j2",
-            f"Overview, {self.profile.name}",
-            self._navigation(),
-            profile=self.profile.name,
-            what=_what(used),
-            audit=audit_summary(),
-            audit_page=AUDIT_PAGE,
-            learning=self._learning(records),
-            tables=[self._entry(table) for table in self.tables],
-            runs=self._runs(records),
-            missing=missing,
-            deviations=self.profile.deviations,
-            fixed_pages=self.fixed_pages,
-            provenance=provenance_table({run_id: record.provenance for run_id, record in records.items()}).data,
-        )
+        """The first page, and the learning curves of the first table as a picture beside it."""
+        blocks = overview_blocks(self.view, self.ledger, self._pages()[1:])
+        self._write(INDEX, f"Overview, {self.view.profile.name}", blocks)
+        runs = measured(self.view.labelled(self.view.tables[0].number)) if self.view.tables else ()
+        if runs:
+            figure, picture = learning_figure(runs), io.BytesIO()
+            figure.savefig(picture, format="png", metadata={"Software": None}, dpi=144)
+            pyplot.close(figure)
+            write_atomically(self.folder / LEARNING_FIGURE, picture.getvalue())
+            self.written.add(self.folder / LEARNING_FIGURE)
         return self.folder / INDEX
 
-    def _learning(self, records: dict[str, Record]) -> str:
-        """The learning curves for the page; the picture also lies beside it."""
-        learned = learning_figure(records)
-        if learned is None:
-            return ""
-        learned.figure.savefig(self.folder / LEARNING_FIGURE, metadata={"Software": None}, dpi=144)
-        alt = "Learning curves: AP and mean OKS over minutes of training."
-        return as_html(learned.figure, alt, learned.caption).data
+    def remove_others(self) -> None:
+        """Remove what an earlier report has left; nothing but what a report writes is touched."""
+        for pattern in OURS:
+            for path in self.folder.glob(pattern):
+                if path not in self.written:
+                    path.unlink()
 
-    def _entry(self, table: Table) -> TableEntry:
-        content = (self.store.table_folder(table.number) / RESULT_FILE).read_text()
-        result = TableResult.model_validate_json(content)
-        return TableEntry(
-            number=table.number,
-            title=table.title,
-            question=table.question,
-            page=table_page(table),
-            rows=result_table(table, result).data,
-            claims=claims_table(result).data,
-            files=csv_links(table),
-        )
-
-    def _runs(self, records: dict[str, Record]) -> str:
-        rows = []
-        if not self.run_ids:
-            return ""
-        for run_id in self.run_ids:
-            record = records.get(run_id)
-            metrics = record.metrics if record else ()
-            cells = {"run": run_id, "state": self.store.state(run_id).value}
-            cells |= {f"AP, {one.boxes.value.replace('_', ' ')} boxes": one.AP for one in metrics}
-            similarity = [one.mean_oks for one in metrics if one.mean_oks is not None]
-            cells |= {"mean OKS": f"{similarity[0]:.3f}"} if similarity else {}
-            if record is None:
-                cells["state"] += f": {self.store.error(run_id)}"
-            rows.append(cells)
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        full = [{name: row.get(name, "—") for name in names} for row in rows]
-        table = show_table(full, "Each run's page has its learning curve, metrics and example predictions.").data
-        for run_id in self.run_ids:
-            if (self.folder / "runs" / f"{run_id}.html").exists():
-                table = table.replace(f">{run_id}<", f'><a href="runs/{run_id}.html">{run_id}</a><')
-        return table
-
-    def _recorded(self, run_id: str) -> bool:
-        return self.store.recorded_state(run_id).done
-
-    def _navigation(self) -> tuple[Link, ...]:
-        pages = [Link(f"Table {table.number}", table_page(table)) for table in self.tables]
-        fixed = [Link(page.short, page.file) for page in self.fixed_pages]
-        return (Link("Overview", INDEX), Link("Audit", AUDIT_PAGE), *pages, *fixed)
-
-    def _beside(self, page: str) -> tuple[Link, ...]:
-        pages = self._navigation()
-        position = [link.target for link in pages].index(page)
-        before, after = pages[max(1, position - 1) : position], pages[position + 1 : position + 2]
+    def _study_pages(self) -> tuple[FixedPage, ...]:
+        compute, environment = compute_page.compute_blocks(self.view), compute_page.environment_blocks(self.view)
         return (
-            pages[0],
-            *(Link(f"← {one.text}", one.target) for one in before),
-            *(Link(f"{one.text} →", one.target) for one in after),
+            FixedPage(ledger_page.PAGE, "Ledger", ledger_page.TITLE, ledger_page.ledger_blocks(self.ledger)),
+            FixedPage(compute_page.COMPUTE_PAGE, "Compute", compute_page.COMPUTE_TITLE, compute),
+            FixedPage(compute_page.ENVIRONMENT_PAGE, "Environment", compute_page.ENVIRONMENT_TITLE, environment),
         )
 
-    def _write_notebook(self, notebook: Path, page: str, navigation: Sequence[Link], files: Sequence[Link]) -> None:
-        title = notebook_title(notebook)
-        self._write(page, "notebook.html.j2", title, navigation, blocks=notebook_blocks(notebook), files=files)
+    def _pages(self) -> list[Link]:
+        """Every page but those of runs, in the order in which they are read."""
+        ledger, *others = [Link(page.short, page.file) for page in self.fixed_pages]
+        return [Link("Overview", INDEX), ledger, Link("Audit", AUDIT_PAGE), *self._table_links(), *others]
 
-    def _write(self, page: str, template: str, title: str, navigation: Sequence[Link], **values: object) -> None:
-        text = self.templates.get_template(template).render(
+    def _table_links(self) -> list[Link]:
+        return [Link(table.name, table_page(table)) for table in self.view.tables]
+
+    def _beside(self, page: str) -> tuple[Link | None, Link | None]:
+        pages = self._pages()
+        targets = [link.target for link in pages]
+        if page not in targets:
+            return None, None
+        position = targets.index(page)
+        return (
+            pages[position - 1] if position else None,
+            pages[position + 1] if position + 1 < len(pages) else None,
+        )
+
+    def _csv(self, name: str, content: bytes) -> Link:
+        write_atomically(self.folder / "csv" / name, content)
+        self.written.add(self.folder / "csv" / name)
+        return Link(name, f"csv/{name}")
+
+    def _write(self, page: str, title: str, blocks: Sequence[Block], files: Sequence[Link] = ()) -> None:
+        before, after = self._beside(page)
+        tables = self._table_links()
+        text = self.templates.get_template("page.html.j2").render(
             title=title,
-            navigation=navigation,
+            page=page,
+            root="../" * page.count("/"),
+            navigation=[link for link in self._pages() if link not in tables],
+            tables=tables,
+            before=before,
+            after=after,
+            blocks=blocks,
+            files=files,
             style=Markup((TEMPLATES / "style.css").read_text()),
             code_style=Markup(code_colours()),
-            stamp="" if self.profile.evidential or page == AUDIT_PAGE else SMOKE_STAMP,
-            footer=f"poseur_lib {version('poseur_lib')}, profile {self.profile.name}.",
-            **values,
+            stamp="" if self.view.profile.evidential or page == AUDIT_PAGE else SMOKE_STAMP,
+            footer=f"poseur_lib {version('poseur_lib')}, profile {self.view.profile.name}.",
         )
         write_atomically(self.folder / page, text.encode())
+        self.written.add(self.folder / page)
 
 
-def table_page(table: Table) -> str:
-    """File name of a table's page."""
-    return f"table_{table.number}.html"
-
-
-def _missing(table: Table, store: RunStore) -> str | None:
-    """Why a table has no page; None where it can have one."""
-    folder, name = store.table_folder(table.number), f"Table {table.number} ({table.title})"
-    if (folder / ERROR_FILE).exists():
-        return f"{name} failed: {(folder / ERROR_FILE).read_text().strip().splitlines()[-1]}"
-    if not (folder / RESULT_FILE).exists():
-        return f"{name} was not run."
-    if not (folder / NOTEBOOK_FILE).exists():
-        return f"{name} has results, but its notebook was executed elsewhere: poseur study run makes the page."
-    return None
-
-
-def csv_links(table: Table) -> tuple[Link, ...]:
-    """The CSV files of a table."""
-    names = [f"table_{table.number}_{name}.csv" for name in ("rows", "claims")]
-    return tuple(Link(name, f"csv/{name}") for name in names)
-
-
-def _what(record: Record | None) -> str:
-    if record is None:
-        return ""
-    one = record.provenance
-    data = "generated people" if one.generated_data else "a COCO folder"
-    return f"Evaluated on {one.n_images:,} images of {data} ({one.data_name}, {one.data_fingerprint})."
+def _extend_page() -> FixedPage:
+    return FixedPage(extend_page.PAGE, "Adding to it", extend_page.TITLE, extend_page.extend_blocks())

@@ -140,8 +140,7 @@ def _noise_is_free() -> CostStatement:
 
 def _projection() -> CostStatement:
     msda, emsda = (
-        cost(ExperimentConfig().with_changes(**model(RESNET50, 3, cross_attention=kind)))
-        for kind in ("msda", "emsda")
+        cost(ExperimentConfig().with_changes(**model(RESNET50, 3, cross_attention=kind))) for kind in ("msda", "emsda")
     )
     decoder = sum(msda.part(name).hook_multiply_adds for name in ("neck", "decoder", "branches"))
     saved = msda.hook_multiply_adds - emsda.hook_multiply_adds

@@ -1,0 +1,141 @@
+"""The ledger as a page: every claim with its evidence and verdict, by what it rests on."""
+
+import html
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from poseur_lib.costs.comparison import RULE as COST_RULE
+from poseur_lib.figures.tables import points
+from poseur_lib.paper.audit import RULE as ARITHMETIC_RULE
+from poseur_lib.paper.audit import audit
+from poseur_lib.report.blocks import Block
+from poseur_lib.report.evidence import cost_claim_record, cost_record
+from poseur_lib.report.stacked import Cell, stacked_table
+from poseur_lib.report.view import StudyView
+from poseur_lib.study.cost_claims import CostStatement
+from poseur_lib.study.estimate import METHOD
+from poseur_lib.study.ledger import (
+    CountedCell,
+    LedgerEntry,
+    arithmetic_entries,
+    cost_entries,
+    count_words,
+    effect_entries,
+)
+from poseur_lib.study.power import METHOD as POWER_METHOD
+from poseur_lib.study.tables import TABLES
+from poseur_lib.study.verdict import Evidence, Verdict
+
+TITLE, PAGE, CSV = "Ledger of claims", "ledger.html", "ledger.csv"
+GOOD = {Verdict.REPRODUCED, Verdict.SAME_DIRECTION}
+BAD = {Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION}
+EFFECT_RULE = (
+    "An effect's rule was fixed with its table, before any run. Direction: the 95 % interval lies above 0. Magnitude: "
+    "it also contains the paper's figure. Equivalence: it lies within the margin. Released checkpoints and models "
+    "retrained on COCO or MPII can reproduce or contradict; generated people give “same direction”, “opposite "
+    "direction” or “no effect found”; profile smoke gives no verdict on an effect."
+)
+_EFFECT = ("claim", "paper", "ours", "95 % interval", "n", "evidence", "detectable", "verdict", "rule")
+_STATED = ("claim", "paper", "ours", "verdict", "note")
+
+
+def ledger(view: StudyView) -> tuple[LedgerEntry, ...]:
+    """All lines of a profile's ledger: effects, costs, arithmetic."""
+    name, costs, claims = view.profile.name, cost_record(), cost_claim_record()
+    fields = set(CountedCell.model_fields)
+    cells = [CountedCell(**row.model_dump(include=fields)) for row in costs.rows] if costs else []
+    statements: tuple[CostStatement, ...] = claims.statements if claims else ()
+    return (
+        *effect_entries(TABLES, view.results, view.profile),
+        *cost_entries(cells, statements, name),
+        *arithmetic_entries(audit(), name),
+    )
+
+
+def parts(entries: Sequence[LedgerEntry]) -> tuple[tuple[str, list[LedgerEntry]], ...]:
+    """The lines by what they speak of: effects, costs, arithmetic."""
+    own = (Evidence.COST, Evidence.ARITHMETIC)
+    return (
+        ("Effects", [one for one in entries if one.evidence not in own]),
+        ("Costs", [one for one in entries if one.evidence == Evidence.COST]),
+        ("Arithmetic", [one for one in entries if one.evidence == Evidence.ARITHMETIC]),
+    )
+
+
+def ledger_blocks(entries: Sequence[LedgerEntry]) -> tuple[Block, ...]:
+    """A lead, the rules, and the three parts."""
+    (_, effects), (_, costs), (_, arithmetic) = parts(entries)
+    measured = [one for one in effects if one.value is not None]
+    waiting = [one for one in effects if one.value is None]
+    lead = f"{len(entries)} lines. Effects: {count_words(effects)}. Costs: {count_words(costs)}. "
+    lead += f"Arithmetic: {count_words(arithmetic)}."
+    return (
+        Block("prose", f'<h1>{TITLE}</h1><p class="lead">{html.escape(lead)}</p>'),
+        _section("Effects", f"{EFFECT_RULE} {METHOD} {POWER_METHOD}"),
+        Block("output", stacked_table(_EFFECT, [_effect(one) for one in measured])) if measured else _none(),
+        _folded(f"{len(waiting)} effects that were not run", _EFFECT, [_effect(one) for one in waiting]),
+        _section("Costs", f"{COST_RULE} A statement of the text has its own rule in its note."),
+        *_stated(costs),
+        _section(
+            "Arithmetic on the paper's own numbers",
+            f"{ARITHMETIC_RULE} It says whether text and tables agree, nothing of whether an effect is there.",
+        ),
+        *_stated(arithmetic),
+    )
+
+
+def _section(title: str, text: str) -> Block:
+    return Block("prose", f"<h2>{title}</h2><p>{html.escape(text)}</p>")
+
+
+def _none() -> Block:
+    return Block("prose", "<p>None was run yet.</p>")
+
+
+def _stated(entries: Sequence[LedgerEntry]) -> list[Block]:
+    """What contradicts in sight, the others folded."""
+    blocks = []
+    for verdict in (Verdict.CONTRADICTED, Verdict.REPRODUCED, Verdict.UNDECIDED):
+        rows = [_line(one) for one in entries if one.verdict == verdict]
+        if rows and verdict == Verdict.CONTRADICTED:
+            blocks.append(Block("output", stacked_table(_STATED, rows)))
+        elif rows:
+            blocks.append(_folded(f"{len(rows)} {verdict.value}", _STATED, rows))
+    return blocks
+
+
+def _folded(summary: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Block:
+    if not rows:
+        return Block("prose", "")
+    table = stacked_table(columns, rows)
+    return Block("output", f'<details class="fold"><summary>{html.escape(summary)}</summary>{table}</details>')
+
+
+def _claim(one: LedgerEntry, place: str) -> Markup:
+    return Markup('{}<br><span class="soft">{}</span>').format(one.claim, place)
+
+
+def _line(one: LedgerEntry) -> list[Cell]:
+    rule = one.rule if one.evidence == Evidence.COST and one.rule != COST_RULE else ""
+    note = " ".join(part for part in (rule, one.note) if part)
+    return [_claim(one, one.source), one.paper, one.ours, verdict_cell(one.verdict), note]
+
+
+def _effect(one: LedgerEntry) -> list[Cell]:
+    rule = Markup("<details><summary>rule</summary>{}</details>").format(f"{one.rule} {one.note}")
+    table = f"{one.key.split(':')[0]}; {one.source}; {one.ours}"
+    if one.value is None:
+        return [_claim(one, table), one.paper, "not run", "", "", "", one.detectable, verdict_cell(one.verdict), rule]
+    n = f"{one.n_seeds} seed{'s' * (one.n_seeds != 1)}, {one.n_images:,} images of {one.data}, profile {one.profile}"
+    ends = f"{points(one.low)} to {points(one.high)}"
+    return [
+        _claim(one, table), one.paper, points(one.value), ends, n, one.evidence.value, one.detectable,
+        verdict_cell(one.verdict), rule,
+    ]  # fmt: skip
+
+
+def verdict_cell(verdict: Verdict) -> Markup:
+    """A verdict in its colour."""
+    kind = "good" if verdict in GOOD else "bad" if verdict in BAD else "soft"
+    return Markup('<b class="{}">{}</b>').format(kind, verdict.value)
