@@ -11,9 +11,11 @@ from poseur_lib.study.declaration import Table, shown_name
 from poseur_lib.study.estimate import METHOD, Estimate
 from poseur_lib.study.provenance import Provenance
 from poseur_lib.study.record import BoxMetrics, StratumRow
+from poseur_lib.study.released_match import can_be_evaluated
 from poseur_lib.study.table_result import CellResult, ClaimResult, RowResult, TableResult
 
 NOT_RUN = "not run"
+RELEASED_TABLES = ("2a", "2b", "5", "S1", "S2", "S3", "S4", "S5", "S6")
 COUNTED = "Params (M) and GFLOPs are counted at the paper's own configuration of the row, whatever was trained here."
 CELL_CLASSES = {
     "claim": "text",
@@ -41,21 +43,27 @@ def show_table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> HTML:
 
 
 def result_table(table: Table, result: TableResult) -> HTML:
-    """The paper beside ours, column by column; the differences are those of the AP."""
-    rows = [_result_cells(table, row, result.rows[0]) for row in result.rows]
+    """The paper, the released checkpoint and ours, column by column; the differences are those of the AP."""
+    released = _released_columns(table, result)
+    rows = [_result_cells(table, row, result.rows[0], released) for row in result.rows]
     reasons = {row.status for row in result.rows if ":" in row.status}
     caption = (
         f"{shown_name(result.number)}: OKS AP and AR x 100, {result.boxes.value.replace('_', '-')} boxes, "
         f"{result.n_images:,} images, {_seeds(result.rows)}{'; Δ to the first row' * table.deltas}. {METHOD} "
-        f"{_about_cells(result)}{' '.join(f'{reason}.'.capitalize() for reason in sorted(reasons))}"
+        f"{_about_released(result)}{_about_cells(result)}"
+        f"{' '.join(f'{reason}.'.capitalize() for reason in sorted(reasons))}"
     )
     return show_table(rows, caption)
 
 
-def _result_cells(table: Table, row: RowResult, first: RowResult) -> dict[str, Any]:
+def _result_cells(table: Table, row: RowResult, first: RowResult, released: set[str]) -> dict[str, Any]:
     cells = dict(zip(table.factor, row.ticks, strict=True))
     for cell in row.cells:
-        cells |= _pair(cell, row.status.split(":")[0])
+        paper, ours = _pair(cell, row.status.split(":")[0]).items()
+        cells |= dict([paper])
+        if cell.column in released:
+            cells[f"{cell.column.replace('_', ' ')}, released checkpoint"] = _of_checkpoint(cell, table, row.key)
+        cells |= dict([ours])
     if table.deltas:
         cells["Δ AP, paper"] = _difference(row.paper_ap, first.paper_ap, row is first)
         cells["Δ AP, ours"] = _difference(*(one.ap.value if one.ap else None for one in (row, first)), row is first)
@@ -77,6 +85,26 @@ def _pair(cell: CellResult, status: str) -> dict[str, Any]:
     return {f"{name}, paper": paper, f"{name}, ours": ours}
 
 
+def _released_columns(table: Table, result: TableResult) -> set[str]:
+    """Columns that have a figure of a released checkpoint; the AP of Tables 2a, 2b, 5 and S1 to S6 in any case."""
+    having = {cell.column for row in result.rows for cell in row.cells if cell.released is not None}
+    return having | ({"AP"} if table.number in RELEASED_TABLES else set())
+
+
+def _of_checkpoint(cell: CellResult, table: Table, key: str) -> str:
+    if cell.released is not None:
+        return f"{cell.released.value:.1f} ({interval(cell.released)})"
+    return NOT_RUN if key in [row.key for row in table.rows if can_be_evaluated(row)] else "—"
+
+
+def _about_released(result: TableResult) -> str:
+    """Which files the released checkpoints are, and what they are worth."""
+    if result.released_evidence is None:
+        return ""
+    files = "; ".join(f"{row.label}: {row.released_from}" for row in result.rows if row.released_from)
+    return f"Released checkpoints evaluated here ({result.released_evidence.value}): {files or 'none of these rows'}. "
+
+
 def _about_cells(result: TableResult) -> str:
     """How the cells that are no AP came about."""
     cells = [cell for row in result.rows for cell in row.cells]
@@ -90,7 +118,9 @@ def _about_cells(result: TableResult) -> str:
 
 def claims_table(result: TableResult) -> HTML:
     """Claim by claim: the paper's effect, ours, both components of its interval, the verdict."""
-    return show_table([claim_cells(claim) for claim in result.claims], f"Evidence: {result.evidence.value}.")
+    others = {claim.difference: claim.evidence.value for claim in result.claims if claim.evidence is not None}
+    notes = "".join(f"; of {difference}: {evidence}" for difference, evidence in others.items())
+    return show_table([claim_cells(claim) for claim in result.claims], f"Evidence: {result.evidence.value}{notes}.")
 
 
 def claim_cells(claim: ClaimResult) -> dict[str, Any]:

@@ -1,12 +1,16 @@
 """The released column of a table, and the claims that rest on it."""
 
+import re
+from dataclasses import replace
+
 import pytest
 
+from poseur_lib.figures.tables import claims_table, result_table
 from poseur_lib.study.predictions_file import BoxSource
 from poseur_lib.study.released_results import with_released
 from poseur_lib.study.results import collect
 from poseur_lib.study.verdict import Evidence, Verdict
-from tests.study.released.checkpoints import CPU, SIZE, opened, source_of, write_checkpoint
+from tests.study.released.checkpoints import CPU, SIZE, TABLE, opened, source_of, write_checkpoint
 
 
 def test_the_tables_get_a_column(done):
@@ -75,3 +79,21 @@ def test_a_second_checkpoint_of_a_row_is_not_chosen_between(done, few_people, tm
     row = collect(source_of(source.data, tmp_path / "runs")).rows[0]
     assert row.released_ap is None
     assert row.released_from == "ambiguous: seed1.pth, seed2.pth"
+
+
+def test_the_page_shows_it_between_the_paper_s_and_ours(done):
+    source = source_of(done.source.data, done.runs)
+    result = collect(source)
+    shown = result_table(TABLE, result).data
+    heads = re.findall(r"<th[^>]*>([^<]*)</th>", shown)
+    assert heads[1:4] == ["AP, paper", "AP, released checkpoint", "AP, ours"]
+    assert f"{result.rows[0].released_ap.value:.1f} (" in shown
+    assert "Released checkpoints evaluated here (no evidence): one: 1.pth; two: 2.pth." in shown
+    assert "of AP: two minus one: no evidence" in claims_table(result).data
+
+
+def test_poseur_s_rows_of_a_table_that_has_the_column_are_not_run_without_a_checkpoint(done):
+    result = collect(source_of(done.source.data, done.runs, fingerprint="0123456789abcdef"))
+    assert "released checkpoint" not in result_table(TABLE, result).data
+    shown = result_table(replace(TABLE, number="5"), result.model_copy(update={"number": "5"})).data
+    assert "AP, released checkpoint" in shown and "Released checkpoints evaluated" not in shown
