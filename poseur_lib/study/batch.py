@@ -77,8 +77,9 @@ class Batch:
         missing = {run.run_id: work.of(run) for run in self.runs if not satisfied(run, self.store, options)}
         work.save()
         try:
-            with open_engine(settings) as engine, PlanProgress(self.runs, self.store, missing) as progress:
-                jobs = self._table_jobs(options)
+            jobs = self._table_jobs(options)
+            shown = PlanProgress(self.runs, self.store, missing, options.limit_epochs)
+            with open_engine(settings) as engine, shown as progress:
                 schedule = execute_plan(self.runs, self.store, options, progress.show, engine, jobs)
         except KeyboardInterrupt:
             raise Interrupted("interrupted: what was running is stopped, the same command resumes it") from None

@@ -23,10 +23,17 @@ class PlanProgress:
 
     Args:
         work: of each run, in any unit, by its id; default: all runs are alike.
+        limit_epochs: where the batch stops training; 0: at the end. Pretraining has no limit.
     """
 
-    def __init__(self, plan: Sequence[PlannedRun], store: RunStore, work: Mapping[str, float] | None = None) -> None:
-        self.plan, self.store = plan, store
+    def __init__(
+        self,
+        plan: Sequence[PlannedRun],
+        store: RunStore,
+        work: Mapping[str, float] | None = None,
+        limit_epochs: int = 0,
+    ) -> None:
+        self.plan, self.store, self.limit_epochs = plan, store, limit_epochs
         self.work = {run.run_id: (work or {}).get(run.run_id, 1.0) for run in plan}
         self.states: dict[str, RunState] = {}
         self.left = TimeLeft()
@@ -55,7 +62,7 @@ class PlanProgress:
         epochs = {run.run_id: self._epochs(run) for run in running}
         self._measure(epochs)
         done, failed = self._done(), sum(state == RunState.FAILED for state in self.states.values())
-        each = [f"{run.config.name}: {epochs[run.run_id]} of {_planned(run)} epochs" for run in running]
+        each = [f"{run.config.name}: {epochs[run.run_id]} of {self._planned(run)} epochs" for run in running]
         shown = f"{len(running)} running" + (f" ({', '.join(each)})" if each else "")
         waiting = len(self.plan) - done - failed - len(running)
         left = self.left.text(time.monotonic()) if done < len(self.plan) else ""
@@ -77,12 +84,17 @@ class PlanProgress:
                 done += work
             elif state != RunState.FAILED:
                 known = epochs.get(run.run_id, 0) or (self._epochs(run) if state == RunState.WAITING else 0)
-                share = min(1.0, known / _planned(run))
+                share = min(1.0, known / self._planned(run))
                 done, remaining = done + share * work, remaining + (1 - share) * work
         self.left.take(time.monotonic(), done, remaining)
 
     def _done(self) -> int:
         return sum(state.done or state == RunState.PARTIAL for state in self.states.values())
+
+    def _planned(self, run: PlannedRun) -> int:
+        if run.config.kind != "experiment":
+            return run.config.pretext.epochs
+        return min(run.config.train.epochs, self.limit_epochs or run.config.train.epochs)
 
     def _epochs(self, run: PlannedRun) -> int:
         try:
@@ -103,10 +115,6 @@ class PlanProgress:
             print(f"\r\x1b[K{self.bar()} {line}", end="\n" if end else "", flush=True)
         elif changed:
             print(line, flush=True)
-
-
-def _planned(run: PlannedRun) -> int:
-    return (run.config.train if run.config.kind == "experiment" else run.config.pretext).epochs
 
 
 def _without_time(line: str) -> str:

@@ -74,7 +74,9 @@ class Schedule:
             error = (self.store.error(run.run_id) or "") if state == RunState.FAILED else ""
             if state != RunState.FAILED or self.options.retry_failed or error.startswith(PARENT_MARK):
                 self.waiting.append(run)
-                self.again |= {run.run_id} if state == RunState.FAILED else set()
+                if state == RunState.FAILED:
+                    self.again.add(run.run_id)
+                    self.states[run.run_id] = RunState.WAITING
             else:
                 self.problems[run.run_id] = f"{error} (failed before; --retry-failed tries it again)"
 

@@ -177,7 +177,7 @@ def run_loop(
             accelerator="gpu" if runtime.torch_device.type == "cuda" else "cpu",
             devices=runtime.devices,
             strategy="ddp" if runtime.devices > 1 else "auto",
-            sync_batchnorm=runtime.devices > 1,
+            sync_batchnorm=runtime.devices > 1 and runtime.torch_device.type == "cuda",  # torch has it for GPUs only
             precision=runtime.precision,
             max_epochs=min(loop.config.epochs, runtime.limit_epochs or loop.config.epochs),
             accumulate_grad_batches=accumulate,
