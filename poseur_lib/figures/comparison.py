@@ -67,7 +67,7 @@ def comparison_figure(
 def _beside(dots: Sequence, differences: Sequence) -> tuple[Figure, Sequence[plt.Axes]]:
     height = HEAD + LINE * max(len(dots), len(differences))
     figure, axes = plt.subplots(1, 3, figsize=(WIDTH, height), width_ratios=(1, 1, 1.3))
-    return figure, axes
+    return figure, tuple(axes)
 
 
 def _below(dots: Sequence, differences: Sequence) -> tuple[Figure, Sequence[plt.Axes]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import matplotlib.pyplot as plt
 from IPython.display import HTML
 from matplotlib.ticker import FuncFormatter
-from matplotlib.transforms import Bbox
+from matplotlib.transforms import Bbox, BboxBase
 
 from poseur_lib.figures.style import DARK, GREY, METHOD_MARKERS, as_html, backbone_colour, style
 
@@ -85,7 +85,7 @@ def _names(axis: plt.Axes, dots: Sequence[CostDot]) -> None:
         _name(axis, [dot for dot in dots if dot.pair == pair], taken)
 
 
-def _name(axis: plt.Axes, members: Sequence[CostDot], taken: list[Bbox]) -> None:
+def _name(axis: plt.Axes, members: Sequence[CostDot], taken: list[BboxBase]) -> None:
     """The pair's name beside one of its points, where it covers least of what is there already."""
     found = []
     for one in sorted(members, key=lambda one: -one.ap):
@@ -108,7 +108,7 @@ def _box(axis: plt.Axes, one: CostDot) -> Bbox:
     return Bbox([ends.min(axis=0) - MARKER, ends.max(axis=0) + MARKER])
 
 
-def _shared(a: Bbox, b: Bbox) -> float:
+def _shared(a: BboxBase, b: BboxBase) -> float:
     both = Bbox.intersection(a, b)
     return 0.0 if both is None else both.width * both.height
 

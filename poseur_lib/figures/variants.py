@@ -11,6 +11,8 @@ from poseur_lib.figures.tables import show_table
 from poseur_lib.study.declaration import Row, Table
 
 PARTS = ("model.backbone", "model.head")
+BY_METHOD = {"model.", "model.head"}
+"""Tables whose rows may differ in all of this compare methods."""
 
 
 def variants_table(table: Table, configs: Mapping[str, ExperimentConfig]) -> HTML:
@@ -27,7 +29,7 @@ def variants_table(table: Table, configs: Mapping[str, ExperimentConfig]) -> HTM
     alike = len(paths) - len(moving)
     caption = f"All that differs between the rows; the other {alike} settings are the same." if configs else ""
     reasons = sorted({f"Not run: {row.not_run}." for row in table.rows if row.not_run})
-    by_method = "model." in table.varies or not configs
+    by_method = bool(BY_METHOD & set(table.varies)) or not configs
     rows = _line_a_row(table, configs, flat, moving) if by_method else _column_a_row(table, flat, moving)
     return show_table(rows, " ".join([caption, *reasons]).strip())
 
@@ -56,6 +58,7 @@ def _line_a_row(
             model = configs[row.key].model
             cells |= {"backbone": words(model.backbone), "head": words(model.head)}
             cells |= {path: str(flat[row.key].get(path, "—")) for path in others}
+            cells |= {"scored by": _scored(row)} if any(one.scoring for one in table.rows) else {}
         else:
             cells |= dict.fromkeys(("backbone", "head", *others), "not run")
         rows.append(cells)

@@ -1,0 +1,96 @@
+"""Displays of the declared tables without any run: nothing is blank, long tables stay whole."""
+
+import re
+from dataclasses import replace
+from html import unescape
+
+import pytest
+
+from poseur_lib.figures import table_figure, tables
+from poseur_lib.figures.comparison import Difference, Dot, comparison_figure
+from poseur_lib.figures.gflops import CostDot, gflops_figure
+from poseur_lib.figures.style import BACKBONE_COLOURS, DARK, METHOD_MARKERS, backbone_colour
+from poseur_lib.figures.variants import BY_METHOD, variants_table
+from poseur_lib.study import results
+from poseur_lib.study.datasets import DataSet
+from poseur_lib.study.plan import row_run
+from poseur_lib.study.profiles import profile
+from poseur_lib.study.row_speed import RowSpeed
+from poseur_lib.study.store import RunStore
+from poseur_lib.study.table_source import Source
+from poseur_lib.study.tables import TABLES
+from poseur_lib.study.verdict import Verdict
+
+SMOKE = profile("smoke")
+each = pytest.mark.parametrize("table", TABLES, ids=[table.number for table in TABLES])
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_measured(monkeypatch):
+    monkeypatch.setattr(results, "row_cost", lambda *_: 4.54)
+    monkeypatch.setattr(results, "row_speed", lambda *_: RowSpeed(94.0, 1386.0, 86.0, "a processor, 1 thread"))
+
+
+def configs(table) -> dict:
+    return {
+        row.key: SMOKE.experiment(0, SMOKE.of_table(table.number, table.changes(row))) for row in table.runnable
+    }
+
+
+def result(table, folder):
+    runs = {(row.key, 0): row_run(SMOKE, table, row, 0, "f" * 16, {}) for row in table.runnable}
+    data = DataSet(folder, "coco17", "f" * 16, True, 300)
+    return results.collect(Source(SMOKE, table, data, RunStore(folder), (0,), runs))
+
+
+def cells(html: str, tag: str) -> list[str]:
+    found = re.findall(rf"<{tag}[ >].*?</{tag}>", html, re.DOTALL)
+    return [unescape(re.sub("<[^>]+>", "", cell)).strip() for cell in found]
+
+
+@each
+def test_every_row_and_printed_number_stands_in_the_table_and_no_cell_is_blank_but_a_tick(table, tmp_path):
+    collected = result(table, tmp_path)
+    html = tables.result_table(table, collected).data
+    body = cells(html, "td")
+    heads = cells(html, "th")
+    assert len(body) == len(heads) * len(table.rows)
+    for row in collected.rows:
+        assert set(row.ticks) <= set(body)
+        assert {cell.paper for cell in row.cells if cell.paper} <= set(body)
+    assert body.count("") == sum(tick == "" for row in table.rows for tick in row.ticks)
+    assert all(f"{column.replace('_', ' ')}, {who}" in heads for column in table.columns for who in ("paper", "ours"))
+    for reason in {row.not_run for row in table.rows if row.not_run}:
+        assert reason.lower() in html.lower()
+    assert {claim.verdict for claim in collected.claims} == {Verdict.NOT_RUN}
+
+
+@each
+def test_the_variants_show_that_nothing_but_the_factor_moves(table):
+    html = variants_table(table, configs(table)).data
+    if table.runnable:
+        assert "All that differs between the rows; the other" in html
+    if not BY_METHOD & set(table.varies) and table.runnable:
+        shown = set(cells(html, "td"))
+        assert any(name.startswith(path) for path in table.varies or ("scored by",) for name in shown)
+    assert all(row.ticks[-1] in cells(html, "td") for row in table.rows)
+
+
+def test_every_backbone_of_a_row_has_a_colour_and_every_method_a_shape():
+    for table in TABLES:
+        for row in table.rows:
+            assert backbone_colour(table_figure.row_backbone(table, row)) != DARK, row.label
+            assert row.method in METHOD_MARKERS
+    assert len(set(BACKBONE_COLOURS.values())) == len(BACKBONE_COLOURS)
+
+
+def test_figures_draw_with_results_and_without():
+    dot = Dot("Poseur, ResNet-50", None, None, None, 75.4, "resnet50", "Poseur")
+    ours = replace(dot, ours=30.0, low=29.0, high=31.0)
+    difference = Difference("AP: one minus other", 1.0, 0.2, 1.9, None)
+    for dots in ([dot, ours], [ours] * 20):
+        html = comparison_figure(dots, [difference, replace(difference, value=None)], "AP", "alt text", "n = 3").data
+        assert 'alt="alt text"' in html and "n = 3" in html
+    point = CostDot("ResNet-50", "Poseur", "resnet50", 4.54, 75.4)
+    for here in ([], [replace(point, low=74.0, high=76.0)]):
+        assert "<img" in gflops_figure([point], here, "alt text", "caption").data
