@@ -34,8 +34,8 @@ def breakdown_table(of: ClaimBreakdown) -> HTML:
     rows = [
         {
             "by": row.part, "part": row.name, "measure": row.measure, "number": f"{row.number:,}",
-            "first row": row.better, "second row": row.than, "difference": points(row.difference.value),
-            "95 % interval": f"{points(row.difference.low)} to {points(row.difference.high)}",
+            "first row": row.better, "second row": row.than, "difference": _signed(row.difference.value),
+            "95 % interval": _ends(row.difference),
         }
         for row in of.rows
     ]  # fmt: skip
@@ -46,7 +46,7 @@ def notable(of: ClaimBreakdown) -> list[str]:
     """Which parts differ: those whose interval excludes 0, largest first, in words."""
     clear = [row for row in of.rows if row.difference.low > 0 or row.difference.high < 0]
     clear.sort(key=lambda row: -abs(row.difference.value))
-    return [f"{part_words(row)}: {points(row.difference.value)} ({_ends(row.difference)})" for row in clear]
+    return [f"{part_words(row)}: {_signed(row.difference.value)} ({_ends(row.difference)})" for row in clear]
 
 
 def part_words(row: BreakdownRow) -> str:
@@ -66,4 +66,9 @@ def _alt(of: ClaimBreakdown, rows: Sequence[BreakdownRow]) -> str:
 
 
 def _ends(one: Estimate) -> str:
-    return f"{points(one.low)} to {points(one.high)}"
+    return f"{_signed(one.low)} to {_signed(one.high)}"
+
+
+def _signed(value: float) -> str:
+    """Two decimals, so that an interval that excludes 0 is seen to."""
+    return f"{value:+.2f}".replace("-", "−")

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from poseur_lib.figures.style import COLORBLIND, DARK, GREY, style
 
-WIDTH, LINE, HEAD = 6.0, 0.52, 0.85
+WIDTH, LINE, HEAD = 4.7, 0.5, 0.85
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,14 @@ def effects_figure(effects: Sequence[Effect], xlabel: str) -> Figure:
     with style():
         figure, axis = plt.subplots(figsize=(WIDTH, HEAD + LINE * len(effects)))
         axis.axvline(0, color=GREY, linewidth=1)
+        ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
         for row, one in enumerate(effects):
             axis.plot([one.low, one.high], [row, row], color=COLORBLIND[0], solid_capstyle="round")
             axis.plot(one.value, row, "o", color=COLORBLIND[0], zorder=3)
             if one.paper is not None:
                 axis.plot(one.paper, row, "o", color=DARK, markerfacecolor="white", zorder=2)
-            axis.text(0, row - 0.34, one.label, transform=axis.get_yaxis_transform(), fontsize=8, va="center")
+            place = axis.get_yaxis_transform()
+            axis.text(0, row - 0.36, one.label, transform=place, fontsize=8, va="center", bbox=ground, zorder=2)
         axis.set(xlabel=xlabel, yticks=[], ylim=(len(effects) - 0.5, -0.8))
         axis.spines["left"].set_visible(False)
         axis.grid(axis="y", visible=False)

@@ -65,8 +65,7 @@ def _panel(axis: Axes, runs: Sequence[LabelledRun], metric: str, colours: dict[s
             axis.plot(*zip(*known, strict=True), marker="o", color=colours.get(run.label, GREY))
     axis.set(xlabel="people seen in training / 1,000", title=METRICS[metric])
     axis.set_xlim(left=0)
-    axis.set_ylim(bottom=0)
-    axis.margins(y=0.1)
+    axis.set_ylim(0, 1.08 * max(axis.get_ylim()[1], 1e-6))
 
 
 def learning_caption(runs: Sequence[LabelledRun]) -> str:

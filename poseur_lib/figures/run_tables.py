@@ -10,6 +10,7 @@ from poseur_lib.figures.tables import show_table
 from poseur_lib.figures.variants import flatten
 from poseur_lib.scoring.instance import InstanceRule
 from poseur_lib.study.declaration import Scoring
+from poseur_lib.study.overridden import override_lines, still_true
 from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.results import ap_under_rule
@@ -54,8 +55,9 @@ def plan_table(plan: Sequence[PlannedRun], store: RunStore, profile: Profile) ->
 def deviations_list(study: TableStudy) -> HTML:
     """What differs from the paper, what the paper leaves open, and what stays open here."""
     table = study.table
-    deviations = [*study.profile.deviations_of(table.number, [table.changes(row) for row in table.runnable])]
-    deviations += [f"Override: {path} = {value}." for path, value in study.settings.overrides.items()]
+    overrides = study.settings.overrides
+    declared = study.profile.deviations_of(table.number, [table.changes(row) for row in table.runnable])
+    deviations = [*still_true(declared, overrides), *override_lines(overrides)]
     if box_source(study.source) != study.table.boxes:
         deviations.append("The data set has no detector file: ground-truth boxes are used instead of detector boxes.")
     parts = [

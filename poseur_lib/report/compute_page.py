@@ -20,7 +20,8 @@ _COLUMNS = ("run", "state", "AP", "wall time", "training", "energy", "device", "
 _NUMBERS = ("AP", "wall time", "training", "energy")
 _ENERGY = (
     "Energy is that of the whole machine's processor packages (RAPL) and GPUs (nvidia-smi) while a run lasted, other "
-    "work included; where neither can be read, as in most containers, it says so. Wall time includes evaluation and "
+    "work included; where neither can be read, as in most containers, or a run is older than "
+    "this reading, it says so. Wall time includes evaluation and "
     "start-up; on a machine with other work it says little about the work itself, multiply-adds say more "
     "(<code>poseur study plan</code>)."
 )

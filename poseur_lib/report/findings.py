@@ -18,7 +18,7 @@ def _heatmap_costs() -> str:
     found = {one.key: one for one in record.statements}
     simba, claim = found["gflops-2a-simba_resnet50"], found["cost-fewer-flops"]
     text = (
-        f"By one convention for both, Poseur with ResNet-50 costs {claim.ours} GFLOPs less than SimpleBaseline; the "
+        f"By one convention for both, Poseur with ResNet-50 needs {claim.ours} fewer GFLOPs than SimpleBaseline; the "
         f"paper says {claim.paper}. SimpleBaseline with ResNet-50 has {simba.ours} GFLOPs by the convention that "
         f"Poseur's printed costs follow, where Table 2a prints {simba.paper}. The printed GFLOPs of heatmap methods in "
         "Tables 2a and 2b are, to the digit or cut off, what a counter gives that takes a deconvolution for a "

@@ -70,7 +70,8 @@ def _effects(entries: Sequence[LedgerEntry]) -> list[Block]:
     )
     alt = "Effects: " + "; ".join(f"{_label(one)}: {points(one.value)}, paper {one.paper}" for one in measured) + "."
     figure = as_html(effects_figure(effects, "difference, points"), alt, caption)
-    return [Block("prose", "<h2>What was claimed, and what came out here</h2>"), Block("output", figure.data)]
+    body = f'<div class="figures">{figure.data}</div>'
+    return [Block("prose", "<h2>What was claimed, and what came out here</h2>"), Block("output", body)]
 
 
 def _label(one: LedgerEntry) -> str:

@@ -31,6 +31,6 @@ def small(value: float) -> str:
 def _cells(columns: Sequence[str], kinds: Sequence[str], row: Sequence[Cell]) -> str:
     named = zip(columns, kinds, row, strict=True)
     return "".join(
-        f'<td class="{kind}" data-column="{html.escape(name)}">{Markup.escape(cell) if cell else "—"}</td>'
+        f'<td class="{kind}" data-column="{html.escape(name)}"><div>{Markup.escape(cell) if cell else "—"}</div></td>'
         for name, kind, cell in named
     )

@@ -13,8 +13,9 @@ from poseur_lib.study.breakdown import METHOD, ClaimBreakdown
 from poseur_lib.study.declaration import Table
 from poseur_lib.study.overridden import override_lines
 from poseur_lib.study.power import METHOD as POWER_METHOD
-from poseur_lib.study.power import detectable
+from poseur_lib.study.power import detectable, pilot
 from poseur_lib.study.profiles import Profile
+from poseur_lib.study.table_result import TableResult
 
 MOST_DRAWN = 4
 BEFORE = "Deviations and open questions"
@@ -24,12 +25,13 @@ def with_study(blocks: Sequence[Block], table: Table, view: StudyView) -> tuple[
     """The notebook's blocks with ours: the smallest effects after its first, the others before the deviations."""
     places = [n for n, block in enumerate(blocks) if block.kind == "prose" and BEFORE in block.body]
     cut = places[0] if places else len(blocks)
-    early = [*overridden_blocks(view.results[table.number].overrides), detectable_block(table, view.profile)]
+    result = view.results[table.number]
+    early = [*overridden_blocks(result.overrides), detectable_block(table, view.profile, result)]
     late = [*breakdown_blocks(view.breakdowns[table.number].claims)] if table.number in view.breakdowns else []
     return (*blocks[:1], *early, *blocks[1:cut], *late, *learning_blocks(view, table), *blocks[cut:])
 
 
-def detectable_block(table: Table, profile: Profile) -> Block:
+def detectable_block(table: Table, profile: Profile, result: TableResult | None = None) -> Block:
     """The smallest effect that each claim's study can find, stated from the pilot."""
     rows = []
     for claim in table.claims:
@@ -37,10 +39,21 @@ def detectable_block(table: Table, profile: Profile) -> Block:
         size = f"{one.n_seeds} seed{'s' * (one.n_seeds != 1)}, {one.n_images:,} images"
         paper = "no effect" if claim.paper_effect is None else f"{claim.paper_effect:+.1f}".replace("-", "−")
         rows.append([claim.text, paper, f"{one.words} {claim.metric}", size, one.source])
-    head = "<h2>What this table can find</h2><p>Stated before its runs, for the profile as it is declared.</p>"
+    head = f"<h2>What this table can find</h2><p>{html.escape(_stated(table, result))}</p>"
     columns = ("claim", "paper", "smallest detectable effect", "planned", "from")
     caption = f'<p class="caption">{html.escape(POWER_METHOD)}</p>'
     return Block("output", f'<div class="prose">{head}</div>{stacked_table(columns, rows)}{caption}')
+
+
+def _stated(table: Table, result: TableResult | None) -> str:
+    """Whether the figures were there before the results: the pilot's own runs had none."""
+    source, numbers = pilot(), {one.table for one in pilot().differences}
+    where = f"profile {source.profile}, Tables {' and '.join(sorted(numbers))}"
+    text = f"Stated from a pilot ({where}) for the runs after it."
+    own = result is not None and table.number in numbers and result.data_fingerprint in source.data
+    if own and len(result.seeds) == max(one.n_seeds for one in source.differences):
+        text += " The results below are the pilot itself: nothing was stated before them."
+    return text
 
 
 def overridden_blocks(overrides: dict[str, object]) -> list[Block]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from poseur_lib.study import lease
 from poseur_lib.study.batch import Batch
 from poseur_lib.study.plan import PlannedRun
+from poseur_lib.study.power import detectable
 from poseur_lib.study.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, RunState
 from poseur_lib.study.work import Speed, Work, given_speed, hours, probed_speed, speed_of_finished
 
@@ -22,6 +23,7 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
     for run in batch.runs:
         cost = f", {billions[run.run_id]:,.0f} G multiply-adds" if run.run_id in billions else ""
         lines += [f"{states[run.run_id].value:{WIDTH}s} {_name(batch, run)}{cost}", f"{'':{WIDTH}s}   {_rows(run)}"]
+    lines += _detectable(batch)
     lines.append(_total(batch, missing, states))
     if missing:
         speed = _speed(batch, work, device_gflops)
@@ -55,6 +57,17 @@ def status_lines(batch: Batch) -> tuple[list[str], bool]:
 
 def _states(batch: Batch) -> dict[str, RunState]:
     return {run.run_id: batch.store.state(run.run_id) for run in batch.runs}
+
+
+def _detectable(batch: Batch) -> list[str]:
+    """The smallest effect that each table can find with the profile's seeds and images; see `study.power`."""
+    lines = []
+    for table in batch.tables:
+        found = [detectable(table, claim, batch.profile) for claim in table.claims]
+        if found:
+            words = ", ".join(dict.fromkeys(one.words for one in found))
+            lines.append(f"{table.name} can find differences of {words} points ({found[0].n_seeds} seeds)")
+    return lines
 
 
 def _notes(batch: Batch) -> list[str]:

@@ -121,7 +121,9 @@ def test_plain_papermill_with_an_unknown_parameter_is_an_error(study, tmp_path):
 
 def test_the_report_is_self_contained(study):
     pages = sorted((study.reports / "smoke").rglob("*.html"))
-    assert len(pages) == 3 + 2 + 3  # index, audit and deviations; tables; runs
+    names = {page.name for page in pages}
+    assert names >= {"index.html", "audit.html", "ledger.html", "compute.html", "table_1b.html", "table_1c.html"}
+    assert len(list((study.reports / "smoke" / "runs").iterdir())) == 3
     for page in pages:
         text = page.read_text()
         assert len(text.encode()) < 1_000_000

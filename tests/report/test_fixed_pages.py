@@ -17,6 +17,7 @@ from poseur_lib.report.fixed_pages import fixed_pages
 from poseur_lib.report.parity_page import parity_blocks
 from poseur_lib.report.site import Site
 from poseur_lib.report.stacked import stacked_table
+from poseur_lib.report.view import StudyView
 from poseur_lib.study.profiles import profile
 from poseur_lib.study.store import RunStore
 
@@ -90,12 +91,16 @@ def test_a_record_of_another_version_is_one_line(tmp_path, monkeypatch):
 
 def test_the_pages_are_there_self_contained_and_linked(tmp_path):
     (tmp_path / "runs").mkdir()
-    site = Site(profile("mini"), RunStore(tmp_path / "runs"), tmp_path / "report", [])
+    site = Site(StudyView(profile("mini"), RunStore(tmp_path / "runs")), tmp_path / "report")
     site.write_fixed_pages()
-    files = [one.file for one in fixed_pages()]
-    assert files[:3] == ["deviations.html", "parity.html", "costs.html"]
-    for one in fixed_pages():
+    files = [one.file for one in site.fixed_pages]
+    assert files[:4] == ["ledger.html", "compute.html", "environment.html", "deviations.html"]
+    assert {one.file for one in fixed_pages()} < set(files) and files[-1] == "extend.html"
+    for one in site.fixed_pages:
         text = (tmp_path / "report" / one.file).read_text()
+        navigation = text[text.index("<nav") : text.index("</nav>")]
         assert html.escape(one.title) in text.replace("&#39;", "&#x27;")
         assert not re.search(r"https?://|<script|<link rel=\"stylesheet", text)
-        assert re.findall(r'<a[^>]* href="([^"]*)"', text) == ["index.html", "audit.html", *files]
+        assert len(text.encode()) < 1_000_000
+        assert re.findall(r'href="([^"]*)"', navigation) == ["index.html", files[0], "audit.html", *files[1:]]
+        assert 'rel="prev"' in text and ('rel="next"' in text) == (one.file != files[-1])

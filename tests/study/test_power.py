@@ -1,0 +1,76 @@
+"""The smallest detectable effect, against its closed form, and deviations that overrides have made untrue."""
+
+import math
+
+import pytest
+
+from poseur_lib.study import power
+from poseur_lib.study.energy import joules_between, rapl_microjoules
+from poseur_lib.study.overridden import PATHS, still_true
+from poseur_lib.study.power import FACTOR, Pilot, PilotDifference, detectable
+from poseur_lib.study.profiles import NARROW_DEVIATIONS, profile
+from poseur_lib.study.tables import tables
+
+(TABLE_1B,) = tables(["1b"])
+(TABLE_1C,) = tables(["1c"])
+(TABLE_1D,) = tables(["1d"])
+
+
+@pytest.fixture
+def pilot(monkeypatch):
+    def use(deviation: float | None, n_seeds: int) -> None:
+        one = PilotDifference(table="1b", claim="1b-gain", rescored=False, images_half=0.6, n_images=500,
+                              seeds_deviation=deviation, n_seeds=n_seeds)  # fmt: skip
+        rescored = one.with_changes(table="1c", claim="x", rescored=True, images_half=0.1)
+        found = Pilot(profile="mini", data="d", differences=(one, rescored))
+        monkeypatch.setattr(power, "pilot", lambda: found)
+
+    return use
+
+
+def test_four_times_the_images_halve_it_and_seeds_add_in_quadrature(pilot):
+    mini = profile("mini")  # 2,000 images, three seeds
+    assert FACTOR == pytest.approx(1.4294, abs=1e-4)
+    pilot(None, 1)
+    alone = detectable(TABLE_1B, TABLE_1B.claims[0], mini)
+    assert alone.points == pytest.approx(FACTOR * 0.3) and alone.bound and alone.words.startswith("≥")
+    pilot(0.4, 3)
+    both = detectable(TABLE_1B, TABLE_1B.claims[0], mini)
+    seeds = 4.30265 * 0.4 / math.sqrt(3)
+    assert both.points == pytest.approx(FACTOR * math.hypot(0.3, seeds), rel=1e-5) and not both.bound
+
+
+def test_the_pilot_of_another_table_is_of_the_same_kind(pilot):
+    pilot(None, 1)
+    assert "Table 1b" in detectable(TABLE_1D, TABLE_1D.claims[0], profile("mini")).source
+    rescored = detectable(TABLE_1C, TABLE_1C.claims[0], profile("mini"))
+    assert "Table 1c" in rescored.source and rescored.points == pytest.approx(FACTOR * 0.05)
+
+
+def test_every_line_of_a_profile_is_known_or_speaks_of_no_setting():
+    unknown = [line for line in NARROW_DEVIATIONS if not any(line.startswith(words) for words in PATHS)]
+    assert [line.split(":")[0] for line in unknown] == ["Data", "Boxes"]
+
+
+@pytest.mark.parametrize(
+    ("path", "gone"),
+    [("train.epochs", "Training:"), ("data.input_size", "Input "), ("model.head.noise.groups", "Noisy")],
+)
+def test_what_was_overridden_is_not_claimed(path, gone):
+    lines = profile("mini").deviations
+    kept = still_true(lines, {path: 1})
+    assert any(line.startswith(gone) for line in lines) and not any(line.startswith(gone) for line in kept)
+    assert still_true(lines, {}) == lines
+
+
+def test_energy_of_counters_that_begin_again(tmp_path):
+    package = tmp_path / "intel-rapl:0"
+    for folder, count in ((package, 900), (tmp_path / "intel-rapl:0:0", 5)):
+        folder.mkdir()
+        (folder / "energy_uj").write_text(f"{count}\n")
+        (folder / "max_energy_range_uj").write_text("1000000\n")
+    first = rapl_microjoules(tmp_path)
+    assert first == {package: 900}
+    assert joules_between(first, {package: 2_000_900}) == pytest.approx(2.0)
+    assert joules_between(first, {package: 400}) == pytest.approx((1_000_000 - 500) / 1e6)
+    assert joules_between(first, {}) is None and joules_between({}, {}) is None
