@@ -21,7 +21,7 @@ class PosePredictions:
         sigma: the network's scale output per axis, a fraction of the crop side; None where a method has none.
         keypoint_scores: confidence, on the method's own scale.
         input_size: (height, width) of the crop.
-        density_masses: of the model that predicted, where it has a flow: see `poseur_lib.scoring.density.box_masses`.
+        flow_masses: of the model that predicted, where it has a flow: see `poseur_lib.scoring.density.box_masses`.
 
     Raises:
         ValueError: a keypoint or a score is not finite; the message names the first one.
@@ -35,7 +35,7 @@ class PosePredictions:
     sigma: Float[np.ndarray, "N K 2"] | None
     keypoint_scores: Float[np.ndarray, "N K"]
     input_size: tuple[int, int]
-    density_masses: Float[np.ndarray, "M M"] | None = None
+    flow_masses: Float[np.ndarray, "M M"] | None = None
 
     def __post_init__(self) -> None:
         for name in ("keypoints", "keypoint_scores", "bbox_scores"):

@@ -2,7 +2,7 @@
 
 `predictions.npz` is an ordinary npz (numpy opens it). Per box source it holds image ids, box scores, centres and box
 scales in float32, and keypoints (crop-normalised), sigmas and keypoint scores in float16; keypoint scores are left out
-where they are the RLE score of the stored sigmas. `density_masses` is a table of the model's flow, from which Eq. 6 is
+where they are the RLE score of the stored sigmas. `flow_masses` is a table of the model's flow, from which Eq. 6 is
 computed without the weights.
 """
 
@@ -75,8 +75,8 @@ def to_arrays(predictions: PosePredictions, prefix: str) -> dict[str, np.ndarray
     }
     if predictions.sigma is not None:
         arrays["sigma"] = _float16("sigma", predictions.sigma)
-    if predictions.density_masses is not None:
-        arrays["density_masses"] = np.asarray(predictions.density_masses, np.float32)
+    if predictions.flow_masses is not None:
+        arrays["flow_masses"] = np.asarray(predictions.flow_masses, np.float32)
     scores = np.asarray(predictions.keypoint_scores, np.float32)
     if "sigma" not in arrays or np.abs(scores - _rle(arrays["sigma"])).max(initial=0) > DERIVABLE_WITHIN:
         arrays["keypoint_scores"] = _float16("keypoint_scores", scores)
@@ -96,7 +96,7 @@ def from_arrays(arrays: dict[str, np.ndarray], prefix: str, input_size: tuple[in
         sigma=None if sigma is None else sigma.astype(np.float32),
         keypoint_scores=_rle(sigma) if scores is None else scores.astype(np.float32),
         input_size=input_size,
-        density_masses=arrays.get(f"{prefix}density_masses"),
+        flow_masses=arrays.get(f"{prefix}flow_masses"),
     )
 
 

@@ -113,7 +113,7 @@ def predict(model: PoseModel, run: Run) -> Predictions:
     people = {BoxSource.GROUND_TRUTH: evaluated_people(run).people(), BoxSource.DETECTOR: detections(run)}
     runtime: Runtime = run.runtime
     return {
-        source: as_stored(replace(predict_people(model, of_source, run.planned.config, runtime), density_masses=masses))
+        source: as_stored(replace(predict_people(model, of_source, run.planned.config, runtime), flow_masses=masses))
         for source, of_source in people.items()
         if of_source
     }

@@ -129,7 +129,7 @@ def predict_run(run: Run) -> Predictions:
     masses = masses_of(model)
     sources = {BoxSource.GROUND_TRUTH: evaluated_people(run).people(), BoxSource.DETECTOR: detections(run)}
     return {
-        source: as_stored(replace(predict_people(model, people, config, run.runtime), density_masses=masses))
+        source: as_stored(replace(predict_people(model, people, config, run.runtime), flow_masses=masses))
         for source, people in sources.items()
         if people
     }

@@ -64,9 +64,10 @@ def _keypoint_scores(
     radius = config.model.head.score_radius
     if scoring == Scoring.LAPLACE:
         return laplace_scores(sigma, radius).numpy()
-    if predictions.density_masses is None:
+    if predictions.flow_masses is None:
         raise ValueError(f"scoring {scoring.value!r} needs the flow's density, and the predictions have none")
-    return density_scores(predictions.sigma, predictions.density_masses, radius)
+    count = config.model.head.loss.log_sigma_count
+    return density_scores(predictions.sigma, predictions.flow_masses, radius, log_sigma_count=count)
 
 
 def match(people: CocoPeople, of: Scored, config: ExperimentConfig) -> COCOeval:

@@ -59,7 +59,7 @@ class Source:
         """What a finished run does not hold that the row needs; "" if nothing."""
         if row.scoring != Scoring.FLOW or not self._recorded(row, seed):
             return ""
-        return "" if predictions_of(self, row.key, seed).density_masses is not None else NO_DENSITY
+        return "" if predictions_of(self, row.key, seed).flow_masses is not None else NO_DENSITY
 
     def _recorded(self, row: Row, seed: int) -> bool:
         return self.store.recorded_state(self.runs[row.key, seed].run_id).done
@@ -77,9 +77,9 @@ def predictions_of(source: Source, row_key: str, seed: int) -> PosePredictions:
     run = source.runs[row_key, seed]
     predictions = source.store.load(run.run_id).predictions[box_source(source)]
     folder = source.store.path(run.run_id)
-    needed = source.table.row(row_key).scoring == Scoring.FLOW and predictions.density_masses is None
+    needed = source.table.row(row_key).scoring == Scoring.FLOW and predictions.flow_masses is None
     if needed and (folder / MODEL_FILE).exists():
-        return replace(predictions, density_masses=masses_of(trained_model(folder, run.config)))
+        return replace(predictions, flow_masses=masses_of(trained_model(folder, run.config)))
     return predictions
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from poseur_lib.losses.rle import laplace_scale
 from poseur_lib.models.flow import RealNVP
 from poseur_lib.scoring.density import box_masses, density_scores
 from poseur_lib.scoring.keypoint import laplace_scores
@@ -13,19 +14,23 @@ from poseur_lib.scoring.keypoint import laplace_scores
 SIGMA = np.random.default_rng(0).uniform(0.005, 0.6, (50, 17, 2)).astype(np.float32)
 
 
-def test_a_flat_flow_gives_the_laplace_score_of_eq_8_with_scale_root_2_sigma():
-    scores = density_scores(SIGMA, box_masses(lambda e: torch.zeros(len(e)), 2))
-    expected = laplace_scores(math.sqrt(2) * torch.from_numpy(SIGMA)).numpy()
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_flat_flow_gives_the_laplace_score_of_eq_8_with_the_loss_s_own_scale(count):
+    masses = box_masses(lambda e: torch.zeros(len(e)), log_phi_count=2, log_sigma_count=count)
+    scores = density_scores(SIGMA, masses, log_sigma_count=count)
+    expected = laplace_scores(laplace_scale(torch.from_numpy(SIGMA), log_sigma_count=count)).numpy()
     np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_an_untrained_flow_without_layers_gives_gaussian_times_laplace(count):
+@pytest.mark.parametrize(("phi", "sigma"), [(1, 1), (2, 1), (2, 2)])
+def test_an_untrained_flow_without_layers_gives_gaussian_times_laplace(phi, sigma):
     flow = RealNVP(layers=0, prior_mean=0.0)
-    scores = density_scores(SIGMA, box_masses(flow.log_prob, count))
+    masses = box_masses(flow.log_prob, log_phi_count=phi, log_sigma_count=sigma)
+    scores = density_scores(SIGMA, masses, log_sigma_count=sigma)
 
-    def one_axis(h):  # integral over |e| <= h of exp(-count e^2 / 2 - |e| / sqrt 2), up to a constant
-        shift = 1 / (math.sqrt(2) * count)
+    def one_axis(h):  # integral over |e| <= h of exp(-count e^2 / 2 - |e| / (sigma sqrt 2)), up to a constant
+        count = phi / sigma
+        shift = 1 / (math.sqrt(2) * sigma * count)
         ends = torch.erf((torch.as_tensor(h, dtype=torch.float64) + shift) * math.sqrt(count / 2))
         return ends.numpy() - math.erf(shift * math.sqrt(count / 2))
 
@@ -36,7 +41,7 @@ def test_an_untrained_flow_without_layers_gives_gaussian_times_laplace(count):
 def test_masses_are_those_of_samples_of_a_flow_that_is_not_symmetric():
     torch.manual_seed(0)
     flow = RealNVP(layers=4, hidden=8, prior_mean=0.5)
-    masses = box_masses(flow.log_prob, 1)
+    masses = box_masses(flow.log_prob, log_phi_count=1, log_sigma_count=1)
     e = flow.from_prior(torch.randn(200_000, 2) + 0.5).detach()
     weight = torch.exp(-e.abs().sum(1) / math.sqrt(2)).double()
     for i, j in ((10, 40), (40, 10), (32, 32), (64, 20)):
@@ -46,8 +51,8 @@ def test_masses_are_those_of_samples_of_a_flow_that_is_not_symmetric():
 
 
 def test_a_larger_sigma_never_scores_higher_and_a_radius_must_be_positive():
-    masses = box_masses(RealNVP(prior_mean=0.0).log_prob, 2)
+    masses = box_masses(RealNVP(prior_mean=0.0).log_prob, log_phi_count=2, log_sigma_count=2)
     sigma = np.repeat(np.linspace(0.001, 1, 60, dtype=np.float32)[:, None, None], 2, axis=2)
-    assert (np.diff(density_scores(sigma, masses)[:, 0]) <= 1e-6).all()
+    assert (np.diff(density_scores(sigma, masses, log_sigma_count=2)[:, 0]) <= 1e-6).all()
     with pytest.raises(ValueError, match="radius 0"):
-        density_scores(sigma, masses, 0)
+        density_scores(sigma, masses, 0, log_sigma_count=2)

@@ -78,9 +78,9 @@ TABLE_1C = Table(
         "74.7 - 73.6 = 1.1.",
         "Under the released loss sigma is not the Laplace scale of Eq. 7 (that would be 2 sqrt(2) sigma), so a = 0.2 "
         "is a choice that suits this loss; counted once, as the paper words it, sigma shrinks and the score saturates.",
-        "Eq. 6 has no row in the table: the last one is ours. Its density is the one that the run's loss has "
-        "maximised, the flow's to the power with which it enters times the Laplace factor, normalised; integrated "
-        "numerically and kept in the record as a table of masses. Comparable is read as within the least gain that "
-        "Sec. 4.2 counts.",
+        "Eq. 6 has no row in the table: the last one is ours. Its density is the one whose likelihood the run's loss "
+        "maximises: the flow's times the Laplace factor, whose scale under the released loss is 2 sqrt(2) sigma; "
+        "integrated numerically and kept in the record as a table of masses. Comparable is read as within the least "
+        "gain that Sec. 4.2 counts.",
     ),
 )
