@@ -75,7 +75,7 @@ def test_the_batch_succeeds_and_tables_share_their_runs(study):
     ids = {run_id for row in (*b.rows, *c.rows) for run_id in row.run_ids}
     assert len(ids) == 2
     assert {run_id for row in c.rows for run_id in row.run_ids} == set(b.rows[1].run_ids)
-    folders = [path.name for path in study.store.folder.iterdir() if path.name != "tables"]
+    folders = [path.name for path in study.store.folder.iterdir() if path.name != "tables" and path.name[0] != "."]
     assert len(folders) == 3 and all(study.store.state(run_id) == RunState.FINISHED for run_id in folders)
 
 
