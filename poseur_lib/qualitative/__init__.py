@@ -1,0 +1,1 @@
+"""What the paper shows in pictures or only says, measured: calibration, noisy proposals, self-attention."""

@@ -1,0 +1,70 @@
+"""What was measured with the weights of a table's runs, as it lies in the table's folder: JSON, and CSV for people."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from poseur_lib.config.base import Frozen
+from poseur_lib.study.atomic import write_atomically
+
+
+class MeasuredValues(Frozen):
+    """What a measurement finds about one run; its subclasses say what that is."""
+
+    def lines(self) -> Sequence[Mapping[str, Any]]:
+        """The values as lines of a CSV file, all with the same columns."""
+        raise NotImplementedError
+
+
+class MeasuredEntry(Frozen):
+    """One run's values, and what they were measured on and by.
+
+    Attributes:
+        settings: all that the values depend on beside the run and the data set.
+        code: digest of the source that measured them.
+        values: of a `MeasuredValues`.
+    """
+
+    row: str
+    seed: int
+    run_id: str
+    data_fingerprint: str
+    settings: dict[str, Any]
+    code: str
+    values: dict[str, Any]
+
+    def is_of(self, run_id: str, data_fingerprint: str, settings: Mapping[str, Any]) -> bool:
+        """True if they were measured of this very run, data set and settings."""
+        return (self.run_id, self.data_fingerprint, self.settings) == (run_id, data_fingerprint, dict(settings))
+
+
+class _File(Frozen):
+    entries: tuple[MeasuredEntry, ...]
+
+
+def read_measured(folder: Path, name: str) -> tuple[MeasuredEntry, ...]:
+    """What a table's folder holds of a measurement; nothing where the file is missing or of another version."""
+    try:
+        return _File.model_validate_json((folder / f"measured_{name}.json").read_text()).entries
+    except (OSError, ValueError):
+        return ()
+
+
+def write_measured(folder: Path, name: str, of: Sequence[tuple[MeasuredEntry, MeasuredValues]]) -> None:
+    """Write `measured_<name>.csv` and `.json`, each there whole or not at all; nothing where nothing was measured."""
+    if not of:
+        return
+    rows = [
+        {"row": entry.row, "seed": entry.seed, "run": entry.run_id, **line}
+        for entry, values in of
+        for line in values.lines()
+    ]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(folder / f"measured_{name}.csv", text.getvalue().encode())
+    content = _File(entries=tuple(entry for entry, _ in of)).model_dump_json()
+    write_atomically(folder / f"measured_{name}.json", (content + "\n").encode())
