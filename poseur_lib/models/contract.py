@@ -6,66 +6,19 @@ method it is. A head owns its targets, its loss, the merging of mirrored outputs
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from poseur_lib.data.crop import CropRule
+from poseur_lib.errors import UserError
+from poseur_lib.models.explanation import Explanation
+from poseur_lib.models.prediction import LayerPrediction, PosePrediction
 
 FeatureMaps = Sequence[Float[Tensor, "B _C _H _W"]]
 Outputs = TypeVar("Outputs")
-
-
-@dataclass(frozen=True)
-class LayerPrediction:
-    """What one stage of a model predicts.
-
-    Attributes:
-        keypoints: (x, y) in [0, 1] of the crop; points outside the crop lie outside that range.
-        sigma: the network's scale output per axis, a fraction of the crop side, in (0, 1).
-    """
-
-    keypoints: Float[Tensor, "N K 2"]
-    sigma: Float[Tensor, "N K 2"]
-
-
-@dataclass(frozen=True)
-class PosePrediction:
-    """What every model predicts.
-
-    Attributes:
-        keypoints: (x, y) in `frame`: [0, 1] of the crop, or pixels of the original image.
-        keypoint_scores: confidence; its scale is the method's own.
-        sigma: scale output of the last stage, always a fraction of the crop side; None where the method has none.
-        coarse: Poseur's FC proposal.
-        layers: one prediction per decoder layer, in order; the last one is `keypoints` before any flip fusion.
-        frame: the frame of `keypoints` (`coarse` and `layers` are always in the crop frame).
-    """
-
-    keypoints: Float[Tensor, "N K 2"]
-    keypoint_scores: Float[Tensor, "N K"]
-    sigma: Float[Tensor, "N K 2"] | None = None
-    coarse: LayerPrediction | None = None
-    layers: tuple[LayerPrediction, ...] = ()
-    frame: Literal["crop", "image"] = "crop"
-
-    def to_image(
-        self, center: Float[Tensor, "N 2"], box_scale: Float[Tensor, "N 2"]
-    ) -> "PosePrediction":
-        """The same prediction with `keypoints` in pixels of the original image.
-
-        Args:
-            center: centre of the crop in image pixels.
-            box_scale: size (width, height) of the crop in units of 200 image pixels, as the released code has it.
-        """
-        if self.frame != "crop":
-            raise ValueError(f"frame is {self.frame!r}, expected 'crop'")
-        side = box_scale * 200.0
-        keypoints = self.keypoints * side[:, None] + (center - 0.5 * side)[:, None]
-        return replace(self, keypoints=keypoints, frame="image")
 
 
 class PoseTargets(NamedTuple):
@@ -108,6 +61,14 @@ class PoseHead(nn.Module, ABC, Generic[Outputs]):
     def decode(self, outputs: Outputs) -> PosePrediction:
         """Poses in the crop frame."""
 
+    def explain(self, features: FeatureMaps) -> Explanation:
+        """What the queries of the head attend to.
+
+        Raises:
+            UserError: the head has no keypoint queries that attend to sampled points.
+        """
+        raise UserError(f"{type(self).__name__} has no keypoint queries to explain; models with a PoseurHead have")
+
     def slow_parameters(self) -> Sequence[nn.Parameter]:
         """Parameters that train at `TrainConfig.sampling_offsets_lr_factor` times the learning rate."""
         return ()
@@ -137,6 +98,17 @@ class PoseModel(nn.Module):
         """Poses in [0, 1] of each crop; `images` are RGB, normalised by ImageNet's mean and deviation."""
         return self.head.decode(self.head(self.backbone(images)))
 
+    @torch.no_grad()
+    def explain(self, images: Float[Tensor, "B 3 H W"]) -> Explanation:
+        """The prediction of `forward`, bit by bit, and what the queries attended to on the way.
+
+        Costs an ordinary pass; nothing of it is there in the passes before and after.
+
+        Raises:
+            UserError: the head has no queries.
+        """
+        return self.head.explain(self.backbone(images))
+
     def predict_flipped(self, images: Float[Tensor, "B 3 H W"]) -> PosePrediction:
         """Flip test: the images and their mirror images, merged by the head."""
         flip_index = torch.tensor(self.flip_index, device=images.device)
@@ -156,3 +128,14 @@ class PoseModel(nn.Module):
 
 def _halves(count: int) -> tuple[slice, slice]:
     return slice(count), slice(count, None)
+
+
+__all__ = [
+    "FeatureMaps",
+    "LayerPrediction",
+    "LossTerms",
+    "PoseHead",
+    "PoseModel",
+    "PosePrediction",
+    "PoseTargets",
+]

@@ -27,14 +27,25 @@ class SelfAttention(nn.Module):
     def forward(self, content: Float[Tensor, "N G K C"], query: Float[Tensor, "N G K C"]) -> Float[Tensor, "N G K C"]:
         """Queries and keys are made of `query` (with its positional part), values of `content`."""
         n, g, k, dims = content.shape
-        weight, bias = self.in_proj.weight, self.in_proj.bias
-        query_key = nn.functional.linear(query, weight[: 2 * dims], bias[: 2 * dims])
-        value = nn.functional.linear(content, weight[2 * dims :], bias[2 * dims :])
-        q, k_, v = (
-            x.reshape(n * g, k, self.num_heads, -1).transpose(1, 2) for x in (*query_key.chunk(2, dim=-1), value)
-        )
-        mixed = scaled_dot_product_attention(q, k_, v, dropout_p=self.dropout if self.training else 0.0)
+        value = nn.functional.linear(content, self.in_proj.weight[2 * dims :], self.in_proj.bias[2 * dims :])
+        q, k_ = self._query_and_key(query)
+        dropped = self.dropout if self.training else 0.0
+        mixed = scaled_dot_product_attention(q, k_, self._by_head(value), dropout_p=dropped)
         return self.out_proj(mixed.transpose(1, 2).reshape(n, g, k, dims))
+
+    def weights(self, query: Float[Tensor, "N G K C"]) -> Float[Tensor, "N G M K K"]:
+        """How much of each keypoint's value (last axis) a keypoint takes, by head; rows sum to 1. No dropout."""
+        q, k = self._query_and_key(query)
+        return (q @ k.transpose(2, 3) / q.shape[3] ** 0.5).softmax(dim=-1).unflatten(0, query.shape[:2])
+
+    def _query_and_key(self, query: Tensor) -> tuple[Tensor, Tensor]:
+        dims = query.shape[3]
+        both = nn.functional.linear(query, self.in_proj.weight[: 2 * dims], self.in_proj.bias[: 2 * dims])
+        q, k = both.chunk(2, dim=-1)
+        return self._by_head(q), self._by_head(k)
+
+    def _by_head(self, x: Float[Tensor, "N G K C"]) -> Float[Tensor, "_NG M K D"]:
+        return x.reshape(-1, x.shape[2], self.num_heads, x.shape[3] // self.num_heads).transpose(1, 2)
 
 
 class DecoderLayer(nn.Module):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from poseur_lib.config.heads import NoNoise, PoseurConfig
 from poseur_lib.losses.rle import residual_log_likelihood
 from poseur_lib.models.contract import FeatureMaps, LayerPrediction, LossTerms, PoseHead, PosePrediction, PoseTargets
+from poseur_lib.models.explanation import Explanation
 from poseur_lib.models.flow import RealNVP
 from poseur_lib.models.poseur.coarse import CoarseStage
 from poseur_lib.models.poseur.decoder import QueryDecoder
@@ -17,6 +18,7 @@ from poseur_lib.models.poseur.encoder import KeypointEncoder, LearnedQueries
 from poseur_lib.models.poseur.memory import MemoryEmbedding
 from poseur_lib.models.poseur.neck import build_neck
 from poseur_lib.models.poseur.noise import starting_points
+from poseur_lib.models.poseur.recording import recording
 from poseur_lib.models.precision import without_autocast
 from poseur_lib.scoring.flip import fuse, unflip
 from poseur_lib.scoring.keypoint import laplace_scores, rle_scores
@@ -122,6 +124,12 @@ class PoseurHead(PoseHead[PosePrediction]):
     def decode(self, outputs: PosePrediction) -> PosePrediction:
         """Regression has nothing to decode."""
         return outputs
+
+    def explain(self, features: FeatureMaps) -> Explanation:
+        """One ordinary pass, recorded: samples, their weights and the self-attention of every layer passed."""
+        with recording(self.decoder) as seen:
+            outputs = self(features)
+        return seen.explanation(self.decode(outputs))
 
     def slow_parameters(self) -> Sequence[nn.Parameter]:
         """The linear layers of the sampling offsets and, where they are learned, of the reference points (Sec. 4.1)."""
