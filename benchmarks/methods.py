@@ -3,8 +3,9 @@
     python -m benchmarks.methods --out poseur_lib/report/data/methods.json [METHOD ...]
     python -m benchmarks.methods --out poseur_lib/report/data/methods.json --time
 
-The first counts and trains, which takes hours on two cores and may be interrupted; the second adds the latencies, for
-which the machine should be quiet. The report shows the record. Exit code 1 if a method does not reach its target (see
+The first counts and trains, which takes hours on two cores and may be interrupted; the second adds latencies and what
+training costs, for which the machine should be quiet. The report shows the record. Exit code 1 if a method does not
+reach its target (see
 `benchmarks.overfit`).
 """
 
@@ -13,7 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import torch
+
 from benchmarks.overfit import PAIRS, overfit, write_people
+from benchmarks.training_time import training_cpu_ms
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.config.methods import method_changes
 from poseur_lib.costs.cost import cost
@@ -59,15 +63,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--threads", type=int, help="threads of torch in training")
     parser.add_argument("--time", action="store_true", help="take latencies, and train nothing")
     asked = parser.parse_args(arguments)
-    rows = known_rows(asked.out)
+    rows, threads = known_rows(asked.out), torch.get_num_threads()
     with tempfile.TemporaryDirectory() as folder:
         data = write_people(Path(folder) / "people")
         for number, one in enumerate(rows):
             if asked.methods and one.method not in asked.methods:
                 continue
             if asked.time:
+                training = training_cpu_ms(one.method, one.backbone, data)
+                torch.set_num_threads(threads)
                 speed = cost(paper_config(one.method, one.backbone), timed=True).speed
-                rows[number] = one.with_changes(latency_ms=speed.latency_ms)
+                rows[number] = one.with_changes(latency_ms=speed.latency_ms, training_cpu_ms=training)
             elif one.overfit is None:
                 learnt = overfit(one.method, one.backbone, data, asked.threads)
                 rows[number] = one.with_changes(overfit=learnt)
@@ -80,11 +86,12 @@ def main(arguments: list[str]) -> int:
 def _line(one: MethodRow) -> str:
     latency = "" if one.latency_ms is None else f", {one.latency_ms:.0f} ms"
     costs = f"{one.method:15s} {one.backbone:12s} {one.parameters / 1e6:6.2f} M, "
-    costs += f"{one.hook_multiply_adds / 1e9:6.2f} GFLOPs{latency}"
+    training = "" if one.training_cpu_ms is None else f", {one.training_cpu_ms:.1f} ms a person"
+    costs += f"{one.hook_multiply_adds / 1e9:6.2f} GFLOPs{latency}{training}"
     if one.overfit is None:
         return f"     {costs}; not trained"
     of = one.overfit
-    reached = f"AP {of.ap:5.1f}, to reach {of.target:5.1f} (ceiling {of.ceiling:5.1f}), {of.seconds:4.0f} s"
+    reached = f"AP {of.ap:5.1f}, to reach {of.target:5.1f} (ceiling {of.ceiling:5.1f})"
     return f"{'ok  ' if of.learnt else 'FAIL'} {costs}; {reached}"
 
 

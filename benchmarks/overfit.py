@@ -7,7 +7,6 @@ ground-truth boxes, without flip test.
 """
 
 import tempfile
-import time
 from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig
@@ -75,9 +74,7 @@ def overfit(method: str, backbone: str, data: Path, threads: int | None) -> Over
     runtime = Runtime(data=data, device="cpu", threads=threads)
     people = CocoPeople(data, "train", COCO_17)
     with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
         train(config, Path(folder), runtime)
-        seconds = time.perf_counter() - start
         model, _ = load_model(Path(folder) / MODEL_FILE)
     found = predict_people(model, people.people(), config, runtime)
     scores = instance_scores(found.bbox_scores, found.keypoint_scores, config.evaluation.instance_score)
@@ -90,22 +87,23 @@ def overfit(method: str, backbone: str, data: Path, threads: int | None) -> Over
         ap=ap,
         ceiling=ceiling,
         target=target,
-        seconds=seconds,
         people_seen=config.train.people_per_epoch * EPOCHS,
     )
 
 
-def small_config(method: str, backbone: str) -> ExperimentConfig:
-    """A method as profile mini has it, from random weights and on plain crops."""
+def stand_in(method: str, backbone: str) -> ExperimentConfig:
+    """A method as profile mini has it, from random weights."""
     mini = profile("mini")
     changes = mini.scaled("", method_changes(method, backbone))
     if "model.backbone" in changes:
         changes["model.backbone"] = {**changes["model.backbone"], "weights": "none"}
-    return mini.experiment(
-        0,
-        changes,
-        {
-            "pretext": None,
+    return mini.experiment(0, changes, {"pretext": None}, SLOW.get(method, {}))
+
+
+def small_config(method: str, backbone: str) -> ExperimentConfig:
+    """The stand-in of a method, on plain crops of a few people that it sees often."""
+    return stand_in(method, backbone).with_changes(
+        **{
             "train.augment": None,
             "train.epochs": EPOCHS,
             "train.people_per_epoch": IMAGES * PASSES // EPOCHS,
@@ -113,8 +111,7 @@ def small_config(method: str, backbone: str) -> ExperimentConfig:
             "evaluation.split": "train",
             "evaluation.flip_test": False,
             "evaluation.curve_every": EPOCHS,
-        },
-        SLOW.get(method, {}),
+        }
     )
 
 

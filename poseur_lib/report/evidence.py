@@ -87,7 +87,7 @@ class Overfit(Frozen):
     Attributes:
         ap: on the people it was trained on, at ground-truth boxes, without flip test.
         ceiling: the AP that its codec allows there; `target` is what it has to reach.
-        people_seen: crops in `seconds` of training.
+        people_seen: crops trained on.
     """
 
     stand_in: str
@@ -95,7 +95,6 @@ class Overfit(Frozen):
     ap: float
     ceiling: float
     target: float
-    seconds: float
     people_seen: int
 
     @property
@@ -117,6 +116,7 @@ class MethodRow(Frozen):
     Attributes:
         parameters: without flows, which serve the loss alone.
         latency_ms: one image, from the crop to the keypoints; None: not timed.
+        training_cpu_ms: processor time that training the stand-in of profile mini takes a person; None: not timed.
         overfit: None: not trained.
     """
 
@@ -127,6 +127,7 @@ class MethodRow(Frozen):
     hook_multiply_adds: int
     multiply_adds: int
     latency_ms: float | None = None
+    training_cpu_ms: float | None = None
     overfit: Overfit | None = None
 
 
