@@ -42,16 +42,7 @@ def write_report(profile: Profile, store: RunStore, folder: Path) -> Path:
     Raises:
         UserError: the results of a table are of another version.
     """
-    site = Site(StudyView(profile, store), folder)
-    site.write_audit(execute_audit(store.table_folder("audit")))
-    for table in site.view.tables:
-        site.write_table(table)
-    for run_id in site.view.run_ids:
-        site.write_run(run_id)
-    site.write_fixed_pages()
-    index = site.write_index()
-    site.remove_others()
-    return index
+    return Site(StudyView(profile, store), folder).write_pages(execute_audit(store.table_folder("audit")))
 
 
 class Site:
@@ -65,6 +56,18 @@ class Site:
         self.templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
+
+    def write_pages(self, audit: Path) -> Path:
+        """Every page, given the executed notebook of the audit; the index is returned."""
+        self.write_audit(audit)
+        for table in self.view.tables:
+            self.write_table(table)
+        for run_id in self.view.run_ids:
+            self.write_run(run_id)
+        self.write_fixed_pages()
+        index = self.write_index()
+        self.remove_others()
+        return index
 
     def write_audit(self, notebook: Path) -> None:
         """The audit of the paper, from its executed notebook; it is evidence in every profile."""

@@ -34,14 +34,7 @@ def site(view, tmp_path_factory):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("old")
     site = Site(view, folder)
-    site.write_audit(RUNS / "tables" / "audit" / "notebook.ipynb")
-    for table in view.tables:
-        site.write_table(table)
-    for run_id in view.run_ids:
-        site.write_run(run_id)
-    site.write_fixed_pages()
-    site.write_index()
-    site.remove_others()
+    site.write_pages(RUNS / "tables" / "audit" / "notebook.ipynb")
     return site
 
 
