@@ -55,7 +55,7 @@ class PoseurHead(PoseHead[PosePrediction]):
         self.decoder_flow = RealNVP(flow.flow_layers, flow.flow_hidden, flow.flow_prior_mean)
 
     def stages(
-        self, features: FeatureMaps, *, noisy: bool = False
+        self, features: FeatureMaps, *, noisy: bool = False, shift: Float[Tensor, "B K 2"] | None = None
     ) -> tuple[LayerPrediction | None, tuple[LayerPrediction, ...]]:
         """The coarse proposal of each image, and the prediction of every decoder layer (B x G rows, group by group).
 
@@ -64,6 +64,7 @@ class PoseurHead(PoseHead[PosePrediction]):
         Args:
             features: the backbone's maps of B images, one person each.
             noisy: add the noisy query groups of training.
+            shift: what the initial points are moved by, in fractions of the crop; the proposal itself is not.
         """
         maps = self.neck(features)
         if self.coarse_stage is None:
@@ -71,13 +72,17 @@ class PoseurHead(PoseHead[PosePrediction]):
         else:
             coarse = self.coarse_stage(maps[-1] if self.config.coarse_features == "neck" else features[-1])
             start = coarse.keypoints.detach()
+        start = start if shift is None else start + shift
         memory = self.memory_embedding(maps)
         points = starting_points(self.config.noise if noisy else NoNoise(), start)
         return coarse, self.decoder(self.keypoint_encoder(points), points, memory)
 
     def forward(self, features: FeatureMaps) -> PosePrediction:
         """Inference: the clean queries only."""
-        coarse, layers = self.stages(features)
+        return self.prediction(*self.stages(features))
+
+    def prediction(self, coarse: LayerPrediction | None, layers: tuple[LayerPrediction, ...]) -> PosePrediction:
+        """The last layer's poses with their scores, and the stages that led to them."""
         last = layers[-1]
         return PosePrediction(
             keypoints=last.keypoints,
