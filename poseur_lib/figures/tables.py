@@ -126,7 +126,7 @@ def claims_table(result: TableResult) -> HTML:
 def claim_cells(claim: ClaimResult) -> dict[str, Any]:
     """A claim as a table's row."""
     effect = claim.effect
-    no_effect = "almost the same" if claim.kind == "equivalence" else NOT_RUN
+    no_effect = "almost the same" if claim.kind == "equivalence" else "none printed"
     return {
         "claim": claim.text,
         "source": claim.source,

@@ -37,8 +37,8 @@ def detectable_block(table: Table, profile: Profile, result: TableResult | None 
     for claim in table.claims:
         one = detectable(table, claim, profile)
         size = f"{one.n_seeds} seed{'s' * (one.n_seeds != 1)}, {one.n_images:,} images"
-        paper = "no effect" if claim.paper_effect is None else f"{claim.paper_effect:+.1f}".replace("-", "−")
-        rows.append([claim.text, paper, f"{one.words} {claim.metric}", size, one.source])
+        unit = "" if claim.measured else claim.metric
+        rows.append([claim.text, claim.paper_words, f"{one.words} {unit}".strip(), size, one.source])
     head = f"<h2>What this table can find</h2><p>{html.escape(_stated(table, result))}</p>"
     columns = ("claim", "paper", "smallest detectable effect", "planned", "from")
     caption = f'<p class="caption">{html.escape(POWER_METHOD)}</p>'

@@ -70,7 +70,7 @@ def breakdown(source: Source) -> Breakdown:
     found: dict[tuple[str, str], ClaimBreakdown] = {}
     for claim in source.table.claims:
         pair = (claim.better, claim.than)
-        if pair not in found and (seeds := _common_seeds(source, claim)):
+        if claim.better != claim.than and pair not in found and (seeds := _common_seeds(source, claim)):
             found[pair] = _compare(source, claim, seeds)
     return Breakdown(claims=tuple(found.values()))
 

@@ -21,7 +21,7 @@ METRICS: tuple[str, ...] = get_args(Metric)
 COSTS: tuple[str, ...] = get_args(CostColumn)
 SPEEDS: tuple[str, ...] = get_args(SpeedColumn)
 UNMEASURED = {"Mean": "PCKh@0.5 is MPII's measure, and there is no reader of MPII here yet"}
-NAMES = {"S6": "Supp. Sec. 6", "figure_1": "Fig. 1"}
+NAMES = {"S6": "Supp. Sec. 6", "figure_1": "Fig. 1", "figure_s1": "Supp. Fig. 1"}
 
 
 class ClaimKind(StrEnum):
@@ -79,6 +79,8 @@ class Claim:
     """`metric` of row `better` minus that of row `than`; the paper's effect in points of AP or AR.
 
     Attributes:
+        measured: in words and with its unit, what the table's own notebook measures of these rows instead of a
+            difference of `metric`; above 0 is as claimed. "": nothing. A claim on one row alone has it twice.
         beyond: two more rows, whose difference is subtracted: what is claimed is that the first one is larger.
         of: key of the claim among the paper's (`poseur_lib.paper.claims`) that this one is a part of.
         margin: for an equivalence, the largest absolute effect that still counts as none.
@@ -95,6 +97,7 @@ class Claim:
     beyond: tuple[str, str] | None = None
     of: str = ""
     margin: float = EQUIVALENCE_MARGIN
+    measured: str = ""
 
     def __post_init__(self) -> None:
         if self.kind == ClaimKind.MAGNITUDE and self.paper_effect is None:
@@ -106,6 +109,13 @@ class Claim:
     def rows(self) -> tuple[str, ...]:
         """Keys of the rows that it speaks of."""
         return (self.better, self.than, *(self.beyond or ()))
+
+    @property
+    def paper_words(self) -> str:
+        """The paper's effect with its sign, or what it says where it prints none."""
+        if self.paper_effect is None:
+            return "no effect" if self.kind == ClaimKind.EQUIVALENCE else "none printed"
+        return f"{self.paper_effect:+.1f}".replace("-", "−")
 
 
 @dataclass(frozen=True)

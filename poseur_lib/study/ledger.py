@@ -121,10 +121,9 @@ def _effect(
     estimate = one.effect if one else None
     own = result.evidence if result else Evidence.NONE
     values = {} if estimate is None else estimate.model_dump(include={"value", "low", "high", "n_seeds", "n_images"})
-    paper = "no effect" if claim.paper_effect is None else f"{claim.paper_effect:+.1f}"
     return LedgerEntry(
         key=f"{table.number}: {claim.key}", of=claim.of, table=table.number, claim=claim.text, source=claim.source,
-        paper=paper.replace("-", "−"), ours=difference_words(table, claim), **values,
+        paper=claim.paper_words, ours=difference_words(table, claim), **values,
         data=f"{result.data_name} {result.data_fingerprint}" if estimate else "", profile=profile.name,
         evidence=(one.evidence or own) if estimate else Evidence.NONE, verdict=one.verdict if one else Verdict.NOT_RUN,
         rule=rule_text(claim), detectable=detectable(table, claim, profile).words, note=_overridden(result),

@@ -63,7 +63,7 @@ def _detectable(batch: Batch) -> list[str]:
     """The smallest effect that each table can find with the profile's seeds and images; see `study.power`."""
     lines = []
     for table in batch.tables:
-        found = [detectable(table, claim, batch.profile) for claim in table.claims]
+        found = [detectable(table, claim, batch.profile) for claim in table.claims if not claim.measured]
         if found:
             words = ", ".join(dict.fromkeys(one.words for one in found))
             lines.append(f"{table.name} can find differences of {words} points ({found[0].n_seeds} seeds)")

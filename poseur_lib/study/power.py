@@ -61,9 +61,12 @@ class Pilot(Frozen):
 
 
 class Detectable(Frozen):
-    """The smallest effect that a claim's study can find, in points; `bound`: at least that, seeds being unknown."""
+    """The smallest effect that a claim's study can find, in points; `bound`: at least that, seeds being unknown.
 
-    points: float
+    `points` is None where no pilot has measured such a thing.
+    """
+
+    points: float | None
     bound: bool
     n_images: int
     n_seeds: int
@@ -71,7 +74,9 @@ class Detectable(Frozen):
 
     @property
     def words(self) -> str:
-        """`1.1`, or `≥ 1.1`."""
+        """`1.1`, or `≥ 1.1`; `not stated`."""
+        if self.points is None:
+            return "not stated"
         return f"{'≥ ' * self.bound}{self.points:.1f}"
 
 
@@ -91,7 +96,7 @@ def pilot_of(results: Iterable[tuple[Table, TableResult]]) -> Pilot:
         where = {"profile": result.profile, "data": f"{result.data_name} ({result.data_fingerprint})"}
         effects = {one.key: one.effect for one in result.claims}
         for claim in table.claims:
-            if (effect := effects.get(claim.key)) is not None:
+            if not claim.measured and (effect := effects.get(claim.key)) is not None:
                 found.append(_difference(table, claim, effect))
     return Pilot(**where, differences=tuple(found))
 
@@ -100,6 +105,8 @@ def detectable(table: Table, claim: Claim, profile: Profile) -> Detectable:
     """The smallest effect that a claim's study in a profile can find: from its own pilot, else from its kind's."""
     n_images = COCO_VAL_IMAGES if profile.people is None else profile.people.val_images
     n_seeds = len(profile.seeds)
+    if claim.measured:
+        return Detectable(points=None, bound=False, n_images=n_images, n_seeds=n_seeds, source="no pilot")
     own = [one for one in pilot().differences if (one.table, one.claim) == (table.number, claim.key)]
     alike = [one for one in pilot().differences if one.rescored == rescored(table, claim)]
     used = own or alike or list(pilot().differences)

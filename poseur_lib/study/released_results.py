@@ -76,7 +76,7 @@ def released_estimate(source: Source, row: Row, metric: Metric) -> Estimate | No
 
 def released_effect(source: Source, claim: Claim) -> Estimate | None:
     """The claim's difference between checkpoints, where all of its rows have one of known input size."""
-    if claim.metric not in METRICS or not all(chosen(source, key).decides for key in claim.rows):
+    if claim.measured or claim.metric not in METRICS or not all(chosen(source, key).decides for key in claim.rows):
         return None
     signed = list(zip((1, -1, -1, 1), claim.rows, strict=False))
     samples = [(sign, released_sample(source, key, claim.metric)) for sign, key in signed]

@@ -1,5 +1,6 @@
 """A table's results from the records of its runs: no weights, no GPU."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,12 @@ from poseur_lib.study.table_source import Source, box_source, predictions_of, sa
 from poseur_lib.study.verdict import Evidence, rule_text, verdict
 
 
-def collect(source: Source) -> TableResult:
-    """The results of a table as far as its runs are there, and the released checkpoints beside them."""
+def collect(source: Source, measured: Mapping[str, Estimate | None] | None = None) -> TableResult:
+    """The results of a table as far as its runs are there, and the released checkpoints beside them.
+
+    Args:
+        measured: by claim key, what the table's notebook has measured.
+    """
     table = source.table
     ours = TableResult(
         number=table.number,
@@ -33,7 +38,7 @@ def collect(source: Source) -> TableResult:
         evidence=evidence_class(source),
         boxes=box_source(source),
         rows=tuple(_row_result(source, row) for row in table.rows),
-        claims=tuple(_claim_result(source, claim) for claim in table.claims),
+        claims=tuple(_claim_result(source, claim, measured or {}) for claim in table.claims),
         seeds=source.seeds,
         data_name=source.data.root.name,
         data_fingerprint=source.data.fingerprint,
@@ -133,8 +138,8 @@ def _status(source: Source, row: Row) -> str:
     return what if len(missing) == len(states) else f"{len(states) - len(missing)} of {len(states)} seeds"
 
 
-def _claim_result(source: Source, claim: Claim) -> ClaimResult:
-    found = effect(source, claim)
+def _claim_result(source: Source, claim: Claim, measured: Mapping[str, Estimate | None]) -> ClaimResult:
+    found = measured.get(claim.key) if claim.measured else effect(source, claim)
     evidence = evidence_class(source)
     return ClaimResult(
         key=claim.key,
@@ -152,7 +157,9 @@ def _claim_result(source: Source, claim: Claim) -> ClaimResult:
 
 
 def difference_words(table: Table, claim: Claim) -> str:
-    """`AP: with noise minus without noise`."""
+    """`AP: with noise minus without noise`, or what is measured instead."""
+    if claim.measured:
+        return claim.measured
     labels = [table.row(key).label for key in claim.rows]
     words = f"{claim.metric}: {labels[0]} minus {labels[1]}"
     return words if claim.beyond is None else f"{words}, beyond {labels[2]} minus {labels[3]}"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig
@@ -91,9 +92,9 @@ class TableStudy:
             workers=settings.workers,
         )
 
-    def collect(self) -> TableResult:
-        """The results as far as the runs are there."""
-        return collect(self.source)
+    def collect(self, measured: Mapping[str, Estimate | None] | None = None) -> TableResult:
+        """The results as far as the runs are there; `measured`: what claims need beside the rows' metrics, by key."""
+        return collect(self.source, measured)
 
     def provenances(self) -> dict[str, Provenance]:
         """Where each finished run behind the rows comes from."""
