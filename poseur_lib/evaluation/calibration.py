@@ -1,0 +1,130 @@
+"""Is a predicted scale the size of the error, and a score the share of keypoints that it promises?
+
+All keypoints of an image are drawn together in a resample, so that everything here is kept as sums an image and bin.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from poseur_lib.data.coco import Person
+from poseur_lib.data.crop import PIXELS_PER_SCALE
+from poseur_lib.evaluation.errors import keypoint_similarity
+from poseur_lib.evaluation.predictions import PosePredictions
+from poseur_lib.keypoints import KeypointSet
+
+
+@dataclass(frozen=True, eq=False)
+class KeypointErrors:
+    """How far E keypoints are from where they are labelled: those inside the crop, which training supervises.
+
+    Attributes:
+        chosen: which keypoints of the N predictions they are, in order.
+        image: position of each one's image among all images.
+        error: |prediction - label| on each axis, a fraction of the crop side.
+        similarity: the keypoint's summand of OKS, 0 to 1; None where the keypoint set defines no OKS.
+    """
+
+    chosen: Bool[np.ndarray, "N K"]
+    image: Int[np.ndarray, "E"]
+    error: Float[np.ndarray, "E 2"]
+    similarity: Float[np.ndarray, "E"] | None
+
+    @property
+    def larger(self) -> Float[np.ndarray, "E"]:
+        """The larger of both axes' errors: within a radius on both axes (Eq. 8) is this one within it."""
+        return self.error.max(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """Sums of predicted and observed values, and their number, in C bins of I images."""
+
+    predicted: Float[np.ndarray, "I C"]
+    observed: Float[np.ndarray, "I C"]
+    number: Float[np.ndarray, "I C"]
+
+
+def keypoint_errors(
+    predictions: PosePredictions, people: Sequence[Person], keypoints: KeypointSet, images: Sequence[int]
+) -> KeypointErrors:
+    """The errors of poses predicted for labelled people's own boxes.
+
+    Args:
+        predictions: in the order of `people`.
+        images: ids of all images, in ascending order.
+    """
+    truth = np.stack([person.keypoints_image for person in people])
+    visibility = np.stack([person.visibility for person in people])
+    side = (predictions.box_scale * PIXELS_PER_SCALE)[:, None]
+    in_crop = (truth - predictions.center[:, None]) / side + 0.5
+    chosen = (visibility > 0) & ((in_crop >= 0) & (in_crop <= 1)).all(axis=-1)
+    similarity = None
+    if keypoints.oks_sigmas:
+        area = np.array([person.area for person in people], np.float64)
+        similarity = keypoint_similarity(predictions.keypoints_image(), truth, area, keypoints.oks_sigmas)[chosen]
+    of_image = np.searchsorted(np.asarray(images), predictions.image_id)
+    return KeypointErrors(
+        chosen=chosen,
+        image=np.broadcast_to(of_image[:, None], chosen.shape)[chosen],
+        error=np.abs(predictions.keypoints - in_crop)[chosen].astype(np.float64),
+        similarity=similarity,
+    )
+
+
+def equal_mass_edges(values: Sequence[Float[np.ndarray, "_E"]], bins: int) -> Float[np.ndarray, "_inner"]:
+    """Inner edges of bins that hold equally many of all values together."""
+    return np.unique(np.quantile(np.concatenate(values), np.arange(1, bins) / bins))
+
+
+def equal_width_edges(bins: int) -> Float[np.ndarray, "_inner"]:
+    """Inner edges of bins of equal width from 0 to 1."""
+    return np.arange(1, bins) / bins
+
+
+def binned(
+    predicted: Float[np.ndarray, "E"],
+    observed: Float[np.ndarray, "E"],
+    image: Int[np.ndarray, "E"],
+    images: int,
+    edges: Float[np.ndarray, "_inner"],
+) -> Bins:
+    """Values by the bin of what was predicted; a value on an edge belongs to the bin above it."""
+    columns = len(edges) + 1
+    place = image * columns + np.searchsorted(edges, predicted, side="right")
+    sums = [
+        np.bincount(place, weights=values, minlength=images * columns).reshape(images, columns)
+        for values in (predicted, observed, np.ones(len(predicted)))
+    ]
+    return Bins(*sums)
+
+
+def means(of: Bins, weights: Float[np.ndarray, "n I"]) -> tuple[Float[np.ndarray, "n C"], Float[np.ndarray, "n C"]]:
+    """Mean predicted and observed values of each bin on n resamples; NaN where a bin is empty.
+
+    Args:
+        weights: how often each image is in each resample; a row of ones is the images as they are.
+    """
+    number = weights @ of.number
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return weights @ of.predicted / number, weights @ of.observed / number
+
+
+def error_factor(of: Bins, weights: Float[np.ndarray, "n I"]) -> Float[np.ndarray, "n"]:
+    """Mean error over mean predicted scale: 1 for a Laplace scale that is right on average, as E|d| = b."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (weights @ of.observed.sum(axis=1)) / (weights @ of.predicted.sum(axis=1))
+
+
+def calibration_error(of: Bins, weights: Float[np.ndarray, "n I"]) -> Float[np.ndarray, "n"]:
+    """Expected calibration error: |mean score - share| of each bin, weighted by its part of all keypoints."""
+    gaps = np.abs(weights @ (of.predicted - of.observed)).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return gaps / (weights @ of.number).sum(axis=1)
+
+
+def merged(of: Bins) -> Bins:
+    """All bins as one."""
+    return Bins(*(part.sum(axis=1, keepdims=True) for part in (of.predicted, of.observed, of.number)))
