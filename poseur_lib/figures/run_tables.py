@@ -15,6 +15,7 @@ from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.results import ap_under_rule
 from poseur_lib.study.run import Run
+from poseur_lib.study.runner import RunOptions, missing_runs
 from poseur_lib.study.store import RunStore
 from poseur_lib.study.table_source import Source, box_source
 from poseur_lib.study.table_study import TableStudy
@@ -45,7 +46,7 @@ def plan_table(plan: Sequence[PlannedRun], store: RunStore, profile: Profile) ->
         }
         for run in plan
     ]
-    missing = sum(not store.state(run.run_id).done for run in plan)
+    missing = len(missing_runs(plan, store, RunOptions(profile.name)))
     expected = (
         f"about {missing * profile.minutes_per_run:.0f} minutes one after another" if missing else "nothing to do"
     )

@@ -15,7 +15,7 @@ from poseur_lib.study.engine_settings import EngineSettings
 from poseur_lib.study.plan import PlannedRun, plan
 from poseur_lib.study.profiles import profile
 from poseur_lib.study.roots import below_root, project_root
-from poseur_lib.study.runner import RunOptions, satisfied
+from poseur_lib.study.runner import RunOptions, missing_runs
 from poseur_lib.study.store import RunStore, require_writable
 from poseur_lib.study.table_job import TableJob
 from poseur_lib.study.tables import tables
@@ -74,7 +74,7 @@ class Batch:
         from poseur_lib.study.schedule import execute_plan
 
         work = Work(self.profile, self.store.folder)
-        missing = {run.run_id: work.of(run) for run in self.runs if not satisfied(run, self.store, options)}
+        missing = {run.run_id: work.of(run) for run in missing_runs(self.runs, self.store, options)}
         work.save()
         try:
             jobs = self._table_jobs(options)

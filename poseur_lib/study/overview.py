@@ -7,21 +7,24 @@ from poseur_lib.study import lease
 from poseur_lib.study.batch import Batch
 from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.power import detectable
+from poseur_lib.study.runner import RunOptions, missing_runs
 from poseur_lib.study.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, RunState
 from poseur_lib.study.work import Speed, Work, given_speed, hours, probed_speed, speed_of_finished
 
 WIDTH = 12
+AGAIN = ", again: others start from its weights, which are gone"
 
 
 def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = None) -> list[str]:
     """Every distinct run with its state, multiply-adds and rows, then what the missing ones cost together."""
     states = _states(batch)
-    missing = [run for run in batch.runs if not states[run.run_id].done]
+    missing = missing_runs(batch.runs, batch.store, RunOptions(batch.profile.name))
     work = Work(batch.profile, batch.store.folder)
     billions = {run.run_id: work.of(run) / 1e9 for run in missing}
     lines = _notes(batch)
     for run in batch.runs:
         cost = f", {billions[run.run_id]:,.0f} G multiply-adds" if run.run_id in billions else ""
+        cost += AGAIN if cost and states[run.run_id] == RunState.RECORD_ONLY else ""
         lines += [f"{states[run.run_id].value:{WIDTH}s} {_name(batch, run)}{cost}", f"{'':{WIDTH}s}   {_rows(run)}"]
     lines += _detectable(batch)
     lines.append(_total(batch, missing, states))

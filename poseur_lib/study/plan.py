@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from poseur_lib.config import ExperimentConfig
+from poseur_lib.config import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError
 from poseur_lib.study.canonical import RunConfig, run_id
 from poseur_lib.study.declaration import Row, Table
 from poseur_lib.study.profiles import Profile
+from poseur_lib.study.store import RunState
 
 TRAIN_NOTEBOOK = "train_variant.ipynb"
 PRETRAIN_NOTEBOOK = "pretrain_backbone.ipynb"
@@ -32,6 +33,10 @@ class PlannedRun:
     changes: dict[str, Any]
     seed: int
     rows: tuple[str, ...] = ()
+
+    def done_in(self, state: RunState) -> bool:
+        """True if nothing is left to be made: the record, and of pretraining the weights that other runs start from."""
+        return state == RunState.FINISHED if isinstance(self.config, PretextRunConfig) else state.done
 
 
 def planned_experiment(profile: Profile, changes: dict[str, Any], seed: int, fingerprint: str) -> PlannedRun:

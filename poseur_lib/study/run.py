@@ -64,8 +64,8 @@ class Run:
 
     @property
     def finished(self) -> Record | None:
-        """The record, if the run is done: it is never trained again."""
-        done = self.store.recorded_state(self.planned.run_id).done
+        """The record, if the run is done: it is never trained again, but for pretraining whose weights are gone."""
+        done = self.planned.done_in(self.store.recorded_state(self.planned.run_id))
         return self.store.record(self.planned.run_id) if done else None
 
     @property

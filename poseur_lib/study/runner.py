@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,17 @@ def satisfied(run: PlannedRun, store: RunStore, options: RunOptions) -> bool:
     state, limit = store.recorded_state(run.run_id), options.limit(run)
     if state == RunState.PARTIAL and limit:
         return store.partial(run.run_id).epochs >= limit
-    return state.done
+    return run.done_in(state)
+
+
+def missing_runs(runs: Sequence[PlannedRun], store: RunStore, options: RunOptions) -> list[PlannedRun]:
+    """What has to be executed.
+
+    Pretraining of which the record is left and the weights are gone is made again where a missing run starts from it.
+    """
+    missing = [run for run in runs if not satisfied(run, store, options)]
+    needed = {parent for run in missing for parent in run.parents}
+    return [run for run in missing if run.run_id in needed or not store.recorded_state(run.run_id).done]
 
 
 def execute_run(run: PlannedRun, store: RunStore, options: RunOptions, again: bool = False) -> Outcome:
@@ -135,7 +146,8 @@ def _execute(run: PlannedRun, store: RunStore, options: RunOptions, held: lease.
     folder = store.path(run.run_id)
     with heartbeat(held) as lost:
         clear_failure(folder)
-        set_damaged_record_aside(folder)
+        if not store.recorded_state(run.run_id).done:
+            set_damaged_record_aside(folder)
         parameters = run_parameters(run, options)
         attempts = folder / "attempts"
         attempt = execute_notebook(run.notebook, parameters, attempts, options.threads, held, options.project)
@@ -157,8 +169,10 @@ def _conclude(run: PlannedRun, attempt: Attempt, store: RunStore, options: RunOp
 
 def _no_record(run: PlannedRun, store: RunStore, options: RunOptions) -> str | None:
     state = store.recorded_state(run.run_id)
-    if state.done:
+    if run.done_in(state):
         return None
+    if state == RunState.RECORD_ONLY:
+        return "every cell ran, but there are no weights"
     if state != RunState.PARTIAL:
         reason = store.error(run.run_id) or "none was written"
         return f"every cell ran, but there is no valid record: {reason}"

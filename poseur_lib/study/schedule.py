@@ -10,8 +10,8 @@ from poseur_lib.errors import UserError
 from poseur_lib.study.engine import Engine, open_engine
 from poseur_lib.study.engine_settings import EngineSettings
 from poseur_lib.study.plan import PlannedRun
-from poseur_lib.study.runner import Outcome, RunOptions, execute_run, failure, satisfied
-from poseur_lib.study.store import RunState, RunStore
+from poseur_lib.study.runner import Outcome, RunOptions, execute_run, failure, missing_runs, satisfied
+from poseur_lib.study.store import ERROR_FILE, RunState, RunStore
 from poseur_lib.study.table_job import TableJob, execute_table
 
 POLL_SECONDS = 2.0
@@ -66,19 +66,20 @@ class Schedule:
         self.report(self.states)
 
     def _take_stock(self) -> None:
-        for run in self.runs:
-            state = self.store.state(run.run_id)
-            self.states[run.run_id] = state
-            if satisfied(run, self.store, self.options):
+        self.states = {run.run_id: self.store.state(run.run_id) for run in self.runs}
+        for run in missing_runs(self.runs, self.store, self.options):
+            key, state = run.run_id, self.states[run.run_id]
+            failed = state != RunState.RUNNING and (self.store.path(key) / ERROR_FILE).exists()
+            error = (self.store.error(key) or "") if failed else ""
+            if failed and not self.options.retry_failed and not error.startswith(PARENT_MARK):
+                self.states[key] = RunState.FAILED
+                self.problems[key] = f"{error} (failed before; --retry-failed tries it again)"
                 continue
-            error = (self.store.error(run.run_id) or "") if state == RunState.FAILED else ""
-            if state != RunState.FAILED or self.options.retry_failed or error.startswith(PARENT_MARK):
-                self.waiting.append(run)
-                if state == RunState.FAILED:
-                    self.again.add(run.run_id)
-                    self.states[run.run_id] = RunState.WAITING
-            else:
-                self.problems[run.run_id] = f"{error} (failed before; --retry-failed tries it again)"
+            self.waiting.append(run)
+            if failed:
+                self.again.add(key)
+            if failed or state == RunState.RECORD_ONLY:
+                self.states[key] = RunState.WAITING
 
     def _leaves(self, run: PlannedRun) -> bool:
         """Whether a waiting run does no longer wait: started, given up, or settled by another process."""
@@ -86,7 +87,7 @@ class Schedule:
             return True
         parents = {parent: self.states.get(parent) or self.store.state(parent) for parent in run.parents}
         to_come = {one.run_id for one in self.waiting} | set(self.running.values())
-        missing = [parent for parent, state in parents.items() if not state.done]
+        missing = [parent for parent, state in parents.items() if state != RunState.FINISHED]
         lost = [parent for parent in missing if parent not in to_come]
         if lost:
             state = parents[lost[0]]

@@ -61,10 +61,12 @@ class RunStore:
         """The state of a run."""
         path = self.path(run_id)
         recorded = self.recorded_state(run_id)
-        if recorded.done:
+        if recorded == RunState.FINISHED:
             return recorded
         if lease.holder(path) is not None:
             return RunState.RUNNING
+        if recorded.done:
+            return recorded
         if (path / ERROR_FILE).exists():
             return RunState.FAILED
         if (path / RECORD_FILE).exists():

@@ -19,7 +19,7 @@ from poseur_lib.study.progress import PlanProgress
 from poseur_lib.study.provenance import Provenance
 from poseur_lib.study.results import collect, provenances
 from poseur_lib.study.roots import below_root
-from poseur_lib.study.runner import RunOptions, satisfied
+from poseur_lib.study.runner import RunOptions, missing_runs
 from poseur_lib.study.schedule import execute_plan
 from poseur_lib.study.store import RESULT_FILE, RunState, RunStore
 from poseur_lib.study.table_job import results_folder
@@ -73,7 +73,7 @@ class TableStudy:
         """
         states = self.states()
         chosen = [run for run in self.plan if states[run.run_id] != RunState.FAILED]
-        if all(satisfied(run, self.store, self.options) for run in chosen):
+        if not missing_runs(chosen, self.store, self.options):
             return states
         with PlanProgress(self.plan, self.store) as progress:
             return states | execute_plan(chosen, self.store, self.options, progress.show).states

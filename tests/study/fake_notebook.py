@@ -20,6 +20,12 @@ def planned(seed: int, **behaviour: Any) -> PlannedRun:
     return PlannedRun(record.run_id, record.config, (), TRAIN_NOTEBOOK, behaviour, seed, (f"fake: seed {seed}",))
 
 
+def planned_pretraining(**behaviour: Any) -> PlannedRun:
+    """The pretraining of the smoke profile, by the same notebook."""
+    config = profile("smoke").experiment(0).pretext_run
+    return PlannedRun(make_record(config).run_id, config, (), TRAIN_NOTEBOOK, {"pretext": True, **behaviour}, 0)
+
+
 def act(run_id: str, seed: int, behaviour: dict[str, Any], runs: str, limit_epochs: int) -> None:
     """What the notebook does instead of training."""
     folder = Path(runs) / "smoke" / run_id
@@ -46,6 +52,10 @@ def act(run_id: str, seed: int, behaviour: dict[str, Any], runs: str, limit_epoc
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     if "no_record" in behaviour:
+        return
+    if "pretext" in behaviour:
+        write_record(folder, make_record(profile("smoke").experiment(0).pretext_run), {})
+        (folder / "backbone.pt").write_text("weights")
         return
     config = profile("smoke").experiment(behaviour.get("other_seed", seed))
     limited = min(limit_epochs or config.train.epochs, config.train.epochs)

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from poseur_lib.config import ExperimentConfig
+from poseur_lib.config import ExperimentConfig, PretextRunConfig
 from poseur_lib.evaluation.predictions import PosePredictions
 from poseur_lib.study.canonical import run_hash, run_id
 from poseur_lib.study.provenance import Provenance, package_versions
@@ -29,11 +29,13 @@ def random_predictions(n: int, seed: int = 0, keypoints: int = 17) -> PosePredic
     )
 
 
-def make_record(config: ExperimentConfig, epochs: int | None = None, fingerprint: str = FINGERPRINT) -> Record:
+def make_record(
+    config: ExperimentConfig | PretextRunConfig, epochs: int | None = None, fingerprint: str = FINGERPRINT
+) -> Record:
     """A record without metrics."""
-    parents = ()
-    if config.pretext_run is not None:
-        parents = (run_id(config.pretext_run, fingerprint),)
+    pretext = isinstance(config, PretextRunConfig)
+    parents = () if pretext or config.pretext_run is None else (run_id(config.pretext_run, fingerprint),)
+    whole = config.pretext.epochs if pretext else config.train.epochs
     provenance = Provenance(
         commit="0" * 40, dirty=False, python="3.11.0", versions=package_versions(), device="a processor", cpu_count=2,
         threads=1, finished_at="2026-01-01T00:00:00+00:00", wall_seconds=60.0, train_seconds=50.0, profile="smoke",
@@ -45,7 +47,7 @@ def make_record(config: ExperimentConfig, epochs: int | None = None, fingerprint
         run_hash=run_hash(config, fingerprint, parents),
         parents=parents,
         config=config,
-        epochs=config.train.epochs if epochs is None else epochs,
+        epochs=whole if epochs is None else epochs,
         provenance=provenance,
         curve=(row,),
         metrics=(),

@@ -96,6 +96,21 @@ def test_the_plan_counts_what_is_missing_in_hours_of_a_given_device(project, dat
     assert code == 1 and "--device-gflops 0" in error
 
 
+def test_the_plan_costs_pretraining_again_whose_weights_are_gone(project, data, capsys):
+    batch = batch_of(data, project)
+    pretraining, *rows = batch.runs
+    record = make_record(pretraining.config, fingerprint=batch.data.fingerprint)
+    write_record(batch.store.path(pretraining.run_id), record, {})
+    _, lines, _ = study(capsys, "plan", "--data", "some data", "--device-gflops", "2")
+    cost = 3 * 2590 * 3 * 0.1
+    again = f"{pretraining.run_id}, {cost:,.0f} G multiply-adds, again: others start from its weights, which are gone"
+    assert lines[0] == f"record only  {again}" and lines[-2].endswith("3 to be executed")
+    for index in range(1, 1 + len(rows)):
+        finish(batch, index)
+    _, lines, _ = study(capsys, "plan", "--data", "some data", "--device-gflops", "2")
+    assert lines[0] == f"record only  {pretraining.run_id}" and lines[-1].endswith("0 to be executed")
+
+
 def test_without_a_figure_finished_runs_tell_the_speed(project, data, capsys):
     finish(batch_of(data, project), 1)  # 60 s for 6 epochs
     _, lines, _ = study(capsys, "plan", "--data", "some data", "--workers", "2")

@@ -10,7 +10,7 @@ from poseur_lib.study.record import PARTIAL_FOLDER, write_record
 from poseur_lib.study.runner import RunOptions, run_parameters
 from poseur_lib.study.schedule import Schedule
 from poseur_lib.study.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunState, RunStore
-from tests.study.fake_notebook import planned
+from tests.study.fake_notebook import planned, planned_pretraining
 from tests.study.fakes import make_record
 from tests.study.projects import content, execute, fake_store
 
@@ -108,6 +108,34 @@ def test_a_child_given_up_for_its_parent_runs_by_itself_once_that_is_there(engin
     child = replace(planned(1), parents=(parent.run_id,))
     assert set(execute(engine, store, parent, child).states.values()) == {RunState.FAILED}
     assert set(execute(engine, store, parent, child, retry_failed=True).states.values()) == {RunState.FINISHED}
+
+
+def starts(store: RunStore, run) -> list[str]:
+    return (store.path(run.run_id) / "starts.txt").read_text().split()
+
+
+def test_pretraining_whose_weights_are_gone_is_made_again_for_whom_it_is_needed_only(engine, store):
+    pretraining = planned_pretraining()
+    first, second = (replace(planned(seed), parents=(pretraining.run_id,)) for seed in (0, 1))
+    assert set(execute(engine, store, pretraining, first).states.values()) == {RunState.FINISHED}
+    (store.path(pretraining.run_id) / "backbone.pt").unlink()
+    before = content(store.folder)
+    assert execute(engine, store, pretraining, first).states[pretraining.run_id] == RunState.RECORD_ONLY
+    assert content(store.folder) == before
+    done = execute(engine, store, pretraining, first, second).states
+    assert set(done.values()) == {RunState.FINISHED}
+    assert len(starts(store, pretraining)) == 2 and starts(store, first) == starts(store, second) == ["fresh"]
+
+
+def test_pretraining_that_fails_while_it_is_made_again_keeps_its_record(engine, store):
+    pretraining = planned_pretraining()
+    write_record(store.path(pretraining.run_id), make_record(pretraining.config), {})
+    child = replace(planned(0), parents=(pretraining.run_id,))
+    failing = replace(pretraining, changes={"pretext": True, "error_when_fresh": "no memory left"})
+    assert set(execute(engine, store, failing, child).states.values()) == {RunState.FAILED}
+    assert store.recorded_state(pretraining.run_id) == RunState.RECORD_ONLY
+    assert "failed before" in execute(engine, store, failing, child).problems[pretraining.run_id]
+    assert set(execute(engine, store, failing, child, retry_failed=True).states.values()) == {RunState.FINISHED}
 
 
 @pytest.mark.parametrize(
