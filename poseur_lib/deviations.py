@@ -197,6 +197,18 @@ LEFT_OPEN = (
         test="tests/scoring/test_scores.py::test_fusions_by_hand",
     ),
     Deviation(
+        subject="Keypoints outside the crop",
+        place="Supp. Sec. 8, Fig. 1",
+        paper="Poseur infers keypoints outside of the predicted box, where its queries see the whole image; how a "
+        "top-down model is trained on them is not said.",
+        released="Weight 0 for a keypoint outside the crop: no top-down model is trained on it.",
+        knob="train.supervise_outside_crop", default=False,
+        note="True gives every labelled keypoint a target, for heads that can pass the border: Poseur's as released, "
+        "and plain regression.",
+        tables=("figure_s1",),
+        test="tests/training/test_supervision.py::test_a_keypoint_outside_the_crop_moves_the_loss_only_if_supervised",
+    ),
+    Deviation(
         subject="Learning rate of linear layers",
         place="Sec. 4.1",
         paper="× 0.1 for the projections of sampling offsets and of reference points.",

@@ -3,7 +3,7 @@
 import json
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 Config = TypeVar("Config", bound="Frozen")
 
@@ -35,3 +35,10 @@ class Frozen(BaseModel):
                     raise ValueError(f"{path}: {name} is a value and has no fields")
             node[leaf] = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         return type(self).model_validate_json(json.dumps(tree))
+
+    def is_written_as(self, text: str) -> bool:
+        """True if some JSON is this configuration, as this version writes it or as one with fewer knobs did."""
+        try:
+            return type(self).model_validate_json(text) == self
+        except ValidationError:
+            return False

@@ -26,11 +26,11 @@ class PoseTargets(NamedTuple):
 
     Attributes:
         keypoints: (x, y) in [0, 1] of the crop, beyond that range outside it.
-        inside: labelled and inside the crop.
+        supervised: has a target: labelled, and inside the crop unless `train.supervise_outside_crop`.
     """
 
     keypoints: Float[Tensor, "B K 2"]
-    inside: Bool[Tensor, "B K"]
+    supervised: Bool[Tensor, "B K"]
 
 
 class LossTerms(NamedTuple):

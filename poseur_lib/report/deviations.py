@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from poseur_lib.deviations import LEFT_OPEN, OF_THE_PRESET, WITHOUT_KNOB, Deviation, Value
 from poseur_lib.report.blocks import Block
+from poseur_lib.study.declaration import shown_name
 
 PAGE = "deviations.html"
 TITLE = "Where the paper and the released code differ"
@@ -52,7 +53,7 @@ def _here(row: Deviation) -> str:
             parts.append(f"paper_text: {_code(_value(row.paper_value))}")
     if row.note:
         parts.append(html.escape(row.note))
-    tables = ", ".join("every trained model" if one == "all" else f"Table {one}" for one in row.tables)
+    tables = ", ".join("every trained model" if one == "all" else shown_name(one) for one in row.tables)
     file, _, name = row.test.partition("::")
     parts.append(f'<span class="soft">Touches {tables}. Test: {_code(name)} in {_code(file)}.</span>')
     return "<br>".join(parts)

@@ -35,8 +35,8 @@ def is_of(checkpoint: ExperimentConfig, row: ExperimentConfig) -> bool:
     """True if a checkpoint's configuration is a row's.
 
     All of data and model must agree, knobs that the weights cannot tell being the released code's; so must the length
-    of training and the flip test. What the backbone started from need not, nor the rule for the score of a person,
-    which is applied to the stored predictions as the row has it.
+    of training, which keypoints it supervised, and the flip test. What the backbone started from need not, nor the rule
+    for the score of a person, which is applied to the stored predictions as the row has it.
     """
     return isinstance(row.model.head, PoseurConfig) and _identity(checkpoint) == _identity(row)
 
@@ -92,6 +92,7 @@ def _identity(config: ExperimentConfig) -> dict[str, Any]:
         "backbone": config.model.backbone.with_changes(weights="none").model_dump(mode="json"),
         "head": config.model.head.model_dump(mode="json"),
         "length": (config.train.epochs, config.train.people_per_epoch),
+        "supervise_outside_crop": config.train.supervise_outside_crop,
         "flip_test": config.evaluation.flip_test,
     }
 

@@ -1,5 +1,6 @@
 """Train a model, or pretrain a backbone, in a folder: resumes there, and ends with the weights in it."""
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -62,7 +63,7 @@ def train(
     loader, steps, accumulate = training_loader(dataset, config.train, config.seed, runtime)
     loop = TrainingLoop(
         network=model,
-        loss_of=pose_loss,
+        loss_of=partial(pose_loss, supervise_outside_crop=config.train.supervise_outside_crop),
         slow=tuple(model.head.slow_parameters()),
         config=config.train,
         run=config,
@@ -113,9 +114,10 @@ def pretrain(config: PretextRunConfig, run_dir: Path, runtime: Runtime) -> Curve
     return curve
 
 
-def pose_loss(model: nn.Module, batch: PoseBatch) -> LossTerms:
-    """The model's loss on a batch of crops."""
-    return model.loss(batch.images, PoseTargets(batch.keypoints, batch.inside))
+def pose_loss(model: nn.Module, batch: PoseBatch, *, supervise_outside_crop: bool = False) -> LossTerms:
+    """The model's loss on a batch of crops, over the labelled keypoints inside the crop, or over all labelled ones."""
+    supervised = batch.visibility > 0 if supervise_outside_crop else batch.inside
+    return model.loss(batch.images, PoseTargets(batch.keypoints, supervised))
 
 
 def load_backbone(backbone: nn.Module, path: Path | None, config: ExperimentConfig) -> None:
@@ -136,7 +138,7 @@ def load_backbone(backbone: nn.Module, path: Path | None, config: ExperimentConf
 def _trained(run_dir: Path, config: ExperimentConfig) -> bool:
     if not (run_dir / MODEL_FILE).exists() or not (run_dir / CURVE_FILE).exists():
         return False
-    return read_weights(run_dir / MODEL_FILE)["config"] == config.model_dump_json()
+    return config.is_written_as(read_weights(run_dir / MODEL_FILE)["config"])
 
 
 def _prepare(run_dir: Path, runtime: Runtime) -> None:

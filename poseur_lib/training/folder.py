@@ -37,5 +37,5 @@ def _claim(folder: Path, config: Frozen) -> None:
     file = folder / CONFIG_FILE
     if not file.exists():
         file.write_text(config.model_dump_json(indent=1))
-    elif file.read_text() != config.model_dump_json(indent=1):
+    elif not config.is_written_as(file.read_text()):
         raise UserError(f"{file} is another configuration than the one asked for: take another folder")

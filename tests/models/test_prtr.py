@@ -185,9 +185,9 @@ def test_terms_sum_up_and_layers_are_matched_on_their_own():
 def test_where_nothing_is_supervised_no_point_moves():
     """The unlabelled and the outside have no say in the coordinates, wherever they are."""
     head, features, targets = head_of(), features_of(), random_targets()
-    moved = targets.keypoints + 5.0 * (~targets.inside)[..., None]
-    assert head.loss(features, targets).total == head.loss(features, PoseTargets(moved, targets.inside)).total
-    nothing = PoseTargets(moved, torch.zeros_like(targets.inside))
+    moved = targets.keypoints + 5.0 * (~targets.supervised)[..., None]
+    assert head.loss(features, targets).total == head.loss(features, PoseTargets(moved, targets.supervised)).total
+    nothing = PoseTargets(moved, torch.zeros_like(targets.supervised))
     assert head.loss(features, nothing).terms["keypoints"] == 0
 
 
@@ -310,7 +310,7 @@ def test_overfits():
         losses[-1].backward()
         optimiser.step()
     with torch.no_grad():
-        error = (model(images).keypoints - targets.keypoints).abs()[targets.inside]
+        error = (model(images).keypoints - targets.keypoints).abs()[targets.supervised]
     assert losses[-1] < 0.1 * losses[0]
     assert error.mean() < 0.04
 

@@ -105,7 +105,7 @@ def test_the_likelihood_is_rles():
     error = pose.keypoints - targets.keypoints
     log_phi = head.flow.log_prob((error / pose.sigma).view(-1, 2)).view(2, 5, 1)
     q = torch.log(pose.sigma * math.sqrt(2 * math.pi)) + error.abs() / (math.sqrt(2) * pose.sigma + 1e-9)
-    expected = ((torch.log(pose.sigma) - log_phi + q) * targets.inside[..., None]).sum() / 2  # over the batch
+    expected = ((torch.log(pose.sigma) - log_phi + q) * targets.supervised[..., None]).sum() / 2  # over the batch
     torch.testing.assert_close(head.loss(features, targets).total, expected / 5)
 
 
@@ -118,10 +118,11 @@ def test_l1_by_hand():
 @pytest.mark.parametrize("loss", ["rle", "l1"])
 def test_what_is_outside_the_crop_does_not_count(loss):
     head, features, targets = head_of(loss=loss), random_features(), random_targets()
-    moved = targets.keypoints + 5.0 * (~targets.inside)[..., None]
-    before, after = (head.loss(features, PoseTargets(points, targets.inside)) for points in (targets.keypoints, moved))
+    moved = targets.keypoints + 5.0 * (~targets.supervised)[..., None]
+    both = (PoseTargets(points, targets.supervised) for points in (targets.keypoints, moved))
+    before, after = (head.loss(features, one) for one in both)
     assert before.total == after.total
-    none = head.loss(features, PoseTargets(moved, torch.zeros_like(targets.inside))).total
+    none = head.loss(features, PoseTargets(moved, torch.zeros_like(targets.supervised))).total
     assert none == 0
 
 
@@ -216,6 +217,6 @@ def test_overfits(loss):
         losses[-1].backward()
         optimiser.step()
     with torch.no_grad():
-        error = (model(images).keypoints - targets.keypoints).abs()[targets.inside]
+        error = (model(images).keypoints - targets.keypoints).abs()[targets.supervised]
     assert error.mean() < 0.04
     assert losses[-1] < losses[0] - 5 if loss == "rle" else losses[-1] < 0.1 * losses[0]

@@ -154,7 +154,7 @@ def test_losses_without_noise_groups_and_without_visible_keypoints(model, record
     for i in range(6):
         expected = recorded_loss[f"loss_nonoise.dec_rle_loss_{i}"].view(())
         torch.testing.assert_close(losses.terms[f"layer_{i}"], expected, rtol=1e-4, atol=1e-5)
-    nothing = PoseTargets(targets.keypoints, torch.zeros_like(targets.inside))
+    nothing = PoseTargets(targets.keypoints, torch.zeros_like(targets.supervised))
     assert model.head.loss_of(coarse, layers, nothing).total == 0
 
 

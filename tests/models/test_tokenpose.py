@@ -190,7 +190,7 @@ def test_bad_input() -> None:
         small_model(HEAD).head([torch.zeros(1, 8, 8, 12)])
     images, targets = random_batch()
     with pytest.raises(UserError, match="17 keypoints, the targets 5"):
-        small_model(HEAD).loss(images, type(targets)(targets.keypoints[:, :5], targets.inside[:, :5]))
+        small_model(HEAD).loss(images, type(targets)(targets.keypoints[:, :5], targets.supervised[:, :5]))
 
 
 @pytest.mark.parametrize(

@@ -97,8 +97,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(data, tmp_path, monkeypatch):
     config, runtime = tiny_config(**{"train.epochs": 3}), Runtime(data=data, threads=1)
     train(config, tmp_path, replace(runtime, limit_epochs=1))
 
-    def poisoned(model, batch):
-        losses = pose_loss(model, batch)
+    def poisoned(model, batch, **supervision):
+        losses = pose_loss(model, batch, **supervision)
         terms = {**losses.terms, "layer_1": losses.terms["layer_1"] * float("nan")}
         return losses._replace(total=losses.total * float("nan"), terms=terms)
 

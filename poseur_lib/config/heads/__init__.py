@@ -27,6 +27,19 @@ HeadConfig = Annotated[
     Field(discriminator="kind"),
 ]
 
+
+def confined_to_crop(head: HeadConfig) -> str:
+    """What keeps a head's keypoints within its crop, in words; "" if they may lie anywhere."""
+    match head:
+        case PoseurConfig(output_branch="paper"):
+            return "head.output_branch 'paper' ends in a sigmoid ('released' adds a branch that passes the border)"
+        case PRTRConfig():
+            return "head 'prtr' ends in a sigmoid"
+        case HeatmapConfig() | IntegralConfig() | TransPoseConfig() | TokenPoseConfig():
+            return f"head {head.kind!r} places keypoints on the cells of a heatmap"
+    return ""
+
+
 __all__ = [
     "DECONVOLUTIONS",
     "HeadConfig",
@@ -42,4 +55,5 @@ __all__ = [
     "ReleasedNoise",
     "TokenPoseConfig",
     "TransPoseConfig",
+    "confined_to_crop",
 ]

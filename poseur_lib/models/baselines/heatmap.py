@@ -51,7 +51,7 @@ class HeatmapPoseHead(PoseHead[Tensor]):
         self.crop_rule = CropRule(unbiased=codec.unbiased)
 
     def loss(self, features: FeatureMaps, targets: PoseTargets) -> LossTerms:
-        """Mean squared error of the maps; `targets.inside` is the weight of a keypoint."""
+        """Mean squared error of the maps; `targets.supervised` is the weight of a keypoint."""
         return self.loss_of(self(features), targets)
 
     def loss_of(self, maps: Maps, targets: PoseTargets) -> LossTerms:
@@ -64,7 +64,7 @@ class HeatmapPoseHead(PoseHead[Tensor]):
             raise UserError(f"the head has {maps.shape[1]} keypoints, the targets {targets.keypoints.shape[1]}")
         with without_autocast(maps):
             wanted = encode(self.codec, targets.keypoints, tuple(maps.shape[-2:]))
-            weight = targets.inside.float()[..., None, None]
+            weight = targets.supervised.float()[..., None, None]
             return heatmap_loss(maps.float(), wanted, weight)
 
     def merge_flipped(self, outputs: Maps, flipped: Maps, flip_index: Int[Tensor, " K"]) -> Maps:

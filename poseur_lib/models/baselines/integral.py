@@ -67,7 +67,7 @@ class IntegralHead(PoseHead[IntegralOutputs]):
         found = self(features).keypoints
         if found.shape[1] != targets.keypoints.shape[1]:
             raise UserError(f"the head has {found.shape[1]} keypoints, the targets {targets.keypoints.shape[1]}")
-        error = ((found - targets.keypoints).abs() * targets.inside[..., None]).mean()
+        error = ((found - targets.keypoints).abs() * targets.supervised[..., None]).mean()
         return LossTerms(error, {"l1": error})
 
     def merge_flipped(

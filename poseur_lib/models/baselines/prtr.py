@@ -98,16 +98,16 @@ class PRTRHead(PoseHead[PosePrediction]):
 
     def loss_of(self, layers: Sequence[SetPrediction], targets: PoseTargets) -> LossTerms:
         """The loss of given predictions, one a layer."""
-        config, target, inside = self.config, targets.keypoints, targets.inside
+        config, target, supervised = self.config, targets.keypoints, targets.supervised
         with without_autocast(target):
             with torch.no_grad():
                 costs = (
-                    matching_cost(one, target, inside, config.match_class_cost, config.match_keypoint_cost)
+                    matching_cost(one, target, supervised, config.match_class_cost, config.match_keypoint_cost)
                     for one in layers
                 )
                 matched = assign(torch.cat(list(costs))).split(len(target))
             pairs = [
-                set_loss(one, query_of, target, inside, config.background_weight)
+                set_loss(one, query_of, target, supervised, config.background_weight)
                 for one, query_of in zip(layers, matched, strict=True)
             ]
         classes, keypoints = (torch.stack(column).sum() for column in zip(*pairs, strict=True))

@@ -6,9 +6,9 @@ code (read, for ResNet; that code has no HRNet). DeepPose: Toshev and Szegedy, C
 As RLE's code: global average pooling of the last map, two linear layers (W x / |x| + b for the coordinates, the plain
 one with a sigmoid for sigma), both Xavier with gain 0.01; coordinates relative to the crop's centre; log phi and
 log sigma counted twice; flow prior with mean 0; score mean(1 - sigma); flip test as plain means, with the shift of a
-pixel. Deviations: the loss is divided by K as well (Adam does not see it), keypoints outside the crop have no weight,
-and training follows the study's recipe (RLE: Adam 1e-3, 270 epochs, divided by 10 at 170 and 200; Poseur, Sec. 2,
-says that its backbone was pretrained with heatmaps). "l1" differs from "rle" in its loss alone: RLE compares with L1
+pixel. Deviations: the loss is divided by K as well (Adam does not see it), keypoints outside the crop have no weight
+(unless `train.supervise_outside_crop`), and training follows the study's recipe (RLE: Adam 1e-3, 270 epochs, divided by
+10 at 170 and 200; Poseur, Sec. 2, says that its backbone was pretrained with heatmaps). "l1" differs from "rle" in its loss alone: RLE compares with L1
 so, and DeepPose itself has L2, a cascade and AlexNet.
 
 HRNet: which map RLE pools is unverified. `model.backbone.outputs` "classification" gives the 2,048 channels that
@@ -75,8 +75,8 @@ class RegressionHead(PoseHead[PosePrediction]):
         return PosePrediction(keypoints=keypoints, keypoint_scores=rle_scores(sigma), sigma=sigma)
 
     def loss(self, features: FeatureMaps, targets: PoseTargets) -> LossTerms:
-        """The mean over all keypoints, those outside the crop with weight 0."""
-        prediction, weight = self(features), targets.inside.float()
+        """The mean over all keypoints, those without a target with weight 0."""
+        prediction, weight = self(features), targets.supervised.float()
         if prediction.sigma is None:
             term = l1_loss(prediction.keypoints, targets.keypoints, weight)
             return LossTerms(term, {"l1": term})

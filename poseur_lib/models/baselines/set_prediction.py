@@ -41,24 +41,24 @@ def assign(cost: Float[Tensor, "B K N"]) -> Int[Tensor, "B K"]:
 def matching_cost(
     prediction: SetPrediction,
     target: Float[Tensor, "B K 2"],
-    inside: Bool[Tensor, "B K"],
+    supervised: Bool[Tensor, "B K"],
     class_cost: float,
     keypoint_cost: float,
 ) -> Float[Tensor, "B K N"]:
     """class_cost (1 - p(keypoint)) + keypoint_cost |x - target|_1 of each query for each keypoint.
 
-    p is a share of all K + 1 classes. A keypoint that is not supervised (`inside`) has no distance.
+    p is a share of all K + 1 classes. A keypoint that is not supervised has no distance.
     """
     probability = prediction.logits.softmax(dim=-1)[..., :-1].transpose(1, 2)
     distance = torch.cdist(target, prediction.keypoints, p=1)
-    return class_cost * (1 - probability) + keypoint_cost * distance * inside[..., None]
+    return class_cost * (1 - probability) + keypoint_cost * distance * supervised[..., None]
 
 
 def set_loss(
     prediction: SetPrediction,
     query_of: Int[Tensor, "B K"],
     target: Float[Tensor, "B K 2"],
-    inside: Bool[Tensor, "B K"],
+    supervised: Bool[Tensor, "B K"],
     background_weight: float,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Cross-entropy of all queries and L1 of the matched ones.
@@ -74,7 +74,7 @@ def set_loss(
     labels.scatter_(1, query_of, torch.arange(classes - 1, device=labels.device).expand(batch, -1))
     weight = prediction.logits.new_ones(classes)
     weight[-1] = background_weight
-    error = (take(prediction.keypoints, query_of) - target).abs() * inside[..., None]
+    error = (take(prediction.keypoints, query_of) - target).abs() * supervised[..., None]
     return cross_entropy(prediction.logits.transpose(1, 2), labels, weight), error.sum() / (2 * batch)
 
 

@@ -101,7 +101,7 @@ class PoseurHead(PoseHead[PosePrediction]):
         self, coarse: LayerPrediction | None, layers: tuple[LayerPrediction, ...], targets: PoseTargets
     ) -> LossTerms:
         """The loss of given predictions; layers have G rows per target row. Without `coarse`, it has no term."""
-        weight = targets.inside.float()
+        weight = targets.supervised.float()
         groups = layers[0].keypoints.shape[0] // weight.shape[0]
         many_weight, many_target = (x.repeat_interleave(groups, dim=0) for x in (weight, targets.keypoints))
         terms = self.config.loss.decoder_weight * self._likelihood(
