@@ -9,22 +9,27 @@ from torch.utils.data import DataLoader
 
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.data.coco import Person
-from poseur_lib.data.dataset import PoseCrops
+from poseur_lib.data.dataset import ImageReader, PoseCrops
 from poseur_lib.evaluation.predictions import PosePredictions
 from poseur_lib.keypoints import keypoint_set
-from poseur_lib.training.runtime import Runtime
+from poseur_lib.training.runtime import InferenceRuntime
 
 AUTOCAST = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 
 @torch.inference_mode()
 def predict_people(
-    model: nn.Module, people: Sequence[Person], config: ExperimentConfig, runtime: Runtime
+    model: nn.Module,
+    people: Sequence[Person],
+    config: ExperimentConfig,
+    runtime: InferenceRuntime,
+    images: ImageReader | None = None,
 ) -> PosePredictions:
     """One pose for every box of `people`, in their order; the model is left in evaluation mode on the run's device.
 
     Args:
         config: whose crop size, flip test and batch are used.
+        images: gives the image of a person's `image_path`; None reads the files.
 
     Raises:
         UserError: an image cannot be read.
@@ -32,7 +37,7 @@ def predict_people(
     device = runtime.torch_device
     model.to(device).eval()
     keypoints = keypoint_set(config.data.keypoint_set)
-    crops = PoseCrops(people, keypoints, config.data.input_size, model.head.crop_rule, augment=None, seed=0)
+    crops = PoseCrops(people, keypoints, config.data.input_size, model.head.crop_rule, None, seed=0, images=images)
     loader = DataLoader(
         crops,
         batch_size=config.evaluation.batch,
@@ -42,9 +47,9 @@ def predict_people(
     predict = model.predict_flipped if config.evaluation.flip_test else model
     parts: list[tuple[np.ndarray | None, ...]] = []
     for batch in loader:
-        images = batch.images.to(device, non_blocking=True)
+        crop_images = batch.images.to(device, non_blocking=True)
         with torch.autocast(device.type, AUTOCAST.get(runtime.precision), enabled=runtime.precision in AUTOCAST):
-            pose = predict(images)
+            pose = predict(crop_images)
         tensors = (pose.keypoints, pose.keypoint_scores, pose.sigma, batch.center, batch.box_scale)
         parts.append(tuple(None if x is None else x.float().cpu().numpy() for x in tensors))
     count = keypoints.num_keypoints

@@ -87,8 +87,8 @@ class CocoPeople:
         for image_id in self.coco.getImgIds():
             ids = self.coco.getAnnIds(imgIds=image_id, catIds=self.category_id, iscrowd=False)
             for entry in self.coco.loadAnns(ids):
-                box = clip_box(entry["bbox"], self.coco.imgs[image_id])
-                if entry["num_keypoints"] > 0 and entry["area"] > 0 and box is not None:
+                box = box_of_labelled(entry, self.coco.imgs[image_id])
+                if box is not None:
                     people.append(self._person(entry, box))
         return people
 
@@ -193,6 +193,16 @@ def index(dataset: dict[str, Any], category_id: int) -> COCO:
     with contextlib.redirect_stdout(io.StringIO()):
         coco.createIndex()
     return coco
+
+
+def box_of_labelled(entry: dict[str, Any], image: dict[str, Any]) -> tuple[float, float, float, float] | None:
+    """The box of an annotation that is no crowd, cut to the image; None where nobody is to be found in it.
+
+    That is an empty box, an area of 0, or a person none of whose keypoints is labelled. An annotation that says nothing
+    of its area or of keypoints has only its box.
+    """
+    found = entry.get("num_keypoints", 1) > 0 and entry.get("area", 1) > 0
+    return clip_box(entry["bbox"], image) if found else None
 
 
 def clip_box(box: list[float], image: dict[str, Any]) -> tuple[float, float, float, float] | None:

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -56,6 +56,14 @@ class PoseBatch(NamedTuple):
     box_scale: Float[Tensor, "*B 2"]
 
 
+@runtime_checkable
+class ImageReader(Protocol):
+    """Where crops are cut from."""
+
+    def read(self, path: Path) -> UInt8[np.ndarray, "height width 3"]:
+        """The image that is known by `path`, as RGB; not to be written to."""
+
+
 class PoseCrops(Dataset[PoseBatch]):
     """The crops of some people, augmented if `augment` is given.
 
@@ -64,6 +72,7 @@ class PoseCrops(Dataset[PoseBatch]):
 
     Args:
         cache_bytes: decoded images are kept in memory up to this size, in each worker apart.
+        images: gives the image of a person's `image_path`; None reads the files, with that cache.
     """
 
     def __init__(
@@ -75,10 +84,11 @@ class PoseCrops(Dataset[PoseBatch]):
         augment: AugmentConfig | None,
         seed: int,
         cache_bytes: int = 0,
+        images: ImageReader | None = None,
     ) -> None:
         self.people, self.keypoints, self.input_size = people, keypoints, input_size
         self.rule, self.augment, self.seed, self.epoch = rule, augment, seed, 0
-        self.images = ImageCache(cache_bytes)
+        self.images = ImageCache(cache_bytes) if images is None else images
 
     def __len__(self) -> int:
         return len(self.people)

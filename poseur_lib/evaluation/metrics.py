@@ -44,14 +44,21 @@ def to_coco_results(
     kept = np.arange(len(predictions)) if kept is None else kept
     points = np.concatenate([predictions.keypoints_image(), predictions.keypoint_scores[..., None]], axis=-1)
     return [
-        {
-            "image_id": int(predictions.image_id[index]),
-            "category_id": category_id,
-            "keypoints": points[index].astype(np.float64).reshape(-1).tolist(),
-            "score": float(instance_scores[index]),
-        }
+        coco_result(int(predictions.image_id[index]), points[index], float(instance_scores[index]), category_id)
         for index in kept
     ]
+
+
+def coco_result(
+    image_id: int, points: Float[np.ndarray, "K 3"], score: float, category_id: int = 1
+) -> dict[str, Any]:
+    """One person in COCO's results format; `points` are (x, y, score) in image pixels."""
+    return {
+        "image_id": image_id,
+        "category_id": category_id,
+        "keypoints": points.astype(np.float64).reshape(-1).tolist(),
+        "score": score,
+    }
 
 
 def coco_evaluation(coco: COCO, results: list[dict[str, Any]], keypoints: KeypointSet) -> COCOeval:

@@ -14,31 +14,17 @@ DEVICES: tuple[str, ...] = get_args(Device)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 
-@dataclass(frozen=True)
-class Runtime:
-    """Device, processes and patience.
+@dataclass(frozen=True, kw_only=True)
+class InferenceRuntime:
+    """What predicting needs.
 
     Attributes:
-        data: folder of the data set, in COCO's layout.
-        devices: GPUs (or CPU processes) of one run, by Lightning's DDP.
-        batch_per_device: people a device takes at once; gradients accumulate up to the configuration's global batch.
-            None: as many as make the global batch without accumulation.
-        loader_workers: processes that read and crop; 0 reads in the training process.
-        threads: CPU threads of torch; None leaves them alone.
-        limit_epochs: stop after so many epochs of the schedule; the run is then not finished.
-        image_cache_bytes: decoded images kept in memory by each reading process.
+        loader_workers: processes that read and crop; 0 reads in this process.
     """
 
-    data: Path
     device: Device = "auto"
-    devices: int = 1
     precision: Precision = "32"
-    batch_per_device: int | None = None
     loader_workers: int = 0
-    threads: int | None = None
-    limit_epochs: int | None = None
-    progress: bool = False
-    image_cache_bytes: int = 2**30
 
     @property
     def torch_device(self) -> torch.device:
@@ -52,6 +38,29 @@ class Runtime:
         if self.device == "cuda" and not torch.cuda.is_available():
             raise UserError("device 'cuda' was asked for and torch finds no GPU")
         return torch.device(self.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime(InferenceRuntime):
+    """Device, processes and patience.
+
+    Attributes:
+        data: folder of the data set, in COCO's layout.
+        devices: GPUs (or CPU processes) of one run, by Lightning's DDP.
+        batch_per_device: people a device takes at once; gradients accumulate up to the configuration's global batch.
+            None: as many as make the global batch without accumulation.
+        threads: CPU threads of torch; None leaves them alone.
+        limit_epochs: stop after so many epochs of the schedule; the run is then not finished.
+        image_cache_bytes: decoded images kept in memory by each reading process.
+    """
+
+    data: Path
+    devices: int = 1
+    batch_per_device: int | None = None
+    threads: int | None = None
+    limit_epochs: int | None = None
+    progress: bool = False
+    image_cache_bytes: int = 2**30
 
     def split_batch(self, global_batch: int) -> tuple[int, int]:
         """People per device and step of the loop, and the number of such steps per optimiser step.
