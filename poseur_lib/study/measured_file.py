@@ -2,12 +2,17 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
 from poseur_lib.config.base import Frozen
 from poseur_lib.study.atomic import write_atomically
+from poseur_lib.study.estimate import Estimate, estimate
 
 
 class MeasuredValues(Frozen):
@@ -16,6 +21,30 @@ class MeasuredValues(Frozen):
     def lines(self) -> Sequence[Mapping[str, Any]]:
         """The values as lines of a CSV file, all with the same columns."""
         raise NotImplementedError
+
+
+class StoredSample(Frozen):
+    """A number on the images as they are, and on each resample of them; None where it is not defined there."""
+
+    value: float | None
+    draws: tuple[float | None, ...]
+
+    @classmethod
+    def of(cls, value: float, draws: Iterable[float]) -> "StoredSample":
+        """Kept to a thousandth."""
+        rounded = [round(float(one), 3) if math.isfinite(one) else None for one in (value, *draws)]
+        return cls(value=rounded[0], draws=tuple(rounded[1:]))
+
+    @property
+    def array(self) -> Float[np.ndarray, " n"]:
+        """The draws; NaN where the number is not defined."""
+        return np.array([math.nan if one is None else one for one in self.draws])
+
+
+def estimate_of(samples: Sequence[StoredSample], n_images: int) -> Estimate | None:
+    """The mean over seeds, a sample each, with its interval."""
+    values = [math.nan if one.value is None else one.value for one in samples]
+    return estimate(values, [one.array for one in samples], n_images)
 
 
 class MeasuredEntry(Frozen):

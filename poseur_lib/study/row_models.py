@@ -4,6 +4,9 @@ import json
 import shlex
 from dataclasses import dataclass
 
+from torch.utils.data import DataLoader
+
+from poseur_lib.data.dataset import PoseCrops
 from poseur_lib.models.contract import PoseModel
 from poseur_lib.study.declaration import Row
 from poseur_lib.study.plan import PlannedRun
@@ -65,3 +68,12 @@ def study_runtime(study: TableStudy) -> Runtime:
     """How a table's notebook computes with these models: on its device, without a progress line."""
     settings = study.settings
     return Runtime(data=study.data.root, device=settings.device, precision=settings.precision)
+
+
+def val_crops(study: TableStudy, of: RowModel) -> DataLoader:
+    """The val split's labelled people in order, cropped as the run of a model that is there evaluates them."""
+    val, config = study.data.val, of.run.config
+    crops = PoseCrops(
+        val.people(), val.keypoints, config.data.input_size, of.model.head.crop_rule, augment=None, seed=0
+    )
+    return DataLoader(crops, batch_size=config.evaluation.batch)

@@ -1,0 +1,54 @@
+"""Whether keypoints attend to keypoints that are related to them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from poseur_lib.keypoints import KeypointSet
+
+
+def neighbours_and_partners(keypoints: KeypointSet) -> Bool[np.ndarray, "K K"]:
+    """Keypoints that the skeleton connects, and left and right ones of a pair."""
+    related = np.zeros((keypoints.num_keypoints, keypoints.num_keypoints), bool)
+    for a, b in (*keypoints.skeleton, *keypoints.flip_pairs):
+        related[a, b] = related[b, a] = True
+    return related
+
+
+def named_only(keypoints: KeypointSet, named: Mapping[str, Sequence[str]]) -> Bool[np.ndarray, "K K"]:
+    """Keypoints (rows) and those that are named for them; a keypoint that the set does not have is left out."""
+    related = np.zeros((keypoints.num_keypoints, keypoints.num_keypoints), bool)
+    for name, others in named.items():
+        for other in others:
+            if name in keypoints.names and other in keypoints.names:
+                related[keypoints.names.index(name), keypoints.names.index(other)] = True
+    return related
+
+
+def weights_on_others(weights: Float[np.ndarray, "*batch K K"]) -> Float[np.ndarray, "*batch K K"]:
+    """Attention (rows attend to columns) without what a keypoint takes of itself; rows sum to 1 again."""
+    others = weights * ~np.eye(weights.shape[-1], dtype=bool)
+    return others / others.sum(axis=-1, keepdims=True)
+
+
+def related_share(
+    weights: Float[np.ndarray, "*batch K K"], related: Bool[np.ndarray, "K K"]
+) -> Float[np.ndarray, "*batch"]:
+    """Share of the weight on others that goes to related keypoints, mean over the keypoints that have any."""
+    rows = related.any(axis=-1)
+    return np.asarray((weights_on_others(weights) * related).sum(axis=-1)[..., rows].mean(axis=-1))
+
+
+def chance_share(related: Bool[np.ndarray, "K K"]) -> float:
+    """What `related_share` is where every keypoint takes alike of all others."""
+    rows = related.any(axis=-1)
+    return float(related[rows].sum(axis=-1).mean() / (len(related) - 1))
+
+
+def strongest_pairs(weights: Float[np.ndarray, "K K"], count: int) -> list[tuple[int, int, float]]:
+    """The (row, column, share) of most weight on others, largest first."""
+    others = weights_on_others(weights)
+    order = np.argsort(-others, axis=None, kind="stable")[:count]
+    places = np.column_stack(np.unravel_index(order, others.shape))
+    return [(int(row), int(column), float(others[row, column])) for row, column in places]

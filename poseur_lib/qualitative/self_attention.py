@@ -1,0 +1,136 @@
+"""Self-attention between the keypoints of a run's model: of some people, and on average over the val split."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from poseur_lib.config.base import Frozen
+from poseur_lib.data.coco import Person
+from poseur_lib.evaluation.attention import chance_share, named_only, neighbours_and_partners, related_share
+from poseur_lib.evaluation.bootstrap import resamples
+from poseur_lib.keypoints import KeypointSet
+from poseur_lib.study.measured_file import MeasuredValues, StoredSample
+from poseur_lib.study.row_models import RowModel, study_runtime, val_crops
+from poseur_lib.study.table_source import BOOTSTRAP_SEED
+from poseur_lib.study.table_study import TableStudy
+from poseur_lib.study.tables.figure_s2 import NAMED, RELATION_CLAIM, SHOULDER_CLAIM, SHOWN
+
+ATTENTION_RESAMPLES = 300
+PEOPLE_SHOWN = 3
+
+Matrix = tuple[tuple[float, ...], ...]
+
+
+class AttendingPerson(Frozen):
+    """One person: predicted keypoints, (x, y) in [0, 1] of the crop, and the weights of every layer."""
+
+    annotation_id: int
+    keypoints: Matrix
+    layers: tuple[Matrix, ...]
+
+
+class AttentionRun(MeasuredValues):
+    """One run's self-attention, mean over heads.
+
+    Attributes:
+        layers: mean over the people of the val split of each layer passed, rows attend to columns.
+        shares: by measure, per cent of the weight on others that goes to related keypoints: of each layer, and last
+            their mean.
+        chance: by measure, the same with equal weights.
+        mean_pose: mean of the predicted keypoints over the val split, in [0, 1] of the crop.
+    """
+
+    layers: tuple[Matrix, ...]
+    shares: dict[str, tuple[StoredSample, ...]]
+    chance: dict[str, float]
+    mean_pose: Matrix
+    people: tuple[AttendingPerson, ...]
+
+    def lines(self) -> Sequence[Mapping[str, Any]]:
+        """A line a weight."""
+        return [
+            {"layer": number, "from": row, "to": column, "weight": weight}
+            for number, layer in enumerate(self.layers, 1)
+            for row, weights in enumerate(layer)
+            for column, weight in enumerate(weights)
+        ]
+
+
+def measures(keypoints: KeypointSet) -> dict[str, Bool[np.ndarray, "K K"]]:
+    """Which keypoints are related, by the claim that says so."""
+    return {
+        SHOULDER_CLAIM: named_only(keypoints, {SHOWN: NAMED}),
+        RELATION_CLAIM: neighbours_and_partners(keypoints),
+    }
+
+
+@torch.inference_mode()
+def measure_attention(study: TableStudy, of: RowModel) -> AttentionRun:
+    """One pass over the val split's labelled people."""
+    device = study_runtime(study).torch_device
+    model = of.model.to(device).eval()
+    weights, poses = [], []
+    for batch in val_crops(study, of):
+        explanation = model.explain(batch.images.to(device))
+        layers = [layer.self_attention.mean(dim=1) for layer in explanation.layers]
+        weights.append(torch.stack(layers, dim=1).float().cpu().numpy())
+        poses.append(explanation.prediction.keypoints.float().cpu().numpy())
+    return attention_run(study, np.concatenate(weights), np.concatenate(poses))
+
+
+def attention_run(
+    study: TableStudy, weights: Float[np.ndarray, "P N K K"], poses: Float[np.ndarray, "P K 2"]
+) -> AttentionRun:
+    """What is kept of P people's weights in N layers."""
+    people, keypoints = study.data.val.people(), study.data.val.keypoints
+    images = sorted(int(image) for image in study.data.val.coco.getImgIds())
+    place = np.searchsorted(images, [person.image_id for person in people])
+    related = {name: pairs for name, pairs in measures(keypoints).items() if pairs.any()}
+    shown = people_shown(people)
+    return AttentionRun(
+        layers=tuple(matrix(layer, 5) for layer in weights.mean(axis=0)),
+        shares={name: _shares(weights, pairs, place, len(images)) for name, pairs in related.items()},
+        chance={name: 100 * chance_share(pairs) for name, pairs in related.items()},
+        mean_pose=matrix(poses.mean(axis=0), 4),
+        people=tuple(
+            AttendingPerson(
+                annotation_id=people[index].annotation_id,
+                keypoints=matrix(poses[index], 4),
+                layers=tuple(matrix(layer, 4) for layer in weights[index]),
+            )
+            for index in shown
+        ),
+    )
+
+
+def people_shown(people: Sequence[Person]) -> list[int]:
+    """Some people, evenly spaced among the tenth with most visible keypoints; of those with as many, the largest."""
+    rank = [((person.visibility == 2).sum(), person.area) for person in people]
+    best = sorted(range(len(people)), key=lambda index: rank[index], reverse=True)
+    best = sorted(best[: max(PEOPLE_SHOWN, len(people) // 10)])
+    places = np.linspace(0, len(best) - 1, min(PEOPLE_SHOWN, len(best)))
+    return [best[int(place)] for place in places.round()]
+
+
+def matrix(values: Float[np.ndarray, "R C"], digits: int) -> Matrix:
+    """Rounded, as it is stored."""
+    return tuple(tuple(round(float(value), digits) for value in row) for row in values)
+
+
+def _shares(
+    weights: Float[np.ndarray, "P N K K"], related: Bool[np.ndarray, "K K"], place: np.ndarray, images: int
+) -> tuple[StoredSample, ...]:
+    """Per cent of each layer, and of their mean, resampled by image."""
+    by_layer = 100 * related_share(weights.astype(np.float64), related)
+    values = np.column_stack([by_layer, by_layer.mean(axis=1)])
+    number = np.bincount(place, minlength=images)
+    counts = np.stack(list(resamples(images, ATTENTION_RESAMPLES, BOOTSTRAP_SEED)))
+    found = []
+    for column in values.T:
+        total = np.bincount(place, weights=column, minlength=images)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found.append(StoredSample.of(column.mean(), (counts @ total) / (counts @ number)))
+    return tuple(found)
