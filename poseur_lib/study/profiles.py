@@ -7,6 +7,7 @@ from typing import Any
 from poseur_lib.cli.errors import unknown_name
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.people.settings import PeopleSettings
+from poseur_lib.study.overridden import without_restored
 from poseur_lib.study.scaling import Scaling
 
 SMOKE_PEOPLE = PeopleSettings(train_images=2000, val_images=300)
@@ -74,8 +75,8 @@ NARROW_DEVIATIONS = (
     "Head: embedding 64 (paper 256), 4 heads (8), 2 points a level (4), 2 decoder layers (3), FFN 128 (1,024), flows "
     "of width 32 (64), no dropout (0.1).",
     "Noisy reference points: one noisy group of queries (as the released whole-body models have) instead of three.",
-    "Augmentation: no half bodies, scale within 15 % standard deviation (paper 50 %), rotation 15 degrees (40), as "
-    "the schedule is short.",
+    "Augmentation: no half bodies, scale within 15 % standard deviation (paper 50 %), as the schedule is short.",
+    "Rotation: within 15 degrees standard deviation (40), for the same reason.",
     "Schedule: cosine from 2e-3 with 50 warm-up steps and batch 32 instead of steps from 1e-3 and batch 256.",
     "Boxes: those of a simulated detector (jitter, misses, duplicates, false positives).",
 )
@@ -123,9 +124,10 @@ class Profile:
 
     def deviations_of(self, number: str, rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
         """What differs from the paper in a table's rows, of which each is given by its changes."""
+        rows = list(rows)
         rules = () if self.scaling is None else self.scaling.rules(rows)
         lighter = (LIGHT_DEVIATION,) if self.light_of(number) else ()
-        return (*self.deviations, *rules, *lighter)
+        return (*without_restored(self.deviations, rows), *rules, *lighter)
 
     def of_table(self, number: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         """All that makes the profile's configuration a table's row."""

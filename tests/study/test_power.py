@@ -4,9 +4,10 @@ import math
 
 import pytest
 
+from poseur_lib.config import AugmentConfig
 from poseur_lib.study import power
 from poseur_lib.study.energy import joules_between, rapl_microjoules
-from poseur_lib.study.overridden import PATHS, still_true
+from poseur_lib.study.overridden import PATHS, still_true, without_restored
 from poseur_lib.study.power import FACTOR, Pilot, PilotDifference, detectable
 from poseur_lib.study.profiles import NARROW_DEVIATIONS, profile
 from poseur_lib.study.tables import tables
@@ -61,6 +62,17 @@ def test_what_was_overridden_is_not_claimed(path, gone):
     kept = still_true(lines, {path: 1})
     assert any(line.startswith(gone) for line in lines) and not any(line.startswith(gone) for line in kept)
     assert still_true(lines, {}) == lines
+
+
+def test_what_every_row_of_a_table_has_as_the_paper_is_no_deviation():
+    lines, augment = profile("mini").deviations, AugmentConfig()
+    half = {"train.augment.half_body_probability": augment.half_body_probability}
+    both = {**half, "train.augment.scale_factor": augment.scale_factor}
+    gone = set(lines) - set(without_restored(lines, [both, {**both, "model.head": {"kind": "prtr"}}]))
+    assert [line.split(":")[0] for line in gone] == ["Augmentation"]
+    for rows in ([], [{}], [half], [both, half], [both, {**both, "train.augment.scale_factor": 0.1}]):
+        assert without_restored(lines, rows) == lines
+    assert without_restored(lines, [{"model.head.noise.kind": "released"}]) == lines
 
 
 def test_energy_of_counters_that_begin_again(tmp_path):
