@@ -21,6 +21,15 @@ def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
     return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
+def decode_image(content: bytes, name: str) -> UInt8[np.ndarray, "height width 3"]:
+    """The content of an image file as RGB; `name` is what errors call it.
+
+    Raises:
+        UserError: it is no image, or is cut off.
+    """
+    return cv2.cvtColor(_decoded(content, name, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
 def read_labels(path: Path) -> UInt8[np.ndarray, "height width"]:
     """A label map: the values of a one-channel image file as they are.
 
@@ -38,14 +47,18 @@ def _decode(path: Path, flags: int) -> np.ndarray:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: image cannot be read: {error.strerror}") from None
+    return _decoded(content, str(path), flags)
+
+
+def _decoded(content: bytes, name: str, flags: int) -> np.ndarray:
     if is_truncated(content):
-        raise UserError(f"{path}: image file is truncated ({len(content)} bytes, no end marker)")
+        raise UserError(f"{name}: image file is truncated ({len(content)} bytes, no end marker)")
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except cv2.error:
         image = None
     if image is None:
-        raise UserError(f"{path}: not a readable image ({len(content)} bytes)")
+        raise UserError(f"{name}: not a readable image ({len(content)} bytes)")
     return image
 
 
