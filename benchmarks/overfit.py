@@ -10,10 +10,9 @@ import tempfile
 from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.config.heads import HeatmapConfig, IntegralConfig, TokenPoseConfig, TransPoseConfig
 from poseur_lib.config.methods import BACKBONES, TOKENPOSE, method_changes
 from poseur_lib.data.coco import CocoPeople
-from poseur_lib.evaluation.ceiling import codec_ceiling
+from poseur_lib.evaluation.ceiling import head_ceiling
 from poseur_lib.evaluation.metrics import evaluate_coco, to_coco_results
 from poseur_lib.inference import predict_people
 from poseur_lib.keypoints import COCO_17
@@ -79,7 +78,7 @@ def overfit(method: str, backbone: str, data: Path, threads: int | None) -> Over
     found = predict_people(model, people.people(), config, runtime)
     scores = instance_scores(found.bbox_scores, found.keypoint_scores, config.evaluation.instance_score)
     ap = evaluate_coco(people.coco, to_coco_results(found, scores, category_id=people.category_id), COCO_17).AP
-    ceiling = codec_ceiling(people, codec_name(config), config.data.input_size).AP
+    ceiling = head_ceiling(people, model.head, config.data.input_size).AP
     target = ENOUGH_PLAIN if method in PLAIN else min(ENOUGH, ceiling - BELOW_CEILING)
     return Overfit(
         stand_in=config.model.backbone.name,
@@ -113,14 +112,3 @@ def small_config(method: str, backbone: str) -> ExperimentConfig:
             "evaluation.curve_every": EPOCHS,
         }
     )
-
-
-def codec_name(config: ExperimentConfig) -> str:
-    """The ceiling that a head's codec has."""
-    match config.model.head:
-        case HeatmapConfig(codec=codec) | TransPoseConfig(codec=codec) | TokenPoseConfig(codec=codec):
-            name = codec.decoding
-            return name if name == "quarter" or not codec.unbiased else f"udp-{name}"
-        case IntegralConfig():
-            return "integral"
-    return "regression"

@@ -8,6 +8,7 @@ may still tell which neighbour is nearer: "quarter-exact" is what the shift itse
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -21,54 +22,38 @@ from poseur_lib.config.heads.heatmap import (
     QUARTER,
     UDP_DARK,
     UDP_OFFSET,
-    HeatmapCodecConfig,
 )
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.crop import CropRule, box_to_center_scale, crop_matrix, transform_points
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.metrics import PoseMetrics, evaluate_coco, to_coco_results
 from poseur_lib.evaluation.predictions import PosePredictions
-from poseur_lib.models.baselines.heatmap_decoding import decode
-from poseur_lib.models.baselines.heatmap_encoding import bilinear_maps, encode, extent
-from poseur_lib.models.baselines.integral import expectation
+from poseur_lib.models.baselines import heatmap_decoding, integral
+from poseur_lib.models.contract import PoseHead
 
 INPUT_SIZES = ((64, 48), (64, 64), (96, 72), (128, 96), (128, 128), (192, 144), (256, 192), (384, 288))
 """(height, width): the profiles', and those of Tables 2b and 5."""
 PEOPLE_AT_ONCE = 64
 
 RoundTrip = Callable[[Float[Tensor, "N K 2"], tuple[int, int]], Float[Tensor, "N K 2"]]
-
-
-def heatmap_round_trip(codec: HeatmapCodecConfig) -> RoundTrip:
-    """Encoding and decoding of keypoints in [0, 1] of the crop on heatmaps of (height, width).
-
-    Of a keypoint outside of the crop, the nearest place inside is encoded, which is the best that a heatmap can do.
-    """
-    return lambda keypoints, size: decode(codec, encode(codec, keypoints.clamp(0, 1), size))[0]
-
-
-def integral_round_trip(keypoints: Float[Tensor, "N K 2"], size: tuple[int, int]) -> Float[Tensor, "N K 2"]:
-    """A distribution over cells and its expectation; what lies beyond the outermost cells' places is lost."""
-    sides = extent(size, False, keypoints)
-    return expectation(bilinear_maps(keypoints * sides, size)) / sides
-
-
-def regression_round_trip(keypoints: Float[Tensor, "N K 2"], _: tuple[int, int]) -> Float[Tensor, "N K 2"]:
-    """Coordinates are their own code."""
-    return keypoints
-
+"""Of keypoints in [0, 1] of crops of a size (height, width); `PoseHead.round_trip`."""
 
 PLAIN, UNBIASED = CropRule(), CropRule(unbiased=True)
 CODECS: Mapping[str, tuple[CropRule, RoundTrip]] = {
-    "quarter": (PLAIN, heatmap_round_trip(QUARTER)),
-    "quarter-exact": (PLAIN, heatmap_round_trip(QUARTER.with_changes(centers="exact"))),
-    "dark": (PLAIN, heatmap_round_trip(DARK)),
-    "udp-dark": (UNBIASED, heatmap_round_trip(UDP_DARK)),
-    "udp-offset": (UNBIASED, heatmap_round_trip(UDP_OFFSET)),
-    "integral": (PLAIN, integral_round_trip),
-    "regression": (PLAIN, regression_round_trip),
+    "quarter": (PLAIN, partial(heatmap_decoding.round_trip, QUARTER)),
+    "quarter-exact": (PLAIN, partial(heatmap_decoding.round_trip, QUARTER.with_changes(centers="exact"))),
+    "dark": (PLAIN, partial(heatmap_decoding.round_trip, DARK)),
+    "udp-dark": (UNBIASED, partial(heatmap_decoding.round_trip, UDP_DARK)),
+    "udp-offset": (UNBIASED, partial(heatmap_decoding.round_trip, UDP_OFFSET)),
+    "integral": (PLAIN, integral.round_trip),
+    "regression": (PLAIN, lambda keypoints, _: keypoints),
 }
 """A crop rule and a round trip by name."""
+
+
+def head_ceiling(people: CocoPeople, head: PoseHead, input_size: tuple[int, int]) -> PoseMetrics:
+    """AP and AR that a head would have if it had learned its targets to perfection, as `codec_ceiling` has them."""
+    return _ceiling(people, head.crop_rule, head.round_trip, input_size)
 
 
 def codec_ceiling(people: CocoPeople, codec: str, input_size: tuple[int, int]) -> PoseMetrics:
@@ -83,9 +68,13 @@ def codec_ceiling(people: CocoPeople, codec: str, input_size: tuple[int, int]) -
     """
     if any(side % HEATMAP_STRIDE or side <= 0 for side in input_size):
         raise UserError(f"input size {input_size[0]}x{input_size[1]}: heatmaps need multiples of {HEATMAP_STRIDE}")
+    return _ceiling(people, *CODECS[codec], input_size)
+
+
+def _ceiling(people: CocoPeople, rule: CropRule, round_trip: RoundTrip, input_size: tuple[int, int]) -> PoseMetrics:
     if not people.keypoints.oks_sigmas:
         raise UserError(f"keypoint set {people.keypoints.name!r} defines no OKS, so there is no AP")
-    predictions = decoded_ground_truth(people.people(), *CODECS[codec], input_size)
+    predictions = decoded_ground_truth(people.people(), rule, round_trip, input_size)
     results = to_coco_results(predictions, predictions.bbox_scores, category_id=people.category_id)
     return evaluate_coco(people.coco, results, people.keypoints)
 
@@ -114,7 +103,6 @@ def decoded_ground_truth(
             for person, box in zip(people, boxes, strict=True)
         ]
     )
-    size = (input_size[0] // HEATMAP_STRIDE, input_size[1] // HEATMAP_STRIDE)
     chunks = torch.from_numpy(keypoints).split(PEOPLE_AT_ONCE)
     ones = np.ones(len(people), np.float32)
     return PosePredictions(
@@ -122,7 +110,7 @@ def decoded_ground_truth(
         bbox_scores=ones,
         center=np.stack([center for center, _ in boxes]),
         box_scale=np.stack([scale for _, scale in boxes]),
-        keypoints=torch.cat([round_trip(chunk, size) for chunk in chunks]).numpy(),
+        keypoints=torch.cat([round_trip(chunk, input_size) for chunk in chunks]).numpy(),
         sigma=None,
         keypoint_scores=np.repeat(ones[:, None], keypoints.shape[1], axis=1),
         input_size=input_size,

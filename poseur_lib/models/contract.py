@@ -1,7 +1,8 @@
 """The one contract of every model: a backbone makes maps, a head makes poses.
 
 Training, evaluation, flip test, costs and reports speak to `PoseModel` and `PoseHead` only; none of them asks which
-method it is. A head owns its targets, its loss, the merging of mirrored outputs, its decoding and its crop rule.
+method it is. A head owns its targets, its loss, the merging of mirrored outputs, its decoding, its crop rule, and what
+its targets lose.
 """
 
 from abc import ABC, abstractmethod
@@ -69,6 +70,16 @@ class PoseHead(nn.Module, ABC, Generic[Outputs]):
         """
         raise UserError(f"{type(self).__name__} has no keypoint queries to explain; models with a PoseurHead have")
 
+    def round_trip(
+        self, keypoints: Float[Tensor, "B K 2"], input_size: tuple[int, int]
+    ) -> Float[Tensor, "B K 2"]:
+        """Keypoints in [0, 1] of crops of (height, width), as if the network had learned its targets to perfection.
+
+        Coordinates are their own code; a head whose targets are coarser, or do not reach everywhere, says what is left.
+        `poseur_lib.evaluation.ceiling` makes an AP of it.
+        """
+        return keypoints
+
     def slow_parameters(self) -> Sequence[nn.Parameter]:
         """Parameters that train at `TrainConfig.sampling_offsets_lr_factor` times the learning rate."""
         return ()
@@ -122,7 +133,13 @@ class PoseModel(nn.Module):
         return self.head.decode(merged)
 
     def loss(self, images: Float[Tensor, "B 3 H W"], targets: PoseTargets) -> LossTerms:
-        """The head's training loss on a batch."""
+        """The head's training loss on a batch.
+
+        Raises:
+            UserError: the targets are of another number of keypoints.
+        """
+        if targets.keypoints.shape[1] != len(self.flip_index):
+            raise UserError(f"the head has {len(self.flip_index)} keypoints, the targets {targets.keypoints.shape[1]}")
         return self.head.loss(self.backbone(images), targets)
 
 

@@ -2,12 +2,24 @@
 
 import numpy as np
 import pytest
+import torch
 
 from poseur_lib.cli.main import main
+from poseur_lib.config import ExperimentConfig, PRTRConfig
+from poseur_lib.config.methods import method_changes
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.errors import UserError
-from poseur_lib.evaluation.ceiling import CODECS, PLAIN, ceiling_table, codec_ceiling, decoded_ground_truth
+from poseur_lib.evaluation.ceiling import (
+    CODECS,
+    PLAIN,
+    ceiling_table,
+    codec_ceiling,
+    decoded_ground_truth,
+    head_ceiling,
+)
 from poseur_lib.keypoints import COCO_17
+from poseur_lib.models.baselines.prtr import PRTRHead
+from poseur_lib.models.checkpoint import build_without_download
 from tests.training.tiny import write_people
 
 
@@ -69,3 +81,29 @@ def test_command(coco_tiny, tmp_path, capsys):
     assert (tmp_path / "c.csv").read_text().startswith("input,quarter,")
     assert main(["ceiling", str(tmp_path / "absent")]) == 1
     assert "no such data set folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("method", "backbone", "codec"),
+    [
+        ("SimpleBaseline", "ResNet-50", "quarter"),
+        ("UDP-Pose", "HRNet-W32", "udp-offset"),
+        ("TransPose", "H-A6", "dark"),
+        ("TokenPose", "B", "dark"),
+        ("Integral", "ResNet-101", "integral"),
+        ("RLE", "ResNet-50", "regression"),
+        ("Poseur", "ResNet-50", "regression"),
+    ],
+)
+def test_a_heads_ceiling_is_that_of_its_codec(people, method, backbone, codec):
+    """Without asking which head it is; at a size that all of these models take."""
+    changes = method_changes(method, backbone, (32, 96))
+    with torch.device("meta"):
+        head = build_without_download(ExperimentConfig().with_changes(**changes)).head
+    assert head_ceiling(people, head, (32, 96)) == codec_ceiling(people, codec, (32, 96))
+
+
+def test_a_sigmoid_does_not_leave_the_crop():
+    head = PRTRHead(PRTRConfig(encoder_layers=1, decoder_layers=1), 17, (8,))
+    points = torch.tensor([[[-0.2, 0.3], [0.5, 1.4]]])
+    assert torch.equal(head.round_trip(points, (64, 48)), torch.tensor([[[0.0, 0.3], [0.5, 1.0]]]))

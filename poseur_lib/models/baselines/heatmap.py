@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from poseur_lib.config.heads.heatmap import HEATMAP_STRIDE, HeatmapCodecConfig, HeatmapConfig
 from poseur_lib.data.crop import CropRule
 from poseur_lib.errors import UserError
-from poseur_lib.models.baselines.heatmap_decoding import decode, merge_flipped
+from poseur_lib.models.baselines.heatmap_decoding import decode, merge_flipped, round_trip
 from poseur_lib.models.baselines.heatmap_encoding import encode
 from poseur_lib.models.contract import FeatureMaps, LossTerms, PoseHead, PosePrediction, PoseTargets
 from poseur_lib.models.precision import without_autocast
@@ -55,13 +55,7 @@ class HeatmapPoseHead(PoseHead[Tensor]):
         return self.loss_of(self(features), targets)
 
     def loss_of(self, maps: Maps, targets: PoseTargets) -> LossTerms:
-        """The loss of given maps.
-
-        Raises:
-            UserError: maps and targets are of different numbers of keypoints.
-        """
-        if maps.shape[1] != targets.keypoints.shape[1]:
-            raise UserError(f"the head has {maps.shape[1]} keypoints, the targets {targets.keypoints.shape[1]}")
+        """The loss of given maps."""
         with without_autocast(maps):
             wanted = encode(self.codec, targets.keypoints, tuple(maps.shape[-2:]))
             weight = targets.supervised.float()[..., None, None]
@@ -75,6 +69,12 @@ class HeatmapPoseHead(PoseHead[Tensor]):
         """Poses by the codec; the score of a keypoint is the maximum of its heatmap."""
         with without_autocast(outputs):
             return PosePrediction(*decode(self.codec, outputs))
+
+    def round_trip(
+        self, keypoints: Float[Tensor, "B K 2"], input_size: tuple[int, int]
+    ) -> Float[Tensor, "B K 2"]:
+        """Encoded and decoded by the codec."""
+        return round_trip(self.codec, keypoints, input_size)
 
 
 def heatmap_loss(maps: Maps, wanted: Maps, weight: Float[Tensor, "B K 1 1"]) -> LossTerms:

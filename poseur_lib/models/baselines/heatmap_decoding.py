@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from poseur_lib.config.heads.heatmap import HeatmapCodecConfig
-from poseur_lib.models.baselines.heatmap_encoding import disc_radius, extent
+from poseur_lib.models.baselines.heatmap_encoding import disc_radius, encode, extent, heatmap_size
 
 QUARTER = 0.25
 DISC_BLUR, OFFSET_BLUR = 3.8 / 3.5, 2.0 / 3.5
@@ -41,6 +41,16 @@ def decode(
             moved = taylor_shift(_log_smoothed(codec, heatmaps), x, y, wide=not codec.unbiased)
         cells = torch.stack([x, y], dim=-1) + moved
     return cells / extent(size, codec.unbiased, cells), scores
+
+
+def round_trip(
+    codec: HeatmapCodecConfig, keypoints: Float[Tensor, "B K 2"], input_size: tuple[int, int]
+) -> Float[Tensor, "B K 2"]:
+    """Encoding and decoding of keypoints in [0, 1] of crops of (height, width).
+
+    Of a keypoint outside of the crop, the nearest place inside is encoded, which is the best that a heatmap can do.
+    """
+    return decode(codec, encode(codec, keypoints.clamp(0, 1), heatmap_size(input_size)))[0]
 
 
 def merge_flipped(

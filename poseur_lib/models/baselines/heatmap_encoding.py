@@ -16,10 +16,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from poseur_lib.config.heads.heatmap import HeatmapCodecConfig
+from poseur_lib.config.heads.heatmap import HEATMAP_STRIDE, HeatmapCodecConfig
 
 CUT_OFF = 3
 """Gaussians around rounded centres reach so many sigmas on either axis."""
+
+
+def heatmap_size(input_size: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) of the heatmaps of an input."""
+    height, width = input_size
+    return height // HEATMAP_STRIDE, width // HEATMAP_STRIDE
 
 
 def extent(size: tuple[int, int], unbiased: bool, like: Tensor) -> Float[Tensor, "2"]:

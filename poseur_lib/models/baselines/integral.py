@@ -20,8 +20,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from poseur_lib.config.heads.heatmap import IntegralConfig
-from poseur_lib.errors import UserError
 from poseur_lib.models.baselines.heatmap import HeatmapLayers
+from poseur_lib.models.baselines.heatmap_encoding import bilinear_maps, extent, heatmap_size
 from poseur_lib.models.contract import FeatureMaps, LossTerms, PoseHead, PosePrediction, PoseTargets
 from poseur_lib.models.precision import without_autocast
 
@@ -59,15 +59,8 @@ class IntegralHead(PoseHead[IntegralOutputs]):
         return IntegralOutputs(cells / cells.new_tensor([logits.shape[-1], logits.shape[-2]]), scores)
 
     def loss(self, features: FeatureMaps, targets: PoseTargets) -> LossTerms:
-        """Mean absolute error of the coordinates, as fractions of the crop; not labelled ones count as 0.
-
-        Raises:
-            UserError: the targets are of another number of keypoints.
-        """
-        found = self(features).keypoints
-        if found.shape[1] != targets.keypoints.shape[1]:
-            raise UserError(f"the head has {found.shape[1]} keypoints, the targets {targets.keypoints.shape[1]}")
-        error = ((found - targets.keypoints).abs() * targets.supervised[..., None]).mean()
+        """Mean absolute error of the coordinates, as fractions of the crop; not labelled ones count as 0."""
+        error = ((self(features).keypoints - targets.keypoints).abs() * targets.supervised[..., None]).mean()
         return LossTerms(error, {"l1": error})
 
     def merge_flipped(
@@ -82,6 +75,19 @@ class IntegralHead(PoseHead[IntegralOutputs]):
     def decode(self, outputs: IntegralOutputs) -> PosePrediction:
         """An expectation has nothing to decode."""
         return PosePrediction(outputs.keypoints, outputs.keypoint_scores)
+
+    def round_trip(
+        self, keypoints: Float[Tensor, "B K 2"], input_size: tuple[int, int]
+    ) -> Float[Tensor, "B K 2"]:
+        """Through a distribution over cells and its expectation."""
+        return round_trip(keypoints, input_size)
+
+
+def round_trip(keypoints: Float[Tensor, "B K 2"], input_size: tuple[int, int]) -> Float[Tensor, "B K 2"]:
+    """A distribution over cells and its expectation; what lies beyond the outermost cells' places is lost."""
+    size = heatmap_size(input_size)
+    sides = extent(size, False, keypoints)
+    return expectation(bilinear_maps(keypoints * sides, size)) / sides
 
 
 def expectation(probabilities: Float[Tensor, "B K h w"]) -> Float[Tensor, "B K 2"]:

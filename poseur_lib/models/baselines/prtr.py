@@ -128,3 +128,9 @@ class PRTRHead(PoseHead[PosePrediction]):
     def decode(self, outputs: PosePrediction) -> PosePrediction:
         """Matched already: queries of mirrored passes could not be merged."""
         return outputs
+
+    def round_trip(
+        self, keypoints: Float[Tensor, "B K 2"], input_size: tuple[int, int]
+    ) -> Float[Tensor, "B K 2"]:
+        """A sigmoid does not leave the crop."""
+        return keypoints.clamp(0, 1)
