@@ -8,8 +8,8 @@ one with a sigmoid for sigma), both Xavier with gain 0.01; coordinates relative 
 log sigma counted twice; flow prior with mean 0; score mean(1 - sigma); flip test as plain means, with the shift of a
 pixel. Deviations: the loss is divided by K as well (Adam does not see it), keypoints outside the crop have no weight
 (unless `train.supervise_outside_crop`), and training follows the study's recipe (RLE: Adam 1e-3, 270 epochs, divided by
-10 at 170 and 200; Poseur, Sec. 2, says that its backbone was pretrained with heatmaps). "l1" differs from "rle" in its loss alone: RLE compares with L1
-so, and DeepPose itself has L2, a cascade and AlexNet.
+10 at 170 and 200; Poseur, Sec. 2, says that its backbone was pretrained with heatmaps). "l1" differs from "rle" in its
+loss alone: RLE compares with L1 so, and DeepPose itself has L2, a cascade and AlexNet.
 
 HRNet: which map RLE pools is unverified. `model.backbone.outputs` "classification" gives the 2,048 channels that
 HRNet's classifier pools: 39.3 M parameters at W32, RLE's count as recalled, and 8.7 GFLOPs; "pyramid" the coarsest
