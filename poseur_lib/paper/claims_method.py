@@ -156,6 +156,13 @@ METHOD = (
         Unchecked("no AR is printed"),
     ),
     Claim(
+        "score-is-probability",
+        "Sec. 3.3, Eq. 6 and 8",
+        "A keypoint's score is the probability that the keypoint lies within a of its prediction.",
+        Kind.QUALITATIVE,
+        Unchecked("no share of keypoints within a is printed"),
+    ),
+    Claim(
         "laplace-comparable",
         "Sec. 3.3, Eq. 6 and 8",
         "Integrating the Laplace density instead of the flow's gives a comparable AP.",

@@ -66,6 +66,20 @@ SUPPLEMENT = (
         ),
     ),
     Claim(
+        "attention-relates",
+        "Supp. Sec. 2",
+        "Self-attention models the relationship between different keypoints.",
+        Kind.QUALITATIVE,
+        Unchecked("a conjecture from the AP of Supp. Table 2"),
+    ),
+    Claim(
+        "shoulder-attends",
+        "Supp. Sec. 2, Supp. Fig. 2",
+        "The left shoulder's query attends to the most relevant keypoints: left elbow, left wrist and left ear.",
+        Kind.QUALITATIVE,
+        Unchecked("shown on one image"),
+    ),
+    Claim(
         "sharing-costs",
         "Supp. Sec. 3",
         "Sharing the decoder's weights costs {sharing_costs} AP.",

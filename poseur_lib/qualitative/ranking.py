@@ -3,12 +3,13 @@
 Per cent of pairs (AUROC) or of correlation (Spearman), from the records of a table's runs, at ground-truth boxes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
 from poseur_lib.config.base import Frozen
+from poseur_lib.config.heads import PoseurConfig
 from poseur_lib.evaluation.bootstrap import resamples
 from poseur_lib.evaluation.ranking import Ranks, auroc, image_weights, spearman
 from poseur_lib.qualitative.calibration import SMALL_RADII, RunErrors, runs_of
@@ -21,8 +22,6 @@ RANK_RESAMPLES = 300
 NEAR_SIMILARITY = 0.5
 SIMILAR = f"OKS term ≥ {NEAR_SIMILARITY}"
 ERROR = "error"
-
-Weighted = Callable[[Float[np.ndarray, "_E"]], float]
 
 
 class Ranking(Frozen):
@@ -82,18 +81,17 @@ def _run_rankings(run: RunErrors, radius: float, images: int) -> dict[tuple[str,
     """Per (score, against): the value on the images as they are, then on each resample."""
     errors = run.errors
     scores = {OWN: run.predictions.keypoint_scores}
-    if run.predictions.sigma is not None and hasattr(run.config.model.head, "score_radius"):
+    if isinstance(run.config.model.head, PoseurConfig):
         scores |= probabilities(run.predictions, run.config, radius)
     hits = {within(a): errors.larger <= a for a in (radius, *SMALL_RADII)}
     if errors.similarity is not None:
         hits[SIMILAR] = errors.similarity >= NEAR_SIMILARITY
-    error_ranks = Ranks(errors.larger)
-    counts = [np.ones(images, int), *resamples(images, RANK_RESAMPLES, BOOTSTRAP_SEED)]
-    weights = [image_weights(count, errors.image) for count in counts]
-    found = {}
-    for score, values in scores.items():
-        ranks = Ranks(values[errors.chosen])
-        for against, hit in hits.items():
-            found[score, against] = np.array([auroc(ranks, hit, one) for one in weights])
-        found[score, ERROR] = np.array([spearman(ranks, error_ranks, one) for one in weights])
-    return {key: 100 * values for key, values in found.items()}
+    error_ranks, ranks = Ranks(errors.larger), {name: Ranks(of[errors.chosen]) for name, of in scores.items()}
+    found: dict[tuple[str, str], list[float]] = {(name, against): [] for name in ranks for against in (*hits, ERROR)}
+    for counts in (np.ones(images, int), *resamples(images, RANK_RESAMPLES, BOOTSTRAP_SEED)):
+        weights = image_weights(counts, errors.image)
+        for name, of in ranks.items():
+            for against, hit in hits.items():
+                found[name, against].append(100 * auroc(of, hit, weights))
+            found[name, ERROR].append(100 * spearman(of, error_ranks, weights))
+    return {key: np.array(values) for key, values in found.items()}

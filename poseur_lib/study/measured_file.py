@@ -37,14 +37,19 @@ class StoredSample(Frozen):
 
     @property
     def array(self) -> Float[np.ndarray, " n"]:
-        """The draws; NaN where the number is not defined."""
-        return np.array([math.nan if one is None else one for one in self.draws])
+        """The value, then the draws; NaN where the number is not defined."""
+        return np.array([math.nan if one is None else one for one in (self.value, *self.draws)])
+
+    def minus(self, other: "StoredSample") -> "StoredSample":
+        """The difference, resample by resample."""
+        value, *draws = self.array - other.array
+        return StoredSample.of(value, draws)
 
 
 def estimate_of(samples: Sequence[StoredSample], n_images: int) -> Estimate | None:
     """The mean over seeds, a sample each, with its interval."""
-    values = [math.nan if one.value is None else one.value for one in samples]
-    return estimate(values, [one.array for one in samples], n_images)
+    arrays = [one.array for one in samples]
+    return estimate([float(one[0]) for one in arrays], [one[1:] for one in arrays], n_images)
 
 
 class MeasuredEntry(Frozen):

@@ -35,6 +35,7 @@ CONTRADICTED = {
 UNCHECKABLE = {
     "first-of-its-kind", "noise-makes-robust", "score-same-recall", "laplace-comparable", "coco-people", "radius",
     "noise-is-free", "layers-grow", "settings-aligned", "system-memory", "encoder-and-decoder", "truncation",
+    "score-is-probability", "attention-relates", "shoulder-attends",
 }  # fmt: skip
 
 

@@ -1,0 +1,118 @@
+"""AP and error under wrong proposals, with and without noisy reference points."""
+
+import html
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+from IPython.display import HTML
+from matplotlib.axes import Axes
+
+from poseur_lib.figures.style import COLORBLIND, DARK, GREY, as_html, style
+from poseur_lib.figures.tables import interval, points, show_table
+from poseur_lib.qualitative.noisy_proposals import SHIFT_RESAMPLES
+from poseur_lib.qualitative.robustness import Robustness
+from poseur_lib.study.estimate import Estimate
+
+WIDTH, HEIGHT = 3.1, 3.0
+HOW = (
+    "Every coarse keypoint is moved by the shift, a fraction of the crop's sides, in a random direction of its own: "
+    "the same directions for every model and shift, and the mirrored ones in the flip test."
+)
+
+
+def missing_lines(missing: Sequence[str]) -> HTML:
+    """What was not measured, and why, a line each; nothing where all was."""
+    return HTML("".join(f"<p>Not measured: {html.escape(line)}.</p>" for line in missing))
+
+
+def shifts_figure(of: Robustness) -> HTML:
+    """AP over the shift; how much less the row with noise loses; the error before and after the decoder."""
+    if not of.curves:
+        return missing_lines(of.missing)
+    with style():
+        figure, axes = plt.subplots(1, 3, figsize=(3 * WIDTH, HEIGHT))
+        _ap_panel(axes[0], of)
+        _spared_panel(axes[1], of)
+        _error_panel(axes[2], of)
+        for axis in axes:
+            axis.set(xlabel="shift of the proposals, fraction of the crop")
+            axis.margins(x=0.06)
+        figure.tight_layout(w_pad=1.5)
+    seeds = max(one.n_seeds for curve in of.curves for one in curve.ap if one)
+    caption = (
+        f"{HOW} Left: AP, detector boxes. Middle: AP lost without noise minus AP lost with it; above 0 noise makes "
+        "robust. Right: mean distance of keypoints from their labels at ground-truth boxes, of the moved proposals and "
+        f"of the last layer, in one pass without flip test. {seeds} seed{'s' * (seeds > 1)}, {of.n_images:,} images. "
+        f"95 % intervals: {SHIFT_RESAMPLES} resamples of the images, both rows on the same ones, Student's t over "
+        "seeds in quadrature."
+    )
+    return as_html(figure, _alt(of), caption)
+
+
+def shifts_table(of: Robustness) -> HTML:
+    """A line a shift."""
+    if not of.curves:
+        return missing_lines(of.missing)
+    rows = []
+    for number, shift in enumerate(of.shifts):
+        row = {"shift": f"{shift:g}"}
+        for curve in of.curves:
+            row[f"AP {curve.label}"] = _cell(curve.ap[number])
+            row[f"error % {curve.label}"] = " → ".join(f"{value:.1f}" for value in _values(curve.errors[number]))
+        if of.spared:
+            row["AP lost, without − with"] = _cell(of.spared[number], sign=True)
+        rows.append(row)
+    missing = "".join(f" Not measured: {line}." for line in of.missing)
+    return show_table(rows, f"Errors after: {', '.join(of.stages)}.{missing}")
+
+
+def _ap_panel(axis: Axes, of: Robustness) -> None:
+    for number, curve in enumerate(of.curves):
+        colour = COLORBLIND[number]
+        _line(axis, of.shifts, curve.ap, colour)
+        axis.text(0.97, 0.96 - 0.09 * number, curve.label, transform=axis.transAxes, color=colour, ha="right", va="top")
+    axis.set(title="AP", ylim=(0, None))
+
+
+def _spared_panel(axis: Axes, of: Robustness) -> None:
+    axis.axhline(0, color=GREY, linewidth=1)
+    axis.set_title("AP lost: without − with noise")
+    if of.spared:
+        _line(axis, of.shifts, of.spared, DARK)
+    else:
+        axis.text(0.5, 0.5, "not both rows measured", transform=axis.transAxes, ha="center", color=GREY)
+
+
+def _error_panel(axis: Axes, of: Robustness) -> None:
+    for number, curve in enumerate(of.curves):
+        colour = COLORBLIND[number]
+        axis.plot(of.shifts, _values([errors[0] for errors in curve.errors]), "--", color=colour, linewidth=1)
+        _line(axis, of.shifts, [errors[-1] for errors in curve.errors], colour)
+    axis.set(title="mean error, % of the crop", ylim=(0, None))
+    how = {"transform": axis.transAxes, "va": "top", "color": DARK, "fontsize": 8}
+    axis.text(0.04, 0.96, "dashed: start\nsolid: last layer", **how)
+
+
+def _line(axis: Axes, shifts: Sequence[float], values: Sequence[Estimate | None], colour: str) -> None:
+    axis.plot(shifts, _values(values), "o-", color=colour, linewidth=1.2, zorder=3)
+    for shift, one in zip(shifts, values, strict=True):
+        if one is not None:
+            axis.plot([shift, shift], [one.low, one.high], color=colour, solid_capstyle="round")
+
+
+def _values(of: Sequence[Estimate | None]) -> list[float]:
+    return [float("nan") if one is None else one.value for one in of]
+
+
+def _cell(one: Estimate | None, sign: bool = False) -> str:
+    if one is None:
+        return "—"
+    return f"{points(one.value) if sign else f'{one.value:.1f}'} ({interval(one, sign=sign)})"
+
+
+def _alt(of: Robustness) -> str:
+    parts = []
+    for curve in of.curves:
+        values = [f"{value:.1f} at {shift:g}" for shift, value in zip(of.shifts, _values(curve.ap), strict=True)]
+        parts.append(f"{curve.label}: {', '.join(values)}")
+    return f"AP under shifted proposals. {'; '.join(parts)}."
