@@ -1,13 +1,14 @@
 """Poseur (ECCV 2022), its baselines and the study of its claims."""
 
+from importlib import import_module
 from typing import Any
 
-__all__ = ["load_released"]
+LAZY = {"load_released": "poseur_lib.released.load", "Poseur": "poseur_lib.prediction.predictor"}
+
+__all__ = ["Poseur", "load_released"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "load_released":  # torch is imported when it is needed, not for `poseur --help`
-        from poseur_lib.released.load import load_released
-
-        return load_released
+    if name in LAZY:  # torch is imported when it is needed, not for `poseur --help`
+        return getattr(import_module(LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from poseur_lib.cli import ceiling, convert, cost, data, evaluate, export, report, runs, study, train
+from poseur_lib.cli import ceiling, convert, cost, data, evaluate, export, predict, report, runs, study, train
 from poseur_lib.cli.errors import describe_validation
 from poseur_lib.errors import Interrupted, UserError
 
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.command()(train.train)
 app.command()(evaluate.evaluate)
+app.command()(predict.predict)
 app.command()(convert.convert)
 app.command()(export.export)
 app.command()(cost.cost)

@@ -1,0 +1,116 @@
+"""`poseur predict`: poses of people on one's own images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from poseur_lib.cli.data import parse_size
+
+
+def predict(
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGE...", help="Files, folders (the images in them), patterns such as 'a/**/*.jpg'."),
+    ],
+    checkpoint: Annotated[
+        Path, typer.Option(metavar="FILE", help="A model.pt of this project, a run's folder, or a released checkpoint.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Gets the pictures, predictions.json and images.json.")
+    ] = Path("predictions"),
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="JSON with the people's boxes: COCO results, COCO annotations, or {file name: [[x, y, w, h], ...]}.",
+        ),
+    ] = None,
+    detector: Annotated[
+        str,
+        typer.Option(
+            help="Find people first: torchvision (Faster R-CNN, 167 MB) or torchvision-light (74 MB); its weights are"
+            " downloaded once. Without --boxes and --detector one person fills each image."
+        ),
+    ] = "",
+    box_threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Least score of a box; default: 0.5 with --detector, 0 with --boxes."),
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(help="Keypoints with a lower score are drawn as empty rings without limbs.")
+    ] = 0.5,
+    pictures: Annotated[
+        bool, typer.Option("--images/--no-images", help="Write the pictures, or predictions.json alone.")
+    ] = True,
+    nms: Annotated[
+        bool, typer.Option("--nms/--no-nms", help="Leave out people who nearly coincide with a better-scored one.")
+    ] = True,
+    batch: Annotated[int | None, typer.Option(min=1, help="People a forward pass; default: as configured.")] = None,
+    input_size: Annotated[
+        str, typer.Option(metavar="HxW", help="Of a released checkpoint that does not tell it, such as 256x192.")
+    ] = "",
+    flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Flip test; default: as configured.")] = None,
+    flip_fusion: Annotated[str, typer.Option(help="mean, type1 or type2; default: as configured.")] = "",
+    keypoint_score: Annotated[str, typer.Option(help="rle or laplace (Eq. 8); default: as configured.")] = "",
+    instance_score: Annotated[str, typer.Option(help="released, paper, classic or box; default: as configured.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="32, 16-mixed or bf16-mixed.")] = "32",
+    fast: Annotated[
+        bool, typer.Option("--fast/--plain", help="Fold batch norms, channels_last; compared with --plain first.")
+    ] = True,
+) -> None:
+    """Predict people's poses on images: pictures with skeletons, and results in COCO's format.
+
+    DIR gets a picture for each image, under the image's name (JPEG stays JPEG, everything else becomes PNG; a name that
+    is taken gets -2), predictions.json in COCO's results format, and images.json, which says which image has which
+    image_id: pycocotools reads both by COCO("images.json").loadRes("predictions.json").
+
+    In the pictures left limbs are blue, right ones orange; the surer a keypoint, the more opaque; the number at a box
+    is the person's score. Photos are turned as their EXIF orientation says, and boxes are in pixels of the turned photo.
+
+    Images that cannot be read are named and left out, and the exit code is then 1. Ctrl-C keeps what is done.
+    """
+    from poseur_lib.cli.errors import require_known
+    from poseur_lib.errors import UserError
+    from poseur_lib.prediction.boxes import WholeImage
+    from poseur_lib.prediction.files import find_images
+    from poseur_lib.prediction.folder import Output, predict_files
+    from poseur_lib.prediction.predictor import Poseur
+    from poseur_lib.training.runtime import DEVICES, PRECISIONS
+
+    require_known("device", [device], DEVICES)
+    require_known("precision", [precision], PRECISIONS)
+    if boxes is not None and detector:
+        raise UserError(f"--boxes {boxes} and --detector {detector}: give one of them")
+    paths, again = find_images(images)
+    if again:
+        typer.echo(f"{again} of the images given again: each is taken once")
+    source, ids = WholeImage(), {}
+    if boxes is not None:
+        from poseur_lib.prediction.boxes_file import read_boxes
+
+        source = read_boxes(boxes, paths, box_threshold or 0.0)
+        ids = source.ids
+    poseur = Poseur.from_pretrained(
+        checkpoint,
+        device=device,
+        precision=precision,
+        flip=flip,
+        batch=batch,
+        input_size=parse_size(input_size) if input_size else None,
+        flip_fusion=flip_fusion or None,
+        keypoint_score=keypoint_score or None,
+        instance_score=instance_score or None,
+        fast=fast,
+    )
+    typer.echo(poseur.inference)
+    if detector:
+        from poseur_lib.prediction.detector import load_detector
+
+        source = load_detector(detector, 0.5 if box_threshold is None else box_threshold, poseur.runtime.torch_device)
+    output = Output(out, pictures, threshold, nms)
+    done = predict_files(poseur, paths, source, output, known_ids=ids)
+    typer.echo(done.text(output))
+    if done.skipped:
+        raise typer.Exit(1)

@@ -1,0 +1,108 @@
+"""Boxes of the people of one image, and what can be wrong with them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from jaxtyping import Float, Shaped, UInt8
+
+from poseur_lib.errors import UserError
+
+BoxFormat = Literal["xywh", "xyxy"]
+
+
+@dataclass(frozen=True)
+class PersonBox:
+    """A person's box.
+
+    Args:
+        box: (x, y, w, h) in image pixels.
+        score: a detector's confidence; 1 where nobody doubts the box.
+
+    Raises:
+        UserError: a value is not finite, or the box is empty.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (*self.box, self.score))):
+            raise UserError(f"box {self.box} with score {self.score}: values must be finite")
+        if min(self.box[2:]) <= 0:
+            raise UserError(f"box {self.box}: width and height must be positive")
+
+    def require_inside(self, image_size: tuple[int, int]) -> None:
+        """Check that the box has something of an image of (height, width); it may reach beyond it.
+
+        Raises:
+            UserError: all of it lies outside.
+        """
+        (x, y, width, height), (image_height, image_width) = self.box, image_size
+        if x >= image_width or y >= image_height or x + width <= 0 or y + height <= 0:
+            raise UserError(f"box {self.box} lies outside the image of {image_width} x {image_height} pixels")
+
+
+class BoxSource(Protocol):
+    """Where the people of an image are."""
+
+    def boxes(self, path: Path, image: UInt8[np.ndarray, "height width 3"]) -> list[PersonBox]:
+        """The boxes of one image; none where there is nobody."""
+
+
+class WholeImage:
+    """One person an image, who fills it."""
+
+    def boxes(self, path: Path, image: UInt8[np.ndarray, "height width 3"]) -> list[PersonBox]:
+        """The whole image as a box."""
+        return [whole_image(image)]
+
+
+def whole_image(image: UInt8[np.ndarray, "height width 3"]) -> PersonBox:
+    """The box of an image's sides."""
+    height, width = image.shape[:2]
+    return PersonBox((0.0, 0.0, float(width), float(height)))
+
+
+BoxesLike = Sequence[PersonBox] | Sequence[Sequence[float]] | Shaped[np.ndarray, "..."]
+
+
+def as_boxes(boxes: BoxesLike, image_size: tuple[int, int], box_format: BoxFormat = "xywh") -> list[PersonBox]:
+    """Boxes as they are given for one image, checked.
+
+    Args:
+        boxes: `PersonBox`es, or rows of 4 numbers, or of 5 with the score as the last one; image pixels.
+        image_size: (height, width).
+        box_format: of rows: (x, y, width, height), or (left, top, right, bottom).
+
+    Raises:
+        UserError: rows of another length, values that are not finite, an empty box, or one outside the image.
+    """
+    if box_format not in ("xywh", "xyxy"):
+        raise UserError(f"box format {box_format!r}: give 'xywh' or 'xyxy'")
+    given = list(boxes)
+    if not all(isinstance(box, PersonBox) for box in given):
+        given = _from_rows(given, box_format)
+    for box in given:
+        box.require_inside(image_size)
+    return given
+
+
+def _from_rows(boxes: list, box_format: BoxFormat) -> list[PersonBox]:
+    try:
+        rows = np.asarray(boxes, np.float64)
+    except (TypeError, ValueError):
+        raise UserError(f"boxes must be rows of 4 numbers, or 5 with the score, got {boxes!r}") from None
+    if rows.ndim != 2 or rows.shape[1] not in (4, 5):
+        raise UserError(f"boxes must have the shape N x 4, or N x 5 with the score, got {rows.shape}")
+    return [_from_row(row, box_format) for row in rows]
+
+
+def _from_row(row: Float[np.ndarray, "_"], box_format: BoxFormat) -> PersonBox:
+    x, y, *size = (float(value) for value in row[:4])
+    if box_format == "xyxy":
+        size = [size[0] - x, size[1] - y]
+    return PersonBox((x, y, size[0], size[1]), float(row[4]) if len(row) == 5 else 1.0)

@@ -1,0 +1,101 @@
+"""Which files are meant, and what the results of each are called."""
+
+import glob
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from poseur_lib.errors import UserError
+
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jp2",
+    ".avif", ".heic", ".heif",
+)  # fmt: skip
+"""What counts as an image in a folder; whether it can be read shows when it is."""
+JPEG, PNG = (".jpg", ".jpeg", ".jpe", ".jfif"), (".png",)
+NUMBER = re.compile(r"(?:.*_)?(\d+)")
+
+
+def find_images(given: Sequence[str]) -> tuple[list[Path], int]:
+    """The images that files, folders and glob patterns name, in their order, each once; and how often one came again.
+
+    A folder stands for the images in it, by suffix and in the order of their names, not for those in folders below it;
+    "**" in a pattern does that. A file that is not there is kept: it is an unreadable one.
+
+    Raises:
+        UserError: a folder without images, or a pattern that fits no image.
+    """
+    found = [path for one in given for path in _expand(one)]
+    by_place = {os.path.abspath(path): path for path in reversed(found)}
+    once = [path for path in dict.fromkeys(by_place[os.path.abspath(path)] for path in found)]
+    return once, len(found) - len(once)
+
+
+def _expand(given: str) -> list[Path]:
+    path = Path(given).expanduser()
+    if path.is_dir():
+        return _images_in(path, f"folder {given}")
+    if path.exists() or not glob.has_magic(given):
+        return [path]
+    matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+    files = [match for match in matches if match.is_file() and not _is_hidden(match)]
+    if not files:
+        raise UserError(f"pattern {given!r} fits no file")
+    return [match for match in files if match.suffix.lower() in SUFFIXES] or files
+
+
+def _images_in(folder: Path, name: str) -> list[Path]:
+    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not _is_hidden(path))
+    if not images:
+        raise UserError(f"{name} holds no image (looked for {', '.join(SUFFIXES)})")
+    return [path for path in images if path.is_file()]
+
+
+def _is_hidden(path: Path) -> bool:
+    return path.name.startswith(".")
+
+
+def overlay_paths(images: Sequence[Path], folder: Path) -> list[Path]:
+    """Where the pictures of images go: the image's name in `folder`, with -2, -3 … where that is taken.
+
+    JPEG stays JPEG, everything else becomes PNG.
+
+    Raises:
+        UserError: a picture would overwrite one of the images.
+    """
+    sources = {os.path.realpath(image) for image in images}
+    taken: set[str] = set()
+    paths = []
+    for image in images:
+        name = _free_name(image.stem, image.suffix if image.suffix.lower() in (*JPEG, *PNG) else ".png", taken)
+        if os.path.realpath(folder / name) in sources:
+            raise UserError(f"the picture {folder / name} would overwrite an image that is given: choose another --out")
+        taken.add(name.lower())
+        paths.append(folder / name)
+    return paths
+
+
+def _free_name(stem: str, suffix: str, taken: set[str]) -> str:
+    name, number = f"{stem}{suffix}", 2
+    while name.lower() in taken:
+        name, number = f"{stem}-{number}{suffix}", number + 1
+    return name
+
+
+def image_number(path: Path) -> int | None:
+    """The number that is an image's name, as COCO names them (000000000785.jpg, COCO_val2014_000000000785.jpg)."""
+    match = NUMBER.fullmatch(path.stem)
+    return int(match[1]) if match else None
+
+
+def image_ids(images: Sequence[Path], known: Mapping[Path, int]) -> list[int]:
+    """The `image_id` of each image in the results.
+
+    The known ones (of a COCO annotation file) if every image has one; else the numbers in COCO's file names, if every
+    image has one and no two are equal; else 1, 2, … in the images' order.
+    """
+    for ids in ([known.get(image) for image in images], [image_number(image) for image in images]):
+        if None not in ids and len(set(ids)) == len(ids):
+            return [number for number in ids if number is not None]
+    return list(range(1, len(images) + 1))

@@ -1,0 +1,55 @@
+"""Whatever holds an image, as the RGB array that crops are cut from."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps
+
+from poseur_lib.data.images import read_image
+from poseur_lib.errors import UserError
+
+ImageLike = np.ndarray | Image.Image | str | os.PathLike[str]
+
+CONVERTED = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+"""Pillow's modes of 8 bits a channel; others (16 bits, floats) would be clipped."""
+
+
+def as_rgb(image: ImageLike) -> UInt8[np.ndarray, "height width 3"]:
+    """An image as RGB, upright.
+
+    A file is read as the evaluation reads it. Files and Pillow images are turned as their EXIF orientation says; with
+    the decoders used here both give the same pixels. Transparency is dropped, grey becomes three equal channels.
+
+    Args:
+        image: a path; a Pillow image of 8 bits a channel; or a uint8 array, H x W (grey), H x W x 1, H x W x 3 in the
+            order RED, GREEN, BLUE, or H x W x 4 (RGBA). What `cv2.imread` gives is in the order BGR: turn it first,
+            `image[..., ::-1]`, or give the path.
+
+    Raises:
+        UserError: a file that cannot be read; another type, shape or mode, which is named.
+    """
+    if isinstance(image, np.ndarray):
+        return _array_as_rgb(image)
+    if isinstance(image, Image.Image):
+        if image.mode not in CONVERTED:
+            raise UserError(f"image has Pillow's mode {image.mode!r}: give 8 bits a channel (image.convert('RGB'))")
+        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    if isinstance(image, str | os.PathLike):
+        return read_image(Path(image))
+    raise UserError(f"image is a {type(image).__name__}: give a path, a Pillow image, or a uint8 array H x W x 3 (RGB)")
+
+
+def _array_as_rgb(image: np.ndarray) -> UInt8[np.ndarray, "height width 3"]:
+    if image.dtype != np.uint8:
+        raise UserError(
+            f"image array has dtype {image.dtype}: give uint8 from 0 to 255 (of values in [0, 1]: "
+            "(255 * image).round().astype('uint8'))"
+        )
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or 0 in image.shape:
+        raise UserError(f"image array has shape {image.shape}: give H x W x 3 in the order RGB, H x W, or H x W x 4")
+    channels = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[..., :3]
+    return np.ascontiguousarray(channels)
