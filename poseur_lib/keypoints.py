@@ -129,7 +129,8 @@ COCO_WHOLEBODY_133 = KeypointSet(
     ),
     flip_pairs=(
         *COCO_17.flip_pairs, (17, 20), (18, 21), (19, 22),
-        *((_FACE + left, _FACE + right) for right, left in _FACE_PAIRS), *((91 + i, 91 + _HAND + i) for i in range(_HAND)),
+        *((_FACE + left, _FACE + right) for right, left in _FACE_PAIRS),
+        *((91 + i, 91 + _HAND + i) for i in range(_HAND)),
     ),
     oks_sigmas=(  # of the data set's own evaluation code
         *COCO_17.oks_sigmas, 0.068, 0.066, 0.066, 0.092, 0.094, 0.094,

@@ -67,7 +67,7 @@ def predict(
     image_id: pycocotools reads both by COCO("images.json").loadRes("predictions.json").
 
     In the pictures left limbs are blue, right ones orange; the surer a keypoint, the more opaque; the number at a box
-    is the person's score. Photos are turned as their EXIF orientation says, and boxes are in pixels of the turned photo.
+    is the person's score. Photos are turned as their EXIF orientation says; boxes are in pixels of the turned photo.
 
     Images that cannot be read are named and left out, and the exit code is then 1. Ctrl-C keeps what is done.
     """
