@@ -1,11 +1,18 @@
 """`poseur study run --source released`: released checkpoints evaluated, beside the paper's numbers."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from poseur_lib.cli.data import parse_size
 from poseur_lib.errors import UserError
+
+if TYPE_CHECKING:
+    from poseur_lib.study.parameters import RunSettings
+    from poseur_lib.study.released_source import ReleasedSource
+    from poseur_lib.study.released_store import ReleasedStore
 
 
 def run_released(
@@ -37,9 +44,29 @@ def run_released(
             typer.echo(line)
     for line in refused_lines(source.refused):
         typer.echo(line)
-    typer.echo("tables show them beside the paper's numbers when they are made on this data set")
-    if any(refused.unreadable for refused in source.refused):
+    wrong = any(refused.unreadable for refused in source.refused)
+    for name, problem in _show_tables(source, store, settings):
+        typer.echo(f"{name}: {problem or 'shows them, without training'}", err=problem is not None)
+        wrong = wrong or problem is not None
+    typer.echo(f"next: poseur report --profile {settings.profile}")
+    if wrong:
         raise typer.Exit(1)
+
+
+def _show_tables(
+    source: "ReleasedSource", store: "ReleasedStore", settings: "RunSettings"
+) -> Iterator[tuple[str, str | None]]:
+    """Execute the notebooks of the tables that have a row of these checkpoints; each one's name, and why it failed."""
+    from poseur_lib.study.batch import Batch
+    from poseur_lib.study.roots import as_noted
+    from poseur_lib.study.runner import RunOptions
+
+    numbers = tuple(dict.fromkeys(number for match in source.matches for number in match.tables))
+    if not numbers:
+        return
+    profile, data, runs = settings.profile, source.data.root, store.runs
+    options = RunOptions(profile, as_noted(data), as_noted(runs), settings.device, settings.precision)
+    yield from Batch(profile, numbers, (), str(data), str(runs), {}).show_tables(options)
 
 
 def parse_sizes(given: list[str] | None) -> dict[str, tuple[int, int]]:

@@ -21,6 +21,9 @@ class Dot:
     """A row's figure: ours with its interval, the paper's; None where there is none.
 
     The backbone is its colour, the method its shape.
+
+    Attributes:
+        released: of the released checkpoint evaluated here: value and interval.
     """
 
     label: str
@@ -30,6 +33,7 @@ class Dot:
     paper: float | None
     backbone: str
     method: str
+    released: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,11 @@ def _rows(paper: plt.Axes, ours: plt.Axes, dots: Sequence[Dot], measure: str, lo
         colour, marker = backbone_colour(dot.backbone), METHOD_MARKERS.get(dot.method, "o")
         if dot.paper is not None:
             _dot(paper, row, dot.paper, marker, colour, hollow=True, beside=long)
+        if dot.released is not None:
+            _interval(paper, row, dot.released[0], dot.released[1:], marker, colour, beside=False)
         _interval(ours, row, dot.ours, (dot.low, dot.high), marker, colour, beside=long)
-    for axis, title in ((paper, f"{measure}, paper"), (ours, f"{measure}, ours")):
+    checkpoints = ", released checkpoint" if any(dot.released is not None for dot in dots) else ""
+    for axis, title in ((paper, f"{measure}, paper{checkpoints}"), (ours, f"{measure}, ours")):
         axis.set(title=title, ylim=(len(dots) - 0.5, -0.7), yticks=list(range(len(dots))))
         axis.margins(x=0.25)
     paper.set_yticklabels([dot.label for dot in dots])

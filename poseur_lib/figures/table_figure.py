@@ -20,7 +20,7 @@ def table_figure(study: TableStudy, result: TableResult) -> HTML:
         return _scatter(study, result)
     table, measure = study.table, headline(study.table)
     dots = [
-        Dot(row.label, *_ends(row.ap), _printed(row, measure), row_backbone(table, of), of.method)
+        Dot(row.label, *_ends(row.ap), _printed(row, measure), row_backbone(table, of), of.method, _released(row))
         for row, of in zip(result.rows, table.rows, strict=True)
     ]
     of_claims = {one.difference: one for one in reversed(result.claims)}  # several claims may speak of one difference
@@ -29,8 +29,8 @@ def table_figure(study: TableStudy, result: TableResult) -> HTML:
     ]
     what = "AP is OKS AP x 100; the two AP axes differ." if measure == "AP" else "PCKh@0.5."
     caption = (
-        f"Source: the paper's {shown_name(result.number)} (hollow) and {_seeds(result)} seed(s) of profile "
-        f"{result.profile} (filled) on {result.n_images:,} images. {what} {METHOD}"
+        f"Source: the paper's {_printed_in(table)} (hollow) and {_seeds(result)} seed(s) of profile "
+        f"{result.profile} (filled) on {result.n_images:,} images{_beside_paper(result)}. {what} {METHOD}"
     )
     return comparison_figure(dots, differences, measure, _alt(result, measure), caption)
 
@@ -67,6 +67,12 @@ def row_backbone(table: Table, row: Row) -> str:
     return ExperimentConfig().with_changes(**changes).model.backbone.name
 
 
+def _printed_in(table: Table) -> str:
+    """The tables of the paper that print the rows' figures."""
+    numbers = dict.fromkeys(row.paper[0] for row in table.rows if row.paper)
+    return " and ".join(map(shown_name, numbers)) or table.name
+
+
 def _pair(row: Row) -> str:
     subject = paper_tables()[row.paper[0]].row(row.paper[1]).subject
     return subject.backbone + ("" if subject.input == "256 × 192" else f" {subject.input}")
@@ -77,12 +83,26 @@ def _printed(row: RowResult, measure: str) -> float | None:
     return None if cell.paper is None else float(cell.paper)
 
 
+def _released(row: RowResult) -> tuple[float, float, float] | None:
+    return _ends(row.released_ap) if row.released_ap else None
+
+
+def _beside_paper(result: TableResult) -> str:
+    shown = any(row.released_ap for row in result.rows)
+    return "; beside the paper's figure (filled), the released checkpoint evaluated on them" if shown else ""
+
+
 def _seeds(result: TableResult) -> int:
     return max((row.ap.n_seeds for row in result.rows if row.ap), default=0)
 
 
 def _alt(result: TableResult, measure: str) -> str:
-    rows = [f"{row.label}: paper {_printed(row, measure)}, ours {_words(row.ap)}" for row in result.rows]
+    rows = [
+        f"{row.label}: paper {_printed(row, measure)}, "
+        + (f"released checkpoint {_words(row.released_ap)}, " if row.released_ap else "")
+        + f"ours {_words(row.ap)}"
+        for row in result.rows
+    ]
     claims = [f"{one.difference}: paper {one.paper_effect}, ours {_words(one.effect)}" for one in result.claims]
     return f"{measure} of {shown_name(result.number)}. " + "; ".join(rows + claims) + "."
 

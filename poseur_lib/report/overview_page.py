@@ -109,14 +109,16 @@ def _what_was_run(view: StudyView, entries: Sequence[LedgerEntry]) -> list[Block
         lines = [one for one in entries if one.table == table.number]
         ids = {run_id for row in result.rows for run_id in row.run_ids if run_id in view.records}
         devices = sorted({view.records[run_id].provenance.device for run_id in ids})
-        done = sum(row.ap is not None for row in result.rows)
+        done = f"{sum(row.ap is not None for row in result.rows)} of {len(result.rows)}"
+        if released := sum(row.released_ap is not None for row in result.rows):
+            done += f", {released} released"
         words = Markup(", ").join(Markup("{} {}").format(n, verdict_cell(one)) for one, n in counts(lines).items())
         link = Markup('<a href="{}">{}</a><br><span class="soft">{}</span>')
         seeds = ", ".join(map(str, result.seeds))
         where = f"{result.n_images:,} images, {result.data_name}"
         name = link.format(table_page(table), f"{table.name}: {table.title}", table.question)
         rows.append([
-            name, f"{done} of {len(result.rows)}", f"{len(ids)}", seeds, where, ", ".join(devices), words,
+            name, done, f"{len(ids)}", seeds, where, ", ".join(devices), words,
         ])  # fmt: skip
     blocks = [Block("prose", "<h2>What was run on what</h2>")]
     if rows:

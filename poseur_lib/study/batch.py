@@ -3,6 +3,8 @@
 dask is imported by what executes: plan and status are quicker without.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,7 +19,8 @@ from poseur_lib.study.profiles import profile
 from poseur_lib.study.roots import below_root, project_root
 from poseur_lib.study.runner import RunOptions, missing_runs
 from poseur_lib.study.store import RunStore, require_writable
-from poseur_lib.study.table_job import TableJob
+from poseur_lib.study.stored_results import stored_result
+from poseur_lib.study.table_job import TableJob, execute_table
 from poseur_lib.study.tables import tables
 from poseur_lib.study.work import Work
 
@@ -86,6 +89,23 @@ class Batch:
         finally:
             self.store.remember()
         return [self._problem(key, text) for key, text in schedule.problems.items()]
+
+    def show_tables(self, options: RunOptions) -> Iterator[tuple[str, str | None]]:
+        """Execute the tables' notebooks on what is there, no run is made; each table's name, and why it failed.
+
+        A table that was shown before keeps its seeds and overrides.
+        """
+        for table, job in zip(self.tables, self._table_jobs(options), strict=True):
+            shown = {**job.parameters, **self._shown_before(table.number), "workers": 0}
+            outcome = execute_table(replace(job, parameters=shown))
+            yield table.name, outcome.problem
+
+    def _shown_before(self, number: str) -> dict[str, Any]:
+        try:
+            earlier = stored_result(self.store, number)
+        except UserError:  # of another version, and about to be replaced
+            return {}
+        return {} if earlier is None else {"seeds": list(earlier.seeds), "overrides": earlier.overrides}
 
     def _problem(self, key: str, text: str) -> str:
         if key not in [run.run_id for run in self.runs]:

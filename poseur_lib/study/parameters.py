@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from poseur_lib.cli.errors import require_known, validated
 from poseur_lib.config.base import Frozen
@@ -93,11 +93,51 @@ class TableSettings(NotebookSettings):
 
     Attributes:
         seeds: [] takes the profile's.
-        workers: runs executed at a time where some are missing.
+        workers: runs executed at a time where some are missing; 0: none is, what is there is shown.
     """
 
     seeds: list[Count] = Field(default_factory=list)
-    workers: Annotated[int, Field(ge=1)] = 1
+    workers: Count = 1
+
+
+class ExplorerSettings(NotebookParameters):
+    """Parameters of the attention explorer: what it starts with, and what its static figures show.
+
+    Attributes:
+        checkpoint: a file of this project or of the released code; "" takes a run.
+        run: a run's name; "" takes the first that can be looked into.
+        runs: folder of all profiles' runs, relative to the project.
+        data: folder in COCO's layout whose val set is shown; "" takes the one of the run's profile.
+        image: number of an image of the val set from 0 on, or a file of one's own.
+        box: (x, y, width, height) of a person in a file of one's own, in pixels; [] takes the whole image.
+        person: number of the person in the image from 0 on; after the last one comes the whole image.
+        keypoints: names, each of which gets its figures.
+        layers: decoder layers that are shown, from 1 on; [] shows all.
+        colour: what the colour of a sampling point tells.
+        average_people: people of the val set that the self-attention is averaged over.
+        train_missing: where the run has no weights left, train it again; where there is none, train a small model.
+        interactive: widgets, or static figures; None: widgets where JupyterLab has opened the notebook.
+    """
+
+    checkpoint: str = ""
+    run: str = ""
+    runs: str = "runs"
+    data: str = ""
+    image: Count | str = 0
+    box: list[float] = Field(default_factory=list, max_length=4)
+    person: Count = 0
+    keypoints: list[str] = Field(default_factory=lambda: ["left_shoulder", "left_wrist"], min_length=1)
+    layers: list[Annotated[int, Field(ge=1)]] = Field(default_factory=list)
+    colour: Literal["head", "level"] = "head"
+    average_people: Annotated[int, Field(ge=1)] = 200
+    train_missing: bool = False
+    interactive: bool | None = None
+
+    @model_validator(mode="after")
+    def _box_of_a_file(self) -> "ExplorerSettings":
+        if self.box and (len(self.box) != 4 or isinstance(self.image, int)):
+            raise ValueError(f"box {self.box}: give x, y, width and height, of a file of your own in `image`")
+        return self
 
 
 def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:

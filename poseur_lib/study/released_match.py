@@ -25,6 +25,11 @@ class Match:
     rows: tuple[str, ...]
     size_known: bool
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Numbers of the tables that these rows are of, each once."""
+        return tuple(dict.fromkeys(row.partition(":")[0] for row in self.rows))
+
 
 def paper_config(table: Table, row: Row) -> ExperimentConfig:
     """A row as the paper has it, whatever the profile."""

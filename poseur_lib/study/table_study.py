@@ -69,9 +69,12 @@ class TableStudy:
     def run_missing(self) -> dict[str, RunState]:
         """Execute what is missing, each run's notebook in a process of its own; nothing that is finished is touched.
 
-        A run that failed before is not tried again here: `poseur study run` does that.
+        A run that failed before is not tried again here: `poseur study run` does that. With no workers nothing is
+        executed.
         """
         states = self.states()
+        if not self.settings.workers:
+            return states
         chosen = [run for run in self.plan if states[run.run_id] != RunState.FAILED]
         if not missing_runs(chosen, self.store, self.options):
             return states

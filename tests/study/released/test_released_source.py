@@ -13,6 +13,7 @@ from poseur_lib.inference import predict_people
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.released.load import load_released
 from poseur_lib.study import released_source, tables
+from poseur_lib.study.batch import Batch
 from poseur_lib.study.predictions_file import BoxSource
 from poseur_lib.study.record import RECORD_FILE
 from poseur_lib.study.released_store import ReleasedStore
@@ -103,8 +104,17 @@ def test_the_input_size_is_asked_for(checkpoints, few_people, tmp_path):
 
 
 @pytest.fixture
-def declared(monkeypatch):
+def shown(monkeypatch) -> list[str]:
+    """The small table as the only one; it has no notebook, and is noted where it would be executed."""
+    asked = []
+
+    def show_tables(batch, _):
+        asked.extend(table.number for table in batch.tables)
+        yield from ((table.name, None) for table in batch.tables)
+
     monkeypatch.setattr(tables, "TABLES", (TABLE,))
+    monkeypatch.setattr(Batch, "show_tables", show_tables)
+    return asked
 
 
 def run(capsys, *arguments: object) -> tuple[int, str]:
@@ -114,7 +124,7 @@ def run(capsys, *arguments: object) -> tuple[int, str]:
 
 
 def test_the_command_lists_every_file_and_fails_for_unreadable_ones_only(
-    declared, done, checkpoints, few_people, tmp_path, capsys
+    shown, done, checkpoints, few_people, tmp_path, capsys
 ):
     asked = ("--source", "released", "--data", few_people, "--runs", done.runs)
     code, text = run(capsys, *asked, "--checkpoints", checkpoints)
@@ -126,7 +136,8 @@ def test_the_command_lists_every_file_and_fails_for_unreadable_ones_only(
     for name in ("1.pth", "3.pth"):
         (readable / name).write_bytes((checkpoints / name).read_bytes())
     code, text = run(capsys, *asked, "--checkpoints", readable, "--input-size", "1.pth=64x64")
-    assert code == 0 and "for X: one" in text
+    assert code == 0 and "for X: one" in text and "next: poseur report --profile paper" in text
+    assert shown == ["X", "X"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,43 @@
+"""What a person with the released files and a data set, but nothing to train on, is shown."""
+
+import json
+
+import pytest
+import torch
+
+from poseur_lib.cli.main import main
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.models.build import build_model
+from poseur_lib.released.convert import save_released
+from poseur_lib.report.site import Site
+from poseur_lib.report.view import StudyView
+from poseur_lib.study.parameters import TableSettings
+from poseur_lib.study.profiles import profile
+from poseur_lib.study.store import RunState, RunStore
+from poseur_lib.study.table_study import TableStudy
+
+
+def test_a_table_without_workers_executes_nothing(few_people, tmp_path):
+    settings = TableSettings(profile="paper", data=str(few_people), runs=str(tmp_path / "runs"), workers=0)
+    states = TableStudy("1b", settings).run_missing()
+    assert set(states.values()) == {RunState.ABSENT} and not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_table_s_page_has_the_released_checkpoint_beside_the_paper_and_no_run(few_people, tmp_path):
+    torch.manual_seed(0)
+    config = ExperimentConfig().with_changes(**{"model.backbone.weights": "none"})
+    (tmp_path / "files").mkdir()
+    save_released(tmp_path / "files" / "poseur_256x192_res50_3dec_coco.pth", build_model(config), config)
+    where = ("--data", str(few_people), "--runs", str(tmp_path / "runs"))
+    released = ("study", "run", "--source", "released", "--checkpoints", str(tmp_path / "files"), "--tables", "1b")
+    assert main([*released, *where]) == 0
+    store = RunStore(tmp_path / "runs" / "paper")
+    result = json.loads((store.table_folder("1b") / "result.json").read_text())
+    assert [row["released_ap"] is not None for row in result["rows"]] == [False, True]
+    assert [row["ap"] for row in result["rows"]] == [None, None]
+    assert [path.name for path in store.folder.iterdir() if path.is_dir()] == ["tables"]
+    view = StudyView(profile("paper"), store)
+    Site(view, tmp_path / "report").write_table(view.tables[0])
+    page = (tmp_path / "report" / "table_1b.html").read_text()
+    assert "AP, released checkpoint" in page and "poseur_256x192_res50_3dec_coco.pth" in page
