@@ -8,13 +8,23 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from poseur_lib.study.parameters import AuditSettings, NotebookParameters, RunSettings, TableSettings
+from poseur_lib.study.parameters import (
+    AuditSettings,
+    ExplorerSettings,
+    NotebookParameters,
+    RunSettings,
+    TableSettings,
+)
 from poseur_lib.study.tables import TABLES
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-AUDIT_NOTEBOOK = "paper_audit.ipynb"
-RUN_NOTEBOOKS = ("train_variant.ipynb", "pretrain_backbone.ipynb")
+SETTINGS: dict[str, type[NotebookParameters]] = {  # all other notebooks are tables'
+    "paper_audit.ipynb": AuditSettings,
+    "explore_attention.ipynb": ExplorerSettings,
+    "train_variant.ipynb": RunSettings,
+    "pretrain_backbone.ipynb": RunSettings,
+}
 LONGEST = 6
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 
@@ -29,7 +39,7 @@ def parameters_cell(path: Path):
 
 
 def test_every_table_has_its_notebook():
-    assert {table.notebook for table in TABLES} | {AUDIT_NOTEBOOK, *RUN_NOTEBOOKS} == {path.name for path in NOTEBOOKS}
+    assert {table.notebook for table in TABLES} | set(SETTINGS) == {path.name for path in NOTEBOOKS}
 
 
 def test_sources_are_stripped():
@@ -59,8 +69,7 @@ def test_a_sentence_stands_before_the_first_code_and_parameters_are_literals(pat
 
 @each
 def test_parameters_are_those_that_the_library_validates_with_the_same_defaults(path):
-    settings: type[NotebookParameters] = RunSettings if path.name in RUN_NOTEBOOKS else TableSettings
-    settings = AuditSettings if path.name == AUDIT_NOTEBOOK else settings
+    settings = SETTINGS.get(path.name, TableSettings)
     namespace: dict[str, object] = {}
     exec(parameters_cell(path).source, namespace)
     given = {name: value for name, value in namespace.items() if not name.startswith("__")}

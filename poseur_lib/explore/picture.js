@@ -1,0 +1,50 @@
+// A picture that is drawn elsewhere: shows the PNG, and tells where it was clicked in fractions of its size.
+function render({ model, el }) {
+  const image = document.createElement("img");
+  let url = null;
+
+  const show = () => {
+    const png = model.get("png");
+    if (url !== null) URL.revokeObjectURL(url);
+    url = png.byteLength ? URL.createObjectURL(new Blob([png], { type: "image/png" })) : null;
+    image.hidden = url === null;
+    if (url !== null) image.src = url;
+    image.alt = model.get("alt");
+    image.style.width = `${model.get("width")}px`;
+    image.style.maxWidth = "100%";
+    image.style.height = "auto";
+    image.style.background = "#ffffff";
+    image.style.borderRadius = "6px";
+  };
+
+  const tell = (kind, x, y) => {
+    model.set("event", { kind, x, y, number: model.get("event").number + 1 });
+    model.save_changes();
+  };
+
+  if (model.get("clickable")) {
+    image.tabIndex = 0;
+    image.style.cursor = "crosshair";
+    image.addEventListener("click", (event) => {
+      const box = image.getBoundingClientRect();
+      tell("click", (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+    });
+    image.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (step === undefined) return;
+      event.preventDefault();
+      event.stopPropagation();
+      tell(step > 0 ? "next" : "previous", 0, 0);
+    });
+  }
+
+  show();
+  model.on("change:png", show);
+  el.append(image);
+  return () => {
+    model.off("change:png", show);
+    if (url !== null) URL.revokeObjectURL(url);
+  };
+}
+
+export default { render };

@@ -1,0 +1,243 @@
+"""The explorer's views: each has its own controls and one picture, which is drawn anew whenever something changes.
+
+For tests in a browser, classes of the elements: a view is `poseur-explorer-view-NAME` with NAME samples, path,
+attention, matrices or distribution, and holds a `poseur-explorer-picture` and a `poseur-explorer-caption`. Controls:
+
+    samples       poseur-explorer-layer (a slider), poseur-explorer-head, -level, -colour
+    attention     poseur-explorer-attention-layer, poseur-explorer-attention-head, poseur-explorer-attention-over
+    matrices      poseur-explorer-matrices-over
+    distribution  poseur-explorer-stage
+"""
+
+import html
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import ipywidgets as widgets
+
+from poseur_lib.errors import UserError
+from poseur_lib.explore.picture import CLICK, NEXT, PREVIOUS, PictureWidget
+from poseur_lib.explore.session import Session, Weights
+from poseur_lib.figures.attention.between_keypoints import attention_figure, matrices_figure
+from poseur_lib.figures.attention.distribution import distribution_figure
+from poseur_lib.figures.attention.drawn import Drawn, Picture
+from poseur_lib.figures.attention.path import path_figure
+from poseur_lib.figures.attention.samples import samples_figure
+
+ALL = "all"
+THIS_PERSON, VAL_SET = "this person", "the val set"
+Options = Sequence[tuple[str, Any]]
+
+
+class View(ABC):
+    """One way to look at the session's person and keypoint.
+
+    Args:
+        move: is called with the number of a keypoint that the person chose in the picture.
+
+    Attributes:
+        active: the view is the one that is looked at; the others draw nothing.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, session: Session, move: Callable[[int], None]) -> None:
+        self.session, self._move = session, move
+        self.picture = PictureWidget(clickable=True)
+        self.picture.add_class("poseur-explorer-picture")
+        self.caption = widgets.HTML()
+        self.caption.add_class("poseur-explorer-caption")
+        self.drawn: Picture | None = None
+        self.active = False
+        self.controls = self.make_controls()
+        for control in self.controls:
+            control.observe(lambda _: self.redraw(), "value")
+        self.picture.on_event(CLICK, self._clicked)
+        self.picture.on_event(NEXT, lambda *_: self._step(1))
+        self.picture.on_event(PREVIOUS, lambda *_: self._step(-1))
+        row = widgets.HBox(self.controls, layout=widgets.Layout(flex_flow="row wrap"))
+        self.widget = widgets.VBox([row, self.picture, self.caption])
+        self.widget.add_class(f"poseur-explorer-view-{self.name}")
+
+    def make_controls(self) -> list[widgets.ValueWidget]:
+        """The view's own controls."""
+        return []
+
+    def fit(self) -> None:  # noqa: B027 - a view without choices has nothing to offer
+        """Offer what the session's model has; called when that changes."""
+
+    @abstractmethod
+    def draw(self) -> Drawn:
+        """The figure of what is chosen. Raises UserError where there is nothing to draw."""
+
+    def redraw(self) -> None:
+        """Draw and show, if a person is looking; what goes wrong is said below the picture."""
+        if not self.active or self.session.seen is None:
+            return
+        try:
+            self.drawn = self.draw().picture()
+        except UserError as error:
+            self.drawn, self.picture.png = None, b""
+            self.caption.value = html.escape(str(error))
+            return
+        self.caption.value = html.escape(self.drawn.caption)
+        self.picture.show(self.drawn)
+
+    def _clicked(self, across: float, down: float) -> None:
+        place = None if self.drawn is None else self.drawn.crop_px(across, down)
+        if place is not None:
+            self._move(self.session.seen.nearest(*place))
+
+    def _step(self, by: int) -> None:
+        if self.session.model is not None:
+            self._move((self.session.keypoint + by) % self.session.model.keypoints.num_keypoints)
+
+
+class SamplesView(View):
+    """Reference point and sampling points."""
+
+    name, title = "samples", "Where it looks"
+
+    def make_controls(self) -> list[widgets.ValueWidget]:
+        """Layer, head, level and what colour tells."""
+        self.layer = layer_slider("poseur-explorer-layer")
+        self.head = chooser("head", [(ALL, None)], "poseur-explorer-head")
+        self.level = chooser("level", [(ALL, None)], "poseur-explorer-level")
+        self.colour = widgets.ToggleButtons(options=["head", "level"], description="colour")
+        self.colour.style.button_width = "4.5em"
+        self.colour.add_class("poseur-explorer-colour")
+        return [self.layer, self.head, self.level, self.colour]
+
+    def fit(self) -> None:
+        """Layers, heads and levels of the model."""
+        head = self.session.model.head
+        offer(self.layer, layers_of(self.session))
+        offer(self.head, numbered(head.num_heads))
+        offer(self.level, numbered(head.num_levels))
+
+    def draw(self) -> Drawn:
+        """One panel a layer."""
+        layers = () if self.layer.value is None else (self.layer.value + 1,)
+        chosen = (layers, self.head.value, self.level.value, self.colour.value)
+        return samples_figure(self.session.seen, self.session.keypoint, *chosen)
+
+
+class PathView(View):
+    """From coarse to refined."""
+
+    name, title = "path", "From coarse to refined"
+
+    def draw(self) -> Drawn:
+        """Person, way and numbers."""
+        return path_figure(self.session.seen, self.session.keypoint)
+
+
+class AttentionView(View):
+    """Self-attention over the person."""
+
+    name, title = "attention", "Between keypoints"
+
+    def make_controls(self) -> list[widgets.ValueWidget]:
+        """Layer, head and whose weights."""
+        self.layer = layer_slider("poseur-explorer-attention-layer", "mean")
+        self.head = chooser("head", [("mean", None)], "poseur-explorer-attention-head")
+        self.over = whose("poseur-explorer-attention-over")
+        return [self.layer, self.head, self.over]
+
+    def fit(self) -> None:
+        """Layers and heads of the model."""
+        offer(self.layer, layers_of(self.session, "mean"))
+        offer(self.head, numbered(self.session.model.head.num_heads, "mean"))
+
+    def draw(self) -> Drawn:
+        """Dots and lines, and the matrix."""
+        weights, what = chosen_weights(self.session, self.over.value).of(self.layer.value, self.head.value)
+        return attention_figure(self.session.seen, self.session.keypoint, weights, what)
+
+
+class MatricesView(View):
+    """All matrices of the self-attention."""
+
+    name, title = "matrices", "All layers and heads"
+
+    def make_controls(self) -> list[widgets.ValueWidget]:
+        """Whose weights."""
+        self.over = whose("poseur-explorer-matrices-over")
+        return [self.over]
+
+    def draw(self) -> Drawn:
+        """Layers down, heads across."""
+        weights = chosen_weights(self.session, self.over.value)
+        return matrices_figure(weights.layers, self.session.model.keypoints.names, self.session.keypoint, weights.what)
+
+
+class DistributionView(View):
+    """What the flow has learned."""
+
+    name, title = "distribution", "What the flow has learned"
+
+    def make_controls(self) -> list[widgets.ValueWidget]:
+        """Which stage."""
+        self.stage = chooser("stage", [], "poseur-explorer-stage")
+        return [self.stage]
+
+    def fit(self) -> None:
+        """Stages of the model, the last one first chosen."""
+        layers = [f"layer {number + 1}" for number in range(self.session.model.head.decoder_layers)]
+        names = layers if self.session.model.coarse_density is None else ["coarse", *layers]
+        offer(self.stage, [(name, number) for number, name in enumerate(names)], len(names) - 1)
+
+    def draw(self) -> Drawn:
+        """The densities around the stage's prediction."""
+        return distribution_figure(self.session.seen, self.session.keypoint, self.stage.value)
+
+
+VIEWS: tuple[type[View], ...] = (SamplesView, PathView, AttentionView, MatricesView, DistributionView)
+
+
+def chosen_weights(session: Session, over: str) -> Weights:
+    """The person's weights or the val set's. Raises UserError where the model has none, or there is no val set."""
+    return session.attention() if over == THIS_PERSON else session.average_attention()
+
+
+def layers_of(session: Session, together: str = ALL) -> Options:
+    """The model's decoder layers, after all of them together."""
+    return numbered(session.model.head.decoder_layers, together)
+
+
+def numbered(count: int, together: str = ALL) -> Options:
+    """Numbers from 1 on as they are shown, from 0 on as they are used."""
+    return [(together, None), *((str(number + 1), number) for number in range(count))]
+
+
+def layer_slider(css: str, together: str = ALL) -> widgets.SelectionSlider:
+    """A slider over layers, which acts when it is let go."""
+    slider = widgets.SelectionSlider(options=[(together, None)], description="layer", continuous_update=False)
+    slider.add_class(css)
+    return slider
+
+
+def chooser(description: str, options: Options, css: str) -> widgets.Dropdown:
+    """A narrow list."""
+    dropdown = widgets.Dropdown(options=options, description=description, layout=widgets.Layout(width="13em"))
+    dropdown.add_class(css)
+    return dropdown
+
+
+def whose(css: str) -> widgets.ToggleButtons:
+    """Weights of the person, or the mean over the val set."""
+    buttons = widgets.ToggleButtons(options=[THIS_PERSON, VAL_SET], description="weights of")
+    buttons.style.button_width = "7.5em"
+    buttons.add_class(css)
+    return buttons
+
+
+def offer(control: widgets.ValueWidget, options: Options, first: Any = None) -> None:
+    """New options; what was chosen stays where it is still there."""
+    values = [value for _, value in options]
+    kept = control.value if control.options and control.value in values else first
+    if list(control.options) != list(options):
+        control.options = options
+    control.value = kept if kept in values else values[0]
