@@ -1,0 +1,104 @@
+"""What the measurements of cut people say, in words."""
+
+import html
+
+from IPython.display import HTML
+
+from poseur_lib.evaluation.truncation import Side
+from poseur_lib.figures.tables import interval, points
+from poseur_lib.qualitative.truncation import SIDES
+from poseur_lib.qualitative.truncation_curves import RowShares, Truncation, reachable
+from poseur_lib.study.estimate import Estimate
+from poseur_lib.study.tables.figure_s1 import AS_RELEASED, HEATMAP, SUPERVISED
+from poseur_lib.study.verdict import Evidence
+
+NOTHING = "Nothing to show: no row has been measured."
+PAIRS = ((SUPERVISED, AS_RELEASED), (SUPERVISED, HEATMAP), (AS_RELEASED, HEATMAP))
+
+
+def truncation_findings(of: Truncation, evidence: Evidence) -> HTML:
+    """What was found, and what a prediction inside the crop could have at most."""
+    if not of.rows:
+        return nothing_to_show(of)
+    lines = [*(_found(of, side) for side in SIDES), *(_bound(of, side) for side in SIDES), *of.missing]
+    return HTML(f"<p><b>Evidence: {html.escape(evidence.value)}.</b></p>{_list(lines)}")
+
+
+def nothing_to_show(of: Truncation) -> HTML:
+    """Why there is nothing, and what makes it."""
+    return HTML(f"<p>{NOTHING}</p>{_list(of.missing)}")
+
+
+def outside_words(of: Truncation, side: Side) -> str:
+    """Each row outside the crop, all cuts together."""
+    return "; ".join(_outside(row, side) for row in of.rows)
+
+
+def value_words(one: Estimate | None) -> str:
+    """`23.1`, or a dash."""
+    return "–" if one is None else f"{one.value:.1f}"
+
+
+def interval_words(one: Estimate | None) -> str:
+    """`22.0 to 24.1`, or a dash."""
+    return "–" if one is None else interval(one)
+
+
+def number_words(value: float | None) -> str:
+    """`23.1`, or a dash."""
+    return "–" if value is None else f"{value:.1f}"
+
+
+def _outside(row: RowShares, side: Side) -> str:
+    share = row.all_cuts(side, "outside")
+    return (
+        f"{row.label} finds {value_words(share.correct)} % ({interval_words(share.correct)}) and places "
+        f"{number_words(share.placed_outside)} % outside the crop"
+    )
+
+
+def _found(of: Truncation, side: Side) -> str:
+    number = of.rows[0].all_cuts(side, "outside").keypoints
+    sentences = [f"Cut from the {side}, all cuts together, {number:,} keypoints outside the crop: "]
+    sentences[0] += f"{outside_words(of, side)}."
+    differences = [(*pair, of.difference(*pair, side, "outside")) for pair in PAIRS]
+    sentences += [
+        f"{_label(of, better)} minus {_label(of, than)}: {_signed(found)}."
+        for better, than, found in differences
+        if found is not None
+    ]
+    inside = of.difference(SUPERVISED, AS_RELEASED, side, "inside")
+    if inside is not None:
+        sentences.append(f"Inside the crop, supervision outside of it: {_signed(inside)}.")
+    return " ".join(sentences)
+
+
+def _bound(of: Truncation, side: Side) -> str:
+    """What a method whose keypoints stay inside the crop can reach at most, and what the heatmap method does."""
+    outside, far = (of.rows[0].all_cuts(side, zone) for zone in ("outside", "far"))
+    best = reachable(outside, far)
+    if best is None:
+        return f"Cut from the {side}: no keypoint lies outside the crop."
+    text = (
+        f"Cut from the {side}: a prediction inside the crop is correct for at most {best:.1f} % of the keypoints "
+        f"outside, whose nearest place inside is near enough, and for none of the other {far.keypoints:,}."
+    )
+    row = of.row(HEATMAP)
+    if row is None:
+        return text
+    found = row.all_cuts(side, "far").correct
+    placed = number_words(row.all_cuts(side, "outside").placed_outside)
+    return f"{text} {row.label} places {placed} % outside the crop, and finds {value_words(found)} % of the others."
+
+
+def _label(of: Truncation, key: str) -> str:
+    return next(row.label for row in of.rows if row.row == key)
+
+
+def _signed(one: Estimate) -> str:
+    direction = "more" if one.low > 0 else "fewer" if one.high < 0 else "no difference found"
+    return f"{points(one.value)} points ({interval(one, sign=True)}), {direction}"
+
+
+def _list(lines: list[str] | tuple[str, ...]) -> str:
+    return f"<ul>{''.join(f'<li>{html.escape(line)}</li>' for line in lines)}</ul>"
