@@ -17,17 +17,20 @@ RunsOption = Annotated[
 @app.command("export")
 def export_archive(
     archive: ArchiveArgument,
-    profile: Annotated[str, typer.Option("--profile", help="smoke, mini or paper; default: all.")] = "",
+    profile: Annotated[str, typer.Option("--profile", help="smoke, mini, paper or released; default: all.")] = "",
     runs: RunsOption = "",
     weights: Annotated[bool, typer.Option("--weights", help="The weights too: they are most of the size.")] = False,
 ) -> None:
-    """Write the records of all finished runs to ARCHIVE; one that does not verify is left out, and the exit code 1."""
-    from poseur_lib.study.archive import export_runs
-    from poseur_lib.study.profiles import PROFILES
-    from poseur_lib.study.profiles import profile as profile_named
+    """Write the records of all finished runs to ARCHIVE; one that does not verify is left out, and the exit code 1.
 
-    names = [profile_named(profile).name] if profile else [size.name for size in PROFILES]
-    _report(export_runs(archive, _folder(runs), names, weights))
+    Evaluated released checkpoints are among them (`released`).
+    """
+    from poseur_lib.cli.errors import require_known
+    from poseur_lib.study.archive import CARRIED, export_runs
+
+    if profile:
+        require_known("profile", [profile], CARRIED)
+    _report(export_runs(archive, _folder(runs), [profile] if profile else CARRIED, weights))
 
 
 @app.command("import")

@@ -1,7 +1,8 @@
 """Records on their way between a cluster and a laptop: an archive of finished runs, verified at both ends.
 
-An archive is a tar file of `<profile>/<run id>/<file>` and, first, `manifest.json` with every file's SHA-256. Only the
-files of a record are taken from it, and nothing that is there is overwritten.
+An archive is a tar file of `<profile>/<run id>/<file>` and, first, `manifest.json` with every file's SHA-256. Evaluated
+released checkpoints travel as runs of a profile `released`, with the input sizes that were given for their files. Only
+the files of a record are taken from it, and nothing that is there is overwritten.
 """
 
 import io
@@ -17,10 +18,14 @@ from poseur_lib.study import lease
 from poseur_lib.study.atomic import sha256_hex, write_atomically
 from poseur_lib.study.profiles import PROFILES
 from poseur_lib.study.record import PREDICTIONS_FILE, RECORD_FILE, read_record
+from poseur_lib.study.released_store import FOLDER, SIZES_FILE, ReleasedStore
 from poseur_lib.study.store import NOTEBOOK_FILE, WEIGHTS_FILES, RunStore, clear_failure
 
 MANIFEST_FILE = "manifest.json"
 RECORD_FILES = (PREDICTIONS_FILE, NOTEBOOK_FILE, RECORD_FILE)  # the record comes last: with it the run is there
+SIZES_NAME = f"{FOLDER}/{SIZES_FILE}"
+CARRIED = (*(profile.name for profile in PROFILES), FOLDER)
+"""Folders below that of all runs whose records can travel."""
 FORMAT = 1
 
 
@@ -33,8 +38,11 @@ class Carried:
     wrong: bool = False
 
 
-def export_runs(archive: Path, runs: Path, profiles: Sequence[str], weights: bool) -> list[Carried]:
-    """Write the finished runs of some profiles to an archive; what does not verify is left out and reported.
+def export_runs(archive: Path, runs: Path, folders: Sequence[str], weights: bool) -> list[Carried]:
+    """Write the finished runs of some folders to an archive; what does not verify is left out and reported.
+
+    Args:
+        folders: of `CARRIED`.
 
     Raises:
         UserError: the archive is there already, or there is nothing to export.
@@ -43,7 +51,7 @@ def export_runs(archive: Path, runs: Path, profiles: Sequence[str], weights: boo
     if archive.exists():
         raise UserError(f"{archive} exists: nothing is overwritten")
     carried, files = [], {}
-    for store, run_id in _recorded(runs, profiles):
+    for store, run_id in _recorded(runs, folders):
         name = f"{store.folder.name}/{run_id}"
         if not store.recorded_state(run_id).done:
             carried.append(Carried(name, f"left out: {store.error(run_id)}", wrong=True))
@@ -53,7 +61,9 @@ def export_runs(archive: Path, runs: Path, profiles: Sequence[str], weights: boo
         files |= {f"{name}/{path.name}": path for path in there}
         carried.append(Carried(name, "exported"))
     if not files:
-        raise UserError(f"no finished run in {runs} ({', '.join(profiles)})")
+        raise UserError(f"no finished run in {runs} ({', '.join(folders)})")
+    if FOLDER in folders and (runs / SIZES_NAME).exists():
+        files[SIZES_NAME] = runs / SIZES_NAME
     _write(archive, files)
     return carried
 
@@ -72,13 +82,24 @@ def import_runs(archive: Path, runs: Path) -> list[Carried]:
             store = RunStore(runs / profile)
             carried.append(_import(Path(folder) / profile / run_id, store, run_id))
             store.remember()
-    return carried
+        return carried + _import_sizes(ReleasedStore(Path(folder)), ReleasedStore(runs))
 
 
-def _recorded(runs: Path, profiles: Sequence[str]) -> Iterator[tuple[RunStore, str]]:
-    for profile in profiles:
-        for record in sorted((runs / profile).glob(f"*/{RECORD_FILE}")):
-            yield RunStore(runs / profile), record.parent.name
+def _import_sizes(source: ReleasedStore, target: ReleasedStore) -> list[Carried]:
+    """Add what the archive's user has said of files' input sizes; another word on the same file is a conflict."""
+    given, known = source.sizes, target.sizes
+    target.keep_sizes({digest: size for digest, size in given.items() if digest not in known})
+    other = [digest for digest, size in given.items() if known.get(digest, size) != size]
+    return [
+        Carried(SIZES_NAME, f"conflict: the file {digest[:10]}… is of another input size here", wrong=True)
+        for digest in other
+    ]
+
+
+def _recorded(runs: Path, folders: Sequence[str]) -> Iterator[tuple[RunStore, str]]:
+    for folder in folders:
+        for record in sorted((runs / folder).glob(f"*/{RECORD_FILE}")):
+            yield RunStore(runs / folder), record.parent.name
 
 
 def _write(archive: Path, files: dict[str, Path]) -> None:
@@ -108,12 +129,13 @@ def _extract(archive: Path, folder: Path) -> list[tuple[str, str]]:
         with tarfile.open(archive) as tar:
             digests = _manifest(archive, tar)
             for name, digest in digests.items():
-                profile, run_id, file = _parts(archive, name)
+                run = None if name == SIZES_NAME else _run(archive, name)
                 content = tar.extractfile(name).read()
                 if sha256_hex(content) != digest:
                     raise UserError(f"{archive}: {name} was altered or cut off")
-                write_atomically(folder / profile / run_id / file, content)
-                found[profile, run_id] = None
+                write_atomically(folder / name, content)
+                if run is not None:
+                    found[run] = None
     except (tarfile.TarError, EOFError, KeyError, AttributeError) as error:
         raise UserError(f"{archive} is cut off or no archive of runs: {error}") from None
     except OSError as error:
@@ -131,15 +153,14 @@ def _manifest(archive: Path, tar: tarfile.TarFile) -> dict[str, str]:
         raise UserError(f"{archive} is no archive of runs: it has no readable {MANIFEST_FILE}") from None
 
 
-def _parts(archive: Path, name: str) -> tuple[str, str, str]:
-    """Profile, run id and file of a member. Raises UserError for any other: no path can lead out of the folder."""
+def _run(archive: Path, name: str) -> tuple[str, str]:
+    """Profile and run id of a member. Raises UserError for any other: no path can lead out of the folder."""
     parts = name.split("/")
-    known = [profile.name for profile in PROFILES]
-    if len(parts) != 3 or parts[0] not in known or parts[2] not in (*WEIGHTS_FILES, *RECORD_FILES):
+    if len(parts) != 3 or parts[0] not in CARRIED or parts[2] not in (*WEIGHTS_FILES, *RECORD_FILES):
         raise UserError(f"{archive}: {name!r} is no file of a run's record")
     if parts[1] in ("", ".", ".."):
         raise UserError(f"{archive}: {name!r} names no run")
-    return parts[0], parts[1], parts[2]
+    return parts[0], parts[1]
 
 
 def _import(source: Path, store: RunStore, run_id: str) -> Carried:
