@@ -17,7 +17,7 @@ from poseur_lib.study.verdict import Evidence
 PANEL = 3.0
 AXIS_COLOURS = {"x": COLORBLIND[0], "y": COLORBLIND[1]}
 SCORE_COLOURS = dict(zip(PROBABILITIES, COLORBLIND, strict=False))
-NOTHING = "Nothing to show: no row that this is computed from has been run."
+NOTHING = "No figure: no row that it is computed from has been run."
 
 
 def scales_figure(scales: Sequence[ScaleCalibration]) -> HTML:

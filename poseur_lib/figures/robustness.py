@@ -1,12 +1,12 @@
 """AP and error under wrong proposals, with and without noisy reference points."""
 
-import html
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 from IPython.display import HTML
 from matplotlib.axes import Axes
 
+from poseur_lib.figures.measured import nothing_measured
 from poseur_lib.figures.style import COLORBLIND, DARK, GREY, as_html, style
 from poseur_lib.figures.tables import interval, points, show_table
 from poseur_lib.qualitative.noisy_proposals import SHIFT_RESAMPLES
@@ -14,21 +14,17 @@ from poseur_lib.qualitative.robustness import Robustness
 from poseur_lib.study.estimate import Estimate
 
 WIDTH, HEIGHT = 3.1, 3.0
+WHAT = "the AP under moved proposals"
 HOW = (
     "Every coarse keypoint is moved by the shift, a fraction of the crop's sides, in a random direction of its own: "
     "the same directions for every model and shift, and the mirrored ones in the flip test."
 )
 
 
-def missing_lines(missing: Sequence[str]) -> HTML:
-    """What was not measured, and why, a line each; nothing where all was."""
-    return HTML("".join(f"<p>Not measured: {html.escape(line)}.</p>" for line in missing))
-
-
 def shifts_figure(of: Robustness) -> HTML:
     """AP over the shift; how much less the row with noise loses; the error before and after the decoder."""
     if not of.curves:
-        return missing_lines(of.missing)
+        return nothing_measured(WHAT)
     with style():
         figure, axes = plt.subplots(1, 3, figsize=(3 * WIDTH, HEIGHT))
         _ap_panel(axes[0], of)
@@ -52,7 +48,7 @@ def shifts_figure(of: Robustness) -> HTML:
 def shifts_table(of: Robustness) -> HTML:
     """A line a shift."""
     if not of.curves:
-        return missing_lines(of.missing)
+        return nothing_measured(WHAT)
     rows = []
     for number, shift in enumerate(of.shifts):
         row = {"shift": f"{shift:g}"}

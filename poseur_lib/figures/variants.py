@@ -27,7 +27,7 @@ def variants_table(table: Table, configs: Mapping[str, ExperimentConfig]) -> HTM
     paths = sorted({path for of_row in flat.values() for path in of_row})
     moving = [path for path in paths if len({str(of_row.get(path, "—")) for of_row in flat.values()}) > 1]
     alike = len(paths) - len(moving)
-    caption = f"All that differs between the rows; the other {alike} settings are the same." if configs else ""
+    caption = f"All that differs between the rows; the other {alike} settings are the same." if len(configs) > 1 else ""
     reasons = sorted({f"Not run: {row.not_run}." for row in table.rows if row.not_run})
     by_method = bool(BY_METHOD & set(table.varies)) or not configs
     rows = _line_a_row(table, configs, flat, moving) if by_method else _column_a_row(table, flat, moving)

@@ -32,6 +32,7 @@ from poseur_lib.study.declaration import Row
 from poseur_lib.study.estimate import Estimate, estimate
 from poseur_lib.study.predictions_file import BoxSource
 from poseur_lib.study.table_source import BOOTSTRAP_SEED, RESAMPLES, Source
+from poseur_lib.study.tables.calibration import SCORE_CLAIM
 
 SIGMA_BINS, SCORE_BINS = 10, 10
 AXES = ("x", "y")
@@ -126,6 +127,12 @@ def reliabilities(source: Source, row_key: str) -> tuple[Reliability, ...]:
 def claimed(of: Sequence[Reliability]) -> Reliability | None:
     """Eq. 8 as the paper has it, at the configuration's radius."""
     return next((one for one in of if one.score == SIGMA), None)
+
+
+def claim_effects(of: Sequence[Reliability]) -> Mapping[str, Estimate | None]:
+    """What the table's claim rests on."""
+    asked = claimed(of)
+    return {} if asked is None else {SCORE_CLAIM: asked.calibration_error}
 
 
 def calibration_lines(scales: Sequence[ScaleCalibration], scores: Sequence[Reliability]) -> list[Mapping[str, object]]:

@@ -30,6 +30,8 @@ SMOKE_STAMP = "smoke: proves the plumbing, is no evidence"
 TEMPLATES = Path(__file__).with_name("templates")
 INDEX = "index.html"
 LEARNING_FIGURE = "learning_curves.png"
+FIRST_CSV = ("rows.csv", "claims.csv", BREAKDOWN_CSV)
+"""Of a table; what its notebook has measured beside them comes after."""
 OURS = ("*.html", "runs/*.html", "csv/*.csv", LEARNING_FIGURE)
 """What a report writes, and removes where it is of an earlier one."""
 
@@ -79,9 +81,8 @@ class Site:
     def write_table(self, table: Table) -> None:
         """A table's page, from its executed notebook, and its CSV files."""
         source, files = self.view.store.table_folder(table.number), []
-        for name in ("rows.csv", "claims.csv", BREAKDOWN_CSV):
-            if (source / name).exists():
-                files.append(self._csv(f"table_{table.number}_{name}", (source / name).read_bytes()))
+        for path in sorted(source.glob("*.csv"), key=lambda path: (path.name not in FIRST_CSV, path.name)):
+            files.append(self._csv(f"table_{table.number}_{path.name}", path.read_bytes()))
         notebook = source / NOTEBOOK_FILE
         blocks = with_study(notebook_blocks(notebook), table, self.view)
         self._write(table_page(table), notebook_title(notebook), blocks, files)

@@ -21,7 +21,14 @@ METRICS: tuple[str, ...] = get_args(Metric)
 COSTS: tuple[str, ...] = get_args(CostColumn)
 SPEEDS: tuple[str, ...] = get_args(SpeedColumn)
 UNMEASURED = {"Mean": "PCKh@0.5 is MPII's measure, and there is no reader of MPII here yet"}
-NAMES = {"S6": "Supp. Sec. 6", "figure_1": "Fig. 1", "figure_s1": "Supp. Fig. 1"}
+NAMES = {
+    "S6": "Supp. Sec. 6",
+    "figure_1": "Fig. 1",
+    "figure_s1": "Supp. Fig. 1",
+    "figure_s2": "Supp. Fig. 2",
+    "calibration": "Calibration",
+    "noisy_proposals": "Noisy proposals",
+}
 
 
 class ClaimKind(StrEnum):

@@ -95,10 +95,21 @@ def write_measured(folder: Path, name: str, of: Sequence[tuple[MeasuredEntry, Me
         for entry, values in of
         for line in values.lines()
     ]
+    write_lines(folder / f"measured_{name}.csv", rows)
+    content = _File(entries=tuple(entry for entry, _ in of)).model_dump_json()
+    write_atomically(folder / f"measured_{name}.json", (content + "\n").encode())
+
+
+def write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a CSV file of rows that all have the columns of the first; nothing where there is none."""
+    if not rows:
+        return
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
-    write_atomically(folder / f"measured_{name}.csv", text.getvalue().encode())
-    content = _File(entries=tuple(entry for entry, _ in of)).model_dump_json()
-    write_atomically(folder / f"measured_{name}.json", (content + "\n").encode())
+    writer.writerows([{key: _shown(value) for key, value in row.items()} for row in rows])
+    write_atomically(path, text.getvalue().encode())
+
+
+def _shown(value: Any) -> Any:
+    return f"{value:.5g}" if isinstance(value, float) else value

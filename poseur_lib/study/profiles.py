@@ -158,13 +158,13 @@ PROFILES = (
         minutes_per_run=1.5,
         deviations=(
             *NARROW_DEVIATIONS,
-            "Training: about a CPU minute a run in Tables 1b and 1c, some seconds from random weights in the others;"
-            " one seed. No evidence of anything.",
+            "Training: about a CPU minute a run in Tables 1b and 1c, Supp. Fig. 2 and Noisy proposals, some seconds"
+            " from random weights in the others; one seed. No evidence of anything.",
         ),
         scaling=Scaling(weights="pretext", people_per_unit=960),
         evidential=False,
         light=LIGHT,
-        full_tables=("1b", "1c"),
+        full_tables=("1b", "1c", "figure_s2", "noisy_proposals"),
     ),
     Profile(
         name="mini",

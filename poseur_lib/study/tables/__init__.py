@@ -5,7 +5,11 @@ from collections.abc import Sequence
 from poseur_lib.cli.errors import unknown_name
 from poseur_lib.study.declaration import Table
 from poseur_lib.study.tables.beside_rle import TABLE_S5, TABLE_S6
+from poseur_lib.study.tables.calibration import CALIBRATION
 from poseur_lib.study.tables.figure_1 import FIGURE_1
+from poseur_lib.study.tables.figure_s1 import FIGURE_S1
+from poseur_lib.study.tables.figure_s2 import FIGURE_S2
+from poseur_lib.study.tables.noisy_proposals import NOISY_PROPOSALS
 from poseur_lib.study.tables.supplement import TABLE_S1, TABLE_S2, TABLE_S3, TABLE_S4
 from poseur_lib.study.tables.table_1a import TABLE_1A
 from poseur_lib.study.tables.table_1b import TABLE_1B
@@ -22,7 +26,8 @@ from poseur_lib.study.tables.table_6 import TABLE_6
 ABLATIONS = (TABLE_1A, TABLE_1B, TABLE_1C, TABLE_1D, TABLE_1E)
 COMPARISONS = (TABLE_2A, TABLE_2B, TABLE_3, TABLE_4, TABLE_5, TABLE_6)
 SUPPLEMENT = (TABLE_S1, TABLE_S2, TABLE_S3, TABLE_S4, TABLE_S5, TABLE_S6)
-TABLES = (*ABLATIONS, *COMPARISONS, *SUPPLEMENT, FIGURE_1)
+FIGURES = (FIGURE_1, FIGURE_S1, FIGURE_S2, CALIBRATION, NOISY_PROPOSALS)
+TABLES = (*ABLATIONS, *COMPARISONS, *SUPPLEMENT, *FIGURES)
 
 
 def tables(numbers: Sequence[str] = ()) -> tuple[Table, ...]:

@@ -27,7 +27,10 @@ HRFORMER = [configuration("HRFormer-B", 6, size) for size in ((256, 192), (384, 
 @pytest.mark.parametrize(
     ("config", "numbers"),
     [
-        (configuration("ResNet-50", 3), {"1b", "1c", "1d", "1e", "2b", "S4", "S6"}),
+        (
+            configuration("ResNet-50", 3),
+            {"1b", "1c", "1d", "1e", "2b", "S4", "S6", "figure_s1", "figure_s2", "calibration", "noisy_proposals"},
+        ),
         (configuration("ResNet-50", 5), {"1e", "2a", "figure_1"}),
         (configuration("ResNet-50", 6), {"1e", "5", "S1", "S2", "S3", "S5"}),
         (configuration("MobileNet-V2", 5), {"2a", "figure_1"}),

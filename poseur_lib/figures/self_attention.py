@@ -1,0 +1,143 @@
+"""Self-attention as supp. Fig. 2 draws it: on some people, and averaged over the val split."""
+
+import html
+
+import numpy as np
+from IPython.display import HTML
+from matplotlib.axes import Axes
+
+from poseur_lib.data.coco import Person
+from poseur_lib.data.dataset import view_person
+from poseur_lib.data.images import read_image
+from poseur_lib.evaluation.attention import strongest_pairs, weights_on_others
+from poseur_lib.explore.seen import Crop
+from poseur_lib.figures.attention.between_keypoints import draw_lines, draw_matrix, strongest
+from poseur_lib.figures.attention.canvas import draw_photo, window_around
+from poseur_lib.figures.attention.drawn import Drawn, drawing, panels
+from poseur_lib.figures.attention.marks import spoken
+from poseur_lib.figures.measured import nothing_measured
+from poseur_lib.figures.style import GREY
+from poseur_lib.figures.tables import interval, points, show_table
+from poseur_lib.models.poseur.head import PoseurHead
+from poseur_lib.qualitative.attention_shares import Attention
+from poseur_lib.study.table_study import TableStudy
+from poseur_lib.study.tables.figure_s2 import NAMED, ROW, SHOULDER_CLAIM, SHOWN
+
+PHOTO, MATRIX = (1.9, 2.7), 3.0
+NAMES_LEFT, NAMES_BELOW = 1.15, 1.15
+PAIRS_NAMED = 5
+BEYOND_MEAN_POSE = 0.12
+WHAT = "the self-attention"
+
+
+def people_figure(study: TableStudy, of: Attention | None) -> HTML:
+    """Some people (across) by layer (down): lines from the keypoint that the paper shows."""
+    if of is None:
+        return nothing_measured(WHAT)
+    people = {person.annotation_id: person for person in study.data.val.people()}
+    chosen, count, layers = study.data.val.keypoints.names.index(SHOWN), len(of.people), len(of.layers)
+    with drawing():
+        figure, axes = panels(count * layers, count, PHOTO)
+        for place, axis in enumerate(axes):
+            layer, column = divmod(place, count)
+            one = of.people[column]
+            crop = _crop(study, people[one.annotation_id])
+            keypoints_px = np.array(one.keypoints) * crop.extent_px
+            window = window_around(crop, keypoints_px)
+            draw_photo(axis, crop, window)
+            draw_lines(axis, window.clamped(keypoints_px), chosen, np.array(one.layers[layer])[chosen])
+            axis.set_title(f"layer {layer + 1}", fontsize=8)
+    caption = (
+        f"{count} people of the val split, a column each, and the {layers} layers of the decoder, a row each: what the "
+        f"{spoken(SHOWN)}'s query attends to, mean of the heads, over the predicted keypoints. Thicker lines are more "
+        "weight, as in supp. Fig. 2, relative to the largest of each picture; numbers are its three largest weights."
+    )
+    return Drawn(figure, f"Self-attention of the {spoken(SHOWN)} over {count} people, by layer.", caption).html()
+
+
+def average_figure(study: TableStudy, of: Attention | None) -> HTML:
+    """A row a layer: the shown keypoint's lines over the mean pose, and the matrix of all keypoints."""
+    if of is None:
+        return nothing_measured(WHAT)
+    names = study.data.val.keypoints.names
+    chosen, pairs = names.index(SHOWN), []
+    with drawing():
+        room = {"bottom": NAMES_BELOW, "top": NAMES_BELOW, "gap": NAMES_LEFT}
+        figure, axes = panels(2 * len(of.layers), 2, (MATRIX, MATRIX), **room)
+        for number, (weights, lines, matrix) in enumerate(zip(of.layers, axes[::2], axes[1::2], strict=True), 1):
+            _draw_mean_pose(lines, study, of)
+            draw_lines(lines, of.mean_pose, chosen, weights[chosen])
+            lines.set_title(f"layer {number}, from {spoken(SHOWN)}", fontsize=9)
+            draw_matrix(matrix, weights, names, chosen)
+            matrix.set_title(f"layer {number}, all keypoints", fontsize=9)
+            strong = strongest_pairs(weights, PAIRS_NAMED)
+            words = ", ".join(f"{spoken(names[a])} to {spoken(names[b])} {share:.2f}" for a, b, share in strong)
+            pairs.append(f"layer {number}: {words}")
+    seeds = f"{of.n_seeds} seed{'s' * (of.n_seeds > 1)}"
+    caption = (
+        f"Mean over {of.n_people:,} people on {of.n_images:,} images, all heads and {seeds}. Left: over the mean "
+        "predicted pose. Right: rows attend to columns and sum to 1; equal attention to all would be "
+        f"{1 / len(names):.2f}. Strongest pairs, as shares of the weight on others: {'; '.join(pairs)}."
+    )
+    return Drawn(figure, "Mean self-attention by layer, as lines over the mean pose and as matrices.", caption).html()
+
+
+def shares_table(of: Attention | None) -> HTML:
+    """Per layer and on average: what goes to related keypoints, against chance."""
+    if of is None:
+        return nothing_measured(WHAT)
+    rows = []
+    for name, shares in of.shares.items():
+        for place, one in enumerate(shares, 1):
+            where = "mean of the layers" if place == len(shares) else f"layer {place}"
+            share = "—" if one is None else f"{one.value:.1f} ({interval(one)})"
+            rows.append({"weight on": name, "layer": where, "share, %": share, "chance, %": of.chance[name]})
+    caption = (
+        "Share of the weight that a keypoint gives to others, mean over the keypoints that have such others; chance: "
+        "equal weight on all others. 95 % intervals over resampled images, Student's t over seeds in quadrature."
+    )
+    return show_table(rows, caption)
+
+
+def reading(study: TableStudy, of: Attention | None) -> HTML:
+    """Does the paper's reading of its figure hold here? In words."""
+    if of is None:
+        return nothing_measured(WHAT)
+    names = study.data.val.keypoints.names
+    chosen = names.index(SHOWN)
+    row = weights_on_others(of.layers.mean(axis=0))[chosen]
+    top = strongest(row, chosen, len(NAMED))
+    held = [spoken(name) for name in NAMED if names.index(name) in top]
+    most = ", ".join(f"{spoken(names[other])} {row[other]:.2f}" for other in top)
+    beyond = of.beyond[SHOULDER_CLAIM]
+    text = (
+        f"On average over layers the {spoken(SHOWN)} gives {most} of its weight on others. Of the {len(NAMED)} "
+        f"keypoints that the paper names, these are among its {len(NAMED)} strongest: {', '.join(held) or 'none'}. All "
+        f"{len(NAMED)} together get {points(beyond.value)} points beyond chance ({interval(beyond, sign=True)}), "
+        f"{_against_chance(beyond.low, beyond.high)}."
+    )
+    return HTML(f"<p><b>{html.escape(text)}</b></p>")
+
+
+def _against_chance(low: float, high: float) -> str:
+    if low > 0:
+        return "more than equal attention would give them"
+    return "less than equal attention would give them" if high < 0 else "no different from equal attention"
+
+
+def _draw_mean_pose(axis: Axes, study: TableStudy, of: Attention) -> None:
+    height, width = study.configs[ROW].data.input_size
+    for a, b in study.data.val.keypoints.skeleton:
+        axis.plot(*of.mean_pose[[a, b]].T, color=GREY, linewidth=0.8, alpha=0.6, zorder=1)
+    (left, top), (right, bottom) = of.mean_pose.min(axis=0), of.mean_pose.max(axis=0)
+    pad = BEYOND_MEAN_POSE
+    axis.set(xlim=(left - pad, right + pad), ylim=(bottom + pad, top - pad), xticks=[], yticks=[])
+    axis.set_aspect(height / width, anchor="C")
+    axis.spines[:].set_visible(False)
+
+
+def _crop(study: TableStudy, person: Person) -> Crop:
+    """Where a person's crop lies in the image, as the row's model sees it."""
+    input_size, rule, image = study.configs[ROW].data.input_size, PoseurHead.crop_rule, read_image(person.image_path)
+    view = view_person(person, image.shape[1], study.data.val.keypoints, input_size, rule, None, (0, 0, 0))
+    return Crop(image, view.matrix, input_size, rule.extent_px(input_size))

@@ -1,0 +1,57 @@
+"""Supplementary Figure 2: which keypoints do the queries attend to?"""
+
+from dataclasses import replace
+
+from poseur_lib.study.declaration import Claim, ClaimKind, Table
+from poseur_lib.study.tables.stated import stated
+from poseur_lib.study.tables.table_1b import TABLE_1B
+
+ROW = "with"
+SHOWN = "left_shoulder"
+NAMED = ("left_elbow", "left_wrist", "left_ear")
+"""The keypoints to which the paper sees its left shoulder attend."""
+SHOULDER_CLAIM, RELATION_CLAIM = "the named keypoints", "neighbours and mirror partners"
+
+
+def _claim(of: str, key: str, words: str) -> Claim:
+    return replace(stated(of, ClaimKind.DIRECTION, ROW, ROW), key=key, measured=words)
+
+
+FIGURE_S2 = Table(
+    number="figure_s2",
+    title="Self-attention between keypoints",
+    notebook="figure_s2_self_attention.ipynb",
+    question="Do the keypoint queries attend to the keypoints that are related to them?",
+    factor=TABLE_1B.factor,
+    varies=(),
+    rows=(replace(TABLE_1B.row(ROW), label="default model", changes={}),),
+    claims=(
+        _claim(
+            "shoulder-attends",
+            SHOULDER_CLAIM,
+            "share of the left shoulder's weight on others that goes to left elbow, wrist and ear, beyond chance, "
+            "points; mean over layers",
+        ),
+        _claim(
+            "attention-relates",
+            RELATION_CLAIM,
+            "share of all keypoints' weight on others that goes to skeleton neighbours and mirror partners, beyond "
+            "chance, points; mean over layers",
+        ),
+    ),
+    base={**TABLE_1B.base, **TABLE_1B.row(ROW).changes},
+    base_reason=(
+        "The default model of Sec. 4.1, which is the run with noise of Table 1b. The supplement does not say which "
+        "model, layer or head its figure shows; its section speaks of the model of Supp. Table 2."
+    ),
+    alternatives=(
+        "Six layers, as in Supp. Table 2. Another layer or head: the figure has every layer, as the mean of its heads.",
+    ),
+    open_questions=(
+        "The paper's figure shows one person. Here the same is drawn for some people, and averaged over the val split.",
+        "A weight says whose value is taken, not what it does: the value may carry little, and the residual carries "
+        "the keypoint's own.",
+        "Chance is equal weight on all other keypoints. A keypoint's weight on itself is left out, as a line to itself "
+        "cannot be drawn.",
+    ),
+)
