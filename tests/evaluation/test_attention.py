@@ -1,0 +1,55 @@
+"""Shares of attention in closed form."""
+
+import numpy as np
+import pytest
+
+from poseur_lib.evaluation.attention import (
+    chance_share,
+    named_only,
+    neighbours_and_partners,
+    related_share,
+    strongest_pairs,
+    weights_on_others,
+)
+from poseur_lib.keypoints import COCO_17
+
+NAMED = {"left_shoulder": ("left_elbow", "left_wrist", "left_ear")}
+
+
+@pytest.mark.parametrize("related", [neighbours_and_partners(COCO_17), named_only(COCO_17, NAMED)])
+def test_equal_attention_gives_the_chance_share_whatever_a_keypoint_keeps_for_itself(related):
+    for own in (1 / 17, 0.5):
+        weights = np.full((3, 17, 17), (1 - own) / 16)
+        weights[:, range(17), range(17)] = own
+        np.testing.assert_allclose(related_share(weights, related), chance_share(related))
+
+
+def test_all_or_nothing():
+    related = neighbours_and_partners(COCO_17)
+    to_related = related / related.sum(axis=1, keepdims=True)
+    others = ~related & ~np.eye(17, dtype=bool)
+    to_others = others / others.sum(axis=1, keepdims=True)
+    assert related_share(to_related, related) == pytest.approx(1)
+    assert related_share(to_others, related) == pytest.approx(0)
+    assert related_share(0.5 * to_related + 0.5 * to_others, related) == pytest.approx(0.5)
+
+
+def test_neighbours_and_partners_are_those_of_the_skeleton_both_ways():
+    related = neighbours_and_partners(COCO_17)
+    names = COCO_17.names
+    of_shoulder = {names[index] for index in np.flatnonzero(related[names.index("left_shoulder")])}
+    assert of_shoulder == {"right_shoulder", "left_elbow", "left_hip", "left_ear"}
+    assert (related == related.T).all() and not related.diagonal().any()
+
+
+def test_named_keypoints_have_a_row_and_a_keypoint_that_is_not_there_none():
+    related = named_only(COCO_17, NAMED | {"tail": ("nose",), "nose": ("tail",)})
+    assert related.sum() == 3 and related.any(axis=1).sum() == 1
+    assert chance_share(related) == pytest.approx(3 / 16)
+
+
+def test_the_strongest_pairs_leave_out_what_a_keypoint_takes_of_itself():
+    weights = np.array([[0.8, 0.15, 0.05], [0.1, 0.5, 0.4], [0.3, 0.3, 0.4]])
+    np.testing.assert_allclose(weights_on_others(weights).sum(axis=1), 1)
+    assert [(a, b) for a, b, _ in strongest_pairs(weights, 2)] == [(1, 2), (0, 1)]
+    assert strongest_pairs(weights, 1)[0][2] == pytest.approx(0.8)
