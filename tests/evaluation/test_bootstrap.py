@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from benchmarks.bootstrap import made_up_matches
 from poseur_lib.data.coco import CocoPeople, index
 from poseur_lib.evaluation.bootstrap import (
     Scorer,
@@ -143,25 +144,8 @@ def test_resamples_draw_as_many_images_as_there_are():
     assert drawn.mean() == 1 and drawn.var() == pytest.approx(1 - 1 / 40, abs=0.05)
 
 
-def big_matches(images, per_image):
-    """Matches of the size of COCO's validation set."""
-    rng = np.random.default_rng(0)
-    detections = images * per_image
-    quality = rng.random(detections) * (rng.random(detections) < 0.12)
-    thresholds = np.linspace(0.5, 0.95, 10)
-    return ImageMatches(
-        image_ids=np.arange(images),
-        image=rng.permutation(np.repeat(np.arange(images), per_image)),
-        matched=quality[None] > thresholds[:, None] - 0.4,
-        ignored=rng.random((10, detections)) < 0.1,
-        people=np.full(images, 2),
-        oks_thresholds=thresholds,
-        recall_thresholds=np.linspace(0, 1, 101),
-    )
-
-
 def test_a_thousand_resamples_of_coco_take_less_than_a_minute():
-    matches = big_matches(5000, 18)
+    matches = made_up_matches(5000, 21)
     with contextlib.redirect_stdout(io.StringIO()):
         started = time.process_time()
         bootstrap(matches, 20, seed=0)
