@@ -8,7 +8,6 @@ from poseur_lib.config.backbone import BackboneConfig, NarrowResNetConfig
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.data import DataConfig
 from poseur_lib.config.evaluation import EvaluationConfig
-from poseur_lib.config.heads import confined_to_crop
 from poseur_lib.config.model import ModelConfig
 from poseur_lib.config.training import PretextConfig, TrainConfig
 
@@ -67,16 +66,17 @@ class ExperimentConfig(Frozen):
     @model_validator(mode="after")
     def _pretext_where_it_is_used(self) -> "ExperimentConfig":
         if (self.model.backbone.weights == "pretext") != (self.pretext is not None):
+            given = "null" if self.pretext is None else "given"
             raise ValueError(
-                f"backbone weights {self.model.backbone.weights!r} and pretext {self.pretext!r}: "
-                "a pretext is given exactly when the backbone starts from it"
+                f"model.backbone.weights {self.model.backbone.weights!r} with pretext {given}: "
+                "a pretext is given exactly where weights is 'pretext'; set pretext null or another weights"
             )
         return self
 
     @model_validator(mode="after")
     def _supervised_where_the_head_can_reach(self) -> "ExperimentConfig":
         """A target that no output can come near would only pull predictions to the border."""
-        confined = confined_to_crop(self.model.head)
+        confined = self.model.head.confined_to_crop
         if self.train.supervise_outside_crop and confined:
             raise ValueError(f"train.supervise_outside_crop True: {confined}, so it cannot reach outside the crop")
         return self

@@ -16,13 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from poseur_lib.config.heads.heatmap import (
-    DARK,
-    HEATMAP_STRIDE,
-    QUARTER,
-    UDP_DARK,
-    UDP_OFFSET,
-)
+from poseur_lib.config.heads.base import HEATMAP_STRIDE
+from poseur_lib.config.heads.heatmap import DARK, QUARTER, UDP_DARK, UDP_OFFSET
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.crop import CropRule, box_to_center_scale, crop_matrix, transform_points
 from poseur_lib.errors import UserError

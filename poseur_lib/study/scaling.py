@@ -159,7 +159,7 @@ def scaled_backbone(paper: backbones.BackboneConfig) -> Changes:
 
 
 def scaled_head(paper: heads.HeadConfig) -> Changes:
-    """The stand-in for a head that is not Poseur's, which the profile itself narrows."""
+    """The stand-in for a head that is not Poseur's, which the profile itself narrows; as declared, if it has none."""
     match paper:
         case heads.HeatmapConfig():
             changes = {"channels": 64, "codec.sigma": 1.0}
@@ -174,8 +174,10 @@ def scaled_head(paper: heads.HeadConfig) -> Changes:
         case heads.PRTRConfig():
             changes = {"num_queries": 34, "embed_dims": 64, "num_heads": 4, "ffn_dims": 128}
             changes |= {"encoder_layers": 2, "decoder_layers": 2}
-        case _:
+        case heads.PoseurConfig():
             raise UserError(f"no stand-in for head {paper.kind!r} given as a whole: change its knobs one by one")
+        case _:
+            changes = {}
     return paper.with_changes(**changes).model_dump(mode="json")
 
 

@@ -193,3 +193,12 @@ def test_vit_with_two_deconvolutions():
         model = build_model(experiment(HeatmapConfig(deconvolutions=2), (64, 48), {"kind": "vit", "weights": "none"}))
         maps = model.head(model.backbone(torch.empty(1, 3, 64, 48)))
     assert maps.shape == (1, 17, 1, 16, 12)
+
+
+def test_a_resnet_that_ends_early_needs_fewer_deconvolutions():
+    backbone = {"kind": "resnet", "depth": 18, "stages": 2, "weights": "none"}
+    with pytest.raises(ValidationError, match="stride 8 of backbone resnet18 to 4: 1 do"):
+        experiment({"kind": "heatmap"}, (64, 48), backbone)
+    with torch.device("meta"):
+        model = build_model(experiment({"kind": "heatmap", "deconvolutions": 1}, (64, 48), backbone))
+        assert model.head(model.backbone(torch.empty(1, 3, 64, 48))).shape == (1, 17, 1, 16, 12)

@@ -8,7 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from poseur_lib.config import ExperimentConfig, RegressionConfig
-from poseur_lib.config.heads import HeadConfig, confined_to_crop
+from poseur_lib.config.heads import HeadConfig
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseBatch, PoseCrops
@@ -120,7 +120,7 @@ def test_poseur_as_its_paper_words_the_output_is_refused():
 def test_every_kind_of_head_is_known_to_reach_or_not():
     kinds = {member.model_fields["kind"].default for member in HeadConfig.__origin__.__args__}
     assert kinds == {*REACHING, *CONFINED}
-    assert confined_to_crop(RegressionConfig()) == ""
+    assert RegressionConfig().confined_to_crop == ""
 
 
 def test_the_knob_at_its_default_is_no_part_of_a_run_s_identity():

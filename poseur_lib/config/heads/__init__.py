@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from poseur_lib.config.heads.base import HEATMAP_STRIDE, HeadKnobs
 from poseur_lib.config.heads.heatmap import HeatmapCodecConfig, HeatmapConfig, IntegralConfig
 from poseur_lib.config.heads.poseur import (
     DECONVOLUTIONS,
@@ -27,22 +28,11 @@ HeadConfig = Annotated[
     Field(discriminator="kind"),
 ]
 
-
-def confined_to_crop(head: HeadConfig) -> str:
-    """What keeps a head's keypoints within its crop, in words; "" if they may lie anywhere."""
-    match head:
-        case PoseurConfig(output_branch="paper"):
-            return "head.output_branch 'paper' ends in a sigmoid ('released' adds a branch that passes the border)"
-        case PRTRConfig():
-            return "head 'prtr' ends in a sigmoid"
-        case HeatmapConfig() | IntegralConfig() | TransPoseConfig() | TokenPoseConfig():
-            return f"head {head.kind!r} places keypoints on the cells of a heatmap"
-    return ""
-
-
 __all__ = [
     "DECONVOLUTIONS",
+    "HEATMAP_STRIDE",
     "HeadConfig",
+    "HeadKnobs",
     "HeatmapCodecConfig",
     "HeatmapConfig",
     "IntegralConfig",
@@ -55,5 +45,4 @@ __all__ = [
     "ReleasedNoise",
     "TokenPoseConfig",
     "TransPoseConfig",
-    "confined_to_crop",
 ]

@@ -1,14 +1,13 @@
 """Knobs of the methods that predict heatmaps, and of those that read coordinates off them."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from poseur_lib.config.backbone import Positive
 from poseur_lib.config.base import Frozen
-
-HEATMAP_STRIDE = 4
-"""Every heatmap has a quarter of the input's sides."""
+from poseur_lib.config.heads.base import HeatmapKnobs, require_quarter
 
 
 class HeatmapCodecConfig(Frozen):
@@ -57,7 +56,7 @@ UDP_DARK = HeatmapCodecConfig(decoding="dark", centers="exact", unbiased=True, s
 UDP_OFFSET = HeatmapCodecConfig(decoding="offset", centers="exact", unbiased=True, shift_flipped=False)
 
 
-class HeatmapConfig(Frozen):
+class HeatmapConfig(HeatmapKnobs):
     """Heatmaps at a quarter of the input's size.
 
     SimpleBaseline: `deconvolutions` of `channels` on the backbone's last map, as many as bring it to a quarter (3 from
@@ -78,8 +77,12 @@ class HeatmapConfig(Frozen):
     deconvolutions: Literal[0, 1, 2, 3] = 3
     channels: Positive = 256
 
+    def check_maps(self, backbone: str, strides: Sequence[int], has_finest: bool) -> None:
+        """Heatmaps are a quarter of the input."""
+        require_quarter(self.deconvolutions, backbone, strides, has_finest)
 
-class IntegralConfig(Frozen):
+
+class IntegralConfig(HeatmapKnobs):
     """Integral pose: the expectation of a softmax over a heatmap, trained by the L1 error of coordinates.
 
     `evaluation.instance_score`: "classic", or "paper"; the score of a keypoint is a probability (`score_radius`).
@@ -93,3 +96,7 @@ class IntegralConfig(Frozen):
     deconvolutions: Literal[0, 1, 2, 3] = 3
     channels: Positive = 256
     score_radius: Annotated[float, Field(gt=0)] = 2.0
+
+    def check_maps(self, backbone: str, strides: Sequence[int], has_finest: bool) -> None:
+        """Heatmaps are a quarter of the input."""
+        require_quarter(self.deconvolutions, backbone, strides, has_finest)

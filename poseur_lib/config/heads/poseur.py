@@ -1,11 +1,13 @@
 """Poseur's knobs."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from poseur_lib.config.backbone import Positive
 from poseur_lib.config.base import Frozen
+from poseur_lib.config.heads.base import HeadKnobs
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Level = Literal["res2", "res3", "res4", "res5"]
@@ -74,7 +76,7 @@ class RLELossConfig(Frozen):
     decoder_weight: Annotated[float, Field(ge=0)] = 1.0
 
 
-class PoseurConfig(Frozen):
+class PoseurConfig(HeadKnobs):
     """Poseur's head: neck, coarse stage, keypoint encoder, query decoder, scoring. Defaults: the released code.
 
     Attributes:
@@ -145,6 +147,18 @@ class PoseurConfig(Frozen):
         if self.neck == "deconvolution" and len(self.feature_levels) != 4:
             raise ValueError(f"feature_levels {self.feature_levels} cannot be chosen with the deconvolution neck")
         return self
+
+    @property
+    def confined_to_crop(self) -> str:
+        """The released output branch passes the border, the paper's does not."""
+        if self.output_branch == "released":
+            return ""
+        return "head.output_branch 'paper' ends in a sigmoid ('released' adds a branch that passes the border)"
+
+    def check_maps(self, backbone: str, strides: Sequence[int], has_finest: bool) -> None:
+        """The decoder attends to several maps."""
+        if len(strides) == 1 and not has_finest and self.neck != "deconvolution":
+            raise ValueError(f"backbone {backbone} gives one map: head.neck must be 'deconvolution'")
 
     @property
     def num_levels(self) -> int:

@@ -3,10 +3,10 @@
 from typing import Literal
 
 from poseur_lib.config.backbone import Positive
-from poseur_lib.config.base import Frozen
+from poseur_lib.config.heads.base import HeadKnobs
 
 
-class RegressionConfig(Frozen):
+class RegressionConfig(HeadKnobs):
     """Global average pooling of the backbone's last map, and a linear layer. Defaults: RLE's released code.
 
     Attributes:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from poseur_lib.config.backbone import Positive
-from poseur_lib.config.base import Frozen
+from poseur_lib.config.heads.base import HeadKnobs, HeatmapKnobs
 from poseur_lib.config.heads.heatmap import DARK, HeatmapCodecConfig
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -19,7 +19,7 @@ def _require_divisible(embed_dims: int, num_heads: int, position_embedding: Posi
         raise ValueError(f"embed_dims {embed_dims} must be a multiple of 4 for position_embedding 'sine'")
 
 
-class TransPoseConfig(Frozen):
+class TransPoseConfig(HeatmapKnobs):
     """TransPose: a transformer encoder over the cells of the backbone's last map, then heatmaps.
 
     Defaults: TransPose-H-A6, which belongs on HRNet of width 48 with three stages and outputs "finest". H-A4 has four
@@ -55,7 +55,7 @@ class TransPoseConfig(Frozen):
         return self
 
 
-class TokenPoseConfig(Frozen):
+class TokenPoseConfig(HeatmapKnobs):
     """TokenPose: keypoint tokens and patch tokens in one encoder; each keypoint token becomes a heatmap.
 
     Defaults: TokenPose-B, which belongs on HRNet of width 32 with three stages and outputs "finest". S-v1: HRNet's
@@ -100,7 +100,7 @@ class TokenPoseConfig(Frozen):
         return self
 
 
-class PRTRConfig(Frozen):
+class PRTRConfig(HeadKnobs):
     """PRTR, two-stage: queries classify and locate keypoints; Hungarian matching assigns them. Defaults: its code.
 
     Attributes:
@@ -134,6 +134,11 @@ class PRTRConfig(Frozen):
     match_class_cost: Annotated[float, Field(ge=0)] = 1.0
     match_keypoint_cost: Annotated[float, Field(ge=0)] = 5.0
     background_in_score: bool = False
+
+    @property
+    def confined_to_crop(self) -> str:
+        """Coordinates end in a sigmoid."""
+        return "head 'prtr' ends in a sigmoid"
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> "PRTRConfig":

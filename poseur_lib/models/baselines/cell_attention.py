@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from poseur_lib.config.heads.heatmap import HEATMAP_STRIDE
+from poseur_lib.config.heads.base import HEATMAP_STRIDE
 from poseur_lib.errors import UserError
 from poseur_lib.models.backbones import map_sizes
 from poseur_lib.models.contract import FeatureMaps

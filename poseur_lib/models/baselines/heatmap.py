@@ -5,13 +5,14 @@ the backbone's last map, a 1x1 convolution to K heatmaps, mean squared error. HR
 HRFormer (Yuan et al., NeurIPS 2021): a 1x1 convolution on the finest map alone.
 
 Expected (COCO val, detector boxes, flip test; source: shared/reference/published.json unless said otherwise).
-Parameters in M are reached to the digit (tests/costs/test_heatmap_costs.py); GFLOPs depend on how deconvolutions are
-counted (poseur_lib/costs/counters.py):
+Parameters in M are reached to the digit (tests/costs/test_heatmap_costs.py) but HRFormer-S's, 7.73, and UDP's, 28.54 and
+63.60: its README prints 0.2 M more than HRNet's, its released network has a last layer of 3 K maps and 0.001 M more, as
+ours. GFLOPs depend on how deconvolutions are counted (poseur_lib/costs/counters.py):
 
     SimpleBaseline R50 / R101 / R152, 256x192      34.0 / 53.0 / 68.6 M    8.9 / 12.4 / 15.7 G    70.4 / 71.4 / 72.0 AP
     HRNet-W32 / W48, 256x192                       28.5 / 63.6 M           7.1 / 14.6 G           74.4 / 75.1 AP
     HRFormer-T / S / B, 256x192 (M unverified)     2.5 / 7.8 / 43.2 M      1.3 / 2.8 / 12.2 G     70.9 / 74.0 / 75.6 AP
-    UDP HRNet-W32, 256x192; W48, 384x288 (M unv.)  28.7 / 63.8 M           7.2 / 33.0 G           76.8 / 77.8 AP
+    UDP HRNet-W32, 256x192; W48, 384x288           28.7 / 63.8 M           7.2 / 33.0 G           76.8 / 77.8 AP
     Poseur's Table 2a (its own training): SimpleBaseline MobileNetV2 65.9, R50 72.4, HRNet-W32 75.0 AP
     Poseur's Table 2b: SimpleBaseline R50 at 64x64 31.4, 128x128 59.3, 256x192 71.0 AP
 
@@ -25,7 +26,8 @@ from collections.abc import Sequence
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from poseur_lib.config.heads.heatmap import HEATMAP_STRIDE, HeatmapCodecConfig, HeatmapConfig
+from poseur_lib.config.heads.base import HEATMAP_STRIDE
+from poseur_lib.config.heads.heatmap import HeatmapCodecConfig, HeatmapConfig
 from poseur_lib.data.crop import CropRule
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines.heatmap_decoding import decode, merge_flipped, round_trip

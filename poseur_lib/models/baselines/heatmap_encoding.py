@@ -16,7 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from poseur_lib.config.heads.heatmap import HEATMAP_STRIDE, HeatmapCodecConfig
+from poseur_lib.config.heads.base import HEATMAP_STRIDE
+from poseur_lib.config.heads.heatmap import HeatmapCodecConfig
 
 CUT_OFF = 3
 """Gaussians around rounded centres reach so many sigmas on either axis."""

@@ -34,7 +34,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from poseur_lib.config.heads import TransPoseConfig
-from poseur_lib.config.heads.heatmap import HEATMAP_STRIDE
+from poseur_lib.config.heads.base import HEATMAP_STRIDE
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines import cell_attention
 from poseur_lib.models.baselines.cell_attention import SelfAttention, cell_positions, feed_forward, size_text
