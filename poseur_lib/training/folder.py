@@ -5,8 +5,10 @@ from pathlib import Path
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.errors import UserError
+from poseur_lib.study.atomic import write_atomically
 from poseur_lib.training.curve import Curve
-from poseur_lib.training.fit import BACKBONE_FILE, pretrain, train
+from poseur_lib.training.fit import BACKBONE_FILE, MODEL_FILE, pretrain, train
+from poseur_lib.training.loop import LAST_CHECKPOINT
 from poseur_lib.training.runtime import Runtime
 
 CONFIG_FILE = "config.json"
@@ -17,7 +19,7 @@ def train_in_folder(config: ExperimentConfig, folder: Path, runtime: Runtime) ->
     """Trains a configuration, and first the backbone that it starts from, resuming what is there.
 
     Raises:
-        UserError: the folder holds another configuration.
+        UserError: something was trained in the folder by another configuration.
     """
     _claim(folder, config)
     backbone = None
@@ -33,9 +35,11 @@ def train_in_folder(config: ExperimentConfig, folder: Path, runtime: Runtime) ->
 
 
 def _claim(folder: Path, config: Frozen) -> None:
+    """Writes the configuration, also over another that nothing was trained with: its run could not start."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / CONFIG_FILE
-    if not file.exists():
-        file.write_text(config.model_dump_json(indent=1))
+    trained = any((folder / name).exists() for name in (LAST_CHECKPOINT, MODEL_FILE, BACKBONE_FILE))
+    if not file.exists() or not trained:
+        write_atomically(file, config.model_dump_json(indent=1).encode())
     elif not config.is_written_as(file.read_text()):
         raise UserError(f"{file} is another configuration than the one asked for: take another folder")
