@@ -1,5 +1,10 @@
 """PRTR: Li et al., "Pose Recognition with Cascade Transformers", CVPR 2021, the keypoint Transformer of its two stages.
 
+Two-stage crop: the first stage is a person detector (DETR) with weights of its own; its boxes are read from a file, as
+any detector's are here, and cropped as for the other methods: the released two-stage code has HRNet's crop (read: the
+box to the input's shape, enlarged by 1.25, plain affine warp). The end-to-end variant, which crops feature maps of the
+whole image, is not built.
+
 Source: Sec. 3 and, for every number, the released code of the two-stage variant (read): the last map, a 1x1
 convolution to 256 channels, sine positions, 6 + 6 layers with FFN 2048 and no dropout, 100 learned queries; class
 logits over K + 1 and a three-layer MLP with a sigmoid. Training: every decoder layer is matched by
@@ -7,7 +12,7 @@ logits over K + 1 and a three-layer MLP with a sigmoid. Training: every decoder 
 of queries and keypoints that maximises the sum of class probabilities, taken among the K keypoints without "no
 keypoint"; the probability is the score. Each of two mirrored passes is matched on its own, then averaged.
 
-Deviations: a keypoint without supervision has no distance in the matching (released: the distance to (0, 0), where its
+Deviations: boxes are the study's detector's, not DETR's (a COCO results file of DETR's can be given); a keypoint without supervision has no distance in the matching (released: the distance to (0, 0), where its
 unlabelled keypoints lie) and still gets a query by its class; keypoints outside the crop are among them (released:
 supervised, though a sigmoid cannot reach them); positions are those of cell centres (released: of their far corners);
 batch norm learns (released ResNets: frozen); training follows the study's recipe (released: AdamW 1e-4, ResNet 1e-5,

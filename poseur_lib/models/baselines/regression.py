@@ -18,7 +18,7 @@ own page has for its heatmap model, in units of 2^30.
 
 Expected at 256x192: ResNet-50 23.6 M (recalled) and 4.0 GFLOPs; counted, without the flow that serves the loss alone,
 23.65 M and 4.00. AP on COCO val, detector boxes: ResNet-50 70.5, HRNet-W32 74.3 (Poseur, Table 5); test-dev: ResNet-152
-74.2, HRNet-W48 75.7 (Table 4). L1 on ResNet-50: 58.1 in RLE's paper (recalled, unverified).
+74.2, HRNet-W48 75.7 (Table 6). L1 on ResNet-50: 58.1 in RLE's paper (recalled, unverified).
 """
 
 from collections.abc import Sequence
