@@ -1,13 +1,14 @@
 """Boxes of the people of one image, and what can be wrong with them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from poseur_lib.errors import UserError
 
@@ -46,6 +47,7 @@ class PersonBox:
             raise UserError(f"box {self.box} lies outside the image of {image_width} x {image_height} pixels")
 
 
+@runtime_checkable
 class BoxSource(Protocol):
     """Where the people of an image are."""
 
@@ -67,10 +69,10 @@ def whole_image(image: UInt8[np.ndarray, "height width 3"]) -> PersonBox:
     return PersonBox((0.0, 0.0, float(width), float(height)))
 
 
-BoxesLike = Sequence[PersonBox] | Sequence[Sequence[float]] | Shaped[np.ndarray, "..."]
+BoxesLike = Sequence[PersonBox] | Sequence[Sequence[float]] | np.ndarray | Tensor
 
 
-def as_boxes(boxes: BoxesLike, image_size: tuple[int, int], box_format: BoxFormat = "xywh") -> list[PersonBox]:
+def as_boxes(boxes: Iterable[Any], image_size: tuple[int, int], box_format: str = "xywh") -> list[PersonBox]:
     """Boxes as they are given for one image, checked.
 
     Args:
@@ -91,7 +93,7 @@ def as_boxes(boxes: BoxesLike, image_size: tuple[int, int], box_format: BoxForma
     return given
 
 
-def _from_rows(boxes: list, box_format: BoxFormat) -> list[PersonBox]:
+def _from_rows(boxes: list[Any], box_format: str) -> list[PersonBox]:
     try:
         rows = np.asarray(boxes, np.float64)
     except (TypeError, ValueError):
@@ -101,7 +103,7 @@ def _from_rows(boxes: list, box_format: BoxFormat) -> list[PersonBox]:
     return [_from_row(row, box_format) for row in rows]
 
 
-def _from_row(row: Float[np.ndarray, "_"], box_format: BoxFormat) -> PersonBox:
+def _from_row(row: Float[np.ndarray, "_"], box_format: str) -> PersonBox:
     x, y, *size = (float(value) for value in row[:4])
     if box_format == "xyxy":
         size = [size[0] - x, size[1] - y]

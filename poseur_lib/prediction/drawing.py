@@ -29,7 +29,7 @@ def _rgb(text: str) -> Colour:
 
 
 LEFT, RIGHT, MIDDLE, RIM = _rgb(COLORBLIND[9]), _rgb(COLORBLIND[1]), (255, 255, 255), (20, 20, 20)
-RIM_OPACITY, PLATE_OPACITY, BOX_OPACITY = 0.55, 0.65, 0.6
+RIM_OPACITY, PLATE_OPACITY, BOX_OPACITY = 0.55, 0.65, 0.45
 LINE_WIDTH, MIN_LINE_WIDTH = 0.011, 1.6  # of the person's extent; image pixels
 DISC_RADIUS = 1.15  # of the line's width
 TEXT_SIZE, MIN_TEXT_SIZE = 4.0, 11  # of the line's width; image pixels
@@ -78,7 +78,7 @@ class Pen:
         self.canvas, self.person, self.keypoint_set = canvas, person, keypoint_set
         self.sure = person.keypoint_scores >= threshold
         self.width = max(MIN_LINE_WIDTH, LINE_WIDTH * _extent(person, self.sure))
-        self.opacity = np.clip(person.keypoint_scores, 0, 1)
+        self.opacity = np.clip(person.keypoint_scores.astype(float), 0, 1).tolist()
 
     def box(self) -> None:
         """A fine frame, unless the box is the whole image."""
@@ -156,7 +156,7 @@ class Pen:
             return
         mask = np.zeros((high - low)[::-1], np.uint8)
         fill(mask, ((hull - low) * 2**SHIFT).round().astype(np.int32))
-        _blend(self.canvas, mask, (int(low[0]), int(low[1])), colour, float(opacity))
+        _blend(self.canvas, mask, (int(low[0]), int(low[1])), colour, opacity)
 
 
 def keypoint_colour(keypoint_set: KeypointSet, index: int) -> Colour:

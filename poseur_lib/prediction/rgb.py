@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -16,7 +17,7 @@ CONVERTED = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", 
 """Pillow's modes of 8 bits a channel; others (16 bits, floats) would be clipped."""
 
 
-def as_rgb(image: ImageLike) -> UInt8[np.ndarray, "height width 3"]:
+def as_rgb(image: Any) -> UInt8[np.ndarray, "height width 3"]:
     """An image as RGB, upright.
 
     A file is read as the evaluation reads it. Files and Pillow images are turned as their EXIF orientation says; with

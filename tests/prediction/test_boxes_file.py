@@ -1,0 +1,111 @@
+"""Boxes from a file: the three forms, which image is meant, and bad entries by name."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from poseur_lib.data.coco import CocoPeople
+from poseur_lib.errors import UserError
+from poseur_lib.keypoints import COCO_17
+from poseur_lib.prediction.boxes import PersonBox
+from poseur_lib.prediction.boxes_file import read_boxes
+from poseur_lib.prediction.files import image_ids
+from tests.training.tiny import write_people
+
+A, B = Path("a/photo.jpg"), Path("b/photo.jpg")
+NUMBERED = Path("val/000000000785.jpg")
+IMAGES = [{"id": 7, "file_name": "photo.jpg", "width": 80, "height": 60}]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content) -> Path:
+        path = tmp_path / "boxes.json"
+        path.write_text(json.dumps(content))
+        return path
+
+    return write
+
+
+def test_by_name(write):
+    path = write({"photo.jpg": [[1, 2, 3, 4], [5, 6, 7, 8, 0.5]], "other.jpg": [[1, 1, 1, 1]]})
+    read = read_boxes(path, [A])
+    assert read.of_image == {A: [PersonBox((1, 2, 3, 4)), PersonBox((5, 6, 7, 8), 0.5)]}
+    assert read.ids == {}
+    assert read_boxes(path, [A], min_score=0.6).of_image == {A: [PersonBox((1, 2, 3, 4))]}
+
+
+def test_as_much_of_the_path_as_tells_two_images_apart(write):
+    assert read_boxes(write({"b/photo.jpg": [[1, 2, 3, 4]]}), [A, B]).of_image == {B: [PersonBox((1, 2, 3, 4))]}
+    with pytest.raises(UserError, match=r"'photo.jpg' fits 2 of the images: a/photo.jpg, b/photo.jpg"):
+        read_boxes(write({"photo.jpg": [[1, 2, 3, 4]]}), [A, B])
+
+
+def test_a_name_may_be_the_number(write):
+    assert read_boxes(write({"785": [[1, 2, 3, 4]]}), [NUMBERED, A]).of_image == {NUMBERED: [PersonBox((1, 2, 3, 4))]}
+
+
+def test_coco_results_go_by_number_and_only_people_count(write):
+    person = {"image_id": 785, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.9}
+    path = write([person, {**person, "category_id": 3}, {**person, "image_id": 1}, {**person, "score": 0.1}])
+    read = read_boxes(path, [NUMBERED], min_score=0.5)
+    assert read.of_image == {NUMBERED: [PersonBox((1, 2, 3, 4), 0.9)]}
+
+
+def test_annotations_go_by_file_name_and_tell_the_ids(write):
+    entry = {"id": 1, "image_id": 7, "bbox": [1, 2, 30, 40], "category_id": 5}
+    content = {
+        "images": IMAGES,
+        "annotations": [entry, {**entry, "category_id": 6}, {**entry, "iscrowd": 1}, {**entry, "num_keypoints": 0},
+                        {**entry, "bbox": [70, 50, 30, 30]}],
+        "categories": [{"id": 6, "name": "dog"}, {"id": 5, "name": "person"}],
+    }  # fmt: skip
+    read = read_boxes(write(content), [A])
+    assert read.of_image == {A: [PersonBox((1, 2, 30, 40)), PersonBox((70, 50, 9, 9))]}  # cut as evaluate cuts
+    assert read.ids == {A: 7} and image_ids([A], read.ids) == [7]
+    assert image_ids([A, B], read.ids) == [1, 2]
+
+
+def test_a_data_set_s_own_annotations_give_the_people_that_are_evaluated(tmp_path):
+    root = write_people(tmp_path / "data", train=1, val=3)
+    images = sorted((root / "val2017").iterdir())
+    read = read_boxes(root / "annotations" / "person_keypoints_val2017.json", images)
+    people = CocoPeople(root, "val", COCO_17).people()
+    assert [(person.image_path, person.box) for person in people] == [
+        (image, box.box) for image in images for box in read.of_image[image]
+    ]
+
+
+def test_coco_s_own_annotations_give_the_people_that_are_evaluated(coco_tiny):
+    images = sorted((coco_tiny / "val2017").iterdir())
+    read = read_boxes(coco_tiny / "annotations" / "person_keypoints_val2017.json", images)
+    people = CocoPeople(coco_tiny, "val", COCO_17).people()
+    assert {(read.ids[image], box.box) for image, boxes in read.of_image.items() for box in boxes} == {
+        (person.image_id, person.box) for person in people
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("text", "expected COCO results"),
+        ({"photo.jpg": [1, 2, 3, 4]}, "'photo.jpg': expected a list of boxes"),
+        ({"photo.jpg": [[1, 2, 0, 4]]}, r"'photo.jpg', box 0: box \(1.0, 2.0, 0.0, 4.0\): width"),
+        ({"photo.jpg": [[1, 2, 3]]}, r"'photo.jpg', box 0: bbox must be 4 numbers, got \[1, 2, 3\]"),
+        ({"photo.jpg": [[1, 2, 3, 4, "high"]]}, "'photo.jpg', box 0: score must be finite, got 'high'"),
+        ({"photo.jpg": [[1, 2, 3, 4, 1, 1]]}, "'photo.jpg', box 0: bbox must be 4 numbers, or 5"),
+        ([{"image_id": 1, "bbox": [1, 2, 3], "score": 1}], "detection 0 .image 1.: bbox must be 4 numbers"),
+        ([{"image_id": 1, "bbox": [1, 2, 0, 3], "score": 1}], r"detection 0 .image 1.: box \(1.0, 2.0, 0.0"),
+        ([{"image_id": 1, "bbox": [1, 2, 3, 3]}], "score must be finite, got None"),
+        ({"images": IMAGES, "annotations": [{"id": 4, "image_id": 8}]}, "annotation 4: image_id 8"),
+        ({"images": IMAGES, "annotations": [{"id": 4, "image_id": 7, "bbox": None}]}, "annotation 4: bbox must be"),
+        ({"images": [{"id": 7}], "annotations": []}, "image 0: needs an integer id and a file_name"),
+        ({"images": {}, "annotations": []}, "'images' must be a list"),
+        ({"other.jpg": [[1, 2, 3, 4]]}, "none of the 1 images is in it .it has: other.jpg"),
+        ({}, "none of the 1 images is in it .it has: none"),
+    ],
+)  # fmt: skip
+def test_what_is_bad_is_named(write, content, message):
+    with pytest.raises(UserError, match=message):
+        read_boxes(write(content), [A])
