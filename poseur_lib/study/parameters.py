@@ -140,6 +140,31 @@ class ExplorerSettings(NotebookParameters):
         return self
 
 
+class QuickstartSettings(NotebookParameters):
+    """Parameters of the quickstart. Paths are relative to the project.
+
+    Attributes:
+        checkpoint: a model.pt, a run's folder or a released file; "" takes a finished run, or trains a small model.
+        images: files, folders or patterns; [] takes generated people, with the boxes that they were made with.
+        boxes: a JSON file with the boxes of the people of `images`; see `poseur_lib.prediction.boxes_file`.
+        detector: finds the people of `images` where there is no such file: "torchvision", "torchvision-light"; "": one
+            person fills each image.
+        show: images that are predicted on, the first ones.
+        runs: folder of all profiles' runs.
+        data: folder in COCO's layout for a small model; "" takes (and generates) profile smoke's.
+        device: how to compute.
+    """
+
+    checkpoint: str = ""
+    images: list[str] = Field(default_factory=list)
+    boxes: str = ""
+    detector: Literal["", "torchvision", "torchvision-light"] = ""
+    show: Annotated[int, Field(ge=1)] = 6
+    runs: str = "runs"
+    data: str = ""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
 def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
     """Hold parameters against what a notebook declares in its `parameters` cell.
 

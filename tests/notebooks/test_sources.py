@@ -12,6 +12,7 @@ from poseur_lib.study.parameters import (
     AuditSettings,
     ExplorerSettings,
     NotebookParameters,
+    QuickstartSettings,
     RunSettings,
     TableSettings,
 )
@@ -24,6 +25,7 @@ SETTINGS: dict[str, type[NotebookParameters]] = {  # all other notebooks are tab
     "explore_attention.ipynb": ExplorerSettings,
     "train_variant.ipynb": RunSettings,
     "pretrain_backbone.ipynb": RunSettings,
+    "quickstart.ipynb": QuickstartSettings,
 }
 LONGEST = 6
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])

@@ -1,0 +1,46 @@
+"""Predicted skeletons over their images."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+from IPython.display import HTML
+
+from poseur_lib.figures.style import as_html, style
+from poseur_lib.prediction.poses import KEYPOINT_THRESHOLD, ImagePoses
+
+COLUMNS = 3
+WIDTH = 2.9  # inches of a picture
+
+
+def overlays_figure(
+    poses: Sequence[ImagePoses], names: Sequence[str], title: str, threshold: float = KEYPOINT_THRESHOLD
+) -> HTML:
+    """The images with their people's skeletons, a few a row.
+
+    Args:
+        names: of the images.
+        title: of the caption, a sentence: whose poses these are.
+    """
+    columns = min(COLUMNS, len(poses))
+    rows = -(-len(poses) // columns)
+    tallest = max(one.image.shape[0] / one.image.shape[1] for one in poses)
+    with style():
+        size = (WIDTH * columns, (WIDTH * tallest + 0.25) * rows)
+        figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+        for axis in axes.flat:
+            axis.axis("off")
+        for axis, one, name in zip(axes.flat, poses, names, strict=False):
+            axis.imshow(one.draw(threshold))
+            axis.set_title(name, fontsize=8)
+        figure.tight_layout(pad=0.3)
+    people = [person for one in poses for person in one.people]
+    counted = (
+        f"{len(people)} {'person' if len(people) == 1 else 'people'} on {len(poses)} image{'s' * (len(poses) > 1)}"
+    )
+    unsure = sum(int((person.keypoint_scores < threshold).sum()) for person in people)
+    total = sum(len(person.keypoint_scores) for person in people)
+    caption = (
+        f"{title} {counted}. Left limbs blue, right ones orange; the surer a keypoint, the more opaque; empty rings: "
+        f"score below {threshold:g} ({unsure} of {total} keypoints). The number at a box is the person's score."
+    )
+    return as_html(figure, f"{counted}, with predicted skeletons.", caption, photo=True)

@@ -1,0 +1,124 @@
+"""What the quickstart notebook does: a model to begin with, images to predict on, and their people."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from poseur_lib.explore.again import first_model
+from poseur_lib.explore.runs import ListedRun, find_runs
+from poseur_lib.prediction.boxes import BoxSource, PersonBox, WholeImage
+from poseur_lib.prediction.boxes_file import read_boxes
+from poseur_lib.prediction.files import find_images
+from poseur_lib.prediction.predictor import Poseur
+from poseur_lib.prediction.rgb import as_rgb
+from poseur_lib.study.datasets import open_data
+from poseur_lib.study.parameters import QuickstartSettings
+from poseur_lib.study.profiles import profile
+from poseur_lib.study.roots import below_root
+from poseur_lib.study.store import RunState
+
+SMOKE = "smoke"
+DETECTED = 0.5
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model to begin with.
+
+    Attributes:
+        text: where it is from and what it knows, one line.
+    """
+
+    poseur: Poseur
+    text: str
+
+    def _repr_markdown_(self) -> str:
+        return f"**{self.text}**\n\n{self.poseur.inference}"
+
+
+@dataclass(frozen=True, eq=False)
+class ShownImages:
+    """Images with the boxes of their people."""
+
+    names: list[str]
+    images: list[np.ndarray]
+    boxes: list[list[PersonBox]]
+
+
+def open_model(settings: QuickstartSettings, say: Callable[[str], None] = print) -> KnownModel:
+    """The checkpoint that the parameters name; else the finished run with the best AP; else a small model, trained now.
+
+    Raises:
+        UserError: the checkpoint cannot be used, or the training failed.
+    """
+    if settings.checkpoint:
+        return KnownModel(_load(below_root(settings.checkpoint), settings), f"Checkpoint {settings.checkpoint}.")
+    run = _best_run(settings)
+    if run is None:
+        training = first_model(settings.runs, settings.data)
+        say(f"No finished run below {settings.runs}: {training.text}")
+        training.execute(_once(say))
+        run = _best_run(settings)
+        assert run is not None
+    return KnownModel(_load(run.store.path(run.run_id), settings), _about(run))
+
+
+def images_to_show(settings: QuickstartSettings, model: KnownModel) -> ShownImages:
+    """The first images that the parameters name, with their people; else generated people of the val set of smoke.
+
+    Raises:
+        UserError: an image or the boxes cannot be used, or the detector's weights cannot be had.
+    """
+    given, file = list(settings.images), below_root(settings.boxes) if settings.boxes else None
+    if not given:
+        data = open_data(profile(SMOKE), settings.data)
+        given, file = [str(data.val.image_folder)], data.root / "annotations" / "person_keypoints_val2017.json"
+    paths = find_images([str(below_root(one)) for one in given])[0][: settings.show]
+    source = _source(settings, file, paths, model)
+    images = [as_rgb(path) for path in paths]
+    boxes = [source.boxes(path, image) for path, image in zip(paths, images, strict=True)]
+    return ShownImages([path.name for path in paths], images, boxes)
+
+
+def _source(settings: QuickstartSettings, file: Path | None, paths: list[Path], model: KnownModel) -> BoxSource:
+    if file is not None:
+        return read_boxes(file, paths)
+    if settings.detector:
+        from poseur_lib.prediction.detector import load_detector
+
+        return load_detector(settings.detector, DETECTED, model.poseur.runtime.torch_device)
+    return WholeImage()
+
+
+def _load(path: Path, settings: QuickstartSettings) -> Poseur:
+    return Poseur.from_pretrained(path, device=settings.device)
+
+
+def _best_run(settings: QuickstartSettings) -> ListedRun | None:
+    runs = find_runs([below_root(settings.runs)])
+    finished = [run for run in runs if run.state == RunState.FINISHED]
+    return max(finished, key=lambda run: run.ap or 0, default=None)
+
+
+def _about(run: ListedRun) -> str:
+    provenance = run.record.provenance
+    ap = "" if run.ap is None else f", AP {run.ap:.1f} on {provenance.n_images} images of its own kind"
+    text = f"Run {run.run_id} of profile {run.profile}{ap}."
+    if provenance.generated_data:
+        text += " It knows only generated people: on photographs of real ones its poses mean nothing."
+    return text if profile(run.profile).evidential else f"{text} It was trained for minutes and is no evidence."
+
+
+def _once(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Says a line only when it is another than the last one."""
+    last = ""
+
+    def once(line: str) -> None:
+        nonlocal last
+        if line != last:
+            say(line)
+        last = line
+
+    return once
