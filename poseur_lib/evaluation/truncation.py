@@ -15,11 +15,11 @@ from jaxtyping import Bool, Float, UInt8
 
 from poseur_lib.data.coco import Person
 from poseur_lib.data.crop import (
-    PIXELS_PER_SCALE,
     CropRule,
     box_to_center_scale,
     crop_matrix,
     inside_crop,
+    keypoints_to_image,
     transform_points,
 )
 from poseur_lib.data.images import read_image
@@ -127,20 +127,20 @@ def places(
         input_size: (height, width) of the crop.
         rule: of the model's head, by which the crop is made of the cut box.
     """
-    truth = np.stack([person.keypoints_image for person in people])
     labelled = np.stack([person.visibility for person in people]) > 0
-    crops = [box_to_center_scale(cut.box(person.box), input_size, rule) for person in people]
-    points_px = [
-        transform_points(points, crop_matrix(*crop, 0.0, input_size, rule))
-        for points, crop in zip(truth, crops, strict=True)
-    ]
-    inside = inside_crop(np.stack(points_px), input_size) & labelled
     beyond = np.stack([cut.beyond(person.keypoints_image, person.box) for person in people])
-    half = np.stack([box_scale for _, box_scale in crops])[:, None] * PIXELS_PER_SCALE / 2
-    center = np.stack([center for center, _ in crops])[:, None]
-    nearest = np.clip(truth, center - half, center + half).astype(np.float32)
+    crops = [box_to_center_scale(cut.box(person.box), input_size, rule) for person in people]
+    points_px = np.stack([
+        transform_points(person.keypoints_image, crop_matrix(*crop, 0.0, input_size, rule))
+        for person, crop in zip(people, crops, strict=True)
+    ])  # fmt: skip
+    inside = inside_crop(points_px, input_size) & labelled
     outside = ~inside & labelled
-    return Places(inside, inside & beyond, outside, outside & ~correct(nearest, people, keypoints))
+    last_px = np.array([input_size[1] - 1, input_size[0] - 1], np.float32)
+    nearest = np.clip(points_px, 0, last_px) / rule.extent_px(input_size)
+    center, box_scale = (np.stack(column) for column in zip(*crops, strict=True))
+    reached = correct(keypoints_to_image(nearest, center, box_scale), people, keypoints)
+    return Places(inside, inside & beyond, outside, outside & ~reached)
 
 
 def correct(

@@ -30,6 +30,8 @@ PANELS = {
     "far": "… of these, out of reach from inside",
 }
 CUT_OFF = {"bottom": "the bottom of the box's height", "right": "the right of the box's width"}
+ASIDE = 0.9
+"""Per cent of the box between the dots of two rows, so that none hides another."""
 LABEL_GAP = 9.0
 """Per cent of the axis between two names."""
 
@@ -42,8 +44,9 @@ def truncation_figure(of: Truncation, table: Table, side: Side) -> HTML:
     with style():
         figure, axes = plt.subplots(2, 2, figsize=(8.4, 6.0), sharex=True, sharey=True)
         for axis, (zone, title) in zip(axes.flat, PANELS.items(), strict=True):
-            for row in of.rows:
-                _curve(axis, row.curve(side, zone), ROW_COLOURS[row.row], markers[row.row])
+            for number, row in enumerate(of.rows):
+                aside = ASIDE * (number - (len(of.rows) - 1) / 2)
+                _curve(axis, row.curve(side, zone), ROW_COLOURS[row.row], markers[row.row], aside)
             _numbers(axis, of.rows[0].curve(side, zone))
             axis.set(title=title, ylim=(-14, 104), xlim=(-4, 54), yticks=range(0, 101, 20))
         _limits(axes.flat[2], of.rows[0], side)
@@ -83,8 +86,8 @@ def _caption(of: Truncation) -> str:
     )
 
 
-def _curve(axis: Axes, shares: Sequence[Share], colour: str, marker: str) -> None:
-    places = [100 * share.cut for share in shares]
+def _curve(axis: Axes, shares: Sequence[Share], colour: str, marker: str, aside: float) -> None:
+    places = [100 * share.cut + aside for share in shares]
     values = [share.correct for share in shares]
     for place, value in zip(places, values, strict=True):
         axis.plot([place, place], [value.low, value.high], color=colour, linewidth=1.2)

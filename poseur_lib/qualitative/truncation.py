@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.data.coco import Person
-from poseur_lib.data.crop import PIXELS_PER_SCALE, CropRule
+from poseur_lib.data.crop import PIXELS_PER_SCALE, CropRule, inside_crop
 from poseur_lib.evaluation.bootstrap import resamples
 from poseur_lib.evaluation.predictions import PosePredictions
 from poseur_lib.evaluation.truncation import Cut, CutImages, Side, correct, cut_people, places
@@ -147,7 +147,7 @@ def count(
     where = places(people, cut, keypoints, predictions.input_size, rule)
     zones = np.stack([getattr(where, zone) for zone in ZONES], axis=-1)
     hits = correct(predictions.keypoints_image(), people, keypoints)
-    beside = ((predictions.keypoints < 0) | (predictions.keypoints > 1)).any(-1)
+    beside = ~inside_crop(predictions.keypoints * rule.extent_px(predictions.input_size), predictions.input_size)
     of_image = np.searchsorted(np.asarray(images), predictions.image_id)
     counted = (zones, zones & hits[..., None], zones & beside[..., None])
     return Tally(*(_by_image(one, of_image, len(images)) for one in counted))

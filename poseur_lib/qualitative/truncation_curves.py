@@ -4,7 +4,14 @@ from dataclasses import dataclass
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.evaluation.truncation import Side
-from poseur_lib.qualitative.truncation import SHARES, SIDES, TruncatedRun, measure_truncation, measurement_settings
+from poseur_lib.qualitative.truncation import (
+    SHARES,
+    SIDES,
+    ZONES,
+    TruncatedRun,
+    measure_truncation,
+    measurement_settings,
+)
 from poseur_lib.study.estimate import Estimate
 from poseur_lib.study.measured_file import estimate_of
 from poseur_lib.study.measurements import Measurements, measure_rows
@@ -86,7 +93,7 @@ def truncation(study: TableStudy) -> Truncation:
     for row in study.table.runnable:
         runs = [measured.of[row.key, seed] for seed in measured.seeds(row.key)]
         if runs:
-            rows.append(RowShares(row=row.key, label=row.label, of=_shares(runs, images)))
+            rows.append(row_shares(row.key, row.label, runs, images))
     return Truncation(tuple(rows), measured.missing, images, measured)
 
 
@@ -98,12 +105,13 @@ def reachable(outside: Share, far: Share) -> float | None:
     return 100 * (1 - far.keypoints / outside.keypoints) if outside.keypoints else None
 
 
-def _shares(runs: list[TruncatedRun], images: int) -> dict[Side, dict[str, tuple[Share, ...]]]:
-    zones = list(dict.fromkeys(point.zone for point in runs[0].points))
-    return {
-        side: {zone: tuple(_share(runs, side, cut, zone, images) for cut in (*SHARES, None)) for zone in zones}
+def row_shares(key: str, label: str, runs: list[TruncatedRun], images: int) -> RowShares:
+    """A row's shares over its runs, a seed each."""
+    of = {
+        side: {zone: tuple(_share(runs, side, cut, zone, images) for cut in (*SHARES, None)) for zone in ZONES}
         for side in SIDES
     }
+    return RowShares(row=key, label=label, of=of)
 
 
 def _share(runs: list[TruncatedRun], side: Side, cut: float | None, zone: str, images: int) -> Share:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poseur_lib.data.coco import CocoPeople, Person
-from poseur_lib.data.crop import CropRule, box_to_center_scale, crop_image, crop_matrix
+from poseur_lib.data.crop import CropRule, box_to_center_scale, crop_image, crop_matrix, keypoints_to_image
 from poseur_lib.evaluation.truncation import Cut, CutImages, correct, cut_people, places
 from poseur_lib.inference import predict_people
 from poseur_lib.keypoints import COCO_17
@@ -22,6 +22,8 @@ from tests.training.tiny import tiny_config, write_people
 
 SIZE = (64, 48)
 RULE = CropRule()
+LAST = np.array([47 / 48, 63 / 64])
+"""The last pixel's centre."""
 sides = st.sampled_from(["bottom", "right"])
 
 
@@ -105,8 +107,8 @@ def test_places_divide_the_labelled_keypoints_and_nothing_inside_the_crop_is_nea
     assert (found.padding <= found.inside).all() and (found.far <= found.outside).all()
     center, box_scale = box_to_center_scale(cut.box(person.box), SIZE, RULE)
     for _ in range(20):
-        anywhere = center + (rng.random((1, 17, 2)) - 0.5) * box_scale * 200
-        assert not (correct(anywhere.astype(np.float32), [person], COCO_17) & found.far).any()
+        anywhere = keypoints_to_image((rng.random((1, 17, 2)) * LAST).astype(np.float32), center[None], box_scale[None])
+        assert not (correct(anywhere, [person], COCO_17) & found.far).any()
 
 
 def test_a_keypoint_is_correct_up_to_the_distance_of_similarity_one_half():

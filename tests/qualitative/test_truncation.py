@@ -1,0 +1,164 @@
+"""Keypoints of cut people counted on hand-made predictions, and what is said of the counts."""
+
+import re
+
+import numpy as np
+import pytest
+
+from poseur_lib.data.coco import CocoPeople, Person
+from poseur_lib.data.crop import PIXELS_PER_SCALE, CropRule, box_to_center_scale
+from poseur_lib.evaluation.predictions import PosePredictions
+from poseur_lib.evaluation.truncation import Cut
+from poseur_lib.figures.truncation import truncation_figure, truncation_table
+from poseur_lib.figures.truncation_examples import faded, frame
+from poseur_lib.figures.truncation_findings import truncation_findings
+from poseur_lib.keypoints import COCO_17
+from poseur_lib.qualitative.truncation import (
+    EXAMPLES,
+    SHARES,
+    SIDES,
+    ZONES,
+    TruncatedRun,
+    count,
+    empty_tally,
+    example_people,
+    zone_points,
+)
+from poseur_lib.qualitative.truncation_curves import Truncation, reachable, row_shares
+from poseur_lib.study.measurements import Measurements
+from poseur_lib.study.tables.figure_s1 import AS_RELEASED, FIGURE_S1, HEATMAP, SUPERVISED
+from poseur_lib.study.verdict import Evidence
+from tests.training.tiny import write_people
+
+RULE, SIZE = CropRule(), (64, 48)
+LAST = np.array([47 / 48, 63 / 64])
+MISSING = "SimpleBaseline, seed 1: its run is absent"
+IMAGES = list(range(8))
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory) -> list[Person]:
+    return CocoPeople(write_people(tmp_path_factory.mktemp("people"), train=1, val=8), "val", COCO_17).people()
+
+
+def predictions(people: list[Person], cut: Cut, how: str) -> PosePredictions:
+    """The truth itself; the truth drawn to the nearest place in the crop; or far away from it, outside."""
+    crops = [box_to_center_scale(cut.box(person.box), SIZE, RULE) for person in people]
+    center, box_scale = (np.stack(column) for column in zip(*crops, strict=True))
+    side = box_scale[:, None] * PIXELS_PER_SCALE
+    truth = np.stack([person.keypoints_image for person in people])
+    points = (truth - center[:, None] + side / 2) / side
+    points = {"truth": points, "confined": points.clip(0, LAST), "away": points + 9}[how].astype(np.float32)
+    return PosePredictions(
+        image_id=np.array([person.image_id for person in people]), bbox_scores=np.ones(len(people), np.float32),
+        center=center, box_scale=box_scale, keypoints=points, sigma=None,
+        keypoint_scores=np.ones(points.shape[:2], np.float32), input_size=SIZE,
+    )  # fmt: skip
+
+
+def run(people: list[Person], how: str) -> TruncatedRun:
+    points = []
+    for side in SIDES:
+        pooled = empty_tally(len(IMAGES))
+        for share in SHARES:
+            cut = Cut(side, share)
+            tally = count(predictions(people, cut, how), people, cut, COCO_17, RULE, IMAGES)
+            points += zone_points(side, share, tally)
+            pooled = pooled + tally if share else pooled
+        points += zone_points(side, None, pooled)
+    return TruncatedRun(points=tuple(points), examples=())
+
+
+def truncation_of(**runs: TruncatedRun) -> Truncation:
+    labels = {row.key: row.label for row in FIGURE_S1.rows}
+    measured = Measurements({(key, 0): one for key, one in runs.items()}, (MISSING,))
+    rows = tuple(row_shares(key, labels[key], [one], len(IMAGES)) for key, one in runs.items())
+    return Truncation(rows, measured.missing, len(IMAGES), measured)
+
+
+@pytest.fixture(scope="module")
+def all_rows(people) -> Truncation:
+    kinds = {AS_RELEASED: "away", SUPERVISED: "truth", HEATMAP: "confined"}
+    return truncation_of(**{key: run(people, how) for key, how in kinds.items()})
+
+
+def test_counts_of_keypoints_do_not_depend_on_the_predictions_and_add_up(people):
+    cut = Cut("bottom", 0.5)
+    one, other = (count(predictions(people, cut, how), people, cut, COCO_17, RULE, IMAGES) for how in ("truth", "away"))
+    assert np.array_equal(one.keypoints, other.keypoints)
+    inside, padding, outside, far = one.keypoints.sum(0)
+    assert inside + outside == 17 * 8 and 0 < padding < inside and 0 < far < outside
+
+
+def test_the_truth_is_found_everywhere_and_what_stays_in_the_crop_only_where_it_can_reach(people):
+    cut = Cut("bottom", 0.5)
+    kinds = ("truth", "confined", "away")
+    truth, confined, away = (
+        count(predictions(people, cut, how), people, cut, COCO_17, RULE, IMAGES) for how in kinds
+    )
+    assert np.array_equal(truth.correct, truth.keypoints) and not away.correct.any()
+    assert np.array_equal(confined.correct[:, :2], confined.keypoints[:, :2])
+    outside, far = (confined.keypoints[:, ZONES.index(zone)] for zone in ("outside", "far"))
+    assert np.array_equal(confined.correct[:, ZONES.index("outside")], outside - far)
+    assert not confined.correct[:, ZONES.index("far")].any() and not confined.placed_outside.any()
+    assert np.array_equal(truth.placed_outside[:, 2:], truth.keypoints[:, 2:]) and not truth.placed_outside[:, :2].any()
+
+
+def test_a_point_is_a_share_with_as_many_draws_on_the_same_resamples(people):
+    found = run(people, "confined")
+    for side in SIDES:
+        whole = found.point(side, 0.0, "outside")
+        assert whole.keypoints == 0 and whole.correct.value is None and whole.placed_outside is None
+        outside, far = (found.point(side, None, zone) for zone in ("outside", "far"))
+        assert outside.keypoints == sum(found.point(side, share, "outside").keypoints for share in SHARES)
+        assert outside.correct.value == pytest.approx(100 * (1 - far.keypoints / outside.keypoints), abs=1e-3)
+    assert far.keypoints == 0 and far.correct.value is None
+    far = found.point("bottom", None, "far")
+    assert far.correct.value == 0 and set(far.correct.draws) == {0.0}
+    assert len(found.lines()) == len(SIDES) * len(ZONES) * (len(SHARES) + 1)
+
+
+def test_curves_and_differences(all_rows):
+    best = all_rows.row(SUPERVISED).all_cuts("bottom", "outside")
+    confined = all_rows.row(HEATMAP).all_cuts("bottom", "outside")
+    far = all_rows.row(HEATMAP).all_cuts("bottom", "far")
+    assert best.correct.value == 100 and best.correct.low == 100
+    assert confined.correct.value == pytest.approx(reachable(confined, far), abs=1e-3)
+    assert confined.correct.low < confined.correct.value < confined.correct.high
+    assert all_rows.row(AS_RELEASED).all_cuts("right", "inside").correct.value == 0
+    difference = all_rows.difference(SUPERVISED, HEATMAP, "bottom", "outside")
+    assert difference.value == pytest.approx(100 - confined.correct.value, abs=1e-3) and difference.low > 0
+    assert all(share.cut for share in all_rows.row(HEATMAP).curve("bottom", "outside"))
+
+
+def test_what_was_found_is_computed_and_stamped(all_rows):
+    text = truncation_findings(all_rows, Evidence.NONE).data
+    assert "Evidence: no evidence." in text and MISSING in text
+    assert "Poseur, supervised outside finds 100.0 % (100.0 to 100.0) and places 100.0 %" in text
+    assert "SimpleBaseline places 0.0 % outside the crop, and finds 0.0 % of the others" in text
+    assert re.search(r"correct for at most \d+\.\d % of the keypoints outside", text)
+    assert "Poseur, supervised outside minus Poseur, as released: +100.0 points (+100.0 to +100.0), more." in text
+
+
+def test_figures_draw_with_all_rows_with_one_and_with_none(all_rows, people):
+    for of in (all_rows, truncation_of(**{AS_RELEASED: run(people, "truth")})):
+        for side in SIDES:
+            assert f"People cut off at the {side}" in truncation_figure(of, FIGURE_S1, side).data
+        assert "out of reach from inside" in truncation_table(of).data
+        assert "Evidence" in truncation_findings(of, Evidence.GENERATED).data
+    for show in (truncation_figure(truncation_of(), FIGURE_S1, "bottom"), truncation_table(truncation_of())):
+        assert "no row has been measured" in show.data and MISSING in show.data
+
+
+def test_those_who_are_drawn_are_the_same_for_every_run(people):
+    drawn = example_people(people)
+    assert 0 < len(drawn) <= EXAMPLES
+    assert [person.annotation_id for person in drawn] == [person.annotation_id for person in example_people(people)]
+
+
+def test_what_the_model_does_not_see_is_drawn_weakly_and_the_frame_holds_everything():
+    image, box = np.full((100, 60, 3), 200, np.uint8), (10.0, 10.0, 40.0, 80.0)
+    shown = faded(image, Cut("bottom", 0.5), box)
+    assert shown[:51].min() == 200 and set(shown[51:].ravel()) == {60}
+    (left, right), (bottom, top) = frame(np.array([[-20.0, 50.0], [30.0, 120.0]]), (0.0, 0.0, 50.0, 90.0))
+    assert left < -20 and right > 50 and bottom > 120 and top < 0
