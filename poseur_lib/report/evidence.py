@@ -16,6 +16,7 @@ from poseur_lib.study.provenance import cpu_count, device_name, git_state, packa
 
 DATA = Path(__file__).with_name("data")
 PARITY, COSTS, METHODS = "parity.json", "costs.json", "methods.json"
+METHOD_COSTS = "method_costs.json"
 COST_CLAIMS = "cost_claims.json"
 BENCHMARKS = "benchmark*.json"
 
@@ -85,7 +86,8 @@ class Overfit(Frozen):
     """What a method's small stand-in made of 32 people that it saw often.
 
     Attributes:
-        ap: on the people it was trained on, at ground-truth boxes, without flip test.
+        ap: on the people it was trained on, at ground-truth boxes, without flip test: the best of ten looks during the
+            training, of which `ap_at_the_end` is the last.
         ceiling: the AP that its codec allows there; `target` is what it has to reach.
         people_seen: crops trained on.
     """
@@ -93,6 +95,7 @@ class Overfit(Frozen):
     stand_in: str
     parameters: int
     ap: float
+    ap_at_the_end: float
     ceiling: float
     target: float
     people_seen: int
@@ -132,10 +135,43 @@ class MethodRow(Frozen):
 
 
 class MethodRecord(Frozen):
-    """The methods on one pipeline."""
+    """The methods on one pipeline.
+
+    Attributes:
+        origin: of what was counted and trained last.
+        timed: of the latencies and the time of training; None where they are as old as the rest.
+    """
 
     origin: Origin
     rows: tuple[MethodRow, ...]
+    timed: Origin | None = None
+
+
+class MethodCostRow(Frozen):
+    """GFLOPs that the paper prints of another method, and ours; see `study.method_costs.MethodCost`.
+
+    Attributes:
+        table, row: the printed cell.
+    """
+
+    table: str
+    row: str
+    source: str
+    model: str
+    printed: str
+    hooks: float
+    everything: float
+    counter: str
+    counted: float
+    agrees: bool
+    note: str
+
+
+class MethodCostRecord(Frozen):
+    """The printed GFLOPs of the other methods, each by the counter that gives it."""
+
+    origin: Origin
+    rows: tuple[MethodCostRow, ...]
 
 
 def parity_record() -> ParityRecord | None:
@@ -156,6 +192,11 @@ def cost_claim_record() -> CostClaimRecord | None:
 def method_record() -> MethodRecord | None:
     """The recorded methods; None if there are none."""
     return _read(DATA / METHODS, MethodRecord)
+
+
+def method_cost_record() -> MethodCostRecord | None:
+    """The recorded GFLOPs of the other methods; None if there are none."""
+    return _read(DATA / METHOD_COSTS, MethodCostRecord)
 
 
 def benchmark_records(folder: Path = DATA) -> tuple[Benchmark, ...]:
