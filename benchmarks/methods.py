@@ -91,7 +91,8 @@ def _line(one: MethodRow) -> str:
     if one.overfit is None:
         return f"     {costs}; not trained"
     of = one.overfit
-    reached = f"AP {of.ap:5.1f} (at the end {of.ap_at_the_end:5.1f}), to reach {of.target:5.1f} (ceiling {of.ceiling:5.1f})"
+    reached = f"AP {of.ap:5.1f}, last {of.ap_at_the_end:5.1f}, to reach {of.target:5.1f}, ceiling {of.ceiling:5.1f}"
+#DEL {of.ap_at_the_end:5.1f}, to reach {of.target:5.1f}, ceiling {of.ceiling:5.1f}"
     return f"{'ok  ' if of.learnt else 'FAIL'} {costs}; {reached}"
 
 
