@@ -1,11 +1,14 @@
-"""How other counters than our two count heatmap methods, where that explains a printed number.
+"""How other counters than our two count, where that explains a printed number. As a cost, use `poseur_lib.costs.cost`.
 
 A deconvolution of C channels to C', k x k, on h x w cells to h' x w' cells multiplies and adds h w C C' k^2 times; both
 conventions of this project count that. Two counters do not:
 
-- `torch_conv_rule` takes it for a convolution of the same weights, on output cells: h' w' C C' k^2, 4 times too many at
-  stride 2, and prints units of 2^30 as G. So does the script of HRNet's code, whose README (and SimpleBaseline's paper)
-  the numbers 8.9, 12.4 and 15.7 are from. It gives 8.99, 12.38 and 15.77 here: within 1 %, not to the digit.
+- `summary_rule`, that of the model summary of HRNet's code, takes it for a convolution of the same weights, on output
+  cells: h' w' C C' k^2, 4 times too many at stride 2, and prints units of 2^30 as G. It says of itself: convolution and
+  linear layers only. The READMEs of HRNet (and SimpleBaseline's paper) and of UDP have their numbers of it, and so has
+  TokenPose. It gives 8.99, 12.38 and 15.77 for SimpleBaseline where 8.9, 12.4 and 15.7 are printed: within 1 %, not to
+  the digit. Of a linear layer it takes the second axis of the input for the input's width, which for a sequence of
+  tokens is their number: hence TokenPose-S's 11.6 for a model of 7.5.
 - `output_channel_rule` reads the weight (C, C', k, k) as a convolution's (outputs, inputs, k, k), so that C' stands for
   C: h' w' C'^2 k^2. With batch norm at 2 an element this gives, to the digit, what Poseur's Tables 2a and 2b print of
   heatmap methods: SimpleBaseline on MobileNet-V2 4.55, on ResNet-50 8.27 (8.26 in Table 2b, cut off instead of rounded)
@@ -30,13 +33,13 @@ BINARY_GIGA = 2**30
 Rule = Callable[[nn.Module, Tensor, Tensor], int]
 
 
-def torch_conv_rule(module: nn.Module, _: Tensor, output: Tensor) -> int:
-    """Convolutions and deconvolutions: size of the weight times output cells; linear layers: size of the weight."""
+def summary_rule(module: nn.Module, inputs: Tensor, output: Tensor) -> int:
+    """Convolutions and deconvolutions: weights times output cells; linear layers: outputs times the second axis."""
     match module:
         case nn.Conv2d() | nn.ConvTranspose2d():
-            return module.weight.numel() * output.shape[0] * output.shape[2] * output.shape[3]
+            return module.weight.numel() * output.shape[0] * output.shape[2:].numel()
         case nn.Linear():
-            return module.weight.numel() * (output.numel() // module.out_features)
+            return output.numel() * inputs.shape[1]
     return 0
 
 

@@ -10,7 +10,7 @@ attention's scale, its input without biases, the MLP (two linear layers with Lay
 a single one where tokens are fused), positions before every layer, the stem (`poseur_lib.models.backbones.stem`).
 
 Expected at 256x192. Theirs: second-hand but for S's parameters (Tables 6, 7); AP: COCO val, detector boxes. GFLOPs: by
-their counter (`poseur_lib.costs.summary`) on our models, everything counted, and by hooks (`poseur_lib.costs`):
+their counter (`poseur_lib.costs.counters`) on our models, everything counted, and by hooks (`poseur_lib.costs`):
 
             parameters, M   GFLOPs                                  AP
     variant theirs  ours    theirs  their counter  all     hooks    theirs
@@ -38,7 +38,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from poseur_lib.config.heads import TokenPoseConfig
-from poseur_lib.config.heads.heatmap import HEATMAP_STRIDE
+from poseur_lib.config.heads.base import HEATMAP_STRIDE
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines import cell_attention
 from poseur_lib.models.baselines.cell_attention import SelfAttention, cell_positions, feed_forward, size_text
