@@ -1,10 +1,10 @@
-"""How to add a table or a claim."""
+"""How to add a method, a table or a claim."""
 
 from pathlib import Path
 
 from poseur_lib.report.blocks import Block
 
-TITLE, PAGE = "How to add a table or a claim", "extend.html"
+TITLE, PAGE = "How to add a method, a table or a claim", "extend.html"
 FILE = Path(__file__).with_name("templates") / "extend.html"
 
 
