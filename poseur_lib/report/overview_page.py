@@ -46,7 +46,7 @@ def overview_blocks(view: StudyView, entries: Sequence[LedgerEntry], pages: Sequ
         *_what_was_run(view, entries),
         *(learning_blocks(view, first) if first else ()),
         _deviations(view),
-        Block("prose", f"<h2>All pages</h2><ul>{''.join(_item(link) for link in pages)}</ul>"),
+        Block("prose", f"<h2>All pages</h2><ul class='columns'>{''.join(_item(link) for link in pages)}</ul>"),
     )
 
 
@@ -64,9 +64,10 @@ def _effects(entries: Sequence[LedgerEntry]) -> list[Block]:
     effects = [Effect(_label(one), one.value, one.low, one.high, _paper(one)) for one in measured]
     evidence = sorted({one.evidence.value for one in measured})
     seeds = sorted({one.n_seeds for one in measured})
+    words = f"{' or '.join(map(str, seeds))} seed{'s' * (seeds != [1])}"
     caption = (
         f"Every claimed effect that was measured: ours filled, with its 95 % interval, the paper's hollow, in points. "
-        f"{' or '.join(map(str, seeds))} seed(s), evidence: {', '.join(evidence)}. {METHOD}"
+        f"{words}, evidence: {', '.join(evidence)}. {METHOD}"
     )
     alt = "Effects: " + "; ".join(f"{_label(one)}: {points(one.value)}, paper {one.paper}" for one in measured) + "."
     figure = as_html(effects_figure(effects, "difference, points"), alt, caption)
@@ -124,9 +125,12 @@ def _what_was_run(view: StudyView, entries: Sequence[LedgerEntry]) -> list[Block
     if rows:
         columns = ("table", "rows", "runs", "seeds", "judged on", "trained on", "verdicts")
         blocks.append(Block("output", stacked_table(columns, rows, ("rows", "runs"))))
+    if view.failures:
+        failed = "".join(f"<li>{_anchor(link)}: {html.escape(why)}</li>" for link, why in view.failures)
+        blocks.append(Block("prose", f'<p class="bad">The last attempt failed of:</p><ul>{failed}</ul>'))
     missing = [why for table in TABLES if (why := view.missing(table)) is not None]
     if missing:
-        items = "".join(f'<li class="{"bad" if "failed" in why else ""}">{html.escape(why)}</li>' for why in missing)
+        items = "".join(f"<li>{html.escape(why)}</li>" for why in missing)
         summary = f"<summary>{len(missing)} tables are not there yet</summary>"
         blocks.append(Block("output", f'<details class="fold">{summary}<ul>{items}</ul></details>'))
     return blocks
@@ -145,4 +149,8 @@ def _deviations(view: StudyView) -> Block:
 
 
 def _item(link: Link) -> str:
-    return f'<li><a href="{link.target}">{html.escape(link.text)}</a></li>'
+    return f"<li>{_anchor(link)}</li>"
+
+
+def _anchor(link: Link) -> str:
+    return f'<a href="{link.target}">{html.escape(link.text)}</a>'

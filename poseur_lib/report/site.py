@@ -18,13 +18,14 @@ from poseur_lib.report.blocks import Block, code_colours, notebook_blocks, noteb
 from poseur_lib.report.fixed_pages import FixedPage, fixed_pages
 from poseur_lib.report.overview_page import overview_blocks
 from poseur_lib.report.table_blocks import with_study
-from poseur_lib.report.view import Link, StudyView, table_page
+from poseur_lib.report.view import Link, StudyView, failure_page, run_page, table_page
 from poseur_lib.study.atomic import write_atomically
 from poseur_lib.study.breakdown import BREAKDOWN_CSV
 from poseur_lib.study.declaration import Table
 from poseur_lib.study.ledger import ledger_csv
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunStore
+from poseur_lib.study.tables import TABLES
 
 SMOKE_STAMP = "smoke: proves the plumbing, is no evidence"
 TEMPLATES = Path(__file__).with_name("templates")
@@ -66,6 +67,7 @@ class Site:
             self.write_table(table)
         for run_id in self.view.run_ids:
             self.write_run(run_id)
+        self.write_failed_tables()
         self.write_fixed_pages()
         index = self.write_index()
         self.remove_others()
@@ -89,14 +91,24 @@ class Site:
 
     def write_run(self, run_id: str) -> None:
         """A run's page, from its executed notebook; of a failed one, the notebook as far as it got, or its error."""
-        path, page = self.view.store.path(run_id), f"runs/{run_id}.html"
-        failed = (path / ERROR_FILE).exists()
-        notebook = path / (FAILED_NOTEBOOK_FILE if failed else NOTEBOOK_FILE)
-        if notebook.exists():
+        path, page = self.view.store.path(run_id), run_page(run_id)
+        notebook = path / NOTEBOOK_FILE
+        if (path / ERROR_FILE).exists():
+            self._write_failed(path, page, run_id)
+        elif notebook.exists():
             self._write(page, notebook_title(notebook), notebook_blocks(notebook))
-        elif failed:
-            text = html.escape((path / ERROR_FILE).read_text())
-            self._write(page, run_id, [Block("error", f"<h1>{run_id}</h1><pre>{text}</pre>")])
+
+    def write_failed_tables(self) -> None:
+        """A page for each table whose last attempt failed, beside its own page of an earlier one."""
+        for table in TABLES:
+            if self.view.failure(table) is not None:
+                self._write_failed(self.view.store.table_folder(table.number), failure_page(table), table.name)
+
+    def _write_failed(self, folder: Path, page: str, name: str) -> None:
+        """The last output of what failed, and its notebook as far as it got."""
+        text, notebook = html.escape((folder / ERROR_FILE).read_text()), folder / FAILED_NOTEBOOK_FILE
+        head = Block("error", f"<h1>{html.escape(name)} failed</h1><p>The end of its output:</p><pre>{text}</pre>")
+        self._write(page, f"{name} failed", (head, *(notebook_blocks(notebook) if notebook.exists() else ())))
 
     def write_fixed_pages(self) -> None:
         """The ledger, compute and environment of the study, and what is the same in every profile."""

@@ -8,7 +8,7 @@ from poseur_lib.figures.learning import METRICS, learning_caption, learning_figu
 from poseur_lib.figures.style import as_html
 from poseur_lib.report.blocks import Block
 from poseur_lib.report.stacked import stacked_table
-from poseur_lib.report.view import StudyView
+from poseur_lib.report.view import StudyView, failure_page
 from poseur_lib.study.breakdown import METHOD, ClaimBreakdown
 from poseur_lib.study.declaration import Table
 from poseur_lib.study.overridden import override_lines
@@ -26,7 +26,8 @@ def with_study(blocks: Sequence[Block], table: Table, view: StudyView) -> tuple[
     places = [n for n, block in enumerate(blocks) if block.kind == "prose" and BEFORE in block.body]
     cut = places[0] if places else len(blocks)
     result = view.results[table.number]
-    early = [*overridden_blocks(result.overrides), detectable_block(table, view.profile, result)]
+    warnings = [*failed_blocks(table, view), *overridden_blocks(result.overrides)]
+    early = [*warnings, detectable_block(table, view.profile, result)]
     late = [*breakdown_blocks(view.breakdowns[table.number].claims)] if table.number in view.breakdowns else []
     return (*blocks[:1], *early, *blocks[1:cut], *late, *learning_blocks(view, table), *blocks[cut:])
 
@@ -54,6 +55,15 @@ def _stated(table: Table, result: TableResult | None) -> str:
     if own and len(result.seeds) == max(one.n_seeds for one in source.differences):
         text += " The results below are the pilot itself: nothing was stated before them."
     return text
+
+
+def failed_blocks(table: Table, view: StudyView) -> list[Block]:
+    """A warning where the last attempt failed, and what is shown is of an earlier one."""
+    why = view.failure(table)
+    if why is None:
+        return []
+    link = f'<a href="{failure_page(table)}">The last attempt failed</a>'
+    return [Block("prose", f'<div class="stamp"><p>Of an earlier attempt. {link}: {html.escape(why)}</p></div>')]
 
 
 def overridden_blocks(overrides: dict[str, object]) -> list[Block]:
@@ -96,7 +106,7 @@ def learning_blocks(view: StudyView, table: Table) -> tuple[Block, ...]:
         alt = f"Learning curves, {title}, over the people seen in training; at the end: {', '.join(last)}."
         figures.append(as_html(learning_figure(runs, (metric,)), alt, "").data)
     body = f'<div class="figures">{"".join(figures)}</div><p class="caption">{html.escape(caption)}</p>'
-    return (Block("prose", "<h2>How its runs learned</h2>"), Block("output", body))
+    return (Block("prose", f"<h2>How the runs of {table.name} learned</h2>"), Block("output", body))
 
 
 def _found(one: ClaimBreakdown) -> str:

@@ -8,7 +8,7 @@ from poseur_lib.study.breakdown import Breakdown
 from poseur_lib.study.declaration import Table
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.record import RECORD_FILE, Record
-from poseur_lib.study.store import ERROR_FILE, NOTEBOOK_FILE, RESULT_FILE, RunStore
+from poseur_lib.study.store import ERROR_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore
 from poseur_lib.study.stored_results import stored_breakdown, stored_result
 from poseur_lib.study.table_result import TableResult
 from poseur_lib.study.tables import TABLES
@@ -91,13 +91,36 @@ class StudyView:
     def missing(self, table: Table) -> str | None:
         """Why a table has no page; None where it can have one."""
         folder, name = self.store.table_folder(table.number), f"{table.name} ({table.title})"
-        if (folder / ERROR_FILE).exists():
-            return f"{name} failed: {(folder / ERROR_FILE).read_text().strip().splitlines()[-1]}"
         if not (folder / RESULT_FILE).exists():
-            return f"{name} was not run."
+            return f"{name} failed." if self.failure(table) else f"{name} was not run."
         if not (folder / NOTEBOOK_FILE).exists():
             return f"{name} has results, but its notebook was executed elsewhere: poseur study run makes the page."
         return None
+
+    def failure(self, table: Table) -> str | None:
+        """Why the last attempt to make a table failed, one line; an earlier one's results may be there all the same."""
+        file = self.store.table_folder(table.number) / ERROR_FILE
+        return file.read_text().strip().splitlines()[-1] if file.exists() else None
+
+    @cached_property
+    def failures(self) -> tuple[tuple[Link, str], ...]:
+        """Tables and runs whose last attempt failed: the page that shows it, and why, one line."""
+        tables = [
+            (Link(table.name, failure_page(table)), why) for table in TABLES if (why := self.failure(table)) is not None
+        ]
+        failed = [run_id for run_id in self.run_ids if self.store.state(run_id) == RunState.FAILED]
+        runs = [(Link(run_id, run_page(run_id)), self.store.error(run_id) or "no message") for run_id in failed]
+        return (*tables, *runs)
+
+
+def run_page(run_id: str) -> str:
+    """File name of a run's page."""
+    return f"runs/{run_id}.html"
+
+
+def failure_page(table: Table) -> str:
+    """File name of the page that shows how a table's last attempt failed."""
+    return f"runs/failed_table_{table.number}.html"
 
 
 def table_page(table: Table) -> str:
