@@ -48,11 +48,11 @@ def counted(method: str, backbone: str) -> MethodRow:
     )
 
 
-def known_rows(path: Path) -> list[MethodRow]:
-    """The rows of a record, or all methods counted where there is none."""
+def known_record(path: Path) -> MethodRecord:
+    """A record, or all methods counted where there is none."""
     if path.exists():
-        return list(MethodRecord.model_validate_json(path.read_text()).rows)
-    return [counted(*pair) for pair in PAIRS]
+        return MethodRecord.model_validate_json(path.read_text())
+    return MethodRecord(origin=Origin.now(), rows=tuple(counted(*pair) for pair in PAIRS))
 
 
 def main(arguments: list[str]) -> int:
@@ -63,7 +63,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--threads", type=int, help="threads of torch in training")
     parser.add_argument("--time", action="store_true", help="take latencies, and train nothing")
     asked = parser.parse_args(arguments)
-    rows, threads = known_rows(asked.out), torch.get_num_threads()
+    known, threads = known_record(asked.out), torch.get_num_threads()
+    rows = list(known.rows)
     with tempfile.TemporaryDirectory() as folder:
         data = write_people(Path(folder) / "people")
         for number, one in enumerate(rows):
@@ -78,7 +79,8 @@ def main(arguments: list[str]) -> int:
                 learnt = overfit(one.method, one.backbone, data, asked.threads)
                 rows[number] = one.with_changes(overfit=learnt)
             print(_line(rows[number]), flush=True)
-            record = MethodRecord(origin=Origin.now(), rows=tuple(rows))
+            origins = {"timed": Origin.now()} if asked.time else {"origin": Origin.now()}
+            record = MethodRecord(**{**dict(known), "rows": tuple(rows), **origins})
             write_atomically(asked.out, (record.model_dump_json(indent=1) + "\n").encode())
     return int(any(one.overfit is not None and not one.overfit.learnt for one in rows))
 
@@ -92,7 +94,6 @@ def _line(one: MethodRow) -> str:
         return f"     {costs}; not trained"
     of = one.overfit
     reached = f"AP {of.ap:5.1f}, last {of.ap_at_the_end:5.1f}, to reach {of.target:5.1f}, ceiling {of.ceiling:5.1f}"
-#DEL {of.ap_at_the_end:5.1f}, to reach {of.target:5.1f}, ceiling {of.ceiling:5.1f}"
     return f"{'ok  ' if of.learnt else 'FAIL'} {costs}; {reached}"
 
 
