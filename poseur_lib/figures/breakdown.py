@@ -12,8 +12,8 @@ from poseur_lib.study.estimate import Estimate
 
 PANELS = (
     (("error type",), "share of keypoints, percentage points"),
-    (("keypoint", "visibility"), "mean keypoint similarity × 100"),
     (("hidden", "size"), "AP, points"),
+    (("keypoint", "visibility"), "mean keypoint similarity × 100"),
 )
 NAMES = {"visibility": "keypoints {}", "hidden": "people with {} hidden", "size": "{} people"}
 

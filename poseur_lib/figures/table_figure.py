@@ -29,7 +29,7 @@ def table_figure(study: TableStudy, result: TableResult) -> HTML:
     ]
     what = "AP is OKS AP x 100; the two AP axes differ." if measure == "AP" else "PCKh@0.5."
     caption = (
-        f"Source: the paper's {_printed_in(table)} (hollow) and {_seeds(result)} seed(s) of profile "
+        f"Source: the paper's {_printed_in(table)} (hollow) and {_seeds(result)} of profile "
         f"{result.profile} (filled) on {result.n_images:,} images{_beside_paper(result)}. {what} {METHOD}"
     )
     return comparison_figure(dots, differences, measure, _alt(result, measure), caption)
@@ -47,7 +47,7 @@ def _scatter(study: TableStudy, result: TableResult) -> HTML:
             ours.append(CostDot(*who, trained, of.ap.value, of.ap.low, of.ap.high))
     caption = (
         "Left: the paper's Tables 2a and 5; Fig. 1 itself prints no numbers. Right: "
-        f"{_seeds(result)} seed(s) of profile {result.profile} on {result.n_images:,} images, at the multiply-adds of "
+        f"{_seeds(result)} of profile {result.profile} on {result.n_images:,} images, at the multiply-adds of "
         "the models that were trained. A line joins methods on one backbone and crop size. AP is OKS AP x 100. "
         f"{METHOD}"
     )
@@ -92,8 +92,9 @@ def _beside_paper(result: TableResult) -> str:
     return "; beside the paper's figure (filled), the released checkpoint evaluated on them" if shown else ""
 
 
-def _seeds(result: TableResult) -> int:
-    return max((row.ap.n_seeds for row in result.rows if row.ap), default=0)
+def _seeds(result: TableResult) -> str:
+    n = max((row.ap.n_seeds for row in result.rows if row.ap), default=0)
+    return f"{n} seed{'s' * (n != 1)}"
 
 
 def _alt(result: TableResult, measure: str) -> str:

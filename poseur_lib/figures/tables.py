@@ -181,7 +181,7 @@ def provenance_table(provenances: Mapping[str, Provenance]) -> HTML:
             "training": f"{one.train_seconds:.0f} s",
             "data": f"{one.data_name} {one.data_fingerprint}",
             "images": f"{one.n_images:,}",
-            "finished": one.finished_at,
+            "finished": one.finished_at[:16].replace("T", " "),
             "versions": f"Python {one.python}, torch {one.versions.get('torch', '?')}, lightning "
             f"{one.versions.get('lightning', '?')}, pycocotools {one.versions.get('pycocotools', '?')}",
         }

@@ -77,8 +77,8 @@ def _plain(text: str) -> str:
 
 def code_colours() -> str:
     """The style sheet of folded code, light and dark."""
-    light = HtmlFormatter(style="friendly").get_style_defs(".code")
-    dark = HtmlFormatter(style="github-dark").get_style_defs(".code")
+    light = HtmlFormatter(style="xcode").get_style_defs(".code")
+    dark = HtmlFormatter(style="zenburn").get_style_defs(".code")
     keep = [line for line in light.splitlines() if line.startswith(".code .")]
     keep_dark = [line for line in dark.splitlines() if line.startswith(".code .")]
-    return "\n".join([*keep, "@media (prefers-color-scheme: dark) {", *keep_dark, "}"])
+    return "\n".join([*keep, "@media screen and (prefers-color-scheme: dark) {", *keep_dark, "}"])

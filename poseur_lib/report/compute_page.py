@@ -17,7 +17,7 @@ COMPUTE_TITLE, COMPUTE_PAGE = "Compute used, run by run", "compute.html"
 ENVIRONMENT_TITLE, ENVIRONMENT_PAGE = "Environment", "environment.html"
 UNREADABLE = "not readable"
 _COLUMNS = ("run", "state", "AP", "wall time", "training", "energy", "device", "finished", "for")
-_NUMBERS = ("AP", "wall time", "training", "energy")
+_NUMBERS = ("wall time", "training", "energy")
 _ENERGY = (
     "Energy is that of the whole machine's processor packages (RAPL) and GPUs (nvidia-smi) while a run lasted, other "
     "work included; where neither can be read, as in most containers, or a run is older than "
@@ -99,7 +99,8 @@ def _run(view: StudyView, run_id: str) -> list[Cell]:
     rows = "; ".join(view.behind.get(run_id, ()))
     record = view.records.get(run_id)
     if record is None:
-        return [name, f"{view.store.state(run_id).value}: {view.store.error(run_id)}", *[""] * 6, rows]
+        why = Markup('{}: <span class="wrap">{}</span>')
+        return [name, why.format(view.store.state(run_id).value, view.store.error(run_id)), *[""] * 6, rows]
     one = record.provenance
     ap = ", ".join(f"{found.AP:.1f} ({found.boxes.value.replace('_', ' ')})" for found in record.metrics if found.AP)
     return [

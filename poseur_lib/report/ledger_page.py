@@ -36,7 +36,7 @@ EFFECT_RULE = (
     "retrained on COCO or MPII can reproduce or contradict; generated people give “same direction”, “opposite "
     "direction” or “no effect found”; profile smoke gives no verdict on an effect."
 )
-_EFFECT = ("claim", "paper", "ours", "95 % interval", "n", "evidence", "detectable", "verdict", "rule")
+_EFFECT = ("claim", "paper", "ours", "95 % interval", "n", "evidence", "detectable", "verdict")
 _STATED = ("claim", "paper", "ours", "verdict", "note")
 
 
@@ -123,15 +123,15 @@ def _line(one: LedgerEntry) -> list[Cell]:
 
 
 def _effect(one: LedgerEntry) -> list[Cell]:
-    rule = Markup("<details><summary>rule</summary>{}</details>").format(f"{one.rule} {one.note}")
-    table = f"{one.key.split(':')[0]}; {one.source}; {one.ours}"
+    place = f"{one.key.split(':')[0]}; {one.source}; {one.ours}"
+    rule = Markup("<details><summary>rule</summary><div>{}</div></details>").format(f"{one.rule} {one.note}")
+    claim = _claim(one, place) + rule
     if one.value is None:
-        return [_claim(one, table), one.paper, "not run", "", "", "", one.detectable, verdict_cell(one.verdict), rule]
+        return [claim, one.paper, "not run", "", "", "", one.detectable, verdict_cell(one.verdict)]
     n = f"{one.n_seeds} seed{'s' * (one.n_seeds != 1)}, {one.n_images:,} images of {one.data}, profile {one.profile}"
     ends = f"{points(one.low)} to {points(one.high)}"
     return [
-        _claim(one, table), one.paper, points(one.value), ends, n, one.evidence.value, one.detectable,
-        verdict_cell(one.verdict), rule,
+        claim, one.paper, points(one.value), ends, n, one.evidence.value, one.detectable, verdict_cell(one.verdict),
     ]  # fmt: skip
 
 

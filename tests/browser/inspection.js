@@ -56,6 +56,6 @@
     previous: document.querySelector('a[rel=prev]')?.getAttribute('href') ?? null,
     dark: luminance(ground(document.body)) < 0.1,
     folded: [...document.querySelectorAll('details')]
-      .filter((one) => one.checkVisibility() && !one.lastElementChild.checkVisibility()).map(say),
+      .filter((one) => one.checkVisibility() && one.lastElementChild.localName !== 'summary' && !one.lastElementChild.checkVisibility()).map(say),
   };
 }

@@ -88,7 +88,7 @@ def test_smoke_gives_no_verdict_on_an_effect_but_on_all_others(tmp_path):
 def test_a_table_s_page_says_what_it_can_find_and_why(site):
     page = (site.folder / "table_1b.html").read_text()
     places = [page.index(words) for words in ("What this table can find", "What would count", "Why: where the rows")]
-    assert places == sorted(places) and "inversion" in page and "How its runs learned" in page
+    assert places == sorted(places) and "inversion" in page and "How the runs of Table 1b learned" in page
     assert "the order of their scores differs" in (site.folder / "table_1c.html").read_text()
 
 
