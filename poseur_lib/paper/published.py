@@ -27,10 +27,20 @@ def published(method: str, backbone: str) -> Published:
     return Published(own.get("parameters"), _in_tables(method, backbone) or own.get("gflops"))
 
 
+def notes() -> Mapping[str, str]:
+    """Why a printed number of parameters is not ours, by method."""
+    return MappingProxyType({row["method"]: row["note"] for row in _rows() if "note" in row})
+
+
+@cache
+def _rows() -> list[dict]:
+    return tomllib.loads(FILE.read_text())["row"]
+
+
 @cache
 def _own() -> Mapping[tuple[str, str], dict[str, tuple[str, str]]]:
     found: dict[tuple[str, str], dict[str, tuple[str, str]]] = {}
-    for row in tomllib.loads(FILE.read_text())["row"]:
+    for row in _rows():
         for what in ("parameters", "gflops"):
             for backbone, digits in row.get(what, {}).items():
                 found.setdefault((row["method"], backbone), {})[what] = (digits, row["source"])

@@ -2,9 +2,15 @@
 
 from dataclasses import dataclass
 
-from poseur_lib.report import benchmark_page, cost_page, deviations, methods_page, parity_page
+from poseur_lib.report import benchmark_page, cost_page, deviations, method_cost_blocks, methods_page, parity_page
 from poseur_lib.report.blocks import Block
-from poseur_lib.report.evidence import benchmark_records, cost_record, method_record, parity_record
+from poseur_lib.report.evidence import (
+    benchmark_records,
+    cost_record,
+    method_cost_record,
+    method_record,
+    parity_record,
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,10 @@ def fixed_pages() -> tuple[FixedPage, ...]:
     if (costs := cost_record()) is not None:
         pages.append(FixedPage(cost_page.PAGE, "Costs", cost_page.TITLE, cost_page.cost_blocks(costs)))
     if (methods := method_record()) is not None:
-        pages.append(FixedPage(methods_page.PAGE, "Methods", methods_page.TITLE, methods_page.method_blocks(methods)))
+        blocks = methods_page.method_blocks(methods)
+        if (printed := method_cost_record()) is not None:
+            blocks += method_cost_blocks.method_cost_blocks(printed)
+        pages.append(FixedPage(methods_page.PAGE, "Methods", methods_page.TITLE, blocks))
     if benchmarks := benchmark_records():
         blocks = benchmark_page.benchmark_blocks(benchmarks)
         pages.append(FixedPage(benchmark_page.PAGE, "Speed", benchmark_page.TITLE, blocks))

@@ -21,9 +21,9 @@ _NUMBERS = _COLUMNS[2:-1]
 _SIZES = (
     "Costs are those of the paper's own configuration at {size}: parameters in millions (without a flow's, which "
     "only the loss needs), GFLOPs as billions of multiply-adds, by module hooks and with everything counted. Printed "
-    "GFLOPs are those of Tables 5 and 2a, else the method's own. Publications count in several ways: HRNet's, "
-    "TransPose's and TokenPose's counters each have their own, and the tests reproduce them. Latency: one crop, "
-    "float32, median. Training: processor time of one thread for the stand-in's run of profile mini, {people:,} people."
+    "GFLOPs are those of Tables 5 and 2a, else the method's own; publications count in several ways, which the second "
+    "table tells apart. Unverified: recalled, not read. Latency: one crop, float32, median. Training: processor time "
+    "of one thread for the stand-in's run of profile mini, {people:,} people."
 )
 _LEARNT = (
     "Whether a method is built right shows in what it learns by heart: its stand-in of profile mini sees "
@@ -44,6 +44,8 @@ def method_blocks(record: MethodRecord) -> tuple[Block, ...]:
         f"{learnt} of the {len(trained)} that were trained learn 32 images by heart; {len(record.rows) - len(trained)}"
         f" were counted only. {record.origin.text()}"
     )
+    if record.timed is not None:
+        lead += f" Latencies and the time of training: {record.timed.text()}"
     return (
         Block("prose", f'<h1>{TITLE}</h1><p class="lead">{html.escape(lead)}</p>'),
         Block("prose", f"<p>{_SIZES.format(size=size, people=MINI_PEOPLE_SEEN)}</p><p>{_LEARNT}</p>"),
@@ -61,15 +63,23 @@ def _cells(row: MethodRow) -> list[Cell]:
     return [
         row.method,
         row.backbone,
-        printed.parameters[0] if printed.parameters else "—",
+        _printed(printed.parameters),
         f"{row.parameters / 1e6:.2f}",
-        printed.gflops[0] if printed.gflops else "—",
+        _printed(printed.gflops),
         f"{row.hook_multiply_adds / 1e9:.2f}",
         f"{row.multiply_adds / 1e9:.2f}",
         "not timed" if row.latency_ms is None else f"{row.latency_ms:.0f} ms",
         "not timed" if row.training_cpu_ms is None else f"{MINI_PEOPLE_SEEN * row.training_cpu_ms / 60e3:.1f} min",
         *_learnt(row.overfit),
     ]
+
+
+def _printed(figure: tuple[str, str] | None) -> str:
+    """The digits, with a mark where their source is only recalled."""
+    if figure is None:
+        return "—"
+    digits, source = figure
+    return f"{digits} (unverified)" if "unverified" in source else digits
 
 
 def _learnt(one: Overfit | None) -> list[Cell]:

@@ -1,7 +1,8 @@
-"""`python -m poseur_lib.report.record parity|costs|claims|pilot`: measures anew what `evidence` shows.
+"""`python -m poseur_lib.report.record parity|costs|methods|claims|pilot`: measures anew what `evidence` shows.
 
     python -m poseur_lib.report.record parity --shared ../shared
     python -m poseur_lib.report.record costs
+    python -m poseur_lib.report.record methods
     python -m poseur_lib.report.record claims
     python -m poseur_lib.report.record pilot --runs runs/mini
     python -m benchmarks --out poseur_lib/report/data/benchmark_cpu.json
@@ -18,15 +19,19 @@ from poseur_lib.report.evidence import (
     COST_CLAIMS,
     COSTS,
     DATA,
+    METHOD_COSTS,
     PARITY,
     CostClaimRecord,
     CostRecord,
     CostRow,
+    MethodCostRecord,
+    MethodCostRow,
     Origin,
     ParityRecord,
 )
 from poseur_lib.study.atomic import write_atomically
 from poseur_lib.study.cost_claims import cost_statements
+from poseur_lib.study.method_costs import MethodCost, method_costs
 from poseur_lib.study.power import FILE as PILOT
 from poseur_lib.study.power import pilot_of
 from poseur_lib.study.store import RunStore
@@ -35,13 +40,14 @@ from poseur_lib.study.stored_results import table_results
 FILES = {
     "parity": DATA / PARITY,
     "costs": DATA / COSTS,
+    "methods": DATA / METHOD_COSTS,
     "claims": DATA / COST_CLAIMS,
     "pilot": PILOT,
 }
 
 
 def main(arguments: list[str]) -> int:
-    """Record one of the four; the difference of every configuration is printed as it is found."""
+    """Record one of them; the difference of every configuration is printed as it is found."""
     parser = argparse.ArgumentParser(prog="python -m poseur_lib.report.record", description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=tuple(FILES))
     parser.add_argument("--shared", type=Path, metavar="DIR", help="parity: folder of reference/ and data/coco4/")
@@ -54,6 +60,7 @@ def main(arguments: list[str]) -> int:
     makers = {
         "parity": lambda: record_parity(asked.shared),
         "costs": record_costs,
+        "methods": record_method_costs,
         "claims": record_claims,
         "pilot": lambda: pilot_of(table_results(RunStore(asked.runs))),
     }
@@ -76,6 +83,28 @@ def record_parity(shared: Path) -> ParityRecord:
 def record_costs() -> CostRecord:
     """Every cost that the paper prints."""
     return CostRecord(origin=Origin.now(), rows=tuple(cost_row(one) for one in compare_costs()))
+
+
+def record_method_costs() -> MethodCostRecord:
+    """The GFLOPs that the paper prints of the other methods."""
+    return MethodCostRecord(origin=Origin.now(), rows=tuple(method_cost_row(one) for one in method_costs()))
+
+
+def method_cost_row(one: MethodCost) -> MethodCostRow:
+    """A printed number as it is recorded."""
+    return MethodCostRow(
+        table=one.table,
+        row=one.row,
+        source=one.printed.source,
+        model=one.model,
+        printed=one.printed.text,
+        hooks=one.hooks,
+        everything=one.everything,
+        counter=one.counter,
+        counted=one.counted,
+        agrees=one.agrees,
+        note=one.note,
+    )
 
 
 def record_claims() -> CostClaimRecord:

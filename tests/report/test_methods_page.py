@@ -1,6 +1,8 @@
 """The page of the methods, from a record made here; and the printed sizes that stand on it."""
 
+import html
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,21 @@ import pytest
 from benchmarks.overfit import PAIRS
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.config.methods import METHODS, method_changes
+from poseur_lib.paper.printed import Printed
 from poseur_lib.paper.published import published
-from poseur_lib.report.evidence import MethodRecord, MethodRow, Origin, Overfit
+from poseur_lib.paper.tables import paper_tables
+from poseur_lib.report.evidence import (
+    MethodCostRecord,
+    MethodCostRow,
+    MethodRecord,
+    MethodRow,
+    Origin,
+    Overfit,
+    method_cost_record,
+)
+from poseur_lib.report.method_cost_blocks import method_cost_blocks
 from poseur_lib.report.methods_page import method_blocks
+from poseur_lib.study.method_costs import TABLES, MethodCost
 
 
 def _row(ap: float | None) -> MethodRow:
@@ -56,3 +70,61 @@ def test_every_method_is_a_configuration(method: str, backbone: str) -> None:
     config = ExperimentConfig().with_changes(**method_changes(method, backbone))
     assert config.model.head.kind
     assert method in METHODS
+
+
+def _cost(table: str, row: str, printed: str, counter: str, counted: float, **more: object) -> MethodCostRow:
+    known = {"source": f"Table {table}", "model": "SimBa., ResNet-50", "hooks": 5.4615, "everything": 5.43}
+    return MethodCostRow(
+        table=table, row=row, printed=printed, counter=counter, counted=counted,
+        **{**known, "agrees": True, "note": "", **more},
+    )  # fmt: skip
+
+
+def test_the_page_says_which_counter_gives_which_of_three_numbers() -> None:
+    rows = (
+        _cost("2a", "simba_resnet50", "8.27", "output channels", 8.2688),
+        _cost("2b", "simba_256", "8.26", "output channels", 8.2688),
+        _cost("5", "simba_resnet50", "8.9", "HRNet's summary", 8.9912),
+        _cost("5", "transpose_ha6", "21.8", "all", 21.28, agrees=False, note="its trace counts more"),
+    )
+    blocks = method_cost_blocks(MethodCostRecord(origin=Origin.now(), rows=rows))
+    text = html.unescape("".join(block.body for block in blocks))
+    assert "8.27 (Table 2a) is 8.269 by the counter “output channels”" in text
+    assert "8.26 (Table 2b) is 8.269" in text and "8.9 (Table 5) is 8.991 by the counter “HRNet's summary”" in text
+    assert "By hooks, which Poseur's own numbers follow, it has 5.46" in text and "3 of 4 are explained" in text
+    assert "its trace counts more" in text and "no reading of ours gives 7.8" in text
+
+
+def test_the_record_has_every_printed_cell_of_another_method() -> None:
+    """And says of each that does not agree, why."""
+    recorded = method_cost_record()
+    cells = {
+        (table, row.key): row.cells["GFLOPs"].text
+        for table in TABLES
+        for row in paper_tables()[table].rows
+        if row.subject.method != "Poseur" and isinstance(row.cells["GFLOPs"], Printed)
+    }
+    assert {(row.table, row.row): row.printed for row in recorded.rows} == cells
+    assert all(row.note for row in recorded.rows if not row.agrees)
+
+
+def test_recalled_figures_are_marked() -> None:
+    row = _row(None).with_changes(method="HRFormer", backbone="HRFormer-S")
+    record = MethodRecord(origin=Origin.now(), rows=(row,))
+    text = "".join(block.body for block in method_blocks(record))
+    assert "7.8 (unverified)" in text and "2.8 (unverified)" not in text
+
+
+def test_latencies_keep_an_origin_of_their_own() -> None:
+    timed = Origin.now().with_changes(threads=7)
+    record = MethodRecord(origin=Origin.now(), rows=(_row(None),), timed=timed)
+    assert "time of training: Recorded on" in "".join(block.body for block in method_blocks(record))
+
+
+@pytest.mark.parametrize(
+    ("printed", "counted", "agrees"),
+    [("8.9", 8.991, True), ("8.9", 9.001, False), ("8.27", 8.2688, True), ("21.8", 21.28, False), ("11.0", 10.9, True)],
+)
+def test_a_number_agrees_rounded_cut_off_or_within_a_percent(printed: str, counted: float, agrees: bool) -> None:
+    cell = Printed(Decimal(printed), "Table 5")
+    assert MethodCost("5", "x", cell, "model", 0.0, 0.0, "all", counted, "").agrees == agrees
