@@ -80,9 +80,9 @@ def _caption(of: Truncation) -> str:
         "The image is black beyond the cut, the box ends there, and the crop is made of that box; at 0 nothing is cut. "
         f"Correct: a keypoint similarity (OKS's term of one keypoint) of at least {NEAR_FROM:g} to the place in the "
         "uncut image, with the uncut person's area; below it the taxonomy of errors speaks of a miss. Small numbers: "
-        "keypoints. Dashed: what no prediction inside the crop can pass. 95 % intervals: "
-        f"{CUT_RESAMPLES} resamples of {of.n_images:,} images; {of.n_seeds} seed{'s' * (of.n_seeds != 1)}, with "
-        "several Student's t over them in quadrature. All people of the val split, at ground-truth boxes."
+        "keypoints. Dashed: what no prediction inside the crop can pass. All people of "
+        f"{of.n_images:,} images of the val split, at ground-truth boxes. 95 % intervals: {CUT_RESAMPLES} resamples of "
+        f"these images; {of.n_seeds} seed{'s' * (of.n_seeds != 1)}, with several Student's t over them in quadrature."
     )
 
 

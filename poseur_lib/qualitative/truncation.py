@@ -24,6 +24,8 @@ SIDES: tuple[Side, ...] = ("bottom", "right")
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 ZONES = ("inside", "padding", "outside", "far")
 """The places of `evaluation.truncation.Places`."""
+MOST_IMAGES = 1000
+"""Of the val split: every person is predicted a dozen times."""
 CUT_RESAMPLES = 300
 EXAMPLE_CUT = Cut("bottom", 0.4)
 EXAMPLES = 4
@@ -101,15 +103,16 @@ class Tally:
 def measurement_settings() -> dict[str, Any]:
     """What the values depend on beside the run."""
     return {
-        "sides": list(SIDES), "shares": list(SHARES), "resamples": [CUT_RESAMPLES, BOOTSTRAP_SEED],
+        "sides": list(SIDES), "shares": list(SHARES), "images": MOST_IMAGES,
+        "resamples": [CUT_RESAMPLES, BOOTSTRAP_SEED],
         "examples": [EXAMPLE_CUT.side, EXAMPLE_CUT.share, EXAMPLES, EXAMPLE_SEED],
     }  # fmt: skip
 
 
 def measure_truncation(study: TableStudy, of: RowModel) -> TruncatedRun:
-    """Predict the val people again for every cut."""
-    val, rule = study.data.val, of.model.head.crop_rule
-    people, images = val.people(), sorted(int(image) for image in val.coco.getImgIds())
+    """Predict the people of the val split's first images again for every cut."""
+    val, rule, images = study.data.val, of.model.head.crop_rule, measured_images(study)
+    people = [person for person in val.people() if person.image_id <= images[-1]]
     points: list[ZonePoint] = []
     for side in SIDES:
         pooled = empty_tally(len(images))
@@ -121,6 +124,11 @@ def measure_truncation(study: TableStudy, of: RowModel) -> TruncatedRun:
         points += zone_points(side, None, pooled)
     drawn = example_people(people)
     return TruncatedRun(points=tuple(points), examples=_examples(drawn, predict_cut(study, of, drawn, EXAMPLE_CUT)))
+
+
+def measured_images(study: TableStudy) -> list[int]:
+    """Ids of the images whose people are cut, in order, those without people included."""
+    return sorted(int(image) for image in study.data.val.coco.getImgIds())[:MOST_IMAGES]
 
 
 def predict_cut(study: TableStudy, of: RowModel, people: Sequence[Person], cut: Cut) -> PosePredictions:

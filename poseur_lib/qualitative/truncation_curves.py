@@ -10,6 +10,7 @@ from poseur_lib.qualitative.truncation import (
     ZONES,
     TruncatedRun,
     measure_truncation,
+    measured_images,
     measurement_settings,
 )
 from poseur_lib.study.estimate import Estimate
@@ -89,7 +90,7 @@ def truncation(study: TableStudy) -> Truncation:
     measured = measure_rows(
         study, NAME, TruncatedRun, lambda of: measure_truncation(study, of), measurement_settings()
     )
-    images, rows = study.data.val_images, []
+    images, rows = len(measured_images(study)), []
     for row in study.table.runnable:
         runs = [measured.of[row.key, seed] for seed in measured.seeds(row.key)]
         if runs:
