@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from poseur_lib.config import ExperimentConfig
+from poseur_lib.config import ExperimentConfig, PoseurConfig
 from poseur_lib.evaluation.predictions import PosePredictions
 from poseur_lib.losses.rle import laplace_scale
 from poseur_lib.scoring.density import density_scores
@@ -20,8 +20,9 @@ OWN = "its own score"
 
 
 def laplace_per_sigma(config: ExperimentConfig) -> float:
-    """b / sigma of the Laplace factor that the run's loss fits: 2 sqrt(2) as released."""
-    count = config.model.head.loss.log_sigma_count
+    """b / sigma of the Laplace factor that the loss of a run of Poseur or RLE fits: 2 sqrt(2) as released."""
+    head = config.model.head
+    count = head.loss.log_sigma_count if isinstance(head, PoseurConfig) else head.log_sigma_count
     return float(laplace_scale(torch.ones(()), log_sigma_count=count))
 
 

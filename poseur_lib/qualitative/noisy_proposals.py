@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float
 
 from poseur_lib.data.dataset import PoseBatch
 from poseur_lib.evaluation.bootstrap import Scorer, bootstrap, resamples
-from poseur_lib.evaluation.matches import ImageMatches, image_matches
+from poseur_lib.evaluation.matches import image_matches
+from poseur_lib.evaluation.predictions import PosePredictions
 from poseur_lib.inference import predict_people
 from poseur_lib.models.contract import PoseModel
 from poseur_lib.qualitative.shifted import ShiftedModel, random_directions
@@ -54,18 +55,19 @@ def measure_shifts(study: TableStudy, of: RowModel, shifts: Sequence[float]) -> 
     stages, errors = stage_errors(study, of, shifts)
     ap = []
     for shift in shifts:
-        matches = shifted_matches(study, of, shift)
+        predictions = shifted_predictions(study, of, shift)
+        scored_predictions = scored(predictions, of.run.config, of.row.scoring)
+        matches = image_matches(match(study.data.val, scored_predictions, of.run.config))
         ap.append(StoredSample.of(Scorer(matches)(), bootstrap(matches, SHIFT_RESAMPLES, BOOTSTRAP_SEED)))
     return ShiftedRun(shifts=tuple(shifts), ap=tuple(ap), stages=stages, errors=errors)
 
 
-def shifted_matches(study: TableStudy, of: RowModel, shift: float) -> ImageMatches:
-    """What a run finds with shifted proposals, scored and matched as its record is."""
-    val, config = study.data.val, of.run.config
+def shifted_predictions(study: TableStudy, of: RowModel, shift: float) -> PosePredictions:
+    """What a run predicts from shifted proposals for the table's boxes, as its record would have it."""
+    val = study.data.val
     people = val.people() if box_source(study.source) == BoxSource.GROUND_TRUTH else val.detections()
     model = ShiftedModel(of.model, shift, SHIFT_SEED)
-    predictions = as_stored(predict_people(model, people, config, study_runtime(study)))
-    return image_matches(match(val, scored(predictions, config, of.row.scoring), config))
+    return as_stored(predict_people(model, people, of.run.config, study_runtime(study)))
 
 
 def stage_errors(

@@ -1,0 +1,172 @@
+"""The three studies on runs with random weights: what is measured, kept, and shown when the weights are gone."""
+
+import csv
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from poseur_lib.figures import calibration as calibration_figures
+from poseur_lib.figures.measured import missing_lines
+from poseur_lib.figures.ranking import ranking_table
+from poseur_lib.figures.robustness import shifts_figure, shifts_table
+from poseur_lib.figures.self_attention import average_figure, people_figure, reading, shares_table
+from poseur_lib.people import PeopleSettings, generate
+from poseur_lib.qualitative.attention_shares import attention, claim_effects, measured_attention
+from poseur_lib.qualitative.calibration import SMALL_RADII, claimed, reliabilities, scale_calibrations
+from poseur_lib.qualitative.calibration import claim_effects as score_effects
+from poseur_lib.qualitative.calibration_files import write_calibration
+from poseur_lib.qualitative.keypoint_scores import OWN, PROBABILITIES
+from poseur_lib.qualitative.noisy_proposals import shifted_predictions
+from poseur_lib.qualitative.ranking import rankings
+from poseur_lib.qualitative.robustness import measured_shifts, robustness
+from poseur_lib.study.predictions_file import BoxSource
+from poseur_lib.study.row_models import row_model
+from poseur_lib.study.table_source import sample
+from poseur_lib.study.tables.noisy_proposals import CLAIMED_SHIFTS, SHIFTS
+from poseur_lib.study.verdict import Evidence, Verdict
+from tests.qualitative.studies import drop_weights, finish, open_study
+from tests.study.fakes import same_predictions
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data") / "people"
+    generate(root, PeopleSettings(train_images=4, val_images=12, image_size=(96, 72)), workers=1, progress=False)
+    return root
+
+
+@pytest.fixture(scope="module")
+def runs(data, tmp_path_factory):
+    """A folder with both runs of Table 1b."""
+    folder = tmp_path_factory.mktemp("runs")
+    study = open_study("noisy_proposals", data, folder)
+    for key in ("without", "with"):
+        finish(study, key)
+    return folder
+
+
+def test_the_curve_starts_at_the_table_s_own_ap_and_ends_elsewhere(data, runs):
+    study = open_study("noisy_proposals", data, runs)
+    shifted = measured_shifts(study)
+    assert not shifted.missing and set(shifted.of) == {("without", 0), ("with", 0)}
+    for (key, seed), run in shifted.of.items():
+        assert run.ap[0].value == pytest.approx(sample(study.source, key, seed, "AP").value, abs=1e-3)
+        start, *layers = zip(*run.errors, strict=True)
+        assert len(layers) == 2 and len({one.value for one in layers[-1]}) == len(SHIFTS)
+        assert start[-1].value > start[0].value
+
+
+def test_what_was_measured_is_kept_and_read_when_the_weights_are_gone(data, tmp_path):
+    study = open_study("noisy_proposals", data, tmp_path)
+    finish(study, "with")
+    first = measured_shifts(study)
+    assert first.missing == ("without noise, seed 0: its run is absent",)
+    folder = study.store.table_folder("noisy_proposals")
+    lines = list(csv.DictReader((folder / "measured_shifts.csv").open()))
+    assert [float(line["shift"]) for line in lines] == list(SHIFTS) and {line["row"] for line in lines} == {"with"}
+    drop_weights(study)
+    again = measured_shifts(study)
+    assert again.of == first.of
+    (folder / "measured_shifts.json").unlink()
+    gone = measured_shifts(study)
+    assert not gone.of and "only the record of its run is here" in gone.missing[1]
+    command = "poseur study run --profile smoke --tables noisy_proposals --seeds 0 --runs"
+    assert command in missing_lines(gone.missing).data
+    robust = robustness(study, gone)
+    assert "was measured of no run" in shifts_figure(robust).data + shifts_table(robust).data
+    assert all(claim.effect is None for claim in study.collect(robust.effects).claims)
+
+
+def test_values_of_another_run_or_shift_are_not_taken_for_these(data, tmp_path, monkeypatch):
+    study = open_study("noisy_proposals", data, tmp_path)
+    finish(study, "with")
+    measured_shifts(study)
+    drop_weights(study)
+    monkeypatch.setattr("poseur_lib.qualitative.robustness.SHIFT_SEED", 1)
+    assert not measured_shifts(study).of
+
+
+def test_the_claims_rest_on_the_difference_of_the_losses(data, runs):
+    study = open_study("noisy_proposals", data, runs)
+    robust = robustness(study, measured_shifts(study))
+    without, with_ = robust.curves
+    for number, spared in enumerate(robust.spared):
+        lost = without.lost[number].value - with_.lost[number].value
+        assert spared.value == pytest.approx(lost, abs=2e-3)
+    assert robust.spared[0].value == robust.spared[0].low == robust.spared[0].high == 0
+    result = study.collect(robust.effects)
+    assert [claim.effect.value for claim in result.claims] == [
+        robust.spared[SHIFTS.index(shift)].value for shift in CLAIMED_SHIFTS
+    ]
+    assert {claim.verdict for claim in result.claims} == {Verdict.NO_EVIDENCE}
+    assert "<img" in shifts_figure(robust).data and "without − with" in shifts_table(robust).data
+
+
+def test_without_a_shift_the_predictions_are_those_of_the_record(data, runs):
+    study = open_study("noisy_proposals", data, runs)
+    model = row_model(study, "with", 0)
+    recorded = study.store.load(model.run.run_id).predictions[BoxSource.DETECTOR]
+    same, moved = (shifted_predictions(study, model, shift) for shift in (0.0, 0.4))
+    assert same_predictions(same, replace(recorded, flow_masses=None))
+    assert not np.allclose(moved.keypoints, recorded.keypoints, atol=1e-3)
+
+
+def test_self_attention_is_measured_drawn_and_kept(data, tmp_path):
+    study = open_study("figure_s2", data, tmp_path)
+    finish(study, "with")
+    found = attention(study, measured_attention(study))
+    assert found.layers.shape == (2, 17, 17) and found.n_people == len(study.data.val.people())
+    np.testing.assert_allclose(found.layers.sum(axis=2), 1, atol=1e-3)
+    for name, beyond in found.beyond.items():
+        assert beyond.value == pytest.approx(found.shares[name][-1].value - found.chance[name], abs=2e-3)
+        assert abs(beyond.value) < 10  # random weights attend to nobody in particular
+    assert set(claim_effects(found)) == {claim.key for claim in study.table.claims}
+    html = people_figure(study, found).data + average_figure(study, found).data
+    assert html.count("<img") == 2 and len(re.findall("layer 1: .* to .* 0", html)) == 1
+    assert "beyond chance" in reading(study, found).data and "chance" in shares_table(found).data
+    drop_weights(study)
+    np.testing.assert_array_equal(attention(study, measured_attention(study)).layers, found.layers)
+    nothing = "was measured of no run"
+    assert nothing in people_figure(study, None).data and nothing in average_figure(study, None).data
+
+
+def test_calibration_needs_no_weights_and_writes_its_numbers(data, tmp_path):
+    study = open_study("calibration", data, tmp_path)
+    for key in ("poseur", "rle", "simba"):
+        finish(study, key)
+    drop_weights(study)
+    scales, scores = scale_calibrations(study.source), reliabilities(study.source, "poseur")
+    assert [(one.row, one.axis) for one in scales] == [(row, axis) for row in ("poseur", "rle") for axis in "xy"]
+    assert all(one.laplace_per_sigma == pytest.approx(2 * 2**0.5) for one in scales)
+    assert [(one.score, one.radius) for one in scores] == [
+        (score, radius) for radius in (0.2, *SMALL_RADII) for score in PROBABILITIES
+    ]
+    for one in scores:
+        assert sum(bin_.part for bin_ in one.bins) == pytest.approx(100)
+        assert one.calibration_error.value >= abs(one.whole.predicted - one.whole.observed.value) - 1e-9
+    assert claimed(scores).radius == 0.2
+    (effect,) = score_effects(scores).values()
+    assert effect == claimed(scores).calibration_error
+    ranks = rankings(study.source, 0.2)
+    assert {one.score for one in ranks if one.row == "simba"} == {OWN}
+    assert len(ranks) == 5 * (1 + len(PROBABILITIES) + 2)
+    write_calibration(study, scales, scores, ranks)
+    folder = study.store.table_folder("calibration")
+    assert len(list(csv.DictReader((folder / "ranking.csv").open()))) == len(ranks)
+    for (low, high), word in {(1.0, 4.9): "Yes", (1.0, 5.1): "Not decided", (5.1, 9.0): "No"}.items():
+        error = claimed(scores).calibration_error.model_copy(update={"low": low, "high": high})
+        changed = [one.model_copy(update={"calibration_error": error}) for one in scores]
+        assert f"Is the score what it says? {word}." in calibration_figures.answer(changed, Evidence.NONE).data
+    for html in (calibration_figures.scales_figure(scales), calibration_figures.reliability_figure(scores)):
+        assert "<img" in html.data
+    assert "AUROC, within 0.02" in ranking_table(ranks).data
+
+
+def test_without_any_run_there_is_nothing_to_show(data, tmp_path):
+    study = open_study("calibration", data, tmp_path)
+    scores = reliabilities(study.source, "poseur")
+    assert scores == () and score_effects(scores) == {} and rankings(study.source, 0.2) == ()
+    for html in (calibration_figures.scales_figure(()), calibration_figures.answer(scores, Evidence.NONE)):
+        assert "No figure" in html.data
