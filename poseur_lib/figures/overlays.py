@@ -9,7 +9,7 @@ from poseur_lib.figures.style import as_html, style
 from poseur_lib.prediction.poses import KEYPOINT_THRESHOLD, ImagePoses
 
 COLUMNS = 3
-WIDTH = 2.9  # inches of a picture
+WIDTH, TITLE = 2.9, 0.25  # inches of a picture and of the line above it
 
 
 def overlays_figure(
@@ -23,12 +23,14 @@ def overlays_figure(
     """
     columns = min(COLUMNS, len(poses))
     rows = -(-len(poses) // columns)
-    tallest = max(one.image.shape[0] / one.image.shape[1] for one in poses)
+    aspects = [one.image.shape[0] / one.image.shape[1] for one in poses]
+    heights = [WIDTH * max(aspects[row * columns : (row + 1) * columns]) + TITLE for row in range(rows)]
     with style():
-        size = (WIDTH * columns, (WIDTH * tallest + 0.25) * rows)
-        figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+        layout = {"figsize": (WIDTH * columns, sum(heights)), "gridspec_kw": {"height_ratios": heights}}
+        figure, axes = plt.subplots(rows, columns, squeeze=False, **layout)
         for axis in axes.flat:
             axis.axis("off")
+            axis.set_anchor("N")
         for axis, one, name in zip(axes.flat, poses, names, strict=False):
             axis.imshow(one.draw(threshold))
             axis.set_title(name, fontsize=8)

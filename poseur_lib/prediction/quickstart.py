@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from poseur_lib.data.coco import annotation_path
 from poseur_lib.explore.again import first_model
 from poseur_lib.explore.runs import ListedRun, find_runs
 from poseur_lib.prediction.boxes import BoxSource, PersonBox, WholeImage
@@ -66,25 +67,26 @@ def open_model(settings: QuickstartSettings, say: Callable[[str], None] = print)
 
 
 def images_to_show(settings: QuickstartSettings, model: KnownModel) -> ShownImages:
-    """The first images that the parameters name, with their people; else generated people of the val set of smoke.
+    """The first images that the parameters name, with their people; else generated people, of smoke's val set.
 
     Raises:
         UserError: an image or the boxes cannot be used, or the detector's weights cannot be had.
     """
-    given, file = list(settings.images), below_root(settings.boxes) if settings.boxes else None
-    if not given:
+    if settings.images:
+        paths = find_images([str(below_root(one)) for one in settings.images])[0][: settings.show]
+        source = _source(settings, paths, model)
+    else:
         data = open_data(profile(SMOKE), settings.data)
-        given, file = [str(data.val.image_folder)], data.root / "annotations" / "person_keypoints_val2017.json"
-    paths = find_images([str(below_root(one)) for one in given])[0][: settings.show]
-    source = _source(settings, file, paths, model)
+        paths = list(dict.fromkeys(person.image_path for person in data.val.people()))[: settings.show]
+        source = read_boxes(annotation_path(data.root, "val"), paths)
     images = [as_rgb(path) for path in paths]
     boxes = [source.boxes(path, image) for path, image in zip(paths, images, strict=True)]
     return ShownImages([path.name for path in paths], images, boxes)
 
 
-def _source(settings: QuickstartSettings, file: Path | None, paths: list[Path], model: KnownModel) -> BoxSource:
-    if file is not None:
-        return read_boxes(file, paths)
+def _source(settings: QuickstartSettings, paths: list[Path], model: KnownModel) -> BoxSource:
+    if settings.boxes:
+        return read_boxes(below_root(settings.boxes), paths)
     if settings.detector:
         from poseur_lib.prediction.detector import load_detector
 
