@@ -20,7 +20,7 @@ import nbformat
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-PATIENCE_SECONDS = 100
+PATIENCE_SECONDS = 240
 SETTINGS = {
     # Nothing is asked of a network, and cells out of sight are on the page too.
     "apputils-extension/notification": {"checkForUpdates": False, "fetchNews": "false"},
@@ -47,11 +47,12 @@ class Lab:
 
 
 @contextmanager
-def jupyter_lab(folder: Path, own: Path) -> Iterator[Lab]:
+def jupyter_lab(folder: Path, own: Path, **environment: str) -> Iterator[Lab]:
     """Serve a folder until the block ends; kernels end with the server.
 
     Args:
         own: an empty folder for its settings, its log and whatever else it writes.
+        environment: more variables for the server and its kernels.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -64,8 +65,9 @@ def jupyter_lab(folder: Path, own: Path) -> Iterator[Lab]:
     ]  # fmt: skip
     with log.open("wb") as output:
         server = subprocess.Popen(
-            command, cwd=folder, env=_environment(own), stdout=output, stderr=output, start_new_session=True
-        )
+            command, cwd=folder, env=_environment(own) | environment, stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
         try:
             _wait(server, lab, log)
             yield lab
@@ -134,7 +136,8 @@ class LabNotebook:
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         self.page.wait_for_function(
             """(n) => {
-                const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map((one) => one.textContent);
+                const found = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
+                const prompts = found.map((one) => one.textContent);
                 const run = prompts.filter((text) => /^\\[\\d+\\]:$/.test(text)).length;
                 const failed = document.querySelector(".jp-CodeCell [data-mime-type='application/vnd.jupyter.stderr']");
                 return run === n || (failed && run > 0 && !prompts.includes('[*]:'));
