@@ -15,14 +15,14 @@ MINI = profile("mini")
 MINI_PEOPLE_SEEN = MINI.config.train.epochs * MINI.people.train_images
 _COLUMNS = (
     "method", "backbone", "params, printed", "params", "GFLOPs, printed", "GFLOPs (hooks)", "GFLOPs (all)", "latency",
-    "training", "learnt AP", "at the end", "ceiling", "",
+    "training", "learnt AP", "at the end", "ceiling", "by heart",
 )  # fmt: skip
 _NUMBERS = _COLUMNS[2:-1]
 _SIZES = (
     "Costs are those of the paper's own configuration at {size}: parameters in millions (without a flow's, which "
     "only the loss needs), GFLOPs as billions of multiply-adds, by module hooks and with everything counted. Printed "
     "GFLOPs are those of Tables 5 and 2a, else the method's own; publications count in several ways, which the second "
-    "table tells apart. Unverified: recalled, not read. Latency: one crop, float32, median. Training: processor time "
+    "table tells apart. * recalled, not read. Latency: one crop, float32, median. Training: processor time "
     "of one thread for the stand-in's run of profile mini, {people:,} people."
 )
 _LEARNT = (
@@ -75,15 +75,15 @@ def _cells(row: MethodRow) -> list[Cell]:
 
 
 def _printed(figure: tuple[str, str] | None) -> str:
-    """The digits, with a mark where their source is only recalled."""
+    """The digits, with an asterisk where their source is only recalled."""
     if figure is None:
         return "—"
     digits, source = figure
-    return f"{digits} (unverified)" if "unverified" in source else digits
+    return f"{digits}*" if "unverified" in source else digits
 
 
 def _learnt(one: Overfit | None) -> list[Cell]:
     if one is None:
-        return ["not trained"] * 3 + [""]
+        return ["—"] * 3 + ["not trained"]
     verdict = mark(one.learnt, "learnt" if one.learnt else f"misses {one.target:.1f}")
     return [f"{one.ap:.1f}", f"{one.ap_at_the_end:.1f}", f"{one.ceiling:.1f}", verdict]
