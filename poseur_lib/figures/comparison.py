@@ -63,7 +63,10 @@ def comparison_figure(
         _rows(paper, ours, dots, measure, long)
         _effects(effects, differences, _one_colour(dots))
         for axis in (paper, ours, effects):
-            axis.xaxis.set_major_locator(MaxNLocator(4 if not long or axis is not effects else 9))
+            if axis.has_data():
+                axis.xaxis.set_major_locator(MaxNLocator(4 if not long or axis is not effects else 9))
+            else:
+                axis.set_xticks([])
         figure.tight_layout(w_pad=2)
     return as_html(figure, alt, caption)
 
@@ -97,6 +100,8 @@ def _rows(paper: plt.Axes, ours: plt.Axes, dots: Sequence[Dot], measure: str, lo
     for axis, title in ((paper, f"{measure}, paper{checkpoints}"), (ours, f"{measure}, ours")):
         axis.set(title=title, ylim=(len(dots) - 0.5, -0.7), yticks=list(range(len(dots))))
         axis.margins(x=0.25)
+    if not paper.has_data():
+        paper.text(0.5, 0.5, "none printed", transform=paper.transAxes, color=GREY, ha="center", va="center")
     paper.set_yticklabels([dot.label for dot in dots])
     ours.set_yticklabels([])
 

@@ -16,12 +16,12 @@ from poseur_lib.figures.style import DARK, as_html, style
 from poseur_lib.figures.truncation import ROW_COLOURS
 from poseur_lib.figures.truncation_findings import nothing_to_show
 from poseur_lib.keypoints import KeypointSet
-from poseur_lib.qualitative.truncation import EXAMPLE_CUT, LEAST_BEYOND, ExamplePose
+from poseur_lib.qualitative.truncation import EXAMPLE_CUT, LEAST_OUTSIDE, ExamplePose
 from poseur_lib.qualitative.truncation_curves import Truncation
 from poseur_lib.study.table_study import TableStudy
 
 TRUTH = "#ffffff"
-FADED = 0.3
+FADED = 0.45
 """How much is left of what the model does not see."""
 MARGIN = 0.12
 WIDTH = 2.6
@@ -36,7 +36,7 @@ def truncation_examples(study: TableStudy, of: Truncation) -> HTML:
     drawn = next(iter(poses.values()))
     people = [person for person in val.people() if person.annotation_id in drawn]
     if not people:
-        return HTML("<p>Nobody of the val split has enough labelled keypoints beyond the cut to be drawn.</p>")
+        return HTML("<p>Nobody of the val split has enough labelled keypoints outside the crop to be drawn.</p>")
     with style():
         figure, axes = plt.subplots(
             len(people), len(of.rows), figsize=(WIDTH * len(of.rows), 3.1 * len(people)), squeeze=False
@@ -99,7 +99,7 @@ def _draw(axis: Axes, person: Person, example: ExamplePose, keypoints: KeypointS
 def _caption(people: int, study: TableStudy) -> str:
     return (
         f"{people} people of the val split of {study.data.root.name}, drawn by lot among those with at least "
-        f"{LEAST_BEYOND} labelled keypoints beyond a cut of {EXAMPLE_CUT.share:.0%} from the {EXAMPLE_CUT.side}; the "
-        "first seed. Coloured: predicted; white: labelled; dashed: the crop. What is shown weakly was black for the "
-        "models; beyond the image there is nothing."
+        f"{LEAST_OUTSIDE} labelled keypoints outside the crop after a cut of {EXAMPLE_CUT.share:.0%} from the "
+        f"{EXAMPLE_CUT.side}; the first seed. Coloured: predicted; white: labelled; dashed: the crop. What is shown "
+        "weakly was black for the models; beyond the image there is nothing."
     )

@@ -96,7 +96,8 @@ def _label(of: Truncation, key: str) -> str:
 
 
 def _signed(one: Estimate) -> str:
-    direction = "more" if one.low > 0 else "fewer" if one.high < 0 else "no difference found"
+    low, high = round(one.low, 1), round(one.high, 1)
+    direction = "more" if low > 0 else "fewer" if high < 0 else "no difference found"
     return f"{points(one.value)} points ({interval(one, sign=True)}), {direction}"
 
 

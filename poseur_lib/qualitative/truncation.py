@@ -30,8 +30,8 @@ CUT_RESAMPLES = 300
 EXAMPLE_CUT = Cut("bottom", 0.4)
 EXAMPLES = 4
 EXAMPLE_SEED = 0
-LEAST_BEYOND = 4
-"""Labelled keypoints beyond the cut of a person who is drawn."""
+LEAST_OUTSIDE = 4
+"""Labelled keypoints outside the crop of a person who is drawn."""
 
 
 class ZonePoint(Frozen):
@@ -105,7 +105,7 @@ def measurement_settings() -> dict[str, Any]:
     return {
         "sides": list(SIDES), "shares": list(SHARES), "images": MOST_IMAGES,
         "resamples": [CUT_RESAMPLES, BOOTSTRAP_SEED],
-        "examples": [EXAMPLE_CUT.side, EXAMPLE_CUT.share, EXAMPLES, EXAMPLE_SEED],
+        "examples": [EXAMPLE_CUT.side, EXAMPLE_CUT.share, EXAMPLES, EXAMPLE_SEED, LEAST_OUTSIDE],
     }  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def measure_truncation(study: TableStudy, of: RowModel) -> TruncatedRun:
             points += zone_points(side, share, tally)
             pooled = pooled + tally if share else pooled
         points += zone_points(side, None, pooled)
-    drawn = example_people(people)
+    drawn = example_people(people, val.keypoints, of.run.config.data.input_size, rule)
     return TruncatedRun(points=tuple(points), examples=_examples(drawn, predict_cut(study, of, drawn, EXAMPLE_CUT)))
 
 
@@ -186,15 +186,17 @@ def zone_points(side: Side, share: float | None, tally: Tally) -> list[ZonePoint
     ]
 
 
-def example_people(people: Sequence[Person]) -> list[Person]:
-    """Who is drawn: some of those with enough labelled keypoints beyond the cut, by lot, alike for every run."""
-    enough = [
-        person
-        for person in people
-        if (EXAMPLE_CUT.beyond(person.keypoints_image, person.box) & (person.visibility > 0)).sum() >= LEAST_BEYOND
-    ]
-    order = np.random.default_rng(EXAMPLE_SEED).permutation(len(enough))[:EXAMPLES]
-    return [enough[index] for index in sorted(order)]
+def example_people(
+    people: Sequence[Person], keypoints: KeypointSet, input_size: tuple[int, int], rule: CropRule
+) -> list[Person]:
+    """Who is drawn: some of those with enough labelled keypoints outside the crop, by lot.
+
+    They are the same for every run that has crops of this size and rule.
+    """
+    outside = places(people, EXAMPLE_CUT, keypoints, input_size, rule).outside.sum(-1)
+    enough = np.flatnonzero(outside >= LEAST_OUTSIDE)
+    chosen = np.random.default_rng(EXAMPLE_SEED).permutation(enough)[:EXAMPLES]
+    return [people[index] for index in sorted(chosen)]
 
 
 def _examples(people: Sequence[Person], predictions: PosePredictions) -> tuple[ExamplePose, ...]:

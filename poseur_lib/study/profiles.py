@@ -76,7 +76,7 @@ NARROW_DEVIATIONS = (
     "of width 32 (64), no dropout (0.1).",
     "Noisy reference points: one noisy group of queries (as the released whole-body models have) instead of three.",
     "Augmentation: no half bodies, scale within 15 % standard deviation (paper 50 %), as the schedule is short.",
-    "Rotation: within 15 degrees standard deviation (40), for the same reason.",
+    "Rotation: within 15 degrees standard deviation (40), as the schedule is short.",
     "Schedule: cosine from 2e-3 with 50 warm-up steps and batch 32 instead of steps from 1e-3 and batch 256.",
     "Boxes: those of a simulated detector (jitter, misses, duplicates, false positives).",
 )

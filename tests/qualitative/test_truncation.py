@@ -8,13 +8,15 @@ import pytest
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.crop import PIXELS_PER_SCALE, CropRule, box_to_center_scale
 from poseur_lib.evaluation.predictions import PosePredictions
-from poseur_lib.evaluation.truncation import Cut
+from poseur_lib.evaluation.truncation import Cut, places
 from poseur_lib.figures.truncation import truncation_figure, truncation_table
 from poseur_lib.figures.truncation_examples import faded, frame
 from poseur_lib.figures.truncation_findings import truncation_findings
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.qualitative.truncation import (
+    EXAMPLE_CUT,
     EXAMPLES,
+    LEAST_OUTSIDE,
     SHARES,
     SIDES,
     ZONES,
@@ -151,9 +153,10 @@ def test_figures_draw_with_all_rows_with_one_and_with_none(all_rows, people):
 
 
 def test_those_who_are_drawn_are_the_same_for_every_run(people):
-    drawn = example_people(people)
-    assert 0 < len(drawn) <= EXAMPLES
-    assert [person.annotation_id for person in drawn] == [person.annotation_id for person in example_people(people)]
+    first, second = (example_people(people, COCO_17, SIZE, RULE) for _ in range(2))
+    assert 0 < len(first) <= EXAMPLES and first == second
+    outside = places(first, EXAMPLE_CUT, COCO_17, SIZE, RULE).outside
+    assert (outside.sum(-1) >= LEAST_OUTSIDE).all()
 
 
 def test_what_the_model_does_not_see_is_drawn_weakly_and_the_frame_holds_everything():

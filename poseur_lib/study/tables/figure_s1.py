@@ -41,8 +41,7 @@ FIGURE_S1 = Table(
     claims=(
         replace(
             stated("truncation", ClaimKind.DIRECTION, END_TO_END, END_TO_END_HEATMAP),
-            measured="share of keypoints outside the predicted box that are correct, end to end: Mask R-CNN + Poseur "
-            "minus Mask R-CNN, points",
+            measured="correct keypoints outside the box: Mask R-CNN + Poseur minus Mask R-CNN, points",
         ),
     ),
     base={
