@@ -22,7 +22,7 @@ from poseur_lib.explore.session import Session
 from poseur_lib.figures.attention.overview import overview_figure
 from poseur_lib.study.roots import below_root
 
-NOTHING = "no trained model yet"
+NOTHING, NO_RUN = "no trained model yet", "none"
 VAL, FILE, UPLOAD = "val set", "a file", "upload"
 Say = Callable[[str], None]
 Changed = Callable[[], None]
@@ -47,19 +47,21 @@ class ModelChooser:
         self.train = widgets.Button(description="Train", icon="cogs", layout=widgets.Layout(display="none"))
         self.train.add_class("poseur-explorer-train")
         self.training: Training | None = None
-        self.list_runs(chosen=None)
+        opened = session.model
+        self.list_runs("" if opened is None else opened.run_id, opened is None)
         self.run.observe(lambda _: self._run_chosen(), "value")
         self.file.observe(lambda _: self._file_chosen(), "value")
         self.train.on_click(lambda _: self._train())
         self.widget = widgets.VBox([self.run, self.file, self.train])
 
-    def list_runs(self, chosen: str | None) -> None:
-        """Offer the runs that are there now; choose the one of that name."""
+    def list_runs(self, run_id: str, or_first: bool = True) -> None:
+        """Offer the runs that are there now; choose the one of that name, or the first."""
         found = find_runs(runs_folders(self.runs))
-        self.run.options = [(run.label, run) for run in found] or [(NOTHING, None)]
-        names = [run.run_id for run in found]
-        if chosen in names:
-            self.run.value = found[names.index(chosen)]
+        options = [(run.label, run) for run in found] or [(NOTHING, NO_RUN)]
+        named = [run for run in found if run.run_id == run_id]
+        self.run.options = options
+        if named or or_first:
+            self.run.value = (named or [options[0][1]])[0]
 
     def begin(self) -> None:
         """Take the first run of the list, unless the session has a model already."""
@@ -67,9 +69,11 @@ class ModelChooser:
             self._run_chosen()
 
     def _run_chosen(self) -> None:
-        run: ListedRun | None = self.run.value
+        run: ListedRun | str | None = self.run.value
+        if run is None:  # the list is being filled
+            return
         self._offer(None)
-        if run is None:
+        if run == NO_RUN:
             self._offer(first_model(self.runs, self.session.data))
         elif run.usable:
             self._open(lambda: self.session.choose_model(run.open(), run.profile))

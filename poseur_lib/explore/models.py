@@ -20,11 +20,13 @@ class OpenModel:
 
     Attributes:
         name: what captions call it.
+        run_id: of the run that it is the model of; "" for a checkpoint.
     """
 
     name: str
     model: PoseModel
     config: ExperimentConfig
+    run_id: str = ""
 
     @property
     def keypoints(self) -> KeypointSet:

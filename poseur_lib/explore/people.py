@@ -93,15 +93,20 @@ def own_image(path: Path, boxes: Sequence[Box] = ()) -> ShownImage:
     Raises:
         UserError: it cannot be read, or a box is empty.
     """
-    return _unlabelled(path.name, read_image(path), boxes)
+    return with_boxes(path.name, read_image(path), boxes)
 
 
 def uploaded_image(name: str, content: bytes, boxes: Sequence[Box] = ()) -> ShownImage:
     """The content of an image file, as a browser sends it; else as `own_image`."""
-    return _unlabelled(name, decode_image(content, name), boxes)
+    return with_boxes(name, decode_image(content, name), boxes)
 
 
-def _unlabelled(name: str, image: UInt8[np.ndarray, "height width 3"], boxes: Sequence[Box]) -> ShownImage:
+def with_boxes(name: str, image: UInt8[np.ndarray, "height width 3"], boxes: Sequence[Box]) -> ShownImage:
+    """An RGB image with people of whom nothing is known but their boxes, (x, y, w, h) in pixels.
+
+    Raises:
+        UserError: a box is empty.
+    """
     for box in boxes:
         if min(box[2:]) <= 0:
             raise UserError(f"box {tuple(box)}: width and height must be positive; boxes are (x, y, width, height)")

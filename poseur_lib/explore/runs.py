@@ -78,7 +78,7 @@ class ListedRun:
         if self.state != RunState.FINISHED:
             raise UserError(f"run {self.run_id}: only the record is left, its weights are gone; train it again")
         model = trained_model(self.store.path(self.run_id), self.record.config)
-        return OpenModel(f"run {self.run_id}", model, self.record.config)
+        return OpenModel(f"run {self.run_id}", model, self.record.config, self.run_id)
 
 
 def find_runs(folders: Sequence[Path]) -> tuple[ListedRun, ...]:

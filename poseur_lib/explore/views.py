@@ -25,7 +25,8 @@ from poseur_lib.figures.attention.drawn import Drawn, Picture
 from poseur_lib.figures.attention.path import path_figure
 from poseur_lib.figures.attention.samples import samples_figure
 
-ALL = "all"
+ALL, EVERY = "all", -1
+"""What stands for all layers, heads or levels together, and its value: a slider cannot hold None."""
 THIS_PERSON, VAL_SET = "this person", "the val set"
 Options = Sequence[tuple[str, Any]]
 
@@ -103,8 +104,8 @@ class SamplesView(View):
     def make_controls(self) -> list[widgets.ValueWidget]:
         """Layer, head, level and what colour tells."""
         self.layer = layer_slider("poseur-explorer-layer")
-        self.head = chooser("head", [(ALL, None)], "poseur-explorer-head")
-        self.level = chooser("level", [(ALL, None)], "poseur-explorer-level")
+        self.head = chooser("head", [(ALL, EVERY)], "poseur-explorer-head")
+        self.level = chooser("level", [(ALL, EVERY)], "poseur-explorer-level")
         self.colour = widgets.ToggleButtons(options=["head", "level"], description="colour")
         self.colour.style.button_width = "4.5em"
         self.colour.add_class("poseur-explorer-colour")
@@ -119,8 +120,9 @@ class SamplesView(View):
 
     def draw(self) -> Drawn:
         """One panel a layer."""
-        layers = () if self.layer.value is None else (self.layer.value + 1,)
-        chosen = (layers, self.head.value, self.level.value, self.colour.value)
+        layer = one_of(self.layer)
+        layers = () if layer is None else (layer + 1,)
+        chosen = (layers, one_of(self.head), one_of(self.level), self.colour.value)
         return samples_figure(self.session.seen, self.session.keypoint, *chosen)
 
 
@@ -142,7 +144,7 @@ class AttentionView(View):
     def make_controls(self) -> list[widgets.ValueWidget]:
         """Layer, head and whose weights."""
         self.layer = layer_slider("poseur-explorer-attention-layer", "mean")
-        self.head = chooser("head", [("mean", None)], "poseur-explorer-attention-head")
+        self.head = chooser("head", [("mean", EVERY)], "poseur-explorer-attention-head")
         self.over = whose("poseur-explorer-attention-over")
         return [self.layer, self.head, self.over]
 
@@ -153,7 +155,7 @@ class AttentionView(View):
 
     def draw(self) -> Drawn:
         """Dots and lines, and the matrix."""
-        weights, what = chosen_weights(self.session, self.over.value).of(self.layer.value, self.head.value)
+        weights, what = chosen_weights(self.session, self.over.value).of(one_of(self.layer), one_of(self.head))
         return attention_figure(self.session.seen, self.session.keypoint, weights, what)
 
 
@@ -202,6 +204,11 @@ def chosen_weights(session: Session, over: str) -> Weights:
     return session.attention() if over == THIS_PERSON else session.average_attention()
 
 
+def one_of(control: widgets.ValueWidget) -> int | None:
+    """The number that is chosen, None for all of them."""
+    return None if control.value == EVERY else control.value
+
+
 def layers_of(session: Session, together: str = ALL) -> Options:
     """The model's decoder layers, after all of them together."""
     return numbered(session.model.head.decoder_layers, together)
@@ -209,12 +216,12 @@ def layers_of(session: Session, together: str = ALL) -> Options:
 
 def numbered(count: int, together: str = ALL) -> Options:
     """Numbers from 1 on as they are shown, from 0 on as they are used."""
-    return [(together, None), *((str(number + 1), number) for number in range(count))]
+    return [(together, EVERY), *((str(number + 1), number) for number in range(count))]
 
 
 def layer_slider(css: str, together: str = ALL) -> widgets.SelectionSlider:
     """A slider over layers, which acts when it is let go."""
-    slider = widgets.SelectionSlider(options=[(together, None)], description="layer", continuous_update=False)
+    slider = widgets.SelectionSlider(options=[(together, EVERY)], description="layer", continuous_update=False)
     slider.add_class(css)
     return slider
 

@@ -117,10 +117,13 @@ def _caption(seen: Seen, keypoint: int) -> str:
     )  # fmt: skip
     count, names = seen.model.head.loss.log_sigma_count, ", ".join(stage.name for stage in seen.stages)
     sigma, laplace, expected = (each[keypoint] for each in (last.sigma_px, last.laplace_px, last.expected_px))
+    numbers = (
+        f"σ {sigma[0]:.2f} × {sigma[1]:.2f}, b {laplace[0]:.1f} × {laplace[1]:.1f}, expected {expected[0]:.1f} ×"
+        f" {expected[1]:.1f}"
+    )
     return (
         f"{capital(name)} of {seen.who}, {seen.model.name}: {names}, from dark to light. {found} Half axes of the"
-        f" dashed ellipses: the scale b = {count}·√2·σ of the Laplace part that σ stands for under this model's loss;"
-        f" of the solid ones: the mean error on each axis under the whole learned density, whose flow narrows or widens"
-        f" that. In {last.name}, in crop pixels: σ {sigma[0]:.2f} × {sigma[1]:.2f}, b {laplace[0]:.1f} × {laplace[1]:.1f},"
-        f" expected {expected[0]:.1f} × {expected[1]:.1f}. The right panel shows means of x and y."
+        f" dashed ellipses: the scale b = {count}·√2·σ of the Laplace part that σ stands for under the loss; of"
+        " the solid ones: the mean error on each axis under the whole learned density, whose flow narrows or widens it."
+        f" In {last.name}, in crop pixels: {numbers}. The right panel shows means of x and y."
     )

@@ -1,0 +1,84 @@
+"""`python -m benchmarks.explorer`: how long the explorer takes from a person's change to the new picture; goal 0.5 s.
+
+Poseur on ResNet-50 at 256x192 with six decoder layers, 8 heads and 4 points, on a picture of noise, 640x480. Times are
+those of the widgets' callbacks, from the changed value to the PNG that the browser is sent, without the browser. A new
+person needs a forward pass and two drawings; in all other changes the pass is kept and one picture is drawn.
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+
+from benchmarks.head import poseur
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.explore.models import OpenModel
+from poseur_lib.explore.panel import Panel
+from poseur_lib.explore.people import with_boxes
+from poseur_lib.explore.session import Session
+from poseur_lib.study.provenance import processor_name
+
+GOAL_SECONDS, ROUNDS, THREADS = 0.5, 7, 2
+BOXES = ((60.0, 40.0, 180.0, 380.0), (300.0, 20.0, 200.0, 420.0))
+Change = Callable[[int], None]
+
+
+def main() -> int:
+    """Time every kind of change and say whether it stays within the goal; 1 if one does not."""
+    torch.set_num_threads(THREADS)
+    print(f"{processor_name()}, {THREADS} threads, load {os.getloadavg()[0]:.1f}, median of {ROUNDS}")
+    slowest = 0.0
+    with tempfile.TemporaryDirectory() as no_runs:
+        for name, change in _changes(_panel(no_runs)):
+            wall, processor = _timed(change)
+            slowest = max(slowest, wall)
+            verdict = "within" if wall < GOAL_SECONDS else "beyond"
+            print(f"{name:52s} {wall:5.2f} s ({processor:.2f} s of a processor): {verdict} {GOAL_SECONDS} s")
+    return int(slowest >= GOAL_SECONDS)
+
+
+def _panel(runs: str) -> Panel:
+    config = ExperimentConfig().with_changes(**{"model.backbone.weights": "none", "model.head.decoder_layers": 6})
+    session = Session()
+    session.choose_model(OpenModel("ResNet-50", poseur("cpu"), config))
+    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    session.choose_image(with_boxes("noise", noise, BOXES))
+    return Panel(session, runs)
+
+
+def _changes(panel: Panel) -> Iterator[tuple[str, Change]]:
+    """What a person does, by name; a change is given the number of the round, so that no two in a row are alike."""
+    keypoints = panel.session.model.keypoints.num_keypoints
+
+    def set_to(control: object, values: list) -> Change:
+        return lambda number: setattr(control, "value", values[number % len(values)])
+
+    samples = panel.views[0]
+    yield "another layer, where it looks", set_to(samples.layer, [0, 1])
+    yield "all layers and one, where it looks (mean of both)", set_to(samples.layer, [-1, 0])
+    samples.layer.value = -1
+    for number, view in enumerate(panel.views):
+        panel.tabs.selected_index = number
+        yield f"another keypoint, {view.title.lower()}", lambda number: panel.move((number + 1) % keypoints)
+    panel.tabs.selected_index = 0
+    yield "another person, with the forward pass", set_to(panel.person.person, [1, 0])
+
+
+def _timed(change: Change) -> tuple[float, float]:
+    """Median wall and processor seconds of a change."""
+    taken = []
+    for number in range(ROUNDS + 1):
+        wall, processor = time.perf_counter(), time.process_time()
+        change(number)
+        taken.append((time.perf_counter() - wall, time.process_time() - processor))
+    walls, processors = zip(*taken[1:], strict=True)
+    return statistics.median(walls), statistics.median(processors)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""What the figures say and where they put it: pixels, places and numbers in captions."""
+
+import io
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from poseur_lib.data.crop import transform_points
+from poseur_lib.explore.people import with_boxes
+from poseur_lib.explore.seen import Crop
+from poseur_lib.figures.attention.between_keypoints import attention_figure, matrices_figure, strongest
+from poseur_lib.figures.attention.canvas import FURTHEST, Window, draw_photo, window_around
+from poseur_lib.figures.attention.distribution import distribution_figure
+from poseur_lib.figures.attention.drawn import Drawn, drawing
+from poseur_lib.figures.attention.overview import overview_figure
+from poseur_lib.figures.attention.path import errors_px, path_figure
+from poseur_lib.figures.attention.samples import samples_figure
+
+
+def all_figures(session):
+    seen, keypoint = session.seen, session.keypoint
+    weights = session.attention()
+    yield samples_figure(seen, keypoint)
+    yield samples_figure(seen, keypoint, (2,), head=1, level=3, colour="level")
+    yield path_figure(seen, keypoint)
+    yield attention_figure(seen, keypoint, *weights.of(0, 1))
+    yield matrices_figure(weights.layers, seen.model.keypoints.names, keypoint, weights.what)
+    yield distribution_figure(seen, keypoint)
+    yield distribution_figure(seen, keypoint, 0)
+    yield overview_figure(session.image, 0)
+
+
+def test_every_figure_is_a_picture_with_words(session):
+    for drawn in all_figures(session):
+        picture = drawn.picture()
+        pixels = imread(io.BytesIO(picture.png))
+        assert pixels.std() > 0.02 and picture.width >= 200
+        assert len(picture.alt) > 20 and "nan" not in picture.caption
+        assert drawn.html().data.startswith('<figure class="figure photo">')
+
+
+def test_a_bright_pixel_is_drawn_where_its_place_in_the_crop_is(session):
+    """Through the crop's matrix, the photo's warp, the axes and back by the picture's areas."""
+    crop = session.seen.crop
+    image = np.zeros_like(crop.image)
+    image[40:42, 30:32] = 255
+    centre = transform_points(np.array([30.5, 40.5], np.float32), crop.matrix)
+    with drawing():
+        figure = Figure(figsize=(6, 6))
+        axis = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+        draw_photo(axis, Crop(image, crop.matrix, crop.input_size, crop.extent_px), Window(-20, -10, 60, 70))
+    axis.patches[0].set_visible(False)  # the frame is bright as well
+    picture = Drawn(figure, "a dot", "", (axis,)).picture()
+    pixels = imread(io.BytesIO(picture.png))[..., :3].min(axis=2)
+    rows, columns = np.nonzero(pixels > 0.9)
+    on_photo = (abs(rows / len(pixels) - 0.5) < 0.39) & (abs(columns / len(pixels) - 0.5) < 0.39)
+    found = picture.crop_px(columns[on_photo].mean() / len(pixels), rows[on_photo].mean() / len(pixels))
+    assert found == pytest.approx(tuple(centre), abs=0.5)
+    assert picture.crop_px(0.05, 0.5) is None, "beside the photo"
+
+
+def test_windows_hold_the_crop_and_what_is_not_too_far_out(session):
+    crop = session.seen.crop
+    near, far = np.array([[60.0, 70.0]]), np.array([[1e4, -1e4]])
+    assert window_around(crop, near).holds(near).all() and window_around(crop, near).holds(crop.extent_px)
+    window = window_around(crop, far)
+    assert window.right == pytest.approx((1 + FURTHEST) * crop.extent_px[0])
+    assert not window.holds(far).any() and window.holds(window.clamped(far)).all()
+
+
+def test_the_share_outside_the_crop_is_that_of_the_weights(session):
+    seen, keypoint = session.seen, 3
+    layer = seen.layers[1]
+    places, weights = layer.sampling_locations[0, keypoint], layer.attention_weights[0, keypoint]
+    outside = ((places < 0) | (places > 1)).any(dim=-1)
+    share = float(weights[outside].sum() / weights.sum())
+    assert 0.05 < share < 0.95, "the case should be one with both"
+    assert f"{share:.0%} in layer 2 lies there" in samples_figure(seen, keypoint, (2,)).caption
+    head = float(weights[1][outside[1]].sum())
+    assert f"{head:.0%} in layer 2 lies there" in samples_figure(seen, keypoint, (2,), head=1).caption
+
+
+def test_the_path_tells_errors_and_both_scales(session):
+    seen, keypoint = session.seen, 5
+    person = session.image.people[0]
+    labels = transform_points(person.keypoints_image, seen.crop.matrix)
+    predicted = seen.explanation.prediction.layers[-1].keypoints[0, keypoint].numpy() * seen.crop.extent_px
+    error = float(np.linalg.norm(predicted - labels[keypoint]))
+    assert errors_px(seen, keypoint)[-1] == pytest.approx(error, abs=1e-3)
+    sigma = seen.explanation.prediction.sigma[0, keypoint].numpy() * seen.crop.extent_px
+    caption = path_figure(seen, keypoint).caption
+    assert f"{error:.1f} in layer 2" in caption
+    assert f"b {2 * 2**0.5 * sigma[0]:.1f} × {2 * 2**0.5 * sigma[1]:.1f}" in caption
+
+
+def test_the_strongest_others_are_named(session):
+    weights, what = session.attention().of(1, None)
+    row = weights[5]
+    order = strongest(row, 5)
+    assert 5 not in order and row[order[0]] == np.delete(row, 5).max()
+    caption = attention_figure(session.seen, 5, weights, what).caption
+    assert f"{row[order[0]]:.2f}" in caption and "layer 2, mean of 4 heads" in caption
+
+
+def test_an_unlabelled_person_has_no_error(session):
+    session.person = 1  # the whole image keeps the labels of the only person in it
+    assert session.seen.labelled.all()
+    blank = with_boxes("own.jpg", session.image.image, [(5.0, 5.0, 40.0, 60.0)])
+    session.choose_image(blank)
+    assert errors_px(session.seen, 0) is None
+    assert "It has no label here." in path_figure(session.seen, 0).caption

@@ -1,0 +1,97 @@
+"""What a session keeps, what it averages, and what can be chosen in it."""
+
+import numpy as np
+import pytest
+import torch
+
+from poseur_lib.data.dataset import PoseCrops
+from poseur_lib.errors import UserError
+from poseur_lib.explore.models import open_checkpoint
+from poseur_lib.explore.people import own_image, uploaded_image, with_boxes
+from poseur_lib.explore.session import Session
+from poseur_lib.models.checkpoint import save_weights
+
+
+def test_one_forward_pass_a_person(session, monkeypatch):
+    passes = []
+    forward = type(session.model.model).explain
+    monkeypatch.setattr(type(session.model.model), "explain", lambda *a: passes.append(1) or forward(*a))
+    first = session.seen
+    session.keypoint = 7
+    assert session.seen is first
+    session.choose_image(session.val.image(1))
+    assert session.seen is not first and session.seen is session.seen
+    assert len(passes) == 2
+
+
+def test_what_is_seen_is_what_the_model_predicts_of_the_data_set_s_crop(session):
+    people = [people[0] for people in session.val.by_image]
+    network = session.model.model
+    crops = PoseCrops(people, session.model.keypoints, (64, 48), network.head.crop_rule, augment=None, seed=0)
+    with torch.no_grad():
+        expected = network(crops[0].images[None]).keypoints[0] * torch.tensor([48, 64])
+    np.testing.assert_allclose(session.seen.keypoints_px, expected.numpy(), atol=1e-3)
+    labels = crops[0].keypoints * torch.tensor([48, 64])
+    np.testing.assert_allclose(session.seen.truth_px, labels.numpy(), atol=1e-3)
+
+
+def test_the_average_is_the_mean_over_people(session):
+    each = []
+    for number in range(2):
+        session.choose_image(session.val.image(number))
+        each.append(session.attention().layers)
+    average = session.average_attention()
+    np.testing.assert_allclose(average.layers, np.mean(each, axis=0), atol=1e-5)
+    assert average.what == "mean over 2 of 3 people of the val set"
+    assert average is session.average_attention()
+
+
+def test_layers_and_heads_of_weights(session):
+    weights = session.attention()
+    one, what = weights.of(1, 2)
+    assert np.array_equal(one, weights.layers[1, 2]) and what.startswith("layer 2, head 3, ")
+    mean, what = weights.of()
+    np.testing.assert_allclose(mean, weights.layers.mean(axis=(0, 1)))
+    assert what.startswith("mean of 2 layers, mean of 4 heads, ")
+    np.testing.assert_allclose(mean.sum(axis=1), 1, atol=1e-5)
+
+
+def test_images_of_one_s_own(session, tmp_path):
+    path = session.val.by_image[2][0].image_path
+    from_file, sent = own_image(path), uploaded_image("sent.jpg", path.read_bytes())
+    assert np.array_equal(from_file.image, sent.image)
+    assert from_file.names == ("the whole image",) and from_file.people[0].box == (0.0, 0.0, 72.0, 96.0)
+    with pytest.raises(UserError, match=r"nothing\.jpg"):
+        own_image(tmp_path / "nothing.jpg")
+    with pytest.raises(UserError, match=r"sent\.jpg: image file is truncated"):
+        uploaded_image("sent.jpg", path.read_bytes()[:500])
+    with pytest.raises(UserError, match=r"box \(1.0, 2.0, 0.0, 5.0\): width and height must be positive"):
+        with_boxes("own", from_file.image, [(1.0, 2.0, 0.0, 5.0)])
+
+
+def test_a_click_takes_the_smallest_box_around_it(session):
+    image = np.zeros((100, 100, 3), np.uint8)
+    shown = with_boxes("two", image, [(0.0, 0.0, 60.0, 60.0), (20.0, 20.0, 20.0, 20.0)])
+    assert [shown.person_at(0.1, 0.1), shown.person_at(0.3, 0.3), shown.person_at(0.9, 0.9)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (lambda s: s.choose_keypoint("left_wirst"), "unknown keypoint 'left_wirst': did you mean 'left_wrist'"),
+        (lambda s: s.choose_image(s.image, 5), "person 5: val image 0 .* has people 0 to 1"),
+        (lambda s: s.val.image(3), "image 3: the val set has images 0 to 2"),
+    ],
+)
+def test_what_is_not_there_is_named(session, act, message):
+    with pytest.raises(UserError, match=message):
+        act(session)
+
+
+def test_a_checkpoint_without_a_val_set_says_what_to_give(tiny, tmp_path):
+    path = tmp_path / "tiny.pt"
+    save_weights(path, tiny.model, tiny.config)
+    session = Session()
+    session.choose_model(open_checkpoint(path))
+    with pytest.raises(UserError, match="give `data`, or an `image` of your own"):
+        session.average_attention()
