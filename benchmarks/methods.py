@@ -1,4 +1,4 @@
-"""Every method and backbone: cost at the paper's size, latency here, and whether it learns 32 people by heart.
+"""Every method and backbone: cost at the paper's size, latency, and whether it learns the people of 32 images by heart.
 
     python -m benchmarks.methods --out poseur_lib/report/data/methods.json [METHOD ...]
     python -m benchmarks.methods --out poseur_lib/report/data/methods.json --time

@@ -83,7 +83,7 @@ class CostRecord(Frozen):
 
 
 class Overfit(Frozen):
-    """What a method's small stand-in made of 32 people that it saw often.
+    """What a method's small stand-in made of the people of 32 images that it saw often.
 
     Attributes:
         ap: on the people it was trained on, at ground-truth boxes, without flip test: the best of ten looks during the

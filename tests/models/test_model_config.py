@@ -44,9 +44,9 @@ def test_bad_value(changes, says):
 
 def test_a_pretext_is_given_exactly_where_it_is_used():
     narrow = {"kind": "narrow_resnet", "weights": "pretext"}
-    with pytest.raises(ValidationError, match="model.backbone.weights 'pretext' with pretext null"):
+    with pytest.raises(ValidationError, match=r"model\.backbone\.weights 'pretext' with pretext null"):
         ExperimentConfig().with_changes(**{"model.backbone": narrow})
-    with pytest.raises(ValidationError, match="model.backbone.weights 'imagenet' with pretext given"):
+    with pytest.raises(ValidationError, match=r"model\.backbone\.weights 'imagenet' with pretext given"):
         ExperimentConfig().with_changes(pretext={})
     assert ExperimentConfig().with_changes(**{"model.backbone": narrow, "pretext": {}}).pretext_run is not None
 

@@ -12,11 +12,12 @@ logits over K + 1 and a three-layer MLP with a sigmoid. Training: every decoder 
 of queries and keypoints that maximises the sum of class probabilities, taken among the K keypoints without "no
 keypoint"; the probability is the score. Each of two mirrored passes is matched on its own, then averaged.
 
-Deviations: boxes are the study's detector's, not DETR's (a COCO results file of DETR's can be given); a keypoint without supervision has no distance in the matching (released: the distance to (0, 0), where its
-unlabelled keypoints lie) and still gets a query by its class; keypoints outside the crop are among them (released:
-supervised, though a sigmoid cannot reach them); positions are those of cell centres (released: of their far corners);
-batch norm learns (released ResNets: frozen); training follows the study's recipe (released: AdamW 1e-4, ResNet 1e-5,
-gradient clipped at 0.1, 200 epochs, halved at 120 and 140 for ResNet-50).
+Deviations: boxes are the study's detector's, not DETR's (a COCO results file of DETR's can be given); a keypoint
+without supervision has no distance in the matching (released: the distance to (0, 0), where its unlabelled keypoints
+lie) and still gets a query by its class; keypoints outside the crop are among them (released: supervised, though a
+sigmoid cannot reach them); positions are those of cell centres (released: of their far corners); batch norm learns
+(released ResNets: frozen); training follows the study's recipe (released: AdamW 1e-4, ResNet 1e-5, gradient clipped at
+0.1, 200 epochs, halved at 120 and 140 for ResNet-50).
 
 Expected (released README): ResNet-50 at 384x288 41.5 M, 11.0 GFLOPs; HRNet-W32 57.2 M, 21.6 G (512x384: 37.8 G); AP on
 COCO val with its own detector's boxes 68.2, 73.1 and 73.3. Counted: 41.56 M, of which 0.05 M are batch norms, frozen
