@@ -22,25 +22,25 @@ HOW = (
 
 
 def shifts_figure(of: Robustness) -> HTML:
-    """AP over the shift; how much less the row with noise loses; the error before and after the decoder."""
+    """AP over the shift; how much more of it the row with noise keeps; the error before and after the decoder."""
     if not of.curves:
         return nothing_measured(WHAT)
     with style():
         figure, axes = plt.subplots(1, 3, figsize=(3 * WIDTH, HEIGHT))
         _ap_panel(axes[0], of)
-        _spared_panel(axes[1], of)
+        _kept_panel(axes[1], of)
         _error_panel(axes[2], of)
         for axis in axes:
-            axis.set(xlabel="shift of the proposals, fraction of the crop")
+            axis.set(xlabel="shift, fraction of the crop")
             axis.margins(x=0.06)
         figure.tight_layout(w_pad=1.5)
     seeds = max(one.n_seeds for curve in of.curves for one in curve.ap if one)
     caption = (
-        f"{HOW} Left: AP, detector boxes. Middle: AP lost without noise minus AP lost with it; above 0 noise makes "
-        "robust. Right: mean distance of keypoints from their labels at ground-truth boxes, of the moved proposals and "
-        f"of the last layer, in one pass without flip test. {seeds} seed{'s' * (seeds > 1)}, {of.n_images:,} images. "
-        f"95 % intervals: {SHIFT_RESAMPLES} resamples of the images, both rows on the same ones, Student's t over "
-        "seeds in quadrature."
+        f"{HOW} Left: AP, detector boxes. Middle: per cent of its AP that the row with noise keeps, minus that of the "
+        "row without; above 0 noise makes robust. Right: mean distance of keypoints from their labels at ground-truth "
+        "boxes, of the moved proposals and of the last layer, in one pass without flip test. "
+        f"{seeds} seed{'s' * (seeds > 1)}, {of.n_images:,} images. 95 % intervals: {SHIFT_RESAMPLES} resamples of the "
+        "images, both rows on the same ones, Student's t over seeds in quadrature."
     )
     return as_html(figure, _alt(of), caption)
 
@@ -55,8 +55,9 @@ def shifts_table(of: Robustness) -> HTML:
         for curve in of.curves:
             row[f"AP {curve.label}"] = _cell(curve.ap[number])
             row[f"error % {curve.label}"] = " → ".join(f"{value:.1f}" for value in _values(curve.errors[number]))
-        if of.spared:
-            row["AP lost, without − with"] = _cell(of.spared[number], sign=True)
+        if of.kept_more:
+            row["% of AP kept, with − without"] = _cell(of.kept_more[number], sign=True)
+            row["error added, without − with"] = _cell(of.added_less[number], sign=True)
         rows.append(row)
     missing = "".join(f" Not measured: {line}." for line in of.missing)
     return show_table(rows, f"Errors after: {', '.join(of.stages)}.{missing}")
@@ -70,11 +71,11 @@ def _ap_panel(axis: Axes, of: Robustness) -> None:
     axis.set(title="AP", ylim=(0, None))
 
 
-def _spared_panel(axis: Axes, of: Robustness) -> None:
+def _kept_panel(axis: Axes, of: Robustness) -> None:
     axis.axhline(0, color=GREY, linewidth=1)
-    axis.set_title("AP lost: without − with noise")
-    if of.spared:
-        _line(axis, of.shifts, of.spared, DARK)
+    axis.set_title("% of AP kept: with − without noise")
+    if of.kept_more:
+        _line(axis, of.shifts, of.kept_more, DARK)
     else:
         axis.text(0.5, 0.5, "not both rows measured", transform=axis.transAxes, ha="center", color=GREY)
 

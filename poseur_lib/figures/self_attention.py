@@ -25,6 +25,7 @@ from poseur_lib.study.tables.figure_s2 import NAMED, ROW, SHOULDER_CLAIM, SHOWN
 
 PHOTO, MATRIX = (1.9, 2.7), 3.0
 NAMES_LEFT, NAMES_BELOW = 1.15, 1.15
+THICKEST = 5.0
 PAIRS_NAMED = 5
 BEYOND_MEAN_POSE = 0.12
 WHAT = "the self-attention"
@@ -45,12 +46,13 @@ def people_figure(study: TableStudy, of: Attention | None) -> HTML:
             keypoints_px = np.array(one.keypoints) * crop.extent_px
             window = window_around(crop, keypoints_px)
             draw_photo(axis, crop, window)
-            draw_lines(axis, window.clamped(keypoints_px), chosen, np.array(one.layers[layer])[chosen])
+            row = np.array(one.layers[layer])[chosen]
+            draw_lines(axis, window.clamped(keypoints_px), chosen, row, thickest=THICKEST, numbers=0)
             axis.set_title(f"layer {layer + 1}", fontsize=8)
     caption = (
         f"{count} people of the val split, a column each, and the {layers} layers of the decoder, a row each: what the "
         f"{spoken(SHOWN)}'s query attends to, mean of the heads, over the predicted keypoints. Thicker lines are more "
-        "weight, as in supp. Fig. 2, relative to the largest of each picture; numbers are its three largest weights."
+        "weight, as in supp. Fig. 2, relative to the largest of each picture."
     )
     return Drawn(figure, f"Self-attention of the {spoken(SHOWN)} over {count} people, by layer.", caption).html()
 
@@ -66,7 +68,7 @@ def average_figure(study: TableStudy, of: Attention | None) -> HTML:
         figure, axes = panels(2 * len(of.layers), 2, (MATRIX, MATRIX), **room)
         for number, (weights, lines, matrix) in enumerate(zip(of.layers, axes[::2], axes[1::2], strict=True), 1):
             _draw_mean_pose(lines, study, of)
-            draw_lines(lines, of.mean_pose, chosen, weights[chosen])
+            draw_lines(lines, of.mean_pose, chosen, weights[chosen], thickest=THICKEST, numbers=0)
             lines.set_title(f"layer {number}, from {spoken(SHOWN)}", fontsize=9)
             draw_matrix(matrix, weights, names, chosen)
             matrix.set_title(f"layer {number}, all keypoints", fontsize=9)
@@ -109,11 +111,12 @@ def reading(study: TableStudy, of: Attention | None) -> HTML:
     top = strongest(row, chosen, len(NAMED))
     held = [spoken(name) for name in NAMED if names.index(name) in top]
     most = ", ".join(f"{spoken(names[other])} {row[other]:.2f}" for other in top)
-    beyond = of.beyond[SHOULDER_CLAIM]
+    beyond, share = of.beyond[SHOULDER_CLAIM], of.shares[SHOULDER_CLAIM][-1]
     text = (
         f"On average over layers the {spoken(SHOWN)} gives {most} of its weight on others. Of the {len(NAMED)} "
         f"keypoints that the paper names, these are among its {len(NAMED)} strongest: {', '.join(held) or 'none'}. All "
-        f"{len(NAMED)} together get {points(beyond.value)} points beyond chance ({interval(beyond, sign=True)}), "
+        f"{len(NAMED)} together get {share.value:.1f} %, where equal attention would give them "
+        f"{of.chance[SHOULDER_CLAIM]:.1f} % ({points(beyond.value)} points, {interval(beyond, sign=True)}): "
         f"{_against_chance(beyond.low, beyond.high)}."
     )
     return HTML(f"<p><b>{html.escape(text)}</b></p>")
@@ -121,8 +124,8 @@ def reading(study: TableStudy, of: Attention | None) -> HTML:
 
 def _against_chance(low: float, high: float) -> str:
     if low > 0:
-        return "more than equal attention would give them"
-    return "less than equal attention would give them" if high < 0 else "no different from equal attention"
+        return "more than by chance"
+    return "less than by chance" if high < 0 else "no different from chance"
 
 
 def _draw_mean_pose(axis: Axes, study: TableStudy, of: Attention) -> None:

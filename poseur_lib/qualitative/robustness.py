@@ -10,7 +10,13 @@ from poseur_lib.study.estimate import Estimate
 from poseur_lib.study.measured_file import StoredSample, estimate_of
 from poseur_lib.study.measurements import Measurements, measure_rows
 from poseur_lib.study.table_study import TableStudy
-from poseur_lib.study.tables.noisy_proposals import CLAIMED_SHIFTS, SHIFTS, shift_claim_key
+from poseur_lib.study.tables.noisy_proposals import (
+    AP_SHIFTS,
+    ERROR_SHIFTS,
+    SHIFTS,
+    ap_claim_key,
+    error_claim_key,
+)
 
 WITHOUT, WITH = "without", "with"
 
@@ -19,14 +25,14 @@ class ShiftCurve(Frozen):
     """A row under shifted proposals, mean over its seeds; for each shift an estimate.
 
     Attributes:
-        ap, lost: AP, and the AP that the shift costs.
+        ap, kept: AP, and per cent of it that is left under the shift.
         errors: for each shift and stage, per cent of the crop.
     """
 
     row: str
     label: str
     ap: tuple[Estimate | None, ...]
-    lost: tuple[Estimate | None, ...]
+    kept: tuple[Estimate | None, ...]
     errors: tuple[tuple[Estimate | None, ...], ...]
 
 
@@ -36,23 +42,28 @@ class Robustness:
 
     Attributes:
         curves: of the rows that were measured.
-        spared: for each shift, how much less AP the row with noise loses; () where not both rows were measured.
+        kept_more: for each shift, how much more of its AP, per cent of it, the row with noise keeps.
+        added_less: for each shift, how much less it adds to the error after the last layer, per cent of the crop; both
+            are () where not both rows were measured.
         missing: a line for each row and seed that was not measured.
     """
 
     shifts: tuple[float, ...]
     stages: tuple[str, ...]
     curves: tuple[ShiftCurve, ...]
-    spared: tuple[Estimate | None, ...]
+    kept_more: tuple[Estimate | None, ...]
+    added_less: tuple[Estimate | None, ...]
     n_images: int
     missing: tuple[str, ...]
 
     @property
     def effects(self) -> Mapping[str, Estimate | None]:
         """What the claims of the table rest on."""
-        if not self.spared:
+        if not self.kept_more:
             return {}
-        return {shift_claim_key(shift): self.spared[self.shifts.index(shift)] for shift in CLAIMED_SHIFTS}
+        place = self.shifts.index
+        found = {ap_claim_key(shift): self.kept_more[place(shift)] for shift in AP_SHIFTS}
+        return found | {error_claim_key(shift): self.added_less[place(shift)] for shift in ERROR_SHIFTS}
 
 
 def measured_shifts(study: TableStudy) -> Measurements[ShiftedRun]:
@@ -74,7 +85,8 @@ def robustness(study: TableStudy, measured: Measurements[ShiftedRun]) -> Robustn
         shifts=SHIFTS,
         stages=first.stages if first else (),
         curves=tuple(curves),
-        spared=tuple(_spared(pairs, number, images) for number in range(len(SHIFTS))) if pairs else (),
+        kept_more=_differences([(_kept(b), _kept(a)) for a, b in pairs], images),
+        added_less=_differences([(_added(a), _added(b)) for a, b in pairs], images),
         n_images=images,
         missing=measured.missing,
     )
@@ -86,7 +98,7 @@ def _curve(key: str, label: str, runs: Sequence[ShiftedRun], images: int) -> Shi
         row=key,
         label=label,
         ap=tuple(estimate_of([run.ap[number] for run in runs], images) for number in shifts),
-        lost=tuple(estimate_of([_lost(run, number) for run in runs], images) for number in shifts),
+        kept=tuple(estimate_of([_kept(run)[number] for run in runs], images) for number in shifts),
         errors=tuple(
             tuple(estimate_of([run.errors[number][stage] for run in runs], images) for stage in stages)
             for number in shifts
@@ -94,10 +106,23 @@ def _curve(key: str, label: str, runs: Sequence[ShiftedRun], images: int) -> Shi
     )
 
 
-def _lost(run: ShiftedRun, number: int) -> StoredSample:
-    return run.ap[0].minus(run.ap[number])
+def _kept(run: ShiftedRun) -> list[StoredSample]:
+    """Per cent of the AP without a shift."""
+    return [one.percent_of(run.ap[0]) for one in run.ap]
 
 
-def _spared(pairs: Sequence[tuple[ShiftedRun, ShiftedRun]], number: int, images: int) -> Estimate | None:
-    """The loss without noise minus the loss with it, both on the same resamples."""
-    return estimate_of([_lost(without, number).minus(_lost(with_, number)) for without, with_ in pairs], images)
+def _added(run: ShiftedRun) -> list[StoredSample]:
+    """What each shift adds to the error after the last layer."""
+    return [of_shift[-1].minus(run.errors[0][-1]) for of_shift in run.errors]
+
+
+def _differences(
+    pairs: Sequence[tuple[list[StoredSample], list[StoredSample]]], images: int
+) -> tuple[Estimate | None, ...]:
+    """For each shift the first less the second of a pair, a pair a seed, both on the same resamples."""
+    if not pairs:
+        return ()
+    return tuple(
+        estimate_of([first[number].minus(second[number]) for first, second in pairs], images)
+        for number in range(len(SHIFTS))
+    )

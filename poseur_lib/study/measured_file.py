@@ -45,6 +45,12 @@ class StoredSample(Frozen):
         value, *draws = self.array - other.array
         return StoredSample.of(value, draws)
 
+    def percent_of(self, whole: "StoredSample") -> "StoredSample":
+        """Per cent of another number, resample by resample; not defined where that is 0."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value, *draws = 100 * self.array / whole.array
+        return StoredSample.of(value, draws)
+
 
 def estimate_of(samples: Sequence[StoredSample], n_images: int) -> Estimate | None:
     """The mean over seeds, a sample each, with its interval."""

@@ -21,10 +21,11 @@ from poseur_lib.qualitative.keypoint_scores import OWN, PROBABILITIES
 from poseur_lib.qualitative.noisy_proposals import shifted_predictions
 from poseur_lib.qualitative.ranking import rankings
 from poseur_lib.qualitative.robustness import measured_shifts, robustness
+from poseur_lib.study.measured_file import StoredSample
 from poseur_lib.study.predictions_file import BoxSource
 from poseur_lib.study.row_models import row_model
 from poseur_lib.study.table_source import sample
-from poseur_lib.study.tables.noisy_proposals import CLAIMED_SHIFTS, SHIFTS
+from poseur_lib.study.tables.noisy_proposals import SHIFTS
 from poseur_lib.study.verdict import Evidence, Verdict
 from tests.qualitative.studies import drop_weights, finish, open_study
 from tests.study.fakes import same_predictions
@@ -88,20 +89,28 @@ def test_values_of_another_run_or_shift_are_not_taken_for_these(data, tmp_path, 
     assert not measured_shifts(study).of
 
 
-def test_the_claims_rest_on_the_difference_of_the_losses(data, runs):
+def scaled(run, ap, error):
+    """A run with these AP and errors after the last layer, on every resample alike."""
+    draws = len(run.ap[0].draws)
+    ends = tuple(StoredSample.of(one, [one] * draws) for one in error)
+    errors = tuple((*of_shift[:-1], end) for of_shift, end in zip(run.errors, ends, strict=True))
+    return run.model_copy(update={"ap": tuple(StoredSample.of(one, [one] * draws) for one in ap), "errors": errors})
+
+
+def test_the_claims_rest_on_the_share_of_ap_that_is_kept_and_on_the_error_that_is_added(data, runs):
     study = open_study("noisy_proposals", data, runs)
-    robust = robustness(study, measured_shifts(study))
-    without, with_ = robust.curves
-    for number, spared in enumerate(robust.spared):
-        lost = without.lost[number].value - with_.lost[number].value
-        assert spared.value == pytest.approx(lost, abs=2e-3)
-    assert robust.spared[0].value == robust.spared[0].low == robust.spared[0].high == 0
+    measured = measured_shifts(study)
+    of = {
+        ("without", 0): scaled(measured.of["without", 0], [20, 10, 2, 0, 0, 0], [5, 6, 9, 20, 30, 40]),
+        ("with", 0): scaled(measured.of["with", 0], [40, 30, 10, 2, 0, 0], [7, 7, 8, 9, 9, 10]),
+    }
+    robust = robustness(study, replace(measured, of=of))
+    assert [one.value for one in robust.kept_more] == [0, 25, 15, 5, 0, 0]
+    assert [one.value for one in robust.added_less] == [0, 1, 3, 13, 23, 32]
     result = study.collect(robust.effects)
-    assert [claim.effect.value for claim in result.claims] == [
-        robust.spared[SHIFTS.index(shift)].value for shift in CLAIMED_SHIFTS
-    ]
+    assert [claim.effect.value for claim in result.claims] == [25, 15, 5, 3, 13, 32]
     assert {claim.verdict for claim in result.claims} == {Verdict.NO_EVIDENCE}
-    assert "<img" in shifts_figure(robust).data and "without − with" in shifts_table(robust).data
+    assert "<img" in shifts_figure(robust).data and "with − without" in shifts_table(robust).data
 
 
 def test_without_a_shift_the_predictions_are_those_of_the_record(data, runs):
@@ -125,7 +134,8 @@ def test_self_attention_is_measured_drawn_and_kept(data, tmp_path):
     assert set(claim_effects(found)) == {claim.key for claim in study.table.claims}
     html = people_figure(study, found).data + average_figure(study, found).data
     assert html.count("<img") == 2 and len(re.findall("layer 1: .* to .* 0", html)) == 1
-    assert "beyond chance" in reading(study, found).data and "chance" in shares_table(found).data
+    assert "where equal attention would give them 18.8 %" in reading(study, found).data
+    assert "chance, %" in shares_table(found).data
     drop_weights(study)
     np.testing.assert_array_equal(attention(study, measured_attention(study)).layers, found.layers)
     nothing = "was measured of no run"

@@ -94,21 +94,31 @@ def _place(axes: Sequence[Axes], window: Window) -> None:
         axis.set_position((left / total, NAMES_BELOW / height, wide / total, HEIGHT / height))
 
 
-def draw_lines(axis: Axes, points: Float[np.ndarray, "K 2"], keypoint: int, row: Float[np.ndarray, "K"]) -> None:
+def draw_lines(
+    axis: Axes,
+    points: Float[np.ndarray, "K 2"],
+    keypoint: int,
+    row: Float[np.ndarray, "K"],
+    *,
+    thickest: float = THICKEST,
+    numbers: int = STRONGEST,
+) -> None:
     """Dots, and lines from a keypoint to all others, thicker for more weight; the largest weights as numbers.
 
     Args:
         points: (x, y) in data coordinates of the axes, whose limits are set.
         row: how much of each keypoint's value the keypoint takes.
+        thickest: points of the line of the largest weight.
+        numbers: how many of the largest weights stand beside their keypoints.
     """
     largest = max(np.delete(row, keypoint).max(initial=0), 1e-9)
     for other in np.argsort(row, kind="stable"):
         if other != keypoint:
-            width = THICKEST * row[other] / largest
+            width = thickest * row[other] / largest
             axis.plot(*points[[keypoint, other]].T, color=LINES, linewidth=width, alpha=0.85, solid_capstyle="round")
     axis.scatter(*points.T, s=26, color=LINES, edgecolor="black", linewidth=0.8, zorder=4)
     axis.scatter(*points[keypoint], s=70, color=CHOSEN, edgecolor="white", linewidth=1.2, zorder=5)
-    for other in strongest(row, keypoint):
+    for other in strongest(row, keypoint, numbers):
         at_right = points[other][0] > np.mean(axis.get_xlim())
         offset, align = ((-7, 0), "right") if at_right else ((7, 0), "left")
         axis.annotate(

@@ -29,14 +29,12 @@ FIGURE_S2 = Table(
         _claim(
             "shoulder-attends",
             SHOULDER_CLAIM,
-            "share of the left shoulder's weight on others that goes to left elbow, wrist and ear, beyond chance, "
-            "points; mean over layers",
+            "weight of the left shoulder on left elbow, wrist and ear, % beyond chance",
         ),
         _claim(
             "attention-relates",
             RELATION_CLAIM,
-            "share of all keypoints' weight on others that goes to skeleton neighbours and mirror partners, beyond "
-            "chance, points; mean over layers",
+            "weight of all on skeleton neighbours and mirror partners, % beyond chance",
         ),
     ),
     base={**TABLE_1B.base, **TABLE_1B.row(ROW).changes},
@@ -51,7 +49,7 @@ FIGURE_S2 = Table(
         "The paper's figure shows one person. Here the same is drawn for some people, and averaged over the val split.",
         "A weight says whose value is taken, not what it does: the value may carry little, and the residual carries "
         "the keypoint's own.",
-        "Chance is equal weight on all other keypoints. A keypoint's weight on itself is left out, as a line to itself "
-        "cannot be drawn.",
+        "Of the weight on others, mean over layers and heads; chance is equal weight on all others. What a keypoint "
+        "takes of itself is left out, as a line to itself cannot be drawn.",
     ),
 )
