@@ -1,6 +1,6 @@
 """The whole of a study in one go: the runs of the chosen tables, then the tables' notebooks.
 
-dask is imported by what executes: plan and status are quicker without.
+dask and torch are imported by what executes: plan and status are quicker without.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,6 @@ from poseur_lib.study.profiles import profile
 from poseur_lib.study.roots import below_root, project_root
 from poseur_lib.study.runner import RunOptions, missing_runs
 from poseur_lib.study.store import RunStore, require_writable
-from poseur_lib.study.stored_results import stored_result
 from poseur_lib.study.table_job import TableJob, execute_table
 from poseur_lib.study.tables import tables
 from poseur_lib.study.work import Work
@@ -101,6 +100,8 @@ class Batch:
             yield table.name, outcome.problem
 
     def _shown_before(self, number: str) -> dict[str, Any]:
+        from poseur_lib.study.stored_results import stored_result
+
         try:
             earlier = stored_result(self.store, number)
         except UserError:  # of another version, and about to be replaced

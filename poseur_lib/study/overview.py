@@ -18,7 +18,7 @@ AGAIN = ", again: others start from its weights, which are gone"
 def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = None) -> list[str]:
     """Every distinct run with its state, multiply-adds and rows, then what the missing ones cost together."""
     states = _states(batch)
-    missing = missing_runs(batch.runs, batch.store, RunOptions(batch.profile.name))
+    missing = missing_runs(batch.runs, batch.store, RunOptions(batch.profile.name), states)
     work = Work(batch.profile, batch.store.folder)
     billions = {run.run_id: work.of(run) / 1e9 for run in missing}
     lines = _notes(batch)

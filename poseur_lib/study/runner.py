@@ -3,9 +3,10 @@
 import os
 import shutil
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from poseur_lib.config import PretextRunConfig
@@ -75,12 +76,21 @@ def satisfied(run: PlannedRun, store: RunStore, options: RunOptions) -> bool:
     return run.done_in(state)
 
 
-def missing_runs(runs: Sequence[PlannedRun], store: RunStore, options: RunOptions) -> list[PlannedRun]:
+def missing_runs(
+    runs: Sequence[PlannedRun],
+    store: RunStore,
+    options: RunOptions,
+    states: Mapping[str, RunState] = MappingProxyType({}),
+) -> list[PlannedRun]:
     """What has to be executed.
 
     Pretraining of which the record is left and the weights are gone is made again where a missing run starts from it.
+
+    Args:
+        states: of runs, where they are known: finished ones are not looked at again.
     """
-    missing = [run for run in runs if not satisfied(run, store, options)]
+    looked_at = [run for run in runs if states.get(run.run_id) != RunState.FINISHED]
+    missing = [run for run in looked_at if not satisfied(run, store, options)]
     needed = {parent for run in missing for parent in run.parents}
     return [run for run in missing if run.run_id in needed or not store.recorded_state(run.run_id).done]
 

@@ -67,7 +67,7 @@ class Schedule:
 
     def _take_stock(self) -> None:
         self.states = {run.run_id: self.store.state(run.run_id) for run in self.runs}
-        for run in missing_runs(self.runs, self.store, self.options):
+        for run in missing_runs(self.runs, self.store, self.options, self.states):
             key, state = run.run_id, self.states[run.run_id]
             failed = state != RunState.RUNNING and (self.store.path(key) / ERROR_FILE).exists()
             error = (self.store.error(key) or "") if failed else ""

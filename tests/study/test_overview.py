@@ -1,6 +1,8 @@
 """`poseur study plan` and `status`: what they say, what they exit with, and that they change nothing."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -152,6 +154,13 @@ def test_a_record_that_is_touched_after_it_was_verified_is_found_out(project, da
     (folder / "record.json").write_text(json.dumps(envelope, indent=1, sort_keys=True))
     code, lines, _ = study(capsys, "status", "--data", "some data")
     assert code == 1 and any("was altered" in line for line in lines)
+
+
+def test_plan_and_status_start_without_what_only_runs_need():
+    heavy = ("torch", "matplotlib", "pandas", "dask", "numba")
+    code = f"import sys, poseur_lib.cli.study, poseur_lib.study.overview; print([x for x in {heavy} if x in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_table_s_failure_is_in_the_status(project, data, capsys):
