@@ -70,7 +70,7 @@ def row_backbone(table: Table, row: Row) -> str:
 def _printed_in(table: Table) -> str:
     """The tables of the paper that print the rows' figures."""
     numbers = dict.fromkeys(row.paper[0] for row in table.rows if row.paper)
-    return " and ".join(map(shown_name, numbers)) or table.name
+    return ", ".join(map(shown_name, numbers)) or table.name
 
 
 def _pair(row: Row) -> str:
