@@ -10,7 +10,7 @@ from poseur_lib.data.crop import PIXELS_PER_SCALE, CropRule, box_to_center_scale
 from poseur_lib.evaluation.predictions import PosePredictions
 from poseur_lib.evaluation.truncation import Cut, places
 from poseur_lib.figures.truncation import truncation_figure, truncation_table
-from poseur_lib.figures.truncation_examples import faded, frame
+from poseur_lib.figures.truncation_examples import FADED, faded, frame
 from poseur_lib.figures.truncation_findings import truncation_findings
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.qualitative.truncation import (
@@ -162,6 +162,6 @@ def test_those_who_are_drawn_are_the_same_for_every_run(people):
 def test_what_the_model_does_not_see_is_drawn_weakly_and_the_frame_holds_everything():
     image, box = np.full((100, 60, 3), 200, np.uint8), (10.0, 10.0, 40.0, 80.0)
     shown = faded(image, Cut("bottom", 0.5), box)
-    assert shown[:51].min() == 200 and set(shown[51:].ravel()) == {60}
+    assert shown[:51].min() == 200 and set(shown[51:].ravel()) == {int(200 * FADED)}
     (left, right), (bottom, top) = frame(np.array([[-20.0, 50.0], [30.0, 120.0]]), (0.0, 0.0, 50.0, 90.0))
     assert left < -20 and right > 50 and bottom > 120 and top < 0
