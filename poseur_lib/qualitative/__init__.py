@@ -1,1 +1,1 @@
-"""What the paper shows in pictures or only says, measured: calibration, noisy proposals, self-attention."""
+"""What the paper shows in pictures or only says, measured: calibration, noisy proposals, self-attention, truncation."""
