@@ -6,17 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from poseur_lib.explore.views import VIEWS
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-VIEWS = {
-    "samples": "Where it looks",
-    "path": "From coarse to refined",
-    "attention": "Between keypoints",
-    "matrices": "All layers and heads",
-    "distribution": "What the flow has learned",
-}
-"""Of the explorer's tabs: the name in their class, and the title."""
+TITLES = {view.name: view.title for view in VIEWS}
 ANOTHER = "([image, before]) => image.src !== before && image.complete && image.naturalWidth > 0"
 CHANGED_OR_LATE = """([select, before]) => new Promise((done) => {
     const ends = Date.now() + 10_000;
@@ -53,7 +48,7 @@ class ExplorerPage:
 
     def open(self, view: str) -> None:
         """Open a tab and wait for its picture."""
-        self.page.locator(".poseur-explorer-tabs .lm-TabBar-tab", has_text=VIEWS[view]).click()
+        self.page.locator(".poseur-explorer-tabs .lm-TabBar-tab", has_text=TITLES[view]).click()
         self.page.wait_for_function("(one) => one.src && one.naturalWidth > 0", arg=self.picture(view).element_handle())
         self.settle(view)
 

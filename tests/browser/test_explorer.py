@@ -11,7 +11,7 @@ from poseur_lib.people import PeopleSettings, generate
 from poseur_lib.study.parameters import RunSettings
 from poseur_lib.study.run import measure_run, open_run, predict_run, train_run, write_run
 from tests.browser.chromium import opened
-from tests.browser.explorer import VIEWS, ExplorerPage
+from tests.browser.explorer import TITLES, ExplorerPage
 from tests.browser.jupyter import LabNotebook, jupyter_lab
 from tests.training.tiny import TINY
 
@@ -59,7 +59,7 @@ def test_every_cell_runs_and_every_figure_is_there(shown):
     notebook, _ = shown
     figures = notebook.page.locator(".jp-RenderedHTML img")
     assert notebook.failures == []
-    assert figures.count() >= len(VIEWS)
+    assert figures.count() >= len(TITLES)
     assert figures.evaluate_all("all => all.every((one) => one.naturalWidth > 0 && one.alt.length > 10)")
 
 
@@ -80,7 +80,7 @@ def test_a_keypoint_is_chosen_by_a_click_into_the_picture(explorer):
     assert explorer.keypoint == nearest
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", TITLES)
 def test_every_tab_follows_the_keypoint(explorer, view):
     explorer.open(view)
     chosen = "right knee" if explorer.keypoint != "right knee" else "nose"
