@@ -238,6 +238,6 @@ def boxes_of(text: str) -> Sequence[Box]:
 
 def wide(widget: widgets.DOMWidget, css: str) -> widgets.DOMWidget:
     """As wide as its column, with a class to find it by."""
-    widget.layout.width = "100%"
+    widget.layout.width = "calc(100% - 8px)"
     widget.add_class(css)
     return widget

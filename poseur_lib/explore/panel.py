@@ -5,11 +5,10 @@ if nothing is wrong), poseur-explorer-keypoint (a list), poseur-explorer-tabs (o
 named in `choosers`, those of the views in `views`. Only the picture of the tab that is open is drawn.
 """
 
-import html
-
 import ipywidgets as widgets
 
 from poseur_lib.explore.choosers import ModelChooser, PersonChooser, wide
+from poseur_lib.explore.controls import as_caption
 from poseur_lib.explore.session import Session
 from poseur_lib.explore.views import VIEWS, View
 from poseur_lib.figures.attention.marks import spoken
@@ -48,7 +47,7 @@ class Panel:
 
     def say(self, text: str) -> None:
         """Show one line above the views."""
-        self.message.value = html.escape(text)
+        self.message.value = as_caption(text) if text else ""
 
     def move(self, keypoint: int) -> None:
         """Look at another keypoint."""

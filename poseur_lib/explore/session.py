@@ -29,14 +29,14 @@ class Weights:
     layers: Float[np.ndarray, "N M K K"]
     what: str
 
-    def of(self, layer: int | None = None, head: int | None = None) -> tuple[Float[np.ndarray, "K K"], str]:
-        """One layer's and head's (from 0 on; None: the mean) weights, and how captions call them."""
+    def of(self, layer: int | None = None, head: int | None = None) -> tuple[Float[np.ndarray, "K K"], str, str]:
+        """One layer's and head's (from 0 on; None: the mean) weights, which these are, and whose."""
         chosen = self.layers if layer is None else self.layers[[layer]]
         chosen = chosen if head is None else chosen[:, [head]]
         count, heads = self.layers.shape[:2]
         layers = f"mean of {count} layers" if layer is None else f"layer {layer + 1}"
         over = f"mean of {heads} heads" if head is None else f"head {head + 1}"
-        return chosen.mean(axis=(0, 1)), f"{layers}, {over}, {self.what}"
+        return chosen.mean(axis=(0, 1)), f"{layers}, {over}", self.what
 
 
 class Session:

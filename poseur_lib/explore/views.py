@@ -9,14 +9,27 @@ attention, matrices or distribution, and holds a `poseur-explorer-picture` and a
     distribution  poseur-explorer-stage
 """
 
-import html
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import ClassVar
 
 import ipywidgets as widgets
 
 from poseur_lib.errors import UserError
+from poseur_lib.explore.controls import (
+    ALL,
+    EVERY,
+    THIS_PERSON,
+    Options,
+    as_caption,
+    chooser,
+    layer_slider,
+    layout,
+    numbered,
+    offer,
+    one_of,
+    whose,
+)
 from poseur_lib.explore.picture import CLICK, NEXT, PREVIOUS, PictureWidget
 from poseur_lib.explore.session import Session, Weights
 from poseur_lib.figures.attention.between_keypoints import attention_figure, matrices_figure
@@ -24,11 +37,6 @@ from poseur_lib.figures.attention.distribution import distribution_figure
 from poseur_lib.figures.attention.drawn import Drawn, Picture
 from poseur_lib.figures.attention.path import path_figure
 from poseur_lib.figures.attention.samples import samples_figure
-
-ALL, EVERY = "all", -1
-"""What stands for all layers, heads or levels together, and its value: a slider cannot hold None."""
-THIS_PERSON, VAL_SET = "this person", "the val set"
-Options = Sequence[tuple[str, Any]]
 
 
 class View(ABC):
@@ -81,9 +89,9 @@ class View(ABC):
             self.drawn = self.draw().picture()
         except UserError as error:
             self.drawn, self.picture.png = None, b""
-            self.caption.value = html.escape(str(error))
+            self.caption.value = as_caption(str(error))
             return
-        self.caption.value = html.escape(self.drawn.caption)
+        self.caption.value = as_caption(self.drawn.caption)
         self.picture.show(self.drawn)
 
     def _clicked(self, across: float, down: float) -> None:
@@ -99,14 +107,14 @@ class View(ABC):
 class SamplesView(View):
     """Reference point and sampling points."""
 
-    name, title = "samples", "Where it looks"
+    name, title = "samples", "Samples"
 
     def make_controls(self) -> list[widgets.ValueWidget]:
         """Layer, head, level and what colour tells."""
         self.layer = layer_slider("poseur-explorer-layer")
         self.head = chooser("head", [(ALL, EVERY)], "poseur-explorer-head")
         self.level = chooser("level", [(ALL, EVERY)], "poseur-explorer-level")
-        self.colour = widgets.ToggleButtons(options=["head", "level"], description="colour")
+        self.colour = widgets.ToggleButtons(options=["head", "level"], description="colour", layout=layout("18em"))
         self.colour.style.button_width = "4.5em"
         self.colour.add_class("poseur-explorer-colour")
         return [self.layer, self.head, self.level, self.colour]
@@ -129,7 +137,7 @@ class SamplesView(View):
 class PathView(View):
     """From coarse to refined."""
 
-    name, title = "path", "From coarse to refined"
+    name, title = "path", "Refinement"
 
     def draw(self) -> Drawn:
         """Person, way and numbers."""
@@ -139,7 +147,7 @@ class PathView(View):
 class AttentionView(View):
     """Self-attention over the person."""
 
-    name, title = "attention", "Between keypoints"
+    name, title = "attention", "Self-attention"
 
     def make_controls(self) -> list[widgets.ValueWidget]:
         """Layer, head and whose weights."""
@@ -155,14 +163,14 @@ class AttentionView(View):
 
     def draw(self) -> Drawn:
         """Dots and lines, and the matrix."""
-        weights, what = chosen_weights(self.session, self.over.value).of(one_of(self.layer), one_of(self.head))
-        return attention_figure(self.session.seen, self.session.keypoint, weights, what)
+        weights = chosen_weights(self.session, self.over.value).of(one_of(self.layer), one_of(self.head))
+        return attention_figure(self.session.seen, self.session.keypoint, *weights)
 
 
 class MatricesView(View):
     """All matrices of the self-attention."""
 
-    name, title = "matrices", "All layers and heads"
+    name, title = "matrices", "All heads"
 
     def make_controls(self) -> list[widgets.ValueWidget]:
         """Whose weights."""
@@ -178,7 +186,7 @@ class MatricesView(View):
 class DistributionView(View):
     """What the flow has learned."""
 
-    name, title = "distribution", "What the flow has learned"
+    name, title = "distribution", "Density"
 
     def make_controls(self) -> list[widgets.ValueWidget]:
         """Which stage."""
@@ -204,47 +212,6 @@ def chosen_weights(session: Session, over: str) -> Weights:
     return session.attention() if over == THIS_PERSON else session.average_attention()
 
 
-def one_of(control: widgets.ValueWidget) -> int | None:
-    """The number that is chosen, None for all of them."""
-    return None if control.value == EVERY else control.value
-
-
 def layers_of(session: Session, together: str = ALL) -> Options:
     """The model's decoder layers, after all of them together."""
     return numbered(session.model.head.decoder_layers, together)
-
-
-def numbered(count: int, together: str = ALL) -> Options:
-    """Numbers from 1 on as they are shown, from 0 on as they are used."""
-    return [(together, EVERY), *((str(number + 1), number) for number in range(count))]
-
-
-def layer_slider(css: str, together: str = ALL) -> widgets.SelectionSlider:
-    """A slider over layers, which acts when it is let go."""
-    slider = widgets.SelectionSlider(options=[(together, EVERY)], description="layer", continuous_update=False)
-    slider.add_class(css)
-    return slider
-
-
-def chooser(description: str, options: Options, css: str) -> widgets.Dropdown:
-    """A narrow list."""
-    dropdown = widgets.Dropdown(options=options, description=description, layout=widgets.Layout(width="13em"))
-    dropdown.add_class(css)
-    return dropdown
-
-
-def whose(css: str) -> widgets.ToggleButtons:
-    """Weights of the person, or the mean over the val set."""
-    buttons = widgets.ToggleButtons(options=[THIS_PERSON, VAL_SET], description="weights of")
-    buttons.style.button_width = "7.5em"
-    buttons.add_class(css)
-    return buttons
-
-
-def offer(control: widgets.ValueWidget, options: Options, first: Any = None) -> None:
-    """New options; what was chosen stays where it is still there."""
-    values = [value for _, value in options]
-    kept = control.value if control.options and control.value in values else first
-    if list(control.options) != list(options):
-        control.options = options
-    control.value = kept if kept in values else values[0]

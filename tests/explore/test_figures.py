@@ -96,11 +96,11 @@ def test_the_path_tells_errors_and_both_scales(session):
 
 
 def test_the_strongest_others_are_named(session):
-    weights, what = session.attention().of(1, None)
+    weights, which, whose = session.attention().of(1, None)
     row = weights[5]
     order = strongest(row, 5)
     assert 5 not in order and row[order[0]] == np.delete(row, 5).max()
-    caption = attention_figure(session.seen, 5, weights, what).caption
+    caption = attention_figure(session.seen, 5, weights, which, whose).caption
     assert f"{row[order[0]]:.2f}" in caption and "layer 2, mean of 4 heads" in caption
 
 

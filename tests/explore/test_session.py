@@ -9,7 +9,9 @@ from poseur_lib.errors import UserError
 from poseur_lib.explore.models import open_checkpoint
 from poseur_lib.explore.people import own_image, uploaded_image, with_boxes
 from poseur_lib.explore.session import Session
+from poseur_lib.models.build import build_model
 from poseur_lib.models.checkpoint import save_weights
+from tests.training.tiny import tiny_config
 
 
 def test_one_forward_pass_a_person(session, monkeypatch):
@@ -48,11 +50,12 @@ def test_the_average_is_the_mean_over_people(session):
 
 def test_layers_and_heads_of_weights(session):
     weights = session.attention()
-    one, what = weights.of(1, 2)
-    assert np.array_equal(one, weights.layers[1, 2]) and what.startswith("layer 2, head 3, ")
-    mean, what = weights.of()
+    one, which, whose = weights.of(1, 2)
+    assert np.array_equal(one, weights.layers[1, 2])
+    assert which == "layer 2, head 3" and whose == session.seen.who
+    mean, which, _ = weights.of()
     np.testing.assert_allclose(mean, weights.layers.mean(axis=(0, 1)))
-    assert what.startswith("mean of 2 layers, mean of 4 heads, ")
+    assert which == "mean of 2 layers, mean of 4 heads"
     np.testing.assert_allclose(mean.sum(axis=1), 1, atol=1e-5)
 
 
@@ -86,6 +89,13 @@ def test_a_click_takes_the_smallest_box_around_it(session):
 def test_what_is_not_there_is_named(session, act, message):
     with pytest.raises(UserError, match=message):
         act(session)
+
+
+def test_a_checkpoint_of_another_method_is_refused_by_name(tmp_path):
+    config = tiny_config(**{"model.head": {"kind": "heatmap"}})
+    save_weights(tmp_path / "other.pt", build_model(config), config)
+    with pytest.raises(UserError, match=r"other\.pt is a heatmap model, which has no keypoint queries to look into"):
+        open_checkpoint(tmp_path / "other.pt")
 
 
 def test_a_checkpoint_without_a_val_set_says_what_to_give(tiny, tmp_path):

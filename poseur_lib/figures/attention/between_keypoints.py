@@ -24,12 +24,13 @@ STRONGEST = 3
 MATRICES = "magma"
 
 
-def attention_figure(seen: Seen, keypoint: int, weights: Weights, what: str) -> Drawn:
+def attention_figure(seen: Seen, keypoint: int, weights: Weights, which: str, whose: str) -> Drawn:
     """Dots and lines over the person, and the matrix that they are a row of.
 
     Args:
         weights: how much of each keypoint's value (columns) a keypoint (rows) takes.
-        what: which weights these are: "layer 1, mean of 4 heads".
+        which: "layer 1, mean of 4 heads".
+        whose: the person's, or "mean over 200 of 2,000 people of the val set".
     """
     row, window = weights[keypoint], window_around(seen.crop, seen.keypoints_px)
     with drawing():
@@ -39,10 +40,10 @@ def attention_figure(seen: Seen, keypoint: int, weights: Weights, what: str) -> 
         draw_lines(axes[0], window.clamped(seen.keypoints_px), keypoint, row)
         axes[0].set_title(f"from {spoken(seen.model.keypoints.names[keypoint])}")
         draw_matrix(axes[1], weights, seen.model.keypoints.names, keypoint)
-        axes[1].set_title(what)
+        axes[1].set_title(which)
     name = spoken(seen.model.keypoints.names[keypoint])
-    alt = f"Self-attention of the {name} over {seen.who}, and the matrix of all keypoints; {what}."
-    return Drawn(figure, alt, _caption(seen, keypoint, weights, what), axes[:1])
+    alt = f"Self-attention of the {name} over {seen.who}, and the matrix of all keypoints; {which}."
+    return Drawn(figure, alt, _caption(seen, keypoint, weights, which, whose), axes[:1])
 
 
 def matrices_figure(layers: Float[np.ndarray, "N M K K"], names: Sequence[str], keypoint: int, what: str) -> Drawn:
@@ -150,12 +151,13 @@ def _colour_bar(axis: Axes, image: object) -> None:
     bar.tick_params(labelsize=7, length=2)
 
 
-def _caption(seen: Seen, keypoint: int, weights: Weights, what: str) -> str:
+def _caption(seen: Seen, keypoint: int, weights: Weights, which: str, whose: str) -> str:
     names, row = seen.model.keypoints.names, weights[keypoint]
     most = ", ".join(f"{spoken(names[other])} {row[other]:.2f}" for other in strongest(row, keypoint))
     name = capital(spoken(names[keypoint]))
+    where = f" of {whose}" if whose == seen.who else f", {whose}, drawn over {seen.who}"
     return (
-        f"Self-attention between the keypoint queries of {seen.model.name}, {what}, drawn over {seen.who} as in supp."
-        f" Fig. 2: dots are keypoints, thicker is more weight. {name} takes {row[keypoint]:.2f} of its own value, and"
-        f" most of {most}; equal attention to all would be {1 / len(row):.2f}. Right: every row, which sums to 1."
+        f"Self-attention between the keypoint queries of {seen.model.name}, {which}{where}, as in supp. Fig. 2: dots"
+        f" are keypoints, thicker is more weight. {name} takes {row[keypoint]:.2f} of its own value and most of {most};"
+        f" equal attention to all would be {1 / len(row):.2f}. Right: every row, which sums to 1."
     )
