@@ -158,7 +158,9 @@ def test_a_record_that_is_touched_after_it_was_verified_is_found_out(project, da
 
 def test_plan_and_status_start_without_what_only_runs_need():
     heavy = ("torch", "matplotlib", "pandas", "dask", "numba")
-    code = f"import sys, poseur_lib.cli.study, poseur_lib.study.overview; print([x for x in {heavy} if x in sys.modules])"
+    code = (
+        f"import sys, poseur_lib.cli.study, poseur_lib.study.overview; print([x for x in {heavy} if x in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
