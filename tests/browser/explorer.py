@@ -16,7 +16,7 @@ ANOTHER = "([image, before]) => image.src !== before && image.complete && image.
 CHANGED_OR_LATE = """([select, before]) => new Promise((done) => {
     const ends = Date.now() + 10_000;
     const look = () =>
-        select.selectedOptions[0].label !== before || Date.now() > ends ? done() : setTimeout(look, 50);
+        select.value !== before || Date.now() > ends ? done() : setTimeout(look, 50);
     look();
 })"""
 
@@ -40,7 +40,7 @@ class ExplorerPage:
     @property
     def keypoint(self) -> str:
         """The keypoint that is looked at."""
-        return self.page.locator(".poseur-explorer-keypoint select option:checked").inner_text()
+        return self.page.locator(".poseur-explorer-keypoint select").input_value()
 
     def picture(self, view: str) -> "Locator":
         """A view's picture."""
@@ -73,7 +73,7 @@ class ExplorerPage:
 
     def choose(self, keypoint: str) -> None:
         """Choose a keypoint in the list."""
-        self.page.locator(".poseur-explorer-keypoint select").select_option(label=keypoint)
+        self.page.locator(".poseur-explorer-keypoint select").select_option(keypoint)
 
     def click(self, view: str, across: float, down: float) -> None:
         """Click into a view's picture, at a place in fractions of its size."""
