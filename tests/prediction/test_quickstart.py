@@ -26,7 +26,7 @@ NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "quickstart.ipynb
 def people(tmp_path_factory) -> Path:
     """A few generated people."""
     root = tmp_path_factory.mktemp("quickstart") / "people"
-    generate(root, PeopleSettings(train_images=32, val_images=6, image_size=(96, 72)), workers=0, progress=False)
+    generate(root, PeopleSettings(train_images=64, val_images=6, image_size=(96, 72)), workers=0, progress=False)
     return root
 
 
