@@ -2,6 +2,7 @@
 
 import pytest
 
+from poseur_lib.data.coco import fingerprint
 from poseur_lib.errors import UserError
 from poseur_lib.explore import again as module
 from poseur_lib.explore.again import Training, again, changes_between, first_model
@@ -13,6 +14,7 @@ from poseur_lib.study.store import RunState, RunStore
 from poseur_lib.study.tables import TABLES
 from tests.study.fakes import FINGERPRINT, make_record
 from tests.study.projects import PARAMETERS, REPOSITORY, content, make_notebook, make_project
+from tests.training.tiny import tiny_config, write_people
 
 
 @pytest.mark.parametrize("size", PROFILES, ids=[size.name for size in PROFILES])
@@ -69,3 +71,15 @@ def test_a_failure_names_the_run(tmp_path, monkeypatch):
     training = Training("smoke", str(tmp_path), str(project / "again"), make_record(profile("smoke").experiment(0)))
     with pytest.raises(UserError, match=r"run pretext_.* is failed: .*pretrain_backbone\.ipynb does not exist"):
         training.execute(lambda _: None, str(project))
+
+
+@pytest.mark.slow
+def test_a_real_run_is_trained_again_and_opens(tmp_path):
+    """By the project's own notebook, on noise with dots."""
+    data = write_people(tmp_path / "data", train=16, val=2)
+    record = make_record(tiny_config(), fingerprint=fingerprint(data))
+    training = Training("smoke", str(data), str(tmp_path / "again"), record)
+    assert training.execute(print) == record.run_id
+    run = run_named(find_runs([tmp_path / "again"]), record.run_id)
+    assert run.usable and run.open().run_id == record.run_id
+    assert run.record.metrics and not record.metrics, "it was measured anew"

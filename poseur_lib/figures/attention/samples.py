@@ -32,8 +32,8 @@ AREA_OF_ONE = 420.0
 SLIGHT = 0.01
 """Samples of less weight do not widen the picture."""
 COLUMNS = 3
-LEGENDS = 0.78
-"""Inches below the panels."""
+LEGENDS, LEGEND_LINE = 0.4, 0.19
+"""Inches below the panels: of the marks, and of a line of colours."""
 
 
 def samples_figure(
@@ -56,7 +56,10 @@ def samples_figure(
     window = window_around(seen.crop, np.concatenate([places[weights > SLIGHT] for places, weights in samples]))
     with drawing():
         width = _panel_width(len(chosen), window)
-        figure, axes = panels(len(chosen), COLUMNS, (width, width * window.aspect), bottom=LEGENDS)
+        numbers = np.unique(heads if colour == "head" else levels)
+        columns = _legend_columns(min(len(chosen), COLUMNS) * width, colour)
+        below = LEGENDS + LEGEND_LINE * -(-len(numbers) // columns)
+        figure, axes = panels(len(chosen), COLUMNS, (width, width * window.aspect), bottom=below)
         for axis, number, (places, weights) in zip(axes, chosen, samples, strict=True):
             draw_photo(axis, seen.crop, window)
             draw_pose(axis, seen)
@@ -64,7 +67,7 @@ def samples_figure(
             _draw_samples(axis, window, places, weights, [_palette(seen, colour)[one] for one in by.ravel()])
             _draw_marks(axis, seen, keypoint, number, window)
             axis.set_title(f"layer {number}")
-        _draw_legends(figure, seen, colour, np.unique(heads if colour == "head" else levels))
+        _draw_legends(figure, seen, colour, numbers, columns, below)
     name = spoken(seen.model.keypoints.names[keypoint])
     alt = f"The {name} query's sampling points over {seen.who}, layers {', '.join(map(str, chosen))}."
     return Drawn(figure, alt, _caption(seen, keypoint, chosen, samples, window, colour), axes)
@@ -112,8 +115,15 @@ def _palette(seen: Seen, colour: ColourBy) -> list[str]:
     return colours(heads if colour == "head" else levels)
 
 
-def _draw_legends(figure: Figure, seen: Seen, colour: ColourBy, numbers: np.ndarray) -> None:
-    """The marks in one line, the colours in the next one or two."""
+def _legend_columns(width: float, colour: ColourBy) -> int:
+    """How many colours have room side by side in so many inches."""
+    return max(1, int(width / (0.75 if colour == "head" else 1.1)))
+
+
+def _draw_legends(
+    figure: Figure, seen: Seen, colour: ColourBy, numbers: np.ndarray, columns: int, below: float
+) -> None:
+    """The marks in one line, the colours in as many as they need."""
     marks = [handle(REFERENCE, "reference point"), handle(PREDICTED, "layer's prediction"), handle(TRUTH, "label")]
     sizes = [f"{width}×{height}" for height, width in seen.explanation.level_sizes]
     names = [f"head {number + 1}" if colour == "head" else f"{sizes[number]} cells" for number in numbers]
@@ -122,11 +132,10 @@ def _draw_legends(figure: Figure, seen: Seen, colour: ColourBy, numbers: np.ndar
         for number, name in zip(numbers, names, strict=True)
     ]
     how = {"fontsize": 8, "handletextpad": 0.1, "columnspacing": 0.8, "loc": "upper center", "borderaxespad": 0}
-    width, height = figure.get_size_inches()
-    columns = max(1, int(width / (0.75 if colour == "head" else 1.1)))
+    height = figure.get_figheight()
     marks = marks if seen.labelled.any() else marks[:2]
-    figure.legend(handles=marks, ncols=3, bbox_to_anchor=(0.5, (LEGENDS - 0.08) / height), **how)
-    figure.legend(handles=dots, ncols=columns, bbox_to_anchor=(0.5, (LEGENDS - 0.32) / height), **how)
+    figure.legend(handles=marks, ncols=3, bbox_to_anchor=(0.5, (below - 0.08) / height), **how)
+    figure.legend(handles=dots, ncols=columns, bbox_to_anchor=(0.5, (below - 0.32) / height), **how)
 
 
 def _panel_width(count: int, window: Window) -> float:
