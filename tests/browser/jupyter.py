@@ -27,6 +27,11 @@ SETTINGS = {
     "extensionmanager-extension/plugin": {"enabled": False},
     "notebook-extension/tracker": {"windowingMode": "none", "autoStartDefaultKernel": True},
 }
+# It ends with the tests even where they are killed, and its kernels end with it.
+START = (
+    "from poseur_lib.study.lifetime import die_with_parent; die_with_parent(); "
+    "from jupyterlab.labapp import main; main()"
+)
 OPTIONS = (
     "--no-browser", "--allow-root", "--ServerApp.port_retries=0", "--LabApp.extension_manager=readonly",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--ServerApp.terminals_enabled=False",
@@ -60,7 +65,7 @@ def jupyter_lab(folder: Path, own: Path, **environment: str) -> Iterator[Lab]:
     lab = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(16), folder)
     log = own / "jupyterlab.log"
     command = [
-        sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--port={port}", f"--IdentityProvider.token={lab.token}",
+        sys.executable, "-c", START, "--ip=127.0.0.1", f"--port={port}", f"--IdentityProvider.token={lab.token}",
         f"--ServerApp.root_dir={folder}", *OPTIONS,
     ]  # fmt: skip
     with log.open("wb") as output:
