@@ -18,12 +18,17 @@ class ReleasedFile(Frozen):
     name: str
     sha256: str
 
+PACKAGE = Path(poseur_lib.__file__).resolve().parent
+WRITTEN = ("runs", "reports")
+"""Folders of a checkout that runs and reports write to."""
+
 
 class Provenance(Frozen):
     """Where a record comes from.
 
     Attributes:
-        commit: git commit of the checkout, "" outside one; `dirty` tells of uncommitted changes to tracked files.
+        commit: git commit of the checkout, "" outside one; `dirty` tells of uncommitted changes to tracked files, but
+            for those that runs and reports write.
         device: name of the accelerator, or of the processor.
         wall_seconds: of the whole run; `train_seconds` of training alone, sums over resumes.
         data_name: the data folder's name (its path is nobody's business); `data_fingerprint` identifies its content.
@@ -51,11 +56,15 @@ class Provenance(Frozen):
     joules: float | None = None
 
 
-def git_state() -> tuple[str, bool]:
-    """(commit, dirty) of the checkout that the package lies in; ("", False) where there is none."""
-    folder = Path(poseur_lib.__file__).resolve().parent
+def git_state(folder: Path = PACKAGE) -> tuple[str, bool]:
+    """(commit, dirty) of the checkout that `folder` lies in; ("", False) where there is none.
+
+    A batch replaces committed records and pages while it runs: these are no changes of what its numbers come from.
+    """
     commit = _git(folder, "rev-parse", "HEAD")
-    return commit, bool(commit and _git(folder, "status", "--porcelain", "--untracked-files=no"))
+    sources = [".", *(f":(top,exclude){written}" for written in WRITTEN)]
+    top = Path(_git(folder, "rev-parse", "--show-toplevel"))
+    return commit, bool(commit and _git(top, "status", "--porcelain", "--untracked-files=no", "--", *sources))
 
 
 def package_versions() -> dict[str, str]:

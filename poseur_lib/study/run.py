@@ -47,7 +47,12 @@ from poseur_lib.training.runtime import Runtime
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is to be made, or is there already."""
+    """A run that is to be made, or is there already.
+
+    Attributes:
+        finished: the record, if the run was done when it was opened: it is never trained again, but for pretraining
+            whose weights are gone, which gets a new record.
+    """
 
     planned: PlannedRun
     profile: Profile
@@ -55,18 +60,13 @@ class Run:
     store: RunStore
     settings: RunSettings
     opened_at: float
+    finished: Record | None = None
     energy: EnergyMeter = field(default_factory=EnergyMeter)
 
     @property
     def folder(self) -> Path:
         """Where it is stored."""
         return self.store.path(self.planned.run_id)
-
-    @property
-    def finished(self) -> Record | None:
-        """The record, if the run is done: it is never trained again, but for pretraining whose weights are gone."""
-        done = self.planned.done_in(self.store.recorded_state(self.planned.run_id))
-        return self.store.record(self.planned.run_id) if done else None
 
     @property
     def runtime(self) -> Runtime:
@@ -209,7 +209,9 @@ def _open(settings: RunSettings, pretext: bool) -> Run:
     if settings.run_id not in ("", planned.run_id):
         raise UserError(f"run_id {settings.run_id!r} was expected, the parameters and the data give {planned.run_id!r}")
     store = RunStore(below_root(settings.runs) / size.name)
-    return Run(planned, size, data, store, settings, time.time())
+    done = planned.done_in(store.recorded_state(planned.run_id))
+    record = store.record(planned.run_id) if done else None
+    return Run(planned, size, data, store, settings, time.time(), record)
 
 
 def _pretext_weights(run: Run) -> Path | None:

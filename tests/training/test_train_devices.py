@@ -36,6 +36,6 @@ def test_two_devices_take_the_steps_of_one_and_learn_alike(people, tmp_path):
 @pytest.mark.slow
 def test_what_went_wrong_on_the_devices_is_said(tmp_path, capsys):
     missing = Runtime(data=tmp_path / "nowhere", device="cpu", devices=2, threads=1, progress=False)
-    with pytest.raises(UserError, match="training on 2 devices failed: .*nowhere"):
+    with pytest.raises(UserError, match=r"training on 2 devices failed: .*nowhere"):
         train_on_devices(quiet(), tmp_path, missing)
     assert "nowhere" in capsys.readouterr().out

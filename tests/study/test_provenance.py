@@ -1,0 +1,45 @@
+"""What a record says of the code that made it."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from poseur_lib.study.provenance import git_state
+
+
+def git(folder: Path, *arguments: str) -> None:
+    who = ("-c", "user.name=a", "-c", "user.email=a@b.example")
+    subprocess.run(["git", "-C", str(folder), *who, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    root = tmp_path / "a checkout"
+    for name in ("package/model.py", "runs/mini/record.json", "reports/index.html", "runs.py"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("as committed")
+    git(root, "init")
+    git(root, "add", "--all")
+    git(root, "commit", "--message", "all")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("changed", "dirty"),
+    [
+        ("runs/mini/record.json", False),
+        ("reports/index.html", False),
+        ("package/model.py", True),
+        ("runs.py", True),
+    ],
+)
+def test_what_runs_and_reports_write_is_no_change_of_the_code(checkout, changed, dirty):
+    commit, clean = git_state(checkout / "package")
+    assert len(commit) == 40 and clean is False
+    (checkout / changed).write_text("changed")
+    assert git_state(checkout / "package") == (commit, dirty)
+
+
+def test_outside_a_checkout_there_is_no_commit(tmp_path):
+    assert git_state(tmp_path) == ("", False)
