@@ -50,6 +50,7 @@ def truncation_figure(of: Truncation, table: Table, side: Side) -> HTML:
             _numbers(axis, of.rows[0].curve(side, zone))
             axis.set(title=title, ylim=(-14, 104), xlim=(-4, 54), yticks=range(0, 101, 20))
         _limits(axes.flat[2], of.rows[0], side)
+        axes.flat[3].axhline(0, color=GREY, linestyle="--", linewidth=1.2, zorder=1)
         _names(axes.flat[1], of.rows, side, "padding")
         for axis in axes[-1]:
             axis.set_xlabel(f"cut off, % of {CUT_OFF[side].removeprefix('the ' + side + ' of ')}")

@@ -42,9 +42,10 @@ def truncation_examples(study: TableStudy, of: Truncation) -> HTML:
             len(people), len(of.rows), figsize=(WIDTH * len(of.rows), 3.1 * len(people)), squeeze=False
         )
         for line, person in zip(axes, people, strict=True):
-            for axis, row in zip(line, of.rows, strict=True):
-                pose = poses[row.row][person.annotation_id]
+            of_person = [poses[row.row][person.annotation_id] for row in of.rows]
+            for axis, row, pose in zip(line, of.rows, of_person, strict=True):
                 _draw(axis, person, pose, val.keypoints, ROW_COLOURS[row.row])
+                _frame(axis, person, of_person)
         for axis, row in zip(axes[0], of.rows, strict=True):
             axis.set_title(row.label, color=ROW_COLOURS[row.row], fontsize=9)
         figure.tight_layout(pad=0.4)
@@ -62,12 +63,9 @@ def faded(
     return (left + FADED * (image.astype(np.float32) - left)).astype(np.uint8)
 
 
-def frame(
-    points_image: Float[np.ndarray, "N 2"], crop: Sequence[float]
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Limits of x and y that hold a crop and points, with a margin."""
-    corners = np.concatenate([points_image, np.reshape(np.asarray(crop, np.float64), (2, 2))])
-    low, high = corners.min(0), corners.max(0)
+def frame(points_image: Float[np.ndarray, "N 2"]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Limits of x and y that hold some points, with a margin; y goes down."""
+    low, high = points_image.min(0), points_image.max(0)
     pad = MARGIN * float((high - low).max())
     return (float(low[0] - pad), float(high[0] + pad)), (float(high[1] + pad), float(low[1] - pad))
 
@@ -89,7 +87,12 @@ def _draw(axis: Axes, person: Person, example: ExamplePose, keypoints: KeypointS
     axis.plot(*pose.T, "o", color=colour, markersize=2.4)
     x0, y0, x1, y1 = example.crop
     axis.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=TRUTH, linewidth=1.0, linestyle="--"))
-    xlim, ylim = frame(np.concatenate([pose, person.keypoints_image[labelled]]), example.crop)
+
+
+def _frame(axis: Axes, person: Person, of_person: Sequence[ExamplePose]) -> None:
+    """All that is drawn of a person in any column, so that the columns are of one size."""
+    points = [np.reshape(one.crop, (2, 2)) for one in of_person] + [np.array(one.keypoints) for one in of_person]
+    xlim, ylim = frame(np.concatenate([*points, person.keypoints_image[person.visibility > 0]]))
     axis.set(xlim=xlim, ylim=ylim, xticks=[], yticks=[])
     axis.set_aspect("equal")
     for spine in axis.spines.values():

@@ -81,14 +81,14 @@ def _bound(of: Truncation, side: Side) -> str:
         return f"Cut from the {side}: no keypoint lies outside the crop."
     text = (
         f"Cut from the {side}: a prediction inside the crop is correct for at most {best:.1f} % of the keypoints "
-        f"outside, whose nearest place inside is near enough, and for none of the other {far.keypoints:,}."
+        f"outside, whose nearest place inside is near enough, and for none of the other {far.keypoints:,}. Of these "
     )
+    text += "; ".join(f"{row.label} finds {value_words(row.all_cuts(side, 'far').correct)} %" for row in of.rows)
     row = of.row(HEATMAP)
     if row is None:
-        return text
-    found = row.all_cuts(side, "far").correct
+        return f"{text}."
     placed = number_words(row.all_cuts(side, "outside").placed_outside)
-    return f"{text} {row.label} places {placed} % outside the crop, and finds {value_words(found)} % of the others."
+    return f"{text}. {row.label} places {placed} % of all keypoints outside the crop where they are, outside."
 
 
 def _label(of: Truncation, key: str) -> str:
