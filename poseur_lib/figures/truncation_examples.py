@@ -24,7 +24,8 @@ TRUTH = "#ffffff"
 FADED = 0.45
 """How much is left of what the model does not see."""
 MARGIN = 0.12
-WIDTH = 2.6
+WIDTH, HEIGHT = 2.1, 2.6
+"""Inches of a picture."""
 
 
 def truncation_examples(study: TableStudy, of: Truncation) -> HTML:
@@ -39,7 +40,7 @@ def truncation_examples(study: TableStudy, of: Truncation) -> HTML:
         return HTML("<p>Nobody of the val split has enough labelled keypoints outside the crop to be drawn.</p>")
     with style():
         figure, axes = plt.subplots(
-            len(people), len(of.rows), figsize=(WIDTH * len(of.rows), 3.1 * len(people)), squeeze=False
+            len(people), len(of.rows), figsize=(WIDTH * len(of.rows), HEIGHT * len(people)), squeeze=False
         )
         for line, person in zip(axes, people, strict=True):
             of_person = [poses[row.row][person.annotation_id] for row in of.rows]

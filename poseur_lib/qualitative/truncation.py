@@ -28,7 +28,7 @@ MOST_IMAGES = 1000
 """Of the val split: every person is predicted a dozen times."""
 CUT_RESAMPLES = 300
 EXAMPLE_CUT = Cut("bottom", 0.4)
-EXAMPLES = 4
+EXAMPLES = 3
 EXAMPLE_SEED = 0
 LEAST_OUTSIDE = 4
 """Labelled keypoints outside the crop of a person who is drawn."""
