@@ -34,7 +34,9 @@ def test_headline_scores_are_recorded():
 def test_headline_effect_of_noise_is_recorded():
     text, effect = headline(), claim("1b", "gain")
     assert f"cost {-float(effect['ours']):.1f} AP here" in text
-    assert f"(95 % interval {float(effect['low']):.1f} to {float(effect['high']):.1f}, one seed" in text
+    seeds = {"1": "one seed", "2": "two seeds", "3": "three seeds"}[effect["seeds"]]
+    assert f"(95 % interval {float(effect['low']):.1f} to {float(effect['high']):.1f}, {seeds}" in text
+    assert effect["verdict"].partition(",")[0] in text
     assert f"worth +{float(effect['paper']):.1f} AP in the paper" in text
 
 
