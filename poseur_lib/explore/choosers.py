@@ -186,12 +186,11 @@ class PersonChooser:
             self._changed()
 
     def _image(self) -> ShownImage | None:
-        match self.source.value:
-            case "val set":
-                return self.session.val.image(self.number.value)
-            case "a file":
-                path = self.file.value.strip()
-                return own_image(below_root(Path(path)), boxes_of(self.box.value)) if path else None
+        if self.source.value == VAL:
+            return self.session.val.image(self.number.value)
+        if self.source.value == FILE:
+            path = self.file.value.strip()
+            return own_image(below_root(Path(path)), boxes_of(self.box.value)) if path else None
         files = self.upload.value
         if not files:
             return None

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.images import decode_image, read_image
 from poseur_lib.errors import UserError
+from poseur_lib.prediction.boxes import as_boxes
 
 Box = tuple[float, float, float, float]
 
@@ -91,7 +92,7 @@ def own_image(path: Path, boxes: Sequence[Box] = ()) -> ShownImage:
         boxes: (x, y, w, h) of people in it, in pixels.
 
     Raises:
-        UserError: it cannot be read, or a box is empty.
+        UserError: it cannot be read, or a box is empty, not finite, or outside the image.
     """
     return with_boxes(path.name, read_image(path), boxes)
 
@@ -105,12 +106,10 @@ def with_boxes(name: str, image: UInt8[np.ndarray, "height width 3"], boxes: Seq
     """An RGB image with people of whom nothing is known but their boxes, (x, y, w, h) in pixels.
 
     Raises:
-        UserError: a box is empty.
+        UserError: a box is empty, not finite, or outside the image.
     """
-    for box in boxes:
-        if min(box[2:]) <= 0:
-            raise UserError(f"box {tuple(box)}: width and height must be positive; boxes are (x, y, width, height)")
-    people = [Person(image_id=0, image_path=Path(name), box=tuple(map(float, box))) for box in boxes]
+    checked = as_boxes(boxes, image.shape[:2]) if boxes else []
+    people = [Person(image_id=0, image_path=Path(name), box=box.box) for box in checked]
     return _with_whole(name, image, people, [f"box {index}" for index in range(len(people))])
 
 

@@ -70,6 +70,8 @@ def test_images_of_one_s_own(session, tmp_path):
         uploaded_image("sent.jpg", path.read_bytes()[:500])
     with pytest.raises(UserError, match=r"box \(1.0, 2.0, 0.0, 5.0\): width and height must be positive"):
         with_boxes("own", from_file.image, [(1.0, 2.0, 0.0, 5.0)])
+    with pytest.raises(UserError, match="lies outside the image of 72 x 96 pixels"):
+        with_boxes("own", from_file.image, [(80.0, 2.0, 5.0, 5.0)])
 
 
 def test_a_click_takes_the_smallest_box_around_it(session):
