@@ -22,10 +22,10 @@ class Effect:
     paper: float | None = None
 
 
-def effects_figure(effects: Sequence[Effect], xlabel: str) -> Figure:
-    """A line an effect, its label above it, and a line at 0, where there is none."""
+def effects_figure(effects: Sequence[Effect], xlabel: str, width: float = WIDTH) -> Figure:
+    """A line an effect, its label above it, and a line at 0, where there is none; `width` is in inches."""
     with style():
-        figure, axis = plt.subplots(figsize=(WIDTH, HEAD + LINE * len(effects)))
+        figure, axis = plt.subplots(figsize=(width, HEAD + LINE * len(effects)))
         axis.axvline(0, color=GREY, linewidth=1)
         ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
         for row, one in enumerate(effects):

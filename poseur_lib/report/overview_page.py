@@ -17,10 +17,14 @@ from poseur_lib.report.ledger_page import parts, verdict_cell
 from poseur_lib.report.stacked import Cell, stacked_table
 from poseur_lib.report.table_blocks import learning_blocks
 from poseur_lib.report.view import Link, StudyView, table_page
+from poseur_lib.study.declaration import shown_name
 from poseur_lib.study.estimate import METHOD
 from poseur_lib.study.ledger import LedgerEntry, counts
 from poseur_lib.study.overridden import override_lines, still_true
 from poseur_lib.study.tables import TABLES
+
+LONG_LABELS = 7.0
+"""Inches: an effect's label names its table and what is measured."""
 
 _INTRODUCTION = (
     "Tables of <i>Poseur: Direct Human Pose Regression with Transformers</i> (ECCV 2022) beside models that were "
@@ -70,13 +74,13 @@ def _effects(entries: Sequence[LedgerEntry]) -> list[Block]:
         f"{words}, evidence: {', '.join(evidence)}. {METHOD}"
     )
     alt = "Effects: " + "; ".join(f"{_label(one)}: {points(one.value)}, paper {one.paper}" for one in measured) + "."
-    figure = as_html(effects_figure(effects, "difference, points"), alt, caption)
+    figure = as_html(effects_figure(effects, "difference, points", width=LONG_LABELS), alt, caption)
     body = f'<div class="figures">{figure.data}</div>'
     return [Block("prose", "<h2>What was claimed, and what came out here</h2>"), Block("output", body)]
 
 
 def _label(one: LedgerEntry) -> str:
-    return f"{one.key.split(':')[0]}   {one.ours}"
+    return f"{shown_name(one.key.split(':')[0])}: {one.ours}"
 
 
 def _paper(one: LedgerEntry) -> float | None:
