@@ -40,6 +40,13 @@ def test_headline_effect_of_noise_is_recorded():
     assert f"worth +{float(effect['paper']):.1f} AP in the paper" in text
 
 
+def test_what_noise_does_for_wrong_proposals_is_recorded():
+    text, effect = " ".join((ROOT / "README.md").read_text().split()), claim("noisy_proposals", "AP at 0.1")
+    assert effect["seeds"] == "1" and effect["verdict"].startswith("same direction")
+    numbers = (float(effect[key]) for key in ("ours", "low", "high"))
+    assert "keeps {:.1f} points more of its AP in percent ({:.1f} to {:.1f}, one seed)".format(*numbers) in text
+
+
 def test_the_first_figure_is_there():
     (figure,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text())
     assert (ROOT / figure).read_bytes().startswith(b"\x89PNG")
