@@ -35,13 +35,13 @@ def evaluate(
     ] = False,
 ) -> None:
     """Print the AP and AR of a checkpoint, in points, with what they depend on."""
-    from poseur_lib.cli.errors import require_known
+    from poseur_lib.cli.inference_options import require_inference_options
     from poseur_lib.evaluation.judge import judge, load_for_judging
     from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
-    from poseur_lib.training.runtime import DEVICES, PRECISIONS, Runtime
+    from poseur_lib.training.runtime import Runtime
 
-    require_known("device", [device], DEVICES)
-    require_known("precision", [precision], PRECISIONS)
+    require_inference_options(device=device, precision=precision, flip_fusion=flip_fusion,
+                              keypoint_score=keypoint_score, instance_score=instance_score)  # fmt: skip
     asked = {"evaluation.split": split, "evaluation.flip_test": flip, "evaluation.instance_score": instance_score,
              "model.head.keypoint_score": keypoint_score, "model.head.flip_fusion": flip_fusion,
              "data.input_size": list(parse_size(input_size)) if input_size else None}  # fmt: skip

@@ -38,7 +38,7 @@ def predict(
         typer.Option(min=0, max=1, help="Least score of a box; default: 0.5 with --detector, 0 with --boxes."),
     ] = None,
     threshold: Annotated[
-        float, typer.Option(help="Keypoints with a lower score are drawn as empty rings without limbs.")
+        float, typer.Option(min=0, max=1, help="Keypoints with a lower score are drawn as empty rings without limbs.")
     ] = 0.5,
     pictures: Annotated[
         bool, typer.Option("--images/--no-images", help="Write the pictures, or predictions.json alone.")
@@ -72,15 +72,18 @@ def predict(
     Images that cannot be read are named and left out, and the exit code is then 1. Ctrl-C keeps what is done.
     """
     from poseur_lib.cli.errors import require_known
+    from poseur_lib.cli.inference_options import require_inference_options
     from poseur_lib.errors import UserError
     from poseur_lib.prediction.boxes import WholeImage
+    from poseur_lib.prediction.detector import DETECTORS, load_detector
     from poseur_lib.prediction.files import find_images
     from poseur_lib.prediction.folder import Output, predict_files
     from poseur_lib.prediction.predictor import Poseur
-    from poseur_lib.training.runtime import DEVICES, PRECISIONS
 
-    require_known("device", [device], DEVICES)
-    require_known("precision", [precision], PRECISIONS)
+    require_inference_options(device=device, precision=precision, flip_fusion=flip_fusion,
+                              keypoint_score=keypoint_score, instance_score=instance_score)  # fmt: skip
+    if detector:
+        require_known("detector", [detector], DETECTORS)
     if boxes is not None and detector:
         raise UserError(f"--boxes {boxes} and --detector {detector}: give one of them")
     paths, again = find_images(images)
@@ -106,8 +109,6 @@ def predict(
     )
     typer.echo(poseur.inference)
     if detector:
-        from poseur_lib.prediction.detector import load_detector
-
         source = load_detector(detector, 0.5 if box_threshold is None else box_threshold, poseur.runtime.torch_device)
     output = Output(out, pictures, threshold, nms)
     done = predict_files(poseur, paths, source, output, known_ids=ids)

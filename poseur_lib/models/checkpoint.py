@@ -90,7 +90,8 @@ def read_file(path: Path) -> Any:
             " weights alone: torch.save({'state_dict': torch.load(FILE, weights_only=False)['state_dict']}, NEW)"
         ) from None
     except Exception as error:  # bytes that are no archive make the unpickler raise anything
-        raise UserError(f"{path} is cut off or cannot be read: {_first_line(error)}") from None
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        raise UserError(f"{path} is cut off or cannot be read: {reason}") from None
 
 
 def _first_line(error: Exception) -> str:

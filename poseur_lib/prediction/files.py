@@ -99,3 +99,13 @@ def image_ids(images: Sequence[Path], known: Mapping[Path, int]) -> list[int]:
         if None not in ids and len(set(ids)) == len(ids):
             return [number for number in ids if number is not None]
     return list(range(1, len(images) + 1))
+
+
+def renumbered(images: Sequence[Path], ids: Sequence[int], known: Mapping[Path, int]) -> str | None:
+    """A line where `image_ids` gave an image another id than a file of boxes tells, as others are not in it."""
+    changed = [image for image, number in zip(images, ids, strict=True) if known.get(image, number) != number]
+    strangers = [image for image in images if image not in known]
+    if not changed:
+        return None
+    why = f"{strangers[0]} is not in the file of boxes" if strangers else "two images have one id in the file of boxes"
+    return f"{why}, so its image ids are not kept: images.json has those of predictions.json"

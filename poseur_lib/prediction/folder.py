@@ -14,7 +14,7 @@ from poseur_lib.data.images import read_image
 from poseur_lib.errors import Interrupted, UserError
 from poseur_lib.keypoints import KeypointSet
 from poseur_lib.prediction.boxes import BoxSource, PersonBox
-from poseur_lib.prediction.files import JPEG, image_ids, overlay_paths
+from poseur_lib.prediction.files import JPEG, image_ids, overlay_paths, renumbered
 from poseur_lib.prediction.poses import KEYPOINT_THRESHOLD, ImagePoses
 from poseur_lib.prediction.predictor import Poseur
 from poseur_lib.study.atomic import write_atomically
@@ -66,6 +66,8 @@ class Predicted:
         lines = [f"{people} on {images}" + (f", {len(self.skipped)} skipped" if self.skipped else "")]
         if self.entries:
             lines.append(f"results: {output.folder / RESULTS_FILE} (image names: {IMAGES_FILE})")
+        elif (output.folder / RESULTS_FILE).exists():
+            lines.append(f"nothing is written: {output.folder / RESULTS_FILE} is an earlier call's")
         if self.entries and output.pictures:
             lines.append(f"pictures: {output.folder}")
         return "\n".join(lines)
@@ -105,6 +107,8 @@ def predict_files(
     """
     pictures = overlay_paths(images, output.folder)
     ids = image_ids(images, known_ids or {})
+    if (line := renumbered(images, ids, known_ids or {})) is not None:
+        say(line)
     done = Predicted()
     _require_folder(output.folder)
     try:

@@ -3,12 +3,12 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
 
 from poseur_lib.config.experiment import ExperimentConfig
+from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
 from poseur_lib.data.coco import Person
 from poseur_lib.data.crop import PIXELS_PER_SCALE
 from poseur_lib.errors import UserError
@@ -55,8 +55,8 @@ class Poseur:
         flip: bool | None = None,
         batch: int | None = None,
         input_size: tuple[int, int] | None = None,
-        flip_fusion: Literal["mean", "type1", "type2"] | None = None,
-        keypoint_score: Literal["rle", "laplace"] | None = None,
+        flip_fusion: FlipFusion | None = None,
+        keypoint_score: KeypointScore | None = None,
         instance_score: InstanceRule | None = None,
         fast: bool = True,
     ) -> "Poseur":
@@ -71,7 +71,7 @@ class Poseur:
             fast: fold batch norms and order memory by channels, if that leaves the keypoints where they are.
 
         Raises:
-            UserError: the checkpoint cannot be used, or there is no such device.
+            UserError: the checkpoint cannot be used, or there is no such device or precision.
             pydantic.ValidationError: an argument has a value that does not exist.
         """
         asked = {
@@ -83,11 +83,12 @@ class Poseur:
             "model.head.keypoint_score": keypoint_score,
         }
         changes = {name: value for name, value in asked.items() if value is not None}
+        runtime = InferenceRuntime(device=device, precision=precision)
+        torch_device = runtime.torch_device
         file = Path(path) / WEIGHTS_FILES[0] if Path(path).is_dir() else Path(path)
         model, config = load_for_judging(file, changes)
-        runtime = InferenceRuntime(device=device, precision=precision)
-        images = example_images(config.data.input_size).to(runtime.torch_device)
-        optimised = optimise(model.eval().to(runtime.torch_device), images, SAFE if fast else PLAIN)
+        images = example_images(config.data.input_size).to(torch_device)
+        optimised = optimise(model.eval().to(torch_device), images, SAFE if fast else PLAIN)
         return cls(optimised.model, config, runtime=runtime, inference=optimised.text())
 
     @property

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import keypoint_set as keypoint_set_named
 from poseur_lib.models.backbones.vit import PATCH
@@ -16,6 +17,7 @@ from poseur_lib.models.checkpoint import FORMAT, build_without_download, read_fi
 from poseur_lib.models.contract import PoseModel
 from poseur_lib.released.keys import rename_ours, rename_released
 from poseur_lib.released.recognise import Recognised, recognise
+from poseur_lib.scoring.instance import InstanceRule
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
 OPTIONAL = ("num_batches_tracked", "_flow.mask", "relative_position_index")
@@ -28,9 +30,9 @@ def load_released(
     *,
     input_size: tuple[int, int] | None = None,
     keypoint_set: str | None = None,
-    flip_fusion: Literal["mean", "type1", "type2"] | None = None,
-    keypoint_score: Literal["rle", "laplace"] | None = None,
-    instance_score: Literal["released", "paper", "classic", "box"] | None = None,
+    flip_fusion: FlipFusion | None = None,
+    keypoint_score: KeypointScore | None = None,
+    instance_score: InstanceRule | None = None,
     normalisation: Literal["imagenet"] = "imagenet",
 ) -> tuple[PoseModel, ExperimentConfig]:
     """A model with the weights of a checkpoint, in evaluation mode on the CPU, and its configuration.

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 import torch
 
+from poseur_lib.cli.errors import require_known
 from poseur_lib.errors import UserError
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -20,11 +21,18 @@ class InferenceRuntime:
 
     Attributes:
         loader_workers: processes that read and crop; 0 reads in this process.
+
+    Raises:
+        UserError: there is no device or precision of that name.
     """
 
     device: Device = "auto"
     precision: Precision = "32"
     loader_workers: int = 0
+
+    def __post_init__(self) -> None:
+        require_known("device", [self.device], DEVICES)
+        require_known("precision", [self.precision], PRECISIONS)
 
     @property
     def torch_device(self) -> torch.device:

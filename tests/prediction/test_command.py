@@ -129,6 +129,31 @@ def test_a_box_outside_its_image_is_named_and_the_image_left_out(here, predict, 
     assert len(results()) == 1
 
 
+def test_an_earlier_call_s_results_are_not_taken_for_this_one_s(here, predict, capsys):
+    assert predict("in/one.png") == 0
+    capsys.readouterr()
+    assert predict("gone.jpg") == 1
+    assert "nothing is written: predictions/predictions.json is an earlier call's" in capsys.readouterr().out
+
+
+def test_an_unknown_detector_is_told_before_a_checkpoint_is_read(here, capsys):
+    assert main(["predict", "in", "--checkpoint", "gone.pt", "--detector", "yolo"]) == 1
+    assert "unknown detector 'yolo'" in capsys.readouterr().err
+
+
+def test_ids_of_a_file_of_boxes_that_cannot_be_kept_are_said(here, predict, capsys):
+    """COCO annotations that know only one of two images, by the id 7."""
+    person = {"id": 1, "image_id": 7, "bbox": [1, 1, 30, 40], "keypoints": [5, 5, 2] * 17, "num_keypoints": 17}
+    image = {"id": 7, "file_name": "one.png", "width": 80, "height": 60}
+    Path("boxes.json").write_text(json.dumps({"images": [image], "annotations": [person]}))
+    assert predict("in/one.png", "--boxes", "boxes.json") == 0
+    assert [one["image_id"] for one in results()] == [7] and "not kept" not in capsys.readouterr().out
+    assert predict("in", "--boxes", "boxes.json") == 0
+    assert [one["image_id"] for one in results()] == [1]
+    said = "in/two.jpg is not in the file of boxes, so its image ids are not kept"
+    assert said in capsys.readouterr().out
+
+
 def test_an_image_without_a_person_is_written_as_it_is(here, predict, capsys):
     Path("boxes.json").write_text(json.dumps({"one.png": [], "two.jpg": [[1, 1, 30, 40]]}))
     assert predict("in", "--boxes", "boxes.json") == 0
@@ -179,6 +204,9 @@ def test_a_detector_finds_the_people(here, predict, monkeypatch, capsys):
         (["in/*.bmp"], "pattern 'in/*.bmp' fits no file"),
         (["in", "--out", "in"], "in/one.png would overwrite an image"),
         (["in", "--precision", "8"], "unknown precision '8'"),
+        (["in", "--keypoint-score", "lapalce"], "unknown keypoint score 'lapalce': did you mean 'laplace'?"),
+        (["in", "--instance-score", "boxes"], "unknown instance score 'boxes': did you mean 'box'?"),
+        (["in", "--flip-fusion", "type3"], "unknown flip fusion 'type3'"),
         (["in", "--detector", "yolo"], "unknown detector 'yolo'"),
         (["in", "--out", "in/one.png"], "results cannot be written to in/one.png"),
     ],

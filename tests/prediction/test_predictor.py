@@ -72,6 +72,14 @@ def test_the_order_of_channels_matters_and_is_rgb(tmp_path, poseur):
     assert np.abs(of_file.keypoint_scores - of_bgr.keypoint_scores).max() > 1e-4
 
 
+def test_an_unknown_device_or_precision_is_named_before_anything_is_loaded():
+    """In a process of its own, where nothing checks the types of arguments."""
+    code = "import poseur_lib; poseur_lib.Poseur.from_pretrained('gone.pt', {}='{}')"
+    for option, value in (("device", "gpu"), ("precision", "16")):
+        done = subprocess.run([sys.executable, "-c", code.format(option, value)], capture_output=True, text=True)
+        assert done.returncode and f"UserError: unknown {option} '{value}'" in done.stderr
+
+
 def test_without_boxes_one_person_fills_the_image(poseur):
     whole = poseur.predict(noise())
     assert whole.people[0].box == (0, 0, 80, 60)

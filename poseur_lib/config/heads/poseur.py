@@ -11,6 +11,8 @@ from poseur_lib.config.heads.base import HeadKnobs
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Level = Literal["res2", "res3", "res4", "res5"]
+KeypointScore = Literal["rle", "laplace"]
+FlipFusion = Literal["mean", "type1", "type2"]
 
 DECONVOLUTIONS = 3
 
@@ -131,9 +133,9 @@ class PoseurConfig(HeadKnobs):
     class_embedding: Literal["positional", "content"] = "positional"
     output_branch: Literal["released", "paper"] = "released"
     loss: RLELossConfig = RLELossConfig()
-    keypoint_score: Literal["rle", "laplace"] = "rle"
+    keypoint_score: KeypointScore = "rle"
     score_radius: Annotated[float, Field(gt=0)] = 0.2
-    flip_fusion: Literal["mean", "type1", "type2"] = "mean"
+    flip_fusion: FlipFusion = "mean"
 
     @model_validator(mode="after")
     def _fits_together(self) -> "PoseurConfig":
