@@ -1,17 +1,21 @@
 """What the figures say and where they put it: pixels, places and numbers in captions."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from scipy.optimize import minimize
 
 from poseur_lib.data.crop import transform_points
 from poseur_lib.explore.people import with_boxes
-from poseur_lib.explore.seen import Crop
-from poseur_lib.figures.attention.between_keypoints import attention_figure, matrices_figure, strongest
-from poseur_lib.figures.attention.canvas import FURTHEST, Window, draw_photo, window_around
+from poseur_lib.explore.seen import Crop, Seen
+from poseur_lib.figures.attention.between_keypoints import attention_figure, matrices_figure, spread, strongest
+from poseur_lib.figures.attention.canvas import FURTHEST, Window, black_note, draw_photo, window_around
 from poseur_lib.figures.attention.distribution import distribution_figure
 from poseur_lib.figures.attention.drawn import Drawn, drawing
 from poseur_lib.figures.attention.overview import overview_figure
@@ -93,6 +97,45 @@ def test_the_path_tells_errors_and_both_scales(session):
     caption = path_figure(seen, keypoint).caption
     assert f"{error:.1f} in layer 2" in caption
     assert f"b {2 * 2**0.5 * sigma[0]:.1f} × {2 * 2**0.5 * sigma[1]:.1f}" in caption
+
+
+def test_the_path_tells_which_ellipses_its_near_panel_cannot_show(session, monkeypatch):
+    seen, keypoint = session.seen, 5
+    small, *others = (replace(stage, laplace_px=np.full_like(stage.laplace_px, 0.5)) for stage in seen.stages)
+    monkeypatch.setattr(Seen, "stages", (small, *others))
+    assert "too small" not in path_figure(seen, keypoint).caption
+    monkeypatch.setattr(Seen, "stages", (replace(small, laplace_px=small.laplace_px + 1e3), *others))
+    assert "too small for the dashed ellipses of coarse." in path_figure(seen, keypoint).caption
+
+
+def test_plain_parts_of_a_photo_are_explained_where_there_are_some(session):
+    crop = session.seen.crop
+    height, width = crop.image.shape[:2]
+    whole = transform_points(np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]]), crop.matrix)
+    inside = (whole.ravel() + [0.01, 0.01, -0.01, -0.01]).tolist()
+    assert black_note(crop, Window(*inside)) == ""
+    for side, step in enumerate((-1, -1, 1, 1)):
+        beyond = [place + step * (number == side) for number, place in enumerate(inside)]
+        assert "beyond the image" in black_note(crop, Window(*beyond))
+
+
+@given(st.lists(st.floats(-50, 50), max_size=6), st.floats(0.1, 20))
+def test_numbers_are_spread_no_further_than_needed(places, gap):
+    places = np.array(places)
+    moved = spread(places, gap)
+    order = np.argsort(places, kind="stable")
+    assert (np.diff(moved[order]) >= gap - 1e-9).all()
+    assert moved.sum() == pytest.approx(places.sum(), abs=1e-6)
+    if (np.diff(places[order]) >= gap).all():
+        assert moved == pytest.approx(places)
+
+
+def test_spread_is_the_least_squares_answer():
+    places, gap = np.array([0.0, 1.0, 1.5, 30.0]), 4.0
+    start = np.array([0.0, 5.0, 10.0, 30.0])
+    best = minimize(lambda x: ((x - places) ** 2).sum(), start,
+                    constraints=[{"type": "ineq", "fun": lambda x: np.diff(x) - gap}])  # fmt: skip
+    assert spread(places, gap) == pytest.approx(best.x, abs=1e-4)
 
 
 def test_the_strongest_others_are_named(session):

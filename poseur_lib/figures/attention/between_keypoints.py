@@ -6,21 +6,27 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+from scipy.optimize import isotonic_regression
 
 from poseur_lib.explore.seen import Seen
-from poseur_lib.figures.attention.canvas import Window, draw_photo, window_around
+from poseur_lib.figures.attention.canvas import Window, black_note, draw_photo, window_around
 from poseur_lib.figures.attention.drawn import Drawn, drawing, panels
 from poseur_lib.figures.attention.marks import OUTLINE, capital, spoken
 from poseur_lib.figures.style import COLORBLIND
 
 Weights = Float[np.ndarray, "K K"]
 LINES, CHOSEN = COLORBLIND[8], COLORBLIND[3]
+RIM, LINES_RIM = 0.6, "white"
+"""Points of the edge by which lines over each other can be told apart."""
 THICKEST = 9.0
 """Points of the line of the row's largest weight."""
 HEIGHT, NAMES_LEFT, NAMES_BELOW = 4.6, 1.15, 1.15
 NAMED_UP_TO = 26
 """More keypoints than this have numbers for names."""
 STRONGEST = 3
+LINE_HEIGHT = 11.0
+"""Points between two numbers."""
 MATRICES = "magma"
 
 
@@ -43,7 +49,7 @@ def attention_figure(seen: Seen, keypoint: int, weights: Weights, which: str, wh
         axes[1].set_title(which)
     name = spoken(seen.model.keypoints.names[keypoint])
     alt = f"Self-attention of the {name} over {seen.who}, and the matrix of all keypoints; {which}."
-    return Drawn(figure, alt, _caption(seen, keypoint, weights, which, whose), axes[:1])
+    return Drawn(figure, alt, _caption(seen, keypoint, weights, which, whose) + black_note(seen.crop, window), axes[:1])
 
 
 def matrices_figure(layers: Float[np.ndarray, "N M K K"], names: Sequence[str], keypoint: int, what: str) -> Drawn:
@@ -113,19 +119,41 @@ def draw_lines(
         numbers: how many of the largest weights stand beside their keypoints.
     """
     largest = max(np.delete(row, keypoint).max(initial=0), 1e-9)
-    for other in np.argsort(row, kind="stable"):
+    for other in np.argsort(-row, kind="stable"):  # the thickest first, so that none hides another
         if other != keypoint:
             width = thickest * row[other] / largest
-            axis.plot(*points[[keypoint, other]].T, color=LINES, linewidth=width, alpha=0.85, solid_capstyle="round")
+            rim = [withStroke(linewidth=width + 2 * RIM, foreground=LINES_RIM)] if width > 2 * RIM else []
+            axis.plot(*points[[keypoint, other]].T, color=LINES, linewidth=width, solid_capstyle="round",
+                      path_effects=rim)  # fmt: skip
     axis.scatter(*points.T, s=26, color=LINES, edgecolor="black", linewidth=0.8, zorder=4)
     axis.scatter(*points[keypoint], s=70, color=CHOSEN, edgecolor="white", linewidth=1.2, zorder=5)
-    for other in strongest(row, keypoint, numbers):
-        at_right = points[other][0] > np.mean(axis.get_xlim())
-        offset, align = ((-7, 0), "right") if at_right else ((7, 0), "left")
-        axis.annotate(
-            f"{row[other]:.2f}", points[other], offset, textcoords="offset points", ha=align, va="center", fontsize=8,
-            color="white", path_effects=OUTLINE, zorder=6,
-        )  # fmt: skip
+    _write_numbers(axis, points, row, strongest(row, keypoint, numbers))
+
+
+def _write_numbers(axis: Axes, points: Float[np.ndarray, "K 2"], row: Float[np.ndarray, "K"], of: list[int]) -> None:
+    """Weights beside their keypoints, towards the middle of the picture; those of near keypoints under each other."""
+    at_right = points[:, 0] > np.mean(axis.get_xlim())
+    for side, offset, align in ((True, -7, "right"), (False, 7, "left")):
+        here = [other for other in of if at_right[other] == side]
+        heights = axis.transData.transform(points[here])[:, 1] * 72 / axis.figure.dpi if here else np.zeros(0)
+        for other, shift in zip(here, spread(heights, LINE_HEIGHT) - heights, strict=True):
+            axis.annotate(
+                f"{row[other]:.2f}", points[other], (offset, shift), textcoords="offset points", ha=align, va="center",
+                fontsize=8, color="white", path_effects=OUTLINE, zorder=6,
+            )  # fmt: skip
+
+
+def spread(places: Float[np.ndarray, "N"], gap: float) -> Float[np.ndarray, "N"]:
+    """Places in the same order with at least `gap` between them, each as near to where it was as the others let it.
+
+    Least squares: without the gaps it is a regression on places that must not fall.
+    """
+    if not len(places):
+        return places
+    order, gaps = np.argsort(places, kind="stable"), gap * np.arange(len(places))
+    moved = np.empty(len(places))
+    moved[order] = isotonic_regression(places[order] - gaps).x + gaps
+    return moved
 
 
 def draw_matrix(axis: Axes, weights: Weights, names: Sequence[str], keypoint: int) -> None:

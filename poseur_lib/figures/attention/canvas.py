@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
+from poseur_lib.data.crop import transform_points
 from poseur_lib.explore.seen import Crop
 
 LONG_SIDE = 480
@@ -33,6 +34,11 @@ class Window:
     def aspect(self) -> float:
         """Height over width."""
         return (self.bottom - self.top) / (self.right - self.left)
+
+    @property
+    def corners(self) -> Float[np.ndarray, "4 2"]:
+        """In crop pixels."""
+        return np.array([(x, y) for x in (self.left, self.right) for y in (self.top, self.bottom)])
 
     def clamped(self, points_px: Float[np.ndarray, "*shape 2"]) -> Float[np.ndarray, "*shape 2"]:
         """Points that lie beyond the window, moved to its border."""
@@ -60,6 +66,15 @@ def window_at(crop: Crop, points_px: Float[np.ndarray, "N 2"], smallest: float =
     side = max(1.15 * float((high - low).max()), smallest * float(crop.extent_px.max()))
     (x, y), half = (low + high) / 2, side / 2
     return Window(float(x - half), float(y - half), float(x + half), float(y + half))
+
+
+def black_note(crop: Crop, *windows: Window) -> str:
+    """The sentence that explains what of the photo in windows is plain; "" where they hold image alone."""
+    to_image = cv2.invertAffineTransform(crop.matrix)
+    places = transform_points(np.concatenate([window.corners for window in windows]), to_image)
+    height, width = crop.image.shape[:2]
+    inside = (places >= -0.5).all() and (places <= (width - 0.5, height - 0.5)).all()
+    return "" if inside else " Plain black or grey: beyond the image."
 
 
 def draw_photo(axis: Axes, crop: Crop, window: Window) -> None:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 
 from poseur_lib.explore.seen import Seen, Stage
-from poseur_lib.figures.attention.canvas import Window, draw_photo, window_around, window_at
+from poseur_lib.figures.attention.canvas import Window, black_note, draw_photo, window_around, window_at
 from poseur_lib.figures.attention.drawn import Drawn, drawing, panels
 from poseur_lib.figures.attention.marks import FAINT, OUTLINE, TRUTH, capital, draw_pose, mark, spoken
 from poseur_lib.figures.style import COLORBLIND, DARK
@@ -42,7 +42,7 @@ def path_figure(seen: Seen, keypoint: int) -> Drawn:
         _draw_numbers(axes[2], seen, keypoint)
     name = spoken(seen.model.keypoints.names[keypoint])
     alt = f"The {name} of {seen.who} from the coarse proposal to layer {len(seen.layers)}."
-    return Drawn(figure, alt, _caption(seen, keypoint), axes[:1])
+    return Drawn(figure, alt, _caption(seen, keypoint, whole, close), axes[:1])
 
 
 def errors_px(seen: Seen, keypoint: int) -> Float[np.ndarray, "S"] | None:
@@ -108,7 +108,7 @@ def _draw_numbers(axis: Axes, seen: Seen, keypoint: int) -> None:
     axis.legend(loc="upper right", fontsize=8)
 
 
-def _caption(seen: Seen, keypoint: int) -> str:
+def _caption(seen: Seen, keypoint: int, whole: Window, close: Window) -> str:
     name, first, last = spoken(seen.model.keypoints.names[keypoint]), seen.stages[0], seen.stages[-1]
     errors = errors_px(seen, keypoint)
     found = "It has no label here." if errors is None else (
@@ -126,4 +126,17 @@ def _caption(seen: Seen, keypoint: int) -> str:
         f" dashed ellipses: the scale b = {count}·√2·σ of the Laplace part that σ stands for under the loss; of"
         " the solid ones: the mean error on each axis under the whole learned density, whose flow narrows or widens it."
         f" In {last.name}, in crop pixels: {numbers}. The right panel shows means of x and y."
+        f"{_too_large(seen, keypoint, close)}{black_note(seen.crop, whole, close)}"
     )
+
+
+def _too_large(seen: Seen, keypoint: int, close: Window) -> str:
+    """Which dashed ellipses the near panel shows nothing of; "" where there is none."""
+    hidden = [stage.name for stage in seen.stages if not _within(stage, keypoint, close)]
+    return f" The near panel is too small for the dashed ellipses of {', '.join(hidden)}." if hidden else ""
+
+
+def _within(stage: Stage, keypoint: int, window: Window) -> bool:
+    """Whether a window shows some of the ellipse of the Laplace part: the end of an axis."""
+    ends = np.concatenate([side * np.diag(stage.laplace_px[keypoint]) for side in (-1, 1)])
+    return bool(window.holds(stage.keypoints_px[keypoint] + ends).any())

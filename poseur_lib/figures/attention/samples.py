@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from poseur_lib.explore.seen import Seen
-from poseur_lib.figures.attention.canvas import Window, draw_photo, window_around
+from poseur_lib.figures.attention.canvas import Window, black_note, draw_photo, window_around
 from poseur_lib.figures.attention.drawn import Drawn, drawing, panels
 from poseur_lib.figures.attention.marks import (
     PREDICTED,
@@ -70,7 +70,8 @@ def samples_figure(
         _draw_legends(figure, seen, colour, numbers, columns, below)
     name = spoken(seen.model.keypoints.names[keypoint])
     alt = f"The {name} query's sampling points over {seen.who}, layers {', '.join(map(str, chosen))}."
-    return Drawn(figure, alt, _caption(seen, keypoint, chosen, samples, window, colour), axes)
+    caption = _caption(seen, keypoint, chosen, samples, window, colour) + black_note(seen.crop, window)
+    return Drawn(figure, alt, caption, axes)
 
 
 def _selected(seen: Seen, head: int | None, level: int | None) -> tuple[np.ndarray, np.ndarray]:
