@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from poseur_lib.cli.study_released import run_released
+from poseur_lib.cli.study_released import require_no_training, run_released
 from poseur_lib.errors import UserError
 
 SOURCES = ("retrained", "released")
@@ -137,6 +137,10 @@ def run(
     require_known("precision", [precision], PRECISIONS)
     require_known("source", [source], SOURCES)
     if source == "released":
+        asked = {"--seeds": seeds, "--set": changes, "--workers": workers, "--devices": devices > 1,
+                 "--scheduler": scheduler, "--slurm": slurm, "--retry-failed": retry_failed,
+                 "--limit-epochs": limit_epochs, f"--profile {profile}": profile not in ("smoke", "paper")}  # fmt: skip
+        require_no_training([option for option, given in asked.items() if given])
         return run_released(checkpoints, tables, data, runs, input_size, device, precision)
     if checkpoints is not None or input_size:
         raise UserError("--checkpoints and --input-size are for --source released")

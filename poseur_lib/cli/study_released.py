@@ -15,6 +15,22 @@ if TYPE_CHECKING:
     from poseur_lib.study.released_store import ReleasedStore
 
 
+PROFILE = "paper"
+
+
+def require_no_training(given: list[str]) -> None:
+    """Check that nothing was asked for that evaluating checkpoints would pass over.
+
+    Args:
+        given: options of training that have another value than their default.
+
+    Raises:
+        UserError: there is one.
+    """
+    if given:
+        raise UserError(f"{', '.join(given)}: of training; --source released evaluates checkpoints as they are")
+
+
 def run_released(
     checkpoints: Path | None, tables: str, data: str, runs: str, sizes: list[str] | None, device: str, precision: str
 ) -> None:
@@ -38,7 +54,7 @@ def run_released(
     source = ReleasedSource(
         as_given(checkpoints), declared(numbers), str(as_given(data)) if data else "", store, parse_sizes(sizes)
     )
-    settings = RunSettings(profile="paper", device=device, precision=precision)
+    settings = RunSettings(profile=PROFILE, device=device, precision=precision)
     for outcome in source.evaluate(settings, lambda line: typer.echo(line, err=True)):
         for line in outcome_lines(outcome):
             typer.echo(line)

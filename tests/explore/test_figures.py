@@ -112,7 +112,7 @@ def test_plain_parts_of_a_photo_are_explained_where_there_are_some(session):
     crop = session.seen.crop
     height, width = crop.image.shape[:2]
     whole = transform_points(np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]]), crop.matrix)
-    inside = (whole.ravel() + [0.01, 0.01, -0.01, -0.01]).tolist()
+    inside = (whole.ravel() + np.array([0.01, 0.01, -0.01, -0.01])).tolist()
     assert black_note(crop, Window(*inside)) == ""
     for side, step in enumerate((-1, -1, 1, 1)):
         beyond = [place + step * (number == side) for number, place in enumerate(inside)]

@@ -144,13 +144,19 @@ def test_the_command_lists_every_file_and_fails_for_unreadable_ones_only(
     ("arguments", "message"),
     [
         (("--source", "released"), "needs --checkpoints DIR"),
+        (("--source", "released", "--seeds", "0,1", "--set", "seed=1"), "--seeds, --set: of training"),
+        (("--source", "released", "--slurm", "slurm.toml"), "--slurm: of training"),
+        (("--source", "released", "--profile", "mini"), "--profile mini: of training"),
         (("--source", "released", "--checkpoints", "nowhere"), "nowhere: no such folder"),
         (("--source", "released", "--checkpoints", "empty"), "empty: no checkpoint in it"),
         (("--source", "relaesd"), "did you mean 'released'"),
         (("--checkpoints", "empty"), "are for --source released"),
         (("--source", "released", "--checkpoints", "empty", "--input-size", "64x64"), "give FILE=HEIGHTxWIDTH"),
     ],
-    ids=["no folder given", "no such folder", "empty folder", "misspelt source", "not asked for", "size of nothing"],
+    ids=[
+        "no folder given", "seeds", "a cluster", "another profile", "no such folder", "empty folder", "misspelt source",
+        "not asked for", "size of nothing",
+    ],
 )
 def test_what_cannot_be_done_is_one_line(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
