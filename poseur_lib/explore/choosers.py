@@ -13,13 +13,13 @@ from threading import Thread
 import ipywidgets as widgets
 
 from poseur_lib.errors import UserError
-from poseur_lib.explore.again import Training, again, first_model
 from poseur_lib.explore.models import open_checkpoint
 from poseur_lib.explore.people import Box, ShownImage, own_image, uploaded_image
 from poseur_lib.explore.picture import CLICK, NEXT, PREVIOUS, PictureWidget
-from poseur_lib.explore.runs import ListedRun, find_runs, runs_folders
+from poseur_lib.explore.runs import ExplorableRun, find_runs, runs_folders
 from poseur_lib.explore.session import Session
 from poseur_lib.figures.attention.overview import overview_figure
+from poseur_lib.study.again import Training, again, first_model
 from poseur_lib.study.roots import below_root
 
 NOTHING, NO_RUN = "no trained model yet", "none"
@@ -41,7 +41,7 @@ class ModelChooser:
         self.session, self.runs, self._say, self._changed = session, runs, say, changed
         self.run = wide(widgets.Dropdown(description="run"), "poseur-explorer-model")
         self.file = wide(
-            widgets.Text(description="or a file", placeholder="checkpoint, ours or released", continuous_update=False),
+            widgets.Text(description="or a file", placeholder="checkpoint, or a run's folder", continuous_update=False),
             "poseur-explorer-checkpoint",
         )
         self.train = widgets.Button(description="Train", icon="cogs", layout=widgets.Layout(display="none"))
@@ -69,7 +69,7 @@ class ModelChooser:
             self._run_chosen()
 
     def _run_chosen(self) -> None:
-        run: ListedRun | str | None = self.run.value
+        run: ExplorableRun | str | None = self.run.value
         if run is None:  # the list is being filled
             return
         self._offer(None)

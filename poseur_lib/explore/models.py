@@ -12,6 +12,7 @@ from poseur_lib.keypoints import KeypointSet, keypoint_set
 from poseur_lib.models.contract import PoseModel
 from poseur_lib.models.flow import RealNVP
 from poseur_lib.released.load import load_released
+from poseur_lib.study.weights import checkpoint_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +56,12 @@ class OpenModel:
 
 
 def open_checkpoint(path: Path, name: str = "") -> OpenModel:
-    """The model of a checkpoint of this project or of the released code.
+    """The model of a checkpoint of this project or of the released code, or of a run's folder.
 
     Raises:
         UserError: it cannot be read, or the model has no queries.
     """
-    model, config = load_released(path)
+    model, config = load_released(checkpoint_file(path))
     require_queries(config, name or str(path))
     return OpenModel(name or path.name, model, config)
 

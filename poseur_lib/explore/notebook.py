@@ -8,11 +8,10 @@ import ipywidgets as widgets
 from IPython.display import HTML
 
 from poseur_lib.errors import UserError
-from poseur_lib.explore.again import Training, again, first_model
 from poseur_lib.explore.models import has_queries, open_checkpoint
 from poseur_lib.explore.panel import Panel
 from poseur_lib.explore.people import own_image
-from poseur_lib.explore.runs import ListedRun, find_runs, run_named, runs_folders
+from poseur_lib.explore.runs import ExplorableRun, find_runs, run_named, runs_folders
 from poseur_lib.explore.seen import Seen
 from poseur_lib.explore.session import Session, Weights
 from poseur_lib.figures.attention.between_keypoints import attention_figure, matrices_figure
@@ -22,6 +21,7 @@ from poseur_lib.figures.attention.overview import overview_figure
 from poseur_lib.figures.attention.path import path_figure
 from poseur_lib.figures.attention.samples import samples_figure
 from poseur_lib.figures.tables import show_table
+from poseur_lib.study.again import Training, again, first_model
 from poseur_lib.study.parameters import ExplorerSettings
 from poseur_lib.study.roots import below_root
 
@@ -149,7 +149,7 @@ class Explorer:
         training = first_model(settings.runs, settings.data) if run is None else again(run.record, settings.data)
         return self._train(training) if settings.train_missing else self._to_do(run, training)
 
-    def _chosen_run(self) -> ListedRun | None:
+    def _chosen_run(self) -> ExplorableRun | None:
         """The run that is named, else the first that is usable, else the first that can be trained again."""
         runs = find_runs(runs_folders(self.settings.runs))
         if self.settings.run:
@@ -162,7 +162,7 @@ class Explorer:
         self.session.choose_model(run.open(), run.profile)
         return ""
 
-    def _to_do(self, run: ListedRun | None, training: Training) -> str:
+    def _to_do(self, run: ExplorableRun | None, training: Training) -> str:
         runs = self.settings.runs
         there = f"there is no trained model below {runs}" if run is None else f"run {run.run_id} has no weights left"
         return f"{there}. Set `train_missing = True`, which {training.text} Or give a `checkpoint`."

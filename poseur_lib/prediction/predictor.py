@@ -23,7 +23,7 @@ from poseur_lib.prediction.boxes import BoxesLike, BoxFormat, PersonBox, as_boxe
 from poseur_lib.prediction.poses import ImagePoses, PersonPose
 from poseur_lib.prediction.rgb import ImageLike, as_rgb
 from poseur_lib.scoring.instance import InstanceRule, instance_scores
-from poseur_lib.study.store import WEIGHTS_FILES
+from poseur_lib.study.weights import checkpoint_file
 from poseur_lib.training.runtime import Device, InferenceRuntime, Precision
 
 
@@ -85,8 +85,7 @@ class Poseur:
         changes = {name: value for name, value in asked.items() if value is not None}
         runtime = InferenceRuntime(device=device, precision=precision)
         torch_device = runtime.torch_device
-        file = Path(path) / WEIGHTS_FILES[0] if Path(path).is_dir() else Path(path)
-        model, config = load_for_judging(file, changes)
+        model, config = load_for_judging(checkpoint_file(Path(path)), changes)
         images = example_images(config.data.input_size).to(torch_device)
         optimised = optimise(model.eval().to(torch_device), images, SAFE if fast else PLAIN)
         return cls(optimised.model, config, runtime=runtime, inference=optimised.text())

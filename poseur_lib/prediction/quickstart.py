@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from poseur_lib.data.coco import annotation_path
-from poseur_lib.explore.again import first_model
-from poseur_lib.explore.runs import ListedRun, find_runs
 from poseur_lib.prediction.boxes import BoxSource, PersonBox, WholeImage
 from poseur_lib.prediction.boxes_file import read_boxes
 from poseur_lib.prediction.files import find_images
 from poseur_lib.prediction.predictor import Poseur
 from poseur_lib.prediction.rgb import as_rgb
+from poseur_lib.study.again import first_model
 from poseur_lib.study.datasets import open_data
+from poseur_lib.study.listed_runs import ListedRun, list_runs
 from poseur_lib.study.parameters import QuickstartSettings
 from poseur_lib.study.profiles import profile
 from poseur_lib.study.roots import below_root
@@ -99,7 +99,7 @@ def _load(path: Path, settings: QuickstartSettings) -> Poseur:
 
 
 def _best_run(settings: QuickstartSettings) -> ListedRun | None:
-    runs = find_runs([below_root(settings.runs)])
+    runs = list_runs([below_root(settings.runs)])
     finished = [run for run in runs if run.state == RunState.FINISHED]
     return max(finished, key=lambda run: run.ap or 0, default=None)
 

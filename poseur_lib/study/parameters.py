@@ -104,7 +104,7 @@ class ExplorerSettings(NotebookParameters):
     """Parameters of the attention explorer: what it starts with, and what its static figures show.
 
     Attributes:
-        checkpoint: a file of this project or of the released code; "" takes a run.
+        checkpoint: a file of this project or of the released code, or a run's folder; "" takes a run of `runs`.
         run: a run's name; "" takes the first that can be looked into.
         runs: folder of all profiles' runs, relative to the project.
         data: folder in COCO's layout whose val set is shown; "" takes the one of the run's profile.

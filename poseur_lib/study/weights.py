@@ -14,6 +14,11 @@ from poseur_lib.training.fit import MODEL_FILE
 NETWORK = "network."
 
 
+def checkpoint_file(path: Path) -> Path:
+    """The model in a run's folder; any other path is the checkpoint itself."""
+    return path / MODEL_FILE if path.is_dir() else path
+
+
 def trained_model(folder: Path, config: ExperimentConfig) -> PoseModel:
     """A run's model at the end of its training, or where a limit stopped it: then from the last checkpoint.
 

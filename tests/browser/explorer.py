@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poseur_lib.explore.views import VIEWS
@@ -80,6 +81,13 @@ class ExplorerPage:
         image = self.picture(view)
         box = image.bounding_box()
         image.click(position={"x": across * box["width"], "y": down * box["height"]})
+
+    def upload(self, path: Path) -> None:
+        """Choose to upload, and choose a file of this machine."""
+        self.page.locator(".poseur-explorer-source button", has_text="upload").click()
+        with self.page.expect_file_chooser() as chooser:
+            self.page.locator("button.poseur-explorer-upload").click()
+        chooser.value.set_files(path)
 
     @contextmanager
     def redraw(self, view: str, what: str) -> Iterator[None]:

@@ -13,6 +13,7 @@ from poseur_lib.study.run import measure_run, open_run, predict_run, train_run, 
 from tests.browser.chromium import opened
 from tests.browser.explorer import TITLES, ExplorerPage
 from tests.browser.jupyter import LabNotebook, jupyter_lab
+from tests.prediction.conftest import noise, write_image
 from tests.training.tiny import TINY
 
 NAME = "explore_attention.ipynb"
@@ -87,6 +88,14 @@ def test_every_tab_follows_the_keypoint(explorer, view):
     with explorer.redraw(view, f"keypoint, {view}"):
         explorer.choose(chosen)
     assert explorer.keypoint == chosen and len(explorer.picture(view).get_attribute("alt")) > 10
+
+
+def test_an_image_of_one_s_own_is_uploaded(project, explorer):
+    write_image(project / "own.png", noise())
+    explorer.open("samples")
+    with explorer.redraw("samples", "upload"):
+        explorer.upload(project / "own.png")
+    assert explorer.message == "" and "own.png" in explorer.picture("samples").get_attribute("alt")
 
 
 def test_nothing_was_asked_of_another_machine_and_nothing_complained(shown, explorer):

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.explore import choosers
-from poseur_lib.explore.again import Training
 from poseur_lib.explore.models import OpenModel
 from poseur_lib.explore.panel import Panel
 from poseur_lib.explore.session import Session
+from poseur_lib.study.again import Training
 from tests.explore.conftest import restless
 from tests.training.tiny import tiny_config
 

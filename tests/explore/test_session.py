@@ -107,3 +107,11 @@ def test_a_checkpoint_without_a_val_set_says_what_to_give(tiny, tmp_path):
     session.choose_model(open_checkpoint(path))
     with pytest.raises(UserError, match="give `data`, or an `image` of your own"):
         session.average_attention()
+
+
+def test_a_run_s_folder_is_the_model_in_it(tiny, tmp_path):
+    save_weights(tmp_path / "model.pt", tiny.model, tiny.config)
+    opened = open_checkpoint(tmp_path)
+    assert opened.name == tmp_path.name and opened.config == tiny.config
+    with pytest.raises(UserError, match=r"model\.pt: no such checkpoint"):
+        open_checkpoint(tmp_path.parent)

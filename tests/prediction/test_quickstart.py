@@ -10,9 +10,9 @@ import nbformat
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_lib.explore.runs import ListedRun
 from poseur_lib.people import PeopleSettings, generate
 from poseur_lib.prediction import quickstart
+from poseur_lib.study.listed_runs import ListedRun
 from poseur_lib.study.parameters import QuickstartSettings
 from poseur_lib.study.store import RunState, RunStore
 from tests.prediction.conftest import noise, write_checkpoint, write_image
@@ -31,7 +31,7 @@ def people(tmp_path_factory) -> Path:
 
 
 def listed(folder: Path, ap: float | None, state: RunState, weights: bool = True) -> ListedRun:
-    """A run of the store as `find_runs` gives it; only what is asked of it here."""
+    """A run of the store as `list_runs` gives it; only what is asked of it here."""
     record = make_record(tiny_config())
     run = ListedRun(RunStore(folder), record, state)
     run.__dict__["ap"] = ap
@@ -50,7 +50,7 @@ def test_a_checkpoint_of_the_user_s_is_taken_as_it_is(checkpoint):
 def test_a_finished_run_is_taken_and_says_what_it_knows(tmp_path, monkeypatch):
     gone = listed(tmp_path / "a", 50.0, RunState.RECORD_ONLY, weights=False)
     there = listed(tmp_path / "b", 20.0, RunState.FINISHED)
-    monkeypatch.setattr(quickstart, "find_runs", lambda folders: (gone, there))
+    monkeypatch.setattr(quickstart, "list_runs", lambda folders: (gone, there))
     monkeypatch.setattr(quickstart, "first_model", lambda *_: pytest.fail("nothing is to be trained"))
     model = quickstart.open_model(QuickstartSettings(device="cpu"))
     assert there.run_id in model.text and "knows only generated people" in model.text
@@ -68,7 +68,7 @@ def test_without_a_run_a_small_model_is_trained_and_that_is_said(tmp_path, monke
             say("epoch 1")
             runs.append(listed(tmp_path, 1.0, RunState.FINISHED))
 
-    monkeypatch.setattr(quickstart, "find_runs", lambda folders: tuple(runs))
+    monkeypatch.setattr(quickstart, "list_runs", lambda folders: tuple(runs))
     monkeypatch.setattr(quickstart, "first_model", lambda *_: Training())
     model = quickstart.open_model(QuickstartSettings(runs=str(tmp_path), device="cpu"), said.append)
     assert said == [f"No finished run below {tmp_path}: trains a small model", "epoch 1"]

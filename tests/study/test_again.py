@@ -4,9 +4,9 @@ import pytest
 
 from poseur_lib.data.coco import fingerprint
 from poseur_lib.errors import UserError
-from poseur_lib.explore import again as module
-from poseur_lib.explore.again import Training, again, changes_between, first_model
 from poseur_lib.explore.runs import find_runs, run_named
+from poseur_lib.study import again as module
+from poseur_lib.study.again import Training, again, changes_between, first_model
 from poseur_lib.study.datasets import KnownData
 from poseur_lib.study.plan import PRETRAIN_NOTEBOOK
 from poseur_lib.study.profiles import PROFILES, profile
