@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ LEASE_VARIABLE = "POSEUR_LEASE"
 
 @dataclass
 class Child:
-    """A child process, the lease that it works under, and whether we ended it."""
+    """A child process, the key of the lease that it works under, and whether we ended it."""
 
     process: subprocess.Popen
     lease: str
@@ -42,15 +43,26 @@ class Stopped(Exception):
 
 @contextmanager
 def heartbeat(held: Lease) -> Iterator[Event]:
-    """Renew a lease from a thread; the event is set, and this process's children of that lease end, if it is lost."""
+    """Renew a lease from a thread; the event is set, and this process's children of that lease end, if it is lost.
+
+    A disk that does not answer is asked again at the next beat. The lease counts as lost a beat before others may take
+    it over.
+    """
     ended, lost = Event(), Event()
 
     def beat() -> None:
+        renewed = time.monotonic()
         while not ended.wait(lease.BEAT_SECONDS):
-            if not held.renew():
+            now = time.monotonic()
+            try:
+                kept = held.renew()
+                renewed = now
+            except OSError:
+                kept = now - renewed < lease.BEAT_SECONDS * (lease.MISSED_BEATS - 1)
+            if not kept:
                 lost.set()
-                stop_children(str(held.path))
-                return
+            if lost.is_set():
+                stop_children(held.key)
 
     thread = Thread(target=beat, daemon=True, name=f"heartbeat of {held.path}")
     thread.start()
@@ -85,7 +97,7 @@ def run_child(command: list[str], output: Path, environment: dict[str, str]) -> 
 
 
 def stop_children(of_lease: str | None = None) -> int:
-    """Kill the children of this process that work under a lease (None: all of them); returns how many."""
+    """Kill the children of this process that work under the lease of a key (None: all); returns how many."""
     chosen = [child for child in list(_children.values()) if of_lease in (None, child.lease)]
     for child in chosen:
         child.stop()
@@ -97,7 +109,8 @@ def require_lease() -> None:
 
     Raises:
         UserError: it was taken for dead, and another took the run over.
+        OSError: the disk does not answer.
     """
-    path = os.environ.get(LEASE_VARIABLE)
-    if path and not Path(path).exists():
-        raise UserError(f"another process has taken over this run: {path} is gone")
+    key = os.environ.get(LEASE_VARIABLE)
+    if key and not lease.is_held(key):
+        raise UserError(f"another process has taken over this run: {key.partition(' ')[2]} is gone")

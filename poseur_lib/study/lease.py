@@ -2,13 +2,14 @@
 
 A lease is a file `lease.<n>` that its owner creates by hard link, which of several processes one alone can do, and
 whose modification time it renews. Files are never locked, no owner ever writes to another's file, and no machine's
-clock is compared with another's: the age of a lease is measured against a file that was written a moment ago on the
-same disk.
+clock is compared with another's: the age of a lease is measured against a file that was made a moment ago on the same
+disk. A number may come again once a lease was given back, so that an owner knows its own lease by the token inside.
 """
 
 import json
 import os
 import socket
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -44,17 +45,40 @@ class Lease:
     path: Path
     owner: Owner
 
+    @property
+    def key(self) -> str:
+        """What a child process is told of the lease that it works under; see `is_held`."""
+        return f"{self.owner.token} {self.path}"
+
     def renew(self) -> bool:
-        """One heartbeat; False if another process took the lease over."""
+        """One heartbeat; False if another process took the lease over.
+
+        Raises:
+            OSError: the disk does not answer: whose the lease is stays open.
+        """
         try:
             os.utime(self.path)
         except FileNotFoundError:
             return False
-        return True
+        return is_held(self.key)
 
     def release(self) -> None:
-        """Give the lease back."""
-        self.path.unlink(missing_ok=True)
+        """Give the lease back, if it is still this owner's."""
+        if is_held(self.key):
+            self.path.unlink(missing_ok=True)
+
+
+def is_held(key: str) -> bool:
+    """True if the lease of that `Lease.key` is its owner's still: the file is there, and no later owner's.
+
+    Raises:
+        OSError: the disk does not answer.
+    """
+    token, _, path = key.partition(" ")
+    try:
+        return token.encode() in Path(path).read_bytes()
+    except FileNotFoundError:
+        return False
 
 
 def acquire(folder: Path) -> Lease | None:
@@ -66,8 +90,8 @@ def acquire(folder: Path) -> Lease | None:
     folder.mkdir(parents=True, exist_ok=True)
     owner = _this_process()
     temporary = folder / f".{PREFIX}{owner.token}"
-    temporary.write_text(json.dumps(asdict(owner)))
     try:
+        temporary.write_text(json.dumps(asdict(owner)))
         now = temporary.stat().st_mtime
         there = _leases(folder)
         if any(_lives(path, now) for path in there):
@@ -81,9 +105,10 @@ def acquire(folder: Path) -> Lease | None:
 
 
 def holder(folder: Path) -> str | None:
-    """The host and process that has the lease of `folder`, or None; nothing is written."""
-    now = time.time()
-    for path in _leases(folder):
+    """The host and process that has the lease of `folder`, or None; nothing that stays is written."""
+    there = _leases(folder)
+    now = _disk_time(folder) if there else 0.0
+    for path in there:
         if _lives(path, now):
             owner = _read(path)
             return f"{owner.host}, process {owner.pid}" if owner else "an unknown process"
@@ -103,13 +128,23 @@ def waiting_lease(folder: Path, poll_seconds: float = 1.0) -> Iterator[Lease]:
 
 def _confirmed(folder: Path, lease: Lease, now: float) -> Lease | None:
     """Look again after the lease is written: of two that got so far with different numbers, none keeps it."""
-    others = [path for path in _leases(folder) if path != lease.path]
+    others = {path: _read(path) for path in _leases(folder) if path != lease.path}
     if any(_lives(path, now) or _number(path) > _number(lease.path) for path in others):
         lease.release()
         return None
-    for path in others:
-        path.unlink(missing_ok=True)
+    for path, owner in others.items():
+        if _read(path) == owner:
+            path.unlink(missing_ok=True)
     return lease
+
+
+def _disk_time(folder: Path) -> float:
+    """The time by the clock of the disk that `folder` is on; by this machine's where no file can be made."""
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix=f".{PREFIX}") as file:
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return time.time()
 
 
 def _leases(folder: Path) -> list[Path]:

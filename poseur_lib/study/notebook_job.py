@@ -100,7 +100,7 @@ def _environment(root: Path, threads: int, held: Lease | None) -> dict[str, str]
     if threads:
         added |= {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "MKL", "OPENBLAS")}
     if held is not None:
-        added[LEASE_VARIABLE] = str(held.path)
+        added[LEASE_VARIABLE] = held.key
     kept = {name: value for name, value in os.environ.items() if not name.startswith(SLURM)}
     return kept | added
 

@@ -1,5 +1,6 @@
 """A lease has one holder, also where many take it from a dead one at the same moment."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -9,7 +10,7 @@ import pytest
 
 from poseur_lib.errors import UserError
 from poseur_lib.study import lease
-from poseur_lib.study.heartbeat import LEASE_VARIABLE, heartbeat, require_lease
+from poseur_lib.study.heartbeat import LEASE_VARIABLE, Stopped, heartbeat, require_lease, run_child
 from poseur_lib.study.lease import BEAT_SECONDS, MISSED_BEATS, acquire, holder
 
 STALE = BEAT_SECONDS * MISSED_BEATS + 5
@@ -69,9 +70,68 @@ def test_an_owner_that_was_taken_for_dead_finds_out(run_folder, monkeypatch):
         assert held.path.stat().st_mtime_ns > before and not lost.is_set()
         held.path.unlink()  # as another process does that takes over
         assert lost.wait(5)
-    monkeypatch.setenv(LEASE_VARIABLE, str(held.path))
+    monkeypatch.setenv(LEASE_VARIABLE, held.key)
+    with pytest.raises(UserError, match=r"another process has taken over this run: .*lease\.000001 is gone"):
+        require_lease()
+
+
+def test_an_owner_knows_its_lease_from_a_later_one_of_that_number(run_folder, monkeypatch):
+    earlier = acquire(run_folder)
+    earlier.path.unlink()  # taken over and given back while its owner was frozen
+    later = acquire(run_folder)
+    assert later.path == earlier.path
+    monkeypatch.setenv(LEASE_VARIABLE, earlier.key)
     with pytest.raises(UserError, match="another process has taken over"):
         require_lease()
+    assert not earlier.renew()
+    earlier.release()
+    assert later.path.exists() and later.renew() and acquire(run_folder) is None
+    monkeypatch.setenv(LEASE_VARIABLE, later.key)
+    require_lease()
+
+
+@pytest.mark.parametrize("failures", [2, 1000])
+def test_a_disk_that_does_not_answer_is_asked_again_until_others_may_take_over(run_folder, monkeypatch, failures):
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.2)
+    held, calls, utime = acquire(run_folder), [], os.utime
+
+    def stale(path):
+        calls.append(path)
+        if len(calls) <= failures:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        utime(path)
+
+    monkeypatch.setattr(lease.os, "utime", stale)
+    environment = os.environ | {LEASE_VARIABLE: held.key}
+    child = ["sleep", "300" if failures > MISSED_BEATS else "1.5"]
+    with heartbeat(held) as lost:
+        if failures > MISSED_BEATS:
+            with pytest.raises(Stopped):
+                run_child(child, run_folder / "output.txt", environment)
+            assert lost.is_set() and len(calls) >= MISSED_BEATS - 1
+        else:
+            assert run_child(child, run_folder / "output.txt", environment) == 0
+            assert not lost.is_set() and len(calls) > failures
+
+
+def test_the_clock_of_this_machine_may_be_wrong(run_folder, monkeypatch):
+    write_lease(run_folder, DEAD | {"machine": "another"})
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert holder(run_folder) is not None
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+    assert holder(run_folder) is not None
+    assert [path.name for path in run_folder.iterdir()] == ["lease.000001"]
+
+
+def test_a_lease_that_the_disk_has_no_room_for_leaves_nothing(run_folder, monkeypatch):
+    def full(path, text):
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(lease.Path, "write_text", full)
+    with pytest.raises(OSError, match="No space"):
+        acquire(run_folder)
+    assert list(run_folder.iterdir()) == []
 
 
 def race(folders, results, number, barrier):
