@@ -48,13 +48,17 @@ def collect(source: Source, measured: Mapping[str, Estimate | None] | None = Non
 
 
 def evidence_class(source: Source) -> Evidence:
-    """What a table's results are worth: COCO counts only as a whole validation set and with the declared recipe."""
+    """What a table's results are worth.
+
+    COCO counts only as a whole validation set, and with the paper's recipe: at a profile's full size, as declared.
+    """
     if not source.profile.evidential:
         return Evidence.NONE
     if source.data.generated:
         return Evidence.GENERATED
     whole = source.data.val_images >= COCO_VAL_IMAGES
-    return Evidence.RETRAINED if whole and as_declared(source) else Evidence.NONE
+    full_size = source.profile.scaling is None
+    return Evidence.RETRAINED if whole and full_size and as_declared(source) else Evidence.NONE
 
 
 def as_declared(source: Source) -> bool:

@@ -21,6 +21,12 @@ class Evidence(StrEnum):
     NONE = "no evidence"
 
 
+TRAINED_HERE = (Evidence.RETRAINED, Evidence.GENERATED)
+"""What another training would have given is part of these results; a released checkpoint is what the paper's is."""
+MIN_SEEDS = 2
+ONE_SEED_RULE = "Trainings of one seed decide nothing: what another seed would give is then unknown."
+
+
 class Verdict(StrEnum):
     """What a claim has come to."""
 
@@ -30,6 +36,7 @@ class Verdict(StrEnum):
     SAME_DIRECTION = "same direction, on generated people"
     OPPOSITE_DIRECTION = "opposite direction, on generated people"
     NO_EFFECT = "no effect found, on generated people"
+    ONE_SEED = "undecided (one seed)"
     NO_EVIDENCE = "no evidence (smoke)"
     TOO_LITTLE = "no evidence (too little data or training)"
     NOT_RUN = "not run"
@@ -58,6 +65,8 @@ def verdict(claim: Claim, effect: Estimate | None, evidence: Evidence, smoke: bo
         return Verdict.NO_EVIDENCE
     if evidence == Evidence.NONE:
         return Verdict.TOO_LITTLE
+    if evidence in TRAINED_HERE and effect.n_seeds < MIN_SEEDS:
+        return Verdict.ONE_SEED
     if evidence == Evidence.GENERATED:
         return _on_generated_people(claim, effect)
     if claim.kind == ClaimKind.EQUIVALENCE:
@@ -75,7 +84,7 @@ def rule_text(claim: Claim) -> str:
     """The rule for a claim of this kind, in words."""
     generated = (
         "On generated people the same interval gives: same direction (above 0), opposite direction (below 0), "
-        "no effect found (it contains 0)."
+        f"no effect found (it contains 0). {ONE_SEED_RULE}"
     )
     match claim.kind:
         case ClaimKind.DIRECTION:
@@ -95,7 +104,7 @@ def rule_text(claim: Claim) -> str:
                 f"Equivalence with margin {claim.margin:.1f}: reproduced if the whole 95 % interval lies within "
                 f"{margin}, contradicted if all of it lies outside, inconclusive otherwise. On generated people: same "
                 f"direction (as claimed) if the whole interval lies within {margin}, opposite if all of it lies "
-                "outside, no effect found otherwise."
+                f"outside, no effect found otherwise. {ONE_SEED_RULE}"
             )
 
 

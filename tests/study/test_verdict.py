@@ -16,10 +16,10 @@ def claim(kind: ClaimKind, effect: float | None = 0.6) -> Claim:
     return Claim("key", "A beats B.", "Sec. 0", kind, "a", "b", effect)
 
 
-def effect(low: float, high: float) -> Estimate:
+def effect(low: float, high: float, n_seeds: int = 3) -> Estimate:
     middle = (low + high) / 2
     return Estimate(
-        value=middle, low=low, high=high, images_half=high - middle, seeds_half=None, n_seeds=1, n_images=5000
+        value=middle, low=low, high=high, images_half=high - middle, seeds_half=None, n_seeds=n_seeds, n_images=5000
     )
 
 
@@ -53,6 +53,15 @@ def test_only_evidence_about_the_paper_can_reproduce_or_contradict_it(kind, ends
     assert (found in COCO_ONLY) == (evidence in PAPER)
     assert verdict(claim(kind), effect(*ends), evidence, smoke=True) == Verdict.NO_EVIDENCE
     assert verdict(claim(kind), None, evidence, smoke=True) == Verdict.NOT_RUN
+
+
+@given(st.sampled_from(ClaimKind), intervals, st.sampled_from(Evidence))
+def test_trainings_of_one_seed_decide_nothing_and_one_released_checkpoint_may(kind, ends, evidence):
+    one = verdict(claim(kind), effect(*ends, n_seeds=1), evidence, smoke=False)
+    if evidence in (Evidence.RETRAINED, Evidence.GENERATED):
+        assert one == Verdict.ONE_SEED and "one seed decide nothing" in rule_text(claim(kind))
+    else:
+        assert one == verdict(claim(kind), effect(*ends), evidence, smoke=False)
 
 
 def test_the_rule_is_printed_with_its_numbers():
