@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float
 
 from poseur_lib.keypoints import KeypointSet
 
+FITTING_SWEEPS = 100
+
 
 def neighbours_and_partners(keypoints: KeypointSet) -> Bool[np.ndarray, "K K"]:
     """Keypoints that the skeleton connects, and left and right ones of a pair."""
@@ -38,6 +40,20 @@ def related_share(
     """Share of the weight on others that goes to related keypoints, mean over the keypoints that have any."""
     rows = related.any(axis=-1)
     return np.asarray((weights_on_others(weights) * related).sum(axis=-1)[..., rows].mean(axis=-1))
+
+
+def quasi_independent(weights: Float[np.ndarray, "*batch K K"]) -> Float[np.ndarray, "*batch K K"]:
+    """What keypoints would take of others if all had one taste: a_i b_j, without what a keypoint takes of itself.
+
+    Rows sum to 1, and columns to what they get in `weights_on_others`: the quasi-independence model of a square table
+    without its diagonal, by iterative proportional fitting. A matrix that has bright columns alone is its own fit.
+    """
+    columns = weights_on_others(weights).sum(axis=-2)
+    rows = np.ones_like(columns)
+    for _ in range(FITTING_SWEEPS):
+        tastes = columns / (rows.sum(axis=-1, keepdims=True) - rows)
+        rows = 1 / (tastes.sum(axis=-1, keepdims=True) - tastes)
+    return rows[..., :, None] * tastes[..., None, :] * ~np.eye(weights.shape[-1], dtype=bool)
 
 
 def chance_share(related: Bool[np.ndarray, "K K"]) -> float:

@@ -1,4 +1,4 @@
-"""What could not be measured, in words."""
+"""What could not be measured, or not again, in words."""
 
 import html
 from collections.abc import Sequence
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from IPython.display import HTML
 
 
-def missing_lines(missing: Sequence[str]) -> HTML:
-    """A line for each row and seed that was not measured, with the reason; nothing where all were."""
-    return HTML("".join(f"<p>Not measured: {html.escape(line)}.</p>" for line in missing))
+def measured_notes(notes: Sequence[str]) -> HTML:
+    """A line for each row and seed that was not measured, or not by this code, with the reason."""
+    return HTML("".join(f"<p>{html.escape(line)}.</p>" for line in notes))
 
 
 def nothing_measured(what: str) -> HTML:

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from poseur_lib.figures.measured import nothing_measured
 from poseur_lib.figures.style import COLORBLIND, DARK, GREY, as_html, style
 from poseur_lib.figures.tables import interval, points, show_table
-from poseur_lib.qualitative.noisy_proposals import SHIFT_RESAMPLES
 from poseur_lib.qualitative.robustness import Robustness
 from poseur_lib.study.estimate import Estimate
+from poseur_lib.study.table_source import RESAMPLES
 
 WIDTH, HEIGHT = 3.1, 3.0
 WHAT = "the AP under moved proposals"
@@ -39,7 +39,7 @@ def shifts_figure(of: Robustness) -> HTML:
         f"{HOW} Left: AP, detector boxes. Middle: per cent of its AP that the row with noise keeps, minus that of the "
         "row without; above 0 noise makes robust. Right: mean distance of keypoints from their labels at ground-truth "
         "boxes, of the moved proposals and of the last layer, in one pass without flip test. "
-        f"{seeds} seed{'s' * (seeds > 1)}, {of.n_images:,} images. 95 % intervals: {SHIFT_RESAMPLES} resamples of the "
+        f"{seeds} seed{'s' * (seeds > 1)}, {of.n_images:,} images. 95 % intervals: {RESAMPLES} resamples of the "
         "images, both rows on the same ones, Student's t over seeds in quadrature."
     )
     return as_html(figure, _alt(of), caption)
@@ -59,8 +59,8 @@ def shifts_table(of: Robustness) -> HTML:
             row["% of AP kept, with − without"] = _cell(of.kept_more[number], sign=True)
             row["error added, without − with"] = _cell(of.added_less[number], sign=True)
         rows.append(row)
-    missing = "".join(f" Not measured: {line}." for line in of.missing)
-    return show_table(rows, f"Errors after: {', '.join(of.stages)}.{missing}")
+    notes = "".join(f" {line}." for line in of.notes)
+    return show_table(rows, f"Errors after: {', '.join(of.stages)}.{notes}")
 
 
 def _ap_panel(axis: Axes, of: Robustness) -> None:

@@ -20,6 +20,7 @@ from poseur_lib.figures.style import GREY
 from poseur_lib.figures.tables import interval, points, show_table
 from poseur_lib.models.poseur.head import PoseurHead
 from poseur_lib.qualitative.attention_shares import Attention
+from poseur_lib.study.estimate import METHOD, Estimate
 from poseur_lib.study.table_study import TableStudy
 from poseur_lib.study.tables.figure_s2 import NAMED, ROW, SHOULDER_CLAIM, SHOWN
 
@@ -85,20 +86,32 @@ def average_figure(study: TableStudy, of: Attention | None) -> HTML:
 
 
 def shares_table(of: Attention | None) -> HTML:
-    """Per layer and on average: what goes to related keypoints, against chance."""
+    """Per layer and on average: what goes to related keypoints, against what all take of them, and against chance."""
     if of is None:
         return nothing_measured(WHAT)
     rows = []
-    for name, shares in of.shares.items():
-        for place, one in enumerate(shares, 1):
-            where = "mean of the layers" if place == len(shares) else f"layer {place}"
-            share = "—" if one is None else f"{one.value:.1f} ({interval(one)})"
-            rows.append({"weight on": name, "layer": where, "share, %": share, "chance, %": of.chance[name]})
+    for name in of.shares:
+        for place, three in enumerate(zip(of.shares[name], of.whoever[name], of.beyond[name], strict=True), 1):
+            where = "mean of the layers" if place == len(of.shares[name]) else f"layer {place}"
+            share, whoever, beyond = three
+            rows.append(
+                {
+                    "weight on": name, "layer": where, "share, %": _cell(share), "as all take, %": _cell(whoever),
+                    "beyond, points": _cell(beyond, sign=True), "equal weight, %": of.chance[name],
+                }
+            )  # fmt: skip
     caption = (
-        "Share of the weight that a keypoint gives to others, mean over the keypoints that have such others; chance: "
-        "equal weight on all others. 95 % intervals over resampled images, Student's t over seeds in quadrature."
+        "Share of the weight that a keypoint gives to others, mean over the keypoints that have such others. As all "
+        "take: if every keypoint had the same taste, by the column sums of the matrix (quasi-independence); beyond: "
+        f"the share less that. {METHOD}"
     )
     return show_table(rows, caption)
+
+
+def _cell(one: Estimate | None, sign: bool = False) -> str:
+    if one is None:
+        return "—"
+    return f"{points(one.value) if sign else f'{one.value:.1f}'} ({interval(one, sign=sign)})"
 
 
 def reading(study: TableStudy, of: Attention | None) -> HTML:
@@ -111,21 +124,22 @@ def reading(study: TableStudy, of: Attention | None) -> HTML:
     top = strongest(row, chosen, len(NAMED))
     held = [spoken(name) for name in NAMED if names.index(name) in top]
     most = ", ".join(f"{spoken(names[other])} {row[other]:.2f}" for other in top)
-    beyond, share = of.beyond[SHOULDER_CLAIM], of.shares[SHOULDER_CLAIM][-1]
+    share, whoever, beyond = (each[SHOULDER_CLAIM][-1] for each in (of.shares, of.whoever, of.beyond))
     text = (
         f"On average over layers the {spoken(SHOWN)} gives {most} of its weight on others. Of the {len(NAMED)} "
         f"keypoints that the paper names, these are among its {len(NAMED)} strongest: {', '.join(held) or 'none'}. All "
-        f"{len(NAMED)} together get {share.value:.1f} %, where equal attention would give them "
-        f"{of.chance[SHOULDER_CLAIM]:.1f} % ({points(beyond.value)} points, {interval(beyond, sign=True)}): "
-        f"{_against_chance(beyond.low, beyond.high)}."
+        f"{len(NAMED)} together get {share.value:.1f} %; if it took of others as all keypoints do, they would get "
+        f"{whoever.value:.1f} % ({points(beyond.value)} points, {interval(beyond, sign=True)}"
+        f"{', one seed' * (beyond.n_seeds == 1)}), by equal weight {of.chance[SHOULDER_CLAIM]:.1f} %: "
+        f"{_against_others(beyond.low, beyond.high)}."
     )
     return HTML(f"<p><b>{html.escape(text)}</b></p>")
 
 
-def _against_chance(low: float, high: float) -> str:
+def _against_others(low: float, high: float) -> str:
     if low > 0:
-        return "more than by chance"
-    return "less than by chance" if high < 0 else "no different from chance"
+        return "more than from others"
+    return "less than from others" if high < 0 else "no different from others"
 
 
 def _draw_mean_pose(axis: Axes, study: TableStudy, of: Attention) -> None:

@@ -20,13 +20,13 @@ def truncation_findings(of: Truncation, evidence: Evidence) -> HTML:
     """What was found, and what a prediction inside the crop could have at most."""
     if not of.rows:
         return nothing_to_show(of)
-    lines = [*(_found(of, side) for side in SIDES), *(_bound(of, side) for side in SIDES), *of.missing]
+    lines = [*(_found(of, side) for side in SIDES), *(_bound(of, side) for side in SIDES), *of.notes]
     return HTML(f"<p><b>Evidence: {html.escape(evidence.value)}.</b></p>{_list(lines)}")
 
 
 def nothing_to_show(of: Truncation) -> HTML:
     """Why there is nothing, and what makes it."""
-    return HTML(f"<p>{NOTHING}</p>{_list(of.missing)}")
+    return HTML(f"<p>{NOTHING}</p>{_list(of.notes)}")
 
 
 def outside_words(of: Truncation, side: Side) -> str:

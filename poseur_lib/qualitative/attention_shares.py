@@ -1,16 +1,17 @@
-"""What the runs of Supp. Fig. 2 attend to, mean over seeds: the matrices, and shares against chance."""
+"""What the runs of Supp. Fig. 2 attend to, mean over seeds: the matrices, and shares against what all take."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from jaxtyping import Float
 
-from poseur_lib.qualitative.self_attention import ATTENTION_RESAMPLES, AttendingPerson, AttentionRun, measure_attention
+from poseur_lib.qualitative.self_attention import AttendingPerson, AttentionRun, measure_attention
 from poseur_lib.study.estimate import Estimate
 from poseur_lib.study.measured_file import StoredSample, estimate_of
 from poseur_lib.study.measurements import Measurements, measure_rows
+from poseur_lib.study.table_source import RESAMPLES
 from poseur_lib.study.table_study import TableStudy
 from poseur_lib.study.tables.figure_s2 import ROW
 
@@ -23,15 +24,17 @@ class Attention:
         layers: mean over people, heads and seeds; rows attend to columns.
         mean_pose: (x, y) in [0, 1] of the crop.
         shares: by measure, per cent of the weight on others that goes to related keypoints, of each layer and last of
-            their mean; `beyond`: the last one less chance.
+            their mean; `whoever`: if every keypoint took of others as all do; `beyond`: the one less the other.
+        chance: the same with equal weights.
         people: some people, of the first seed's run.
     """
 
     layers: Float[np.ndarray, "N K K"]
     mean_pose: Float[np.ndarray, "K 2"]
     shares: Mapping[str, tuple[Estimate | None, ...]]
+    whoever: Mapping[str, tuple[Estimate | None, ...]]
+    beyond: Mapping[str, tuple[Estimate | None, ...]]
     chance: Mapping[str, float]
-    beyond: Mapping[str, Estimate | None]
     people: tuple[AttendingPerson, ...]
     n_seeds: int
     n_people: int
@@ -40,7 +43,7 @@ class Attention:
 
 def measured_attention(study: TableStudy) -> Measurements[AttentionRun]:
     """Every run of the table, where there are weights or it was measured before."""
-    settings = {"resamples": ATTENTION_RESAMPLES}
+    settings = {"resamples": RESAMPLES}
     return measure_rows(study, "attention", AttentionRun, partial(measure_attention, study), settings)
 
 
@@ -53,15 +56,10 @@ def attention(study: TableStudy, measured: Measurements[AttentionRun]) -> Attent
     return Attention(
         layers=np.mean([run.layers for run in runs], axis=0),
         mean_pose=np.mean([run.mean_pose for run in runs], axis=0),
-        shares={
-            name: tuple(estimate_of(list(of_layer), images) for of_layer in zip(*of_runs, strict=True))
-            for name, of_runs in {name: [run.shares[name] for run in runs] for name in first.shares}.items()
-        },
+        shares={name: _by_layer([run.shares[name] for run in runs], images) for name in first.shares},
+        whoever={name: _by_layer([run.whoever[name] for run in runs], images) for name in first.shares},
+        beyond={name: _by_layer([_beyond(run, name) for run in runs], images) for name in first.shares},
         chance=first.chance,
-        beyond={
-            name: estimate_of([_less(run.shares[name][-1], first.chance[name]) for run in runs], images)
-            for name in first.shares
-        },
         people=first.people,
         n_seeds=len(runs),
         n_people=len(study.data.val.people()),
@@ -71,9 +69,12 @@ def attention(study: TableStudy, measured: Measurements[AttentionRun]) -> Attent
 
 def claim_effects(of: Attention | None) -> Mapping[str, Estimate | None]:
     """What the table's claims rest on."""
-    return {} if of is None else of.beyond
+    return {} if of is None else {name: of_layers[-1] for name, of_layers in of.beyond.items()}
 
 
-def _less(sample: StoredSample, amount: float) -> StoredSample:
-    value, *draws = sample.array - amount
-    return StoredSample.of(value, draws)
+def _beyond(run: AttentionRun, name: str) -> tuple[StoredSample, ...]:
+    return tuple(one.minus(other) for one, other in zip(run.shares[name], run.whoever[name], strict=True))
+
+
+def _by_layer(runs: Sequence[tuple[StoredSample, ...]], images: int) -> tuple[Estimate | None, ...]:
+    return tuple(estimate_of(of_layer, images) for of_layer in zip(*runs, strict=True))

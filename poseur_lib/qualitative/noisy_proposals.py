@@ -18,11 +18,10 @@ from poseur_lib.study.measured_file import MeasuredValues, StoredSample
 from poseur_lib.study.predictions_file import BoxSource, as_stored
 from poseur_lib.study.row_models import RowModel, study_runtime, val_crops
 from poseur_lib.study.scored import match, scored
-from poseur_lib.study.table_source import BOOTSTRAP_SEED, box_source
+from poseur_lib.study.table_source import BOOTSTRAP_SEED, RESAMPLES, box_source
 from poseur_lib.study.table_study import TableStudy
 
 SHIFT_SEED = 0
-SHIFT_RESAMPLES = 300
 
 
 class ShiftedRun(MeasuredValues):
@@ -58,7 +57,7 @@ def measure_shifts(study: TableStudy, of: RowModel, shifts: Sequence[float]) -> 
         predictions = shifted_predictions(study, of, shift)
         scored_predictions = scored(predictions, of.run.config, of.row.scoring)
         matches = image_matches(match(study.data.val, scored_predictions, of.run.config))
-        ap.append(StoredSample.of(Scorer(matches)(), bootstrap(matches, SHIFT_RESAMPLES, BOOTSTRAP_SEED)))
+        ap.append(StoredSample.of(Scorer(matches)(), bootstrap(matches, RESAMPLES, BOOTSTRAP_SEED)))
     return ShiftedRun(shifts=tuple(shifts), ap=tuple(ap), stages=stages, errors=errors)
 
 
@@ -78,7 +77,7 @@ def stage_errors(
     place = np.searchsorted(images, [person.image_id for person in study.data.val.people()])
     distances, inside = stage_distances(of.model, val_crops(study, of), shifts, study_runtime(study).torch_device)
     number = np.bincount(place, weights=inside.sum(axis=1), minlength=len(images))
-    weights = np.stack(list(resamples(len(images), SHIFT_RESAMPLES, BOOTSTRAP_SEED)))
+    weights = np.stack(list(resamples(len(images), RESAMPLES, BOOTSTRAP_SEED)))
 
     def sample(distance: Float[np.ndarray, "P K"]) -> StoredSample:
         total = 100 * np.bincount(place, weights=(distance * inside).sum(axis=1), minlength=len(images))

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from poseur_lib.config.base import Frozen
-from poseur_lib.qualitative.noisy_proposals import SHIFT_RESAMPLES, SHIFT_SEED, ShiftedRun, measure_shifts
+from poseur_lib.qualitative.noisy_proposals import SHIFT_SEED, ShiftedRun, measure_shifts
 from poseur_lib.study.estimate import Estimate
 from poseur_lib.study.measured_file import StoredSample, estimate_of
 from poseur_lib.study.measurements import Measurements, measure_rows
+from poseur_lib.study.table_source import RESAMPLES
 from poseur_lib.study.table_study import TableStudy
 from poseur_lib.study.tables.noisy_proposals import (
     AP_SHIFTS,
@@ -45,7 +46,7 @@ class Robustness:
         kept_more: for each shift, how much more of its AP, per cent of it, the row with noise keeps.
         added_less: for each shift, how much less it adds to the error after the last layer, per cent of the crop; both
             are () where not both rows were measured.
-        missing: a line for each row and seed that was not measured.
+        notes: a line for each row and seed that was not measured, or not by this code.
     """
 
     shifts: tuple[float, ...]
@@ -54,7 +55,7 @@ class Robustness:
     kept_more: tuple[Estimate | None, ...]
     added_less: tuple[Estimate | None, ...]
     n_images: int
-    missing: tuple[str, ...]
+    notes: tuple[str, ...]
 
     @property
     def effects(self) -> Mapping[str, Estimate | None]:
@@ -68,7 +69,7 @@ class Robustness:
 
 def measured_shifts(study: TableStudy) -> Measurements[ShiftedRun]:
     """Every run of the table under every shift, where there are weights or it was measured before."""
-    settings = {"shifts": list(SHIFTS), "seed": SHIFT_SEED, "resamples": SHIFT_RESAMPLES}
+    settings = {"shifts": list(SHIFTS), "seed": SHIFT_SEED, "resamples": RESAMPLES}
     return measure_rows(study, "shifts", ShiftedRun, partial(measure_shifts, study, shifts=SHIFTS), settings)
 
 
@@ -88,7 +89,7 @@ def robustness(study: TableStudy, measured: Measurements[ShiftedRun]) -> Robustn
         kept_more=_differences([(_kept(b), _kept(a)) for a, b in pairs], images),
         added_less=_differences([(_added(a), _added(b)) for a, b in pairs], images),
         n_images=images,
-        missing=measured.missing,
+        notes=measured.notes,
     )
 
 

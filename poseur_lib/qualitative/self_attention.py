@@ -5,20 +5,26 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.data.coco import Person
-from poseur_lib.evaluation.attention import chance_share, named_only, neighbours_and_partners, related_share
+from poseur_lib.evaluation.attention import (
+    chance_share,
+    named_only,
+    neighbours_and_partners,
+    quasi_independent,
+    related_share,
+    weights_on_others,
+)
 from poseur_lib.evaluation.bootstrap import resamples
 from poseur_lib.keypoints import KeypointSet
 from poseur_lib.study.measured_file import MeasuredValues, StoredSample
 from poseur_lib.study.row_models import RowModel, study_runtime, val_crops
-from poseur_lib.study.table_source import BOOTSTRAP_SEED
+from poseur_lib.study.table_source import BOOTSTRAP_SEED, RESAMPLES
 from poseur_lib.study.table_study import TableStudy
 from poseur_lib.study.tables.figure_s2 import NAMED, RELATION_CLAIM, SHOULDER_CLAIM, SHOWN
 
-ATTENTION_RESAMPLES = 300
 PEOPLE_SHOWN = 3
 
 Matrix = tuple[tuple[float, ...], ...]
@@ -39,12 +45,14 @@ class AttentionRun(MeasuredValues):
         layers: mean over the people of the val split of each layer passed, rows attend to columns.
         shares: by measure, per cent of the weight on others that goes to related keypoints: of each layer, and last
             their mean.
+        whoever: by measure, the same if a keypoint took of others as all do (`quasi_independent`).
         chance: by measure, the same with equal weights.
         mean_pose: mean of the predicted keypoints over the val split, in [0, 1] of the crop.
     """
 
     layers: tuple[Matrix, ...]
     shares: dict[str, tuple[StoredSample, ...]]
+    whoever: dict[str, tuple[StoredSample, ...]]
     chance: dict[str, float]
     mean_pose: Matrix
     people: tuple[AttendingPerson, ...]
@@ -90,9 +98,11 @@ def attention_run(
     place = np.searchsorted(images, [person.image_id for person in people])
     related = {name: pairs for name, pairs in measures(keypoints).items() if pairs.any()}
     shown = people_shown(people)
+    means = _resampled_means(weights, place, len(images))
     return AttentionRun(
         layers=tuple(matrix(layer, 5) for layer in weights.mean(axis=0)),
-        shares={name: _shares(weights, pairs, place, len(images)) for name, pairs in related.items()},
+        shares={name: _shares(means, pairs) for name, pairs in related.items()},
+        whoever={name: _shares(quasi_independent(means), pairs) for name, pairs in related.items()},
         chance={name: 100 * chance_share(pairs) for name, pairs in related.items()},
         mean_pose=matrix(poses.mean(axis=0), 4),
         people=tuple(
@@ -120,17 +130,20 @@ def matrix(values: Float[np.ndarray, "R C"], digits: int) -> Matrix:
     return tuple(tuple(round(float(value), digits) for value in row) for row in values)
 
 
-def _shares(
-    weights: Float[np.ndarray, "P N K K"], related: Bool[np.ndarray, "K K"], place: np.ndarray, images: int
-) -> tuple[StoredSample, ...]:
-    """Per cent of each layer, and of their mean, resampled by image."""
-    by_layer = 100 * related_share(weights.astype(np.float64), related)
-    values = np.column_stack([by_layer, by_layer.mean(axis=1)])
+def _resampled_means(
+    weights: Float[np.ndarray, "P N K K"], place: Int[np.ndarray, "P"], images: int
+) -> Float[np.ndarray, "n N K K"]:
+    """Mean over people of what keypoints take of others: on the images as they are, and on each resample of them."""
+    total = np.zeros((images, *weights.shape[1:]))
+    np.add.at(total, place, weights_on_others(weights.astype(np.float64)))
     number = np.bincount(place, minlength=images)
-    counts = np.stack(list(resamples(images, ATTENTION_RESAMPLES, BOOTSTRAP_SEED)))
-    found = []
-    for column in values.T:
-        total = np.bincount(place, weights=column, minlength=images)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            found.append(StoredSample.of(column.mean(), (counts @ total) / (counts @ number)))
-    return tuple(found)
+    counts = np.stack([np.ones(images, int), *resamples(images, RESAMPLES, BOOTSTRAP_SEED)])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.tensordot(counts, total, axes=1) / (counts @ number)[:, None, None, None]
+
+
+def _shares(means: Float[np.ndarray, "n N K K"], related: Bool[np.ndarray, "K K"]) -> tuple[StoredSample, ...]:
+    """Per cent of each layer, and of their mean."""
+    by_layer = 100 * related_share(means, related)
+    columns = np.column_stack([by_layer, by_layer.mean(axis=1)]).T
+    return tuple(StoredSample.of(value, draws) for value, *draws in columns)

@@ -58,12 +58,12 @@ class Truncation:
 
     Attributes:
         rows: those that were measured.
-        missing: a line for each row and seed that was not.
+        notes: a line for each row and seed that was not, or not by this code.
         measured: what it is made of, by row key and seed.
     """
 
     rows: tuple[RowShares, ...]
-    missing: tuple[str, ...]
+    notes: tuple[str, ...]
     n_images: int
     measured: Measurements[TruncatedRun]
 
@@ -95,7 +95,7 @@ def truncation(study: TableStudy) -> Truncation:
         runs = [measured.of[row.key, seed] for seed in measured.seeds(row.key)]
         if runs:
             rows.append(row_shares(row.key, row.label, runs, images))
-    return Truncation(tuple(rows), measured.missing, images, measured)
+    return Truncation(tuple(rows), measured.notes, images, measured)
 
 
 def reachable(outside: Share, far: Share) -> float | None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from pydantic import ValidationError
+
 from poseur_lib.study.measured_file import MeasuredEntry, MeasuredValues, read_measured, write_measured
 from poseur_lib.study.row_models import RowModel, row_model
 from poseur_lib.study.sources import source_digest
@@ -26,11 +28,12 @@ class Measurements(Generic[Values]):
 
     Attributes:
         of: by (row key, seed).
-        missing: a line for each row and seed that was not measured, with the reason.
+        notes: a line for each row and seed that was not measured, with the reason, or that was measured by an earlier
+            version of the code and cannot be again.
     """
 
     of: dict[tuple[str, int], Values]
-    missing: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def seeds(self, *row_keys: str) -> tuple[int, ...]:
         """The seeds of which all these rows were measured."""
@@ -56,15 +59,25 @@ def measure_rows(
     folder = study.store.table_folder(study.table.number)
     before = {(entry.row, entry.seed): entry for entry in read_measured(folder, name)}
     kept: list[tuple[MeasuredEntry, Values]] = []
-    missing: list[str] = []
+    notes: list[str] = []
     for of in [(row.key, seed) for row in study.table.runnable for seed in study.seeds]:
         entry, why = _entry(study, of, before.get(of), measure, settings)
-        if entry is None:
-            missing.append(why)
+        values = None if entry is None else _values(entry, kind)
+        if values is None:
+            notes.append(f"Not measured: {why}")
         else:
-            kept.append((entry, kind.model_validate_json(json.dumps(entry.values))))
+            kept.append((entry, values))
+            notes += [f"Measured by an earlier version of this code: {why}"] if why else []
     write_measured(results_folder(folder), name, kept)
-    return Measurements({(entry.row, entry.seed): values for entry, values in kept}, tuple(missing))
+    return Measurements({(entry.row, entry.seed): values for entry, values in kept}, tuple(notes))
+
+
+def _values(entry: MeasuredEntry, kind: type[Values]) -> Values | None:
+    """The values of an entry; None where an earlier version of the code has written others."""
+    try:
+        return kind.model_validate_json(json.dumps(entry.values))
+    except ValidationError:
+        return None
 
 
 def _entry(

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from poseur_lib.evaluation.attention import (
     chance_share,
     named_only,
     neighbours_and_partners,
+    quasi_independent,
     related_share,
     strongest_pairs,
     weights_on_others,
@@ -22,6 +26,27 @@ def test_equal_attention_gives_the_chance_share_whatever_a_keypoint_keeps_for_it
         weights = np.full((3, 17, 17), (1 - own) / 16)
         weights[:, range(17), range(17)] = own
         np.testing.assert_allclose(related_share(weights, related), chance_share(related))
+
+
+@given(arrays(float, 7, elements=st.floats(0.05, 1)), arrays(float, (7, 7), elements=st.floats(0.05, 1)))
+def test_one_taste_is_found_again_and_any_matrix_keeps_its_columns(taste, weights):
+    one_taste = np.broadcast_to(taste, (7, 7))
+    np.testing.assert_allclose(quasi_independent(one_taste), weights_on_others(one_taste), atol=1e-6)
+    fitted = quasi_independent(weights)
+    np.testing.assert_allclose(fitted.sum(axis=1), 1)
+    np.testing.assert_allclose(fitted.sum(axis=0), weights_on_others(weights).sum(axis=0), atol=1e-6)
+    assert not fitted.diagonal().any()
+
+
+def test_bright_columns_are_no_relation_and_a_relation_of_one_is():
+    """All look at the elbow, the wrist and the ear: more than by equal weight, and no more than from others."""
+    related, names = named_only(COCO_17, NAMED), COCO_17.names
+    weights = np.ones((17, 17))
+    weights[:, [names.index(name) for name in NAMED["left_shoulder"]]] = 3
+    assert related_share(weights, related) > chance_share(related) + 0.2
+    assert related_share(weights, related) == pytest.approx(related_share(quasi_independent(weights), related))
+    asks = np.where(related, 3.0, 1.0)
+    assert related_share(asks, related) > related_share(quasi_independent(asks), related) + 0.1
 
 
 def test_all_or_nothing():

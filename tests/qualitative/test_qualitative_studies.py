@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from poseur_lib.figures import calibration as calibration_figures
-from poseur_lib.figures.measured import missing_lines
+from poseur_lib.figures.measured import measured_notes
 from poseur_lib.figures.ranking import ranking_table
 from poseur_lib.figures.robustness import shifts_figure, shifts_table
 from poseur_lib.figures.self_attention import average_figure, people_figure, reading, shares_table
@@ -51,7 +51,7 @@ def runs(data, tmp_path_factory):
 def test_the_curve_starts_at_the_table_s_own_ap_and_ends_elsewhere(data, runs):
     study = open_study("noisy_proposals", data, runs)
     shifted = measured_shifts(study)
-    assert not shifted.missing and set(shifted.of) == {("without", 0), ("with", 0)}
+    assert not shifted.notes and set(shifted.of) == {("without", 0), ("with", 0)}
     for (key, seed), run in shifted.of.items():
         assert run.ap[0].value == pytest.approx(sample(study.source, key, seed, "AP").value, abs=1e-3)
         start, *layers = zip(*run.errors, strict=True)
@@ -63,7 +63,7 @@ def test_what_was_measured_is_kept_and_read_when_the_weights_are_gone(data, tmp_
     study = open_study("noisy_proposals", data, tmp_path)
     finish(study, "with")
     first = measured_shifts(study)
-    assert first.missing == ("without noise, seed 0: its run is absent",)
+    assert first.notes == ("Not measured: without noise, seed 0: its run is absent",)
     folder = study.store.table_folder("noisy_proposals")
     lines = list(csv.DictReader((folder / "measured_shifts.csv").open()))
     assert [float(line["shift"]) for line in lines] == list(SHIFTS) and {line["row"] for line in lines} == {"with"}
@@ -72,9 +72,9 @@ def test_what_was_measured_is_kept_and_read_when_the_weights_are_gone(data, tmp_
     assert again.of == first.of
     (folder / "measured_shifts.json").unlink()
     gone = measured_shifts(study)
-    assert not gone.of and "only the record of its run is here" in gone.missing[1]
+    assert not gone.of and "only the record of its run is here" in gone.notes[1]
     command = "poseur study run --profile smoke --tables noisy_proposals --seeds 0 --runs"
-    assert command in missing_lines(gone.missing).data
+    assert command in measured_notes(gone.notes).data
     robust = robustness(study, gone)
     assert "was measured of no run" in shifts_figure(robust).data + shifts_table(robust).data
     assert all(claim.effect is None for claim in study.collect(robust.effects).claims)
@@ -129,13 +129,14 @@ def test_self_attention_is_measured_drawn_and_kept(data, tmp_path):
     assert found.layers.shape == (2, 17, 17) and found.n_people == len(study.data.val.people())
     np.testing.assert_allclose(found.layers.sum(axis=2), 1, atol=1e-3)
     for name, beyond in found.beyond.items():
-        assert beyond.value == pytest.approx(found.shares[name][-1].value - found.chance[name], abs=2e-3)
-        assert abs(beyond.value) < 10  # random weights attend to nobody in particular
+        for share, whoever, difference in zip(found.shares[name], found.whoever[name], beyond, strict=True):
+            assert difference.value == pytest.approx(share.value - whoever.value, abs=2e-3)
+        assert abs(beyond[-1].value) < 10  # random weights attend to nobody in particular
     assert set(claim_effects(found)) == {claim.key for claim in study.table.claims}
     html = people_figure(study, found).data + average_figure(study, found).data
     assert html.count("<img") == 2 and len(re.findall("layer 1: .* to .* 0", html)) == 1
-    assert "where equal attention would give them 18.8 %" in reading(study, found).data
-    assert "chance, %" in shares_table(found).data
+    assert "by equal weight 18.8 %" in reading(study, found).data and "one seed" in reading(study, found).data
+    assert "as all take, %" in shares_table(found).data
     drop_weights(study)
     np.testing.assert_array_equal(attention(study, measured_attention(study)).layers, found.layers)
     nothing = "was measured of no run"

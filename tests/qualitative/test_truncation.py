@@ -75,7 +75,7 @@ def truncation_of(**runs: TruncatedRun) -> Truncation:
     labels = {row.key: row.label for row in FIGURE_S1.rows}
     measured = Measurements({(key, 0): one for key, one in runs.items()}, (MISSING,))
     rows = tuple(row_shares(key, labels[key], [one], len(IMAGES)) for key, one in runs.items())
-    return Truncation(rows, measured.missing, len(IMAGES), measured)
+    return Truncation(rows, measured.notes, len(IMAGES), measured)
 
 
 @pytest.fixture(scope="module")
