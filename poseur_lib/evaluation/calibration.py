@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from poseur_lib.data.coco import Person
-from poseur_lib.data.crop import PIXELS_PER_SCALE
+from poseur_lib.data.crop import PIXELS_PER_SCALE, inside_crop
 from poseur_lib.evaluation.errors import keypoint_similarity
 from poseur_lib.evaluation.predictions import PosePredictions
 from poseur_lib.keypoints import KeypointSet
@@ -60,7 +60,8 @@ def keypoint_errors(
     visibility = np.stack([person.visibility for person in people])
     side = (predictions.box_scale * PIXELS_PER_SCALE)[:, None]
     in_crop = (truth - predictions.center[:, None]) / side + 0.5
-    chosen = (visibility > 0) & ((in_crop >= 0) & (in_crop <= 1)).all(axis=-1)
+    input_size = predictions.input_size
+    chosen = (visibility > 0) & inside_crop(in_crop * np.array(input_size[::-1]), input_size)
     similarity = None
     if keypoints.oks_sigmas:
         area = np.array([person.area for person in people], np.float64)
@@ -77,11 +78,6 @@ def keypoint_errors(
 def equal_mass_edges(values: Sequence[Float[np.ndarray, "_E"]], bins: int) -> Float[np.ndarray, "_inner"]:
     """Inner edges of bins that hold equally many of all values together."""
     return np.unique(np.quantile(np.concatenate(values), np.arange(1, bins) / bins))
-
-
-def equal_width_edges(bins: int) -> Float[np.ndarray, "_inner"]:
-    """Inner edges of bins of equal width from 0 to 1."""
-    return np.arange(1, bins) / bins
 
 
 def binned(

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from poseur_lib.figures.style import COLORBLIND, GREY, as_html, style
 from poseur_lib.figures.tables import interval, show_table
-from poseur_lib.qualitative.calibration import CalibrationBin, Reliability, ScaleCalibration, claimed
+from poseur_lib.qualitative.calibration import CalibrationBin, Reliability, ScaleCalibration, as_claimed, claimed
 from poseur_lib.qualitative.keypoint_scores import PROBABILITIES
 from poseur_lib.study.estimate import METHOD, Estimate
 from poseur_lib.study.tables.calibration import MARGIN
@@ -73,7 +73,7 @@ def reliability_figure(scores: Sequence[Reliability]) -> HTML:
         axes[0][0].set_ylabel("share within a, %")
         figure.tight_layout()
     caption = (
-        f"{scores[0].label} at ground-truth boxes: keypoints in ten bins of equal width by their score; dots: mean "
+        f"{scores[0].label} at ground-truth boxes: keypoints in ten bins of equally many by their score; dots: mean "
         "score and share of keypoints whose prediction is within a on both axes, larger with more keypoints; line: "
         "the score is what it says. ECE: expected calibration error, the mean distance from that line over all "
         f"keypoints, per cent. {METHOD}"
@@ -88,6 +88,7 @@ def reliability_table(scores: Sequence[Reliability]) -> HTML:
             "a": f"{one.radius:g}", "score": one.score, "mean score, %": one.whole.predicted,
             "within a, %": f"{one.whole.observed.value:.1f} ({interval(one.whole.observed)})",
             "expected calibration error, %": f"{one.calibration_error.value:.1f} ({interval(one.calibration_error)})",
+            "a score of 100 % would be off by": f"{one.error_of_certainty:.1f}",
         }
         for one in scores
     ]  # fmt: skip
@@ -100,12 +101,17 @@ def answer(scores: Sequence[Reliability], evidence: Evidence) -> HTML:
     if asked is None:
         return HTML(f"<p>{NOTHING}</p>")
     others = [one for one in scores if one.radius == asked.radius and one is not asked]
+    smaller = as_claimed(scores)[1:]
+    nearer = "".join(
+        f"At a = {one.radius:g}: {_word(one.calibration_error).lower()}, it says {_promise(one)}. " for one in smaller
+    )
     nearest = min((asked, *others), key=lambda one: one.calibration_error.value)
     more = "; ".join(f"{one.score} says {_promise(one)}" for one in others)
     text = (
         f"Evidence: {evidence.value}. Is the score what it says? {_word(asked.calibration_error)}. At a = "
         f"{asked.radius:g}, {asked.score} says {_promise(asked)}; the margin is {MARGIN:g}. {more}{'.' * bool(more)} "
-        f"Nearest to what it says: {nearest.score}."
+        f"{nearer}"
+        f"At a = {asked.radius:g} nearest to what it says: {nearest.score}."
     )
     return HTML(f"<p><b>{text}</b></p>")
 
@@ -120,7 +126,8 @@ def _promise(one: Reliability) -> str:
     error, whole = one.calibration_error, one.whole
     return (
         f"{whole.predicted:.1f} % on average where {whole.observed.value:.1f} % are within a: expected calibration "
-        f"error {error.value:.1f} points ({interval(error)})"
+        f"error {error.value:.1f} points ({interval(error)}); a score that is always 100 % has "
+        f"{one.error_of_certainty:.1f}"
     )
 
 

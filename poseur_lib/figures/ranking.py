@@ -28,7 +28,7 @@ def ranking_table(of: Sequence[Ranking]) -> HTML:
 
 
 def best_words(of: Sequence[Ranking]) -> str:
-    """Who ranks best by error, and whether the intervals of the next one lie apart."""
+    """Who ranks best by error, and whether the intervals of the next one lie apart; they are not paired."""
     known = [one for one in of if one.against == ERROR and one.value is not None]
     if len(known) < 2:
         return ""
@@ -36,7 +36,7 @@ def best_words(of: Sequence[Ranking]) -> str:
     apart = "the intervals lie apart" if first.value.high < second.value.low else "the intervals overlap"
     return (
         f"By Spearman's correlation {first.label} with {first.score} ranks best, then {second.label} with "
-        f"{second.score}; {apart}."
+        f"{second.score}; {apart}, each taken for itself. A score is held against its own method's errors."
     )
 
 

@@ -20,7 +20,6 @@ from poseur_lib.evaluation.calibration import (
     binned,
     calibration_error,
     equal_mass_edges,
-    equal_width_edges,
     error_factor,
     keypoint_errors,
     means,
@@ -77,6 +76,11 @@ class Reliability(Frozen):
     whole: CalibrationBin
     calibration_error: Estimate
 
+    @property
+    def error_of_certainty(self) -> float:
+        """Calibration error of a score that says 100 % of every keypoint: what any useful score has to be below."""
+        return 100 - self.whole.observed.value
+
 
 @dataclass(frozen=True, eq=False)
 class RunErrors:
@@ -93,7 +97,8 @@ def run_errors(source: Source, row_key: str, seed: int) -> RunErrors:
     val, run = source.data.val, source.runs[row_key, seed]
     predictions = source.store.load(run.run_id).predictions[BoxSource.GROUND_TRUTH]
     images = sorted(int(image) for image in val.coco.getImgIds())
-    return RunErrors(run.config, predictions, keypoint_errors(predictions, val.people(), val.keypoints, images))
+    errors = keypoint_errors(predictions, val.people(), val.keypoints, images)
+    return RunErrors(run.config, predictions, errors)
 
 
 def runs_of(source: Source, row: Row) -> list[RunErrors]:
@@ -126,7 +131,12 @@ def reliabilities(source: Source, row_key: str) -> tuple[Reliability, ...]:
 
 def claimed(of: Sequence[Reliability]) -> Reliability | None:
     """Eq. 8 as the paper has it, at the configuration's radius."""
-    return next((one for one in of if one.score == SIGMA), None)
+    return next(iter(as_claimed(of)), None)
+
+
+def as_claimed(of: Sequence[Reliability]) -> list[Reliability]:
+    """Eq. 8 as the paper has it, at the configuration's radius and then at the smaller ones."""
+    return [one for one in of if one.score == SIGMA]
 
 
 def claim_effects(of: Sequence[Reliability]) -> Mapping[str, Estimate | None]:
@@ -175,12 +185,12 @@ def _reliability(
     runs: Sequence[RunErrors],
     scores: Sequence[Float[np.ndarray, "_N _K"]],
 ) -> Reliability:
-    edges = 100 * equal_width_edges(SCORE_BINS)
-    sums = []
-    for run, of in zip(runs, scores, strict=True):
-        within = 100.0 * (run.errors.larger <= radius)
-        predicted = 100 * of[run.errors.chosen].astype(np.float64)
-        sums.append(binned(predicted, within, run.errors.image, source.data.val_images, edges))
+    predicted = [100 * of[run.errors.chosen].astype(np.float64) for run, of in zip(runs, scores, strict=True)]
+    edges = equal_mass_edges(predicted, SCORE_BINS)
+    sums = [
+        binned(of, 100.0 * (run.errors.larger <= radius), run.errors.image, source.data.val_images, edges)
+        for run, of in zip(runs, predicted, strict=True)
+    ]
     (whole,) = _bins([merged(one) for one in sums])
     return Reliability(
         row=row.key,

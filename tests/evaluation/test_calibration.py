@@ -10,7 +10,6 @@ from poseur_lib.evaluation.calibration import (
     binned,
     calibration_error,
     equal_mass_edges,
-    equal_width_edges,
     error_factor,
     keypoint_errors,
     means,
@@ -64,7 +63,7 @@ def test_eq_8_of_the_true_scale_is_calibrated_and_of_another_is_not(laplace, rad
 
     def ece(b):
         score = (1 - np.exp(-radius / b)).prod(axis=1)
-        return calibration_error(binned(score, within, image, IMAGES, equal_width_edges(10)), once())[0]
+        return calibration_error(binned(score, within, image, IMAGES, equal_mass_edges([score], 10)), once())[0]
 
     assert ece(scale) < 0.006
     assert ece(2 * scale) > 0.05 and ece(scale / 2) > 0.05
@@ -72,7 +71,7 @@ def test_eq_8_of_the_true_scale_is_calibrated_and_of_another_is_not(laplace, rad
 
 def test_the_error_of_a_constant_score_is_its_distance_from_the_share():
     within = np.array([1.0, 1, 1, 0])
-    bins = binned(np.full(4, 0.5), within, np.arange(4), 4, equal_width_edges(10))
+    bins = binned(np.full(4, 0.5), within, np.arange(4), 4, equal_mass_edges([np.full(4, 0.5)], 10))
     assert calibration_error(bins, once(4))[0] == pytest.approx(0.25)
     assert means(merged(bins), once(4))[1][0, 0] == pytest.approx(0.75)
 
@@ -94,7 +93,7 @@ def test_weights_are_images_that_are_there_several_times(laplace):
 def test_errors_are_fractions_of_the_crop_of_labelled_keypoints_inside_it():
     side = np.array([100.0, 200.0])
     center = np.array([150.0, 300.0])
-    truth = np.array([[[0.5, 0.5], [0.25, 0.75]], [[0.1, 0.9], [1.2, 0.5]]])
+    truth = np.array([[[0.5, 0.5], [0.25, 0.75]], [[0.1, 0.9], [0.99, 0.5]]])
     offset = np.array([[[0.1, -0.05], [0.0, 0.2]], [[0.3, 0.0], [0.0, 0.0]]])
     people = [
         Person(image, Path("no.jpg"), (100, 200, 100, 200), annotation_id=image, area=400.0,
@@ -107,7 +106,7 @@ def test_errors_are_fractions_of_the_crop_of_labelled_keypoints_inside_it():
         keypoint_scores=np.ones((2, 2), np.float32), input_size=(64, 32),
     )  # fmt: skip
     errors = keypoint_errors(predictions, people, TWO, [5, 7, 9])
-    assert errors.chosen.tolist() == [[True, False], [True, False]]  # not labelled; outside the crop
+    assert errors.chosen.tolist() == [[True, False], [True, False]]  # not labelled; beyond the last of 32 columns
     assert errors.image.tolist() == [1, 2]
     np.testing.assert_allclose(errors.error, [[0.1, 0.05], [0.3, 0.0]], atol=1e-5)
     np.testing.assert_allclose(errors.larger, [0.1, 0.3], atol=1e-5)

@@ -37,13 +37,16 @@ CALIBRATION = Table(
     alternatives=(
         "Another error than the larger one of both axes: Eq. 8 multiplies the axes' probabilities, which is the "
         "probability to be within a on both.",
-        "Bins of equal number instead of equal width for the scores: where a score is saturated, they all lie near 1.",
+        "Bins of equal width instead of equal number for the scores: a score that is near 1 for almost every keypoint "
+        "then lies in one bin, within which its errors cancel.",
     ),
     open_questions=(
         "Under the released loss sigma is not the Laplace scale: with a flat flow that would be 2 sqrt(2) sigma. The "
         "flow is not flat, so that neither has to be the size of the error.",
         "Predictions are the record's: with flip test, whose mean pose is a little better than either pose, while its "
         "sigma is the mean of both.",
+        "At a = 0.2, a fifth of the crop, nearly every keypoint of a good model is near enough, and a score of 100 % "
+        "for all of them would be nearly right: the smaller radii beside it ask whether the score knows more.",
         "RLE's and heatmaps' scores claim to be no probability of this kind: they are judged by ranking alone.",
         OWN_RECIPES,
     ),
