@@ -8,16 +8,28 @@ import typer
 
 def report(
     profile: Annotated[str, typer.Option("--profile", help="smoke, mini or paper.")] = "smoke",
-    runs: Annotated[str, typer.Option("--runs", metavar="DIR", help="Folder of all runs.")] = "runs",
-    out: Annotated[str, typer.Option("--out", metavar="DIR", help="Folder of all reports.")] = "reports",
+    runs: Annotated[
+        str, typer.Option("--runs", metavar="DIR", help="Folder of all runs; default: runs/ of the project.")
+    ] = "",
+    out: Annotated[
+        str, typer.Option("--out", metavar="DIR", help="Folder of all reports; default: reports/ of the project.")
+    ] = "",
 ) -> None:
-    """Render the executed notebooks of a profile to pages that need no network, and print the index's path."""
+    """Render the executed notebooks of a profile to pages that need no network, and print the index's path.
+
+    Folders given are relative to the current one. Pages of an earlier report that are gone are removed.
+    """
+    from poseur_lib.errors import UserError
     from poseur_lib.report.site import write_report
     from poseur_lib.study.profiles import profile as profile_named
-    from poseur_lib.study.roots import below_root
+    from poseur_lib.study.roots import as_given, below_root
     from poseur_lib.study.store import RunStore
 
     size = profile_named(profile)
-    store = RunStore(below_root(runs) / size.name)
-    index: Path = write_report(size, store, below_root(out) / size.name)
+    folder = as_given(runs) if runs else below_root("runs")
+    if runs and not (folder / size.name).is_dir():
+        raise UserError(f"--runs {runs}: no runs of profile {size.name} in it ({folder / size.name} does not exist)")
+    index: Path = write_report(
+        size, RunStore(folder / size.name), (as_given(out) if out else below_root("reports")) / size.name
+    )
     typer.echo(index)

@@ -26,6 +26,7 @@ from poseur_lib.study.tables import TABLES
 LONG_LABELS = 7.0
 """Inches: an effect's label names its table and what is measured."""
 
+_LEDGER = ("", "claims", "lines", "verdicts")
 _INTRODUCTION = (
     "Tables of <i>Poseur: Direct Human Pose Regression with Transformers</i> (ECCV 2022) beside models that were "
     "trained and evaluated here."
@@ -65,18 +66,36 @@ def _effects(entries: Sequence[LedgerEntry]) -> list[Block]:
     measured = [one for one in entries if one.value is not None]
     if not measured:
         return []
-    effects = [Effect(_label(one), one.value, one.low, one.high, _paper(one)) for one in measured]
+    shown = [one for one in measured if one.in_points]
+    effects = [Effect(_label(one), one.value, one.low, one.high, _paper(one)) for one in shown]
     evidence = sorted({one.evidence.value for one in measured})
     seeds = sorted({one.n_seeds for one in measured})
     words = f"{' or '.join(map(str, seeds))} seed{'s' * (seeds != [1])}"
     caption = (
-        f"Every claimed effect that was measured: ours filled, with its 95 % interval, the paper's hollow, in points. "
+        "Every claimed effect on AP, AR or PCKh that was measured: ours filled, with its 95 % interval, the paper's "
+        "hollow, in points. "
         f"{words}, evidence: {', '.join(evidence)}. {METHOD}"
     )
-    alt = "Effects: " + "; ".join(f"{_label(one)}: {points(one.value)}, paper {one.paper}" for one in measured) + "."
-    figure = as_html(effects_figure(effects, "difference, points", width=LONG_LABELS), alt, caption)
-    body = f'<div class="figures">{figure.data}</div>'
-    return [Block("prose", "<h2>What was claimed, and what came out here</h2>"), Block("output", body)]
+    alt = "Effects: " + "; ".join(f"{_label(one)}: {points(one.value)}, paper {one.paper}" for one in shown) + "."
+    blocks = [Block("prose", "<h2>What was claimed, and what came out here</h2>")]
+    if effects:
+        figure = as_html(effects_figure(effects, "difference, points", width=LONG_LABELS), alt, caption)
+        blocks.append(Block("output", f'<div class="figures">{figure.data}</div>'))
+    return [*blocks, *_own_units([one for one in measured if not one.in_points])]
+
+
+def _own_units(measured: Sequence[LedgerEntry]) -> list[Block]:
+    """Effects that are no difference of an AP: a line each, as they share no axis."""
+    if not measured:
+        return []
+    rows = [
+        [_label(one), f"{points(one.value)} ({points(one.low)} to {points(one.high)})", str(one.n_seeds),
+         verdict_cell(one.verdict)]
+        for one in measured
+    ]  # fmt: skip
+    table = stacked_table(("measured, in its own unit", "ours, 95 % interval", "seeds", "verdict"), rows)
+    return [Block("prose", "<p>Claims that a table's own notebook measures, each in its own unit:</p>"),
+            Block("output", table)]  # fmt: skip
 
 
 def _label(one: LedgerEntry) -> str:
@@ -96,10 +115,11 @@ def _ledger(entries: Sequence[LedgerEntry]) -> list[Block]:
         words = Markup("<br>").join(
             Markup("{} {}").format(number, verdict_cell(verdict)) for verdict, number in counts(lines).items()
         )
-        rows.append([title, str(len(lines)), words])
+        claims = len({one.of or one.key for one in lines})
+        rows.append([title, str(claims), str(len(lines)), words])
     link = f'<a href="{LEDGER_PAGE}">The ledger</a> has every line with its rule and evidence.'
     head = f"<h2>The ledger in numbers</h2><p>{link}</p>"
-    return [Block("prose", head), Block("output", stacked_table(("claims", "lines", "verdicts"), rows, ("lines",)))]
+    return [Block("prose", head), Block("output", stacked_table(_LEDGER, rows, _LEDGER[1:3]))]
 
 
 def _audit() -> Block:

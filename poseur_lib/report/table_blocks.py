@@ -10,7 +10,7 @@ from poseur_lib.report.blocks import Block
 from poseur_lib.report.stacked import stacked_table
 from poseur_lib.report.view import StudyView, failure_page
 from poseur_lib.study.breakdown import METHOD, ClaimBreakdown
-from poseur_lib.study.declaration import Table
+from poseur_lib.study.declaration import ClaimKind, Table
 from poseur_lib.study.overridden import override_lines
 from poseur_lib.study.power import METHOD as POWER_METHOD
 from poseur_lib.study.power import detectable, pilot
@@ -36,9 +36,9 @@ def detectable_block(table: Table, profile: Profile, result: TableResult | None 
     """The smallest effect that each claim's study can find, stated from the pilot."""
     rows = []
     for claim in table.claims:
-        one = detectable(table, claim, profile)
+        one = detectable(table, claim, profile, len(result.seeds) if result else 0)
         size = f"{one.n_seeds} seed{'s' * (one.n_seeds != 1)}, {one.n_images:,} images"
-        unit = "" if claim.measured else claim.metric
+        unit = claim.metric if claim.kind != ClaimKind.EQUIVALENCE and not claim.measured else ""
         rows.append([claim.text, claim.paper_words, f"{one.words} {unit}".strip(), size, one.source])
     head = f"<h2>What this table can find</h2><p>{html.escape(_stated(table, result))}</p>"
     columns = ("claim", "paper", "smallest detectable effect", "planned", "from")

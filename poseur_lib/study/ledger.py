@@ -30,6 +30,7 @@ class LedgerEntry(Frozen):
         paper, ours: the figures in words; `value`, `low`, `high` are those of an effect.
         data: the data set with its fingerprint; what the numbers are from where no data is needed.
         detectable: the smallest effect that was to be found, as it was stated before the run.
+        in_points: the effect is one of AP, AR or PCKh; others say their unit in `ours`.
     """
 
     key: str
@@ -51,6 +52,7 @@ class LedgerEntry(Frozen):
     rule: str
     note: str = ""
     detectable: str = ""
+    in_points: bool = True
 
 
 def arithmetic_entries(audited: Sequence[Audited], profile: str) -> tuple[LedgerEntry, ...]:
@@ -126,7 +128,9 @@ def _effect(
         paper=claim.paper_words, ours=difference_words(table, claim), **values,
         data=f"{result.data_name} {result.data_fingerprint}" if estimate else "", profile=profile.name,
         evidence=(one.evidence or own) if estimate else Evidence.NONE, verdict=one.verdict if one else Verdict.NOT_RUN,
-        rule=rule_text(claim), detectable=detectable(table, claim, profile).words, note=_overridden(result),
+        rule=rule_text(claim), note=_overridden(result),
+        in_points=not claim.measured,
+        detectable=detectable(table, claim, profile, len(result.seeds) if result else 0).words,
     )  # fmt: skip
 
 

@@ -21,15 +21,15 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
     missing = missing_runs(batch.runs, batch.store, RunOptions(batch.profile.name), states)
     work = Work(batch.profile, batch.store.folder)
     billions = {run.run_id: work.of(run) / 1e9 for run in missing}
+    speed = _speed(batch, work, device_gflops) if missing else None
     lines = _notes(batch)
     for run in batch.runs:
-        cost = f", {billions[run.run_id]:,.0f} G multiply-adds" if run.run_id in billions else ""
+        cost = f", {_work(billions[run.run_id], speed)}" if run.run_id in billions else ""
         cost += AGAIN if cost and states[run.run_id] == RunState.RECORD_ONLY else ""
         lines += [f"{states[run.run_id].value:{WIDTH}s} {_name(batch, run)}{cost}", f"{'':{WIDTH}s}   {_rows(run)}"]
     lines += _detectable(batch)
     lines.append(_total(batch, missing, states))
-    if missing:
-        speed = _speed(batch, work, device_gflops)
+    if speed is not None:
         lines.append(_cost(list(billions.values()), speed, workers))
     work.save()
     batch.store.remember()
@@ -66,11 +66,17 @@ def _detectable(batch: Batch) -> list[str]:
     """The smallest effect that each table can find with the profile's seeds and images; see `study.power`."""
     lines = []
     for table in batch.tables:
-        found = [detectable(table, claim, batch.profile) for claim in table.claims if not claim.measured]
-        if found:
-            words = ", ".join(dict.fromkeys(one.words for one in found))
-            lines.append(f"{table.name} can find differences of {words} points ({found[0].n_seeds} seeds)")
+        seeds = len(batch.seeds)
+        found = [detectable(table, claim, batch.profile, seeds) for claim in table.claims if not claim.measured]
+        for words, equivalence in dict.fromkeys((one.words, one.margin is not None) for one in found):
+            what = f"for an equivalence: {words}" if equivalence else f"can find a difference of {words} points"
+            lines.append(f"{table.name} {what} ({seeds} seed{'s' * (seeds != 1)})")
     return lines
+
+
+def _work(billions: float, speed: Speed) -> str:
+    """A run's multiply-adds, and how long they take."""
+    return f"{billions:,.0f} G multiply-adds, {_duration(hours([billions * 1e9], speed))}"
 
 
 def _notes(batch: Batch) -> list[str]:

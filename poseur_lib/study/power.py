@@ -18,7 +18,7 @@ from scipy import stats
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.errors import UserError
-from poseur_lib.study.declaration import Claim, Table
+from poseur_lib.study.declaration import Claim, ClaimKind, Table
 from poseur_lib.study.estimate import LEVEL, Estimate
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.table_result import TableResult
@@ -31,7 +31,8 @@ METHOD = (
     "Smallest detectable effect: the difference whose 95 % interval excludes 0 in 80 % of studies of this size, "
     f"{FACTOR:.2f} times the expected half width. From a pilot's half widths: that of the images shrinks with the "
     "square root of their number, that of the seeds is t(0.975, S − 1) s / √S. With one seed, or a pilot of one, the "
-    "spread over seeds is unknown, and the figure is a lower bound."
+    "spread over seeds is unknown, and the figure is a lower bound. An equivalence asks for an interval that fits its "
+    "margin."
 )
 
 
@@ -63,10 +64,12 @@ class Pilot(Frozen):
 class Detectable(Frozen):
     """The smallest effect that a claim's study can find, in points; `bound`: at least that, seeds being unknown.
 
-    `points` is None where no pilot has measured such a thing.
+    `points` is None where no pilot has measured such a thing. `margin` is that of an equivalence, which asks for an
+    interval that fits into it.
     """
 
     points: float | None
+    margin: float | None
     bound: bool
     n_images: int
     n_seeds: int
@@ -74,10 +77,14 @@ class Detectable(Frozen):
 
     @property
     def words(self) -> str:
-        """`1.1`, or `≥ 1.1`; `not stated`."""
+        """`1.1`, or `≥ 1.1`; `not stated`; of an equivalence, whether the expected interval fits its margin."""
         if self.points is None:
             return "not stated"
-        return f"{'≥ ' * self.bound}{self.points:.1f}"
+        if self.margin is None:
+            return f"{'≥ ' * self.bound}{self.points:.1f}"
+        half = self.points / FACTOR
+        fits = "fits" if half < self.margin else "does not fit"
+        return f"interval {'≥ ' * self.bound}±{half:.2f}: {fits} the margin of ±{self.margin:g}"
 
 
 @cache
@@ -101,12 +108,18 @@ def pilot_of(results: Iterable[tuple[Table, TableResult]]) -> Pilot:
     return Pilot(**where, differences=tuple(found))
 
 
-def detectable(table: Table, claim: Claim, profile: Profile) -> Detectable:
-    """The smallest effect that a claim's study in a profile can find: from its own pilot, else from its kind's."""
+def detectable(table: Table, claim: Claim, profile: Profile, n_seeds: int = 0) -> Detectable:
+    """The smallest effect that a claim's study in a profile can find: from its own pilot, else from its kind's.
+
+    Args:
+        n_seeds: 0: as many as the profile has.
+    """
     n_images = COCO_VAL_IMAGES if profile.people is None else profile.people.val_images
-    n_seeds = len(profile.seeds)
+    n_seeds = n_seeds or len(profile.seeds)
+    margin = claim.margin if claim.kind == ClaimKind.EQUIVALENCE else None
+    study = {"n_images": n_images, "n_seeds": n_seeds, "margin": margin}
     if claim.measured:
-        return Detectable(points=None, bound=False, n_images=n_images, n_seeds=n_seeds, source="no pilot")
+        return Detectable(points=None, bound=False, source="no pilot", **study)
     own = [one for one in pilot().differences if (one.table, one.claim) == (table.number, claim.key)]
     alike = [one for one in pilot().differences if one.rescored == rescored(table, claim)]
     used = own or alike or list(pilot().differences)
@@ -117,10 +130,7 @@ def detectable(table: Table, claim: Claim, profile: Profile) -> Detectable:
     seeds = student(n_seeds) * spread / math.sqrt(n_seeds) if known else 0.0
     both = math.sqrt(2) if claim.beyond and not own else 1.0
     source = "its own pilot" if own else f"the pilot of Table {' and '.join(sorted({one.table for one in used}))}"
-    return Detectable(
-        points=FACTOR * both * math.hypot(images, seeds), bound=not known, n_images=n_images, n_seeds=n_seeds,
-        source=source,
-    )  # fmt: skip
+    return Detectable(points=FACTOR * both * math.hypot(images, seeds), bound=not known, source=source, **study)
 
 
 def rescored(table: Table, claim: Claim) -> bool:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from poseur_lib.cli.main import main
 from poseur_lib.errors import UserError
 from poseur_lib.figures.audit_tables import claims_list, counts_table, same_subject_table
 from poseur_lib.paper.audit import audit, claims_of, same_subject, summary
@@ -67,3 +68,14 @@ def test_a_misspelt_parameter_is_named():
     assert AuditSettings.from_notebook({"kinds": ["cost"], "columns": ["AP"]}).kinds == ["cost"]
     with pytest.raises(UserError, match="kinds"):
         AuditSettings.from_notebook({"kinds": ["costs"]})
+
+
+def test_a_folder_of_runs_that_is_not_there_leaves_the_report_alone(tmp_path, monkeypatch, capsys):
+    """Relative to the current folder, as in the other commands; nothing is made or removed."""
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "reports" / "mini" / "table_1b.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("committed")
+    assert main(["report", "--profile", "mini", "--runs", "rnus", "--out", "reports"]) == 1
+    assert "--runs rnus: no runs of profile mini in it" in capsys.readouterr().err
+    assert page.read_text() == "committed" and not (tmp_path / "rnus").exists()

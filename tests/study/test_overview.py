@@ -91,6 +91,8 @@ def test_the_plan_counts_what_is_missing_in_hours_of_a_given_device(project, dat
     total = 3 * 2590 * (6 + 6 + 3 * 0.1)
     assert lines[-2] == "3 distinct runs (0 shared by several rows), 3 to be executed"
     assert lines[-1].startswith(f"{total:,.0f} G multiply-adds: {total / 2 / 3600:.1f} h on a device that sustains 2")
+    one = 3 * 2590 * 6
+    assert sum(line.endswith(f"{one:,.0f} G multiply-adds, {one / 2 / 3600:.1f} h") for line in lines) == 2
     finish(batch_of(data, project), 1)
     _, lines, _ = study(capsys, "plan", *arguments)
     assert lines[-2].endswith("2 to be executed")
@@ -105,7 +107,8 @@ def test_the_plan_costs_pretraining_again_whose_weights_are_gone(project, data, 
     write_record(batch.store.path(pretraining.run_id), record, {})
     _, lines, _ = study(capsys, "plan", "--data", "some data", "--device-gflops", "2")
     cost = 3 * 2590 * 3 * 0.1
-    again = f"{pretraining.run_id}, {cost:,.0f} G multiply-adds, again: others start from its weights, which are gone"
+    again = f"{pretraining.run_id}, {cost:,.0f} G multiply-adds, {cost / 2 / 60:.0f} min, again: others start from its"
+    again += " weights, which are gone"
     assert lines[0] == f"record only  {again}" and lines[-2].endswith("3 to be executed")
     for index in range(1, 1 + len(rows)):
         finish(batch, index)

@@ -1,11 +1,13 @@
 """The smallest detectable effect, against its closed form, and deviations that overrides have made untrue."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from poseur_lib.config import AugmentConfig
 from poseur_lib.study import power
+from poseur_lib.study.declaration import ClaimKind
 from poseur_lib.study.energy import joules_between, rapl_microjoules
 from poseur_lib.study.overridden import PATHS, still_true, without_restored
 from poseur_lib.study.power import FACTOR, Pilot, PilotDifference, detectable
@@ -46,6 +48,17 @@ def test_the_pilot_of_another_table_is_of_the_same_kind(pilot):
     assert "Table 1b" in detectable(TABLE_1D, TABLE_1D.claims[0], profile("mini")).source
     rescored = detectable(TABLE_1C, TABLE_1C.claims[0], profile("mini"))
     assert "Table 1c" in rescored.source and rescored.points == pytest.approx(FACTOR * 0.05)
+
+
+def test_seeds_are_those_of_the_study_and_an_equivalence_is_held_against_its_margin(pilot):
+    pilot(0.4, 3)
+    mini, claim = profile("mini"), TABLE_1B.claims[0]
+    two, half = detectable(TABLE_1B, claim, mini, 2), math.hypot(0.3, 12.7062 * 0.4 / math.sqrt(2))
+    assert two.n_seeds == 2 and two.points == pytest.approx(FACTOR * half, rel=1e-4)
+    pilot(None, 1)
+    for margin, words in ((0.25, "does not fit"), (0.5, "fits")):
+        same = replace(claim, kind=ClaimKind.EQUIVALENCE, margin=margin)
+        assert detectable(TABLE_1B, same, mini).words == f"interval ≥ ±0.30: {words} the margin of ±{margin:g}"
 
 
 def test_every_line_of_a_profile_is_known_or_speaks_of_no_setting():
