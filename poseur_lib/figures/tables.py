@@ -14,7 +14,7 @@ from poseur_lib.study.record import BoxMetrics, StratumRow
 from poseur_lib.study.released_match import can_be_evaluated
 from poseur_lib.study.table_result import CellResult, ClaimResult, RowResult, TableResult
 
-NOT_RUN = "not run"
+NOT_RUN, OTHER_SEEDS = "not run", "not the same seeds"
 RELEASED_TABLES = ("2a", "2b", "5", "S1", "S2", "S3", "S4", "S5", "S6")
 COUNTED = "Params (M) and GFLOPs are counted at the paper's own configuration of the row, whatever was trained here."
 CELL_CLASSES = {
@@ -66,7 +66,7 @@ def _result_cells(table: Table, row: RowResult, first: RowResult, released: set[
         cells |= dict([ours])
     if table.deltas:
         cells["Δ AP, paper"] = _difference(row.paper_ap, first.paper_ap, row is first)
-        cells["Δ AP, ours"] = _difference(*(one.ap.value if one.ap else None for one in (row, first)), row is first)
+        cells["Δ AP, ours"] = _our_difference(row, first)
     return cells
 
 
@@ -191,8 +191,15 @@ def provenance_table(provenances: Mapping[str, Provenance]) -> HTML:
 
 
 def _seeds(rows: Sequence[RowResult]) -> str:
-    n = max((row.ap.n_seeds for row in rows if row.ap), default=0)
-    return f"{n} seed" + ("" if n == 1 else "s")
+    numbers = sorted({row.ap.n_seeds for row in rows if row.ap}) or [0]
+    return f"{' or '.join(map(str, numbers))} seed{'s' * (numbers != [1])}"
+
+
+def _our_difference(row: RowResult, first: RowResult) -> str | None:
+    """Of rows that were trained as often; a mean over other seeds is no comparison."""
+    if row.ap and first.ap and row.ap.n_seeds != first.ap.n_seeds:
+        return OTHER_SEEDS
+    return _difference(*(one.ap.value if one.ap else None for one in (row, first)), row is first)
 
 
 def _difference(row: float | None, first: float | None, is_first: bool) -> str | None:

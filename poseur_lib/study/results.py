@@ -131,15 +131,21 @@ def _status(source: Source, row: Row) -> str:
     runs = [source.runs[row.key, seed] for seed in source.seeds]
     states = [source.store.state(run.run_id) for run in runs]
     missing = [state for state in states if not state.done]
+    seeds = f"{len(source.done(row))} of {len(states)} seeds"
     if not missing:
         lacking = [what for seed in source.seeds if (what := source.lacks(row, seed))]
-        return f"not run: {lacking[0]}" if lacking else "done"
+        if not lacking:
+            return "done"
+        return f"{'not run' if len(lacking) == len(states) else seeds}: {lacking[0]}"
+    worst = next((state for state in missing if state.wrong), missing[0])
     words = {RunState.ABSENT: "not run", RunState.WAITING: "not run (interrupted)", RunState.RUNNING: "running"}
-    what = words.get(missing[0], missing[0].value)
-    if missing[0] == RunState.PARTIAL:
+    what = words.get(worst, worst.value)
+    if worst == RunState.PARTIAL:
         run = runs[states.index(RunState.PARTIAL)]
         what = f"partial: {source.store.partial(run.run_id).epochs} of {run.config.train.epochs} epochs"
-    return what if len(missing) == len(states) else f"{len(states) - len(missing)} of {len(states)} seeds"
+    if len(missing) == len(states):
+        return what
+    return f"{seeds}, {what}" if worst.wrong else seeds
 
 
 def _claim_result(source: Source, claim: Claim, measured: Mapping[str, Estimate | None]) -> ClaimResult:

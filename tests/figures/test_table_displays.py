@@ -13,10 +13,11 @@ from poseur_lib.figures.style import BACKBONE_COLOURS, DARK, METHOD_MARKERS, bac
 from poseur_lib.figures.variants import BY_METHOD, variants_table
 from poseur_lib.study import results
 from poseur_lib.study.datasets import DataSet
+from poseur_lib.study.estimate import Estimate
 from poseur_lib.study.plan import row_run
 from poseur_lib.study.profiles import profile
 from poseur_lib.study.row_speed import RowSpeed
-from poseur_lib.study.store import RunStore
+from poseur_lib.study.store import RunState, RunStore
 from poseur_lib.study.table_source import Source
 from poseur_lib.study.tables import TABLES
 from poseur_lib.study.verdict import Verdict
@@ -63,6 +64,39 @@ def test_every_row_and_printed_number_stands_in_the_table_and_no_cell_is_blank_b
     for reason in {row.not_run for row in table.rows if row.not_run}:
         assert reason.lower() in html.lower()
     assert {claim.verdict for claim in collected.claims} == {Verdict.NOT_RUN}
+
+
+def test_rows_of_other_seeds_have_no_difference(tmp_path):
+    (table,) = (one for one in TABLES if one.number == "1b")
+    collected = result(table, tmp_path)
+
+    def with_seeds(*numbers: int):
+        aps = [Estimate(value=40 + n, low=39, high=43, images_half=1, seeds_half=None, n_seeds=n, n_images=300)
+               for n in numbers]  # fmt: skip
+        rows = tuple(row.model_copy(update={"ap": ap}) for row, ap in zip(collected.rows, aps, strict=True))
+        return tables.result_table(table, collected.model_copy(update={"rows": rows})).data
+
+    assert "not the same seeds" in with_seeds(2, 1) and "1 or 2 seeds;" in with_seeds(2, 1)
+    assert "not the same seeds" not in with_seeds(2, 2) and " 2 seeds;" in with_seeds(2, 2)
+
+
+@pytest.mark.parametrize(
+    ("states", "status"),
+    [
+        (("absent", "absent", "absent"), "not run"),
+        (("record only", "record only", "absent"), "2 of 3 seeds"),
+        (("record only", "absent", "failed"), "1 of 3 seeds, failed"),
+        (("absent", "failed", "absent"), "failed"),
+    ],
+)
+def test_a_failed_seed_is_in_its_row_s_status(states, status, tmp_path, monkeypatch):
+    (table,) = (one for one in TABLES if one.number == "1b")
+    runs = {(row.key, n): row_run(SMOKE, table, row, n, "f" * 16, {}) for row in table.runnable for n in range(3)}
+    source = Source(SMOKE, table, DataSet(tmp_path, "coco17", "f" * 16, True, 300), RunStore(tmp_path), (0, 1, 2), runs)
+    of = {run.run_id: RunState(states[seed]) for (_, seed), run in runs.items()}
+    monkeypatch.setattr(RunStore, "state", lambda self, run_id: of[run_id])
+    monkeypatch.setattr(RunStore, "recorded_state", lambda self, run_id: of[run_id])
+    assert results._status(source, table.rows[0]) == status
 
 
 @each
