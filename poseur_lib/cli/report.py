@@ -14,6 +14,9 @@ def report(
     out: Annotated[
         str, typer.Option("--out", metavar="DIR", help="Folder of all reports; default: reports/ of the project.")
     ] = "",
+    explore: Annotated[
+        bool, typer.Option("--explore", help="Execute the attention explorer on the best run with weights first.")
+    ] = False,
 ) -> None:
     """Render the executed notebooks of a profile to pages that need no network, and print the index's path.
 
@@ -29,7 +32,10 @@ def report(
     folder = as_given(runs) if runs else below_root("runs")
     if runs and not (folder / size.name).is_dir():
         raise UserError(f"--runs {runs}: no runs of profile {size.name} in it ({folder / size.name} does not exist)")
-    index: Path = write_report(
-        size, RunStore(folder / size.name), (as_given(out) if out else below_root("reports")) / size.name
-    )
+    store = RunStore(folder / size.name)
+    if explore:
+        from poseur_lib.report.explorer import execute_explorer
+
+        execute_explorer(size, store)
+    index: Path = write_report(size, store, (as_given(out) if out else below_root("reports")) / size.name)
     typer.echo(index)

@@ -15,6 +15,9 @@ from poseur_lib.report import compute_page, extend_page, ledger_page
 from poseur_lib.report.audit import CELLS_CSV, CLAIMS_CSV, execute_audit, write_audit_csv
 from poseur_lib.report.audit import PAGE as AUDIT_PAGE
 from poseur_lib.report.blocks import Block, code_colours, notebook_blocks, notebook_title
+from poseur_lib.report.explorer import NAME as EXPLORER
+from poseur_lib.report.explorer import PAGE as EXPLORER_PAGE
+from poseur_lib.report.explorer import executed_explorer
 from poseur_lib.report.fixed_pages import FixedPage, fixed_pages
 from poseur_lib.report.overview_page import overview_blocks
 from poseur_lib.report.table_blocks import with_study
@@ -68,6 +71,7 @@ class Site:
         for run_id in self.view.run_ids:
             self.write_run(run_id)
         self.write_failed_tables()
+        self.write_explorer()
         self.write_fixed_pages()
         index = self.write_index()
         self.remove_others()
@@ -97,6 +101,12 @@ class Site:
             self._write_failed(path, page, run_id)
         elif notebook.exists():
             self._write(page, notebook_title(notebook), notebook_blocks(notebook))
+
+    def write_explorer(self) -> None:
+        """The attention explorer's page, where its notebook was executed."""
+        notebook = executed_explorer(self.view.store)
+        if notebook is not None:
+            self._write(EXPLORER_PAGE, notebook_title(notebook), notebook_blocks(notebook))
 
     def write_failed_tables(self) -> None:
         """A page for each table whose last attempt failed, beside its own page of an earlier one."""
@@ -147,7 +157,8 @@ class Site:
     def _pages(self) -> list[Link]:
         """Every page but those of runs, in the order in which they are read."""
         ledger, *others = [Link(page.short, page.file) for page in self.fixed_pages]
-        return [Link("Overview", INDEX), ledger, Link("Audit", AUDIT_PAGE), *self._table_links(), *others]
+        explorer = [Link(EXPLORER, EXPLORER_PAGE)] if executed_explorer(self.view.store) else []
+        return [Link("Overview", INDEX), ledger, Link("Audit", AUDIT_PAGE), *self._table_links(), *explorer, *others]
 
     def _table_links(self) -> list[Link]:
         return [Link(table.name, table_page(table)) for table in self.view.tables]

@@ -1,0 +1,69 @@
+"""The attention explorer's page: which run is looked into, and where the page is linked."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+
+from poseur_lib.cli.main import main
+from poseur_lib.errors import UserError
+from poseur_lib.models.build import build_model
+from poseur_lib.models.checkpoint import save_weights
+from poseur_lib.report import explorer
+from poseur_lib.study.notebook_job import Attempt
+from poseur_lib.study.profiles import profile
+from poseur_lib.study.record import write_record
+from poseur_lib.study.store import RunStore
+from tests.study.fakes import make_record
+from tests.training.tiny import tiny_config
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Two runs of profile smoke with records, one with weights."""
+    store = RunStore(tmp_path / "runs" / "smoke")
+    for seed in (0, 1):
+        record = make_record(tiny_config(seed=seed))
+        write_record(store.path(record.run_id), record, {})
+    save_weights(store.path(record.run_id) / "model.pt", build_model(record.config), record.config)
+    return store
+
+
+@pytest.fixture
+def executed(monkeypatch):
+    """Stands in for papermill: what was asked for, and a notebook as it would leave it."""
+    asked = []
+
+    def execute(name: str, parameters: dict, attempts: Path, threads: int) -> SimpleNamespace:
+        asked.append((name, parameters))
+        folder = attempts / "1"
+        folder.mkdir(parents=True)
+        cell = nbformat.v4.new_markdown_cell("# Where the queries look")
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / "notebook.ipynb")
+        return SimpleNamespace(exit_code=0, notebook=folder / "notebook.ipynb", last_output="")
+
+    assert Attempt(Path("x"), 0).notebook == Path("x/notebook.ipynb"), "as the stand-in has it"
+    monkeypatch.setattr(explorer, "execute_notebook", execute)
+    return asked
+
+
+def test_the_run_with_weights_is_looked_into_and_the_page_is_linked(store, executed, tmp_path, capsys):
+    with_weights = next(path.parent.name for path in store.folder.glob("*/model.pt"))
+    out = tmp_path / "reports"
+    arguments = ["report", "--runs", str(store.folder.parent), "--out", str(out)]
+    assert main([*arguments, "--explore"]) == 0
+    ((name, parameters),) = executed
+    assert name == "explore_attention.ipynb"
+    assert parameters == {"run": with_weights, "runs": str(store.folder.parent), "interactive": False}
+    assert "Where the queries look" in (out / "smoke" / "explorer.html").read_text()
+    assert 'href="explorer.html"' in (out / "smoke" / "index.html").read_text()
+    assert main(arguments) == 0 and (out / "smoke" / "explorer.html").exists(), "it stays without being executed again"
+    assert len(executed) == 1
+
+
+def test_without_weights_there_is_nothing_to_look_into(store, executed):
+    next(store.folder.glob("*/model.pt")).unlink()
+    with pytest.raises(UserError, match="no run of profile smoke has weights"):
+        explorer.execute_explorer(profile("smoke"), store)
+    assert executed == [] and explorer.executed_explorer(store) is None
