@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,31 +35,49 @@ PATIENCE = {
 }
 
 
+class ClusterLost(UserError):
+    """The cluster does not answer: nobody is left who could stop what was running."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"the cluster is lost: {error}; the same command goes on from here")
+
+
+@contextmanager
+def cluster_answers() -> Iterator[None]:
+    """Within, only the cluster is asked. Raises ClusterLost if it does not answer."""
+    try:
+        yield
+    except (CancelledError, OSError) as error:
+        raise ClusterLost(error) from error
+
+
 @dataclass
 class Engine:
-    """A dask cluster by its client."""
+    """A dask cluster by its client; `slots`, `submit` and `wait` raise ClusterLost where it does not answer."""
 
     client: Client
 
     def slots(self) -> int:
         """Runs that can be executed at a time, at this moment: Slurm's jobs come and go, killed workers return."""
-        return len(self._workers()) if self._by_gpu() else sum(self.client.nthreads().values())
+        with cluster_answers():
+            return len(self._workers()) if self._by_gpu() else sum(self.client.nthreads().values())
 
     def submit(self, function: Callable, *arguments: Any) -> Future:
         """Execute a function of this package on one slot; again on another one, if the slot dies."""
-        resources = {"GPU": 1} if self._by_gpu() else None
-        return self.client.submit(function, *arguments, pure=False, resources=resources)
+        with cluster_answers():
+            resources = {"GPU": 1} if self._by_gpu() else None
+            return self.client.submit(function, *arguments, pure=False, resources=resources)
 
     def wait(self, futures: Collection[Future], seconds: float) -> set[Future]:
         """The futures that are through, at the latest after some seconds."""
         if not futures:
             time.sleep(seconds)
             return set()
-        try:
-            with self.client.as_current():
+        with cluster_answers(), self.client.as_current():
+            try:
                 return set(wait(list(futures), timeout=seconds, return_when="FIRST_COMPLETED").done)
-        except TimeoutError:
-            return set()
+            except TimeoutError:
+                return set()
 
     def stop(self, futures: Collection[Future]) -> None:
         """End what is being executed: its processes die, what they have written stays."""

@@ -61,7 +61,7 @@ class Outcome:
 
     Attributes:
         state: RUNNING if another process has it, WAITING if it was stopped.
-        problem: why it failed, one line.
+        problem: why it failed or was stopped, one line.
     """
 
     state: RunState

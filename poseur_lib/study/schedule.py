@@ -1,13 +1,11 @@
 """A plan on an engine: runs whose parents are there, tables whose runs are settled; one that fails stops no other."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 
 from distributed import Future, KilledWorker
 
-from poseur_lib.errors import UserError
-from poseur_lib.study.engine import Engine, open_engine
+from poseur_lib.study.engine import ClusterLost, Engine, open_engine
 from poseur_lib.study.engine_settings import EngineSettings
 from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.runner import Outcome, RunOptions, execute_run, failure, missing_runs, satisfied
@@ -38,7 +36,7 @@ class Schedule:
     tables: list[TableJob] = field(default_factory=list)
     waiting: list[PlannedRun] = field(default_factory=list)
     elsewhere: set[str] = field(default_factory=set)
-    running: dict[Future, str] = field(default_factory=dict)
+    running: dict[Future, PlannedRun | TableJob] = field(default_factory=dict)
     states: dict[str, RunState] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     again: set[str] = field(default_factory=set)
@@ -47,7 +45,8 @@ class Schedule:
         """Make what is missing.
 
         Raises:
-            UserError: the engine is lost.
+            ClusterLost: the engine does not answer.
+            OSError: the disk does not; what was running has been stopped.
             KeyboardInterrupt: what was running has been stopped.
         """
         self._take_stock()
@@ -58,8 +57,8 @@ class Schedule:
                 self.report(self.states)
                 for future in self.engine.wait(self.running, POLL_SECONDS):
                     self._settle(future)
-        except (CancelledError, OSError) as error:
-            raise UserError(f"the cluster is lost: {error}; the same command goes on from here") from error
+        except ClusterLost:
+            raise
         except BaseException:
             self.engine.stop(self.running)
             raise
@@ -86,7 +85,7 @@ class Schedule:
         if run.run_id in self.elsewhere and self._settled_elsewhere(run):
             return True
         parents = {parent: self.states.get(parent) or self.store.state(parent) for parent in run.parents}
-        to_come = {one.run_id for one in self.waiting} | set(self.running.values())
+        to_come = self._to_come()
         missing = [parent for parent, state in parents.items() if state != RunState.FINISHED]
         lost = [parent for parent in missing if parent not in to_come]
         if lost:
@@ -99,8 +98,12 @@ class Schedule:
             return False
         self.states[run.run_id] = RunState.RUNNING
         again = run.run_id in self.again
-        self.running[self.engine.submit(execute_run, run, self.store, self.options, again)] = run.run_id
+        self.running[self.engine.submit(execute_run, run, self.store, self.options, again)] = run
         return True
+
+    def _to_come(self) -> set[str]:
+        running = [job for job in self.running.values() if isinstance(job, PlannedRun)]
+        return {run.run_id for run in (*self.waiting, *running)}
 
     def _settled_elsewhere(self, run: PlannedRun) -> bool:
         state = self.store.state(run.run_id)
@@ -114,29 +117,38 @@ class Schedule:
         return False
 
     def _start_tables(self) -> None:
-        to_come = {run.run_id for run in self.waiting} | set(self.running.values())
+        to_come = self._to_come()
         for job in [job for job in self.tables if not job.needs & to_come]:
             if len(self.running) < self.engine.slots():
-                self.running[self.engine.submit(execute_table, job)] = f"table {job.number}"
+                self.running[self.engine.submit(execute_table, job)] = job
                 self.tables.remove(job)
 
     def _settle(self, future: Future) -> None:
-        key = self.running.pop(future)
-        try:
-            outcome = future.result()
-        except KilledWorker:
-            outcome = Outcome(RunState.FAILED, "its worker was killed again and again: is the memory too small?")
-        except CancelledError:
-            raise
-        except Exception as error:
-            outcome = Outcome(RunState.FAILED, f"{type(error).__name__}: {error}")
-        run = next((run for run in self.runs if run.run_id == key), None)
-        if run is not None and outcome.state in (RunState.RUNNING, RunState.WAITING):
-            self.waiting.append(run)  # another process has it, or had it taken away
-            self.elsewhere.add(key)
-            self.states[key] = outcome.state
+        job = self.running.pop(future)
+        outcome = self._outcome(job, future)
+        if isinstance(job, TableJob):
+            if outcome.state == RunState.WAITING:  # its lease was taken away
+                self.tables.append(job)
+            else:
+                self._take(f"table {job.number}", outcome)
+        elif outcome.state in (RunState.RUNNING, RunState.WAITING):
+            self.waiting.append(job)  # another process has it, or had it taken away
+            self.elsewhere.add(job.run_id)
+            self.states[job.run_id] = outcome.state
         else:
-            self._take(key, outcome)
+            self._take(job.run_id, outcome)
+
+    def _outcome(self, job: PlannedRun | TableJob, future: Future) -> Outcome:
+        """What came of a job; where nobody was left to note that it failed, it is noted now."""
+        try:
+            return future.result()
+        except KilledWorker:
+            message = "its worker was killed again and again: is the memory too small?"
+        except Exception as error:
+            if future.status != "error":  # not the job's, but that of asking what came of it
+                raise ClusterLost(error) from error
+            message = f"{type(error).__name__}: {error}"
+        return failure(job.folder if isinstance(job, TableJob) else self.store.path(job.run_id), message, None)
 
     def _take(self, key: str, outcome: Outcome) -> None:
         if not key.startswith("table "):

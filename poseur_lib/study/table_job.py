@@ -38,14 +38,19 @@ def results_folder(folder: Path) -> Path:
 
 
 def execute_table(job: TableJob) -> Outcome:
-    """Execute a table's notebook, after another batch that is at it; FINISHED, FAILED, or WAITING if stopped."""
+    """Execute a table's notebook, after another batch that is at it; FINISHED, FAILED, or WAITING if stopped.
+
+    The outcome of one that was stopped has a problem too, for whoever does not try it again.
+    """
     try:
-        with lease.waiting_lease(job.folder) as held, heartbeat(held):
+        with lease.waiting_lease(job.folder) as held, heartbeat(held) as lost:
             attempts = job.folder / "attempts"
             attempt = execute_notebook(job.notebook, job.parameters, attempts, job.threads, held, job.project)
+            if lost.is_set():
+                raise Stopped
             return _conclude(job.folder, attempt)
     except Stopped:
-        return Outcome(RunState.WAITING)
+        return Outcome(RunState.WAITING, "stopped, or taken over by another process: the same command tries again")
     except Exception as error:
         return failure(job.folder, f"{type(error).__name__}: {error}", None)
 
