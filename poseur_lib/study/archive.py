@@ -2,7 +2,7 @@
 
 An archive is a tar file of `<profile>/<run id>/<file>` and, first, `manifest.json` with every file's SHA-256. Evaluated
 released checkpoints travel as runs of a profile `released`, with the input sizes that were given for their files. Only
-the files of a record are taken from it, and nothing that is there is overwritten.
+the files of a record are taken from it, and no record that is there is overwritten, nor its weights.
 """
 
 import io
@@ -19,7 +19,7 @@ from poseur_lib.study.atomic import sha256_hex, write_atomically
 from poseur_lib.study.profiles import PROFILES
 from poseur_lib.study.record import PREDICTIONS_FILE, RECORD_FILE, read_record
 from poseur_lib.study.released_store import FOLDER, SIZES_FILE, ReleasedStore
-from poseur_lib.study.store import NOTEBOOK_FILE, WEIGHTS_FILES, RunStore, clear_failure
+from poseur_lib.study.store import LAST_CHECKPOINT, NOTEBOOK_FILE, WEIGHTS_FILES, RunStore, clear_failure
 
 MANIFEST_FILE = "manifest.json"
 RECORD_FILES = (PREDICTIONS_FILE, NOTEBOOK_FILE, RECORD_FILE)  # the record comes last: with it the run is there
@@ -69,9 +69,10 @@ def export_runs(archive: Path, runs: Path, folders: Sequence[str], weights: bool
 
 
 def import_runs(archive: Path, runs: Path) -> list[Carried]:
-    """Put the runs of an archive into a folder of runs, each verified first; nothing that is there is overwritten.
+    """Put the runs of an archive into a folder of runs, each verified first; nothing finished is overwritten.
 
-    A run that is there with another record is a conflict, one that is being executed too.
+    A run that is there with another record is a conflict, one that is being executed too. The weights of one that was
+    interrupted are removed: they are not those of the record that comes.
 
     Raises:
         UserError: it is no archive of ours, or cut off.
@@ -179,11 +180,20 @@ def _import(source: Path, store: RunStore, run_id: str) -> Carried:
                 return Carried(name, "conflict: another record is there; nothing was overwritten", wrong=True)
             added = _copy(source, target, WEIGHTS_FILES)
             return Carried(name, f"there already{', weights added' if added else ''}")
+        removed = _remove_weights(target)
         _copy(source, target, (*WEIGHTS_FILES, *RECORD_FILES))
         clear_failure(target)
-        return Carried(name, "imported")
+        return Carried(name, f"imported{', an interrupted run was removed' if removed else ''}")
     finally:
         held.release()
+
+
+def _remove_weights(target: Path) -> bool:
+    """Remove the weights that a run without a record has left: they would count as those of the record to come."""
+    left = [target / name for name in (*WEIGHTS_FILES, LAST_CHECKPOINT) if (target / name).exists()]
+    for path in left:
+        path.unlink()
+    return bool(left)
 
 
 def _copy(source: Path, target: Path, names: Sequence[str]) -> list[str]:

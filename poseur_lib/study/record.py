@@ -18,6 +18,7 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.errors import UserError
 from poseur_lib.study.atomic import sha256_hex, write_atomically
 from poseur_lib.study.canonical import SCHEMA_VERSION, run_hash, run_id
+from poseur_lib.study.heartbeat import require_lease
 from poseur_lib.study.predictions_file import BoxSource, Predictions, from_bytes, to_bytes
 from poseur_lib.study.provenance import Provenance
 from poseur_lib.training.curve import Curve
@@ -110,18 +111,20 @@ class LoadedRecord:
 def write_record(folder: Path, record: Record, predictions: Predictions) -> Record:
     """Store a run; the record comes back with the digest of its predictions.
 
+    The lease is looked at last: of a process that was taken for dead, nothing replaces what another has stored since.
+
     Raises:
-        OSError: disk full, say; no record is there then.
+        UserError: the batch that started this process has lost the run; nothing is written.
+        OSError: disk full, say; an earlier record is as it was, or no longer verifies.
     """
-    (folder / RECORD_FILE).unlink(missing_ok=True)
-    digest = None
-    if predictions:
-        content = to_bytes(predictions)
-        digest = sha256_hex(content)
-        write_atomically(folder / PREDICTIONS_FILE, content)
+    content = to_bytes(predictions) if predictions else None
+    digest = None if content is None else sha256_hex(content)
     record = record.model_copy(update={"predictions_sha256": digest})
     body = record.model_dump(mode="json")
     envelope = {"sha256": _body_digest(body), "record": body}
+    require_lease()
+    if content is not None:
+        write_atomically(folder / PREDICTIONS_FILE, content)
     write_atomically(folder / RECORD_FILE, (json.dumps(envelope, indent=1, sort_keys=True) + "\n").encode())
     return record
 

@@ -20,7 +20,6 @@ from poseur_lib.study import provenance
 from poseur_lib.study.canonical import run_hash
 from poseur_lib.study.datasets import DataSet, open_data
 from poseur_lib.study.energy import EnergyMeter
-from poseur_lib.study.heartbeat import require_lease
 from poseur_lib.study.lifetime import die_with_parent_in_batch
 from poseur_lib.study.parameters import RunSettings
 from poseur_lib.study.plan import PlannedRun, planned_experiment, planned_pretext
@@ -172,7 +171,6 @@ def write_run(
     """Write the record, the run's last step; a limited run's goes into a folder of its own and finishes nothing."""
     if run.finished is not None:
         return run.finished
-    require_lease()
     measured = measured or Measured()
     config, fingerprint = run.planned.config, run.data.fingerprint
     record = Record(

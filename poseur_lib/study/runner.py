@@ -161,7 +161,7 @@ def _execute(run: PlannedRun, store: RunStore, options: RunOptions, held: lease.
         parameters = run_parameters(run, options)
         attempts = folder / "attempts"
         attempt = execute_notebook(run.notebook, parameters, attempts, options.threads, held, options.project)
-        if lost.is_set():
+        if lost.is_set() or not lease.is_held(held.key):
             raise Stopped
         return _conclude(run, attempt, store, options)
 

@@ -46,7 +46,7 @@ def execute_table(job: TableJob) -> Outcome:
         with lease.waiting_lease(job.folder) as held, heartbeat(held) as lost:
             attempts = job.folder / "attempts"
             attempt = execute_notebook(job.notebook, job.parameters, attempts, job.threads, held, job.project)
-            if lost.is_set():
+            if lost.is_set() or not lease.is_held(held.key):
                 raise Stopped
             return _conclude(job.folder, attempt)
     except Stopped:

@@ -79,6 +79,20 @@ def test_a_run_that_is_being_executed_is_a_conflict(source, tmp_path, capsys):
     assert main(["runs", "import", str(tmp_path / "runs.tar"), "--runs", str(target)]) == 0
 
 
+@pytest.mark.parametrize("options", [[], ["--weights"]])
+def test_weights_of_an_interrupted_run_do_not_pass_for_the_record_s(source, tmp_path, options, capsys):
+    target, (first, second) = tmp_path / "here", ids(source)
+    store = RunStore(target / "smoke")
+    store.path(first).mkdir(parents=True)
+    for name in ("model.pt", "last.ckpt"):
+        (store.path(first) / name).write_text("others")
+    assert carry(source, target, tmp_path / "runs.tar", *options) == 0
+    assert [store.state(run_id) for run_id in (first, second)] == [store.state(second)] * 2
+    assert not options or (store.path(first) / "model.pt").read_text() == "weights 0"
+    assert not (store.path(first) / "last.ckpt").exists()
+    assert f"smoke/{first}: imported, an interrupted run was removed" in capsys.readouterr().out
+
+
 def test_a_damaged_run_is_not_exported(source, tmp_path, capsys):
     first, second = ids(source)
     path = source / "smoke" / first / "predictions.npz"

@@ -7,6 +7,8 @@ import pytest
 
 from poseur_lib.errors import UserError
 from poseur_lib.study.atomic import write_atomically
+from poseur_lib.study.heartbeat import LEASE_VARIABLE
+from poseur_lib.study.lease import acquire
 from poseur_lib.study.predictions_file import BoxSource, as_stored, from_bytes, to_arrays, to_bytes
 from poseur_lib.study.record import PREDICTIONS_FILE, RECORD_FILE, load_record, read_record, write_record
 from tests.study.fakes import make_record, random_predictions, same_predictions
@@ -110,10 +112,33 @@ def test_a_failed_write_leaves_what_was_there(run_folder, monkeypatch):
     assert [p.name for p in run_folder.iterdir()] == ["file"]
 
 
-def test_a_write_that_fails_between_the_files_leaves_no_record(run_folder, smoke_config, predictions, monkeypatch):
-    write_record(run_folder, make_record(smoke_config), predictions)
-    monkeypatch.setattr("poseur_lib.study.record.to_bytes", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
-    with pytest.raises(OSError, match="full"):
-        write_record(run_folder, make_record(smoke_config), predictions)
-    with pytest.raises(UserError, match="does not exist"):
-        read_record(run_folder)
+@pytest.mark.parametrize(("fails", "error"), [("predictions.npz", None), ("record.json", "altered or cut off")])
+def test_a_failed_write_leaves_the_earlier_record_or_none(
+    run_folder, smoke_config, predictions, monkeypatch, fails, error
+):
+    earlier = write_record(run_folder, make_record(smoke_config), predictions)
+
+    def full(path, content):
+        if path.name == fails:
+            raise OSError(28, "No space left on device")
+        write_atomically(path, content)
+
+    monkeypatch.setattr("poseur_lib.study.record.write_atomically", full)
+    with pytest.raises(OSError, match="No space"):
+        write_record(run_folder, make_record(smoke_config), {BoxSource.DETECTOR: random_predictions(20)})
+    if error is None:
+        assert read_record(run_folder) == earlier
+    else:
+        with pytest.raises(UserError, match=error):
+            read_record(run_folder)
+
+
+def test_who_has_lost_the_run_does_not_touch_another_s_record(run_folder, smoke_config, predictions, monkeypatch):
+    held = acquire(run_folder)
+    monkeypatch.setenv(LEASE_VARIABLE, held.key)
+    written = write_record(run_folder, make_record(smoke_config), predictions)
+    held.release()
+    assert acquire(run_folder).path == held.path
+    with pytest.raises(UserError, match="another process has taken over this run"):
+        write_record(run_folder, make_record(smoke_config, epochs=1), {})
+    assert load_record(run_folder).record == written
