@@ -30,10 +30,11 @@ class Provenance(Frozen):
         commit: git commit of the checkout, "" outside one; `dirty` tells of uncommitted changes to tracked files, but
             for those that runs and reports write.
         device: name of the accelerator, or of the processor.
-        wall_seconds: of the whole run; `train_seconds` of training alone, sums over resumes.
+        wall_seconds: of the whole run over all its attempts, an interrupted one's to the minute; `train_seconds` of
+            training alone, over all attempts too. Earlier versions counted wall time and energy of the last one only.
         data_name: the data folder's name (its path is nobody's business); `data_fingerprint` identifies its content.
         n_images: images of the split that was evaluated (for pretraining: 0).
-        joules: of the whole machine's processors and GPUs since the run was opened; None: not readable.
+        joules: of the whole machine's processors and GPUs during `wall_seconds`; None: not readable.
         checkpoint: where the weights come from if they were not trained here.
     """
 

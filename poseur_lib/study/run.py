@@ -37,6 +37,7 @@ from poseur_lib.study.record import (
 )
 from poseur_lib.study.roots import below_root
 from poseur_lib.study.scored import match, scored
+from poseur_lib.study.spent import SPENT_FILE, Spent, noted, spent_before
 from poseur_lib.study.store import LAST_CHECKPOINT, RunStore
 from poseur_lib.study.train_devices import train_on_devices
 from poseur_lib.study.weights import trained_model
@@ -51,6 +52,7 @@ class Run:
     Attributes:
         finished: the record, if the run was done when it was opened: it is never trained again, but for pretraining
             whose weights are gone, which gets a new record.
+        before: what earlier attempts took that this one goes on from.
     """
 
     planned: PlannedRun
@@ -61,6 +63,12 @@ class Run:
     opened_at: float
     finished: Record | None = None
     energy: EnergyMeter = field(default_factory=EnergyMeter)
+    before: Spent = field(default_factory=Spent)
+
+    @property
+    def spent(self) -> Spent:
+        """Wall time and energy so far, over all attempts."""
+        return self.before + Spent(time.time() - self.opened_at, self.energy.joules())
 
     @property
     def folder(self) -> Path:
@@ -112,11 +120,12 @@ def train_run(run: Run) -> tuple[CurveRow, ...]:
     config = run.planned.config
     run.folder.mkdir(parents=True, exist_ok=True)
     backbone = _pretext_weights(run)
-    if run.runtime.devices > 1:
-        return curve_rows(train_on_devices(config, run.folder, run.runtime, backbone))
-    if isinstance(config, ExperimentConfig):
-        return curve_rows(train(config, run.folder, run.runtime, backbone))
-    return curve_rows(pretrain(config, run.folder, run.runtime))
+    with noted(run.folder, lambda: run.spent):
+        if run.runtime.devices > 1:
+            return curve_rows(train_on_devices(config, run.folder, run.runtime, backbone))
+        if isinstance(config, ExperimentConfig):
+            return curve_rows(train(config, run.folder, run.runtime, backbone))
+        return curve_rows(pretrain(config, run.folder, run.runtime))
 
 
 def predict_run(run: Run) -> Predictions:
@@ -127,11 +136,12 @@ def predict_run(run: Run) -> Predictions:
     model = trained_model(run.folder, config)
     masses = masses_of(model)
     sources = {BoxSource.GROUND_TRUTH: evaluated_people(run).people(), BoxSource.DETECTOR: detections(run)}
-    return {
-        source: as_stored(replace(predict_people(model, people, config, run.runtime), flow_masses=masses))
-        for source, people in sources.items()
-        if people
-    }
+    with noted(run.folder, lambda: run.spent):
+        return {
+            source: as_stored(replace(predict_people(model, people, config, run.runtime), flow_masses=masses))
+            for source, people in sources.items()
+            if people
+        }
 
 
 def evaluated_people(run: Run) -> CocoPeople:
@@ -188,7 +198,8 @@ def write_run(
     if record.partial:
         return write_record(run.folder / PARTIAL_FOLDER, record, predictions or {})
     written = write_record(run.folder, record, predictions or {})
-    (run.folder / LAST_CHECKPOINT).unlink(missing_ok=True)
+    for name in (LAST_CHECKPOINT, SPENT_FILE):
+        (run.folder / name).unlink(missing_ok=True)
     return written
 
 
@@ -209,7 +220,8 @@ def _open(settings: RunSettings, pretext: bool) -> Run:
     store = RunStore(below_root(settings.runs) / size.name)
     done = planned.done_in(store.recorded_state(planned.run_id))
     record = store.record(planned.run_id) if done else None
-    return Run(planned, size, data, store, settings, time.time(), record)
+    before = spent_before(store.path(planned.run_id))
+    return Run(planned, size, data, store, settings, time.time(), record, before=before)
 
 
 def _pretext_weights(run: Run) -> Path | None:
@@ -224,6 +236,7 @@ def _pretext_weights(run: Run) -> Path | None:
 
 def _provenance(run: Run, curve: Sequence[CurveRow], evaluated: bool) -> provenance.Provenance:
     commit, dirty = provenance.git_state()
+    spent = run.spent
     return provenance.Provenance(
         commit=commit,
         dirty=dirty,
@@ -233,9 +246,9 @@ def _provenance(run: Run, curve: Sequence[CurveRow], evaluated: bool) -> provena
         cpu_count=provenance.cpu_count(),
         threads=torch.get_num_threads(),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        wall_seconds=round(time.time() - run.opened_at, 1),
+        wall_seconds=round(spent.seconds, 1),
         train_seconds=round(curve[-1].seconds, 1) if curve else 0.0,
-        joules=run.energy.joules(),
+        joules=spent.joules,
         profile=run.profile.name,
         data_name=run.data.root.name,
         data_fingerprint=run.data.fingerprint,
