@@ -38,7 +38,13 @@ def predict(
         typer.Option(min=0, max=1, help="Least score of a box; default: 0.5 with --detector, 0 with --boxes."),
     ] = None,
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Keypoints with a lower score are drawn as empty rings without limbs.")
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Keypoints with a lower score are drawn as empty rings without limbs. Poseur's default scores may all"
+            " lie near 1: 0.9, or --keypoint-score laplace, then tells more.",
+        ),
     ] = 0.5,
     pictures: Annotated[
         bool, typer.Option("--images/--no-images", help="Write the pictures, or predictions.json alone.")
@@ -52,8 +58,12 @@ def predict(
     ] = "",
     flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Flip test; default: as configured.")] = None,
     flip_fusion: Annotated[str, typer.Option(help="mean, type1 or type2; default: as configured.")] = "",
-    keypoint_score: Annotated[str, typer.Option(help="rle or laplace (Eq. 8); default: as configured.")] = "",
-    instance_score: Annotated[str, typer.Option(help="released, paper, classic or box; default: as configured.")] = "",
+    keypoint_score: Annotated[
+        str, typer.Option(help="rle (mean of 1 - sigma) or laplace (Eq. 8); default: as configured.")
+    ] = "",
+    instance_score: Annotated[
+        str, typer.Option(help="released (up to 3), paper, classic or box (up to 1); default: as configured.")
+    ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="32, 16-mixed or bf16-mixed.")] = "32",
     fast: Annotated[
@@ -66,8 +76,10 @@ def predict(
     is taken gets -2), predictions.json in COCO's results format, and images.json, which says which image has which
     image_id: pycocotools reads both by COCO("images.json").loadRes("predictions.json").
 
-    In the pictures left limbs are blue, right ones orange; the surer a keypoint, the more opaque; the number at a box
-    is the person's score. Photos are turned as their EXIF orientation says; boxes are in pixels of the turned photo.
+    In the pictures left limbs are blue, right ones orange. A keypoint is faint at --threshold and opaque from a score
+    of 0.98 on; every halving of 1 - score makes it more opaque by the same step. The number at a box is the person's
+    score, up to 3 or up to 1 as --instance-score says. Photos are turned as their EXIF orientation says; boxes are in
+    pixels of the turned photo.
 
     Images that cannot be read are named and left out, and the exit code is then 1. Ctrl-C keeps what is done.
     """
@@ -86,6 +98,8 @@ def predict(
         require_known("detector", [detector], DETECTORS)
     if boxes is not None and detector:
         raise UserError(f"--boxes {boxes} and --detector {detector}: give one of them")
+    if box_threshold is not None and boxes is None and not detector:
+        raise UserError(f"--box-threshold {box_threshold:g}: give --boxes or --detector, whose scores it is for")
     paths, again = find_images(images)
     if again:
         typer.echo(f"{again} of the images given again: each is taken once")

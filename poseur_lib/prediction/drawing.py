@@ -3,9 +3,16 @@
 A person's left side is blue, the right side orange, what has no side white: sky blue and orange differ in lightness too
 for every kind of colour vision, and both stand out from photographs. A thin dark rim sets them off a light background.
 
-Confidence is opacity: a keypoint's disc is filled as much as its score says, and a limb is as opaque as the less sure
-of its ends. A keypoint below the threshold is an empty ring, and no limb leads to it. The number at the box is the
-person's score. Lines are as wide as the person is large, at least so wide that they can be seen.
+Confidence is opacity: a keypoint's disc is faint at the threshold and opaque from a score of 0.98 on, and every halving
+of 1 - score makes it more opaque by the same step (`opacities`), so that scores that differ only near 1 are told apart.
+A limb is as opaque as the less sure of its ends. A keypoint below the threshold is an empty ring, and no limb leads to
+it. Scores are the method's own and calibrated for no method. Poseur's default, "rle", is the mean of 1 - sigma and may
+lie near 1 for every keypoint: a sigma of 0.11 gives 0.89, and stands for an error of 30 % of the crop where the flow
+leaves the released loss's Laplace part as it is. A threshold of 0.9, or the keypoint score "laplace", then tells more.
+
+The number at the box is the person's score: up to 3 by the rule "released" (box + mean + max of the keypoints), up to 1
+by "paper", "classic" and "box" (`poseur_lib.scoring.instance`). Lines are as wide as the person is large, at least so
+wide that they can be seen.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,6 +37,7 @@ def _rgb(text: str) -> Colour:
 
 LEFT, RIGHT, MIDDLE, RIM = _rgb(COLORBLIND[9]), _rgb(COLORBLIND[1]), (255, 255, 255), (20, 20, 20)
 RIM_OPACITY, PLATE_OPACITY, BOX_OPACITY = 0.55, 0.65, 0.45
+FAINT, OPAQUE_FROM = 0.25, 0.98  # opacity at the threshold; the score that needs no more of it
 LINE_WIDTH, MIN_LINE_WIDTH = 0.011, 1.6  # of the person's extent; image pixels
 DISC_RADIUS = 1.15  # of the line's width
 TEXT_SIZE, MIN_TEXT_SIZE = 4.0, 11  # of the line's width; image pixels
@@ -65,7 +73,7 @@ class Pen:
     Attributes:
         sure: which keypoints reach the threshold.
         width: of a limb, in image pixels.
-        opacity: of each keypoint.
+        opacity: of each keypoint, if it is sure.
     """
 
     def __init__(
@@ -78,7 +86,7 @@ class Pen:
         self.canvas, self.person, self.keypoint_set = canvas, person, keypoint_set
         self.sure = person.keypoint_scores >= threshold
         self.width = max(MIN_LINE_WIDTH, LINE_WIDTH * _extent(person, self.sure))
-        self.opacity = np.clip(person.keypoint_scores.astype(float), 0, 1).tolist()
+        self.opacity = opacities(person.keypoint_scores, threshold).tolist()
 
     def box(self) -> None:
         """A fine frame, unless the box is the whole image."""
@@ -101,7 +109,7 @@ class Pen:
             self._line(points[a], points[b], self.width, colour, min(self.opacity[a], self.opacity[b]))
 
     def discs(self) -> None:
-        """The keypoints: a rim, a ring in the side's colour, and a filling as opaque as the score."""
+        """The keypoints: a rim, a ring in the side's colour, and a filling, the more opaque the surer."""
         radius, rim = self.width * DISC_RADIUS, max(1.0, self.width / 3)
         for index, point in enumerate(self.person.keypoints_image):
             colour = keypoint_colour(self.keypoint_set, index)
@@ -157,6 +165,15 @@ class Pen:
         mask = np.zeros((high - low)[::-1], np.uint8)
         fill(mask, ((hull - low) * 2**SHIFT).round().astype(np.int32))
         _blend(self.canvas, mask, (int(low[0]), int(low[1])), colour, opacity)
+
+
+def opacities(scores: Float[np.ndarray, "K"], threshold: float) -> Float[np.ndarray, "K"]:
+    """From FAINT at the threshold to 1 at OPAQUE_FROM, in equal steps for every halving of 1 - score."""
+    most, least = 1 - threshold, 1 - OPAQUE_FROM
+    if most <= least:
+        return np.ones(len(scores))
+    doubt = np.clip(1 - scores.astype(np.float64), least, most)
+    return FAINT + (1 - FAINT) * np.log(most / doubt) / np.log(most / least)
 
 
 def keypoint_colour(keypoint_set: KeypointSet, index: int) -> Colour:

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from poseur_lib.keypoints import COCO_17, COCO_WHOLEBODY_133, KEYPOINT_SETS, MPII_16
-from poseur_lib.prediction.drawing import LEFT, MIDDLE, RIGHT, Pen, draw_people, keypoint_colour, limb_colour
+from poseur_lib.prediction.drawing import (
+    FAINT,
+    LEFT,
+    MIDDLE,
+    RIGHT,
+    Pen,
+    draw_people,
+    keypoint_colour,
+    limb_colour,
+    opacities,
+)
 from poseur_lib.prediction.poses import PersonPose
 
 GREY = np.full((200, 160, 3), 110, np.uint8)
@@ -74,6 +84,30 @@ def test_opacity_follows_the_score():
         drawn = draw_people(GREY, [replace(some, keypoints_image=far)], limb)
         distances.append(np.abs(np.subtract(at(drawn, middle), LEFT)).sum())
     assert distances[0] > distances[1] > distances[2] == 0
+
+
+@pytest.mark.parametrize("scores", [(0.55, 0.7, 0.85, 0.95), (0.9, 0.94, 0.96, 0.98)], ids=["spread", "near 1"])
+def test_scores_are_told_apart_whether_they_are_spread_or_near_1(scores):
+    """In the picture: neighbours differ by at least a fifteenth of the way from background to colour."""
+    limb = replace(COCO_17, skeleton=((5, 7),))
+    points = np.full((17, 2), (35, 165), np.float32)
+    points[[5, 7]] = (40, 40), (120, 40)
+    drawn = [draw_people(GREY, [replace(person(one), keypoints_image=points)], limb) for one in scores]
+    distances = np.array([np.abs(np.subtract(at(one, np.float32([80, 40])), LEFT)).sum() for one in drawn])
+    assert (np.diff(distances) < -np.abs(np.subtract((110, 110, 110), LEFT)).sum() / 15).all(), distances
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 0.9])
+def test_opacity_grows_from_the_threshold_by_equal_steps_a_halving_of_the_doubt(threshold):
+    scores = np.float32([0, threshold, 0.98, 1, 1.5])
+    assert opacities(scores, threshold) == pytest.approx([FAINT, FAINT, 1, 1, 1], abs=1e-5)
+    halved = opacities(1 - (1 - threshold) * np.float32([1, 0.5, 0.25]), threshold)
+    assert np.diff(halved)[0] == pytest.approx(np.diff(halved)[1], abs=1e-5)
+
+
+@pytest.mark.parametrize("threshold", [0.98, 1.0])
+def test_who_asks_for_nearly_certain_keypoints_gets_them_opaque(threshold):
+    assert (opacities(np.float32([0.2, 0.99, 1]), threshold) == 1).all()
 
 
 def test_no_limb_leads_to_an_unsure_keypoint():
