@@ -1,7 +1,7 @@
 """Controls of the explorer's views, and how their values are read."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -10,6 +10,8 @@ ALL, EVERY = "all", -1
 """What stands for all layers, heads or levels together, and its value: a slider cannot hold None."""
 THIS_PERSON, VAL_SET = "this person", "the val set"
 Options = Sequence[tuple[str, Any]]
+Say = Callable[[str], None]
+Changed = Callable[[], None]
 
 
 def one_of(control: widgets.ValueWidget) -> int | None:
@@ -61,3 +63,17 @@ def offer(control: widgets.ValueWidget, options: Options, first: Any = None) -> 
     if list(control.options) != list(options):
         control.options = options
     control.value = kept if kept in values else values[0]
+
+
+def refill(control: widgets.Dropdown, options: Options, value: Any) -> None:
+    """New options and one of them, None for none; in between nothing is chosen, so that nobody acts on the first."""
+    control.value = None
+    control.options = options
+    control.value = value
+
+
+def wide(widget: widgets.DOMWidget, css: str) -> widgets.DOMWidget:
+    """As wide as its column, with a class to find it by."""
+    widget.layout.width = "calc(100% - 8px)"
+    widget.add_class(css)
+    return widget

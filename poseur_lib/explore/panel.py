@@ -2,13 +2,14 @@
 
 For tests in a browser, classes of the elements: poseur-explorer (all of it), poseur-explorer-message (one line, empty
 if nothing is wrong), poseur-explorer-keypoint (a list), poseur-explorer-tabs (one tab a view); those of the choices are
-named in `choosers`, those of the views in `views`. Only the picture of the tab that is open is drawn.
+named in `model_chooser` and `person_chooser`, those of the views in `views`. Only the open tab's picture is drawn.
 """
 
 import ipywidgets as widgets
 
-from poseur_lib.explore.choosers import ModelChooser, PersonChooser, wide
-from poseur_lib.explore.controls import as_caption
+from poseur_lib.explore.controls import as_caption, refill, wide
+from poseur_lib.explore.model_chooser import ModelChooser
+from poseur_lib.explore.person_chooser import PersonChooser
 from poseur_lib.explore.session import Session
 from poseur_lib.explore.views import VIEWS, View
 from poseur_lib.figures.attention.marks import spoken
@@ -80,9 +81,8 @@ class Panel:
         for view in self.views:
             view.fit()
         names = self.session.model.keypoints.names
-        chosen = self.session.keypoint
-        self.keypoint.options = [(spoken(name), number) for number, name in enumerate(names)]
-        self.keypoint.value = chosen
+        options = [(spoken(name), number) for number, name in enumerate(names)]
+        refill(self.keypoint, options, self.session.keypoint)
         self.person.begin()
         self.redraw()
 

@@ -23,12 +23,14 @@ class ShownImage:
     Attributes:
         image: RGB.
         names: what each of the people is called.
+        origin: the number in the val set, or the file; None where it is neither, as for an upload.
     """
 
     name: str
     image: UInt8[np.ndarray, "height width 3"]
     people: tuple[Person, ...]
     names: tuple[str, ...]
+    origin: int | Path | None = None
 
     def person(self, number: int) -> Person:
         """A person by the number that the notebook gives, from 0 on.
@@ -82,7 +84,7 @@ class ValImages:
         people = self.by_image[number]
         names = [f"person {index}" for index in range(len(people))]
         name = f"val image {number} ({self.people.root.name})"
-        return _with_whole(name, read_image(people[0].image_path), people, names)
+        return replace(_with_whole(name, read_image(people[0].image_path), people, names), origin=number)
 
 
 def own_image(path: Path, boxes: Sequence[Box] = ()) -> ShownImage:
@@ -94,7 +96,7 @@ def own_image(path: Path, boxes: Sequence[Box] = ()) -> ShownImage:
     Raises:
         UserError: it cannot be read, or a box is empty, not finite, or outside the image.
     """
-    return with_boxes(path.name, read_image(path), boxes)
+    return replace(with_boxes(path.name, read_image(path), boxes), origin=path)
 
 
 def uploaded_image(name: str, content: bytes, boxes: Sequence[Box] = ()) -> ShownImage:

@@ -22,21 +22,29 @@ function render({ model, el }) {
     model.save_changes();
   };
 
-  if (model.get("clickable")) {
-    image.tabIndex = 0;
-    image.style.cursor = "crosshair";
-    image.addEventListener("click", (event) => {
-      const box = image.getBoundingClientRect();
-      tell("click", (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
-    });
-    image.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-      if (step === undefined) return;
-      event.preventDefault();
-      event.stopPropagation();
-      tell(step > 0 ? "next" : "previous", 0, 0);
-    });
-  }
+  const place = (event) => {
+    const box = image.getBoundingClientRect();
+    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+  };
+
+  const clickable = (x, y) =>
+    model.get("areas").some(([left, top, right, bottom]) => left <= x && x <= right && top <= y && y <= bottom);
+
+  image.tabIndex = 0;
+  image.addEventListener("mousemove", (event) => {
+    image.style.cursor = clickable(...place(event)) ? "crosshair" : "default";
+  });
+  image.addEventListener("click", (event) => {
+    const [x, y] = place(event);
+    if (clickable(x, y)) tell("click", x, y);
+  });
+  image.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    tell(step > 0 ? "next" : "previous", 0, 0);
+  });
 
   show();
   model.on("change:png", show);

@@ -16,12 +16,14 @@ CLICK, NEXT, PREVIOUS = "click", "next", "previous"
 
 
 class PictureWidget(anywidget.AnyWidget):
-    """A PNG image; with `clickable` it can be focused, clicked, and stepped through with the arrow keys.
+    """A PNG image that can be focused, clicked in some areas, and stepped through with the arrow keys.
 
     Attributes:
         png: the image; none is shown while it is empty.
         alt: its text for who cannot see it.
         width: CSS pixels, less where the page is narrower.
+        areas: (left, top, right, bottom) of the parts where a click is told, in fractions of the image from the upper
+            left; the cursor is a cross there.
         event: the last of the person's: {"kind": "click", "next" or "previous", "x", "y", "number"}, with the place of
             a click in fractions of the image from the upper left.
     """
@@ -30,14 +32,20 @@ class PictureWidget(anywidget.AnyWidget):
     png = traitlets.Bytes(b"").tag(sync=True)
     alt = traitlets.Unicode("").tag(sync=True)
     width = traitlets.Int(600).tag(sync=True)
-    clickable = traitlets.Bool(False).tag(sync=True)
+    areas = traitlets.List([]).tag(sync=True)
     event = traitlets.Dict({"kind": "", "x": 0.0, "y": 0.0, "number": 0}).tag(sync=True)
 
     def show(self, picture: Picture) -> None:
         """Show a picture; the image comes last, and with it the change."""
         with self.hold_sync():
             self.alt, self.width = picture.alt, picture.width
+            self.areas = [[area.left, area.top, area.right, area.bottom] for area in picture.areas]
             self.png = picture.png
+
+    def clear(self) -> None:
+        """Show no picture."""
+        with self.hold_sync():
+            self.alt, self.areas, self.png = "", [], b""
 
     def on_event(self, kind: str, act: Callable[[float, float], None]) -> None:
         """Call `act` with the event's place whenever the person does `kind`."""

@@ -125,6 +125,11 @@ class Session:
         layers = [layer.self_attention[0].numpy() for layer in self.seen.layers]
         return Weights(np.stack(layers), self.seen.who)
 
+    @property
+    def averaged(self) -> bool:
+        """True if `average_attention` of the model is known."""
+        return self.model in self._averages
+
     def average_attention(self) -> Weights:
         """Self-attention averaged over the val set's first people; seconds at the first call.
 
@@ -132,7 +137,7 @@ class Session:
             UserError: the model has none, or there is no val set.
         """
         self._require_self_attention()
-        if self.model not in self._averages:
+        if not self.averaged:
             everyone = [person for people in self.val.by_image for person in people]
             people = everyone[: self.average_people]
             what = f"mean over {len(people):,} of {len(everyone):,} people of the val set"

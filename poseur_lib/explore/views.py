@@ -54,7 +54,7 @@ class View(ABC):
 
     def __init__(self, session: Session, move: Callable[[int], None]) -> None:
         self.session, self._move = session, move
-        self.picture = PictureWidget(clickable=True)
+        self.picture = PictureWidget()
         self.picture.add_class("poseur-explorer-picture")
         self.caption = widgets.HTML()
         self.caption.add_class("poseur-explorer-caption")
@@ -82,21 +82,28 @@ class View(ABC):
         """The figure of what is chosen. Raises UserError where there is nothing to draw."""
 
     def redraw(self) -> None:
-        """Draw and show, if a person is looking; what goes wrong is said below the picture."""
-        if not self.active or self.session.seen is None:
+        """Draw and show, if a person is looking; what goes wrong is said instead, and nothing without a person."""
+        if not self.active:
+            return
+        if self.session.seen is None:
+            self._blank("")
             return
         try:
             self.drawn = self.draw().picture()
         except UserError as error:
-            self.drawn, self.picture.png = None, b""
-            self.caption.value = as_caption(str(error))
+            self._blank(str(error))
             return
         self.caption.value = as_caption(self.drawn.caption)
         self.picture.show(self.drawn)
 
+    def _blank(self, text: str) -> None:
+        self.drawn = None
+        self.picture.clear()
+        self.caption.value = as_caption(text)
+
     def _clicked(self, across: float, down: float) -> None:
         place = None if self.drawn is None else self.drawn.crop_px(across, down)
-        if place is not None:
+        if place is not None and self.session.seen is not None:
             self._move(self.session.seen.nearest(*place))
 
     def _step(self, by: int) -> None:
@@ -163,7 +170,7 @@ class AttentionView(View):
 
     def draw(self) -> Drawn:
         """Dots and lines, and the matrix."""
-        weights = chosen_weights(self.session, self.over.value).of(one_of(self.layer), one_of(self.head))
+        weights = chosen_weights(self).of(one_of(self.layer), one_of(self.head))
         return attention_figure(self.session.seen, self.session.keypoint, *weights)
 
 
@@ -179,7 +186,7 @@ class MatricesView(View):
 
     def draw(self) -> Drawn:
         """Layers down, heads across."""
-        weights = chosen_weights(self.session, self.over.value)
+        weights = chosen_weights(self)
         return matrices_figure(weights.layers, self.session.model.keypoints.names, self.session.keypoint, weights.what)
 
 
@@ -207,9 +214,18 @@ class DistributionView(View):
 VIEWS: tuple[type[View], ...] = (SamplesView, PathView, AttentionView, MatricesView, DistributionView)
 
 
-def chosen_weights(session: Session, over: str) -> Weights:
-    """The person's weights or the val set's. Raises UserError where the model has none, or there is no val set."""
-    return session.attention() if over == THIS_PERSON else session.average_attention()
+def chosen_weights(view: AttentionView | MatricesView) -> Weights:
+    """The person's weights or the val set's, which take seconds at first: the caption says so meanwhile.
+
+    Raises:
+        UserError: the model has none, or there is no val set.
+    """
+    session = view.session
+    if view.over.value == THIS_PERSON:
+        return session.attention()
+    if not session.averaged:
+        view.caption.value = as_caption(f"Averaging over up to {session.average_people:,} people of the val set …")
+    return session.average_attention()
 
 
 def layers_of(session: Session, together: str = ALL) -> Options:

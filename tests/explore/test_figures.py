@@ -108,6 +108,19 @@ def test_the_path_tells_which_ellipses_its_near_panel_cannot_show(session, monke
     assert "too small for the dashed ellipses of coarse." in path_figure(seen, keypoint).caption
 
 
+def test_the_near_panel_of_the_path_can_be_pointed_at(session):
+    seen, keypoint = session.seen, 5
+    picture = path_figure(seen, keypoint).picture()
+    whole, near = picture.areas
+    ends = [stage.keypoints_px[keypoint] + side * stage.expected_px[keypoint] for stage in seen.stages
+            for side in (-1, 1)]  # fmt: skip
+    ends = np.array([*ends, seen.truth_px[keypoint]])
+    middle = picture.crop_px((near.left + near.right) / 2, (near.top + near.bottom) / 2)
+    assert middle == pytest.approx(tuple((ends.min(axis=0) + ends.max(axis=0)) / 2), abs=0.01)
+    assert near.x[1] - near.x[0] == pytest.approx(near.y[1] - near.y[0])
+    assert whole.right < near.left
+
+
 def test_plain_parts_of_a_photo_are_explained_where_there_are_some(session):
     crop = session.seen.crop
     height, width = crop.image.shape[:2]

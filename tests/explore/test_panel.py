@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from poseur_lib.explore import choosers
-from poseur_lib.explore.models import OpenModel
+from poseur_lib.explore import person_chooser, views
+from poseur_lib.explore.controls import THIS_PERSON, VAL_SET, as_caption
+from poseur_lib.explore.model_chooser import NOTHING
+from poseur_lib.explore.models import OpenModel, open_checkpoint
 from poseur_lib.explore.panel import Panel
+from poseur_lib.explore.people import own_image
+from poseur_lib.explore.person_chooser import FILE, UPLOAD, VAL
 from poseur_lib.explore.session import Session
+from poseur_lib.keypoints import MPII_16
 from poseur_lib.study.again import Training
 from tests.explore.conftest import restless
 from tests.training.tiny import tiny_config
@@ -69,6 +74,57 @@ def test_a_click_chooses_the_nearest_keypoint_and_keys_step(panel):
     assert panel.session.keypoint == 16
 
 
+def test_photos_of_the_person_can_be_clicked_and_nothing_else(panel):
+    areas = {}
+    for number, view in enumerate(panel.views):
+        panel.tabs.selected_index = number
+        areas[view.name] = len(view.picture.areas)
+    assert areas == {"samples": 2, "path": 2, "attention": 1, "matrices": 0, "distribution": 0}
+    assert panel.person.overview.areas == [pytest.approx([0, 0, 1, 1])]
+
+
+def test_averaging_is_told_while_it_takes_time(panel, monkeypatch):
+    panel.tabs.selected_index = 3
+    view, average, said = panel.view, Session.average_attention, []
+    monkeypatch.setattr(Session, "average_attention", lambda self: said.append(view.caption.value) or average(self))
+    view.over.value = VAL_SET
+    assert "Averaging over up to 2 people" in said[0] and "mean over 2 of 3 people" in view.caption.value
+    view.over.value = THIS_PERSON
+    view.over.value = VAL_SET
+    assert "Averaging" not in said[1], "it is known"
+
+
+def test_another_model_draws_each_picture_once(session, tmp_path, monkeypatch):
+    session.choose_image(session.val.image(0), 1)
+    session.keypoint, drawn = 4, []
+    panel = Panel(session, str(tmp_path))
+    for module, name in ((views, "samples_figure"), (person_chooser, "overview_figure")):
+        draw = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given, draw=draw, name=name: drawn.append(name) or draw(*given))
+    session.choose_model(OpenModel("another", session.model.model, session.model.config), "smoke")
+    panel._model_changed()
+    assert sorted(drawn) == ["overview_figure", "samples_figure"] and "another" in panel.view.caption.value
+    assert panel.keypoint.value == session.keypoint == 4 and panel.person.person.value == session.person == 1
+    session.image = None
+    panel._model_changed()
+    assert sorted(drawn[2:]) == ["overview_figure", "samples_figure"], "an image that has to be loaded first"
+
+
+def test_other_keypoints_without_their_val_set_leave_no_picture_and_clicks_do_nothing(panel):
+    config = tiny_config(**{"data.keypoint_set": MPII_16.name})
+    old = panel.view.drawn
+    panel.session.choose_model(OpenModel("of MPII", restless(config), config), "smoke")
+    panel._model_changed()
+    assert panel.session.image is None and "keypoint" in panel.message.value
+    assert not panel.view.picture.png and panel.view.caption.value == as_caption("")
+    assert not panel.person.overview.png and panel.person.person.options == ()
+    panel.view.drawn = old
+    for picture in (panel.view.picture, panel.person.overview):
+        click(picture, 0.5, 0.5)
+        click(picture, 0, 0, "next")
+    assert panel.session.keypoint == 1
+
+
 def test_another_person_by_list_by_click_and_by_number(panel):
     overview, first = panel.person.overview, panel.view.picture.png
     click(overview, 0.99, 0.99)
@@ -83,7 +139,7 @@ def test_another_person_by_list_by_click_and_by_number(panel):
 
 def test_a_file_of_one_s_own_and_its_box(panel):
     path = panel.session.val.by_image[1][0].image_path
-    panel.person.source.value = choosers.FILE
+    panel.person.source.value = FILE
     panel.person.file.value = str(path)
     assert panel.session.image.names == ("the whole image",)
     panel.person.box.value = "10, 10, 40, 60"
@@ -95,12 +151,58 @@ def test_a_file_of_one_s_own_and_its_box(panel):
     assert "/no/such.jpg" in panel.message.value
 
 
-def test_an_upload(panel):
+def uploaded(path: Path, name: str) -> tuple[dict]:
+    content = {"name": name, "type": "image/jpeg", "size": 1, "content": path.read_bytes()}
+    return ({**content, "last_modified": datetime.now(UTC)},)
+
+
+def test_an_upload_and_the_val_set_again(panel):
     path = panel.session.val.by_image[1][0].image_path
-    panel.person.source.value = choosers.UPLOAD
-    content = {"name": "mine.jpg", "type": "image/jpeg", "size": 1, "content": path.read_bytes()}
-    panel.person.upload.value = ({**content, "last_modified": datetime.now(UTC)},)
+    panel.person.source.value = UPLOAD
+    panel.person.upload.value = uploaded(path, "mine.jpg")
     assert panel.session.image.name == "mine.jpg" and "mine.jpg" in panel.view.caption.value
+    panel.person.source.value = VAL
+    assert panel.session.image.name.startswith("val image 0") and "val image 0" in panel.view.caption.value
+    panel.person.source.value = UPLOAD
+    assert panel.session.image.name == "mine.jpg"
+
+
+def test_a_box_is_of_one_image(panel):
+    first, second, third = (people[0].image_path for people in panel.session.val.by_image)
+    chooser = panel.person
+    chooser.source.value, chooser.file.value, chooser.box.value = FILE, str(first), "10, 10, 40, 60"
+    chooser.file.value = str(second)
+    assert chooser.box.value == "" and panel.session.image.names == ("the whole image",)
+    chooser.box.value = "10, 10, 40, 60"
+    chooser.source.value = UPLOAD
+    assert chooser.box.value == "" and panel.session.image.origin == second, "there is no upload yet"
+    chooser.box.value = "1, 2, 30, 40"
+    chooser.upload.value = uploaded(third, "mine.jpg")
+    assert chooser.box.value == "" and panel.session.image.name == "mine.jpg"
+    assert panel.session.image.names == ("the whole image",)
+
+
+def test_the_choices_say_which_image_of_the_val_set_is_shown(session, tmp_path):
+    session.choose_image(session.val.image(2), 1)
+    chooser = Panel(session, str(tmp_path)).person
+    assert (chooser.source.value, chooser.number.value, chooser.person.value) == (VAL, 2, 1)
+    assert chooser.box.value == ""
+    chooser.number.value = 0
+    assert session.image.origin == 0
+
+
+def test_the_choices_say_which_file_is_shown_and_its_box(session, tmp_path):
+    path = session.val.by_image[1][0].image_path
+    session.choose_image(own_image(path, [(5.25, 6.0, 40.0, 60.0)]))
+    panel = Panel(session, str(tmp_path))
+    chooser = panel.person
+    assert (chooser.source.value, chooser.file.value, chooser.box.value) == (FILE, str(path), "5.25, 6, 40, 60")
+    assert chooser.file.layout.display == "" and chooser.number.layout.display == "none"
+    shown = session.image
+    panel._model_changed()
+    assert session.image is shown, "nothing is loaded again"
+    chooser.box.value = ""
+    assert session.image.names == ("the whole image",)
 
 
 def test_runs_are_listed_with_what_can_be_done_with_them(runs, val_data):
@@ -119,9 +221,36 @@ def test_runs_are_listed_with_what_can_be_done_with_them(runs, val_data):
     assert panel.session.model.name == f"run {runs.finished}", "what was open stays open"
 
 
+def test_from_a_checkpoint_back_to_a_run_and_to_the_checkpoint(runs, val_data):
+    path = str(runs.folder / "smoke" / runs.finished / "model.pt")
+    session = Session(data=str(val_data))
+    session.choose_model(open_checkpoint(Path(path)))
+    chooser = Panel(session, str(runs.folder)).model
+    assert chooser.run.value is None, "no run is open"
+    run = values(chooser.run)[0]
+    for _ in range(2):
+        chooser.run.value = run
+        assert session.model.name == f"run {runs.finished}" and chooser.file.value == ""
+        chooser.file.value = path
+        assert session.model.name == "model.pt" and chooser.run.value is None
+    chooser.run.value = values(chooser.run)[1]
+    assert chooser.train.layout.display == "" and session.model.name == "model.pt" and chooser.file.value == path
+    chooser.file.value = "/no/such.pt"
+    assert session.model.name == "model.pt"
+    chooser.file.value = path
+    assert chooser.train.layout.display == "none" and chooser.run.value is None
+
+
+def test_a_list_that_is_filled_anew_opens_the_named_run_and_no_other(runs, val_data):
+    panel = Panel(Session(data=str(val_data)), str(runs.folder))
+    opened = panel.session.model
+    panel.model.list_runs(runs.record_only)
+    assert panel.session.model is opened and panel.model.run.value.run_id == runs.record_only
+
+
 def test_without_any_model_one_can_be_trained(tmp_path, monkeypatch, runs, val_data):
     panel = Panel(Session(data=str(val_data)), str(tmp_path / "empty"))
-    assert panel.model.run.label == choosers.NOTHING and panel.model.train.description == "Train a small model"
+    assert panel.model.run.label == NOTHING and panel.model.train.description == "Train a small model"
     assert "There is no model yet." in panel.message.value
 
     def train(training: Training, say) -> str:

@@ -42,7 +42,7 @@ def path_figure(seen: Seen, keypoint: int) -> Drawn:
         _draw_numbers(axes[2], seen, keypoint)
     name = spoken(seen.model.keypoints.names[keypoint])
     alt = f"The {name} of {seen.who} from the coarse proposal to layer {len(seen.layers)}."
-    return Drawn(figure, alt, _caption(seen, keypoint, whole, close), axes[:1])
+    return Drawn(figure, alt, _caption(seen, keypoint, whole, close), axes[:2])
 
 
 def errors_px(seen: Seen, keypoint: int) -> Float[np.ndarray, "S"] | None:
