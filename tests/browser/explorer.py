@@ -82,6 +82,13 @@ class ExplorerPage:
         box = image.bounding_box()
         image.click(position={"x": across * box["width"], "y": down * box["height"]})
 
+    def cursor(self, view: str, across: float, down: float) -> str:
+        """The cursor's shape over a place of a view's picture, in fractions of its size."""
+        image = self.picture(view)
+        box = image.bounding_box()
+        image.hover(position={"x": across * box["width"], "y": down * box["height"]})
+        return image.evaluate("(one) => getComputedStyle(one).cursor")
+
     def upload(self, path: Path) -> None:
         """Choose to upload, and choose a file of this machine."""
         self.page.locator(".poseur-explorer-source button", has_text="upload").click()
