@@ -5,6 +5,8 @@ import signal
 
 import pytest
 
+from poseur_lib.study import table_job
+from poseur_lib.study.notebook_job import Attempt
 from poseur_lib.study.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState
 from poseur_lib.study.table_job import TableJob, execute_table, results_folder
 from tests.study.projects import REPOSITORY, make_notebook
@@ -53,3 +55,21 @@ def test_a_rerun_that_fails_leaves_the_earlier_results(table):
     assert execute("second").state == RunState.FINISHED
     assert (folder / RESULT_FILE).read_text() == "second"
     assert {path.name for path in folder.iterdir()} == {RESULT_FILE, "rows.csv", NOTEBOOK_FILE}
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_who_has_lost_a_table_replaces_nothing_of_it_and_says_so(tmp_path, monkeypatch, taken):
+    def executed(name, parameters, attempts, threads, held, project) -> Attempt:
+        attempt = Attempt(attempts / "001", 0)
+        attempt.results.mkdir(parents=True)
+        (attempt.results / RESULT_FILE).touch()
+        attempt.notebook.touch()
+        if taken:
+            held.path.unlink()
+        return attempt
+
+    monkeypatch.setattr(table_job, "execute_notebook", executed)
+    outcome = execute_table(TableJob("1b", "table.ipynb", tmp_path, frozenset(), {}))
+    assert outcome.state == (RunState.WAITING if taken else RunState.FINISHED)
+    assert (outcome.problem is not None) == taken == (not (tmp_path / RESULT_FILE).exists())
+    assert not (tmp_path / ERROR_FILE).exists() and not list(tmp_path.glob("lease.*"))
