@@ -7,6 +7,7 @@ from pathlib import Path
 from poseur_lib.data.coco import CocoPeople, annotation_path, fingerprint
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import keypoint_set
+from poseur_lib.study.heartbeat import heartbeat
 from poseur_lib.study.lease import waiting_lease
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.provenance import cpu_count
@@ -94,7 +95,7 @@ def make_data(profile: Profile, data: str) -> None:
         return
     from poseur_lib.people import generate
 
-    with waiting_lease(root.parent / f".{root.name}.lease"):
+    with waiting_lease(root.parent / f".{root.name}.lease") as held, heartbeat(held):
         generate(root, profile.people, workers=cpu_count())
 
 
