@@ -12,6 +12,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 STYLE_FILE = Path(__file__).with_name("poseur.mplstyle")
+WEBP_QUALITY = 90
 
 # seaborn's `colorblind` palette; a backbone has its colour everywhere.
 COLORBLIND = (
@@ -65,13 +66,15 @@ def as_html(figure: Figure, alt: str, caption: str, *, photo: bool = False) -> H
     """The figure as an image of its own with a text for who cannot see it, and the caption; closes the figure.
 
     Args:
-        photo: it shows photographs, whose colours stay as they are on a dark page.
+        photo: it shows photographs: their colours stay as they are on a dark page, and WebP makes them a tenth as large
+            as PNG would.
     """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    buffer, kind = io.BytesIO(), "webp" if photo else "png"
+    options = {"pil_kwargs": {"quality": WEBP_QUALITY}} if photo else {"metadata": {"Software": None}}
+    figure.savefig(buffer, format=kind, **options)
     plt.close(figure)
-    data = base64.b64encode(buffer.getvalue()).decode()
+    source = f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
     width = int(figure.get_figwidth() * 100)
-    image = f'<img alt="{html.escape(alt)}" style="width:{width}px;max-width:100%" src="data:image/png;base64,{data}">'
+    image = f'<img alt="{html.escape(alt)}" style="width:{width}px;max-width:100%" src="{source}">'
     below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
     return HTML(f'<figure class="figure{" photo" * photo}">{image}{below}</figure>')

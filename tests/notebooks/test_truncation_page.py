@@ -28,7 +28,7 @@ def test_the_page_measures_and_needs_no_weights_afterwards(tmp_path):
     assert [row.status[:7] for row in result.rows] == ["done", "done", "done", "not run", "not run"]
     measured = (folder / MEASURED).read_text()
     page = (folder / "notebook.ipynb").read_text()
-    assert "Evidence: no evidence." in page and page.count("image/png") + page.count("data:image/png") >= 4
+    assert "Evidence: no evidence." in page and page.count("data:image/") >= 2
     lines = (folder / "measured_truncation.csv").read_text().splitlines()
     assert lines[0].startswith("row,seed,run,side,share cut,zone,keypoints") and len(lines) == 1 + 3 * 2 * 4 * 7
 

@@ -111,7 +111,7 @@ def test_five_cells_from_installation_to_picture():
 def test_the_notebook_as_papermill_executes_it(tmp_path, checkpoint, people):
     notebook = execute(tmp_path / "out.ipynb", "-p", "checkpoint", str(checkpoint), "-p", "data", str(people))
     text = json.dumps(notebook)
-    assert "data:image/png;base64" in text and "keypoints" in text
+    assert "data:image/webp;base64" in text and "keypoints" in text
     assert re.search(r"[1-9]\d* people on [1-6] images?", text)
 
 
