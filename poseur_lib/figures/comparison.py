@@ -48,7 +48,12 @@ class Difference:
 
 
 def comparison_figure(
-    dots: Sequence[Dot], differences: Sequence[Difference], measure: str, alt: str, caption: str
+    dots: Sequence[Dot],
+    differences: Sequence[Difference],
+    measure: str,
+    alt: str,
+    caption: str,
+    unit: str = "difference, points",
 ) -> HTML:
     """The rows' AP, the paper's and ours each on an axis of its own, and the differences that are claimed.
 
@@ -56,12 +61,13 @@ def comparison_figure(
 
     Args:
         measure: AP, or what else the table compares by.
+        unit: of the differences.
     """
     with style():
         long = len(dots) > FEW_ROWS or any(len(one.label) > FEW_LETTERS for one in differences)
         figure, (paper, ours, effects) = _below(dots, differences) if long else _beside(dots, differences)
         _rows(paper, ours, dots, measure, long)
-        _effects(effects, differences, _one_colour(dots))
+        _effects(effects, differences, _one_colour(dots), unit)
         for axis in (paper, ours, effects):
             if axis.has_data():
                 axis.xaxis.set_major_locator(MaxNLocator(4 if not long or axis is not effects else 9))
@@ -112,7 +118,7 @@ def _one_colour(dots: Sequence[Dot]) -> str:
     return colours.pop() if len(colours) == 1 else DARK
 
 
-def _effects(axis: plt.Axes, differences: Sequence[Difference], colour: str) -> None:
+def _effects(axis: plt.Axes, differences: Sequence[Difference], colour: str, unit: str) -> None:
     rows = range(len(differences))
     axis.axvline(0, color=GREY, linewidth=1)
     for row, one in enumerate(differences):
@@ -122,7 +128,7 @@ def _effects(axis: plt.Axes, differences: Sequence[Difference], colour: str) -> 
         place = axis.get_yaxis_transform()
         ground = {"facecolor": "white", "edgecolor": "none", "pad": 1}
         axis.text(0.01, row - 0.45, one.label, transform=place, fontsize=8, va="center", color="#444444", bbox=ground)
-    axis.set(title="difference, points", yticks=list(rows), ylim=(len(differences) - 0.5, -0.8))
+    axis.set(title=unit, yticks=list(rows), ylim=(len(differences) - 0.5, -0.8))
     axis.set_yticklabels([])
     axis.margins(x=0.15)
 

@@ -39,7 +39,7 @@ def shifts_figure(of: Robustness) -> HTML:
         f"{HOW} Left: AP, detector boxes. Middle: per cent of its AP that the row with noise keeps, minus that of the "
         "row without; above 0 noise makes robust. Right: mean distance of keypoints from their labels at ground-truth "
         "boxes, of the moved proposals and of the last layer, in one pass without flip test. "
-        f"{seeds} seed{'s' * (seeds > 1)}, {of.n_images:,} images. 95 % intervals: {RESAMPLES} resamples of the "
+        f"{seeds} seed{'s' * (seeds > 1)}, {of.n_images:,} images. 95 % intervals: {RESAMPLES:,} resamples of the "
         "images, both rows on the same ones, Student's t over seeds in quadrature."
     )
     return as_html(figure, _alt(of), caption)

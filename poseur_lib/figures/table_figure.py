@@ -13,6 +13,8 @@ from poseur_lib.study.row_cost import USUAL, hook_counts
 from poseur_lib.study.table_result import RowResult, TableResult
 from poseur_lib.study.table_study import TableStudy
 
+OWN_UNITS = "measured, each in the unit of its name"
+
 
 def table_figure(study: TableStudy, result: TableResult) -> HTML:
     """The rows' AP, the paper's and ours, and the claimed differences; for Fig. 1 the AP over the cost."""
@@ -32,7 +34,8 @@ def table_figure(study: TableStudy, result: TableResult) -> HTML:
         f"Source: the paper's {_printed_in(table)} (hollow) and {_seeds(result)} of profile "
         f"{result.profile} (filled) on {result.n_images:,} images{_beside_paper(result)}. {what} {METHOD}"
     )
-    return comparison_figure(dots, differences, measure, _alt(result, measure), caption)
+    unit = OWN_UNITS if any(claim.measured for claim in table.claims) else "difference, points"
+    return comparison_figure(dots, differences, measure, _alt(result, measure), caption, unit)
 
 
 def _scatter(study: TableStudy, result: TableResult) -> HTML:

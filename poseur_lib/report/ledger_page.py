@@ -34,7 +34,8 @@ EFFECT_RULE = (
     "An effect's rule was fixed with its table, before any run. Direction: the 95 % interval lies above 0. Magnitude: "
     "it also contains the paper's figure. Equivalence: it lies within the margin. Released checkpoints and models "
     "retrained on COCO or MPII can reproduce or contradict; generated people give “same direction”, “opposite "
-    "direction” or “no effect found”; profile smoke gives no verdict on an effect."
+    "direction” or “no effect found”; profile smoke gives no verdict on an effect. That "
+    "trainings of one seed decide nothing was added after the first runs: it takes verdicts away and gives none."
 )
 _EFFECT = ("claim", "paper", "ours", "95 % interval", "n", "evidence", "detectable", "verdict")
 _STATED = ("claim", "paper", "ours", "verdict", "note")

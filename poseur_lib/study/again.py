@@ -1,4 +1,4 @@
-"""Training for the explorer: a run whose weights are gone, or a first small model where there is none.
+"""Training from a notebook: a run whose weights are gone, or a first small model where there is none.
 
 A finished run is never trained again in its own folder, where its record must stay what its weights gave. So the same
 configuration is trained below another folder of runs, and measured and recorded there anew.

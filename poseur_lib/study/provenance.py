@@ -10,6 +10,9 @@ import poseur_lib
 from poseur_lib.config.base import Frozen
 
 PACKAGES = ("poseur_lib", "torch", "torchvision", "lightning", "numpy", "pycocotools", "opencv-python-headless")
+PACKAGE = Path(poseur_lib.__file__).resolve().parent
+WRITTEN = ("runs", "reports")
+"""Folders of a checkout that runs and reports write to."""
 
 
 class ReleasedFile(Frozen):
@@ -17,10 +20,6 @@ class ReleasedFile(Frozen):
 
     name: str
     sha256: str
-
-PACKAGE = Path(poseur_lib.__file__).resolve().parent
-WRITTEN = ("runs", "reports")
-"""Folders of a checkout that runs and reports write to."""
 
 
 class Provenance(Frozen):
