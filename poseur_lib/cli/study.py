@@ -93,9 +93,12 @@ def run(
     runs: RunsOption = "",
     changes: SetOption = None,
     workers: Annotated[
-        int, typer.Option(min=0, help="Runs executed at a time; 0: one a GPU, or one where there is none.")
+        int, typer.Option(min=0, help="Runs executed at a time; 0: as many as the GPUs have room for, or one.")
     ] = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or CPU processes, of each run (DDP).")] = 1,
+    runs_per_gpu: Annotated[
+        int, typer.Option(min=1, help="Runs that share each GPU of this machine: a small model leaves it idle.")
+    ] = 1,
     scheduler: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Use the workers of a running dask scheduler.")
     ] = "",
@@ -138,13 +141,14 @@ def run(
     require_known("source", [source], SOURCES)
     if source == "released":
         asked = {"--seeds": seeds, "--set": changes, "--workers": workers, "--devices": devices > 1,
+                 "--runs-per-gpu": runs_per_gpu > 1,
                  "--scheduler": scheduler, "--slurm": slurm, "--retry-failed": retry_failed,
                  "--limit-epochs": limit_epochs, f"--profile {profile}": profile not in ("smoke", "paper")}  # fmt: skip
         require_no_training([option for option, given in asked.items() if given])
         return run_released(checkpoints, tables, data, runs, input_size, device, precision)
     if checkpoints is not None or input_size:
         raise UserError("--checkpoints and --input-size are for --source released")
-    settings = EngineSettings(workers, scheduler, slurm, device, devices)
+    settings = EngineSettings(workers, scheduler, slurm, device, devices, runs_per_gpu)
     batch = _batch(profile, tables, seeds, data, runs, changes, make=True)
     options = RunOptions(
         profile=profile,
@@ -155,7 +159,7 @@ def run(
         limit_epochs=limit_epochs,
         workers=workers,
         devices=devices,
-        threads=1 if workers > 1 else 0,
+        threads=1 if workers > 1 or runs_per_gpu > 1 else 0,
         retry_failed=retry_failed,
         project=str(project_root()),
     )

@@ -63,6 +63,7 @@ def cost(config: ExperimentConfig, *, timed: bool = False, device: str = "cpu") 
     shape = (1, 3, *config.data.input_size)
     with torch.device("meta"):
         model = build_without_download(config).eval()
+    model.requires_grad_(False)  # torch's counter cannot follow a parameter that was expanded without gradients
     images = torch.empty(shape, device="meta")
     parameters = parameters_by_part(model)
     everything, hooks = multiply_adds_by_part(model, images), hook_multiply_adds_by_part(model, images)

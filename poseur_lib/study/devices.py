@@ -1,5 +1,6 @@
 """The GPUs of this machine, dealt out to the slots of a local cluster."""
 
+import math
 import os
 from pathlib import Path
 
@@ -8,24 +9,30 @@ from poseur_lib.errors import UserError
 DRIVER_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 
-def slot_environments(workers: int, device: str, devices: int) -> list[dict[str, str]]:
+def slot_environments(workers: int, device: str, devices: int, runs_per_gpu: int = 1) -> list[dict[str, str]]:
     """What each slot's environment gets: its own GPUs, or nothing on a machine without.
 
     Args:
-        workers: slots; 0: as many as there are (groups of) GPUs, or one without GPUs.
+        workers: slots; 0: as many as the GPUs have room for, or one without GPUs.
         devices: GPUs of one run.
+        runs_per_gpu: slots that share a GPU, or a group of them; the first slots get one each.
 
     Raises:
-        UserError: there are not that many GPUs.
+        UserError: there are not that many GPUs, or none to share.
     """
     gpus = visible_gpus() if device != "cpu" else ()
     if not gpus:
+        if runs_per_gpu > 1:
+            raise UserError(f"--runs-per-gpu {runs_per_gpu}: there is no GPU here for runs to share")
         return [{} for _ in range(workers or 1)]
     groups = [gpus[first : first + devices] for first in range(0, len(gpus) - devices + 1, devices)]
-    if len(groups) < max(workers, 1):
-        asked = f"{workers or 1} runs at a time with {devices} GPUs each"
-        raise UserError(f"{asked} need {max(workers, 1) * devices} GPUs, there are {len(gpus)} ({', '.join(gpus)})")
-    return [{"CUDA_VISIBLE_DEVICES": ",".join(group)} for group in groups[: workers or len(groups)]]
+    room = len(groups) * runs_per_gpu
+    if room < max(workers, 1):
+        needed = math.ceil(max(workers, 1) / runs_per_gpu) * devices
+        sharing = f", {runs_per_gpu} sharing them," if runs_per_gpu > 1 else ""
+        asked = f"{workers or 1} runs at a time with {devices} GPUs each{sharing}"
+        raise UserError(f"{asked} need {needed} GPUs, there are {len(gpus)} ({', '.join(gpus)})")
+    return [{"CUDA_VISIBLE_DEVICES": ",".join(group)} for group in (groups * runs_per_gpu)[: workers or room]]
 
 
 def visible_gpus() -> tuple[str, ...]:

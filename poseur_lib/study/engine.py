@@ -134,7 +134,7 @@ def _connect(address: str) -> Client:
 
 def _local(settings: EngineSettings) -> SpecCluster:
     options = {"nthreads": 1, "memory_limit": 0, "silence_logs": logging.CRITICAL, "host": "127.0.0.1"}
-    environments = slot_environments(settings.workers, settings.device, settings.devices)
+    environments = slot_environments(settings.workers, settings.device, settings.devices, settings.runs_per_gpu)
     workers = {
         number: {"cls": Nanny, "options": {**options, "env": added, "resources": {"GPU": 1} if added else {}}}
         for number, added in enumerate(environments)

@@ -29,6 +29,18 @@ def test_one_slot_a_gpu_or_a_group_of_them(four_gpus):
     assert slot_environments(5, "cpu", 2) == [{}] * 5
 
 
+def test_runs_that_share_a_gpu_are_dealt_out_in_turn(four_gpus):
+    dealt = [slot["CUDA_VISIBLE_DEVICES"] for slot in slot_environments(6, "auto", 1, runs_per_gpu=2)]
+    assert dealt == ["0", "2", "5", "GPU-8a", "0", "2"]
+    assert len(slot_environments(0, "auto", 2, runs_per_gpu=3)) == 6
+    with pytest.raises(UserError, match="9 runs at a time with 1 GPUs each, 2 sharing them, need 5 GPUs, there are 4"):
+        slot_environments(9, "auto", 1, runs_per_gpu=2)
+    with pytest.raises(UserError, match="--runs-per-gpu 2: there is no GPU"):
+        slot_environments(0, "cpu", 1, runs_per_gpu=2)
+    with pytest.raises(UserError, match="--runs-per-gpu is for this machine"):
+        EngineSettings(scheduler="tcp://127.0.0.1:1", runs_per_gpu=2)
+
+
 def test_too_few_gpus(four_gpus):
     with pytest.raises(UserError, match="3 runs at a time with 2 GPUs each need 6 GPUs, there are 4"):
         slot_environments(3, "auto", 2)
