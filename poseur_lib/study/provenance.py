@@ -13,6 +13,7 @@ PACKAGES = ("poseur_lib", "torch", "torchvision", "lightning", "numpy", "pycocot
 PACKAGE = Path(poseur_lib.__file__).resolve().parent
 WRITTEN = ("runs", "reports")
 """Folders of a checkout that runs and reports write to."""
+COMMIT_VARIABLE = "POSEUR_COMMIT"
 
 
 class ReleasedFile(Frozen):
@@ -57,14 +58,17 @@ class Provenance(Frozen):
 
 
 def git_state(folder: Path = PACKAGE) -> tuple[str, bool]:
-    """(commit, dirty) of the checkout that `folder` lies in; ("", False) where there is none.
+    """(commit, dirty) of the checkout that `folder` lies in.
 
     A batch replaces committed records and pages while it runs: these are no changes of what its numbers come from.
+    Outside a checkout, as in a container's image, the commit is what the environment names in POSEUR_COMMIT, or "".
     """
     commit = _git(folder, "rev-parse", "HEAD")
+    if not commit:
+        return os.environ.get(COMMIT_VARIABLE, ""), False
     sources = [".", *(f":(top,exclude){written}" for written in WRITTEN)]
     top = Path(_git(folder, "rev-parse", "--show-toplevel"))
-    return commit, bool(commit and _git(top, "status", "--porcelain", "--untracked-files=no", "--", *sources))
+    return commit, bool(_git(top, "status", "--porcelain", "--untracked-files=no", "--", *sources))
 
 
 def package_versions() -> dict[str, str]:

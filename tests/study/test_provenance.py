@@ -41,5 +41,8 @@ def test_what_runs_and_reports_write_is_no_change_of_the_code(checkout, changed,
     assert git_state(checkout / "package") == (commit, dirty)
 
 
-def test_outside_a_checkout_there_is_no_commit(tmp_path):
+def test_outside_a_checkout_there_is_no_commit_but_the_one_that_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("POSEUR_COMMIT", raising=False)
     assert git_state(tmp_path) == ("", False)
+    monkeypatch.setenv("POSEUR_COMMIT", "a1b2c3")
+    assert git_state(tmp_path) == ("a1b2c3", False)
