@@ -41,8 +41,9 @@ HEADS = {
 each = pytest.mark.parametrize("name", HEADS)
 
 
-def model_of(name: str, size: tuple[int, int] = (64, 48)):
-    backbone, head = HEADS[name]
+def model_of(name: str, size: tuple[int, int] = (64, 48), **changes):
+    """A model of `HEADS`; `changes` are to its head."""
+    backbone, head = HEADS[name][0], {**HEADS[name][1], **changes}
     torch.manual_seed(0)
     return build_model(
         ExperimentConfig().with_changes(model={"backbone": backbone, "head": head}, **{"data.input_size": list(size)})
