@@ -20,7 +20,8 @@ _COLUMNS = ("run", "state", "AP", "wall time", "training", "energy", "device", "
 _NUMBERS = ("wall time", "training", "energy")
 _ENERGY = (
     "Energy is that of the whole machine's processor packages (RAPL) and GPUs (nvidia-smi) while a run lasted, other "
-    "work included; where neither can be read, as in most containers, or a run is older than "
+    "work included, in equal parts among the runs that were at work on a device of that name at the time; where "
+    "neither can be read, as in most containers, or a run is older than "
     "this reading, it says so. Wall time includes evaluation and "
     "start-up; on a machine with other work it says little about the work itself, multiply-adds say more "
     "(<code>poseur study plan</code>)."
@@ -67,25 +68,28 @@ def _environment(one: Provenance) -> tuple[str, ...]:
 
 
 def _lead(view: StudyView) -> str:
-    done = [view.records[run_id].provenance for run_id in view.behind if run_id in view.records]
-    if not done:
+    run_ids = [run_id for run_id in view.behind if run_id in view.records]
+    if not run_ids:
         return "Nothing was run yet."
-    known = [one.joules for one in done if one.joules is not None]
+    done = [view.records[run_id].provenance for run_id in run_ids]
+    known = [view.joules[run_id] for run_id in run_ids if view.joules[run_id] is not None]
     energy = f"{sum(known) / 3.6e6:.2f} kWh in {len(known)} runs where it could be read" if known else UNREADABLE
     wall, train = (sum(getattr(one, name) for one in done) for name in ("wall_seconds", "train_seconds"))
     return f"{len(done)} runs, {wall / 3600:.2f} hours, {train / 3600:.2f} of them training. Energy: {energy}."
 
 
 def _by_device(view: StudyView, run_ids: Sequence[str]) -> str:
-    groups: dict[str, list[Provenance]] = defaultdict(list)
+    groups: dict[str, list[str]] = defaultdict(list)
     for run_id in run_ids:
         if run_id in view.records:
-            groups[view.records[run_id].provenance.device].append(view.records[run_id].provenance)
-    rows = [
-        [device, str(len(of)), f"{sum(one.wall_seconds for one in of) / 3600:.2f}",
-         f"{sum(one.train_seconds for one in of) / 3600:.2f}", _kwh([one.joules for one in of])]
-        for device, of in groups.items()
-    ]  # fmt: skip
+            groups[view.records[run_id].provenance.device].append(run_id)
+    rows = []
+    for device, of in groups.items():
+        wall, train = (
+            sum(getattr(view.records[run_id].provenance, name) for run_id in of) / 3600
+            for name in ("wall_seconds", "train_seconds")
+        )
+        rows.append([device, str(len(of)), f"{wall:.2f}", f"{train:.2f}", _kwh([view.joules[one] for one in of])])
     return stacked_table(("device", "runs", "hours", "of them training", "energy"), rows)
 
 
@@ -105,7 +109,7 @@ def _run(view: StudyView, run_id: str) -> list[Cell]:
     ap = ", ".join(f"{found.AP:.1f} ({found.boxes.value.replace('_', ' ')})" for found in record.metrics if found.AP)
     return [
         name, view.store.state(run_id).value, ap, f"{one.wall_seconds:.0f} s", f"{one.train_seconds:.0f} s",
-        _kwh([one.joules]), one.device, one.finished_at[:16].replace("T", " "), rows,
+        _kwh([view.joules[run_id]]), one.device, one.finished_at[:16].replace("T", " "), rows,
     ]  # fmt: skip
 
 

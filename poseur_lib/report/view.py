@@ -6,6 +6,7 @@ from functools import cached_property
 from poseur_lib.figures.learning import LabelledRun
 from poseur_lib.study.breakdown import Breakdown
 from poseur_lib.study.declaration import Table
+from poseur_lib.study.energy_share import shares
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.record import RECORD_FILE, Record
 from poseur_lib.study.store import ERROR_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore
@@ -57,6 +58,12 @@ class StudyView:
         """Of the runs that are done."""
         done = [run_id for run_id in self.run_ids if self.store.recorded_state(run_id).done]
         return {run_id: self.store.record(run_id) for run_id in done}
+
+    @cached_property
+    def joules(self) -> dict[str, float | None]:
+        """Each recorded run's share of what its machine drew; None where it read nothing."""
+        drawn = shares([record.provenance for record in self.records.values()])
+        return dict(zip(self.records, drawn, strict=True))
 
     @cached_property
     def behind(self) -> dict[str, tuple[str, ...]]:

@@ -1,10 +1,11 @@
-"""The GPUs of this machine, dealt out to the slots of a local cluster."""
+"""The GPUs of this machine, and how they are dealt out to the slots of a local cluster."""
 
 import math
 import os
 from pathlib import Path
 
 from poseur_lib.errors import UserError
+from poseur_lib.study.provenance import device_name, processor_name
 
 DRIVER_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
@@ -45,3 +46,8 @@ def visible_gpus() -> tuple[str, ...]:
     import torch
 
     return tuple(str(number) for number in range(torch.cuda.device_count()))
+
+
+def this_device() -> str:
+    """What a record of a run on this machine names as its device; torch is asked only where there is a GPU."""
+    return device_name("auto") if visible_gpus() else processor_name()

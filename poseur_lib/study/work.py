@@ -10,11 +10,13 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError
 from poseur_lib.study.atomic import write_atomically
+from poseur_lib.study.devices import this_device
 from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.sources import source_digest
@@ -27,7 +29,7 @@ COCO_TRAIN_PEOPLE = 149_813
 """People of COCO train2017 with a keypoint and no crowd, which an epoch sees."""
 PEOPLE_AN_IMAGE = 1.295
 """Of generated images: 25,888 people in 20,000."""
-RECORDS_ASKED = 20
+RECORDS_ASKED, RECORDS_READ = 20, 100
 PROBE_SECONDS = 1.0
 PROBE_SHARE = 0.3
 """Training a small network reaches about this share of what one large convolution does on a processor."""
@@ -87,17 +89,20 @@ class Work:
 
 
 def speed_of_finished(runs: Iterable[PlannedRun], store: RunStore, work: Work) -> Speed | None:
-    """What the finished ones among some runs reached, the wall time of evaluation and start-up included."""
-    billions, seconds, devices = 0.0, 0.0, set()
-    done = [run for run in runs if store.recorded_state(run.run_id).done][:RECORDS_ASKED]
-    for run in done:
-        provenance = store.record(run.run_id).provenance
-        billions, seconds = billions + work.of(run) / 1e9, seconds + provenance.wall_seconds
-        devices.add(provenance.device)
+    """What the finished ones among some runs reached, the wall time of evaluation and start-up included.
+
+    Those of a device like this machine's count; where there are none, all do.
+    """
+    finished = [run for run in runs if store.recorded_state(run.run_id).done]
+    made = [(run, store.record(run.run_id).provenance) for run in islice(finished, RECORDS_READ)]
+    here = this_device() if made else ""
+    made = ([one for one in made if one[1].device == here] or made)[:RECORDS_ASKED]
+    seconds = sum(provenance.wall_seconds for _, provenance in made)
     if not seconds:
         return None
-    where = " and ".join(sorted(devices))
-    return Speed(billions / seconds, f"as {len(done)} finished run{'s' * (len(done) > 1)} on {where}")
+    where = " and ".join(sorted({provenance.device for _, provenance in made}))
+    billions = sum(work.of(run) for run, _ in made) / 1e9
+    return Speed(billions / seconds, f"as {len(made)} finished run{'s' * (len(made) > 1)} on {where}")
 
 
 def given_speed(billions: float) -> Speed:

@@ -173,3 +173,22 @@ def test_a_table_s_failure_is_in_the_status(project, data, capsys):
     note_failure(batch.store.table_folder("1b"), "KeyError: 'x'", None)
     code, lines, _ = study(capsys, "status", "--data", "some data")
     assert code == 1 and any(line.split() == ["failed", "table", "1b"] for line in lines)
+
+
+def test_hours_are_those_of_runs_on_a_device_like_this_one(project, data, monkeypatch):
+    """Runs that came from another machine say nothing about this one, as long as there are runs of this one."""
+    fingerprint = batch_of(data, project).data.fingerprint
+    known = plan(profile("smoke"), tables(["1b"]), (0, 1), fingerprint, {})
+    store, size = RunStore(project / "runs" / "smoke"), work.Work(profile("smoke"), project / "runs" / "smoke")
+    runs = [run for run in known if run.seed is not None and not run.run_id.startswith("pretext")]
+    assert work.speed_of_finished(runs, store, size) is None
+    for run, device, seconds in zip(runs, ("a GPU", "a GPU", "this processor"), (10.0, 10.0, 100.0), strict=False):
+        record = make_record(size.profile.experiment(run.seed, run.changes), fingerprint=fingerprint)
+        took = record.provenance.with_changes(device=device, wall_seconds=seconds)
+        write_record(store.path(run.run_id), record.with_changes(provenance=took), {})
+    monkeypatch.setattr(work, "this_device", lambda: "this processor")
+    here = work.speed_of_finished(runs, store, size)
+    assert here.source == "as 1 finished run on this processor"
+    assert here.billions == pytest.approx(size.of(runs[2]) / 1e9 / 100)
+    monkeypatch.setattr(work, "this_device", lambda: "a third")
+    assert work.speed_of_finished(runs, store, size).source == "as 3 finished runs on a GPU and this processor"
