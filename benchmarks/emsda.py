@@ -110,7 +110,8 @@ def _forward(matrix: Tensor, setting: Setting) -> Comparison:
     with torch.inference_mode():
         times = times_ms(runs, setting)
         peaks = {name: peak_mib(run, setting.device) for name, run in runs.items()}
-    return compared(f"EMSDA forward, batch {BATCH}, 17 queries", times, OURS, Extras(peaks, FORWARD_GOALS))
+    title, goals = f"EMSDA forward, batch {BATCH}, 17 queries", setting.goals(FORWARD_GOALS)
+    return compared(title, times, OURS, Extras(peaks, goals))
 
 
 def _forward_backward(matrix: Tensor, setting: Setting) -> Comparison:
@@ -125,4 +126,4 @@ def _forward_backward(matrix: Tensor, setting: Setting) -> Comparison:
     times = times_ms(runs, setting)
     peaks = {name: peak_mib(run, setting.device) for name, run in runs.items()}
     title = f"EMSDA forward and backward, batch {BATCH}, 68 queries"
-    return compared(title, times, OURS, Extras(peaks, BOTH_GOALS))
+    return compared(title, times, OURS, Extras(peaks, setting.goals(BOTH_GOALS)))

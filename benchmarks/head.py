@@ -29,7 +29,7 @@ def compare(setting: Setting) -> Iterator[Comparison]:
         with torch.inference_mode():
             runs = {"backbone": lambda x=images: model.backbone(x), "Poseur": lambda x=images: model(x)}
             times = times_ms(runs, setting)
-        yield compared(f"Inference, batch {batch}", times, "backbone", Extras(goals=goals))
+        yield compared(f"Inference, batch {batch}", times, "backbone", Extras(goals=setting.goals(goals)))
     yield _training_step(model, STEP_BATCH, setting.shorter())
 
 
@@ -50,4 +50,5 @@ def _training_step(model: PoseModel, batch: int, setting: Setting) -> Comparison
 
     runs = {"backbone forward": forward_of_backbone, "backbone step": backbone_step, "Poseur step": step}
     title = f"Training step (forward and backward), batch {batch}, four query groups"
-    return compared(title, times_ms(runs, setting), "backbone forward", Extras(goals={"Poseur step": Goal(STEP_GOAL)}))
+    goals = setting.goals({"Poseur step": Goal(STEP_GOAL)})
+    return compared(title, times_ms(runs, setting), "backbone forward", Extras(goals=goals))

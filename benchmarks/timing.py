@@ -30,6 +30,10 @@ class Setting:
     warm_up: int = 2
     compile: bool = False
 
+    def goals(self, of_processor: Mapping[str, Goal]) -> Mapping[str, Goal]:
+        """Goals were set for a processor; a GPU has none."""
+        return of_processor if self.device == "cpu" else {}
+
     def shorter(self) -> "Setting":
         """For what takes long: half the rounds, one to warm up."""
         return replace(self, rounds=max(1, self.rounds // 2), warm_up=min(1, self.warm_up))

@@ -11,7 +11,8 @@ TITLE = "Speed"
 PAGE = "speed.html"
 _LEAD = (
     "Ratios within one run: the alternatives of a table take turns, so that other work on the machine hits them alike, "
-    "and each time is a median. Goals were set before measuring."
+    "and each time is a median. Goals were set before measuring, for a processor. On a GPU, times that do not grow "
+    "with the batch are those of launching kernels."
 )
 
 
@@ -30,8 +31,9 @@ def _about(record: Benchmark) -> str:
     timings = [one for comparison in record.comparisons for one in comparison.timings]
     judged = [one.reached for one in timings if one.reached is not None]
     versions = ", ".join(f"{name} {record.versions[name]}" for name in ("torch", "onnxruntime"))
+    goals = f"{sum(judged)} of {len(judged)} goals are reached. " if judged else ""
     words = (
-        f"{sum(judged)} of {len(judged)} goals are reached. {record.threads} threads of {record.cpu_count} processors, "
+        f"{goals}{record.threads} threads of {record.cpu_count} processors, "
         f"load {record.load:.1f} when it began, {record.rounds} rounds, {versions}, commit {record.commit[:10]}"
         f"{' with changes' if record.dirty else ''}, {record.finished_at[:10]}."
     )

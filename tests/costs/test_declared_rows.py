@@ -1,4 +1,4 @@
-"""The model of every declared row is counted: no plan of a study stumbles over one. Fig. 1's rows are those of other tables."""
+"""The model of every declared row is counted, so no plan stumbles over one. Fig. 1's rows are those of other tables."""
 
 import pytest
 
