@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from poseur_lib.study import lease
 from poseur_lib.study.batch import Batch
+from poseur_lib.study.pace import position, seconds_left
 from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.power import detectable
 from poseur_lib.study.runner import RunOptions, missing_runs
@@ -53,13 +54,24 @@ def status_lines(batch: Batch) -> tuple[list[str], bool]:
             f"{'':{WIDTH}s}   see {folder}",
         ]
     counts = Counter(state.value for state in states.values())
-    lines.append(", ".join(f"{count} {state}" for state, count in counts.items()))
+    lines.append(", ".join(f"{count} {state}" for state, count in counts.items()) + _left(batch, states))
     batch.store.remember()
     return lines, bool(failed) or any(state.wrong for state in states.values())
 
 
 def _states(batch: Batch) -> dict[str, RunState]:
     return {run.run_id: batch.store.state(run.run_id) for run in batch.runs}
+
+
+def _left(batch: Batch, states: dict[str, RunState]) -> str:
+    """How long the rest will take, where something is at work and its pace is known."""
+    if RunState.RUNNING not in states.values():
+        return ""
+    work = Work(batch.profile, batch.store.folder)
+    unfinished = {run.run_id: work.of(run) for run in batch.runs if not states[run.run_id].done}
+    work.save()
+    seconds = seconds_left(batch.runs, batch.store, states, unfinished)
+    return "" if seconds is None else f"; about {_duration(seconds / 3600)} of training left"
 
 
 def _detectable(batch: Batch) -> list[str]:
@@ -95,7 +107,8 @@ def _rows(run: PlannedRun) -> str:
 def _explanation(batch: Batch, run: PlannedRun, state: RunState) -> list[str]:
     folder = batch.store.path(run.run_id)
     if state == RunState.RUNNING:
-        return [f"by {lease.holder(folder) or 'a process that has just ended'}"]
+        at = position(run, batch.store)
+        return [f"{at.epochs} of {at.planned} epochs, by {lease.holder(folder) or 'a process that has just ended'}"]
     if state == RunState.CORRUPT:
         return [batch.store.error(run.run_id) or "", "`poseur study run` makes the record again"]
     if state != RunState.FAILED:

@@ -1,7 +1,6 @@
 """A bar that tells how far a batch is: text, also in a notebook, so that a saved one carries no dead widget."""
 
 import html
-import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -10,12 +9,12 @@ from threading import Event, Thread
 from IPython import get_ipython
 from IPython.display import HTML, display
 
+from poseur_lib.study.pace import Position, position
 from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.store import RunState, RunStore
 from poseur_lib.study.time_left import TimeLeft
 
 REFRESH_SECONDS = 2.0
-CURVE_FILE = "curve.json"
 
 
 class PlanProgress:
@@ -59,10 +58,10 @@ class PlanProgress:
     def line(self) -> str:
         """`runs: 2 done, 1 running (3 of 4 epochs), 0 failed, 1 waiting; about 2 min left`."""
         running = [run for run in self.plan if self.states.get(run.run_id) == RunState.RUNNING]
-        epochs = {run.run_id: self._epochs(run) for run in running}
-        self._measure(epochs)
+        at = {run.run_id: position(run, self.store, self.limit_epochs) for run in running}
+        self._measure(at)
         done, failed = self._done(), sum(state == RunState.FAILED for state in self.states.values())
-        each = [f"{run.config.name}: {epochs[run.run_id]} of {self._planned(run)} epochs" for run in running]
+        each = [f"{run.config.name}: {at[run.run_id].epochs} of {at[run.run_id].planned} epochs" for run in running]
         shown = f"{len(running)} running" + (f" ({', '.join(each)})" if each else "")
         waiting = len(self.plan) - done - failed - len(running)
         left = self.left.text(time.monotonic()) if done < len(self.plan) else ""
@@ -73,7 +72,7 @@ class PlanProgress:
         full = round(width * self._done() / max(1, len(self.plan)))
         return f"[{'#' * full}{'-' * (width - full)}]"
 
-    def _measure(self, epochs: Mapping[str, int]) -> None:
+    def _measure(self, at: Mapping[str, Position]) -> None:
         """Tell the clock how much work is done, epochs of running and interrupted runs included."""
         if not self.states:
             return
@@ -83,24 +82,15 @@ class PlanProgress:
             if state.done or state == RunState.PARTIAL:
                 done += work
             elif state != RunState.FAILED:
-                known = epochs.get(run.run_id, 0) or (self._epochs(run) if state == RunState.WAITING else 0)
-                share = min(1.0, known / self._planned(run))
+                known = at.get(run.run_id)
+                if known is None and state == RunState.WAITING:
+                    known = position(run, self.store, self.limit_epochs)
+                share = known.share if known else 0.0
                 done, remaining = done + share * work, remaining + (1 - share) * work
         self.left.take(time.monotonic(), done, remaining)
 
     def _done(self) -> int:
         return sum(state.done or state == RunState.PARTIAL for state in self.states.values())
-
-    def _planned(self, run: PlannedRun) -> int:
-        if run.config.kind != "experiment":
-            return run.config.pretext.epochs
-        return min(run.config.train.epochs, self.limit_epochs or run.config.train.epochs)
-
-    def _epochs(self, run: PlannedRun) -> int:
-        try:
-            return len(json.loads((self.store.path(run.run_id) / CURVE_FILE).read_text()))
-        except (OSError, ValueError):
-            return 0
 
     def _refresh(self) -> None:
         while not self.ended.wait(REFRESH_SECONDS):

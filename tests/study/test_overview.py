@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from poseur_lib.cli.main import main
-from poseur_lib.study import work
+from poseur_lib.study import lease, work
 from poseur_lib.study.batch import NOT_GENERATED, Batch
 from poseur_lib.study.plan import plan
 from poseur_lib.study.profiles import profile
@@ -192,3 +192,23 @@ def test_hours_are_those_of_runs_on_a_device_like_this_one(project, data, monkey
     assert here.billions == pytest.approx(size.of(runs[2]) / 1e9 / 100)
     monkeypatch.setattr(work, "this_device", lambda: "a third")
     assert work.speed_of_finished(runs, store, size).source == "as 3 finished runs on a GPU and this processor"
+
+
+def test_status_tells_how_far_runs_are_and_how_long_the_rest_takes(project, data, capsys):
+    """One of two equal runs is at work, 2 of 6 epochs in 60 s: four more, and six of the other, at 30 s each."""
+    batch = batch_of(data, project)
+    pretraining, first, _ = batch.runs
+    record = make_record(pretraining.config, fingerprint=batch.data.fingerprint)
+    write_record(batch.store.path(pretraining.run_id), record, {})
+    (batch.store.path(pretraining.run_id) / "backbone.pt").write_bytes(b"weights")
+    folder = batch.store.path(first.run_id)
+    folder.mkdir(parents=True)
+    held = lease.acquire(folder)
+    try:
+        assert study(capsys, "status", "--data", "some data")[1][-1] == "1 finished, 1 running, 1 absent"
+        (folder / "curve.json").write_text(json.dumps([{"epoch": 1, "seconds": 30.0}, {"epoch": 2, "seconds": 60.0}]))
+        _, lines, _ = study(capsys, "status", "--data", "some data")
+    finally:
+        held.release()
+    assert any(line.strip().startswith("2 of 6 epochs, by ") for line in lines)
+    assert lines[-1] == "1 finished, 1 running, 1 absent; about 5 min of training left"
