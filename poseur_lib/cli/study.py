@@ -97,7 +97,7 @@ def run(
     ] = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or CPU processes, of each run (DDP).")] = 1,
     runs_per_gpu: Annotated[
-        int, typer.Option(min=1, help="Runs that share each GPU of this machine: a small model leaves it idle.")
+        int, typer.Option(min=1, help="Runs that share each GPU of this machine; quickest with NVIDIA's MPS running.")
     ] = 1,
     scheduler: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Use the workers of a running dask scheduler.")

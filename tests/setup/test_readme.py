@@ -1,8 +1,11 @@
 """The numbers of the README's headline are those of the recorded runs."""
 
 import csv
+import json
 import re
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,13 +58,53 @@ def test_what_noise_does_for_wrong_proposals_is_recorded():
     assert words.format(*numbers, SEEDS[effect["seeds"]]) in text
 
 
-def test_the_other_effects_are_recorded():
-    text, attention, levels = whole(), claim("S2", "attention-gain"), claim("1d", "levels_4 over levels_3")
-    assert attention["verdict"].startswith("no effect found") and levels["verdict"].startswith("same direction")
-    numbers = [float(attention[key]) for key in ("paper", "ours", "low", "high")]
-    assert "({:+.1f} in the paper, {:.1f} here, {:.1f} to {:.1f})".format(*numbers) in text
-    numbers = [float(levels[key]) for key in ("paper", "ours", "low", "high")]
-    assert "the paper's {:+.1f} ({:+.1f}, {:.1f} to {:.1f})".format(*numbers) in text
+CLAIMS = {
+    "(1a)": "coarse-gain",
+    "(1d)": "levels_4 over levels_3",
+    "(1e)": "layers_3 over layers_2",
+    "(S2)": "attention-gain",
+    "(S3)": "sharing-costs",
+    "(S4)": "emsda-as-good",
+    "(S6)": "poseur_box over rle_box",
+    "(1c)": "laplace-comparable",
+}
+
+
+def listed() -> dict[str, list[str]]:
+    lines = [line for line in (ROOT / "README.md").read_text().splitlines() if re.match(r"\| .+ \((1|S)\w\) \|", line)]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0].split()[-1]: row for row in cells}
+
+
+@pytest.mark.parametrize("table", CLAIMS)
+def test_the_other_effects_are_recorded(table):
+    effect = claim(table.strip("()"), CLAIMS[table])
+    _, paper, here, verdict = listed()[table]
+    ours, low, high = (f"{round(float(effect[key]), 1) + 0.0:+.1f}" for key in ("ours", "low", "high"))
+    assert here == f"{ours} ({low} to {high})" and verdict == effect["verdict"].partition(",")[0]
+    if effect["kind"] == "equivalence":
+        assert paper == "almost the same"
+    else:
+        assert paper == (f"{float(effect['paper']):+.1f}" if effect["paper"] else "more")
+    assert effect["seeds"] == "3"
+
+
+def test_every_listed_effect_is_tested():
+    assert listed().keys() == CLAIMS.keys()
+
+
+def test_calibration_errors_are_recorded():
+    bins = csv.DictReader((ROOT / "runs" / "mini" / "tables" / "calibration" / "calibration.csv").open())
+    of_eq6 = [one for one in bins if (one["predicted"], one["radius"]) == ("Eq. 6", "0.2")]
+    apart = sum(abs(float(one["mean"]) - float(one["observed"])) * float(one["part"]) for one in of_eq6) / 100
+    assert f"calibration error of {float(claim('calibration', 'probability')['ours']):.0f} %" in whole()
+    assert f"has one of {apart:.1f} %" in whole()
+
+
+def test_the_number_of_runs_is_that_of_the_records():
+    records = [json.loads(path.read_text())["record"] for path in (ROOT / "runs" / "mini").glob("*/record.json")]
+    on_gpu = sum("NVIDIA" in record["provenance"]["device"] for record in records)
+    assert f"All {len(records)} runs" in whole() and f"the other {on_gpu} on one GPU" in whole()
 
 
 def test_the_first_figure_is_there():
