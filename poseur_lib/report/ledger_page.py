@@ -48,7 +48,7 @@ def ledger(view: StudyView) -> tuple[LedgerEntry, ...]:
     cells = [CountedCell(**row.model_dump(include=fields)) for row in costs.rows] if costs else []
     statements: tuple[CostStatement, ...] = claims.statements if claims else ()
     return (
-        *effect_entries(TABLES, view.results, view.profile),
+        *effect_entries(TABLES, view.results, view.profile, view.began),
         *cost_entries(cells, statements, name),
         *arithmetic_entries(audit(), name),
     )

@@ -33,7 +33,7 @@ from poseur_lib.study.atomic import write_atomically
 from poseur_lib.study.cost_claims import cost_statements
 from poseur_lib.study.method_costs import MethodCost, method_costs
 from poseur_lib.study.power import FILE as PILOT
-from poseur_lib.study.power import pilot_of
+from poseur_lib.study.power import Pilots, pilot_of, pilots
 from poseur_lib.study.store import RunStore
 from poseur_lib.study.stored_results import table_results
 
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
         "costs": record_costs,
         "methods": record_method_costs,
         "claims": record_claims,
-        "pilot": lambda: pilot_of(table_results(RunStore(asked.runs))),
+        "pilot": lambda: Pilots(pilots=(*pilots().pilots, pilot_of(table_results(RunStore(asked.runs))))),
     }
     path, record = FILES[asked.what], makers[asked.what]()
     write_atomically(path, (record.model_dump_json(indent=1) + "\n").encode())

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Sequence
+from datetime import datetime
 
 from poseur_lib.figures.breakdown import breakdown_figures, breakdown_table, notable
 from poseur_lib.figures.learning import METRICS, learning_caption, learning_figure, measured
@@ -13,7 +14,7 @@ from poseur_lib.study.breakdown import METHOD, ClaimBreakdown
 from poseur_lib.study.declaration import ClaimKind, Table
 from poseur_lib.study.overridden import override_lines
 from poseur_lib.study.power import METHOD as POWER_METHOD
-from poseur_lib.study.power import detectable, pilot
+from poseur_lib.study.power import Pilot, detectable, pilot
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.table_result import TableResult
 
@@ -27,33 +28,35 @@ def with_study(blocks: Sequence[Block], table: Table, view: StudyView) -> tuple[
     cut = places[0] if places else len(blocks)
     result = view.results[table.number]
     warnings = [*failed_blocks(table, view), *overridden_blocks(result.overrides)]
-    early = [*warnings, detectable_block(table, view.profile, result)]
+    early = [*warnings, detectable_block(table, view.profile, result, view.began(table))]
     late = [*breakdown_blocks(view.breakdowns[table.number].claims)] if table.number in view.breakdowns else []
     return (*blocks[:1], *early, *blocks[1:cut], *late, *learning_blocks(view, table), *blocks[cut:])
 
 
-def detectable_block(table: Table, profile: Profile, result: TableResult | None = None) -> Block:
-    """The smallest effect that each claim's study can find, stated from the pilot."""
-    rows = []
+def detectable_block(
+    table: Table, profile: Profile, result: TableResult | None = None, began: datetime | None = None
+) -> Block:
+    """The smallest effect that each claim's study can find, stated from the last pilot before its runs `began`."""
+    rows, source = [], pilot(began)
     for claim in table.claims:
-        one = detectable(table, claim, profile, len(result.seeds) if result else 0)
+        one = detectable(table, claim, profile, len(result.seeds) if result else 0, source)
         size = f"{one.n_seeds} seed{'s' * (one.n_seeds != 1)}, {one.n_images:,} images"
         unit = claim.metric if claim.kind != ClaimKind.EQUIVALENCE and not claim.measured else ""
         rows.append([claim.text, claim.paper_words, f"{one.words} {unit}".strip(), size, one.source])
-    head = f"<h2>What this table can find</h2><p>{html.escape(_stated(table, result))}</p>"
+    head = f"<h2>What this table can find</h2><p>{html.escape(_stated(source, began))}</p>"
     columns = ("claim", "paper", "smallest detectable effect", "planned", "from")
     caption = f'<p class="caption">{html.escape(POWER_METHOD)}</p>'
     return Block("output", f'<div class="prose">{head}</div>{stacked_table(columns, rows)}{caption}')
 
 
-def _stated(table: Table, result: TableResult | None) -> str:
-    """Whether the figures were there before the results: the pilot's own runs had none."""
-    source, numbers = pilot(), {one.table for one in pilot().differences}
-    where = f"profile {source.profile}, Tables {' and '.join(sorted(numbers))}"
-    text = f"Stated from a pilot ({where}) for the runs after it."
-    own = result is not None and table.number in numbers and result.data_fingerprint in source.data
-    if own and len(result.seeds) == max(one.n_seeds for one in source.differences):
-        text += " The results below are the pilot itself: nothing was stated before them."
+def _stated(source: Pilot, began: datetime | None) -> str:
+    """Whether the figures were there before the results: older runs had none."""
+    where = f"profile {source.profile}, Tables {', '.join(source.tables)}"
+    text = f"Stated on {source.recorded_at[:10]} from a pilot ({where}) for the runs after it."
+    if began is not None and began < datetime.fromisoformat(source.recorded_at):
+        return f"{text} Some of the results below are older, or the pilot itself: nothing was stated before them."
+    if source != pilot():
+        text += " Later results have since become a pilot: what it says of runs to come, poseur study plan prints."
     return text
 
 

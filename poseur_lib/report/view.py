@@ -1,6 +1,7 @@
 """What a report is about: the tables that have a page, their results, and the runs behind them."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from poseur_lib.figures.learning import LabelledRun
@@ -64,6 +65,14 @@ class StudyView:
         """Each recorded run's share of what its machine drew; None where it read nothing."""
         drawn = shares([record.provenance for record in self.records.values()])
         return dict(zip(self.records, drawn, strict=True))
+
+    def began(self, table: Table) -> datetime | None:
+        """When the first of a table's runs did, evaluations of released checkpoints apart; None without any."""
+        if table.number not in self.results:
+            return None
+        run_ids = [run_id for row in self.results[table.number].rows for run_id in row.run_ids]
+        runs = [self.records[run_id].provenance for run_id in run_ids if run_id in self.records]
+        return min((run.began for run in runs), default=None)
 
     @cached_property
     def behind(self) -> dict[str, tuple[str, ...]]:

@@ -1,7 +1,6 @@
 """Energy of runs that were at work on one machine at the same time: a reading is of all of them together."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import pairwise
 
 from poseur_lib.study.provenance import Provenance
@@ -14,7 +13,7 @@ def shares(runs: Sequence[Provenance]) -> list[float | None]:
     devices of the same name count as of one machine. None where a run read nothing. A run is taken to have been at
     work for its wall time before it finished, although earlier attempts may lie further back.
     """
-    spans = [_span(run) for run in runs]
+    spans = [(run.began.timestamp(), run.ended.timestamp()) for run in runs]
     moments = sorted({moment for span in spans for moment in span})
     found: list[float | None] = [None if run.joules is None else 0.0 for run in runs]
     for start, end in pairwise(moments):
@@ -28,8 +27,3 @@ def shares(runs: Sequence[Provenance]) -> list[float | None]:
                 watts = sum(runs[one].joules / runs[one].wall_seconds for one in active) / len(active)
                 found[number] += watts * (end - start) / len(active)
     return found
-
-
-def _span(run: Provenance) -> tuple[float, float]:
-    end = datetime.fromisoformat(run.finished_at).timestamp()
-    return end - run.wall_seconds, end

@@ -7,7 +7,8 @@ our counters, and the effects that were measured. Every line's rule was fixed be
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.costs.comparison import RULE as COST_RULE
@@ -15,7 +16,7 @@ from poseur_lib.paper.audit import RULE as ARITHMETIC_RULE
 from poseur_lib.paper.audit import Audited
 from poseur_lib.study.cost_claims import CostStatement
 from poseur_lib.study.declaration import Claim, Table
-from poseur_lib.study.power import detectable
+from poseur_lib.study.power import Detectable, detectable, pilot
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.results import difference_words
 from poseur_lib.study.table_result import ClaimResult, TableResult
@@ -104,21 +105,35 @@ def cost_entries(
 
 
 def effect_entries(
-    tables: Iterable[Table], results: Mapping[str, TableResult], profile: Profile
+    tables: Iterable[Table],
+    results: Mapping[str, TableResult],
+    profile: Profile,
+    began: Callable[[Table], datetime | None] = lambda table: None,
 ) -> tuple[LedgerEntry, ...]:
-    """The claims of all tables: as they came out, or "not run"."""
+    """The claims of all tables: as they came out, or "not run".
+
+    Args:
+        began: when the first of a table's runs did: what could be found was stated before.
+    """
     found = []
     for table in tables:
         result = results.get(table.number)
         measured = {one.key: one for one in result.claims} if result else {}
+        source = pilot(began(table))
         for claim in table.claims:
             one = measured.get(claim.key)
-            found.append(_effect(table, claim, one, result, profile))
+            stated = detectable(table, claim, profile, len(result.seeds) if result else 0, source)
+            found.append(_effect(table, claim, one, result, profile, stated))
     return tuple(found)
 
 
 def _effect(
-    table: Table, claim: Claim, one: ClaimResult | None, result: TableResult | None, profile: Profile
+    table: Table,
+    claim: Claim,
+    one: ClaimResult | None,
+    result: TableResult | None,
+    profile: Profile,
+    stated: Detectable,
 ) -> LedgerEntry:
     estimate = one.effect if one else None
     own = result.evidence if result else Evidence.NONE
@@ -130,7 +145,7 @@ def _effect(
         evidence=(one.evidence or own) if estimate else Evidence.NONE, verdict=one.verdict if one else Verdict.NOT_RUN,
         rule=rule_text(claim), note=_overridden(result),
         in_points=not claim.measured,
-        detectable=detectable(table, claim, profile, len(result.seeds) if result else 0).words,
+        detectable=stated.words,
     )  # fmt: skip
 
 

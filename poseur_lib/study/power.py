@@ -9,11 +9,12 @@ pilot has one seed, s is not known, and what is stated is a lower bound.
 
 import math
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from scipy import stats
 
 from poseur_lib.config.base import Frozen
@@ -54,11 +55,23 @@ class PilotDifference(Frozen):
 
 
 class Pilot(Frozen):
-    """Where the widths come from."""
+    """Where the widths come from; what it states is stated for runs that began after `recorded_at`."""
 
     profile: str
     data: str
+    recorded_at: str
     differences: tuple[PilotDifference, ...]
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Numbers of the tables that it has differences of."""
+        return tuple(sorted({one.table for one in self.differences}))
+
+
+class Pilots(Frozen):
+    """All pilots that were recorded, the oldest first: a later one does not change what was stated before some runs."""
+
+    pilots: tuple[Pilot, ...] = Field(min_length=1)
 
 
 class Detectable(Frozen):
@@ -88,16 +101,23 @@ class Detectable(Frozen):
 
 
 @cache
-def pilot() -> Pilot:
-    """The recorded pilot. Raises UserError if it cannot be read."""
+def pilots() -> Pilots:
+    """The recorded pilots. Raises UserError if they cannot be read."""
     try:
-        return Pilot.model_validate_json(FILE.read_text())
+        return Pilots.model_validate_json(FILE.read_text())
     except (OSError, ValidationError) as error:
         raise UserError(f"pilot {FILE} cannot be read: {type(error).__name__}") from None
 
 
+def pilot(runs_began: datetime | None = None) -> Pilot:
+    """The last pilot, or the last one before some runs began; the first one where none was before them."""
+    known = pilots().pilots
+    before = [one for one in known if runs_began is None or datetime.fromisoformat(one.recorded_at) <= runs_began]
+    return before[-1] if before else known[0]
+
+
 def pilot_of(results: Iterable[tuple[Table, TableResult]]) -> Pilot:
-    """The widths of the effects in some results, to be recorded as the pilot of later ones."""
+    """The widths of the effects in some results, now recorded as the pilot of later ones."""
     found, where = [], {}
     for table, result in results:
         where = {"profile": result.profile, "data": f"{result.data_name} ({result.data_fingerprint})"}
@@ -105,32 +125,38 @@ def pilot_of(results: Iterable[tuple[Table, TableResult]]) -> Pilot:
         for claim in table.claims:
             if not claim.measured and (effect := effects.get(claim.key)) is not None:
                 found.append(_difference(table, claim, effect))
-    return Pilot(**where, differences=tuple(found))
+    recorded_at = datetime.now(UTC).isoformat(timespec="seconds")
+    return Pilot(**where, recorded_at=recorded_at, differences=tuple(found))
 
 
-def detectable(table: Table, claim: Claim, profile: Profile, n_seeds: int = 0) -> Detectable:
+def detectable(
+    table: Table, claim: Claim, profile: Profile, n_seeds: int = 0, source: Pilot | None = None
+) -> Detectable:
     """The smallest effect that a claim's study in a profile can find: from its own pilot, else from its kind's.
 
     Args:
         n_seeds: 0: as many as the profile has.
+        source: None: the last pilot.
     """
+    differences = (source or pilot()).differences
     n_images = COCO_VAL_IMAGES if profile.people is None else profile.people.val_images
     n_seeds = n_seeds or len(profile.seeds)
     margin = claim.margin if claim.kind == ClaimKind.EQUIVALENCE else None
     study = {"n_images": n_images, "n_seeds": n_seeds, "margin": margin}
     if claim.measured:
         return Detectable(points=None, bound=False, source="no pilot", **study)
-    own = [one for one in pilot().differences if (one.table, one.claim) == (table.number, claim.key)]
-    alike = [one for one in pilot().differences if one.rescored == rescored(table, claim)]
-    used = own or alike or list(pilot().differences)
+    own = [one for one in differences if (one.table, one.claim) == (table.number, claim.key)]
+    alike = [one for one in differences if one.rescored == rescored(table, claim)]
+    used = own or alike or list(differences)
     images = float(np.median([one.images_half * math.sqrt(one.n_images / n_images) for one in used]))
     deviations = [one.seeds_deviation for one in used if one.seeds_deviation is not None]
     known = bool(deviations) and n_seeds > 1
     spread = float(np.median(deviations)) if known else 0.0
     seeds = student(n_seeds) * spread / math.sqrt(n_seeds) if known else 0.0
     both = math.sqrt(2) if claim.beyond and not own else 1.0
-    source = "its own pilot" if own else f"the pilot of Table {' and '.join(sorted({one.table for one in used}))}"
-    return Detectable(points=FACTOR * both * math.hypot(images, seeds), bound=not known, source=source, **study)
+    tables = sorted({one.table for one in used})
+    text = "its own pilot" if own else f"the pilot of Table{'s' * (len(tables) > 1)} {', '.join(tables)}"
+    return Detectable(points=FACTOR * both * math.hypot(images, seeds), bound=not known, source=text, **study)
 
 
 def rescored(table: Table, claim: Claim) -> bool:

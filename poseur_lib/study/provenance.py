@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -55,6 +56,16 @@ class Provenance(Frozen):
     n_images: int
     checkpoint: ReleasedFile | None = None
     joules: float | None = None
+
+    @property
+    def ended(self) -> datetime:
+        """The moment of `finished_at`."""
+        return datetime.fromisoformat(self.finished_at)
+
+    @property
+    def began(self) -> datetime:
+        """The wall time before it ended, as if there had been no pause between attempts."""
+        return self.ended - timedelta(seconds=self.wall_seconds)
 
 
 def git_state(folder: Path = PACKAGE) -> tuple[str, bool]:

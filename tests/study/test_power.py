@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -10,13 +11,14 @@ from poseur_lib.study import power
 from poseur_lib.study.declaration import ClaimKind
 from poseur_lib.study.energy import joules_between, rapl_microjoules
 from poseur_lib.study.overridden import PATHS, still_true, without_restored
-from poseur_lib.study.power import FACTOR, Pilot, PilotDifference, detectable
+from poseur_lib.study.power import FACTOR, Pilot, PilotDifference, Pilots, detectable
 from poseur_lib.study.profiles import NARROW_DEVIATIONS, profile
 from poseur_lib.study.tables import tables
 
 (TABLE_1B,) = tables(["1b"])
 (TABLE_1C,) = tables(["1c"])
 (TABLE_1D,) = tables(["1d"])
+EARLY, LATE = "2026-01-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00"
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def pilot(monkeypatch):
         one = PilotDifference(table="1b", claim="1b-gain", rescored=False, images_half=0.6, n_images=500,
                               seeds_deviation=deviation, n_seeds=n_seeds)  # fmt: skip
         rescored = one.with_changes(table="1c", claim="x", rescored=True, images_half=0.1)
-        found = Pilot(profile="mini", data="d", differences=(one, rescored))
+        found = Pilot(profile="mini", data="d", recorded_at=EARLY, differences=(one, rescored))
         monkeypatch.setattr(power, "pilot", lambda: found)
 
     return use
@@ -41,6 +43,20 @@ def test_four_times_the_images_halve_it_and_seeds_add_in_quadrature(pilot):
     both = detectable(TABLE_1B, TABLE_1B.claims[0], mini)
     seeds = 4.30265 * 0.4 / math.sqrt(3)
     assert both.points == pytest.approx(FACTOR * math.hypot(0.3, seeds), rel=1e-5) and not both.bound
+
+
+def test_what_was_stated_before_some_runs_stays(monkeypatch):
+    """A later pilot speaks of later runs."""
+    first, second = (Pilot(profile="mini", data="d", recorded_at=when, differences=()) for when in (EARLY, LATE))
+    monkeypatch.setattr(power, "pilots", lambda: Pilots(pilots=(first, second)))
+    assert power.pilot() is second
+    for day, stated in (("2025-12-31", first), ("2026-01-02", first), ("2026-02-01", second), ("2026-03-01", second)):
+        assert power.pilot(datetime.fromisoformat(f"{day}T00:00:00+00:00")) is stated
+
+
+def test_the_recorded_pilots_are_in_order_and_have_differences():
+    dates = [datetime.fromisoformat(one.recorded_at) for one in power.pilots().pilots]
+    assert dates == sorted(dates) and all(one.differences for one in power.pilots().pilots)
 
 
 def test_the_pilot_of_another_table_is_of_the_same_kind(pilot):
