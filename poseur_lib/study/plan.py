@@ -82,7 +82,10 @@ def plan(
     fingerprint: str,
     overrides: dict[str, Any],
 ) -> tuple[PlannedRun, ...]:
-    """Every distinct run of these tables and seeds, parents before their children."""
+    """Every distinct run of these tables and seeds in their order, parents before their children.
+
+    So the first tables are there first, and what takes longest, the full tables of a light profile, is not begun last.
+    """
     runs: dict[str, PlannedRun] = {}
     for seed in seeds:
         for table in tables:
@@ -93,7 +96,7 @@ def plan(
                     parent = runs.get(known) or planned_pretext(run.config, run.changes, seed, fingerprint)
                     _need(runs, parent, f"{table.number}: pretraining")
                 _need(runs, run, label)
-    return tuple(sorted(runs.values(), key=lambda run: bool(run.parents)))
+    return tuple(runs.values())
 
 
 def _need(runs: dict[str, PlannedRun], run: PlannedRun, row: str) -> None:
