@@ -164,7 +164,8 @@ def _dot(
     """A marker and its number: above (ours) or below (paper) it, or to the right of its interval."""
     axis.plot(value, row, marker, color=colour, markerfacecolor="white" if hollow else colour, zorder=3)
     how = {"textcoords": "offset points", "fontsize": 8, "color": DARK}
+    text = f"{round(value, 1) + 0.0:.1f}"  # no minus before a zero
     if beside:
-        axis.annotate(f"{value:.1f}", (value if right is None else right, row), (6, 0), ha="left", va="center", **how)
+        axis.annotate(text, (value if right is None else right, row), (6, 0), ha="left", va="center", **how)
     else:
-        axis.annotate(f"{value:.1f}", (value, row), (0, -12) if hollow else (0, 5), ha="center", **how)
+        axis.annotate(text, (value, row), (0, -12) if hollow else (0, 5), ha="center", **how)

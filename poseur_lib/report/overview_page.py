@@ -66,7 +66,8 @@ def _effects(entries: Sequence[LedgerEntry]) -> list[Block]:
     measured = [one for one in entries if one.value is not None]
     if not measured:
         return []
-    shown = [one for one in measured if one.in_points]
+    of_labels = {_label(one): one for one in reversed(measured) if one.in_points}  # several claims may speak of one
+    shown = list(reversed(of_labels.values()))
     effects = [Effect(_label(one), one.value, one.low, one.high, _paper(one)) for one in shown]
     evidence = sorted({one.evidence.value for one in measured})
     seeds = sorted({one.n_seeds for one in measured})
