@@ -70,7 +70,7 @@ def deviations_list(study: TableStudy) -> HTML:
 
 
 def rules_list(study: TableStudy) -> HTML:
-    """The rule of each claim, as it was fixed before the run."""
+    """The rule of each claim."""
     return HTML(_list([f"{claim.text} {claim.rule}" for claim in study.collect().claims]))
 
 

@@ -1,8 +1,7 @@
 """Tables as HTML: factor ticks as the paper prints them, paper, ours, interval, difference, verdict."""
 
 import html
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -121,7 +120,8 @@ def claims_table(result: TableResult) -> HTML:
     """Claim by claim: the paper's effect, ours, both components of its interval, the verdict."""
     others = {claim.difference: claim.evidence.value for claim in result.claims if claim.evidence is not None}
     notes = "".join(f"; of {difference}: {evidence}" for difference, evidence in others.items())
-    return show_table([claim_cells(claim) for claim in result.claims], f"Evidence: {result.evidence.value}{notes}.")
+    caption = f"Evidence: {result.evidence.value}{notes}. {result.mixed_devices}".rstrip()
+    return show_table([claim_cells(claim) for claim in result.claims], caption)
 
 
 def claim_cells(claim: ClaimResult) -> dict[str, Any]:
@@ -188,19 +188,7 @@ def provenance_table(provenances: Mapping[str, Provenance]) -> HTML:
         }
         for run_id, one in provenances.items()
     ]
-    return show_table(rows or [{"run": NOT_RUN}], _mixed(provenances.values()))
-
-
-def _mixed(provenances: Iterable[Provenance]) -> str:
-    """What to know where runs were not all computed alike; "" where they were."""
-    alike = Counter((one.device, one.versions.get("torch", "?")) for one in provenances)
-    if len(alike) < 2:
-        return ""
-    groups = ", ".join(f"{count} on {device} with torch {torch}" for (device, torch), count in alike.items())
-    return (
-        f"Not computed alike: {groups}. Rounding differs between them, and a GPU's convolutions round to TF32: part of "
-        "a difference between rows of two devices may be theirs. A run's device is not part of what it is."
-    )
+    return show_table(rows or [{"run": NOT_RUN}])
 
 
 def _seeds(rows: Sequence[RowResult]) -> str:

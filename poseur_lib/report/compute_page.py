@@ -12,6 +12,7 @@ from poseur_lib.report.evidence import Origin
 from poseur_lib.report.stacked import Cell, stacked_table
 from poseur_lib.report.view import StudyView
 from poseur_lib.study.provenance import Provenance
+from poseur_lib.study.shared_machines import busy_seconds
 
 COMPUTE_TITLE, COMPUTE_PAGE = "Compute used, run by run", "compute.html"
 ENVIRONMENT_TITLE, ENVIRONMENT_PAGE = "Environment", "environment.html"
@@ -20,9 +21,9 @@ _COLUMNS = ("run", "state", "AP", "wall time", "training", "energy", "device", "
 _NUMBERS = ("wall time", "training", "energy")
 _ENERGY = (
     "Energy is that of the whole machine's processor packages (RAPL) and GPUs (nvidia-smi) while a run lasted, other "
-    "work included, in equal parts among the runs that were at work on a device of that name at the time; where "
-    "neither can be read, as in most containers, or a run is older than "
-    "this reading, it says so. Wall time includes evaluation and "
+    "work included, in equal parts among the runs that were at work on it at the time; where neither "
+    "can be read, as in most containers, or a run is older than this reading, it says so. A device is at work once, "
+    "however many runs share it. Wall time includes evaluation and "
     "start-up; on a machine with other work it says little about the work itself, multiply-adds say more "
     "(<code>poseur study plan</code>)."
 )
@@ -75,7 +76,10 @@ def _lead(view: StudyView) -> str:
     known = [view.joules[run_id] for run_id in run_ids if view.joules[run_id] is not None]
     energy = f"{sum(known) / 3.6e6:.2f} kWh in {len(known)} runs where it could be read" if known else UNREADABLE
     wall, train = (sum(getattr(one, name) for one in done) for name in ("wall_seconds", "train_seconds"))
-    return f"{len(done)} runs, {wall / 3600:.2f} hours, {train / 3600:.2f} of them training. Energy: {energy}."
+    return (
+        f"{len(done)} runs, {wall / 3600:.2f} hours of runs, {train / 3600:.2f} of them training, in "
+        f"{busy_seconds(done) / 3600:.2f} hours of devices at work. Energy: {energy}."
+    )
 
 
 def _by_device(view: StudyView, run_ids: Sequence[str]) -> str:
@@ -89,8 +93,10 @@ def _by_device(view: StudyView, run_ids: Sequence[str]) -> str:
             sum(getattr(view.records[run_id].provenance, name) for run_id in of) / 3600
             for name in ("wall_seconds", "train_seconds")
         )
-        rows.append([device, str(len(of)), f"{wall:.2f}", f"{train:.2f}", _kwh([view.joules[one] for one in of])])
-    return stacked_table(("device", "runs", "hours", "of them training", "energy"), rows)
+        busy = busy_seconds([view.records[run_id].provenance for run_id in of]) / 3600
+        energy = _kwh([view.joules[one] for one in of])
+        rows.append([device, str(len(of)), f"{busy:.2f}", f"{wall:.2f}", f"{train:.2f}", energy])
+    return stacked_table(("device", "runs", "hours at work", "hours of runs", "of them training", "energy"), rows)
 
 
 def _runs(view: StudyView, run_ids: Sequence[str]) -> Block:

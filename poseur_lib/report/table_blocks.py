@@ -42,9 +42,15 @@ def detectable_block(
         one = detectable(table, claim, profile, len(result.seeds) if result else 0, source)
         size = f"{one.n_seeds} seed{'s' * (one.n_seeds != 1)}, {one.n_images:,} images"
         unit = claim.metric if claim.kind != ClaimKind.EQUIVALENCE and not claim.measured else ""
-        rows.append([claim.text, claim.paper_words, f"{one.words} {unit}".strip(), size, one.source])
+        cells = [claim.text, claim.paper_words, f"{one.words} {unit}".strip(), size, one.source]
+        if source != pilot():
+            later = detectable(table, claim, profile, len(result.seeds) if result else 0)
+            cells.insert(3, f"{later.words} {unit}".strip())
+        rows.append(cells)
     head = f"<h2>What this table can find</h2><p>{html.escape(_stated(source, began))}</p>"
-    columns = ("claim", "paper", "smallest detectable effect", "planned", "from")
+    columns = ["claim", "paper", "smallest detectable effect", "planned", "from"]
+    if source != pilot():
+        columns.insert(3, f"by the pilot of {pilot().recorded_at[:10]}")
     caption = f'<p class="caption">{html.escape(POWER_METHOD)}</p>'
     return Block("output", f'<div class="prose">{head}</div>{stacked_table(columns, rows)}{caption}')
 
@@ -56,7 +62,7 @@ def _stated(source: Pilot, began: datetime | None) -> str:
     if began is not None and began < datetime.fromisoformat(source.recorded_at):
         return f"{text} Some of the results below are older, or the pilot itself: nothing was stated before them."
     if source != pilot():
-        text += " Later results have since become a pilot: what it says of runs to come, poseur study plan prints."
+        text += " What the latest pilot says of such a study, these results among it, stands beside it."
     return text
 
 

@@ -7,9 +7,9 @@ from functools import cached_property
 from poseur_lib.figures.learning import LabelledRun
 from poseur_lib.study.breakdown import Breakdown
 from poseur_lib.study.declaration import Table
-from poseur_lib.study.energy_share import shares
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.record import RECORD_FILE, Record
+from poseur_lib.study.shared_machines import energy_shares
 from poseur_lib.study.store import ERROR_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore
 from poseur_lib.study.stored_results import stored_breakdown, stored_result
 from poseur_lib.study.table_result import TableResult
@@ -63,7 +63,7 @@ class StudyView:
     @cached_property
     def joules(self) -> dict[str, float | None]:
         """Each recorded run's share of what its machine drew; None where it read nothing."""
-        drawn = shares([record.provenance for record in self.records.values()])
+        drawn = energy_shares([record.provenance for record in self.records.values()])
         return dict(zip(self.records, drawn, strict=True))
 
     def began(self, table: Table) -> datetime | None:

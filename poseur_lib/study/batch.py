@@ -13,6 +13,7 @@ from poseur_lib.cli.errors import describe_validation
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import Interrupted, UserError
 from poseur_lib.study.datasets import KnownData, known_data, make_data
+from poseur_lib.study.declaration import SPEEDS
 from poseur_lib.study.engine_settings import EngineSettings
 from poseur_lib.study.plan import PlannedRun, plan
 from poseur_lib.study.profiles import profile
@@ -127,6 +128,7 @@ class Batch:
                 parameters=self._parameters(options),
                 threads=options.threads,
                 project=root,
+                alone=any(column in SPEEDS for column in table.columns),
             )
             for table in self.tables
         ]

@@ -1,7 +1,8 @@
 """The ledger: every claim of the paper, what it says, what came out here, on which evidence, and the verdict.
 
 A claim can have several lines, one for each class of evidence: its arithmetic on the paper's own numbers, its cost by
-our counters, and the effects that were measured. Every line's rule was fixed before the run.
+our counters, and the effects that were measured. A line's rule was fixed before the run, but where its page says that
+it was changed.
 """
 
 import csv
@@ -143,16 +144,18 @@ def _effect(
         paper=claim.paper_words, ours=difference_words(table, claim), **values,
         data=f"{result.data_name} {result.data_fingerprint}" if estimate else "", profile=profile.name,
         evidence=(one.evidence or own) if estimate else Evidence.NONE, verdict=one.verdict if one else Verdict.NOT_RUN,
-        rule=rule_text(claim), note=_overridden(result),
+        rule=rule_text(claim), note=_note(result),
         in_points=not claim.measured,
         detectable=stated.words,
     )  # fmt: skip
 
 
-def _overridden(result: TableResult | None) -> str:
-    if result is None or not result.overrides:
+def _note(result: TableResult | None) -> str:
+    if result is None:
         return ""
-    return "Run with changes: " + ", ".join(f"{path} = {value}" for path, value in result.overrides.items()) + "."
+    changes = ", ".join(f"{path} = {value}" for path, value in result.overrides.items())
+    parts = [f"Run with changes: {changes}." if changes else "", result.mixed_devices]
+    return " ".join(part for part in parts if part)
 
 
 def _arithmetic_note(one: Audited) -> str:

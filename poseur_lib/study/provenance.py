@@ -1,5 +1,6 @@
 """By what, on what and when something was computed."""
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -36,6 +37,7 @@ class Provenance(Frozen):
         data_name: the data folder's name (its path is nobody's business); `data_fingerprint` identifies its content.
         n_images: images of the split that was evaluated (for pretraining: 0).
         joules: of the whole machine's processors and GPUs during `wall_seconds`; None: not readable.
+        machine: tells the machine from others of its kind, without its name; "" in older records.
         checkpoint: where the weights come from if they were not trained here.
     """
 
@@ -56,6 +58,7 @@ class Provenance(Frozen):
     n_images: int
     checkpoint: ReleasedFile | None = None
     joules: float | None = None
+    machine: str = ""
 
     @property
     def ended(self) -> datetime:
@@ -102,6 +105,11 @@ def processor_name() -> str:
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def machine_digest() -> str:
+    """Eight hexadecimal digits of this machine's name: they tell it from others and do not say what it is called."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 def cpu_count() -> int:

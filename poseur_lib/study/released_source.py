@@ -139,6 +139,7 @@ def record(run: Run, match: Match, predictions: Predictions, measured: Measured)
         data_fingerprint=data.fingerprint,
         generated_data=data.generated,
         n_images=data.val_images,
+        machine=provenance.machine_digest(),
         checkpoint=provenance.ReleasedFile(name=match.file.name, sha256=match.file.sha256),
     )
     written = Record(

@@ -100,7 +100,14 @@ def _row_result(source: Source, row: Row) -> RowResult:
         cells=tuple(_cell(source, row, column) for column in source.table.columns),
         status=_status(source, row),
         run_ids=() if row.not_run else tuple(source.runs[row.key, seed].run_id for seed in source.seeds),
+        computed_on=_computed_on(source, row),
     )
+
+
+def _computed_on(source: Source, row: Row) -> tuple[str, ...]:
+    runs = [source.runs[row.key, seed] for seed in source.done(row)]
+    found = [source.store.record(run.run_id).provenance for run in runs]
+    return tuple(sorted({f"{one.device} with torch {one.versions.get('torch', '?')}" for one in found}))
 
 
 def _cell(source: Source, row: Row, column: Column) -> CellResult:

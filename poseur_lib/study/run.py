@@ -249,6 +249,7 @@ def _provenance(run: Run, curve: Sequence[CurveRow], evaluated: bool) -> provena
         wall_seconds=round(spent.seconds, 1),
         train_seconds=round(curve[-1].seconds, 1) if curve else 0.0,
         joules=spent.joules,
+        machine=provenance.machine_digest(),
         profile=run.profile.name,
         data_name=run.data.root.name,
         data_fingerprint=run.data.fingerprint,

@@ -31,7 +31,7 @@ class RunOptions:
 
     Attributes:
         data, runs: as the notebooks are told: relative to the project, or absolute.
-        workers: runs at a time; 0: one a GPU, or one where there is none.
+        workers: runs at a time; 0: as many as the GPUs have room for, or one where there is none.
         devices: GPUs (or CPU processes) of one run.
         threads: of a run's process; 0: as torch decides.
         retry_failed: try runs again that failed before.

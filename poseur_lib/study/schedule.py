@@ -119,6 +119,8 @@ class Schedule:
     def _start_tables(self) -> None:
         to_come = self._to_come()
         for job in [job for job in self.tables if not job.needs & to_come]:
+            if job.alone and (self.running or self.waiting or any(not other.alone for other in self.tables)):
+                continue  # the last, one after another
             if len(self.running) < self.engine.slots():
                 self.running[self.engine.submit(execute_table, job)] = job
                 self.tables.remove(job)

@@ -21,6 +21,7 @@ class TableJob:
         folder: of the table's results.
         needs: ids of its runs.
         project: the folder that holds `notebooks/`.
+        alone: it measures speed: nothing else is at work meanwhile.
     """
 
     number: str
@@ -30,6 +31,7 @@ class TableJob:
     parameters: dict[str, Any]
     threads: int = 0
     project: str = ""
+    alone: bool = False
 
 
 def results_folder(folder: Path) -> Path:

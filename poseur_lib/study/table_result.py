@@ -43,6 +43,7 @@ class RowResult(Frozen):
     """A row, the paper's figures beside ours; `status` says why ours are missing where they are.
 
     Attributes:
+        computed_on: devices of its runs, with the version of torch.
         released_ap: of the released checkpoint, evaluated here.
         released_from: its file's name, with what one should know of it; or why none of several is used.
     """
@@ -56,6 +57,7 @@ class RowResult(Frozen):
     cells: tuple[CellResult, ...]
     status: str
     run_ids: tuple[str, ...]
+    computed_on: tuple[str, ...] = ()
     released_ap: Estimate | None = None
     released_from: str = ""
 
@@ -100,3 +102,15 @@ class TableResult(Frozen):
     data_fingerprint: str
     n_images: int
     released_evidence: Evidence | None = None
+
+    @property
+    def mixed_devices(self) -> str:
+        """What to know of differences where rows were not computed alike; "" where they were."""
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for row in self.rows:
+            if row.computed_on:
+                groups.setdefault(row.computed_on, []).append(row.label)
+        if len(groups) < 2:
+            return ""
+        words = "; ".join(f"{', '.join(labels)} on {' and '.join(where)}" for where, labels in groups.items())
+        return f"Rows were not computed alike: {words}. Part of a difference between them may be their devices'."

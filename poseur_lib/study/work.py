@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
@@ -19,6 +18,7 @@ from poseur_lib.study.atomic import write_atomically
 from poseur_lib.study.devices import this_device
 from poseur_lib.study.plan import PlannedRun
 from poseur_lib.study.profiles import Profile
+from poseur_lib.study.shared_machines import busy_seconds
 from poseur_lib.study.sources import source_digest
 from poseur_lib.study.store import RunStore
 
@@ -94,15 +94,17 @@ def speed_of_finished(runs: Iterable[PlannedRun], store: RunStore, work: Work) -
     Those of a device like this machine's count; where there are none, all do.
     """
     finished = [run for run in runs if store.recorded_state(run.run_id).done]
-    made = [(run, store.record(run.run_id).provenance) for run in islice(finished, RECORDS_READ)]
+    made = [(run, store.record(run.run_id).provenance) for run in finished[:: len(finished) // RECORDS_READ + 1]]
     here = this_device() if made else ""
     made = ([one for one in made if one[1].device == here] or made)[:RECORDS_ASKED]
     seconds = sum(provenance.wall_seconds for _, provenance in made)
     if not seconds:
         return None
+    at_a_time = seconds / busy_seconds([provenance for _, provenance in made])
     where = " and ".join(sorted({provenance.device for _, provenance in made}))
+    together = f", {at_a_time:.0f} at a time" if at_a_time >= 1.5 else ""
     billions = sum(work.of(run) for run, _ in made) / 1e9
-    return Speed(billions / seconds, f"as {len(made)} finished run{'s' * (len(made) > 1)} on {where}")
+    return Speed(billions / seconds, f"as {len(made)} finished run{'s' * (len(made) > 1)} on {where}{together}")
 
 
 def given_speed(billions: float) -> Speed:

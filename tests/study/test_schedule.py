@@ -97,3 +97,34 @@ def test_an_error_of_the_disk_stops_what_is_running_and_is_not_the_cluster_s(sto
     with pytest.raises(OSError, match="Input/output error"):
         execute(engine, store, report=report)
     assert [len(futures) for futures in engine.stopped] == [1]
+
+
+class CountingEngine(ToldEngine):
+    """Notes for each job how many others are at work when it begins."""
+
+    def __init__(self, jobs: int) -> None:
+        super().__init__(*[Outcome(RunState.FINISHED)] * jobs)
+        self.at_work, self.beside = 0, []
+
+    def submit(self, function: object, job: Any, *more: Any) -> Future:
+        """Count it."""
+        self.beside.append(self.at_work)
+        self.at_work += 1
+        return super().submit(function, job, *more)
+
+    def wait(self, futures: Collection[Future], seconds: float) -> set[Future]:
+        """All are through."""
+        self.at_work = 0
+        return super().wait(futures, seconds)
+
+
+def test_tables_that_measure_speed_come_last_and_alone(store):
+    tables = [
+        TableJob(number, "table.ipynb", store.table_folder(number), frozenset(), {}, alone=number in ("S5", "2b"))
+        for number in ("S5", "1b", "2b", "1c")
+    ]
+    engine = CountingEngine(5)
+    assert execute_plan([RUN], store, fake_options(store), lambda states: None, engine, tables).problems == {}
+    names = [getattr(job, "number", "a run") for job in engine.submitted]
+    assert sorted(names[:3]) == ["1b", "1c", "a run"] and names[3:] == ["S5", "2b"]
+    assert engine.beside[3:] == [0, 0]

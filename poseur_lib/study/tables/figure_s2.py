@@ -53,6 +53,7 @@ FIGURE_S2 = Table(
         "to itself cannot be drawn.",
         "The claims are held against one taste for all keypoints: the matrix a_i b_j with the same column sums. Until "
         "the runs of seed 1 had been looked at they were held against equal weight, which a matrix with bright columns "
-        "passes though no keypoint asks for its own relations; the stricter measure was chosen after that.",
+        "passes though no keypoint asks for its own relations; the stricter measure was chosen after that. What the "
+        "former one would have said stands below the reading.",
     ),
 )

@@ -38,8 +38,8 @@ TABLE_1E = Table(
     ),
     base={**TABLE_1B.base, **TABLE_1B.row("with").changes},
     base_reason=(
-        "The default model of Sec. 4.1, noise included. The row with 3 layers is the run with noise of Table 1b and "
-        f"the last row of Table 1d, which prints the same {Cell('1e', 'layers_3', 'AP')} AP."
+        "The default model of Sec. 4.1, noise included. At the paper's size the row with 3 layers is the run with "
+        f"noise of Table 1b and the last row of Table 1d, which prints the same {Cell('1e', 'layers_3', 'AP')} AP."
     ),
     alternatives=(
         f"Without noise. ResNet-50 with 3 layers has {Cell('1a', 'ours', 'AP')} (Table 1a), "
