@@ -6,13 +6,14 @@ import matplotlib.pyplot as plt
 from IPython.display import HTML
 from matplotlib.axes import Axes
 
+from poseur_lib.figures.measured import CUT, bounded
 from poseur_lib.figures.style import COLORBLIND, GREY, as_html, style
 from poseur_lib.figures.tables import interval, show_table
-from poseur_lib.qualitative.calibration import CalibrationBin, Reliability, ScaleCalibration, as_claimed, claimed
+from poseur_lib.qualitative.calibration import Reliability, ScaleCalibration, as_claimed, claimed
 from poseur_lib.qualitative.keypoint_scores import PROBABILITIES
 from poseur_lib.study.estimate import METHOD, Estimate
 from poseur_lib.study.tables.calibration import MARGIN
-from poseur_lib.study.verdict import Evidence
+from poseur_lib.study.verdict import MIN_SEEDS, Evidence, Verdict
 
 PANEL = 3.0
 AXIS_COLOURS = {"x": COLORBLIND[0], "y": COLORBLIND[1]}
@@ -76,7 +77,7 @@ def reliability_figure(scores: Sequence[Reliability]) -> HTML:
         f"{scores[0].label} at ground-truth boxes: keypoints in ten bins of equally many by their score; dots: mean "
         "score and share of keypoints whose prediction is within a on both axes, larger with more keypoints; line: "
         "the score is what it says. ECE: expected calibration error, the mean distance from that line over all "
-        f"keypoints, per cent. {METHOD}"
+        f"keypoints, per cent. {METHOD} {CUT}"
     )
     return as_html(figure, "Share within a over score. " + "; ".join(map(_ece, scores)) + ".", caption)
 
@@ -86,13 +87,12 @@ def reliability_table(scores: Sequence[Reliability]) -> HTML:
     rows = [
         {
             "a": f"{one.radius:g}", "score": one.score, "mean score, %": one.whole.predicted,
-            "within a, %": f"{one.whole.observed.value:.1f} ({interval(one.whole.observed)})",
-            "expected calibration error, %": f"{one.calibration_error.value:.1f} ({interval(one.calibration_error)})",
+            "within a, %": _level(one.whole.observed), "expected calibration error, %": _level(one.calibration_error),
             "a score of 100 % would be off by": f"{one.error_of_certainty:.1f}",
         }
         for one in scores
     ]  # fmt: skip
-    return show_table(rows, "All labelled keypoints inside their crops, at ground-truth boxes.")
+    return show_table(rows, f"All labelled keypoints inside their crops, at ground-truth boxes. {CUT}")
 
 
 def answer(scores: Sequence[Reliability], evidence: Evidence) -> HTML:
@@ -117,6 +117,8 @@ def answer(scores: Sequence[Reliability], evidence: Evidence) -> HTML:
 
 
 def _word(error: Estimate) -> str:
+    if error.n_seeds < MIN_SEEDS:
+        return Verdict.ONE_SEED.value.capitalize()
     if error.high <= MARGIN:
         return "Yes"
     return "No" if error.low > MARGIN else "Not decided"
@@ -126,9 +128,13 @@ def _promise(one: Reliability) -> str:
     error, whole = one.calibration_error, one.whole
     return (
         f"{whole.predicted:.1f} % on average where {whole.observed.value:.1f} % are within a: expected calibration "
-        f"error {error.value:.1f} points ({interval(error)}); a score that is always 100 % has "
+        f"error {error.value:.1f} points ({interval(bounded(error))}); a score that is always 100 % has "
         f"{one.error_of_certainty:.1f}"
     )
+
+
+def _level(one: Estimate) -> str:
+    return f"{one.value:.1f} ({interval(bounded(one))})"
 
 
 def _ece(one: Reliability) -> str:
@@ -147,7 +153,8 @@ def _scale_panel(
 ) -> None:
     for place, one in enumerate(scales):
         colour, scale = AXIS_COLOURS[one.axis], one.laplace_per_sigma if as_laplace else 1.0
-        _dots(axis, [(scale * of.predicted, of) for of in one.bins], colour, dict.fromkeys(range(len(one.bins)), 26))
+        places = [(scale * of.predicted, of.observed) for of in one.bins]
+        _dots(axis, places, colour, dict.fromkeys(range(len(one.bins)), 26))
         words = f"{one.axis}: error = {one.factor.value / scale:.2f} × predicted"
         axis.text(0.04, 0.95 - 0.09 * place, words, transform=axis.transAxes, color=colour, fontsize=8, va="top")
     axis.plot(ends, ends, color=GREY, linewidth=1, zorder=1)
@@ -160,15 +167,13 @@ def _score_panel(axis: Axes, scores: Sequence[Reliability]) -> None:
     for place, one in enumerate(scores):
         colour = SCORE_COLOURS[one.score]
         sizes = {number: 8 + 1.2 * of.part for number, of in enumerate(one.bins)}
-        _dots(axis, [(of.predicted, of) for of in one.bins], colour, sizes)
+        _dots(axis, [(of.predicted, bounded(of.observed)) for of in one.bins], colour, sizes)
         words = f"{one.score}: ECE {one.calibration_error.value:.1f}"
         axis.text(0.97, 0.04 + 0.08 * place, words, transform=axis.transAxes, color=colour, fontsize=8, ha="right")
 
 
-def _dots(
-    axis: Axes, bins: Sequence[tuple[float, CalibrationBin]], colour: str, sizes: Mapping[int, float]
-) -> None:
-    axis.plot([x for x, _ in bins], [of.observed.value for _, of in bins], color=colour, linewidth=0.8, alpha=0.6)
-    for number, (x, of) in enumerate(bins):
-        axis.plot([x, x], [of.observed.low, of.observed.high], color=colour, solid_capstyle="round")
-        axis.scatter(x, of.observed.value, s=sizes[number], color=colour, zorder=3)
+def _dots(axis: Axes, bins: Sequence[tuple[float, Estimate]], colour: str, sizes: Mapping[int, float]) -> None:
+    axis.plot([x for x, _ in bins], [one.value for _, one in bins], color=colour, linewidth=0.8, alpha=0.6)
+    for number, (x, one) in enumerate(bins):
+        axis.plot([x, x], [one.low, one.high], color=colour, solid_capstyle="round")
+        axis.scatter(x, one.value, s=sizes[number], color=colour, zorder=3)

@@ -1,9 +1,29 @@
-"""What could not be measured, or not again, in words."""
+"""What was measured of how many seeds and within which bounds, and what could not be, in words."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from IPython.display import HTML
+
+from poseur_lib.study.estimate import Estimate
+
+CUT = "Intervals of shares and AP are cut at 0 and 100."
+
+
+def bounded(one: Estimate) -> Estimate:
+    """A share or an AP with its interval cut to what they can be, 0 to 100."""
+    return one.model_copy(update={"low": max(0.0, one.low), "high": min(100.0, one.high)})
+
+
+def seed_words(of: Mapping[str, int]) -> str:
+    """`3 seeds`, or by label where they differ: `2 seeds (Poseur), 3 seeds (SimpleBaseline)`."""
+    labels: dict[int, list[str]] = {}
+    for label, number in of.items():
+        labels.setdefault(number, []).append(label)
+    words = {number: f"{number} seed{'s' * (number != 1)}" for number in sorted(labels)}
+    if len(words) == 1:
+        return next(iter(words.values()))
+    return ", ".join(f"{text} ({'; '.join(labels[number])})" for number, text in words.items())
 
 
 def measured_notes(notes: Sequence[str]) -> HTML:

@@ -22,7 +22,8 @@ def ranking_table(of: Sequence[Ranking]) -> HTML:
     caption = (
         "Labelled keypoints inside their crops, at ground-truth boxes. AUROC × 100: how often a keypoint that meets "
         "the condition is scored above one that does not; 50 by chance, 100 at best. Spearman × 100 of score and "
-        f"error: −100 at best. 95 % intervals over {RANK_RESAMPLES} resamples of the images. {best_words(of)}"
+        f"error: −100 at best. 95 % intervals over {RANK_RESAMPLES} resamples of the images; with several seeds, "
+        f"Student's t over the seeds is added in quadrature. {best_words(of)}"
     )
     return show_table(rows, caption)
 

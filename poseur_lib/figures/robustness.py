@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 from IPython.display import HTML
 from matplotlib.axes import Axes
 
-from poseur_lib.figures.measured import nothing_measured
+from poseur_lib.figures.measured import CUT, bounded, nothing_measured, seed_words
 from poseur_lib.figures.style import COLORBLIND, DARK, GREY, as_html, style
 from poseur_lib.figures.tables import interval, points, show_table
 from poseur_lib.qualitative.robustness import Robustness
@@ -34,13 +34,13 @@ def shifts_figure(of: Robustness) -> HTML:
             axis.set(xlabel="shift, fraction of the crop")
             axis.margins(x=0.06)
         figure.tight_layout(w_pad=1.5)
-    seeds = max(one.n_seeds for curve in of.curves for one in curve.ap if one)
+    seeds = seed_words({curve.label: max((one.n_seeds for one in curve.ap if one), default=0) for curve in of.curves})
     caption = (
         f"{HOW} Left: AP, detector boxes. Middle: per cent of its AP that the row with noise keeps, minus that of the "
         "row without; above 0 noise makes robust. Right: mean distance of keypoints from their labels at ground-truth "
         "boxes, of the moved proposals and of the last layer, in one pass without flip test. "
-        f"{seeds} seed{'s' * (seeds > 1)}, {of.n_images:,} images. 95 % intervals: {RESAMPLES:,} resamples of the "
-        "images, both rows on the same ones, Student's t over seeds in quadrature."
+        f"{seeds}, {of.n_images:,} images. 95 % intervals: {RESAMPLES:,} resamples of the images, both rows on the "
+        f"same ones, Student's t over seeds in quadrature. {CUT}"
     )
     return as_html(figure, _alt(of), caption)
 
@@ -53,20 +53,20 @@ def shifts_table(of: Robustness) -> HTML:
     for number, shift in enumerate(of.shifts):
         row = {"shift": f"{shift:g}"}
         for curve in of.curves:
-            row[f"AP {curve.label}"] = _cell(curve.ap[number])
+            row[f"AP {curve.label}"] = _cell(_bounded(curve.ap[number]))
             row[f"error % {curve.label}"] = " → ".join(f"{value:.1f}" for value in _values(curve.errors[number]))
         if of.kept_more:
             row["% of AP kept, with − without"] = _cell(of.kept_more[number], sign=True)
             row["error added, without − with"] = _cell(of.added_less[number], sign=True)
         rows.append(row)
     notes = "".join(f" {line}." for line in of.notes)
-    return show_table(rows, f"Errors after: {', '.join(of.stages)}.{notes}")
+    return show_table(rows, f"Errors after: {', '.join(of.stages)}. {CUT}{notes}")
 
 
 def _ap_panel(axis: Axes, of: Robustness) -> None:
     for number, curve in enumerate(of.curves):
         colour = COLORBLIND[number]
-        _line(axis, of.shifts, curve.ap, colour)
+        _line(axis, of.shifts, [_bounded(one) for one in curve.ap], colour)
         axis.text(0.97, 0.96 - 0.09 * number, curve.label, transform=axis.transAxes, color=colour, ha="right", va="top")
     axis.set(title="AP", ylim=(0, None))
 
@@ -99,6 +99,10 @@ def _line(axis: Axes, shifts: Sequence[float], values: Sequence[Estimate | None]
 
 def _values(of: Sequence[Estimate | None]) -> list[float]:
     return [float("nan") if one is None else one.value for one in of]
+
+
+def _bounded(ap: Estimate | None) -> Estimate | None:
+    return None if ap is None else bounded(ap)
 
 
 def _cell(one: Estimate | None, sign: bool = False) -> str:

@@ -21,8 +21,10 @@ from poseur_lib.figures.tables import interval, points, show_table
 from poseur_lib.models.poseur.head import PoseurHead
 from poseur_lib.qualitative.attention_shares import Attention
 from poseur_lib.study.estimate import METHOD, Estimate
+from poseur_lib.study.results import evidence_class
 from poseur_lib.study.table_study import TableStudy
 from poseur_lib.study.tables.figure_s2 import NAMED, ROW, SHOULDER_CLAIM, SHOWN
+from poseur_lib.study.verdict import MIN_SEEDS, Verdict, verdict
 
 PHOTO, MATRIX = (1.9, 2.7), 3.0
 NAMES_LEFT, NAMES_BELOW = 1.15, 1.15
@@ -52,8 +54,9 @@ def people_figure(study: TableStudy, of: Attention | None) -> HTML:
             axis.set_title(f"layer {layer + 1}", fontsize=8)
     caption = (
         f"{count} people of the val split, a column each, and the {layers} layers of the decoder, a row each: what the "
-        f"{spoken(SHOWN)}'s query attends to, mean of the heads, over the predicted keypoints. Thicker lines are more "
-        "weight, as in supp. Fig. 2, relative to the largest of each picture."
+        f"{spoken(SHOWN)}'s query attends to in the run of the first seed that was measured, mean of the heads, over "
+        "the predicted keypoints. Thicker lines are more weight, as in supp. Fig. 2, relative to the largest of each "
+        "picture."
     )
     return Drawn(figure, f"Self-attention of the {spoken(SHOWN)} over {count} people, by layer.", caption).html()
 
@@ -115,7 +118,7 @@ def _cell(one: Estimate | None, sign: bool = False) -> str:
 
 
 def reading(study: TableStudy, of: Attention | None) -> HTML:
-    """Does the paper's reading of its figure hold here? In words."""
+    """Does the paper's reading of its figure hold here, and did it by the rule that stood before? In words."""
     if of is None:
         return nothing_measured(WHAT)
     names = study.data.val.keypoints.names
@@ -129,17 +132,36 @@ def reading(study: TableStudy, of: Attention | None) -> HTML:
         f"On average over layers the {spoken(SHOWN)} gives {most} of its weight on others. Of the {len(NAMED)} "
         f"keypoints that the paper names, these are among its {len(NAMED)} strongest: {', '.join(held) or 'none'}. All "
         f"{len(NAMED)} together get {share.value:.1f} %; if it took of others as all keypoints do, they would get "
-        f"{whoever.value:.1f} % ({points(beyond.value)} points, {interval(beyond, sign=True)}"
-        f"{', one seed' * (beyond.n_seeds == 1)}), by equal weight {of.chance[SHOULDER_CLAIM]:.1f} %: "
-        f"{_against_others(beyond.low, beyond.high)}."
+        f"{whoever.value:.1f} % ({points(beyond.value)} points, {interval(beyond, sign=True)}): "
+        f"{_against_others(beyond)}."
     )
-    return HTML(f"<p><b>{html.escape(text)}</b></p>")
+    return HTML(f"<p><b>{html.escape(text)}</b></p><p>{html.escape(_former_rule(study, of))}</p>")
 
 
-def _against_others(low: float, high: float) -> str:
-    if low > 0:
+def _against_others(beyond: Estimate) -> str:
+    if beyond.n_seeds < MIN_SEEDS:
+        return Verdict.ONE_SEED.value
+    if beyond.low > 0:
         return "more than from others"
-    return "less than from others" if high < 0 else "no different from others"
+    return "less than from others" if beyond.high < 0 else "no difference found"
+
+
+def _former_rule(study: TableStudy, of: Attention) -> str:
+    """Plain shares against equal weight, and what they would have made of each claim."""
+    evidence, smoke = evidence_class(study.source), not study.profile.evidential
+    found = []
+    for claim in study.table.claims:
+        share, equal = of.shares.get(claim.key, [None])[-1], of.chance.get(claim.key)
+        if share is not None:
+            more = share.model_copy(update={end: getattr(share, end) - equal for end in ("value", "low", "high")})
+            found.append(
+                f"{claim.key} get {share.value:.1f} % ({interval(share)}), by equal weight {equal:.1f} %: "
+                f"{verdict(claim, more, evidence, smoke).value}"
+            )
+    return (
+        "The rule that stood until the runs of seed 1 had been looked at held the plain share against equal weight on "
+        f"all other keypoints. By it: {'; '.join(found)}."
+    )
 
 
 def _draw_mean_pose(axis: Axes, study: TableStudy, of: Attention) -> None:

@@ -8,13 +8,16 @@ from matplotlib.axes import Axes
 
 from poseur_lib.evaluation.errors import NEAR_FROM
 from poseur_lib.evaluation.truncation import Side
+from poseur_lib.figures.measured import CUT, bounded
 from poseur_lib.figures.style import COLORBLIND, GREY, METHOD_MARKERS, as_html, style
 from poseur_lib.figures.tables import show_table
 from poseur_lib.figures.truncation_findings import (
+    ALIKE,
     interval_words,
     nothing_to_show,
     number_words,
     outside_words,
+    seeds_of,
     value_words,
 )
 from poseur_lib.qualitative.truncation import CUT_RESAMPLES, SIDES
@@ -83,13 +86,14 @@ def _caption(of: Truncation) -> str:
         "uncut image, with the uncut person's area; below it the taxonomy of errors speaks of a miss. Small numbers: "
         "keypoints. Dashed: what no prediction inside the crop can pass. All people of "
         f"{of.n_images:,} images of the val split, at ground-truth boxes. 95 % intervals: {CUT_RESAMPLES} resamples of "
-        f"these images; {of.n_seeds} seed{'s' * (of.n_seeds != 1)}, with several Student's t over them in quadrature."
+        f"these images; {seeds_of(of)}, with several Student's t over them in quadrature. {CUT} {ALIKE.capitalize()}: "
+        "every resample and seed has this share."
     )
 
 
 def _curve(axis: Axes, shares: Sequence[Share], colour: str, marker: str, aside: float) -> None:
     places = [100 * share.cut + aside for share in shares]
-    values = [share.correct for share in shares]
+    values = [bounded(share.correct) for share in shares]
     for place, value in zip(places, values, strict=True):
         axis.plot([place, place], [value.low, value.high], color=colour, linewidth=1.2)
     axis.plot(places, [value.value for value in values], color=colour, marker=marker)

@@ -29,10 +29,13 @@ WIDTH, HEIGHT = 2.1, 2.6
 
 
 def truncation_examples(study: TableStudy, of: Truncation) -> HTML:
-    """A line a person, a column a row of the table, of the first seed that was measured."""
+    """A line a person, a column a row of the table, of the first seed that was measured of all rows."""
     if not of.rows:
         return nothing_to_show(of)
-    poses = {row.row: _poses(of, row.row) for row in of.rows}
+    seeds = of.measured.seeds(*(row.row for row in of.rows))
+    if not seeds:
+        return HTML("<p>No seed was measured of all rows: there are no poses to draw side by side.</p>")
+    poses = {row.row: _poses(of, row.row, seeds[0]) for row in of.rows}
     val = study.data.val
     drawn = next(iter(poses.values()))
     people = [person for person in val.people() if person.annotation_id in drawn]
@@ -53,7 +56,7 @@ def truncation_examples(study: TableStudy, of: Truncation) -> HTML:
     names = ", ".join(row.label for row in of.rows)
     cut = f"cut by {EXAMPLE_CUT.share:.0%} from the {EXAMPLE_CUT.side}"
     alt = f"{len(people)} people {cut}, with the poses of {names}."
-    return as_html(figure, alt, _caption(len(people), study), photo=True)
+    return as_html(figure, alt, _caption(len(people), study, seeds[0]), photo=True)
 
 
 def faded(
@@ -71,8 +74,7 @@ def frame(points_image: Float[np.ndarray, "N 2"]) -> tuple[tuple[float, float], 
     return (float(low[0] - pad), float(high[0] + pad)), (float(high[1] + pad), float(low[1] - pad))
 
 
-def _poses(of: Truncation, row: str) -> Mapping[int, ExamplePose]:
-    seed = of.measured.seeds(row)[0]
+def _poses(of: Truncation, row: str, seed: int) -> Mapping[int, ExamplePose]:
     return {example.annotation_id: example for example in of.measured.of[row, seed].examples}
 
 
@@ -100,10 +102,10 @@ def _frame(axis: Axes, person: Person, of_person: Sequence[ExamplePose]) -> None
         spine.set_visible(False)
 
 
-def _caption(people: int, study: TableStudy) -> str:
+def _caption(people: int, study: TableStudy, seed: int) -> str:
     return (
         f"{people} people of the val split of {study.data.root.name}, drawn by lot among those with at least "
         f"{LEAST_OUTSIDE} labelled keypoints outside the crop after a cut of {EXAMPLE_CUT.share:.0%} from the "
-        f"{EXAMPLE_CUT.side}; the first seed. Coloured: predicted; white: labelled; dashed: the crop. What is shown "
-        "weakly was black for the models; beyond the image there is nothing."
+        f"{EXAMPLE_CUT.side}; seed {seed}, the first that was measured of all rows. Coloured: predicted; white: "
+        "labelled; dashed: the crop. What is shown weakly was black for the models; beyond the image there is nothing."
     )

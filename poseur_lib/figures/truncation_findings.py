@@ -5,14 +5,17 @@ import html
 from IPython.display import HTML
 
 from poseur_lib.evaluation.truncation import Side
+from poseur_lib.figures.measured import bounded, seed_words
 from poseur_lib.figures.tables import interval, points
 from poseur_lib.qualitative.truncation import SIDES
 from poseur_lib.qualitative.truncation_curves import RowShares, Truncation, reachable
 from poseur_lib.study.estimate import Estimate
+from poseur_lib.study.measured_file import estimate_of
 from poseur_lib.study.tables.figure_s1 import AS_RELEASED, HEATMAP, SUPERVISED
-from poseur_lib.study.verdict import Evidence
+from poseur_lib.study.verdict import MIN_SEEDS, Evidence, Verdict
 
 NOTHING = "Nothing to show: no row has been measured."
+ALIKE = "no interval"
 PAIRS = ((SUPERVISED, AS_RELEASED), (SUPERVISED, HEATMAP), (AS_RELEASED, HEATMAP))
 
 
@@ -40,13 +43,20 @@ def value_words(one: Estimate | None) -> str:
 
 
 def interval_words(one: Estimate | None) -> str:
-    """`22.0 to 24.1`, or a dash."""
-    return "–" if one is None else interval(one)
+    """A share's `22.0 to 24.1`; `no interval` where all resamples and seeds have the same share; or a dash."""
+    if one is None:
+        return "–"
+    return ALIKE if one.low == one.high else interval(bounded(one))
 
 
 def number_words(value: float | None) -> str:
     """`23.1`, or a dash."""
     return "–" if value is None else f"{value:.1f}"
+
+
+def seeds_of(of: Truncation) -> str:
+    """The number of seeds, row by row where they differ."""
+    return seed_words({row.label: len(of.measured.seeds(row.row)) for row in of.rows})
 
 
 def _outside(row: RowShares, side: Side) -> str:
@@ -59,18 +69,13 @@ def _outside(row: RowShares, side: Side) -> str:
 
 def _found(of: Truncation, side: Side) -> str:
     number = of.rows[0].all_cuts(side, "outside").keypoints
-    sentences = [f"Cut from the {side}, all cuts together, {number:,} keypoints outside the crop: "]
+    sentences = [f"Cut from the {side}, all cuts together, {number:,} keypoints outside the crop, {seeds_of(of)}: "]
     sentences[0] += f"{outside_words(of, side)}."
-    differences = [(*pair, of.difference(*pair, side, "outside")) for pair in PAIRS]
-    sentences += [
-        f"{_label(of, better)} minus {_label(of, than)}: {_signed(found)}."
-        for better, than, found in differences
-        if found is not None
-    ]
-    inside = of.difference(SUPERVISED, AS_RELEASED, side, "inside")
-    if inside is not None:
-        sentences.append(f"Inside the crop, supervision outside of it: {_signed(inside)}.")
-    return " ".join(sentences)
+    sentences += [_compared(of, *pair, side, "outside") for pair in PAIRS]
+    inside = _compared(of, SUPERVISED, AS_RELEASED, side, "inside")
+    if inside:
+        sentences.append(f"Inside the crop: {inside}")
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _bound(of: Truncation, side: Side) -> str:
@@ -95,10 +100,30 @@ def _label(of: Truncation, key: str) -> str:
     return next(row.label for row in of.rows if row.row == key)
 
 
+def _compared(of: Truncation, better: str, than: str, side: Side, zone: str) -> str:
+    """What two rows find, and their difference, on the seeds that both have; "" where they have none."""
+    found = of.difference(better, than, side, zone)
+    if found is None:
+        return ""
+    seeds = of.measured.seeds(better, than)
+    ours, theirs = ([of.measured.of[key, seed].point(side, None, zone) for seed in seeds] for key in (better, than))
+    one, other = (estimate_of([point.correct for point in each], of.n_images) for each in (ours, theirs))
+    who = f"{_label(of, better)} minus {_label(of, than)}, {seed_words({'both': len(seeds)})}"
+    if found.low == found.high == 0:
+        return f"{who}: {'as many' if one.value else 'none'} of {ours[0].keypoints:,}: too few to compare."
+    return f"{who}: {one.value:.1f} % minus {other.value:.1f} %, {_signed(found)}."
+
+
 def _signed(one: Estimate) -> str:
+    words = ALIKE if one.low == one.high else interval(one, sign=True)
+    return f"{points(one.value)} points ({words}), {_direction(one)}"
+
+
+def _direction(one: Estimate) -> str:
+    if one.n_seeds < MIN_SEEDS:
+        return Verdict.ONE_SEED.value
     low, high = round(one.low, 1), round(one.high, 1)
-    direction = "more" if low > 0 else "fewer" if high < 0 else "no difference found"
-    return f"{points(one.value)} points ({interval(one, sign=True)}), {direction}"
+    return "more" if low > 0 else "fewer" if high < 0 else "no difference found"
 
 
 def _list(lines: list[str] | tuple[str, ...]) -> str:

@@ -3,6 +3,7 @@
 import csv
 import re
 from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from poseur_lib.qualitative.ranking import rankings
 from poseur_lib.qualitative.robustness import measured_shifts, robustness
 from poseur_lib.study.measured_file import StoredSample
 from poseur_lib.study.predictions_file import BoxSource
+from poseur_lib.study.profiles import profile
 from poseur_lib.study.row_models import row_model
 from poseur_lib.study.table_source import sample
 from poseur_lib.study.tables.noisy_proposals import SHIFTS
@@ -135,12 +137,38 @@ def test_self_attention_is_measured_drawn_and_kept(data, tmp_path):
     assert set(claim_effects(found)) == {claim.key for claim in study.table.claims}
     html = people_figure(study, found).data + average_figure(study, found).data
     assert html.count("<img") == 2 and len(re.findall("layer 1: .* to .* 0", html)) == 1
-    assert "by equal weight 18.8 %" in reading(study, found).data and "one seed" in reading(study, found).data
+    text = reading(study, found).data
+    assert "undecided (one seed).</b>" in text and "By it: the named keypoints get" in text
+    assert text.count(", by equal weight 18.8 %: no evidence (smoke); ") == 1
+    assert "in the run of the first seed that was measured" in html
     assert "as all take, %" in shares_table(found).data
     drop_weights(study)
     np.testing.assert_array_equal(attention(study, measured_attention(study)).layers, found.layers)
     nothing = "was measured of no run"
     assert nothing in people_figure(study, None).data and nothing in average_figure(study, None).data
+
+
+def test_the_former_rule_of_self_attention_is_said_beside_today_s(data, tmp_path, monkeypatch):
+    study = open_study("figure_s2", data, tmp_path)
+    finish(study, "with")
+    found = attention(study, measured_attention(study))
+    monkeypatch.setattr("poseur_lib.figures.self_attention.evidence_class", lambda _: Evidence.GENERATED)
+    study.profile = profile("mini")
+
+    def words(share: tuple[float, float], beyond: tuple[float, float]) -> str:
+        ends = [dict(zip(("low", "high"), one, strict=True), n_seeds=3) for one in (share, beyond)]
+        shares, beyonds = (
+            {name: (*of[:-1], of[-1].model_copy(update=end)) for name, of in each.items()}
+            for each, end in zip((found.shares, found.beyond), ends, strict=True)
+        )
+        return reading(study, replace(found, shares=shares, beyond=beyonds)).data
+
+    text = words((19.0, 24.6), (-2.2, 9.1))
+    assert "no difference found.</b>" in text
+    assert "(19.0 to 24.6), by equal weight 18.8 %: same direction, on generated people; " in text
+    text = words((15.0, 25.0), (0.2, 9.1))
+    assert "more than from others.</b>" in text
+    assert "(15.0 to 25.0), by equal weight 18.8 %: no effect found, on generated people; " in text
 
 
 def test_calibration_needs_no_weights_and_writes_its_numbers(data, tmp_path):
@@ -167,12 +195,17 @@ def test_calibration_needs_no_weights_and_writes_its_numbers(data, tmp_path):
     folder = study.store.table_folder("calibration")
     assert len(list(csv.DictReader((folder / "ranking.csv").open()))) == len(ranks)
     for (low, high), word in {(1.0, 4.9): "Yes", (1.0, 5.1): "Not decided", (5.1, 9.0): "No"}.items():
-        error = claimed(scores).calibration_error.model_copy(update={"low": low, "high": high})
-        changed = [one.model_copy(update={"calibration_error": error}) for one in scores]
-        assert f"Is the score what it says? {word}." in calibration_figures.answer(changed, Evidence.NONE).data
+        for n_seeds, said in ((2, word), (1, "Undecided (one seed)")):
+            error = claimed(scores).calibration_error
+            error = error.model_copy(update={"low": low, "high": high, "n_seeds": n_seeds})
+            changed = [one.model_copy(update={"calibration_error": error}) for one in scores]
+            assert f"Is the score what it says? {said}." in calibration_figures.answer(changed, Evidence.NONE).data
+    wide = claimed(scores).calibration_error.model_copy(update={"low": -3.0, "high": 103.0})
+    changed = [one.model_copy(update={"calibration_error": wide}) for one in scores]
+    assert "(0.0 to 100.0)" in calibration_figures.reliability_table(changed).data
     for html in (calibration_figures.scales_figure(scales), calibration_figures.reliability_figure(scores)):
         assert "<img" in html.data
-    assert "AUROC, within 0.02" in ranking_table(ranks).data
+    assert "AUROC, within 0.02" in ranking_table(ranks).data and "Student's t" in unescape(ranking_table(ranks).data)
 
 
 def test_without_any_run_there_is_nothing_to_show(data, tmp_path):

@@ -10,7 +10,7 @@ from poseur_lib.data.crop import PIXELS_PER_SCALE, CropRule, box_to_center_scale
 from poseur_lib.evaluation.predictions import PosePredictions
 from poseur_lib.evaluation.truncation import Cut, places
 from poseur_lib.figures.truncation import truncation_figure, truncation_table
-from poseur_lib.figures.truncation_examples import FADED, faded, frame
+from poseur_lib.figures.truncation_examples import FADED, faded, frame, truncation_examples
 from poseur_lib.figures.truncation_findings import truncation_findings
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.qualitative.truncation import (
@@ -20,6 +20,7 @@ from poseur_lib.qualitative.truncation import (
     SHARES,
     SIDES,
     ZONES,
+    ExamplePose,
     TruncatedRun,
     count,
     empty_tally,
@@ -30,6 +31,7 @@ from poseur_lib.qualitative.truncation_curves import Truncation, reachable, row_
 from poseur_lib.study.measurements import Measurements
 from poseur_lib.study.tables.figure_s1 import AS_RELEASED, FIGURE_S1, HEATMAP, SUPERVISED
 from poseur_lib.study.verdict import Evidence
+from tests.qualitative.studies import open_study
 from tests.training.tiny import write_people
 
 RULE, SIZE = CropRule(), (64, 48)
@@ -72,9 +74,14 @@ def run(people: list[Person], how: str) -> TruncatedRun:
 
 
 def truncation_of(**runs: TruncatedRun) -> Truncation:
+    """Rows of one seed."""
+    return seeds_of_rows({key: {0: one} for key, one in runs.items()})
+
+
+def seeds_of_rows(runs: dict[str, dict[int, TruncatedRun]]) -> Truncation:
     labels = {row.key: row.label for row in FIGURE_S1.rows}
-    measured = Measurements({(key, 0): one for key, one in runs.items()}, (MISSING,))
-    rows = tuple(row_shares(key, labels[key], [one], len(IMAGES)) for key, one in runs.items())
+    measured = Measurements({(key, seed): one for key, of in runs.items() for seed, one in of.items()}, (MISSING,))
+    rows = tuple(row_shares(key, labels[key], list(of.values()), len(IMAGES)) for key, of in runs.items())
     return Truncation(rows, measured.notes, len(IMAGES), measured)
 
 
@@ -136,10 +143,58 @@ def test_curves_and_differences(all_rows):
 def test_what_was_found_is_computed_and_stamped(all_rows):
     text = truncation_findings(all_rows, Evidence.NONE).data
     assert "Evidence: no evidence." in text and MISSING in text
-    assert "Poseur, supervised outside finds 100.0 % (100.0 to 100.0) and places 100.0 %" in text
+    assert "outside the crop, 1 seed: Poseur, as released finds 0.0 % (no interval) and places 100.0 %" in text
+    assert "Poseur, supervised outside finds 100.0 % (no interval) and places 100.0 %" in text
     assert "Poseur, supervised outside finds 100.0 %; SimpleBaseline finds 0.0 %. SimpleBaseline places 0.0 %" in text
     assert re.search(r"correct for at most \d+\.\d % of the keypoints outside", text)
-    assert "Poseur, supervised outside minus Poseur, as released: +100.0 points (+100.0 to +100.0), more." in text
+    found = "Poseur, supervised outside minus Poseur, as released, 1 seed: 100.0 % minus 0.0 %, +100.0 points"
+    assert f"{found} (no interval), undecided (one seed)." in text
+
+
+def test_levels_are_those_of_the_seeds_that_are_compared(people):
+    truth, confined, away = (run(people, how) for how in ("truth", "confined", "away"))
+    of = seeds_of_rows({SUPERVISED: {1: truth, 2: truth}, HEATMAP: {0: confined, 1: away, 2: away}})
+    text = truncation_findings(of, Evidence.GENERATED).data
+    who = "Poseur, supervised outside minus SimpleBaseline, 2 seeds"
+    assert f"{who}: 100.0 % minus 0.0 %, +100.0 points (no interval), more." in text
+    seeds = "2 seeds (Poseur, supervised outside), 3 seeds (SimpleBaseline)"
+    assert f"keypoints outside the crop, {seeds}: Poseur" in text and seeds in truncation_table(of).data
+    other = seeds_of_rows({SUPERVISED: {0: truth}, HEATMAP: {1: confined}})
+    assert " minus " not in truncation_findings(other, Evidence.GENERATED).data
+
+
+def test_rows_that_find_none_are_not_compared(people):
+    away = run(people, "away")
+    of = seeds_of_rows({key: {0: away, 1: away} for key in (SUPERVISED, HEATMAP)})
+    number = of.rows[0].all_cuts("bottom", "outside").keypoints
+    text = truncation_findings(of, Evidence.GENERATED).data
+    assert f"minus SimpleBaseline, 2 seeds: none of {number:,}: too few to compare." in text
+    assert "no difference found" not in text
+
+
+def test_the_interval_of_a_share_ends_where_shares_do(people):
+    truth, away = run(people, "truth"), run(people, "away")
+    of = seeds_of_rows({SUPERVISED: {0: truth, 1: away}})
+    assert of.row(SUPERVISED).all_cuts("bottom", "outside").correct.low < 0
+    text = truncation_table(of).data
+    assert "0.0 to 100.0" in text and not re.search(r"[-−]\d", text)
+    assert "finds 50.0 % (0.0 to 100.0)" in truncation_findings(of, Evidence.GENERATED).data
+
+
+def test_poses_side_by_side_are_of_one_seed(people, tmp_path):
+    write_people(tmp_path / "data", train=1, val=8)
+    study = open_study("figure_s1", tmp_path / "data", tmp_path / "runs")
+    person, plain = study.data.val.people()[0], run(people, "truth")
+
+    def drawn(place: float) -> TruncatedRun:
+        pose = ((place, place),) * 17
+        example = ExamplePose(annotation_id=person.annotation_id, crop=(0.0, 0.0, 40.0, 60.0), keypoints=pose)
+        return plain.model_copy(update={"examples": (example,)})
+
+    of = seeds_of_rows({AS_RELEASED: {1: drawn(5), 2: drawn(6)}, HEATMAP: {0: drawn(7), 1: drawn(8)}})
+    assert "seed 1, the first that was measured of all rows" in truncation_examples(study, of).data
+    apart = seeds_of_rows({AS_RELEASED: {1: drawn(5)}, HEATMAP: {0: drawn(7)}})
+    assert "No seed was measured of all rows" in truncation_examples(study, apart).data
 
 
 def test_figures_draw_with_all_rows_with_one_and_with_none(all_rows, people):
