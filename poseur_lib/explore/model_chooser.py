@@ -27,9 +27,10 @@ class ModelChooser:
         runs: folder of all profiles' runs, as the notebook is told of it.
         say: is given what a person should know.
         changed: is called when the session has another model.
+        run: name of the run that is chosen first where the session has no model; "" takes the first of the list.
     """
 
-    def __init__(self, session: Session, runs: str, say: Say, changed: Changed) -> None:
+    def __init__(self, session: Session, runs: str, say: Say, changed: Changed, run: str = "") -> None:
         self.session, self.runs, self._say, self._changed = session, runs, say, changed
         self.run = wide(widgets.Dropdown(description="run"), "poseur-explorer-model")
         self.file = wide(
@@ -40,7 +41,7 @@ class ModelChooser:
         self.train.add_class("poseur-explorer-train")
         self.training: Training | None = None
         opened = session.model
-        self.list_runs("" if opened is None else opened.run_id, opened is None)
+        self.list_runs(run if opened is None else opened.run_id, opened is None)
         self.run.observe(lambda _: self._run_chosen(), "value")
         self.file.observe(lambda _: self._file_chosen(), "value")
         self.train.on_click(lambda _: self._train())
@@ -54,7 +55,7 @@ class ModelChooser:
         refill(self.run, options, next((run for run in found if run.run_id == run_id), otherwise))
 
     def begin(self) -> None:
-        """Take the first run of the list, unless the session has a model already."""
+        """Take the run that is chosen in the list, unless the session has a model already."""
         if self.session.model is None:
             self._run_chosen()
 

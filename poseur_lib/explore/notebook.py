@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 import ipywidgets as widgets
 from IPython.display import HTML
 
+from poseur_lib.cli.errors import require_known
 from poseur_lib.errors import UserError
 from poseur_lib.explore.models import has_queries, open_checkpoint
 from poseur_lib.explore.panel import Panel
-from poseur_lib.explore.people import own_image
+from poseur_lib.explore.people import ShownImage, own_image
 from poseur_lib.explore.runs import ExplorableRun, find_runs, run_named, runs_folders
 from poseur_lib.explore.seen import Seen
 from poseur_lib.explore.session import Session, Weights
@@ -21,6 +22,7 @@ from poseur_lib.figures.attention.overview import overview_figure
 from poseur_lib.figures.attention.path import path_figure
 from poseur_lib.figures.attention.samples import samples_figure
 from poseur_lib.figures.tables import show_table
+from poseur_lib.keypoints import KEYPOINT_SETS
 from poseur_lib.study.again import Training, again, first_model
 from poseur_lib.study.parameters import ExplorerSettings
 from poseur_lib.study.roots import below_root
@@ -45,7 +47,9 @@ class Explorer:
         self.settings = settings
         self.session = Session(settings.data, settings.average_people)
         self.problem = self._open_model() or self._open_image()
-        if self.session.model is not None:
+        if self.session.model is None:
+            self._check_without_model()
+        else:
             self._check_names()
 
     @property
@@ -67,7 +71,7 @@ class Explorer:
     def panel(self) -> widgets.Widget | HTML:
         """The widgets; without a person, the image and the boxes in it."""
         if self.interactive:
-            return Panel(self.session, self.settings.runs).widget
+            return Panel(self.session, self.settings.runs, self.settings).widget
         return self._shown(lambda: [overview_figure(self.session.image, self.session.person)])
 
     def samples(self) -> HTML:
@@ -171,8 +175,7 @@ class Explorer:
         """Open the image and person of the parameters; why there is none, one line. There is a model."""
         settings = self.settings
         if isinstance(settings.image, str):
-            boxes = [tuple(settings.box)] if settings.box else []
-            self.session.choose_image(own_image(below_root(settings.image), boxes), settings.person)
+            self.session.choose_image(self._own_image(), settings.person)
             return ""
         try:
             val = self.session.val
@@ -180,6 +183,17 @@ class Explorer:
             return str(error)
         self.session.choose_image(val.image(settings.image), settings.person)
         return ""
+
+    def _own_image(self) -> ShownImage:
+        boxes = [tuple(self.settings.box)] if self.settings.box else []
+        return own_image(below_root(self.settings.image), boxes)
+
+    def _check_without_model(self) -> None:
+        """Check what can be: a file of one's own, and keypoints by the names of every set. The panel takes them."""
+        if isinstance(self.settings.image, str):
+            self._own_image().person(self.settings.person)
+        known = [name for each in KEYPOINT_SETS for name in each.names]
+        require_known("keypoint", self.settings.keypoints, known)
 
     def _check_names(self) -> None:
         numbers = [self.session.keypoint_number(name) for name in self.settings.keypoints]

@@ -7,12 +7,14 @@ named in `model_chooser` and `person_chooser`, those of the views in `views`. On
 
 import ipywidgets as widgets
 
+from poseur_lib.errors import UserError
 from poseur_lib.explore.controls import as_caption, refill, wide
 from poseur_lib.explore.model_chooser import ModelChooser
 from poseur_lib.explore.person_chooser import PersonChooser
 from poseur_lib.explore.session import Session
 from poseur_lib.explore.views import VIEWS, View
 from poseur_lib.figures.attention.marks import spoken
+from poseur_lib.study.parameters import ExplorerSettings
 
 LEFT = "23em"
 
@@ -23,14 +25,19 @@ class Panel:
     Args:
         session: what is chosen in it already is shown first.
         runs: folder of all profiles' runs, as the notebook is told of it.
+        start: the notebook's parameters, whose run, image, person and first keypoint are shown first where the session
+            has no model yet; None: the first of each.
     """
 
-    def __init__(self, session: Session, runs: str) -> None:
+    def __init__(self, session: Session, runs: str, start: ExplorerSettings | None = None) -> None:
+        start = start if session.model is None else None
         self.session = session
         self.message = widgets.HTML()
         self.message.add_class("poseur-explorer-message")
-        self.model = ModelChooser(session, runs, self.say, self._model_changed)
-        self.person = PersonChooser(session, self.say, self.redraw)
+        run = "" if start is None else start.run
+        self.model = ModelChooser(session, runs, self.say, self._model_changed, run)
+        self.person = PersonChooser(session, self.say, self.redraw, start)
+        self._first_keypoint = "" if start is None else start.keypoints[0]
         self.keypoint = wide(widgets.Dropdown(description="keypoint"), "poseur-explorer-keypoint")
         self.views = tuple(kind(session, self.move) for kind in VIEWS)
         self.tabs = widgets.Tab([view.widget for view in self.views], titles=[view.title for view in self.views])
@@ -81,10 +88,23 @@ class Panel:
         for view in self.views:
             view.fit()
         names = self.session.model.keypoints.names
+        unknown = self._take_first_keypoint()
         options = [(spoken(name), number) for number, name in enumerate(names)]
         refill(self.keypoint, options, self.session.keypoint)
         self.person.begin()
+        if unknown and not self.message.value:
+            self.say(unknown)
         self.redraw()
+
+    def _take_first_keypoint(self) -> str:
+        """Look at the keypoint that the parameters name, once; if the model has none of that name, a line says so."""
+        name, self._first_keypoint = self._first_keypoint, ""
+        try:
+            if name:
+                self.session.choose_keypoint(name)
+        except UserError as error:
+            return str(error)
+        return ""
 
     def _keypoint_chosen(self) -> None:
         if self.keypoint.value is not None and self.keypoint.value != self.session.keypoint:

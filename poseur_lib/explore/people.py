@@ -24,6 +24,7 @@ class ShownImage:
         image: RGB.
         names: what each of the people is called.
         origin: the number in the val set, or the file; None where it is neither, as for an upload.
+        data: folder of the data set whose val set it is of; None for one's own.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ShownImage:
     people: tuple[Person, ...]
     names: tuple[str, ...]
     origin: int | Path | None = None
+    data: Path | None = None
 
     def person(self, number: int) -> Person:
         """A person by the number that the notebook gives, from 0 on.
@@ -83,8 +85,9 @@ class ValImages:
             raise UserError(f"image {number}: the val set has images 0 to {count - 1} with labelled people")
         people = self.by_image[number]
         names = [f"person {index}" for index in range(len(people))]
-        name = f"val image {number} ({self.people.root.name})"
-        return replace(_with_whole(name, read_image(people[0].image_path), people, names), origin=number)
+        root = self.people.root
+        shown = _with_whole(f"val image {number} ({root.name})", read_image(people[0].image_path), people, names)
+        return replace(shown, origin=number, data=root)
 
 
 def own_image(path: Path, boxes: Sequence[Box] = ()) -> ShownImage:

@@ -17,6 +17,7 @@ from poseur_lib.explore.people import Box, ShownImage, own_image, uploaded_image
 from poseur_lib.explore.picture import CLICK, NEXT, PREVIOUS, PictureWidget
 from poseur_lib.explore.session import Session
 from poseur_lib.figures.attention.overview import overview_figure
+from poseur_lib.study.parameters import ExplorerSettings
 from poseur_lib.study.roots import below_root
 
 VAL, FILE, UPLOAD = "val set", "a file", "upload"
@@ -27,10 +28,11 @@ class PersonChooser:
 
     Args:
         changed: is called when the person has chosen another one.
+        start: the notebook's parameters, whose image, box and person are taken first where the session has no image.
     """
 
-    def __init__(self, session: Session, say: Say, changed: Changed) -> None:
-        self.session, self._say, self._changed = session, say, changed
+    def __init__(self, session: Session, say: Say, changed: Changed, start: ExplorerSettings | None = None) -> None:
+        self.session, self._say, self._changed, self._start = session, say, changed, start
         self.source = widgets.ToggleButtons(options=[VAL, FILE, UPLOAD])
         self.source.style.button_width = "5em"
         self.number = widgets.BoundedIntText(description="image", min=0, max=0)
@@ -44,6 +46,7 @@ class PersonChooser:
             (self.upload, "upload"), (self.person, "person"), (self.overview, "overview"),
         ):  # fmt: skip
             wide(part, f"poseur-explorer-{name}")
+        self._fill_in(start)
         self._following = False
         for part in (self.source, self.file, self.upload):
             part.observe(lambda _: self._another_chosen(), "value")
@@ -58,11 +61,21 @@ class PersonChooser:
         self._show_source()
 
     def begin(self) -> None:
-        """Fit the choices to the session; take what they say, first the val set's first image, where it has none."""
+        """Fit the choices to the session; where it has no image, take what they say."""
         self._follow()
         self._show_image()
         if self.session.image is None:
             self._take()
+
+    def _fill_in(self, start: ExplorerSettings | None) -> None:
+        """Let the choices say what the parameters ask for; without any, the val set's first image."""
+        if start is None:
+            return
+        if isinstance(start.image, int):
+            self.number.max = start.image  # how many there are is known with the model
+            self.number.value = start.image
+        else:
+            self.source.value, self.file.value, self.box.value = FILE, start.image, sides(start.box)
 
     def _follow(self) -> None:
         """Let the choices say what the session shows; nothing is loaded by that."""
@@ -94,26 +107,30 @@ class PersonChooser:
             part.layout.display = "" if part in shown[self.source.value] else "none"
 
     def _load(self) -> None:
-        if self.session.model is not None and not self._following and self._take():
+        if self._following:
+            return
+        self._start = None  # something else was chosen
+        if self.session.model is not None and self._take():
             self._changed()
 
     def _take(self) -> bool:
         """Give the session the image that is chosen; False if there is none or it cannot be used, which is said."""
         try:
             image = self._image()
+            if image is None:
+                return False
+            self.session.choose_image(image, 0 if self._start is None else self._start.person)
         except UserError as error:
             self._say(str(error))
             return False
-        if image is None:
-            return False
+        self._start = None
         self._say("")
-        self.session.choose_image(image)
         self._show_image()
         return True
 
     def _image(self) -> ShownImage | None:
         if self.source.value == VAL:
-            return self.session.val.image(self.number.value)
+            return self.session.val.image(self.number.value if self._start is None else self._start.image)
         if self.source.value == FILE:
             path = self.file.value.strip()
             return own_image(below_root(Path(path)), boxes_of(self.box.value)) if path else None
@@ -166,5 +183,9 @@ def boxes_of(text: str) -> Sequence[Box]:
 
 def box_text(image: ShownImage) -> str:
     """The box of an image of one's own as it is typed; "" where the whole image is its only one."""
-    first = image.people[0].box
-    return ", ".join(f"{side:.10g}" for side in first) if len(image.people) > 1 else ""
+    return sides(image.people[0].box) if len(image.people) > 1 else ""
+
+
+def sides(box: Sequence[float]) -> str:
+    """A box as it is typed; "" for none."""
+    return ", ".join(f"{side:.10g}" for side in box)

@@ -26,6 +26,11 @@ class ExplorableRun(ListedRun):
         return not self.usable and has_queries(self.record.config)
 
     @property
+    def attends(self) -> bool:
+        """True if its keypoints attend to each other, so that every view has something to show."""
+        return has_queries(self.record.config) and self.record.config.model.head.self_attention
+
+    @property
     def status(self) -> str:
         """What can be done with it, for a person."""
         if not has_queries(self.record.config):
@@ -53,9 +58,13 @@ class ExplorableRun(ListedRun):
 
 
 def find_runs(folders: Sequence[Path]) -> tuple[ExplorableRun, ...]:
-    """The runs with a record below folders of runs: those that can be looked into first, the best AP first."""
+    """The runs with a record below folders of runs, in the order in which one would look into them.
+
+    Those that can be looked into come first, then those that could be trained again; of each, those with self-attention
+    first, and of these the best AP.
+    """
     found = [ExplorableRun(run.store, run.record, run.state) for run in list_runs(folders)]
-    return tuple(sorted(found, key=lambda run: (not run.usable, not has_queries(run.record.config), -(run.ap or 0))))
+    return tuple(sorted(found, key=lambda run: (not run.usable, not run.trainable, not run.attends, -(run.ap or 0))))
 
 
 def run_named(runs: Sequence[ExplorableRun], run_id: str) -> ExplorableRun:

@@ -62,10 +62,16 @@ class Session:
         self._averages: dict[OpenModel, Weights] = {}
 
     def choose_model(self, model: OpenModel, profile_name: str = "") -> None:
-        """Look into another model; `profile_name` is whose val set it is shown with."""
+        """Look into another model; `profile_name` is whose val set it is shown with.
+
+        An image of another val set, or with other keypoints, is dropped. A checkpoint without `data` has no val set of
+        its own and keeps the image.
+        """
         if self.model is not None and self.model.keypoints != model.keypoints:
             self.keypoint, self.image = 0, None
         self.model, self.profile = model, profile_name
+        if self.image is not None and self.image.data is not None and self._has_other_data(self.image.data):
+            self.image = None
 
     def choose_image(self, image: ShownImage, person: int = 0) -> None:
         """Look at a person in another image.
@@ -148,10 +154,22 @@ class Session:
         if not self.model.head.self_attention:
             raise UserError(f"{self.model.name} has no self-attention between its keypoints (supp. Table 2)")
 
+    def _has_other_data(self, folder: Path) -> bool:
+        """True if the model goes with a data set that is not in this folder, be it there or not."""
+        try:
+            root = self._data_folder()
+        except UserError:  # the folder of such a profile has to be given
+            return True
+        return root is not None and root != folder
+
+    def _data_folder(self) -> Path | None:
+        """Where the data set that goes with the model lies; None for a checkpoint without one."""
+        return data_folder(profile(self.profile or "paper"), self.data) if self.data or self.profile else None
+
     def _val_folder(self) -> Path:
-        if not (self.data or self.profile):
+        root = self._data_folder()
+        if root is None:
             raise UserError("a checkpoint has no val set of its own: give `data`, or an `image` of your own")
-        root = data_folder(profile(self.profile or "paper"), self.data)
         if not annotation_path(root, "val").is_file():
             raise UserError(f"there is no val set in {root}: give `data`, or an `image` of your own")
         return root

@@ -27,7 +27,7 @@ from poseur_lib.study.tables.figure_s2 import NAMED, ROW, SHOULDER_CLAIM, SHOWN
 from poseur_lib.study.verdict import MIN_SEEDS, Verdict, verdict
 
 PHOTO, MATRIX = (1.9, 2.7), 3.0
-NAMES_LEFT, NAMES_BELOW = 1.15, 1.15
+NAMES_LEFT, NAMES_BELOW, TITLE = 1.15, 1.15, 0.3
 THICKEST = 5.0
 PAIRS_NAMED = 5
 BEYOND_MEAN_POSE = 0.12
@@ -68,7 +68,7 @@ def average_figure(study: TableStudy, of: Attention | None) -> HTML:
     names = study.data.val.keypoints.names
     chosen, pairs = names.index(SHOWN), []
     with drawing():
-        room = {"bottom": NAMES_BELOW, "top": NAMES_BELOW, "gap": NAMES_LEFT}
+        room = {"top": TITLE, "between": NAMES_BELOW + TITLE, "bottom": NAMES_BELOW, "gap": NAMES_LEFT}
         figure, axes = panels(2 * len(of.layers), 2, (MATRIX, MATRIX), **room)
         for number, (weights, lines, matrix) in enumerate(zip(of.layers, axes[::2], axes[1::2], strict=True), 1):
             _draw_mean_pose(lines, study, of)

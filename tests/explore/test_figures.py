@@ -17,7 +17,7 @@ from poseur_lib.explore.seen import Crop, Seen
 from poseur_lib.figures.attention.between_keypoints import attention_figure, matrices_figure, spread, strongest
 from poseur_lib.figures.attention.canvas import FURTHEST, Window, black_note, draw_photo, window_around
 from poseur_lib.figures.attention.distribution import distribution_figure
-from poseur_lib.figures.attention.drawn import Drawn, drawing
+from poseur_lib.figures.attention.drawn import Drawn, drawing, panels
 from poseur_lib.figures.attention.overview import overview_figure
 from poseur_lib.figures.attention.path import errors_px, path_figure
 from poseur_lib.figures.attention.samples import samples_figure
@@ -84,6 +84,21 @@ def test_the_share_outside_the_crop_is_that_of_the_weights(session):
     assert f"{share:.0%} in layer 2 lies there" in samples_figure(seen, keypoint, (2,)).caption
     head = float(weights[1][outside[1]].sum())
     assert f"{head:.0%} in layer 2 lies there" in samples_figure(seen, keypoint, (2,), head=1).caption
+
+
+def test_what_is_read_beside_the_crop_is_said(session):
+    caption = samples_figure(session.seen, 3).caption
+    assert "fade to zero within half a cell of their level and read zeros beyond" in caption
+
+
+def test_panels_keep_their_rooms():
+    figure, axes = panels(6, 2, (2.0, 1.0), top=0.3, between=1.5, bottom=1.1, gap=0.5)
+    width, height = figure.get_size_inches()
+    assert (width, height) == pytest.approx((5.5, 0.3 + 3 * 1.0 + 2 * 1.5 + 1.1))
+    boxes = [axis.get_position() for axis in axes]
+    assert [height * (1 - box.y1) for box in boxes[::2]] == pytest.approx([0.3, 2.8, 5.3])
+    assert height * boxes[-1].y0 == pytest.approx(1.1) and width * boxes[1].x0 == pytest.approx(3.0)
+    assert panels(6, 2, (2.0, 1.0), top=0.3, bottom=0.1)[0].get_figheight() == pytest.approx(0.1 + 3 * 1.3)
 
 
 def test_the_path_tells_errors_and_both_scales(session):

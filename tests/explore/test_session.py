@@ -1,5 +1,7 @@
 """What a session keeps, what it averages, and what can be chosen in it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,9 @@ from poseur_lib.explore.people import own_image, uploaded_image, with_boxes
 from poseur_lib.explore.session import Session
 from poseur_lib.models.build import build_model
 from poseur_lib.models.checkpoint import save_weights
-from tests.training.tiny import tiny_config
+from poseur_lib.study.datasets import data_folder
+from poseur_lib.study.profiles import Profile
+from tests.training.tiny import tiny_config, write_people
 
 
 def test_one_forward_pass_a_person(session, monkeypatch):
@@ -78,6 +82,46 @@ def test_a_click_takes_the_smallest_box_around_it(session):
     image = np.zeros((100, 100, 3), np.uint8)
     shown = with_boxes("two", image, [(0.0, 0.0, 60.0, 60.0), (20.0, 20.0, 20.0, 20.0)])
     assert [shown.person_at(0.1, 0.1), shown.person_at(0.3, 0.3), shown.person_at(0.9, 0.9)] == [0, 1, 2]
+
+
+@pytest.fixture
+def two_sets(monkeypatch, tmp_path) -> dict[str, Path]:
+    """Val sets of the profiles smoke and mini, as they are found without `data`."""
+    roots = {name: write_people(tmp_path / name, train=1, val=2) for name in ("smoke", "mini")}
+
+    def folder(profile: Profile, data: str) -> Path:
+        return roots[profile.name] if profile.people and not data else data_folder(profile, data)
+
+    monkeypatch.setattr("poseur_lib.explore.session.data_folder", folder)
+    return roots
+
+
+def test_an_image_of_another_val_set_is_dropped_with_its_model(two_sets, tiny):
+    session = Session()
+    session.choose_model(tiny, "smoke")
+    session.choose_image(session.val.image(1))
+    session.choose_model(tiny, "smoke")
+    assert session.image.name == "val image 1 (smoke)"
+    session.choose_model(tiny)
+    assert session.image.name == "val image 1 (smoke)", "a checkpoint has no val set of its own"
+    for other in ("mini", "paper"):  # the one has its own, of the other it is not known
+        session.choose_model(tiny, other)
+        assert session.image is None
+        session.choose_model(tiny, "smoke")
+        session.choose_image(session.val.image(1))
+
+
+def test_an_image_stays_with_another_profile_s_model_where_it_goes_with_both(two_sets, tiny):
+    session = Session(data=str(two_sets["smoke"]))
+    session.choose_model(tiny, "smoke")
+    session.choose_image(session.val.image(1))
+    session.choose_model(tiny, "mini")
+    assert session.image.origin == 1, "`data` is every model's"
+    session.data = ""
+    session.choose_model(tiny, "smoke")
+    session.choose_image(own_image(session.val.by_image[0][0].image_path))
+    session.choose_model(tiny, "mini")
+    assert session.image is not None, "one's own"
 
 
 @pytest.mark.parametrize(

@@ -95,23 +95,31 @@ def drawing() -> AbstractContextManager[None]:
 
 
 def panels(
-    count: int, columns: int, size: tuple[float, float], *, top: float = 0.3, bottom: float = 0.1, gap: float = 0.3
+    count: int,
+    columns: int,
+    size: tuple[float, float],
+    *,
+    top: float = 0.3,
+    between: float | None = None,
+    bottom: float = 0.1,
+    gap: float = 0.3,
 ) -> tuple[Figure, list[Axes]]:
     """A figure of equal panels, placed by hand: matplotlib's own layout takes longer than the drawing.
 
     Args:
         size: (width, height) of a panel, inches.
-        top, bottom: room above every row of panels, and below the last.
+        top, between, bottom: room above the first row of panels, between rows (None: as above), and below the last.
         gap: room to the left of every panel, and to the right of the last one.
     """
     columns = min(columns, count)
     rows = -(-count // columns)
     width = columns * (size[0] + gap) + gap
-    height = rows * (size[1] + top) + bottom
+    between = top if between is None else between
+    height = top + rows * size[1] + (rows - 1) * between + bottom
     figure = Figure(figsize=(width, height))
     axes = []
     for number in range(count):
         row, column = divmod(number, columns)
-        left, down = gap + column * (size[0] + gap), (row + 1) * (size[1] + top)
+        left, down = gap + column * (size[0] + gap), top + row * between + (row + 1) * size[1]
         axes.append(figure.add_axes((left / width, 1 - down / height, size[0] / width, size[1] / height)))
     return figure, axes

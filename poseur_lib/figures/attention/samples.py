@@ -157,8 +157,8 @@ def _caption(
     return (
         f"{capital(name)} of {seen.who}, {seen.model.name}: {heads} heads × {levels} levels × {points} points a layer. "
         f"Area: attention weight, of which each head has 1 in all; colour: {colour}. The frame is the crop, {width}×"
-        f"{height} for the network; outside of it, where the image is pale, samples read zeros. Of the weight shown, "
-        f"{', '.join(shares)} lies there.{further}"
+        f"{height} for the network; outside of it, where the image is pale, samples fade to zero within half a cell of "
+        f"their level and read zeros beyond. Of the weight shown, {', '.join(shares)} lies there.{further}"
     )
 
 
