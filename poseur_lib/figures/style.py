@@ -12,7 +12,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 STYLE_FILE = Path(__file__).with_name("poseur.mplstyle")
-WEBP_QUALITY = 90
+WEBP_QUALITY = 80
 
 # seaborn's `colorblind` palette; a backbone has its colour everywhere.
 COLORBLIND = (
