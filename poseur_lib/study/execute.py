@@ -30,6 +30,7 @@ def main(job_file: str) -> int:
             progress_bar=False,
             kernel_name="python3",
             start_timeout=KERNEL_START_SECONDS,
+            shutdown_kernel="immediate",  # what counts is in files by now, and torch takes seconds to leave
         )
     except PapermillExecutionError as error:
         print("\n".join(error.traceback), file=sys.stderr)

@@ -51,7 +51,7 @@ SMOKE_LENGTH = {
 }
 LIGHT = {
     "train.epochs": 1,
-    "train.people_per_epoch": 640,
+    "train.people_per_epoch": 480,
     "pretext": None,
     "model.backbone.weights": "none",
     "evaluation.curve_people": 100,

@@ -20,7 +20,6 @@ from poseur_lib.study.provenance import Provenance
 from poseur_lib.study.results import collect, provenances
 from poseur_lib.study.roots import below_root
 from poseur_lib.study.runner import RunOptions, missing_runs
-from poseur_lib.study.schedule import execute_plan
 from poseur_lib.study.store import RESULT_FILE, RunState, RunStore
 from poseur_lib.study.table_job import results_folder
 from poseur_lib.study.table_result import CellResult, TableResult
@@ -78,6 +77,8 @@ class TableStudy:
         chosen = [run for run in self.plan if states[run.run_id] != RunState.FAILED]
         if not missing_runs(chosen, self.store, self.options):
             return states
+        from poseur_lib.study.schedule import execute_plan  # brings dask.distributed
+
         with PlanProgress(self.plan, self.store) as progress:
             return states | execute_plan(chosen, self.store, self.options, progress.show).states
 
