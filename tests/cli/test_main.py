@@ -4,6 +4,7 @@ import inspect
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import typer
@@ -45,10 +46,28 @@ def test_help_names_every_command() -> None:
         assert name in result.output
 
 
-@pytest.mark.parametrize("command", [["data"], ["data", "generate"], ["data", "check"]])
-def test_every_command_has_help(command: list[str]) -> None:
-    result = CliRunner().invoke(cli.app, [*command, "--help"])
+def every_command() -> list[list[str]]:
+    found: list[list[str]] = []
+
+    def walk(command: Any, path: list[str]) -> None:
+        found.append(path)
+        for name, sub in getattr(command, "commands", {}).items():
+            walk(sub, [*path, name])
+
+    walk(typer.main.get_command(cli.app), [])
+    return found
+
+
+@pytest.mark.parametrize("path", every_command(), ids=" ".join)
+def test_help_says_all_of_it_and_joins_the_lines_of_a_paragraph(path: list[str]) -> None:
+    result = CliRunner().invoke(cli.app, [*path, "--help"], env={"COLUMNS": "2000", "NO_COLOR": "1"})
     assert result.exit_code == 0 and "Usage" in result.output
+    command = typer.main.get_command(cli.app)
+    for name in path:
+        command = command.commands[name]
+    options = [option.help for option in command.params if getattr(option, "help", None)]
+    for paragraph in [*inspect.cleandoc(command.help).split("\n\n"), *options]:
+        assert " ".join(paragraph.split()).replace("`", "") in result.output
 
 
 def test_help_does_not_import_torch() -> None:
