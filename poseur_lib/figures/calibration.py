@@ -6,12 +6,11 @@ import matplotlib.pyplot as plt
 from IPython.display import HTML
 from matplotlib.axes import Axes
 
-from poseur_lib.figures.measured import CUT, bounded
 from poseur_lib.figures.style import COLORBLIND, GREY, as_html, style
 from poseur_lib.figures.tables import interval, show_table
 from poseur_lib.qualitative.calibration import Reliability, ScaleCalibration, as_claimed, claimed
 from poseur_lib.qualitative.keypoint_scores import PROBABILITIES
-from poseur_lib.study.estimate import METHOD, Estimate
+from poseur_lib.study.estimate import CUT, METHOD, Estimate, bounded
 from poseur_lib.study.tables.calibration import MARGIN
 from poseur_lib.study.verdict import MIN_SEEDS, Evidence, Verdict
 

@@ -1,18 +1,9 @@
-"""What was measured of how many seeds and within which bounds, and what could not be, in words."""
+"""What was measured of how many seeds, and what could not be, in words."""
 
 import html
 from collections.abc import Mapping, Sequence
 
 from IPython.display import HTML
-
-from poseur_lib.study.estimate import Estimate
-
-CUT = "Intervals of shares and AP are cut at 0 and 100."
-
-
-def bounded(one: Estimate) -> Estimate:
-    """A share or an AP with its interval cut to what they can be, 0 to 100."""
-    return one.model_copy(update={"low": max(0.0, one.low), "high": min(100.0, one.high)})
 
 
 def seed_words(of: Mapping[str, int]) -> str:

@@ -6,11 +6,11 @@ import matplotlib.pyplot as plt
 from IPython.display import HTML
 from matplotlib.axes import Axes
 
-from poseur_lib.figures.measured import CUT, bounded, nothing_measured, seed_words
+from poseur_lib.figures.measured import nothing_measured, seed_words
 from poseur_lib.figures.style import COLORBLIND, DARK, GREY, as_html, style
 from poseur_lib.figures.tables import interval, points, show_table
 from poseur_lib.qualitative.robustness import Robustness
-from poseur_lib.study.estimate import Estimate
+from poseur_lib.study.estimate import CUT, Estimate, bounded
 from poseur_lib.study.table_source import RESAMPLES
 
 WIDTH, HEIGHT = 3.1, 3.0
@@ -53,7 +53,7 @@ def shifts_table(of: Robustness) -> HTML:
     for number, shift in enumerate(of.shifts):
         row = {"shift": f"{shift:g}"}
         for curve in of.curves:
-            row[f"AP {curve.label}"] = _cell(_bounded(curve.ap[number]))
+            row[f"AP {curve.label}"] = _cell(bounded(curve.ap[number]))
             row[f"error % {curve.label}"] = " → ".join(f"{value:.1f}" for value in _values(curve.errors[number]))
         if of.kept_more:
             row["% of AP kept, with − without"] = _cell(of.kept_more[number], sign=True)
@@ -66,7 +66,7 @@ def shifts_table(of: Robustness) -> HTML:
 def _ap_panel(axis: Axes, of: Robustness) -> None:
     for number, curve in enumerate(of.curves):
         colour = COLORBLIND[number]
-        _line(axis, of.shifts, [_bounded(one) for one in curve.ap], colour)
+        _line(axis, of.shifts, [bounded(one) for one in curve.ap], colour)
         axis.text(0.97, 0.96 - 0.09 * number, curve.label, transform=axis.transAxes, color=colour, ha="right", va="top")
     axis.set(title="AP", ylim=(0, None))
 
@@ -99,10 +99,6 @@ def _line(axis: Axes, shifts: Sequence[float], values: Sequence[Estimate | None]
 
 def _values(of: Sequence[Estimate | None]) -> list[float]:
     return [float("nan") if one is None else one.value for one in of]
-
-
-def _bounded(ap: Estimate | None) -> Estimate | None:
-    return None if ap is None else bounded(ap)
 
 
 def _cell(one: Estimate | None, sign: bool = False) -> str:

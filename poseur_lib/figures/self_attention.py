@@ -20,7 +20,7 @@ from poseur_lib.figures.style import GREY
 from poseur_lib.figures.tables import interval, points, show_table
 from poseur_lib.models.poseur.head import PoseurHead
 from poseur_lib.qualitative.attention_shares import Attention
-from poseur_lib.study.estimate import METHOD, Estimate
+from poseur_lib.study.estimate import METHOD, Estimate, bounded
 from poseur_lib.study.results import evidence_class
 from poseur_lib.study.table_study import TableStudy
 from poseur_lib.study.tables.figure_s2 import NAMED, ROW, SHOULDER_CLAIM, SHOWN
@@ -155,7 +155,7 @@ def _former_rule(study: TableStudy, of: Attention) -> str:
         if share is not None:
             more = share.model_copy(update={end: getattr(share, end) - equal for end in ("value", "low", "high")})
             found.append(
-                f"{claim.key} get {share.value:.1f} % ({interval(share)}), by equal weight {equal:.1f} %: "
+                f"{claim.key} get {share.value:.1f} % ({interval(bounded(share))}), by equal weight {equal:.1f} %: "
                 f"{verdict(claim, more, evidence, smoke).value}"
             )
     return (

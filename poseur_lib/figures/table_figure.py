@@ -8,7 +8,7 @@ from poseur_lib.figures.gflops import CostDot, gflops_figure
 from poseur_lib.paper.printed import Printed
 from poseur_lib.paper.tables import paper_tables
 from poseur_lib.study.declaration import Row, Table, shown_name
-from poseur_lib.study.estimate import METHOD, Estimate
+from poseur_lib.study.estimate import METHOD, Estimate, bounded, cut_note
 from poseur_lib.study.row_cost import USUAL, hook_counts
 from poseur_lib.study.table_result import RowResult, TableResult
 from poseur_lib.study.table_study import TableStudy
@@ -21,10 +21,7 @@ def table_figure(study: TableStudy, result: TableResult) -> HTML:
     if study.table.scatter:
         return _scatter(study, result)
     table, measure = study.table, headline(study.table)
-    dots = [
-        Dot(row.label, *_ends(row.ap), _printed(row, measure), row_backbone(table, of), of.method, _released(row))
-        for row, of in zip(result.rows, table.rows, strict=True)
-    ]
+    dots = [_dot(table, row, of, measure) for row, of in zip(result.rows, table.rows, strict=True)]
     of_claims = {one.difference: one for one in reversed(result.claims)}  # several claims may speak of one difference
     differences = [
         Difference(name, *_ends(one.effect), one.paper_effect) for name, one in reversed(of_claims.items())
@@ -33,9 +30,15 @@ def table_figure(study: TableStudy, result: TableResult) -> HTML:
     caption = (
         f"Source: the paper's {_printed_in(table)} (hollow) and {_seeds(result)} of profile "
         f"{result.profile} (filled) on {result.n_images:,} images{_beside_paper(result)}. {what} {METHOD}"
+        f"{cut_note(one for row in result.rows for one in (row.ap, row.released_ap))}"
     )
     unit = OWN_UNITS if any(claim.measured for claim in table.claims) else "difference, points"
     return comparison_figure(dots, differences, measure, _alt(result, measure), caption, unit)
+
+
+def _dot(table: Table, row: RowResult, of: Row, measure: str) -> Dot:
+    ends = _ends(bounded(row.ap))
+    return Dot(row.label, *ends, _printed(row, measure), row_backbone(table, of), of.method, _released(row))
 
 
 def _scatter(study: TableStudy, result: TableResult) -> HTML:
@@ -46,13 +49,14 @@ def _scatter(study: TableStudy, result: TableResult) -> HTML:
         if isinstance(gflops, Printed) and isinstance(ap, Printed):
             printed.append(CostDot(*who, gflops.value, ap.value))
         if of.ap is not None:
+            level = bounded(of.ap)
             trained = hook_counts(study.run(row).config).of(USUAL["GFLOPs"])
-            ours.append(CostDot(*who, trained, of.ap.value, of.ap.low, of.ap.high))
+            ours.append(CostDot(*who, trained, level.value, level.low, level.high))
     caption = (
         "Left: the paper's Tables 2a and 5; Fig. 1 itself prints no numbers. Right: "
         f"{_seeds(result)} of profile {result.profile} on {result.n_images:,} images, at the multiply-adds of "
         "the models that were trained. A line joins methods on one backbone and crop size. AP is OKS AP x 100. "
-        f"{METHOD}"
+        f"{METHOD}{cut_note(row.ap for row in result.rows)}"
     )
     return gflops_figure(printed, ours, _alt(result, "AP"), caption)
 
@@ -87,7 +91,7 @@ def _printed(row: RowResult, measure: str) -> float | None:
 
 
 def _released(row: RowResult) -> tuple[float, float, float] | None:
-    return _ends(row.released_ap) if row.released_ap else None
+    return _ends(bounded(row.released_ap)) if row.released_ap else None
 
 
 def _beside_paper(result: TableResult) -> str:
@@ -103,8 +107,8 @@ def _seeds(result: TableResult) -> str:
 def _alt(result: TableResult, measure: str) -> str:
     rows = [
         f"{row.label}: paper {_printed(row, measure)}, "
-        + (f"released checkpoint {_words(row.released_ap)}, " if row.released_ap else "")
-        + f"ours {_words(row.ap)}"
+        + (f"released checkpoint {_words(bounded(row.released_ap))}, " if row.released_ap else "")
+        + f"ours {_words(bounded(row.ap))}"
         for row in result.rows
     ]
     claims = [f"{one.difference}: paper {one.paper_effect}, ours {_words(one.effect)}" for one in result.claims]

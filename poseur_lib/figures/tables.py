@@ -8,7 +8,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from poseur_lib.study.declaration import Table, shown_name
-from poseur_lib.study.estimate import METHOD, Estimate
+from poseur_lib.study.estimate import METHOD, Estimate, bounded, cut_note
 from poseur_lib.study.provenance import Provenance
 from poseur_lib.study.record import BoxMetrics, StratumRow
 from poseur_lib.study.released_match import can_be_evaluated
@@ -49,7 +49,8 @@ def result_table(table: Table, result: TableResult) -> HTML:
     reasons = {row.status for row in result.rows if ":" in row.status}
     caption = (
         f"{shown_name(result.number)}: OKS AP and AR x 100, {result.boxes.value.replace('_', '-')} boxes, "
-        f"{result.n_images:,} images, {_seeds(result.rows)}{'; Δ to the first row' * table.deltas}. {METHOD} "
+        f"{result.n_images:,} images, {_seeds(result.rows)}{'; Δ to the first row' * table.deltas}. {METHOD}"
+        f"{cut_note(one for row in result.rows for cell in row.cells for one in (cell.measured, cell.released))} "
         f"{_about_released(result)}{_about_cells(result)}"
         f"{' '.join(f'{reason}.'.capitalize() for reason in sorted(reasons))}"
     )
@@ -75,7 +76,7 @@ def _pair(cell: CellResult, status: str) -> dict[str, Any]:
     name = cell.column.replace("_", " ")
     paper = "—" if cell.paper is None else cell.paper
     if cell.measured is not None:
-        ours = f"{cell.measured.value:.1f} ({interval(cell.measured)})"
+        ours = f"{cell.measured.value:.1f} ({interval(bounded(cell.measured))})"
     elif cell.counted is not None:
         ours = f"{cell.counted:.2f}"
     elif cell.on_device is not None:
@@ -93,7 +94,7 @@ def _released_columns(table: Table, result: TableResult) -> set[str]:
 
 def _of_checkpoint(cell: CellResult, table: Table, key: str) -> str:
     if cell.released is not None:
-        return f"{cell.released.value:.1f} ({interval(cell.released)})"
+        return f"{cell.released.value:.1f} ({interval(bounded(cell.released))})"
     return NOT_RUN if key in [row.key for row in table.rows if can_be_evaluated(row)] else "—"
 
 

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 
 from poseur_lib.evaluation.errors import NEAR_FROM
 from poseur_lib.evaluation.truncation import Side
-from poseur_lib.figures.measured import CUT, bounded
 from poseur_lib.figures.style import COLORBLIND, GREY, METHOD_MARKERS, as_html, style
 from poseur_lib.figures.tables import show_table
 from poseur_lib.figures.truncation_findings import (
@@ -23,6 +22,7 @@ from poseur_lib.figures.truncation_findings import (
 from poseur_lib.qualitative.truncation import CUT_RESAMPLES, SIDES
 from poseur_lib.qualitative.truncation_curves import RowShares, Share, Truncation, reachable
 from poseur_lib.study.declaration import Table
+from poseur_lib.study.estimate import CUT, bounded
 from poseur_lib.study.tables.figure_s1 import AS_RELEASED, HEATMAP, SUPERVISED
 
 ROW_COLOURS = dict(zip((AS_RELEASED, SUPERVISED, HEATMAP), COLORBLIND, strict=False))

@@ -5,11 +5,11 @@ import html
 from IPython.display import HTML
 
 from poseur_lib.evaluation.truncation import Side
-from poseur_lib.figures.measured import bounded, seed_words
+from poseur_lib.figures.measured import seed_words
 from poseur_lib.figures.tables import interval, points
 from poseur_lib.qualitative.truncation import SIDES
 from poseur_lib.qualitative.truncation_curves import RowShares, Truncation, reachable
-from poseur_lib.study.estimate import Estimate
+from poseur_lib.study.estimate import Estimate, bounded
 from poseur_lib.study.measured_file import estimate_of
 from poseur_lib.study.tables.figure_s1 import AS_RELEASED, HEATMAP, SUPERVISED
 from poseur_lib.study.verdict import MIN_SEEDS, Evidence, Verdict

@@ -74,7 +74,7 @@ def _lead(view: StudyView) -> str:
         return "Nothing was run yet."
     done = [view.records[run_id].provenance for run_id in run_ids]
     known = [view.joules[run_id] for run_id in run_ids if view.joules[run_id] is not None]
-    energy = f"{sum(known) / 3.6e6:.2f} kWh in {len(known)} runs where it could be read" if known else UNREADABLE
+    energy = f"{_energy(known)} in {len(known)} runs where it could be read" if known else UNREADABLE
     wall, train = (sum(getattr(one, name) for one in done) for name in ("wall_seconds", "train_seconds"))
     return (
         f"{len(done)} runs, {wall / 3600:.2f} hours of runs, {train / 3600:.2f} of them training, in "
@@ -94,7 +94,7 @@ def _by_device(view: StudyView, run_ids: Sequence[str]) -> str:
             for name in ("wall_seconds", "train_seconds")
         )
         busy = busy_seconds([view.records[run_id].provenance for run_id in of]) / 3600
-        energy = _kwh([view.joules[one] for one in of])
+        energy = _all_energy([view.joules[one] for one in of])
         rows.append([device, str(len(of)), f"{busy:.2f}", f"{wall:.2f}", f"{train:.2f}", energy])
     return stacked_table(("device", "runs", "hours at work", "hours of runs", "of them training", "energy"), rows)
 
@@ -115,7 +115,7 @@ def _run(view: StudyView, run_id: str) -> list[Cell]:
     ap = ", ".join(f"{found.AP:.1f} ({found.boxes.value.replace('_', ' ')})" for found in record.metrics if found.AP)
     return [
         name, view.store.state(run_id).value, ap, f"{one.wall_seconds:.0f} s", f"{one.train_seconds:.0f} s",
-        _kwh([view.joules[run_id]]), one.device, one.finished_at[:16].replace("T", " "), rows,
+        _all_energy([view.joules[run_id]]), one.device, one.finished_at[:16].replace("T", " "), rows,
     ]  # fmt: skip
 
 
@@ -124,6 +124,12 @@ def _has_page(view: StudyView, run_id: str) -> bool:
     return any((path / name).exists() for name in ("notebook.ipynb", "failed.ipynb", "error.txt"))
 
 
-def _kwh(joules: Sequence[float | None]) -> str:
+def _all_energy(joules: Sequence[float | None]) -> str:
     known = [one for one in joules if one is not None]
-    return f"{sum(known) / 3.6e6:.3f} kWh" if known and len(known) == len(joules) else UNREADABLE
+    return _energy(known) if known and len(known) == len(joules) else UNREADABLE
+
+
+def _energy(joules: Sequence[float]) -> str:
+    """`7.3 Wh`, `1.52 kWh`."""
+    watt_hours = sum(joules) / 3600
+    return f"{watt_hours:.1f} Wh" if watt_hours < 1000 else f"{watt_hours / 1000:.2f} kWh"

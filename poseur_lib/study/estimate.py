@@ -1,7 +1,8 @@
 """A number over seeds and images, with both components of its uncertainty."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +15,7 @@ METHOD = (
     "95 % interval: 1,000 bootstrap resamples of the validation images (differences: both rows on the same resamples); "
     "with several seeds, Student's t over the seeds is added in quadrature."
 )
+CUT = "Intervals of shares and AP are cut at 0 and 100."
 
 
 class Estimate(Frozen):
@@ -58,6 +60,19 @@ def estimate(per_seed: Sequence[float], draws: Sequence[Float[np.ndarray, " n"]]
         n_seeds=len(per_seed),
         n_images=n_images,
     )
+
+
+Level = TypeVar("Level", bound=Estimate | None)
+
+
+def bounded(one: Level) -> Level:
+    """A share, an AP or a PCKh with its interval cut to what they can be, 0 to 100; None stays None."""
+    return None if one is None else one.model_copy(update={"low": max(0.0, one.low), "high": min(100.0, one.high)})
+
+
+def cut_note(levels: Iterable[Estimate | None]) -> str:
+    """For a caption, where one of the intervals had to be cut; else ""."""
+    return f" {CUT}" if any(bounded(one) != one for one in levels) else ""
 
 
 def student_half_width(values: Sequence[float]) -> float:

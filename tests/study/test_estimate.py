@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from poseur_lib.study.estimate import estimate, student_half_width
+from poseur_lib.study.estimate import CUT, Estimate, bounded, cut_note, estimate, student_half_width
 
 
 def test_student_interval_of_three_seeds():
@@ -38,3 +38,13 @@ def test_seeds_share_their_resamples():
 def test_nothing_to_estimate():
     assert estimate([], [], 300) is None
     assert estimate([math.nan], [np.full(10, math.nan)], 300) is None
+
+
+def test_an_interval_is_cut_to_what_a_share_can_be():
+    wide = Estimate(value=50, low=-20.0, high=120.0, images_half=1, seeds_half=70, n_seeds=2, n_images=9)
+    assert (bounded(wide).low, bounded(wide).high, bounded(wide).value) == (0, 100, 50)
+    assert f"{bounded(wide.model_copy(update={'low': -0.0})).low:.1f}" == "0.0"
+    inside = wide.model_copy(update={"low": 40.0, "high": 60.0})
+    assert bounded(inside) == inside
+    assert bounded(None) is None
+    assert cut_note([None, inside]) == "" and cut_note([inside, wide]) == f" {CUT}"
