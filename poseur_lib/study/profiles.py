@@ -55,11 +55,12 @@ LIGHT = {
     "pretext": None,
     "model.backbone.weights": "none",
     "evaluation.curve_people": 100,
+    "evaluation.flip_test": False,
 }
 LIGHT_PEOPLE_PER_UNIT = 64
 LIGHT_DEVIATION = (
     f"This table: {LIGHT['train.epochs']} epoch of {LIGHT['train.people_per_epoch']} people from random weights (supp. "
-    f"Table 1: {LIGHT_PEOPLE_PER_UNIT} people for each 25 epochs of the paper's)."
+    f"Table 1: {LIGHT_PEOPLE_PER_UNIT} people for each 25 epochs of the paper's), evaluated without flip test."
 )
 MINI_LENGTH = {
     "train.epochs": 3,
