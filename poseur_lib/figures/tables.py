@@ -9,10 +9,12 @@ from IPython.display import HTML
 
 from poseur_lib.study.declaration import Table, shown_name
 from poseur_lib.study.estimate import METHOD, Estimate, bounded, cut_note
+from poseur_lib.study.levels import RULE as LEVEL_RULE
 from poseur_lib.study.provenance import Provenance
 from poseur_lib.study.record import BoxMetrics, StratumRow
 from poseur_lib.study.released_match import can_be_evaluated
 from poseur_lib.study.table_result import CellResult, ClaimResult, RowResult, TableResult
+from poseur_lib.study.verdict import Evidence
 
 NOT_RUN, OTHER_SEEDS = "not run", "not the same seeds"
 RELEASED_TABLES = ("2a", "2b", "5", "S1", "S2", "S3", "S4", "S5", "S6")
@@ -76,7 +78,7 @@ def _pair(cell: CellResult, status: str) -> dict[str, Any]:
     name = cell.column.replace("_", " ")
     paper = "—" if cell.paper is None else cell.paper
     if cell.measured is not None:
-        ours = f"{cell.measured.value:.1f} ({interval(bounded(cell.measured))})"
+        ours = _level_cell(cell, cell.measured, Evidence.RETRAINED)
     elif cell.counted is not None:
         ours = f"{cell.counted:.2f}"
     elif cell.on_device is not None:
@@ -84,6 +86,13 @@ def _pair(cell: CellResult, status: str) -> dict[str, Any]:
     else:
         ours = status
     return {f"{name}, paper": paper, f"{name}, ours": ours}
+
+
+def _level_cell(cell: CellResult, of: Estimate, evidence: Evidence) -> str:
+    """`74.7 (73.9 to 75.4)`, and whether the printed figure is reproduced, where that can be said."""
+    against = cell.level(evidence)
+    said = f", {against.verdict.value}" if against else ""
+    return f"{of.value:.1f} ({interval(bounded(of))}){said}"
 
 
 def _released_columns(table: Table, result: TableResult) -> set[str]:
@@ -94,7 +103,7 @@ def _released_columns(table: Table, result: TableResult) -> set[str]:
 
 def _of_checkpoint(cell: CellResult, table: Table, key: str) -> str:
     if cell.released is not None:
-        return f"{cell.released.value:.1f} ({interval(bounded(cell.released))})"
+        return _level_cell(cell, cell.released, Evidence.RELEASED)
     return NOT_RUN if key in [row.key for row in table.rows if can_be_evaluated(row)] else "—"
 
 
@@ -111,6 +120,8 @@ def _about_cells(result: TableResult) -> str:
     cells = [cell for row in result.rows for cell in row.cells]
     parts = [COUNTED] if any(cell.counted is not None for cell in cells) else []
     devices = {cell.on_device.device for cell in cells if cell.on_device}
+    if any(cell.levels for cell in cells):
+        parts.append(LEVEL_RULE)
     if devices:
         units = {f"{cell.column} in {cell.on_device.unit}" for cell in cells if cell.on_device}
         parts.append(f"{', '.join(sorted(units))}, measured on {' and '.join(devices)}; the paper names no device.")

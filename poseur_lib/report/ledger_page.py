@@ -14,6 +14,7 @@ from poseur_lib.report.evidence import cost_claim_record, cost_record
 from poseur_lib.report.stacked import Cell, stacked_table
 from poseur_lib.report.view import StudyView
 from poseur_lib.study.cost_claims import CostStatement
+from poseur_lib.study.declaration import shown_name
 from poseur_lib.study.estimate import METHOD
 from poseur_lib.study.ledger import (
     CountedCell,
@@ -22,11 +23,18 @@ from poseur_lib.study.ledger import (
     cost_entries,
     count_words,
     effect_entries,
+    level_entries,
 )
+from poseur_lib.study.levels import RULE as LEVEL_RULE
 from poseur_lib.study.power import METHOD as POWER_METHOD
 from poseur_lib.study.tables import TABLES
 from poseur_lib.study.verdict import Evidence, Verdict
 
+LEVELS = "Printed figures"
+NO_LEVELS = (
+    "None of the paper's APs and ARs can be decided by what was run here. Its released checkpoints do it, by poseur "
+    "study run --source released --checkpoints DIR --data COCO, and models that are retrained on COCO."
+)
 TITLE, PAGE, CSV = "Ledger of claims", "ledger.html", "ledger.csv"
 GOOD = {Verdict.REPRODUCED, Verdict.SAME_DIRECTION}
 BAD = {Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION}
@@ -39,44 +47,50 @@ EFFECT_RULE = (
     "trainings of one seed decide nothing was added after the first runs: it takes verdicts away and gives none."
 )
 _EFFECT = ("claim", "paper", "ours", "95 % interval", "n", "evidence", "detectable", "verdict")
+_LEVEL = ("figure", "paper", "ours", "difference", "n", "evidence", "verdict", "note")
 _STATED = ("claim", "paper", "ours", "verdict", "note")
 
 
 def ledger(view: StudyView) -> tuple[LedgerEntry, ...]:
-    """All lines of a profile's ledger: effects, costs, arithmetic."""
+    """All lines of a profile's ledger: effects, printed figures, costs, arithmetic."""
     name, costs, claims = view.profile.name, cost_record(), cost_claim_record()
     fields = set(CountedCell.model_fields)
     cells = [CountedCell(**row.model_dump(include=fields)) for row in costs.rows] if costs else []
     statements: tuple[CostStatement, ...] = claims.statements if claims else ()
     return (
         *effect_entries(TABLES, view.results, view.profile, view.began),
+        *level_entries(TABLES, view.results, view.profile),
         *cost_entries(cells, statements, name),
         *arithmetic_entries(audit(), name),
     )
 
 
 def parts(entries: Sequence[LedgerEntry]) -> tuple[tuple[str, list[LedgerEntry]], ...]:
-    """The lines by what they speak of: effects, costs, arithmetic."""
+    """The lines by what they speak of; printed figures are a part where there are any."""
     own = (Evidence.COST, Evidence.ARITHMETIC)
+    levels = [one for one in entries if one.level]
     return (
-        ("Effects", [one for one in entries if one.evidence not in own]),
+        ("Effects", [one for one in entries if one.evidence not in own and not one.level]),
+        *([(LEVELS, levels)] if levels else []),
         ("Costs", [one for one in entries if one.evidence == Evidence.COST]),
         ("Arithmetic", [one for one in entries if one.evidence == Evidence.ARITHMETIC]),
     )
 
 
 def ledger_blocks(entries: Sequence[LedgerEntry]) -> tuple[Block, ...]:
-    """A lead, the rules, and the three parts."""
-    (_, effects), (_, costs), (_, arithmetic) = parts(entries)
+    """A lead, the rules, and the parts."""
+    of = dict(parts(entries))
+    effects, costs, arithmetic = of["Effects"], of["Costs"], of["Arithmetic"]
     measured = [one for one in effects if one.value is not None]
     waiting = [one for one in effects if one.value is None]
-    lead = f"{len(entries)} lines. Effects: {count_words(effects)}. Costs: {count_words(costs)}. "
-    lead += f"Arithmetic: {count_words(arithmetic)}."
+    counted = ". ".join(f"{title}: {count_words(lines)}" for title, lines in of.items())
+    lead = f"{len(entries)} lines. {counted}."
     return (
         Block("prose", f'<h1>{TITLE}</h1><p class="lead">{html.escape(lead)}</p>'),
         _section("Effects", f"{EFFECT_RULE} {METHOD} {POWER_METHOD}"),
         Block("output", stacked_table(_EFFECT, [_effect(one) for one in measured])) if measured else _none(),
         _folded(f"{len(waiting)} effects that were not run", _EFFECT, [_effect(one) for one in waiting]),
+        *_levels(of.get(LEVELS, [])),
         _section("Costs", f"{COST_RULE} A statement of the text has its own rule in its note."),
         *_stated(costs),
         _section(
@@ -89,6 +103,24 @@ def ledger_blocks(entries: Sequence[LedgerEntry]) -> tuple[Block, ...]:
 
 def _section(title: str, text: str) -> Block:
     return Block("prose", f"<h2>{title}</h2><p>{html.escape(text)}</p>")
+
+
+def _levels(entries: Sequence[LedgerEntry]) -> list[Block]:
+    if not entries:
+        return [_section(LEVELS, f"{NO_LEVELS} {LEVEL_RULE}")]
+    rows = [
+        [
+            _claim(one, f"{shown_name(one.table)}; {one.source}"), one.paper, one.ours,
+            f"{points(one.value)} ({points(one.low)} to {points(one.high)})", _number(one), one.evidence.value,
+            verdict_cell(one.verdict), one.note,
+        ]
+        for one in entries
+    ]  # fmt: skip
+    return [_section(LEVELS, LEVEL_RULE), Block("output", stacked_table(_LEVEL, rows))]
+
+
+def _number(one: LedgerEntry) -> str:
+    return f"{one.n_seeds} seed{'s' * (one.n_seeds != 1)}, {one.n_images:,} images of {one.data}, profile {one.profile}"
 
 
 def _none() -> Block:
@@ -130,10 +162,9 @@ def _effect(one: LedgerEntry) -> list[Cell]:
     claim = _claim(one, place) + rule
     if one.value is None:
         return [claim, one.paper, "not run", "", "", "", one.detectable, verdict_cell(one.verdict)]
-    n = f"{one.n_seeds} seed{'s' * (one.n_seeds != 1)}, {one.n_images:,} images of {one.data}, profile {one.profile}"
-    ends = f"{points(one.low)} to {points(one.high)}"
+    ends, evidence = f"{points(one.low)} to {points(one.high)}", one.evidence.value
     return [
-        claim, one.paper, points(one.value), ends, n, one.evidence.value, one.detectable, verdict_cell(one.verdict),
+        claim, one.paper, points(one.value), ends, _number(one), evidence, one.detectable, verdict_cell(one.verdict),
     ]  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def _what(view: StudyView) -> str:
 
 
 def _effects(entries: Sequence[LedgerEntry]) -> list[Block]:
-    measured = [one for one in entries if one.value is not None]
+    measured = [one for one in entries if one.value is not None and not one.level]
     if not measured:
         return []
     of_labels = {_label(one): one for one in reversed(measured) if one.in_points}  # several claims may speak of one

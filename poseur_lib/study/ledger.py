@@ -17,10 +17,12 @@ from poseur_lib.paper.audit import RULE as ARITHMETIC_RULE
 from poseur_lib.paper.audit import Audited
 from poseur_lib.study.cost_claims import CostStatement
 from poseur_lib.study.declaration import Claim, Table
+from poseur_lib.study.levels import RULE as LEVEL_RULE
+from poseur_lib.study.levels import Level
 from poseur_lib.study.power import Detectable, detectable, pilot
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.results import difference_words
-from poseur_lib.study.table_result import ClaimResult, TableResult
+from poseur_lib.study.table_result import CellResult, ClaimResult, RowResult, TableResult
 from poseur_lib.study.verdict import Evidence, Verdict, arithmetic_verdict, cost_verdict, rule_text
 
 
@@ -33,6 +35,7 @@ class LedgerEntry(Frozen):
         data: the data set with its fingerprint; what the numbers are from where no data is needed.
         detectable: the smallest effect that was to be found, as it was stated before the run.
         in_points: the effect is one of AP, AR or PCKh; others say their unit in `ours`.
+        level: it is of a printed AP or AR, not of a difference of two; `value` is then ours minus the printed one.
     """
 
     key: str
@@ -55,6 +58,7 @@ class LedgerEntry(Frozen):
     note: str = ""
     detectable: str = ""
     in_points: bool = True
+    level: bool = False
 
 
 def arithmetic_entries(audited: Sequence[Audited], profile: str) -> tuple[LedgerEntry, ...]:
@@ -126,6 +130,36 @@ def effect_entries(
             stated = detectable(table, claim, profile, len(result.seeds) if result else 0, source)
             found.append(_effect(table, claim, one, result, profile, stated))
     return tuple(found)
+
+
+def level_entries(
+    tables: Iterable[Table], results: Mapping[str, TableResult], profile: Profile
+) -> tuple[LedgerEntry, ...]:
+    """Every printed AP and AR that a released checkpoint, or models retrained on COCO, can decide."""
+    return tuple(
+        _level(result, row, cell, one, profile)
+        for table in tables
+        if (result := results.get(table.number))
+        for row in result.rows
+        for cell in row.cells
+        for one in cell.levels
+    )
+
+
+def _level(
+    result: TableResult, row: RowResult, cell: CellResult, one: Level, profile: Profile
+) -> LedgerEntry:
+    of_checkpoint = one.evidence == Evidence.RELEASED
+    ours = cell.released if of_checkpoint else cell.measured
+    boxes = f"{result.boxes.value.replace('_', '-')} boxes"
+    values = one.difference.model_dump(include={"value", "low", "high", "n_seeds", "n_images"})
+    return LedgerEntry(
+        key=f"{result.number}: {cell.column} of {row.key}, {one.evidence.value}", of="", table=result.number,
+        claim=f"{row.label}: {cell.column} {cell.paper}.", source=cell.source, paper=cell.paper,
+        ours=f"{ours.value:.1f}, {boxes}", **values, data=f"{result.data_name} {result.data_fingerprint}",
+        profile=profile.name, evidence=one.evidence, verdict=one.verdict, rule=LEVEL_RULE,
+        note=row.released_from if of_checkpoint else _note(result), level=True,
+    )  # fmt: skip
 
 
 def _effect(

@@ -7,10 +7,11 @@ from poseur_lib.evaluation.bootstrap import Scorer, bootstrap
 from poseur_lib.evaluation.matches import Area, ImageMatches, image_matches
 from poseur_lib.study.declaration import METRICS, Claim, Metric, Row
 from poseur_lib.study.estimate import Estimate, estimate
+from poseur_lib.study.levels import level
 from poseur_lib.study.released_match import can_be_evaluated, is_of, paper_config, rivalled
 from poseur_lib.study.released_store import Evaluated, ReleasedStore
 from poseur_lib.study.scored import match, scored
-from poseur_lib.study.table_result import ClaimResult, RowResult, TableResult
+from poseur_lib.study.table_result import CellResult, ClaimResult, RowResult, TableResult
 from poseur_lib.study.table_source import AREAS, BOOTSTRAP_SEED, RESAMPLES, Sample, Source, box_source
 from poseur_lib.study.verdict import Evidence, verdict
 
@@ -108,14 +109,15 @@ def _matches(source: Source, row_key: str) -> dict[Area, ImageMatches]:
 
 
 def _row(source: Source, row: Row, result: RowResult) -> RowResult:
-    cells = tuple(
-        cell.model_copy(update={"released": released_estimate(source, row, cell.column)})
-        if cell.column in METRICS
-        else cell
-        for cell in result.cells
-    )
+    cells = tuple(_cell(source, row, cell) if cell.column in METRICS else cell for cell in result.cells)
     found = {"released_ap": released_estimate(source, row, "AP"), "released_from": chosen(source, row.key).note}
     return result.model_copy(update={"cells": cells, **found})
+
+
+def _cell(source: Source, row: Row, cell: CellResult) -> CellResult:
+    found = released_estimate(source, row, cell.column)
+    decided = level(cell.paper, found, released_evidence(source)) if chosen(source, row.key).decides else None
+    return cell.model_copy(update={"released": found, "levels": (*cell.levels, *([decided] if decided else []))})
 
 
 def _claim(source: Source, claim: Claim, result: ClaimResult, own: Evidence) -> ClaimResult:

@@ -1,6 +1,7 @@
 """A table's results from the records of its runs: no weights, no GPU."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from poseur_lib.paper.printed import Printed
 from poseur_lib.scoring.instance import InstanceRule
 from poseur_lib.study.declaration import COSTS, METRICS, UNMEASURED, Claim, Column, Metric, Row, Table
 from poseur_lib.study.estimate import Estimate, estimate
+from poseur_lib.study.levels import level
 from poseur_lib.study.provenance import Provenance
 from poseur_lib.study.released_results import COCO_VAL_IMAGES, with_released
 from poseur_lib.study.row_cost import row_cost
@@ -47,6 +49,7 @@ def collect(source: Source, measured: Mapping[str, Estimate | None] | None = Non
     return with_released(source, ours)
 
 
+@lru_cache(maxsize=8)
 def evidence_class(source: Source) -> Evidence:
     """What a table's results are worth.
 
@@ -118,7 +121,9 @@ def _cell(source: Source, row: Row, column: Column) -> CellResult:
     if row.not_run or column in UNMEASURED:
         return cell
     if column in METRICS:
-        return cell.model_copy(update={"measured": _row_estimate(source, row, column)})
+        measured = _row_estimate(source, row, column)
+        found = level(text, measured, evidence_class(source))
+        return cell.model_copy(update={"measured": measured, "levels": (found,) if found else ()})
     if column in COSTS:
         return cell.model_copy(update={"counted": row_cost(source.table, row, column, place)})
     speed = row_speed(source.table, row, source.device)

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.study.estimate import Estimate
+from poseur_lib.study.levels import Level
 from poseur_lib.study.predictions_file import BoxSource
 from poseur_lib.study.verdict import Evidence, Verdict
 
@@ -27,6 +28,7 @@ class CellResult(Frozen):
         on_device: speed or memory of that configuration.
         not_measured: why there is nothing of ours, if it is not for want of a run.
         released: of the released checkpoint, evaluated here.
+        levels: the printed figure against ours, and against the released checkpoint's, where they can decide.
     """
 
     column: str
@@ -37,6 +39,11 @@ class CellResult(Frozen):
     on_device: OnDevice | None = None
     not_measured: str = ""
     released: Estimate | None = None
+    levels: tuple[Level, ...] = ()
+
+    def level(self, evidence: Evidence) -> Level | None:
+        """The printed figure against one kind of evidence."""
+        return next((one for one in self.levels if one.evidence == evidence), None)
 
 
 class RowResult(Frozen):

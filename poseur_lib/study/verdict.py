@@ -70,7 +70,7 @@ def verdict(claim: Claim, effect: Estimate | None, evidence: Evidence, smoke: bo
     if evidence == Evidence.GENERATED:
         return _on_generated_people(claim, effect)
     if claim.kind == ClaimKind.EQUIVALENCE:
-        return _equivalence(claim.margin, effect)
+        return equivalence(claim.margin, effect)
     if effect.high < 0:
         return Verdict.CONTRADICTED
     if claim.kind == ClaimKind.DIRECTION:
@@ -108,7 +108,8 @@ def rule_text(claim: Claim) -> str:
             )
 
 
-def _equivalence(margin: float, effect: Estimate) -> Verdict:
+def equivalence(margin: float, effect: Estimate) -> Verdict:
+    """The verdict on "no more than a margin": the whole interval within it, all of it outside, or neither."""
     if -margin <= effect.low and effect.high <= margin:
         return Verdict.REPRODUCED
     return Verdict.CONTRADICTED if effect.low > margin or effect.high < -margin else Verdict.INCONCLUSIVE
@@ -116,7 +117,7 @@ def _equivalence(margin: float, effect: Estimate) -> Verdict:
 
 def _on_generated_people(claim: Claim, effect: Estimate) -> Verdict:
     if claim.kind == ClaimKind.EQUIVALENCE:
-        of_coco = _equivalence(claim.margin, effect)
+        of_coco = equivalence(claim.margin, effect)
         translated = {
             Verdict.REPRODUCED: Verdict.SAME_DIRECTION,
             Verdict.CONTRADICTED: Verdict.OPPOSITE_DIRECTION,

@@ -6,7 +6,10 @@ from dataclasses import replace
 import pytest
 
 from poseur_lib.figures.tables import claims_table, result_table
+from poseur_lib.report.ledger_page import ledger_blocks
+from poseur_lib.study.ledger import level_entries
 from poseur_lib.study.predictions_file import BoxSource
+from poseur_lib.study.profiles import profile
 from poseur_lib.study.released_results import with_released
 from poseur_lib.study.results import collect
 from poseur_lib.study.verdict import Evidence, Verdict
@@ -51,6 +54,24 @@ def test_claims_rest_on_it_where_both_rows_have_it(done, known, evidence, verdic
     assert more.effect.value == pytest.approx(result.rows[1].released_ap.value - result.rows[0].released_ap.value)
     assert more.effect.low < more.effect.value < 0
     assert noise.evidence is None and noise.verdict == Verdict.NOT_RUN
+
+
+def test_printed_figures_are_decided_on_the_whole_of_coco_alone(done):
+    part = collect(source_of(done.source.data, done.runs))
+    assert level_entries([TABLE], {TABLE.number: part}, profile("paper")) == ()
+    whole = collect(source_of(done.source.data, done.runs, generated=False, val_images=5000))
+    printed = [(row, cell) for row in whole.rows for cell in row.cells if cell.released and cell.paper]
+    lines = level_entries([TABLE], {TABLE.number: whole}, profile("paper"))
+    assert len(lines) == len(printed) > 0
+    for line, (row, cell) in zip(lines, printed, strict=True):
+        assert line.value == pytest.approx(cell.released.value - float(cell.paper)) and line.low == line.high
+        assert line.verdict == Verdict.CONTRADICTED and line.evidence == Evidence.RELEASED  # random weights
+        assert line.claim == f"{row.label}: {cell.column} {cell.paper}." and line.note == row.released_from
+    shown = result_table(TABLE, whole).data
+    assert shown.count("), contradicted") == len(printed) and "within ±0.3 of the printed one" in shown
+    page = "".join(block.body for block in ledger_blocks(lines))
+    assert "Printed figures" in page and "one: AP 74.7." in page
+    assert page.count('<b class="bad">contradicted</b>') == len(printed)
 
 
 def test_weaker_evidence_does_not_replace_ours(done):
