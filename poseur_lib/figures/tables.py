@@ -54,7 +54,7 @@ def result_table(table: Table, result: TableResult) -> HTML:
         f"{result.n_images:,} images, {_seeds(result.rows)}{'; Δ to the first row' * table.deltas}. {METHOD}"
         f"{cut_note(one for row in result.rows for cell in row.cells for one in (cell.measured, cell.released))} "
         f"{_about_released(result)}{_about_cells(result)}"
-        f"{' '.join(f'{reason}.'.capitalize() for reason in sorted(reasons))}"
+        f"{' '.join(f'{reason[0].upper()}{reason[1:]}.' for reason in sorted(reasons))}"
     )
     return show_table(rows, caption)
 
@@ -68,7 +68,7 @@ def _result_cells(table: Table, row: RowResult, first: RowResult, released: set[
             cells[f"{cell.column.replace('_', ' ')}, released checkpoint"] = _of_checkpoint(cell, table, row.key)
         cells |= dict([ours])
     if table.deltas:
-        cells["Δ AP, paper"] = _difference(row.paper_ap, first.paper_ap, row is first)
+        cells["Δ AP, paper"] = _difference(row.paper_ap, first.paper_ap, row is first) or "—"
         cells["Δ AP, ours"] = _our_difference(row, first)
     return cells
 

@@ -112,7 +112,8 @@ def _run(view: StudyView, run_id: str) -> list[Cell]:
         why = Markup('{}: <span class="wrap">{}</span>')
         return [name, why.format(view.store.state(run_id).value, view.store.error(run_id)), *[""] * 6, rows]
     one = record.provenance
-    ap = ", ".join(f"{found.AP:.1f} ({found.boxes.value.replace('_', ' ')})" for found in record.metrics if found.AP)
+    known = [found for found in record.metrics if found.AP is not None]
+    ap = ", ".join(f"{found.AP:.1f} ({found.boxes.value.replace('_', ' ')})" for found in known)
     return [
         name, view.store.state(run_id).value, ap, f"{one.wall_seconds:.0f} s", f"{one.train_seconds:.0f} s",
         _all_energy([view.joules[run_id]]), one.device, one.finished_at[:16].replace("T", " "), rows,

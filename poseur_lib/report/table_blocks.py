@@ -4,11 +4,13 @@ import html
 from collections.abc import Sequence
 from datetime import datetime
 
+from markupsafe import Markup
+
 from poseur_lib.figures.breakdown import breakdown_figures, breakdown_table, notable
 from poseur_lib.figures.learning import METRICS, learning_caption, learning_figure, measured
 from poseur_lib.figures.style import as_html
 from poseur_lib.report.blocks import Block
-from poseur_lib.report.stacked import stacked_table
+from poseur_lib.report.stacked import Cell, stacked_table
 from poseur_lib.report.view import StudyView, failure_page
 from poseur_lib.study.breakdown import METHOD, ClaimBreakdown
 from poseur_lib.study.declaration import ClaimKind, Table
@@ -16,6 +18,7 @@ from poseur_lib.study.overridden import override_lines
 from poseur_lib.study.power import METHOD as POWER_METHOD
 from poseur_lib.study.power import Pilot, detectable, pilot
 from poseur_lib.study.profiles import Profile
+from poseur_lib.study.results import difference_words
 from poseur_lib.study.table_result import TableResult
 
 MOST_DRAWN = 4
@@ -42,7 +45,8 @@ def detectable_block(
         one = detectable(table, claim, profile, len(result.seeds) if result else 0, source)
         size = f"{one.n_seeds} seed{'s' * (one.n_seeds != 1)}, {one.n_images:,} images"
         unit = claim.metric if claim.kind != ClaimKind.EQUIVALENCE and not claim.measured else ""
-        cells = [claim.text, claim.paper_words, f"{one.words} {unit}".strip(), size, one.source]
+        what = Markup('{}<br><span class="soft">{}</span>').format(claim.text, difference_words(table, claim))
+        cells: list[Cell] = [what, claim.paper_words, f"{one.words} {unit}".strip(), size, one.source]
         if source != pilot():
             later = detectable(table, claim, profile, len(result.seeds) if result else 0)
             cells.insert(3, f"{later.words} {unit}".strip())

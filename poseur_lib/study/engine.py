@@ -33,6 +33,8 @@ PATIENCE = {
     "distributed.scheduler.work-stealing": False,
     "distributed.admin.system-monitor.disk": False,
 }
+CUT_OFFS = {"distributed.scheduler.allowed-failures": 100}
+"""A run may outlast its job many times: Slurm's walltime ends each of them as if its worker had been killed."""
 
 
 class ClusterLost(UserError):
@@ -113,7 +115,7 @@ def open_engine(settings: EngineSettings) -> Iterator[Engine]:
     """
     if settings.scheduler and settings.slurm is not None:
         raise UserError("--scheduler and --slurm exclude each other: a running cluster, or one made of Slurm's jobs")
-    with dask.config.set(PATIENCE):
+    with dask.config.set(PATIENCE | (CUT_OFFS if settings.slurm is not None else {})):
         if settings.scheduler:
             with _connect(settings.scheduler) as client:
                 yield Engine(client)

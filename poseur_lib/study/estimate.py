@@ -15,7 +15,7 @@ METHOD = (
     "95 % interval: 1,000 bootstrap resamples of the validation images (differences: both rows on the same resamples); "
     "with several seeds, Student's t over the seeds is added in quadrature."
 )
-CUT = "Intervals of shares and AP are cut at 0 and 100."
+CUT = "Intervals of shares, AP, AR and PCKh are cut at 0 and 100, in the CSV they are not."
 
 
 class Estimate(Frozen):

@@ -8,7 +8,7 @@ it was changed.
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from poseur_lib.config.base import Frozen
@@ -19,7 +19,7 @@ from poseur_lib.study.cost_claims import CostStatement
 from poseur_lib.study.declaration import Claim, Table
 from poseur_lib.study.levels import RULE as LEVEL_RULE
 from poseur_lib.study.levels import Level
-from poseur_lib.study.power import Detectable, detectable, pilot
+from poseur_lib.study.power import Pilot, detectable, pilot
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.results import difference_words
 from poseur_lib.study.table_result import CellResult, ClaimResult, RowResult, TableResult
@@ -33,7 +33,7 @@ class LedgerEntry(Frozen):
         of: key of the claim among the paper's; "" where it is a printed number of a table.
         paper, ours: the figures in words; `value`, `low`, `high` are those of an effect.
         data: the data set with its fingerprint; what the numbers are from where no data is needed.
-        detectable: the smallest effect that was to be found, as it was stated before the run.
+        detectable: the smallest effect that was to be found, as it was stated before the run, and by a later pilot.
         in_points: the effect is one of AP, AR or PCKh; others say their unit in `ours`.
         level: it is of a printed AP or AR, not of a difference of two; `value` is then ours minus the printed one.
     """
@@ -127,8 +127,7 @@ def effect_entries(
         source = pilot(began(table))
         for claim in table.claims:
             one = measured.get(claim.key)
-            stated = detectable(table, claim, profile, len(result.seeds) if result else 0, source)
-            found.append(_effect(table, claim, one, result, profile, stated))
+            found.append(_effect(table, claim, one, result, profile, _stated(table, claim, result, profile, source)))
     return tuple(found)
 
 
@@ -158,7 +157,7 @@ def _level(
         claim=f"{row.label}: {cell.column} {cell.paper}.", source=cell.source, paper=cell.paper,
         ours=f"{ours.value:.1f}, {boxes}", **values, data=f"{result.data_name} {result.data_fingerprint}",
         profile=profile.name, evidence=one.evidence, verdict=one.verdict, rule=LEVEL_RULE,
-        note=row.released_from if of_checkpoint else _note(result), level=True,
+        note=row.released_from if of_checkpoint else _note(result, (row.key,)), level=True,
     )  # fmt: skip
 
 
@@ -168,7 +167,7 @@ def _effect(
     one: ClaimResult | None,
     result: TableResult | None,
     profile: Profile,
-    stated: Detectable,
+    stated: str,
 ) -> LedgerEntry:
     estimate = one.effect if one else None
     own = result.evidence if result else Evidence.NONE
@@ -178,17 +177,26 @@ def _effect(
         paper=claim.paper_words, ours=difference_words(table, claim), **values,
         data=f"{result.data_name} {result.data_fingerprint}" if estimate else "", profile=profile.name,
         evidence=(one.evidence or own) if estimate else Evidence.NONE, verdict=one.verdict if one else Verdict.NOT_RUN,
-        rule=rule_text(claim), note=_note(result),
+        rule=rule_text(claim), note=_note(result, claim.rows),
         in_points=not claim.measured,
-        detectable=stated.words,
+        detectable=stated,
     )  # fmt: skip
 
 
-def _note(result: TableResult | None) -> str:
+def _stated(table: Table, claim: Claim, result: TableResult | None, profile: Profile, source: Pilot) -> str:
+    """What could be found as it was stated before the run, and where there is a later pilot, by that."""
+    n_seeds = len(result.seeds) if result else 0
+    before, now = (detectable(table, claim, profile, n_seeds, one) for one in (source, pilot()))
+    if now.words == before.words:
+        return before.words
+    return f"{before.words} stated before the run; {now.words} by the pilot of {pilot().recorded_at[:10]}"
+
+
+def _note(result: TableResult | None, rows: Collection[str]) -> str:
     if result is None:
         return ""
     changes = ", ".join(f"{path} = {value}" for path, value in result.overrides.items())
-    parts = [f"Run with changes: {changes}." if changes else "", result.mixed_devices]
+    parts = [f"Run with changes: {changes}." if changes else "", result.mixed_devices_of(rows)]
     return " ".join(part for part in parts if part)
 
 

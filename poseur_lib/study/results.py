@@ -175,6 +175,7 @@ def _claim_result(source: Source, claim: Claim, measured: Mapping[str, Estimate 
         verdict=verdict(claim, found, evidence, smoke=not source.profile.evidential),
         rule=rule_text(claim),
         of=claim.of,
+        rows=claim.rows,
     )
 
 

@@ -17,7 +17,7 @@ class SlurmOptions(Frozen):
     """The options of a Slurm job, by the names that dask-jobqueue's SLURMCluster has for them.
 
     Attributes:
-        jobs: how many to ask for; each executes one run at a time.
+        jobs: how many to ask for; each executes one run at a time, and one that ends is replaced while there are runs.
         queue, account: partition and account; Slurm's default where they are missing.
         cpus: processors of a job.
         memory: of a job, such as "16GB".
@@ -71,7 +71,7 @@ def read_slurm_options(file: Path) -> SlurmOptions:
 
 
 def slurm_cluster(options: SlurmOptions) -> Any:
-    """A cluster whose jobs are submitted at once.
+    """A cluster whose jobs are submitted at once, and again where one ends, as at its walltime.
 
     Raises:
         UserError: dask-jobqueue is not installed, or there is no Slurm on this machine.
@@ -85,7 +85,7 @@ def slurm_cluster(options: SlurmOptions) -> Any:
     if shutil.which("sbatch") is None:
         raise UserError("--slurm needs the command sbatch: this machine submits no Slurm jobs")
     cluster = SLURMCluster(**cluster_arguments(options))
-    cluster.scale(jobs=options.jobs)
+    cluster.adapt(minimum_jobs=options.jobs, maximum_jobs=options.jobs)
     return cluster
 
 

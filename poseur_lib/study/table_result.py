@@ -1,5 +1,6 @@
 """A table's results as they are written beside its notebook: everything that its page shows as numbers."""
 
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import Field
@@ -70,7 +71,11 @@ class RowResult(Frozen):
 
 
 class ClaimResult(Frozen):
-    """A claim and what it has come to; `evidence` is None where it rests on the table's own runs."""
+    """A claim and what it has come to; `evidence` is None where it rests on the table's own runs.
+
+    Attributes:
+        rows: keys of the rows that it speaks of; none: all.
+    """
 
     key: str
     text: str
@@ -84,6 +89,7 @@ class ClaimResult(Frozen):
     rule: str
     of: str = ""
     evidence: Evidence | None = None
+    rows: tuple[str, ...] = ()
 
 
 class TableResult(Frozen):
@@ -112,10 +118,15 @@ class TableResult(Frozen):
 
     @property
     def mixed_devices(self) -> str:
-        """What to know of differences where rows were not computed alike; "" where they were."""
+        """What to know of differences where the rows of a claim were not computed alike; "" where they were."""
+        notes = dict.fromkeys(self.mixed_devices_of(claim.rows) for claim in self.claims)
+        return " ".join(note for note in notes if note)
+
+    def mixed_devices_of(self, rows: Collection[str] = ()) -> str:
+        """The same of some rows alone; none: all."""
         groups: dict[tuple[str, ...], list[str]] = {}
         for row in self.rows:
-            if row.computed_on:
+            if row.computed_on and (not rows or row.key in rows):
                 groups.setdefault(row.computed_on, []).append(row.label)
         if len(groups) < 2:
             return ""

@@ -124,6 +124,20 @@ def test_the_number_of_runs_is_that_of_the_records():
     records = [json.loads(path.read_text())["record"] for path in (ROOT / "runs" / "mini").glob("*/record.json")]
     on_gpu = sum("NVIDIA" in record["provenance"]["device"] for record in records)
     assert f"All {len(records)} runs" in whole() and f"the other {on_gpu} on one GPU" in whole()
+    assert f"{len(records) - on_gpu} were made on a CPU" in whole()
+    days = {record["provenance"]["finished_at"][:10] for record in records}
+    assert len(days) == 1 and "several commits of one day" in whole()
+
+
+def test_runs_from_uncommitted_changes_are_named():
+    found = {path.parent.name for path in (ROOT / "runs" / "mini").glob("*/record.json") if dirty(path)}
+    table = json.loads((ROOT / "runs" / "mini" / "tables" / "figure_s1" / "result.json").read_text())
+    assert "Two, of `figure_s1`, come from a tree with uncommitted changes" in whole() and len(found) == 2
+    assert found <= {run_id for row in table["rows"] for run_id in row["run_ids"]}
+
+
+def dirty(record: Path) -> bool:
+    return json.loads(record.read_text())["record"]["provenance"]["dirty"]
 
 
 def test_the_first_figure_is_there():

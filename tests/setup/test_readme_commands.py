@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,14 @@ import typer
 import yaml
 
 from poseur_lib.cli import main as cli
+from poseur_lib.study.profiles import profile
 from poseur_lib.study.slurm import SlurmOptions
+from poseur_lib.study.tables import tables
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 COMMANDS = [line.strip() for line in README.splitlines() if re.match(r"    (\.venv/bin/)?poseur ", line)]
-TARGETS = re.findall(r"^    make ([\w-]+)", README, re.MULTILINE)
+MAKEFILE = (ROOT / "Makefile").read_text()
 
 
 @pytest.mark.parametrize("line", COMMANDS)
@@ -29,7 +32,23 @@ def test_a_command_is_one(line: str) -> None:
 
 
 def test_there_are_commands_to_check() -> None:
-    assert len(COMMANDS) > 12 and TARGETS == ["study", "test"]
+    assert len(COMMANDS) > 12
+
+
+def test_profiles_and_tables_that_are_named_exist() -> None:
+    words = [word for line in COMMANDS for word in shlex.split(line, comments=True)]
+    after = {option: [b for a, b in pairwise(words) if a == option] for option in ("--profile", "--tables")}
+    assert len(after["--profile"]) > 4 and len(after["--tables"]) > 2
+    for name in after["--profile"]:
+        profile(name)  # raises for one that there is not
+    for numbers in after["--tables"]:
+        tables(numbers.split(","))
+
+
+def test_make_has_the_targets_that_are_named() -> None:
+    targets = set(re.findall(r"^([\w-]+):", MAKEFILE, re.MULTILINE))
+    named = re.findall(r"(?:`|^    )make ([\w-]+)", README, re.MULTILINE)
+    assert {"study", "test", "test-all", "study-all"} <= set(named) <= targets
 
 
 def test_the_slurm_file_is_one() -> None:
@@ -40,6 +59,7 @@ def test_the_slurm_file_is_one() -> None:
 
 def test_files_and_folders_that_are_named_exist() -> None:
     named = re.findall(r"`((?:poseur_lib|notebooks|runs|reports|benchmarks|tests)/[\w./]*)`", README)
-    made = {"reports/smoke/index.html"}
-    missing = [path for path in named if path not in made and not (ROOT / path).exists()]
-    assert len(named) > 8 and missing == []
+    inside = [path for row in re.findall(r"^\| (`poseur_lib/.+?) \|", README, re.MULTILINE) for path in row.split(", ")]
+    named += [f"poseur_lib/{path.strip('`').removeprefix('poseur_lib/')}" for path in inside]
+    assert len(inside) > 12
+    assert [path for path in named if not (ROOT / path).exists()] == []

@@ -1,9 +1,12 @@
 """Slurm: the options that a file may hold, and a study of two runs on a real one where it is installed."""
 
+import getpass
 import importlib.util
 import os
 import shutil
+import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from poseur_lib.study.engine_settings import EngineSettings
 from poseur_lib.study.slurm import SlurmOptions, cluster_arguments, read_slurm_options
 from poseur_lib.study.store import RunState
 from tests.study.fake_notebook import planned
-from tests.study.projects import REPOSITORY, execute, fake_store
+from tests.study.projects import REPOSITORY, execute, fake_store, wait_until
 from tests.study.slurm_cluster import missing_programs, running_slurm
 
 YAML = """
@@ -79,15 +82,16 @@ def test_a_scheduler_and_slurm_exclude_each_other(tmp_path):
         pass
 
 
-@pytest.mark.slow
-def test_two_runs_on_a_real_slurm(tmp_path, monkeypatch):
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """A real Slurm, and a file of options for two of its jobs."""
     if missing := missing_programs():
         pytest.skip(f"needs Slurm and Munge on this machine: {', '.join(missing)} not installed")
     if os.geteuid() != 0:
         pytest.skip("needs root: slurmd starts jobs for users")
     if importlib.util.find_spec("dask_jobqueue") is None:
         pytest.skip("needs dask-jobqueue")
-    folder, store = Path(tempfile.mkdtemp(prefix="poseur-slurm-")), fake_store(tmp_path)
+    folder = Path(tempfile.mkdtemp(prefix="poseur-slurm-"))
     options = SlurmOptions(
         jobs=2, memory="500MB", walltime="00:10:00", log_directory=str(folder), scheduler_host="127.0.0.1",
         job_script_prologue=[f"export PYTHONPATH={REPOSITORY}", "export OMP_NUM_THREADS=1"],
@@ -97,9 +101,38 @@ def test_two_runs_on_a_real_slurm(tmp_path, monkeypatch):
         with running_slurm(folder) as environment:
             for name in ("SLURM_CONF", "PATH"):
                 monkeypatch.setenv(name, environment[name])
-            with open_engine(EngineSettings(slurm=folder / "options.yaml")) as engine:
-                done = execute(engine, store, planned(0), planned(1))
-        assert set(done.states.values()) == {RunState.FINISHED}, done.problems
-        assert len(list(folder.glob("dask-worker-*.out"))) == 2
+            yield folder / "options.yaml"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def jobs_of(options: Path) -> int:
+    return len(list(options.parent.glob("dask-worker-*.out")))
+
+
+@pytest.mark.slow
+def test_two_runs_on_a_real_slurm(tmp_path, slurm):
+    store = fake_store(tmp_path)
+    with open_engine(EngineSettings(slurm=slurm)) as engine:
+        done = execute(engine, store, planned(0), planned(1))
+    assert set(done.states.values()) == {RunState.FINISHED}, done.problems
+    assert jobs_of(slurm) == 2
+
+
+@pytest.mark.slow
+def test_jobs_that_end_are_replaced_and_their_runs_resume(tmp_path, slurm):
+    """As at their walltime: both jobs are gone in the middle of the only run."""
+    store, run = fake_store(tmp_path), planned(0, sleep_when_fresh=300, die_with_parent=True)
+    started = store.path(run.run_id) / "starts.txt"
+
+    def cancel() -> None:
+        wait_until(started.exists, "the run starts")
+        subprocess.run(["scancel", "--user", getpass.getuser()], check=True, timeout=30)
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    with open_engine(EngineSettings(slurm=slurm)) as engine:
+        done = execute(engine, store, run)
+    canceller.join()
+    assert done.states == {run.run_id: RunState.FINISHED}, done.problems
+    assert started.read_text().split() == ["fresh", "resumed"] and jobs_of(slurm) > 2
