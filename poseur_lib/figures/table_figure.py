@@ -27,10 +27,13 @@ def table_figure(study: TableStudy, result: TableResult) -> HTML:
         Difference(name, *_ends(one.effect), one.paper_effect) for name, one in reversed(of_claims.items())
     ]
     what = "AP is OKS AP x 100; the two AP axes differ." if measure == "AP" else "PCKh@0.5."
+    levels = [one for row in result.rows for one in (row.ap, row.released_ap)]
     caption = (
         f"Source: the paper's {_printed_in(table)} (hollow) and {_seeds(result)} of profile "
         f"{result.profile} (filled) on {result.n_images:,} images{_beside_paper(result)}. {what} {METHOD}"
-        f"{cut_note(one for row in result.rows for one in (row.ap, row.released_ap))}"
+        f"{cut_note(levels)}"
+        if any(levels)
+        else f"Source: the paper's {_printed_in(table)} (hollow); none of the rows was run here. {what}"
     )
     unit = OWN_UNITS if any(claim.measured for claim in table.claims) else "difference, points"
     return comparison_figure(dots, differences, measure, _alt(result, measure), caption, unit)

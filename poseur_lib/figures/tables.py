@@ -49,14 +49,20 @@ def result_table(table: Table, result: TableResult) -> HTML:
     released = _released_columns(table, result)
     rows = [_result_cells(table, row, result.rows[0], released) for row in result.rows]
     reasons = {row.status for row in result.rows if ":" in row.status}
-    caption = (
-        f"{shown_name(result.number)}: OKS AP and AR x 100, {result.boxes.value.replace('_', '-')} boxes, "
-        f"{result.n_images:,} images, {_seeds(result.rows)}{'; Δ to the first row' * table.deltas}. {METHOD}"
-        f"{cut_note(one for row in result.rows for cell in row.cells for one in (cell.measured, cell.released))} "
-        f"{_about_released(result)}{_about_cells(result)}"
-        f"{' '.join(f'{reason[0].upper()}{reason[1:]}.' for reason in sorted(reasons))}"
-    )
+    why = " ".join(f"{reason[0].upper()}{reason[1:]}." for reason in sorted(reasons))
+    caption = f"{_how_measured(table, result)} {_about_released(result)}{_about_cells(result)}{why}"
     return show_table(rows, caption)
+
+
+def _how_measured(table: Table, result: TableResult) -> str:
+    levels = [one for row in result.rows for cell in row.cells for one in (cell.measured, cell.released)]
+    deltas = "; Δ to the first row" * table.deltas
+    if not any(row.ap or row.released_ap for row in result.rows):
+        return f"{shown_name(result.number)}{deltas}. No AP of ours: none of the rows was run."
+    return (
+        f"{shown_name(result.number)}: OKS AP and AR x 100, {result.boxes.value.replace('_', '-')} boxes, "
+        f"{result.n_images:,} images, {_seeds(result.rows)}{deltas}. {METHOD}{cut_note(levels)}"
+    )
 
 
 def _result_cells(table: Table, row: RowResult, first: RowResult, released: set[str]) -> dict[str, Any]:

@@ -128,3 +128,10 @@ def test_figures_draw_with_results_and_without():
     point = CostDot("ResNet-50", "Poseur", "resnet50", 4.54, 75.4)
     for here in ([], [replace(point, low=74.0, high=76.0)]):
         assert "<img" in gflops_figure([point], here, "alt text", "caption").data
+
+
+def test_a_table_that_was_not_run_tells_of_no_measurement(tmp_path):
+    (table,) = (one for one in TABLES if one.number == "3")
+    shown = tables.result_table(table, result(table, tmp_path)).data
+    assert "No AP of ours: none of the rows was run." in shown and "bootstrap" not in shown
+    assert "Mask R-CNN" in shown and "mask r-cnn" not in shown
