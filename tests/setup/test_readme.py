@@ -131,8 +131,8 @@ def test_the_number_of_runs_is_that_of_the_records():
 
 def test_runs_from_uncommitted_changes_are_named():
     found = {path.parent.name for path in (ROOT / "runs" / "mini").glob("*/record.json") if dirty(path)}
-    table = json.loads((ROOT / "runs" / "mini" / "tables" / "figure_s1" / "result.json").read_text())
-    assert "Two, of `figure_s1`, come from a tree with uncommitted changes" in whole() and len(found) == 2
+    table = json.loads((ROOT / "runs" / "mini" / "tables" / "1d" / "result.json").read_text())
+    assert "Two, of Table 1d, come from a tree with uncommitted changes" in whole() and len(found) == 2
     assert found <= {run_id for row in table["rows"] for run_id in row["run_ids"]}
 
 
