@@ -19,7 +19,7 @@ from poseur_lib.study.cost_claims import CostStatement
 from poseur_lib.study.declaration import Claim, Table
 from poseur_lib.study.levels import RULE as LEVEL_RULE
 from poseur_lib.study.levels import Level
-from poseur_lib.study.power import Pilot, detectable, pilot
+from poseur_lib.study.power import detectable, pilot
 from poseur_lib.study.profiles import Profile
 from poseur_lib.study.results import difference_words
 from poseur_lib.study.table_result import CellResult, ClaimResult, RowResult, TableResult
@@ -124,10 +124,10 @@ def effect_entries(
     for table in tables:
         result = results.get(table.number)
         measured = {one.key: one for one in result.claims} if result else {}
-        source = pilot(began(table))
+        start = began(table)
         for claim in table.claims:
             one = measured.get(claim.key)
-            found.append(_effect(table, claim, one, result, profile, _stated(table, claim, result, profile, source)))
+            found.append(_effect(table, claim, one, result, profile, _stated(table, claim, result, profile, start)))
     return tuple(found)
 
 
@@ -183,13 +183,15 @@ def _effect(
     )  # fmt: skip
 
 
-def _stated(table: Table, claim: Claim, result: TableResult | None, profile: Profile, source: Pilot) -> str:
-    """What could be found as it was stated before the run, and where there is a later pilot, by that."""
-    n_seeds = len(result.seeds) if result else 0
-    before, now = (detectable(table, claim, profile, n_seeds, one) for one in (source, pilot()))
-    if now.words == before.words:
-        return before.words
-    return f"{before.words} stated before the run; {now.words} by the pilot of {pilot().recorded_at[:10]}"
+def _stated(table: Table, claim: Claim, result: TableResult | None, profile: Profile, start: datetime | None) -> str:
+    """What could be found by the last pilot before the runs, or the first of all, and by the latest."""
+    n_seeds, source = len(result.seeds) if result else 0, pilot(start)
+    first, now = (detectable(table, claim, profile, n_seeds, one) for one in (source, pilot()))
+    if now.words == first.words:
+        return first.words
+    stated = start is None or datetime.fromisoformat(source.recorded_at) <= start
+    when = "stated before the runs" if stated else "by the first pilot, younger than some of the runs"
+    return f"{first.words} {when}; {now.words} by the latest pilot"
 
 
 def _note(result: TableResult | None, rows: Collection[str]) -> str:
