@@ -62,10 +62,10 @@ def estimate(per_seed: Sequence[float], draws: Sequence[Float[np.ndarray, " n"]]
     )
 
 
-Level = TypeVar("Level", bound=Estimate | None)
+MaybeEstimate = TypeVar("MaybeEstimate", bound=Estimate | None)
 
 
-def bounded(one: Level) -> Level:
+def bounded(one: MaybeEstimate) -> MaybeEstimate:
     """A share, an AP or a PCKh with its interval cut to what they can be, 0 to 100; None stays None."""
     return None if one is None else one.model_copy(update={"low": max(0.0, one.low), "high": min(100.0, one.high)})
 

@@ -145,9 +145,7 @@ def level_entries(
     )
 
 
-def _level(
-    result: TableResult, row: RowResult, cell: CellResult, one: Level, profile: Profile
-) -> LedgerEntry:
+def _level(result: TableResult, row: RowResult, cell: CellResult, one: Level, profile: Profile) -> LedgerEntry:
     of_checkpoint = one.evidence == Evidence.RELEASED
     ours = cell.released if of_checkpoint else cell.measured
     boxes = f"{result.boxes.value.replace('_', '-')} boxes"

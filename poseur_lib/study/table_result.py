@@ -119,8 +119,8 @@ class TableResult(Frozen):
     @property
     def mixed_devices(self) -> str:
         """What to know of differences where the rows of a claim were not computed alike; "" where they were."""
-        notes = dict.fromkeys(self.mixed_devices_of(claim.rows) for claim in self.claims)
-        return " ".join(note for note in notes if note)
+        mixed = [claim.rows for claim in self.claims if self.mixed_devices_of(claim.rows)]
+        return self.mixed_devices_of({key for rows in mixed for key in rows}) if mixed else ""
 
     def mixed_devices_of(self, rows: Collection[str] = ()) -> str:
         """The same of some rows alone; none: all."""

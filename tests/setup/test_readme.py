@@ -47,6 +47,12 @@ def test_headline_scores_are_recorded():
     assert abs(float(claim("1c", "same-ar")["ours"])) <= 0.1
 
 
+def test_gains_of_the_score_are_recorded():
+    none, rle = (shown(claim("1c", f"1c-over-{other}"))[0] for other in ("none", "rle"))
+    said = f"{none.replace(' (', ' AP (95 % interval ')} over the detector's alone and {rle} over RLE's"
+    assert said in whole()
+
+
 def test_headline_effect_of_noise_is_recorded():
     text, effect = headline(), claim("1b", "gain")
     assert f"cost {-float(effect['ours']):.1f} AP here" in text
