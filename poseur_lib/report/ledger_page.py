@@ -41,8 +41,8 @@ BAD = {Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION}
 EFFECT_RULE = (
     "An effect's rule was fixed with its table, before any run, but for Supp. Fig. 2, calibration and noisy "
     "proposals, whose pages tell what was changed or came later. Direction: the 95 % interval lies above 0. "
-    "Magnitude: it also contains the paper's figure. Equivalence: it lies within the margin. Released checkpoints and models "
-    "retrained on COCO or MPII can reproduce or contradict; generated people give “same direction”, “opposite "
+    "Magnitude: it also contains the paper's figure. Equivalence: it lies within the margin. Released checkpoints and "
+    "models retrained on COCO or MPII can reproduce or contradict; generated people give “same direction”, “opposite "
     "direction” or “no effect found”; profile smoke gives no verdict on an effect. That "
     "trainings of one seed decide nothing was added after the first runs: it takes verdicts away and gives none."
 )
