@@ -10,9 +10,9 @@ import torch
 
 from benchmarks import emsda, head, options
 from benchmarks.timing import Setting
-from poseur_lib.costs.benchmark import Benchmark
-from poseur_lib.study.atomic import write_atomically
-from poseur_lib.study.provenance import cpu_count, device_name, git_state, package_versions
+from poseur_lib.files import write_atomically
+from poseur_study.costs.benchmark_record import Benchmark
+from poseur_study.runs.provenance import cpu_count, device_name, git_state, package_versions
 
 COMPARISONS = {"emsda": emsda.compare, "head": head.compare, "options": options.compare}
 

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from benchmarks.timing import Extras, Goal, Setting, compared, times_ms
-from poseur_lib.costs.benchmark import Comparison
-from poseur_lib.costs.memory import peak_mib
+from poseur_lib.costs.memory_folded import peak_mib
 from poseur_lib.models.poseur.sampling import corner_rows, sample_bags, sample_dense
+from poseur_study.costs.benchmark_record import Comparison
 
 HEADS, LEVELS, POINTS, CHANNELS = 8, 4, 4, 256
 SIZES = ((64, 48), (32, 24), (16, 12), (8, 6))

@@ -6,9 +6,9 @@ import torch
 
 from benchmarks.timing import Extras, Goal, Setting, compared, times_ms
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.costs.benchmark import Comparison
 from poseur_lib.models.build import build_model
-from poseur_lib.models.contract import PoseModel, PoseTargets
+from poseur_lib.models.pose_model import PoseModel, PoseTargets
+from poseur_study.costs.benchmark_record import Comparison
 
 OVERHEAD_GOALS = {1: 1.30, 8: 1.18, 32: 1.18}
 STEP_GOAL, STEP_BATCH = 3.9, 8

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from benchmarks.head import poseur
 from benchmarks.timing import Extras, Run, Setting, compared, times_ms
-from poseur_lib.costs.benchmark import Comparison
-from poseur_lib.models.contract import PoseModel
 from poseur_lib.models.optimise import InferenceOptions, optimise
+from poseur_lib.models.pose_model import PoseModel
+from poseur_study.costs.benchmark_record import Comparison
 
 OPTIONS = {
     "channels_last": InferenceOptions(channels_last=True),
@@ -72,7 +72,7 @@ def _alternatives(model: PoseModel, images: Tensor, wait: bool) -> tuple[dict[st
 def _onnx(model: PoseModel, images: Tensor) -> Run:
     import onnxruntime
 
-    from poseur_lib.export.onnx import INPUT, export_onnx
+    from poseur_lib.checkpoints.onnx import INPUT, export_onnx
 
     if images.is_cuda:
         raise RuntimeError("onnxruntime's CPU package has no GPU")

@@ -18,16 +18,18 @@ from pathlib import Path
 
 import numpy as np
 
-from poseur_lib.evaluation.predictions import PosePredictions
-from poseur_lib.study import record, results, table_source
-from poseur_lib.study.batch import Batch
-from poseur_lib.study.canonical import run_hash
-from poseur_lib.study.datasets import DataSet
-from poseur_lib.study.plan import PlannedRun, row_run
-from poseur_lib.study.predictions_file import BoxSource, to_bytes
-from poseur_lib.study.provenance import Provenance, package_versions, processor_name
-from poseur_lib.study.record import CurveRow, Record, write_record
-from poseur_lib.study.table_source import Source
+from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_study.analysis import bootstrap_samples as table_source
+from poseur_study.analysis import table_results as results
+from poseur_study.analysis.bootstrap_samples import Source
+from poseur_study.execution.batch import Batch
+from poseur_study.runs import record
+from poseur_study.runs.datasets import DataSet
+from poseur_study.runs.plan import PlannedRun, row_run
+from poseur_study.runs.predictions import BoxSource, to_bytes
+from poseur_study.runs.provenance import Provenance, package_versions, processor_name
+from poseur_study.runs.record import CurveRow, Record, write_record
+from poseur_study.runs.run_id import run_hash
 
 GOAL_SECONDS = 3.0
 PEOPLE = {BoxSource.GROUND_TRUTH: 2000, BoxSource.DETECTOR: 2300}
@@ -40,7 +42,7 @@ def main(runs: int) -> int:
         arguments = _make(Path(folder), runs)
         print(f"{runs} finished runs of {_megabytes(Path(folder)) / runs:.2f} MB, {processor_name()}, "
               f"load {os.getloadavg()[0]:.1f}")  # fmt: skip
-        study = "poseur_lib.cli.main", "study"
+        study = "poseur_study.cli.main", "study"
         taken = {
             "status, first": _timed([*study, "status", *arguments])[:2],
             "status, again": _timed([*study, "status", *arguments])[:2],

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from poseur_lib.costs.benchmark import Comparison, Timing
+from poseur_study.costs.benchmark_record import Comparison, Timing
 
 Run = Callable[[], object]
 

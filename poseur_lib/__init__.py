@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-LAZY = {"load_released": "poseur_lib.released.load", "Poseur": "poseur_lib.prediction.predictor"}
+LAZY = {"load_released": "poseur_lib.checkpoints.released_load", "Poseur": "poseur_lib.predict.predictor"}
 
 __all__ = ["Poseur", "load_released"]
 

@@ -7,7 +7,10 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # An int is accepted for a float, as PEP 484 has it.
-install_import_hook("poseur_lib", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+install_import_hook(
+    ("poseur_lib", "poseur_study", "synthetic_people"),
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+)
 
 # The same examples in every run, and no clock: the machine may be busy.
 settings.register_profile("tests", deadline=None, derandomize=True)

@@ -25,6 +25,6 @@ PAPER_TEXT: Mapping[str, Any] = MappingProxyType(
         "evaluation.instance_score": "paper",
     }
 )
-"""Every knob as the paper's text has it, wherever the released code does otherwise (`poseur_lib.deviations`)."""
+"""Every knob as the paper's text has it, wherever the released code does otherwise."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType({"released": RELEASED, "paper_text": PAPER_TEXT})

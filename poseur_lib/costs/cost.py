@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from poseur_lib.checkpoints.checkpoint import build_without_download
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.costs.everything import multiply_adds_by_part
-from poseur_lib.costs.hooks import hook_multiply_adds_by_part
+from poseur_lib.costs.mmcv_flops import hook_multiply_adds_by_part
 from poseur_lib.costs.parts import FLOWS, PREFIXES, PartCost, parameters_by_part
 from poseur_lib.costs.speed import Speed, measure
-from poseur_lib.models.checkpoint import build_without_download
+from poseur_lib.costs.torch_flops import multiply_adds_by_part
 
 
 @dataclass(frozen=True)

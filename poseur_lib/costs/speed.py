@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from poseur_lib.models.contract import PoseModel, PoseTargets
-from poseur_lib.study.provenance import device_name
+from poseur_lib.models.pose_model import PoseModel, PoseTargets
+from poseur_study.runs.provenance import device_name
 
 WARM_UP, ROUNDS = 3, 15
 THROUGHPUT_BATCH, THROUGHPUT_ROUNDS = 8, 3

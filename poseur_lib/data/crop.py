@@ -154,9 +154,7 @@ def transform_points(
     return (points.astype(np.float64) @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
 
-def inside_crop(
-    keypoints_px: Float[np.ndarray, "*batch 2"], input_size: tuple[int, int]
-) -> Bool[np.ndarray, "*batch"]:
+def inside_crop(keypoints_px: Float[np.ndarray, "*batch 2"], input_size: tuple[int, int]) -> Bool[np.ndarray, "*batch"]:
     """Which points lie on the crop: 0 <= x <= width - 1 and 0 <= y <= height - 1 (pixel centres)."""
     limit = np.array([input_size[1] - 1, input_size[0] - 1], np.float32)
     return np.asarray(((keypoints_px >= 0) & (keypoints_px <= limit)).all(axis=-1))

@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float, Int
 
 from poseur_lib.data.coco import Person
 from poseur_lib.data.crop import PIXELS_PER_SCALE, inside_crop
+from poseur_lib.evaluation.dataset_predictions import PosePredictions
 from poseur_lib.evaluation.errors import keypoint_similarity
-from poseur_lib.evaluation.predictions import PosePredictions
 from poseur_lib.keypoints import KeypointSet
 
 

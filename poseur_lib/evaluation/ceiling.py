@@ -21,10 +21,10 @@ from poseur_lib.config.heads.heatmap import DARK, QUARTER, UDP_DARK, UDP_OFFSET
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.crop import CropRule, box_to_center_scale, crop_matrix, transform_points
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.dataset_predictions import PosePredictions
 from poseur_lib.evaluation.metrics import PoseMetrics, evaluate_coco, to_coco_results
-from poseur_lib.evaluation.predictions import PosePredictions
 from poseur_lib.models.baselines import heatmap_decoding, integral
-from poseur_lib.models.contract import PoseHead
+from poseur_lib.models.pose_model import PoseHead
 
 INPUT_SIZES = ((64, 48), (64, 64), (96, 72), (128, 96), (128, 128), (192, 144), (256, 192), (384, 288))
 """(height, width): the profiles', and those of Tables 2b and 5."""

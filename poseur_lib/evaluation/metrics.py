@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from poseur_lib.evaluation.predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PosePredictions
 from poseur_lib.keypoints import KeypointSet
 
 
@@ -49,9 +49,7 @@ def to_coco_results(
     ]
 
 
-def coco_result(
-    image_id: int, points: Float[np.ndarray, "K 3"], score: float, category_id: int = 1
-) -> dict[str, Any]:
+def coco_result(image_id: int, points: Float[np.ndarray, "K 3"], score: float, category_id: int = 1) -> dict[str, Any]:
     """One person in COCO's results format; `points` are (x, y, score) in image pixels."""
     return {
         "image_id": image_id,

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from poseur_lib.evaluation.dataset_predictions import PosePredictions
 from poseur_lib.evaluation.oks import EPSILON
-from poseur_lib.evaluation.predictions import PosePredictions
 
 SOFT_LIMIT = 20  # people an image that soft OKS-NMS keeps, which is also as many as COCO evaluates
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from poseur_lib.data.coco import Person
-from poseur_lib.evaluation.predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PosePredictions
 from poseur_lib.keypoints import KeypointSet
 
 EPSILON = np.spacing(1.0)

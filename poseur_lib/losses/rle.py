@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from poseur_lib.models.flow import RealNVP
+from poseur_lib.losses.flow import RealNVP
 
 
 def residual_log_likelihood(

@@ -22,7 +22,7 @@ from poseur_lib.models.baselines.prtr import PRTRHead
 from poseur_lib.models.baselines.regression import RegressionHead
 from poseur_lib.models.baselines.tokenpose import TokenPoseHead
 from poseur_lib.models.baselines.transpose import TransPoseHead
-from poseur_lib.models.contract import PoseHead, PoseModel
+from poseur_lib.models.pose_model import PoseHead, PoseModel
 from poseur_lib.models.poseur.head import PoseurHead
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from poseur_lib.models.prediction import PosePrediction
+from poseur_lib.poses import PosePrediction
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from poseur_lib.models.contract import PoseModel
 from poseur_lib.models.folding import fold_batch_norms
+from poseur_lib.models.pose_model import PoseModel
 
 TOLERANCE = 1e-4
 """How far a keypoint may move, a fraction of the crop side: float32 rounds a pose of a deep network by 1e-6 to 1e-5."""

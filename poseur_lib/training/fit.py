@@ -6,33 +6,31 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from poseur_lib.checkpoints.checkpoint import read_weights, save_weights
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.training import CosineSchedule, PretextConfig, TrainConfig
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseBatch, PoseCrops
+from poseur_lib.data.part_labels import FLIP_PAIRS, NUM_PARTS
 from poseur_lib.data.parts import PartCrops
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.build import build_model
-from poseur_lib.models.checkpoint import read_weights, save_weights
-from poseur_lib.models.contract import LossTerms, PoseTargets
-from poseur_lib.people.parts import FLIP_PAIRS, NUM_PARTS
+from poseur_lib.models.pose_model import LossTerms, PoseTargets
+from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, read_curve
 from poseur_lib.training.loop import CURVE_FILE, LAST_CHECKPOINT, TrainingLoop, run_loop, training_loader
 from poseur_lib.training.pretext import PartSegmentation, mean_part_iou, part_loss
 from poseur_lib.training.progress import pose_measure
-from poseur_lib.training.runtime import Runtime
 
 MODEL_FILE = "model.pt"
 BACKBONE_FILE = "backbone.pt"
 IOU_PEOPLE = 300
 
 
-def train(
-    config: ExperimentConfig, run_dir: Path, runtime: Runtime, pretext_weights: Path | None = None
-) -> Curve:
+def train(config: ExperimentConfig, run_dir: Path, runtime: Runtime, pretext_weights: Path | None = None) -> Curve:
     """Trains a model from the last checkpoint in `run_dir`, if there is one, and writes `model.pt` at the end.
 
     Where that is there already, it is never trained again.

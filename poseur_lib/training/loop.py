@@ -20,10 +20,10 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.config.training import TrainConfig
 from poseur_lib.data.dataset import EpochSampler
 from poseur_lib.errors import UserError
-from poseur_lib.models.contract import LossTerms
+from poseur_lib.models.pose_model import LossTerms
+from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, CurvePoint, write_curve
 from poseur_lib.training.optimiser import optimiser_and_schedule, parameter_groups
-from poseur_lib.training.runtime import Runtime
 
 LAST_CHECKPOINT = "last.ckpt"
 CURVE_FILE = "curve.json"
@@ -163,9 +163,7 @@ class TrainingLoop(L.LightningModule):
         return f"loss term {name!r} is {value} at step {self.global_step}; last good checkpoint: {kept}"
 
 
-def run_loop(
-    loop: TrainingLoop, loader: DataLoader, run_dir: Path, runtime: Runtime, accumulate: int
-) -> Curve:
+def run_loop(loop: TrainingLoop, loader: DataLoader, run_dir: Path, runtime: Runtime, accumulate: int) -> Curve:
     """Trains from the last checkpoint, if there is one, to the end or to `runtime.limit_epochs`."""
     checkpoint = run_dir / LAST_CHECKPOINT
     with warnings.catch_warnings():
@@ -199,9 +197,7 @@ def run_loop(
     return loop.curve
 
 
-def training_loader(
-    dataset: Dataset, config: TrainConfig, seed: int, runtime: Runtime
-) -> tuple[DataLoader, int, int]:
+def training_loader(dataset: Dataset, config: TrainConfig, seed: int, runtime: Runtime) -> tuple[DataLoader, int, int]:
     """Batches of an epoch, the optimiser steps in it, and the batches per step.
 
     Raises:

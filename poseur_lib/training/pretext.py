@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy, interpolate
 from torch.utils.data import DataLoader, Dataset
 
 from poseur_lib.data.parts import PartBatch
-from poseur_lib.models.contract import LossTerms
+from poseur_lib.models.pose_model import LossTerms
 
 FUSED_CHANNELS = 32
 

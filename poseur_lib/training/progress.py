@@ -7,11 +7,11 @@ from torch import nn
 
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople, index
+from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.metrics import evaluate_coco, to_coco_results
 from poseur_lib.evaluation.oks import mean_oks
-from poseur_lib.inference import predict_people
+from poseur_lib.runtime import Runtime
 from poseur_lib.scoring.instance import instance_scores
-from poseur_lib.training.runtime import Runtime
 
 
 def pose_measure(config: ExperimentConfig, people: CocoPeople, runtime: Runtime) -> Callable[[nn.Module], dict]:
@@ -24,9 +24,7 @@ def pose_measure(config: ExperimentConfig, people: CocoPeople, runtime: Runtime)
 
     def measure(model: nn.Module) -> dict[str, float]:
         predictions = predict_people(model, measured, plain, runtime)
-        scores = instance_scores(
-            predictions.bbox_scores, predictions.keypoint_scores, config.evaluation.instance_score
-        )
+        scores = instance_scores(predictions.bbox_scores, predictions.keypoint_scores, config.evaluation.instance_score)
         results = to_coco_results(predictions, scores, category_id=people.category_id)
         return {
             "mean_oks": mean_oks(predictions, measured, people.keypoints),

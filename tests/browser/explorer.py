@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poseur_lib.explore.views import VIEWS
+from poseur_study.explorer.views import VIEWS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page

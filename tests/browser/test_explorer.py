@@ -7,9 +7,9 @@ import pytest
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from poseur_lib.people import PeopleSettings, generate
-from poseur_lib.study.parameters import RunSettings
-from poseur_lib.study.run import measure_run, open_run, predict_run, train_run, write_run
+from poseur_study.experiments.notebook_parameters import RunSettings
+from poseur_study.runs.run_steps import measure_run, open_run, predict_run, train_run, write_run
+from synthetic_people import PeopleSettings, generate
 from tests.browser.chromium import opened
 from tests.browser.explorer import TITLES, ExplorerPage
 from tests.browser.jupyter import LabNotebook, jupyter_lab

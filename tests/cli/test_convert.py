@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from poseur_lib.cli.main import main
+from poseur_lib.checkpoints.checkpoint import load_model, save_weights
+from poseur_lib.checkpoints.released_convert import save_released
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.models.build import build_model
-from poseur_lib.models.checkpoint import load_model, save_weights
-from poseur_lib.released.convert import save_released
+from poseur_study.cli.main import main
 
 SMALL = {
     "model.backbone": {"kind": "mobilenetv2", "weights": "none"},

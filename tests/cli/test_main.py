@@ -11,10 +11,10 @@ import typer
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from poseur_lib.cli import main as cli
-from poseur_lib.cli.data import generate, parse_images, parse_size
 from poseur_lib.errors import UserError
-from poseur_lib.people.settings import PeopleSettings
+from poseur_study.cli import main as cli
+from poseur_study.cli.data import generate, parse_images, parse_size
+from synthetic_people.settings import PeopleSettings
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def failing(monkeypatch: pytest.MonkeyPatch):
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "120"}
-    command = [sys.executable, "-m", "poseur_lib", *arguments]
+    command = [sys.executable, "-m", "poseur_study", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
 
 
@@ -71,7 +71,9 @@ def test_help_says_all_of_it_and_joins_the_lines_of_a_paragraph(path: list[str])
 
 
 def test_help_does_not_import_torch() -> None:
-    code = "import sys, poseur_lib.cli.main; print(sorted({'torch', 'lightning', 'pandas', 'cv2'} & set(sys.modules)))"
+    code = (
+        "import sys, poseur_study.cli.main; print(sorted({'torch', 'lightning', 'pandas', 'cv2'} & set(sys.modules)))"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert result.stdout.strip() == "[]", result.stderr
 

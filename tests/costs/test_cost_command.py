@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from poseur_lib.cli.main import main
+from poseur_study.cli.main import main
 
 SMALL = ["--set", "model.backbone.widths=[8,8,8,8]", "--set", "model.head.decoder_layers=1"]
 
@@ -20,7 +20,7 @@ def test_table_and_csv(tmp_path, capsys):
 
 
 def test_a_configuration_file(tmp_path, capsys):
-    from poseur_lib.study.profiles import profile
+    from poseur_study.experiments.profiles import profile
 
     file = tmp_path / "config.json"
     file.write_text(profile("smoke").experiment(0).model_dump_json())

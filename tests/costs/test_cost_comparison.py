@@ -3,10 +3,10 @@
 import pytest
 
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.costs import comparison
-from poseur_lib.costs.comparison import CostComparison, compare_costs, comparison_table
 from poseur_lib.costs.cost import cost
-from poseur_lib.paper.costs import PRINTED_COSTS, PrintedCost, Quantity
+from poseur_study.costs import paper_costs as comparison
+from poseur_study.costs.paper_costs import CostComparison, compare_costs, comparison_table
+from poseur_study.paper.costs import PRINTED_COSTS, PrintedCost, Quantity
 from tests.costs.models import poseur
 
 DIFFER = {

@@ -3,8 +3,8 @@
 import pytest
 
 from poseur_lib.costs import cost
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.tables import TABLES
+from poseur_study.experiments import TABLES
+from poseur_study.experiments.profiles import profile
 
 
 @pytest.mark.parametrize("table", [one for one in TABLES if one.number != "figure_1"], ids=lambda table: table.number)

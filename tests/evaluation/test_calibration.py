@@ -15,7 +15,7 @@ from poseur_lib.evaluation.calibration import (
     means,
     merged,
 )
-from poseur_lib.evaluation.predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PosePredictions
 from poseur_lib.keypoints import KeypointSet
 
 IMAGES = 300

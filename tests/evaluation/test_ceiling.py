@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from poseur_lib.cli.main import main
+from poseur_lib.checkpoints.checkpoint import build_without_download
 from poseur_lib.config import ExperimentConfig, PRTRConfig
-from poseur_lib.config.methods import method_changes
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ceiling import (
@@ -19,7 +18,8 @@ from poseur_lib.evaluation.ceiling import (
 )
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.baselines.prtr import PRTRHead
-from poseur_lib.models.checkpoint import build_without_download
+from poseur_study.cli.main import main
+from poseur_study.experiments.methods import method_changes
 from tests.training.tiny import write_people
 
 

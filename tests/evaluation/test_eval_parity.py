@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from poseur_lib.data.coco import CocoPeople
+from poseur_lib.evaluation.dataset_predictions import PosePredictions
 from poseur_lib.evaluation.metrics import evaluate_coco, to_coco_results
 from poseur_lib.evaluation.nms import keep_people
-from poseur_lib.evaluation.predictions import PosePredictions
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.scoring.instance import instance_scores
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.crop import CropRule, box_to_center_scale
+from poseur_lib.evaluation.dataset_predictions import PosePredictions
 from poseur_lib.evaluation.metrics import coco_evaluation
 from poseur_lib.evaluation.oks import mean_oks, oks, oks_of_people
-from poseur_lib.evaluation.predictions import PosePredictions
 from poseur_lib.keypoints import COCO_17
 
 SIZE = (256, 192)

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.crop import CropRule, box_to_center_scale, crop_image, crop_matrix, keypoints_to_image
+from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.truncation import Cut, CutImages, correct, cut_people, places
-from poseur_lib.inference import predict_people
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.build import build_model
-from poseur_lib.training.runtime import Runtime
+from poseur_lib.runtime import Runtime
 from tests.training.tiny import tiny_config, write_people
 
 SIZE = (64, 48)

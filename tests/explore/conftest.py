@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from poseur_lib.checkpoints.checkpoint import save_weights
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import fingerprint
-from poseur_lib.explore.models import OpenModel
-from poseur_lib.explore.session import Session
 from poseur_lib.models.build import build_model
-from poseur_lib.models.checkpoint import save_weights
-from poseur_lib.models.contract import PoseModel
-from poseur_lib.study.record import write_record
-from poseur_lib.study.store import RunStore
+from poseur_lib.models.pose_model import PoseModel
+from poseur_study.display.attention.open_model import OpenModel
+from poseur_study.explorer.session import Session
+from poseur_study.runs.record import write_record
+from poseur_study.runs.store import RunStore
 from tests.study.fakes import make_record
 from tests.training.tiny import tiny_config, write_people
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from poseur_lib.explore.density import flow_grid
-from poseur_lib.models.flow import RealNVP
-from poseur_lib.scoring.density import box_masses, density_scores
+from poseur_lib.losses.flow import RealNVP
+from poseur_lib.scoring.density_grid import flow_grid
+from poseur_lib.scoring.uncertainty import box_masses, density_scores
 
 
 def gaussian(mean: tuple[float, float], deviation: float):

@@ -12,15 +12,15 @@ from matplotlib.image import imread
 from scipy.optimize import minimize
 
 from poseur_lib.data.crop import transform_points
-from poseur_lib.explore.people import with_boxes
-from poseur_lib.explore.seen import Crop, Seen
-from poseur_lib.figures.attention.between_keypoints import attention_figure, matrices_figure, spread, strongest
-from poseur_lib.figures.attention.canvas import FURTHEST, Window, black_note, draw_photo, window_around
-from poseur_lib.figures.attention.distribution import distribution_figure
-from poseur_lib.figures.attention.drawn import Drawn, drawing, panels
-from poseur_lib.figures.attention.overview import overview_figure
-from poseur_lib.figures.attention.path import errors_px, path_figure
-from poseur_lib.figures.attention.samples import samples_figure
+from poseur_study.display.attention.between_keypoints import attention_figure, matrices_figure, spread, strongest
+from poseur_study.display.attention.canvas import FURTHEST, Window, black_note, draw_photo, window_around
+from poseur_study.display.attention.distribution import distribution_figure
+from poseur_study.display.attention.images import with_boxes
+from poseur_study.display.attention.overview import overview_figure
+from poseur_study.display.attention.path import errors_px, path_figure
+from poseur_study.display.attention.person_view import Crop, Seen
+from poseur_study.display.attention.samples import samples_figure
+from poseur_study.display.figure import Drawn, drawing, panels
 
 
 def all_figures(session):

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from poseur_lib.explore import person_chooser, views
-from poseur_lib.explore.controls import THIS_PERSON, VAL_SET, as_caption
-from poseur_lib.explore.model_chooser import NOTHING
-from poseur_lib.explore.models import OpenModel, open_checkpoint
-from poseur_lib.explore.panel import Panel
-from poseur_lib.explore.people import own_image
-from poseur_lib.explore.person_chooser import FILE, UPLOAD, VAL
-from poseur_lib.explore.session import Session
 from poseur_lib.keypoints import MPII_16
-from poseur_lib.study.again import Training
+from poseur_study.display.attention.images import own_image
+from poseur_study.display.attention.open_model import OpenModel, open_checkpoint
+from poseur_study.execution.retrain import Training
+from poseur_study.explorer import person_chooser, views
+from poseur_study.explorer.controls import THIS_PERSON, VAL_SET, as_caption
+from poseur_study.explorer.model_chooser import NOTHING
+from poseur_study.explorer.panel import Panel
+from poseur_study.explorer.person_chooser import FILE, UPLOAD, VAL
+from poseur_study.explorer.session import Session
 from tests.explore.conftest import restless
 from tests.training.tiny import tiny_config
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from poseur_lib.explore.runs import find_runs
+from poseur_lib.checkpoints.checkpoint import save_weights
 from poseur_lib.models.build import build_model
-from poseur_lib.models.checkpoint import save_weights
-from poseur_lib.study.predictions_file import BoxSource
-from poseur_lib.study.record import BoxMetrics, write_record
-from poseur_lib.study.store import RunStore
+from poseur_study.explorer.runs import find_runs
+from poseur_study.runs.predictions import BoxSource
+from poseur_study.runs.record import BoxMetrics, write_record
+from poseur_study.runs.store import RunStore
 from tests.study.fakes import make_record
 from tests.training.tiny import tiny_config
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from poseur_lib.checkpoints.checkpoint import save_weights
 from poseur_lib.data.dataset import PoseCrops
 from poseur_lib.errors import UserError
-from poseur_lib.explore.models import open_checkpoint
-from poseur_lib.explore.people import own_image, uploaded_image, with_boxes
-from poseur_lib.explore.session import Session
 from poseur_lib.models.build import build_model
-from poseur_lib.models.checkpoint import save_weights
-from poseur_lib.study.datasets import data_folder
-from poseur_lib.study.profiles import Profile
+from poseur_study.display.attention.images import own_image, uploaded_image, with_boxes
+from poseur_study.display.attention.open_model import open_checkpoint
+from poseur_study.experiments.profiles import Profile
+from poseur_study.explorer.session import Session
+from poseur_study.runs.datasets import data_folder
 from tests.training.tiny import tiny_config, write_people
 
 
@@ -92,7 +92,7 @@ def two_sets(monkeypatch, tmp_path) -> dict[str, Path]:
     def folder(profile: Profile, data: str) -> Path:
         return roots[profile.name] if profile.people and not data else data_folder(profile, data)
 
-    monkeypatch.setattr("poseur_lib.explore.session.data_folder", folder)
+    monkeypatch.setattr("poseur_study.explorer.session.data_folder", folder)
     return roots
 
 

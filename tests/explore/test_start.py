@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_lib.explore.models import OpenModel
-from poseur_lib.explore.notebook import Explorer
-from poseur_lib.explore.panel import Panel
-from poseur_lib.explore.person_chooser import FILE, VAL
-from poseur_lib.explore.session import Session
 from poseur_lib.keypoints import MPII_16
-from poseur_lib.study.parameters import ExplorerSettings
+from poseur_study.display.attention.open_model import OpenModel
+from poseur_study.experiments.notebook_parameters import ExplorerSettings
+from poseur_study.explorer.notebook import Explorer
+from poseur_study.explorer.panel import Panel
+from poseur_study.explorer.person_chooser import FILE, VAL
+from poseur_study.explorer.session import Session
 from tests.explore.conftest import restless
 from tests.training.tiny import tiny_config
 

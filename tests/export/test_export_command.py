@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from poseur_lib.released.recorded import RES50, Reference
+from poseur_study.parity.reference import RES50, Reference
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,7 +20,7 @@ def test_resnet50_from_released_weights(shared, tmp_path):
 
     reference = Reference(shared / "reference", RES50)
     torch.save({"state_dict": reference.state()}, tmp_path / "released.pth")
-    command = [sys.executable, "-m", "poseur_lib", "export", str(tmp_path / "model.onnx"), "--checkpoint",
+    command = [sys.executable, "-m", "poseur_study", "export", str(tmp_path / "model.onnx"), "--checkpoint",
                str(tmp_path / "released.pth"), "--input-size", "256x192", "--batch", "2"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from poseur_lib.cli.main import main
+from poseur_lib.checkpoints.onnx import export_onnx
 from poseur_lib.errors import UserError
-from poseur_lib.export.onnx import export_onnx
 from poseur_lib.models.poseur import sampling
+from poseur_study.cli.main import main
 from tests.models.small import random_memory
 
 EXPORT_AND_COMPARE = """
@@ -20,7 +20,7 @@ import onnxruntime
 import torch
 from pathlib import Path
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.export.onnx import export_onnx
+from poseur_lib.checkpoints.onnx import export_onnx
 from poseur_lib.models.build import build_model
 
 path, cross_attention, batch = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])

@@ -4,10 +4,10 @@ import pytest
 
 from poseur_lib.data.coco import fingerprint
 from poseur_lib.evaluation.ceiling import codec_ceiling
-from poseur_lib.figures import ceilings
-from poseur_lib.study.datasets import DataSet
-from poseur_lib.study.parameters import TableSettings
-from poseur_lib.study.table_study import TableStudy
+from poseur_study.display import ceilings
+from poseur_study.experiments.notebook_parameters import TableSettings
+from poseur_study.runs.datasets import DataSet
+from poseur_study.table_study import TableStudy
 from tests.figures.test_table_displays import cells
 from tests.training.tiny import write_people
 

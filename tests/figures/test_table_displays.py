@@ -6,21 +6,21 @@ from html import unescape
 
 import pytest
 
-from poseur_lib.figures import table_figure, tables
-from poseur_lib.figures.comparison import Difference, Dot, comparison_figure
-from poseur_lib.figures.gflops import CostDot, gflops_figure
-from poseur_lib.figures.style import BACKBONE_COLOURS, DARK, METHOD_MARKERS, backbone_colour
-from poseur_lib.figures.variants import BY_METHOD, variants_table
-from poseur_lib.study import results
-from poseur_lib.study.datasets import DataSet
-from poseur_lib.study.estimate import Estimate
-from poseur_lib.study.plan import row_run
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.row_speed import RowSpeed
-from poseur_lib.study.store import RunState, RunStore
-from poseur_lib.study.table_source import Source
-from poseur_lib.study.tables import TABLES
-from poseur_lib.study.verdict import Verdict
+from poseur_study.analysis import table_results as results
+from poseur_study.analysis.bootstrap_samples import Source
+from poseur_study.analysis.interval import Estimate
+from poseur_study.analysis.verdict import Verdict
+from poseur_study.costs.row_speed import RowSpeed
+from poseur_study.display import table_figure, tables
+from poseur_study.display.comparison import Difference, Dot, comparison_figure
+from poseur_study.display.gflops import CostDot, gflops_figure
+from poseur_study.display.style import BACKBONE_COLOURS, DARK, METHOD_MARKERS, backbone_colour
+from poseur_study.display.variants import BY_METHOD, variants_table
+from poseur_study.experiments import TABLES
+from poseur_study.experiments.profiles import profile
+from poseur_study.runs.datasets import DataSet
+from poseur_study.runs.plan import row_run
+from poseur_study.runs.store import RunState, RunStore
 
 SMOKE = profile("smoke")
 each = pytest.mark.parametrize("table", TABLES, ids=[table.number for table in TABLES])
@@ -33,9 +33,7 @@ def nothing_is_measured(monkeypatch):
 
 
 def configs(table) -> dict:
-    return {
-        row.key: SMOKE.experiment(0, SMOKE.of_table(table.number, table.changes(row))) for row in table.runnable
-    }
+    return {row.key: SMOKE.experiment(0, SMOKE.of_table(table.number, table.changes(row))) for row in table.runnable}
 
 
 def result(table, folder):

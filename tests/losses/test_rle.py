@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Laplace, Normal
 
+from poseur_lib.losses.flow import RealNVP
 from poseur_lib.losses.rle import laplace_scale, residual_log_likelihood
-from poseur_lib.models.flow import RealNVP
 
 COUNTS = list(itertools.product((1, 2), (1, 2)))
 
@@ -102,9 +102,7 @@ def test_stages_are_scored_apart():
     keypoints, sigma, target, weight = batch()
     flow = RealNVP(hidden=4)
     together = residual_log_likelihood(keypoints, sigma, target, weight, flow)
-    alone = [
-        residual_log_likelihood(keypoints[i : i + 1], sigma[i : i + 1], target, weight, flow) for i in range(3)
-    ]
+    alone = [residual_log_likelihood(keypoints[i : i + 1], sigma[i : i + 1], target, weight, flow) for i in range(3)]
     torch.testing.assert_close(together, torch.cat(alone))
 
 

@@ -1,5 +1,5 @@
 """Recorded numbers of the released implementation."""
 
-from poseur_lib.released.recorded import RES50, Reference
+from poseur_study.parity.reference import RES50, Reference
 
 __all__ = ["RES50", "Reference"]

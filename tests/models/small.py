@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from poseur_lib.config import PoseurConfig
-from poseur_lib.models.contract import PoseTargets
+from poseur_lib.models.pose_model import PoseTargets
 from poseur_lib.models.poseur.head import PoseurHead
 from poseur_lib.models.poseur.memory import Memory
 
@@ -34,8 +34,7 @@ def random_features(batch: int = 2, seed: int = 1) -> list[Tensor]:
     """Maps res2 to res5 of a tiny crop."""
     generator = torch.Generator().manual_seed(seed)
     return [
-        torch.randn(batch, width, *size, generator=generator)
-        for width, size in zip(CHANNELS, MAP_SIZES, strict=True)
+        torch.randn(batch, width, *size, generator=generator) for width, size in zip(CHANNELS, MAP_SIZES, strict=True)
     ]
 
 

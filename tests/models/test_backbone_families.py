@@ -16,7 +16,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.models.backbones import build_backbone, map_sizes
 from poseur_lib.models.backbones.hrformer import WindowAttention
 from poseur_lib.models.build import build_model
-from poseur_lib.models.contract import PoseTargets
+from poseur_lib.models.pose_model import PoseTargets
 
 PYRAMIDS = [
     HRFormerConfig(variant="tiny"),

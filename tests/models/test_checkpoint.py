@@ -8,11 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poseur_lib.checkpoints.checkpoint import load_model, read_weights, save_weights
 from poseur_lib.config import NarrowResNetConfig, PretextRunConfig
 from poseur_lib.errors import UserError
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.build import build_model
-from poseur_lib.models.checkpoint import load_model, read_weights, save_weights
 from tests.training.tiny import tiny_config
 
 

@@ -4,23 +4,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from poseur_lib.checkpoints.checkpoint import read_weights
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.costs.everything import multiply_adds_by_part
-from poseur_lib.costs.hooks import hook_multiply_adds_by_part
+from poseur_lib.costs.mmcv_flops import hook_multiply_adds_by_part
 from poseur_lib.costs.parts import parameters_by_part
+from poseur_lib.costs.torch_flops import multiply_adds_by_part
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ceiling import head_ceiling
-from poseur_lib.evaluation.judge import judge
+from poseur_lib.evaluation.evaluate import judge
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.build import build_model
-from poseur_lib.models.checkpoint import read_weights
-from poseur_lib.models.contract import LossTerms, PoseHead, PoseModel, PoseTargets
 from poseur_lib.models.optimise import SAFE, example_images, optimise
-from poseur_lib.models.prediction import PosePrediction
+from poseur_lib.models.pose_model import LossTerms, PoseHead, PoseModel, PoseTargets
+from poseur_lib.poses import PosePrediction
+from poseur_lib.runtime import Runtime
 from poseur_lib.training import fit
-from poseur_lib.training.runtime import Runtime
 from tests.training.tiny import tiny_config, write_people
 
 FINEST = {"kind": "narrow_high_resolution", "width": 8, "outputs": "finest", "weights": "none"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.config import PAPER_TEXT, ExperimentConfig
-from poseur_lib.deviations import DEVIATIONS, LEFT_OPEN, OF_THE_PRESET, WITHOUT_KNOB
+from poseur_study.paper.deviations import DEVIATIONS, LEFT_OPEN, OF_THE_PRESET, WITHOUT_KNOB
 
 ROOT = Path(__file__).parents[2]
 by_subject = pytest.mark.parametrize("row", DEVIATIONS, ids=lambda row: row.subject.replace(" ", "_"))

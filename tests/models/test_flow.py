@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from poseur_lib.models.flow import RealNVP
+from poseur_lib.losses.flow import RealNVP
 
 
 def wild_flow(layers: int = 6, **settings) -> RealNVP:

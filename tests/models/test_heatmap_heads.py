@@ -11,7 +11,7 @@ from poseur_lib.models.baselines.heatmap import HeatmapHead, heatmap_loss
 from poseur_lib.models.baselines.heatmap_encoding import encode
 from poseur_lib.models.baselines.integral import IntegralHead, IntegralOutputs
 from poseur_lib.models.build import build_model
-from poseur_lib.models.contract import PoseTargets
+from poseur_lib.models.pose_model import PoseTargets
 
 NARROW = {"kind": "narrow_resnet", "widths": [8, 8, 16, 16], "weights": "none"}
 HEADS = {

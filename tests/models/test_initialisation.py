@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pytest
 import torch
 
+from poseur_lib.checkpoints.released_keys import our_name
 from poseur_lib.config import PoseurConfig
 from poseur_lib.models.poseur.head import PoseurHead
-from poseur_lib.released.keys import our_name
 
 
 class Fact(NamedTuple):

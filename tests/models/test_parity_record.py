@@ -3,9 +3,9 @@
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_lib.released.evaluation_parity import evaluation_parities
-from poseur_lib.released.parity import config_parity, recorded_names
-from poseur_lib.report.evidence import parity_record
+from poseur_study.parity.evaluation import evaluation_parities
+from poseur_study.parity.outputs import config_parity, recorded_names
+from poseur_study.report.evidence import parity_record
 
 QUICK = "coco__poseur_mobilenetv2_coco_256x192"
 

@@ -14,7 +14,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.models.baselines.prtr import PRTRHead
 from poseur_lib.models.baselines.set_prediction import SetPrediction, assign, matching_cost, set_loss, take
 from poseur_lib.models.build import build_model
-from poseur_lib.models.contract import PosePrediction, PoseTargets
+from poseur_lib.models.pose_model import PosePrediction, PoseTargets
 from tests.models.small import CHANNELS, random_features, random_targets
 
 K, N, CERTAIN = 5, 9, 100.0

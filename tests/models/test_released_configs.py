@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from poseur_lib import load_released
+from poseur_lib.checkpoints.released_recognise import recognise
 from poseur_lib.data.crop import PIXELS_PER_SCALE
 from poseur_lib.errors import UserError
-from poseur_lib.models.contract import PoseModel, PosePrediction
-from poseur_lib.released.recognise import recognise
+from poseur_lib.models.pose_model import PoseModel, PosePrediction
 from tests.models.reference import Reference
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference"

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 import poseur_lib
+from poseur_lib.checkpoints.checkpoint import save_weights
+from poseur_lib.checkpoints.released_convert import released_state_dict, save_released
+from poseur_lib.checkpoints.released_keys import RULES, our_name, released_name, rename_ours
+from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.config import PAPER_TEXT, ExperimentConfig
 from poseur_lib.errors import UserError
 from poseur_lib.models.build import build_model
-from poseur_lib.models.checkpoint import save_weights
-from poseur_lib.released.convert import released_state_dict, save_released
-from poseur_lib.released.keys import RULES, our_name, released_name, rename_ours
-from poseur_lib.released.load import load_released
 from tests.training.tiny import tiny_config
 
 SMALL = {

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from poseur_lib.models.contract import LayerPrediction, PoseTargets
+from poseur_lib.models.pose_model import LayerPrediction, PoseTargets
 from poseur_lib.models.poseur.noise import move_points
 from poseur_lib.scoring.flip import fuse, unflip
 from tests.models.reference import RES50, Reference
@@ -147,9 +147,7 @@ def test_losses_and_their_gradients(model, recorded_loss):
 
 def test_losses_without_noise_groups_and_without_visible_keypoints(model, recorded_loss):
     _, coarse, layers, targets = _stages(recorded_loss, requires_grad=False)
-    clean = tuple(
-        LayerPrediction(x.keypoints.view(2, 4, 17, 2)[:, 0], x.sigma.view(2, 4, 17, 2)[:, 0]) for x in layers
-    )
+    clean = tuple(LayerPrediction(x.keypoints.view(2, 4, 17, 2)[:, 0], x.sigma.view(2, 4, 17, 2)[:, 0]) for x in layers)
     losses = model.head.loss_of(coarse, clean, targets)
     for i in range(6):
         expected = recorded_loss[f"loss_nonoise.dec_rle_loss_{i}"].view(())
@@ -195,7 +193,7 @@ def test_a_training_step(reference, images, monkeypatch):
         torch.testing.assert_close(losses.terms[ours], recorded[f"loss.{theirs}"].view(()), rtol=1e-4, atol=1e-5)
     losses.total.backward()
     expected = json.loads((reference.root / "train_res50_gradnorms.json").read_text())
-    from poseur_lib.released.keys import our_name
+    from poseur_lib.checkpoints.released_keys import our_name
 
     parameters = dict(model.named_parameters())
     worst = max(abs(parameters[our_name(k)].grad.norm().item() / v - 1) for k, v in expected.items() if v > 1e-3)

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
+from poseur_lib.checkpoints.checkpoint import build_without_download
 from poseur_lib.config import ExperimentConfig, HRNetConfig, HRNetStemConfig, ResNetConfig
 from poseur_lib.config.heads import TokenPoseConfig
 from poseur_lib.costs.cost import cost
-from poseur_lib.costs.counters import BINARY_GIGA, count, summary_rule
 from poseur_lib.errors import UserError
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.baselines.tokenpose import patches_of
-from poseur_lib.models.checkpoint import build_without_download
+from poseur_study.costs.other_counters import BINARY_GIGA, count, summary_rule
 from tests.models.tokens import overfit, random_batch, small_model
 
 HEAD = {

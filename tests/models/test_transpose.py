@@ -7,13 +7,13 @@ import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from poseur_lib.checkpoints.checkpoint import build_without_download
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.config.heads import TransPoseConfig
 from poseur_lib.costs.cost import Cost, cost
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines.cell_attention import SelfAttention
 from poseur_lib.models.build import build_model
-from poseur_lib.models.checkpoint import build_without_download
 from tests.models.tokens import SMALL, overfit, random_batch, small_model
 
 HEAD = {"kind": "transpose", "embed_dims": 16, "ffn_dims": 32, "layers": 2, "dropout": 0.0}

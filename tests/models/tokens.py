@@ -4,7 +4,7 @@ import torch
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.models.build import build_model
-from poseur_lib.models.contract import PoseHead, PoseModel, PoseTargets
+from poseur_lib.models.pose_model import PoseHead, PoseModel, PoseTargets
 
 SMALL = {
     "data.input_size": (64, 48),

@@ -10,13 +10,13 @@ import pytest
 
 from poseur_lib.data.coco import fingerprint
 from poseur_lib.errors import UserError
-from poseur_lib.explore.notebook import SESSION_VARIABLE, Explorer
-from poseur_lib.explore.panel import Panel
-from poseur_lib.study.parameters import ExplorerSettings
-from poseur_lib.study.record import curve_rows, write_record
-from poseur_lib.study.store import RunStore
+from poseur_lib.runtime import Runtime
 from poseur_lib.training.fit import train
-from poseur_lib.training.runtime import Runtime
+from poseur_study.experiments.notebook_parameters import ExplorerSettings
+from poseur_study.explorer.notebook import SESSION_VARIABLE, Explorer
+from poseur_study.explorer.panel import Panel
+from poseur_study.runs.record import curve_rows, write_record
+from poseur_study.runs.store import RunStore
 from tests.study.fakes import make_record
 from tests.training.tiny import tiny_config, write_people
 

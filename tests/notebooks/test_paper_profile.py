@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from poseur_lib.cli.main import main
-from poseur_lib.study.predictions_file import BoxSource
-from poseur_lib.study.record import load_record
+from poseur_study.cli.main import main
+from poseur_study.runs.predictions import BoxSource
+from poseur_study.runs.record import load_record
 
 SMALLER = {
     "model.backbone": {"kind": "resnet", "depth": 18, "weights": "none"},

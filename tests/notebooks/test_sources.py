@@ -8,7 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from poseur_lib.study.parameters import (
+from poseur_study.experiments import TABLES
+from poseur_study.experiments.notebook_parameters import (
     AuditSettings,
     ExplorerSettings,
     NotebookParameters,
@@ -16,7 +17,6 @@ from poseur_lib.study.parameters import (
     RunSettings,
     TableSettings,
 )
-from poseur_lib.study.tables import TABLES
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

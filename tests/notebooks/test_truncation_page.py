@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from poseur_lib.cli.main import main
-from poseur_lib.people import PeopleSettings, generate
-from poseur_lib.study.store import RunStore
-from poseur_lib.study.table_result import TableResult
-from poseur_lib.study.verdict import Verdict
+from poseur_study.analysis.result_types import TableResult
+from poseur_study.analysis.verdict import Verdict
+from poseur_study.cli.main import main
+from poseur_study.runs.store import RunStore
+from synthetic_people import PeopleSettings, generate
 
 TINY = {"train.people_per_epoch": 32, "train.global_batch": 16, "train.warmup_steps": 2}
 MEASURED = "measured_truncation.json"

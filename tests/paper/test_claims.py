@@ -6,14 +6,14 @@ from decimal import Decimal
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_lib.paper.audit import audit, counts, same_subject, summary
-from poseur_lib.paper.checks import Above, Agreement, All, Among, Equals, Unchecked, Within
-from poseur_lib.paper.claim import Claim, Kind
-from poseur_lib.paper.claims import CLAIMS, claim
-from poseur_lib.paper.figure_1 import FIGURE_1
-from poseur_lib.paper.formula import Cell, Text
-from poseur_lib.paper.size_mix import size_mixes
-from poseur_lib.paper.text import said_numbers
+from poseur_study.paper.audit import audit, counts, same_subject, summary
+from poseur_study.paper.checks import Above, Agreement, All, Among, Equals, Unchecked, Within
+from poseur_study.paper.claim import Claim, Kind
+from poseur_study.paper.claims import CLAIMS, claim
+from poseur_study.paper.figure_1 import FIGURE_1
+from poseur_study.paper.formula import Cell, Text
+from poseur_study.paper.size_mix import size_mixes
+from poseur_study.paper.text import said_numbers
 
 A, B = Cell("1c", "ours", "AP"), Cell("1c", "rle", "AP")
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poseur_lib.paper.checks import round_like, shown
-from poseur_lib.paper.formula import Cell, Largest, Number, Operation
-from poseur_lib.paper.printed import Printed
+from poseur_study.paper.checks import round_like, shown
+from poseur_study.paper.formula import Cell, Largest, Number, Operation
+from poseur_study.paper.printed import Printed
 
 A, B = Cell("1c", "ours", "AP"), Cell("1c", "rle", "AP")
 

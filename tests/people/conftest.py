@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from poseur_lib.people import PeopleSettings, generate
+from synthetic_people import PeopleSettings, generate
 
 FLOOR_SETTINGS = PeopleSettings(train_images=150, val_images=300, parts=False)
 

@@ -5,18 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from poseur_lib.data.part_labels import FLIP_PAIRS, PART_NAMES, Part
 from poseur_lib.keypoints import COCO_17
-from poseur_lib.people.annotate import keypoint_visibility, label_scene
-from poseur_lib.people.appearance import MATERIAL_COLUMNS, sample_appearance
-from poseur_lib.people.body import person_primitives
-from poseur_lib.people.kinematics import coco_keypoints, face_turned_away, rotation, skeleton_of
-from poseur_lib.people.objects import Thing, panel
-from poseur_lib.people.parts import FLIP_PAIRS, PART_NAMES, Part
-from poseur_lib.people.primitive import Primitive
-from poseur_lib.people.raster import Drawing, place, render
-from poseur_lib.people.scene import Actor, Scene, drawing_of, render_scene, sample_scene
-from poseur_lib.people.settings import difficulty
-from poseur_lib.people.skeleton import (
+from synthetic_people.annotate import keypoint_visibility, label_scene
+from synthetic_people.appearance import MATERIAL_COLUMNS, sample_appearance
+from synthetic_people.body import person_primitives
+from synthetic_people.kinematics import coco_keypoints, face_turned_away, rotation, skeleton_of
+from synthetic_people.objects import Thing, panel
+from synthetic_people.primitive import Primitive
+from synthetic_people.raster import Drawing, place, render
+from synthetic_people.scene import Actor, Scene, drawing_of, render_scene, sample_scene
+from synthetic_people.settings import difficulty
+from synthetic_people.skeleton import (
     ARM_LIMITS,
     HEAD_LIMITS,
     LEG_LIMITS,

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from poseur_lib.data.part_labels import NUM_PARTS
 from poseur_lib.errors import UserError
-from poseur_lib.people import PeopleSettings, generate
-from poseur_lib.people import generate as package_generate
-from poseur_lib.people.parts import NUM_PARTS
-from poseur_lib.people.settings import difficulty
+from synthetic_people import PeopleSettings, generate
+from synthetic_people import generate as package_generate
+from synthetic_people.settings import difficulty
 
 SETTINGS = PeopleSettings(train_images=70, val_images=3, image_size=(128, 96), seed=5)
 
@@ -55,7 +55,7 @@ def test_a_complete_set_is_left_alone(made: Path) -> None:
 def test_a_killed_run_looks_incomplete_and_is_continued(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = __import__("poseur_lib.people.generate", fromlist=["write_chunk"])
+    module = __import__("synthetic_people.generate", fromlist=["write_chunk"])
     original, written = module.write_chunk, []
 
     def killed_after_one(chunk):  # the second chunk leaves images without a record

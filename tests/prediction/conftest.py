@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from poseur_lib.checkpoints.checkpoint import save_weights
 from poseur_lib.models.build import build_model
-from poseur_lib.models.checkpoint import save_weights
-from poseur_lib.prediction.predictor import Poseur
+from poseur_lib.predict.predictor import Poseur
 from tests.training.tiny import tiny_config
 
 

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from poseur_lib.cli.main import main
-from poseur_lib.prediction import detector, folder
-from poseur_lib.prediction.boxes import PersonBox
-from poseur_lib.prediction.predictor import Poseur
+from poseur_lib.predict import detector, folder
+from poseur_lib.predict.boxes import PersonBox
+from poseur_lib.predict.predictor import Poseur
+from poseur_study.cli.main import main
 from tests.prediction.conftest import noise, write_image
 from tests.training.tiny import write_people
 

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from poseur_lib.errors import UserError
-from poseur_lib.prediction import detector
-from poseur_lib.prediction.boxes import PersonBox
-from poseur_lib.prediction.detector import DETECTORS, Detector, load_detector
+from poseur_lib.predict import detector
+from poseur_lib.predict.boxes import PersonBox
+from poseur_lib.predict.detector import DETECTORS, Detector, load_detector
 from tests.prediction.conftest import noise
 
 CPU = torch.device("cpu")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from poseur_lib.keypoints import COCO_17, COCO_WHOLEBODY_133, KEYPOINT_SETS, MPII_16
-from poseur_lib.prediction.drawing import (
+from poseur_lib.predict.drawing import (
     FAINT,
     LEFT,
     MIDDLE,
@@ -17,7 +17,7 @@ from poseur_lib.prediction.drawing import (
     limb_colour,
     opacities,
 )
-from poseur_lib.prediction.poses import PersonPose
+from poseur_lib.predict.person_pose import PersonPose
 
 GREY = np.full((200, 160, 3), 110, np.uint8)
 

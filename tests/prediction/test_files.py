@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_lib.prediction.files import find_images, image_ids, overlay_paths
+from poseur_lib.predict.files import find_images, image_ids, overlay_paths
 
 
 @pytest.fixture

@@ -9,16 +9,16 @@ from PIL import Image
 from pydantic import ValidationError
 
 import poseur_lib
+from poseur_lib.checkpoints.checkpoint import load_model
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.nms import keep_people
-from poseur_lib.inference import predict_people
 from poseur_lib.keypoints import COCO_17, MPII_16
-from poseur_lib.models.checkpoint import load_model
-from poseur_lib.prediction.boxes import PersonBox
-from poseur_lib.prediction.predictor import Poseur
+from poseur_lib.predict.boxes import PersonBox
+from poseur_lib.predict.predictor import Poseur
+from poseur_lib.runtime import Runtime
 from poseur_lib.scoring.instance import instance_scores
-from poseur_lib.training.runtime import Runtime
 from tests.prediction.conftest import noise, write_image
 from tests.training.tiny import write_people
 

@@ -10,11 +10,11 @@ import nbformat
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_lib.people import PeopleSettings, generate
-from poseur_lib.prediction import quickstart
-from poseur_lib.study.listed_runs import ListedRun
-from poseur_lib.study.parameters import QuickstartSettings
-from poseur_lib.study.store import RunState, RunStore
+from poseur_study import quickstart
+from poseur_study.experiments.notebook_parameters import QuickstartSettings
+from poseur_study.runs.listed_runs import ListedRun
+from poseur_study.runs.store import RunState, RunStore
+from synthetic_people import PeopleSettings, generate
 from tests.prediction.conftest import noise, write_checkpoint, write_image
 from tests.study.fakes import make_record
 from tests.training.tiny import tiny_config
@@ -127,10 +127,10 @@ def test_the_notebook_trains_a_model_where_there_is_none(tmp_path, people):
 @pytest.mark.slow
 def test_a_trained_model_finds_the_people_that_it_learned(tmp_path, coco_tiny):
     """Poses of `poseur predict` lie on real people: 57 of COCO learned by heart, about four minutes on one core."""
-    from poseur_lib.cli.main import main
     from poseur_lib.data.coco import CocoPeople
     from poseur_lib.evaluation.metrics import evaluate_coco
     from poseur_lib.keypoints import COCO_17
+    from poseur_study.cli.main import main
 
     changes = {
         "model.backbone.weights": "none", "pretext": None, "train.augment": None, "evaluation.split": "train",

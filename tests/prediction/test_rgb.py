@@ -7,7 +7,7 @@ from PIL import Image
 
 from poseur_lib.data.images import read_image
 from poseur_lib.errors import UserError
-from poseur_lib.prediction.rgb import as_rgb
+from poseur_lib.predict.rgb import as_rgb
 from tests.prediction.conftest import noise, write_image
 
 ORIENTATIONS = {

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import torch
 
+from poseur_lib.checkpoints.checkpoint import save_weights
 from poseur_lib.models.build import build_model
-from poseur_lib.models.checkpoint import save_weights
-from poseur_lib.study.parameters import RunSettings, TableSettings
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.record import CurveRow
-from poseur_lib.study.run import measure_run, open_run, predict_run, write_run
-from poseur_lib.study.store import WEIGHTS_FILES
-from poseur_lib.study.table_study import TableStudy
 from poseur_lib.training.fit import MODEL_FILE
+from poseur_study.experiments.notebook_parameters import RunSettings, TableSettings
+from poseur_study.experiments.profiles import profile
+from poseur_study.runs.record import CurveRow
+from poseur_study.runs.run_steps import measure_run, open_run, predict_run, write_run
+from poseur_study.runs.store import WEIGHTS_FILES
+from poseur_study.table_study import TableStudy
 
 RANDOM_WEIGHTS = {"train.epochs": 1, "pretext": None, "model.backbone.weights": "none"}
 

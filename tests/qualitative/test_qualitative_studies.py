@@ -8,27 +8,27 @@ from html import unescape
 import numpy as np
 import pytest
 
-from poseur_lib.figures import calibration as calibration_figures
-from poseur_lib.figures.measured import measured_notes
-from poseur_lib.figures.ranking import ranking_table
-from poseur_lib.figures.robustness import shifts_figure, shifts_table
-from poseur_lib.figures.self_attention import average_figure, people_figure, reading, shares_table
-from poseur_lib.people import PeopleSettings, generate
-from poseur_lib.qualitative.attention_shares import attention, claim_effects, measured_attention
-from poseur_lib.qualitative.calibration import SMALL_RADII, claimed, reliabilities, scale_calibrations
-from poseur_lib.qualitative.calibration import claim_effects as score_effects
-from poseur_lib.qualitative.calibration_files import write_calibration
-from poseur_lib.qualitative.keypoint_scores import OWN, PROBABILITIES
-from poseur_lib.qualitative.noisy_proposals import shifted_predictions
-from poseur_lib.qualitative.ranking import rankings
-from poseur_lib.qualitative.robustness import measured_shifts, robustness
-from poseur_lib.study.measured_file import StoredSample
-from poseur_lib.study.predictions_file import BoxSource
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.row_models import row_model
-from poseur_lib.study.table_source import sample
-from poseur_lib.study.tables.noisy_proposals import SHIFTS
-from poseur_lib.study.verdict import Evidence, Verdict
+from poseur_study.analysis.bootstrap_samples import sample
+from poseur_study.analysis.measured_values import StoredSample
+from poseur_study.analysis.verdict import Evidence, Verdict
+from poseur_study.display import calibration as calibration_figures
+from poseur_study.display.measured import measured_notes
+from poseur_study.display.ranking import ranking_table
+from poseur_study.display.robustness import shifts_figure, shifts_table
+from poseur_study.display.self_attention import average_figure, people_figure, reading, shares_table
+from poseur_study.experiments.noisy_proposals import SHIFTS
+from poseur_study.experiments.profiles import profile
+from poseur_study.measurements.attention_shares import attention, claim_effects, measured_attention
+from poseur_study.measurements.calibration import SMALL_RADII, claimed, reliabilities, scale_calibrations
+from poseur_study.measurements.calibration import claim_effects as score_effects
+from poseur_study.measurements.calibration_files import write_calibration
+from poseur_study.measurements.keypoint_scores import OWN, PROBABILITIES
+from poseur_study.measurements.noisy_proposals import shifted_predictions
+from poseur_study.measurements.proposal_robustness import measured_shifts, robustness
+from poseur_study.measurements.score_ranking import rankings
+from poseur_study.measurements.trained_models import row_model
+from poseur_study.runs.predictions import BoxSource
+from synthetic_people import PeopleSettings, generate
 from tests.qualitative.studies import drop_weights, finish, open_study
 from tests.study.fakes import same_predictions
 
@@ -87,7 +87,7 @@ def test_values_of_another_run_or_shift_are_not_taken_for_these(data, tmp_path, 
     finish(study, "with")
     measured_shifts(study)
     drop_weights(study)
-    monkeypatch.setattr("poseur_lib.qualitative.robustness.SHIFT_SEED", 1)
+    monkeypatch.setattr("poseur_study.measurements.proposal_robustness.SHIFT_SEED", 1)
     assert not measured_shifts(study).of
 
 
@@ -152,7 +152,7 @@ def test_the_former_rule_of_self_attention_is_said_beside_today_s(data, tmp_path
     study = open_study("figure_s2", data, tmp_path)
     finish(study, "with")
     found = attention(study, measured_attention(study))
-    monkeypatch.setattr("poseur_lib.figures.self_attention.evidence_class", lambda _: Evidence.GENERATED)
+    monkeypatch.setattr("poseur_study.display.self_attention.evidence_class", lambda _: Evidence.GENERATED)
     study.profile = profile("mini")
 
     def words(share: tuple[float, float], beyond: tuple[float, float]) -> str:

@@ -7,8 +7,8 @@ import torch
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.dataset import PoseBatch
 from poseur_lib.models.build import build_model
-from poseur_lib.qualitative.noisy_proposals import stage_distances
-from poseur_lib.qualitative.shifted import ShiftedModel, random_directions
+from poseur_study.measurements.noisy_proposals import stage_distances
+from poseur_study.measurements.shifted import ShiftedModel, random_directions
 from tests.training.tiny import TINY
 
 

@@ -7,13 +7,16 @@ import pytest
 
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.crop import PIXELS_PER_SCALE, CropRule, box_to_center_scale
-from poseur_lib.evaluation.predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PosePredictions
 from poseur_lib.evaluation.truncation import Cut, places
-from poseur_lib.figures.truncation import truncation_figure, truncation_table
-from poseur_lib.figures.truncation_examples import FADED, faded, frame, truncation_examples
-from poseur_lib.figures.truncation_findings import truncation_findings
 from poseur_lib.keypoints import COCO_17
-from poseur_lib.qualitative.truncation import (
+from poseur_study.analysis.verdict import Evidence
+from poseur_study.display.truncation import truncation_figure, truncation_table
+from poseur_study.display.truncation_examples import FADED, faded, frame, truncation_examples
+from poseur_study.display.truncation_findings import truncation_findings
+from poseur_study.experiments.figure_s1 import AS_RELEASED, FIGURE_S1, HEATMAP, SUPERVISED
+from poseur_study.measurements.measure import Measurements
+from poseur_study.measurements.truncation import (
     EXAMPLE_CUT,
     EXAMPLES,
     LEAST_OUTSIDE,
@@ -27,10 +30,7 @@ from poseur_lib.qualitative.truncation import (
     example_people,
     zone_points,
 )
-from poseur_lib.qualitative.truncation_curves import Truncation, reachable, row_shares
-from poseur_lib.study.measurements import Measurements
-from poseur_lib.study.tables.figure_s1 import AS_RELEASED, FIGURE_S1, HEATMAP, SUPERVISED
-from poseur_lib.study.verdict import Evidence
+from poseur_study.measurements.truncation_curves import Truncation, reachable, row_shares
 from tests.qualitative.studies import open_study
 from tests.training.tiny import write_people
 
@@ -102,9 +102,7 @@ def test_counts_of_keypoints_do_not_depend_on_the_predictions_and_add_up(people)
 def test_the_truth_is_found_everywhere_and_what_stays_in_the_crop_only_where_it_can_reach(people):
     cut = Cut("bottom", 0.5)
     kinds = ("truth", "confined", "away")
-    truth, confined, away = (
-        count(predictions(people, cut, how), people, cut, COCO_17, RULE, IMAGES) for how in kinds
-    )
+    truth, confined, away = (count(predictions(people, cut, how), people, cut, COCO_17, RULE, IMAGES) for how in kinds)
     assert np.array_equal(truth.correct, truth.keypoints) and not away.correct.any()
     assert np.array_equal(confined.correct[:, :2], confined.keypoints[:, :2])
     outside, far = (confined.keypoints[:, ZONES.index(zone)] for zone in ("outside", "far"))

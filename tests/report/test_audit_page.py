@@ -6,17 +6,17 @@ import re
 
 import pytest
 
-from poseur_lib.cli.main import main
 from poseur_lib.errors import UserError
-from poseur_lib.figures.audit_tables import claims_list, counts_table, same_subject_table
-from poseur_lib.paper.audit import audit, claims_of, same_subject, summary
-from poseur_lib.paper.checks import Agreement
-from poseur_lib.paper.claims import CLAIMS
-from poseur_lib.paper.tables import paper_tables
-from poseur_lib.report.site import write_report
-from poseur_lib.study.parameters import AuditSettings
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.store import RunStore
+from poseur_study.cli.main import main
+from poseur_study.display.audit_tables import claims_list, counts_table, same_subject_table
+from poseur_study.experiments.notebook_parameters import AuditSettings
+from poseur_study.experiments.profiles import profile
+from poseur_study.paper.audit import audit, claims_of, same_subject, summary
+from poseur_study.paper.checks import Agreement
+from poseur_study.paper.claims import CLAIMS
+from poseur_study.paper.tables import paper_tables
+from poseur_study.report.site import write_report
+from poseur_study.runs.store import RunStore
 
 
 @pytest.fixture(scope="module")

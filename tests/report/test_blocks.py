@@ -5,8 +5,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from poseur_lib.errors import UserError
-from poseur_lib.figures.tables import show_table
-from poseur_lib.report.blocks import notebook_blocks, notebook_title
+from poseur_study.display.tables import show_table
+from poseur_study.report.blocks import notebook_blocks, notebook_title
 
 
 @pytest.fixture

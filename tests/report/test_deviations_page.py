@@ -3,8 +3,8 @@
 import html
 import re
 
-from poseur_lib.deviations import DEVIATIONS
-from poseur_lib.report.deviations import deviation_blocks
+from poseur_study.paper.deviations import DEVIATIONS
+from poseur_study.report.pages.deviations import deviation_blocks
 
 
 def test_every_row_is_shown_with_all_it_says():

@@ -6,15 +6,15 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
-from poseur_lib.cli.main import main
+from poseur_lib.checkpoints.checkpoint import save_weights
 from poseur_lib.errors import UserError
 from poseur_lib.models.build import build_model
-from poseur_lib.models.checkpoint import save_weights
-from poseur_lib.report import explorer
-from poseur_lib.study.notebook_job import Attempt
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.record import write_record
-from poseur_lib.study.store import RunStore
+from poseur_study.cli.main import main
+from poseur_study.execution.papermill_job import Attempt
+from poseur_study.experiments.profiles import profile
+from poseur_study.report import explorer
+from poseur_study.runs.record import write_record
+from poseur_study.runs.store import RunStore
 from tests.study.fakes import make_record
 from tests.training.tiny import tiny_config
 

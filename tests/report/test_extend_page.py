@@ -6,8 +6,8 @@ from pathlib import Path
 
 from poseur_lib.config.heads import HeadConfig, HeadKnobs
 from poseur_lib.models.baselines.heatmap import HeatmapPoseHead
-from poseur_lib.models.contract import PoseHead
-from poseur_lib.report.extend_page import extend_blocks
+from poseur_lib.models.pose_model import PoseHead
+from poseur_study.report.pages.extend_page import extend_blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 

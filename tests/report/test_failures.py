@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from poseur_lib.report.site import Site
-from poseur_lib.report.view import StudyView
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.store import RunStore, note_failure
+from poseur_study.experiments.profiles import profile
+from poseur_study.report.site import Site
+from poseur_study.report.view import StudyView
+from poseur_study.runs.store import RunStore, note_failure
 
 MINI = Path(__file__).resolve().parents[2] / "runs" / "mini"
 

@@ -5,21 +5,21 @@ import re
 
 import pytest
 
-from poseur_lib.costs.benchmark import Benchmark, Comparison, Timing
 from poseur_lib.errors import UserError
-from poseur_lib.released.evaluation_parity import EvaluationParity
-from poseur_lib.released.parity import ConfigParity, Differences
-from poseur_lib.report import evidence
-from poseur_lib.report.benchmark_page import benchmark_blocks
-from poseur_lib.report.cost_page import cost_blocks
-from poseur_lib.report.evidence import CostRecord, CostRow, Origin, ParityRecord
-from poseur_lib.report.fixed_pages import fixed_pages
-from poseur_lib.report.parity_page import parity_blocks
-from poseur_lib.report.site import Site
-from poseur_lib.report.stacked import stacked_table
-from poseur_lib.report.view import StudyView
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.store import RunStore
+from poseur_study.costs.benchmark_record import Benchmark, Comparison, Timing
+from poseur_study.experiments.profiles import profile
+from poseur_study.parity.evaluation import EvaluationParity
+from poseur_study.parity.outputs import ConfigParity, Differences
+from poseur_study.report import evidence
+from poseur_study.report.evidence import CostRecord, CostRow, Origin, ParityRecord
+from poseur_study.report.pages.benchmarks import benchmark_blocks
+from poseur_study.report.pages.costs import cost_blocks
+from poseur_study.report.pages.fixed import fixed_pages
+from poseur_study.report.pages.parity import parity_blocks
+from poseur_study.report.site import Site
+from poseur_study.report.stacked import stacked_table
+from poseur_study.report.view import StudyView
+from poseur_study.runs.store import RunStore
 
 ORIGIN = Origin(device="A & B", cpu_count=2, threads=1, versions={"torch": "2", "torchvision": "0"}, commit="0123",
                 dirty=True, finished_at="2026-01-02T03:04:05+00:00")  # fmt: skip

@@ -9,11 +9,12 @@ import pytest
 
 from benchmarks.overfit import PAIRS
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.config.methods import METHODS, method_changes
-from poseur_lib.paper.printed import Printed
-from poseur_lib.paper.published import published
-from poseur_lib.paper.tables import paper_tables
-from poseur_lib.report.evidence import (
+from poseur_study.costs.printed_gflops import TABLES, MethodCost
+from poseur_study.experiments.methods import METHODS, method_changes
+from poseur_study.paper.printed import Printed
+from poseur_study.paper.published import published
+from poseur_study.paper.tables import paper_tables
+from poseur_study.report.evidence import (
     MethodCostRecord,
     MethodCostRow,
     MethodRecord,
@@ -22,9 +23,8 @@ from poseur_lib.report.evidence import (
     Overfit,
     method_cost_record,
 )
-from poseur_lib.report.method_cost_blocks import method_cost_blocks
-from poseur_lib.report.methods_page import method_blocks
-from poseur_lib.study.method_costs import TABLES, MethodCost
+from poseur_study.report.pages.method_cost_blocks import method_cost_blocks
+from poseur_study.report.pages.methods import method_blocks
 
 
 def _row(ap: float | None) -> MethodRow:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from poseur_lib.figures.learning import measured
-from poseur_lib.report import ledger_page
-from poseur_lib.report.site import Site
-from poseur_lib.report.view import StudyView
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.store import RunStore
-from poseur_lib.study.verdict import Evidence, Verdict
+from poseur_study.analysis.verdict import Evidence, Verdict
+from poseur_study.display.learning import measured
+from poseur_study.experiments.profiles import profile
+from poseur_study.report.pages import ledger as ledger_page
+from poseur_study.report.site import Site
+from poseur_study.report.view import StudyView
+from poseur_study.runs.store import RunStore
 
 RUNS = Path(__file__).resolve().parents[2] / "runs" / "mini"
 OF_EFFECTS = {Verdict.NO_EVIDENCE, Verdict.NOT_RUN, Verdict.TOO_LITTLE}

@@ -34,8 +34,9 @@ def test_every_import_of_the_package_is_declared() -> None:
     declared.add("pydantic-core")  # pydantic's other half, held to one version by pydantic
     owners = packages_distributions()
     undeclared = {}
-    for module, path in imported(ROOT / "poseur_lib").items():
-        if module not in sys.stdlib_module_names and module != "poseur_lib":
+    ours = ("poseur_lib", "poseur_study", "synthetic_people")
+    for module, path in {**imported(ROOT / ours[0]), **imported(ROOT / ours[1]), **imported(ROOT / ours[2])}.items():
+        if module not in sys.stdlib_module_names and module not in ours:
             distributions = {canonicalize_name(name) for name in owners.get(module, [module])}
             if not distributions & declared:
                 undeclared[module] = str(path.relative_to(ROOT))

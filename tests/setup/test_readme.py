@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from poseur_lib.study.declaration import ClaimKind, Table
-from poseur_lib.study.power import detectable
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.table_result import TableResult
-from poseur_lib.study.tables import TABLES
+from poseur_study.analysis.power import detectable
+from poseur_study.analysis.result_types import TableResult
+from poseur_study.experiments import TABLES
+from poseur_study.experiments.experiment import ClaimKind, Table
+from poseur_study.experiments.profiles import profile
 
 ROOT = Path(__file__).resolve().parents[2]
 

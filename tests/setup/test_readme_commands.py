@@ -9,10 +9,10 @@ import pytest
 import typer
 import yaml
 
-from poseur_lib.cli import main as cli
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.slurm import SlurmOptions
-from poseur_lib.study.tables import tables
+from poseur_study.cli import main as cli
+from poseur_study.execution.slurm import SlurmOptions
+from poseur_study.experiments import tables
+from poseur_study.experiments.profiles import profile
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -58,8 +58,6 @@ def test_the_slurm_file_is_one() -> None:
 
 
 def test_files_and_folders_that_are_named_exist() -> None:
-    named = re.findall(r"`((?:poseur_lib|notebooks|runs|reports|benchmarks|tests)/[\w./]*)`", README)
-    inside = [path for row in re.findall(r"^\| (`poseur_lib/.+?) \|", README, re.MULTILINE) for path in row.split(", ")]
-    named += [f"poseur_lib/{path.strip('`').removeprefix('poseur_lib/')}" for path in inside]
-    assert len(inside) > 12
+    named = re.findall(r"`((?:poseur_lib|poseur_study|synthetic_people|notebooks|runs|reports|benchmarks|tests)/[\w./]*)`", README)
+    assert len(named) > 20
     assert [path for path in named if not (ROOT / path).exists()] == []

@@ -7,13 +7,13 @@ import json
 import sys
 from pathlib import Path
 
-import poseur_lib.study.batch
-from poseur_lib.cli.main import explain
-from poseur_lib.study.batch import Batch
-from poseur_lib.study.datasets import KnownData
-from poseur_lib.study.engine_settings import EngineSettings
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.store import RunStore, require_writable
+import poseur_study.execution.batch
+from poseur_study.cli.main import explain
+from poseur_study.execution.batch import Batch
+from poseur_study.execution.engine_settings import EngineSettings
+from poseur_study.experiments.profiles import profile
+from poseur_study.runs.datasets import KnownData
+from poseur_study.runs.store import RunStore, require_writable
 from tests.study.fake_notebook import planned
 from tests.study.fakes import FINGERPRINT
 from tests.study.projects import fake_options
@@ -45,7 +45,7 @@ class NoWork:
 
 def main(folder: str, behaviours: str, workers: str = "2", scheduler: str = "") -> int:
     """Execute the batch; errors as `poseur` shows them."""
-    poseur_lib.study.batch.Work = NoWork
+    poseur_study.execution.batch.Work = NoWork
     store = RunStore(Path(folder))
     try:
         require_writable(store.folder)

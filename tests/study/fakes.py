@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
-from poseur_lib.evaluation.predictions import PosePredictions
-from poseur_lib.study.canonical import run_hash, run_id
-from poseur_lib.study.provenance import Provenance, package_versions
-from poseur_lib.study.record import CurveRow, Record
+from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_study.runs.provenance import Provenance, package_versions
+from poseur_study.runs.record import CurveRow, Record
+from poseur_study.runs.run_id import run_hash, run_id
 
 FINGERPRINT = "0123456789abcdef"
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
-from poseur_lib.study.engine import Engine
-from poseur_lib.study.plan import TRAIN_NOTEBOOK, PlannedRun
-from poseur_lib.study.runner import RunOptions
-from poseur_lib.study.schedule import Schedule, execute_plan
-from poseur_lib.study.store import RunStore
+from poseur_study.execution.cluster import Engine
+from poseur_study.execution.run_job import RunOptions
+from poseur_study.execution.scheduler import Schedule, execute_plan
+from poseur_study.runs.plan import TRAIN_NOTEBOOK, PlannedRun
+from poseur_study.runs.store import RunStore
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 240

@@ -4,14 +4,14 @@ import pytest
 
 from poseur_lib.data.coco import fingerprint
 from poseur_lib.errors import UserError
-from poseur_lib.explore.runs import find_runs, run_named
-from poseur_lib.study import again as module
-from poseur_lib.study.again import Training, again, changes_between, first_model
-from poseur_lib.study.datasets import KnownData
-from poseur_lib.study.plan import PRETRAIN_NOTEBOOK
-from poseur_lib.study.profiles import PROFILES, profile
-from poseur_lib.study.store import RunState, RunStore
-from poseur_lib.study.tables import TABLES
+from poseur_study.execution import retrain as module
+from poseur_study.execution.retrain import Training, again, changes_between, first_model
+from poseur_study.experiments import TABLES
+from poseur_study.experiments.profiles import PROFILES, profile
+from poseur_study.explorer.runs import find_runs, run_named
+from poseur_study.runs.datasets import KnownData
+from poseur_study.runs.plan import PRETRAIN_NOTEBOOK
+from poseur_study.runs.store import RunState, RunStore
 from tests.study.fakes import FINGERPRINT, make_record
 from tests.study.projects import PARAMETERS, REPOSITORY, content, make_notebook, make_project
 from tests.training.tiny import tiny_config, write_people

@@ -6,12 +6,12 @@ import tarfile
 
 import pytest
 
-from poseur_lib.cli.main import main
-from poseur_lib.study import lease
-from poseur_lib.study.predictions_file import BoxSource
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.record import write_record
-from poseur_lib.study.store import RunState, RunStore
+from poseur_study.cli.main import main
+from poseur_study.experiments.profiles import profile
+from poseur_study.runs import lease
+from poseur_study.runs.predictions import BoxSource
+from poseur_study.runs.record import write_record
+from poseur_study.runs.store import RunState, RunStore
 from tests.study.fakes import make_record, random_predictions
 from tests.study.projects import content
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from poseur_lib.study.estimate import CUT, Estimate, bounded, cut_note, estimate, student_half_width
+from poseur_study.analysis.interval import CUT, Estimate, bounded, cut_note, estimate, student_half_width
 
 
 def test_student_interval_of_three_seeds():

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from poseur_lib.study import lease
-from poseur_lib.study.store import RunState, RunStore
+from poseur_study.runs import lease
+from poseur_study.runs.store import RunState, RunStore
 from tests.study.fake_notebook import planned
 from tests.study.projects import (
     content,

@@ -9,9 +9,9 @@ import time
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_lib.study import lease
-from poseur_lib.study.heartbeat import LEASE_VARIABLE, Stopped, heartbeat, require_lease, run_child
-from poseur_lib.study.lease import BEAT_SECONDS, MISSED_BEATS, acquire, holder
+from poseur_study.runs import lease
+from poseur_study.runs.heartbeat import LEASE_VARIABLE, Stopped, heartbeat, require_lease, run_child
+from poseur_study.runs.lease import BEAT_SECONDS, MISSED_BEATS, acquire, holder
 
 STALE = BEAT_SECONDS * MISSED_BEATS + 5
 DEAD = {"token": "0", "machine": "", "host": "here", "pid": 2**22 + 1, "started": "1"}

@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from poseur_lib.study.ledger import effect_entries
-from poseur_lib.study.power import pilots
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.tables import tables
+from poseur_study.analysis.claim_ledger import effect_entries
+from poseur_study.analysis.power import pilots
+from poseur_study.experiments import tables
+from poseur_study.experiments.profiles import profile
 
 FIRST, *_, LATEST = (datetime.fromisoformat(one.recorded_at) for one in pilots().pilots)
 HOUR = timedelta(hours=1)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from poseur_lib.study.estimate import Estimate
-from poseur_lib.study.levels import level
-from poseur_lib.study.verdict import Evidence, Verdict
+from poseur_study.analysis.interval import Estimate
+from poseur_study.analysis.levels import level
+from poseur_study.analysis.verdict import Evidence, Verdict
 
 RELEASED, RETRAINED = Evidence.RELEASED, Evidence.RETRAINED
 

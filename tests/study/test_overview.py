@@ -6,14 +6,15 @@ import sys
 
 import pytest
 
-from poseur_lib.cli.main import main
-from poseur_lib.study import lease, work
-from poseur_lib.study.batch import NOT_GENERATED, Batch
-from poseur_lib.study.plan import plan
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.record import write_record
-from poseur_lib.study.store import RunStore, note_failure
-from poseur_lib.study.tables import tables
+from poseur_study.cli.main import main
+from poseur_study.execution import cost_estimate as work
+from poseur_study.execution.batch import NOT_GENERATED, Batch
+from poseur_study.experiments import tables
+from poseur_study.experiments.profiles import profile
+from poseur_study.runs import lease
+from poseur_study.runs.plan import plan
+from poseur_study.runs.record import write_record
+from poseur_study.runs.store import RunStore, note_failure
 from tests.study.fakes import make_record
 from tests.study.projects import make_project
 
@@ -161,9 +162,8 @@ def test_a_record_that_is_touched_after_it_was_verified_is_found_out(project, da
 
 def test_plan_and_status_start_without_what_only_runs_need():
     heavy = ("torch", "matplotlib", "pandas", "dask", "numba")
-    code = (
-        f"import sys, poseur_lib.cli.study, poseur_lib.study.overview; print([x for x in {heavy} if x in sys.modules])"
-    )
+    code = "import sys, poseur_study.cli.study, poseur_study.execution.status; "
+    code += f"print([x for x in {heavy} if x in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from poseur_lib.cli.study import parse_changes, parse_seeds
 from poseur_lib.errors import UserError
-from poseur_lib.study.parameters import RunSettings, TableSettings, check_parameters
+from poseur_study.cli.study import parse_changes, parse_seeds
+from poseur_study.experiments.notebook_parameters import RunSettings, TableSettings, check_parameters
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 

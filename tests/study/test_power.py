@@ -7,13 +7,13 @@ from datetime import datetime
 import pytest
 
 from poseur_lib.config import AugmentConfig
-from poseur_lib.study import power
-from poseur_lib.study.declaration import ClaimKind
-from poseur_lib.study.energy import joules_between, rapl_microjoules
-from poseur_lib.study.overridden import PATHS, still_true, without_restored
-from poseur_lib.study.power import FACTOR, Pilot, PilotDifference, Pilots, detectable
-from poseur_lib.study.profiles import NARROW_DEVIATIONS, profile
-from poseur_lib.study.tables import tables
+from poseur_study.analysis import power
+from poseur_study.analysis.power import FACTOR, Pilot, PilotDifference, Pilots, detectable
+from poseur_study.experiments import tables
+from poseur_study.experiments.experiment import ClaimKind
+from poseur_study.experiments.overridden import PATHS, still_true, without_restored
+from poseur_study.experiments.profiles import NARROW_DEVIATIONS, profile
+from poseur_study.runs.resources import joules_between, rapl_microjoules
 
 (TABLE_1B,) = tables(["1b"])
 (TABLE_1C,) = tables(["1c"])

@@ -2,12 +2,12 @@
 
 import torch
 
+from poseur_lib.checkpoints.checkpoint import save_weights
 from poseur_lib.models.backbones import build_backbone
-from poseur_lib.models.checkpoint import save_weights
-from poseur_lib.study.parameters import RunSettings
-from poseur_lib.study.record import CurveRow
-from poseur_lib.study.run import open_pretext, write_run
 from poseur_lib.training.fit import BACKBONE_FILE
+from poseur_study.experiments.notebook_parameters import RunSettings
+from poseur_study.runs.record import CurveRow
+from poseur_study.runs.run_steps import open_pretext, write_run
 from tests.training.tiny import write_people
 
 

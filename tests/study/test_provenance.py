@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from poseur_lib.study.provenance import git_state
+from poseur_study.runs.provenance import git_state
 
 
 def git(folder: Path, *arguments: str) -> None:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_lib.study.atomic import write_atomically
-from poseur_lib.study.heartbeat import LEASE_VARIABLE
-from poseur_lib.study.lease import acquire
-from poseur_lib.study.predictions_file import BoxSource, as_stored, from_bytes, to_arrays, to_bytes
-from poseur_lib.study.record import PREDICTIONS_FILE, RECORD_FILE, load_record, read_record, write_record
+from poseur_lib.files import write_atomically
+from poseur_study.runs.heartbeat import LEASE_VARIABLE
+from poseur_study.runs.lease import acquire
+from poseur_study.runs.predictions import BoxSource, as_stored, from_bytes, to_arrays, to_bytes
+from poseur_study.runs.record import PREDICTIONS_FILE, RECORD_FILE, load_record, read_record, write_record
 from tests.study.fakes import make_record, random_predictions, same_predictions
 
 
@@ -123,7 +123,7 @@ def test_a_failed_write_leaves_the_earlier_record_or_none(
             raise OSError(28, "No space left on device")
         write_atomically(path, content)
 
-    monkeypatch.setattr("poseur_lib.study.record.write_atomically", full)
+    monkeypatch.setattr("poseur_study.runs.record.write_atomically", full)
     with pytest.raises(OSError, match="No space"):
         write_record(run_folder, make_record(smoke_config), {BoxSource.DETECTOR: random_predictions(20)})
     if error is None:

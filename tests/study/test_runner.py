@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.record import PARTIAL_FOLDER, write_record
-from poseur_lib.study.runner import RunOptions, run_parameters
-from poseur_lib.study.schedule import Schedule
-from poseur_lib.study.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunState, RunStore
+from poseur_study.execution.run_job import RunOptions, run_parameters
+from poseur_study.execution.scheduler import Schedule
+from poseur_study.experiments.profiles import profile
+from poseur_study.runs.record import PARTIAL_FOLDER, write_record
+from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunState, RunStore
 from tests.study.fake_notebook import planned, planned_pretraining
 from tests.study.fakes import make_record
 from tests.study.projects import content, execute, fake_store

@@ -7,11 +7,11 @@ from unittest.mock import Mock
 import pytest
 from distributed import Future, KilledWorker
 
-from poseur_lib.study.engine import ClusterLost, Engine
-from poseur_lib.study.runner import Outcome
-from poseur_lib.study.schedule import Schedule, execute_plan
-from poseur_lib.study.store import ERROR_FILE, RunState, RunStore
-from poseur_lib.study.table_job import TableJob
+from poseur_study.execution.cluster import ClusterLost, Engine
+from poseur_study.execution.run_job import Outcome
+from poseur_study.execution.scheduler import Schedule, execute_plan
+from poseur_study.execution.table_job import TableJob
+from poseur_study.runs.store import ERROR_FILE, RunState, RunStore
 from tests.study.fake_notebook import planned
 from tests.study.projects import fake_options
 

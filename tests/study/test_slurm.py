@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_lib.study.engine import open_engine
-from poseur_lib.study.engine_settings import EngineSettings
-from poseur_lib.study.slurm import SlurmOptions, cluster_arguments, read_slurm_options
-from poseur_lib.study.store import RunState
+from poseur_study.execution.cluster import open_engine
+from poseur_study.execution.engine_settings import EngineSettings
+from poseur_study.execution.slurm import SlurmOptions, cluster_arguments, read_slurm_options
+from poseur_study.runs.store import RunState
 from tests.study.fake_notebook import planned
 from tests.study.projects import REPOSITORY, execute, fake_store, wait_until
 from tests.study.slurm_cluster import missing_programs, running_slurm

@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
+from poseur_lib.checkpoints.checkpoint import save_weights
 from poseur_lib.models.backbones import build_backbone
-from poseur_lib.models.checkpoint import save_weights
-from poseur_lib.study import spent as module
-from poseur_lib.study.parameters import RunSettings
-from poseur_lib.study.record import CurveRow
-from poseur_lib.study.run import open_pretext, write_run
-from poseur_lib.study.spent import SPENT_FILE, Spent, noted, spent_before
-from poseur_lib.study.store import LAST_CHECKPOINT
 from poseur_lib.training.fit import BACKBONE_FILE
+from poseur_study.experiments.notebook_parameters import RunSettings
+from poseur_study.runs import spent as module
+from poseur_study.runs.record import CurveRow
+from poseur_study.runs.run_steps import open_pretext, write_run
+from poseur_study.runs.spent import SPENT_FILE, Spent, noted, spent_before
+from poseur_study.runs.store import LAST_CHECKPOINT
 from tests.training.tiny import write_people
 
 
@@ -51,9 +51,7 @@ def test_it_is_noted_while_work_goes_on_and_after_it_failed(run_folder, monkeypa
 
 def test_the_record_counts_what_the_attempts_before_took(tmp_path):
     data = write_people(tmp_path / "people", train=2, val=1)
-    settings = RunSettings(
-        data=str(data), runs=str(tmp_path / "runs"), overrides={"pretext.epochs": 1}, progress=False
-    )
+    settings = RunSettings(data=str(data), runs=str(tmp_path / "runs"), overrides={"pretext.epochs": 1}, progress=False)
     fresh = open_pretext(settings)
     assert fresh.before == Spent()
     fresh.folder.mkdir(parents=True)

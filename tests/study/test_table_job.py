@@ -5,10 +5,10 @@ import signal
 
 import pytest
 
-from poseur_lib.study import table_job
-from poseur_lib.study.notebook_job import Attempt
-from poseur_lib.study.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState
-from poseur_lib.study.table_job import TableJob, execute_table, results_folder
+from poseur_study.execution import table_job
+from poseur_study.execution.papermill_job import Attempt
+from poseur_study.execution.table_job import TableJob, execute_table, results_folder
+from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState
 from tests.study.projects import REPOSITORY, make_notebook
 
 

@@ -3,17 +3,17 @@
 import pytest
 import torch
 
+from poseur_lib.checkpoints.checkpoint import build_without_download
 from poseur_lib.errors import UserError
-from poseur_lib.figures.variants import flatten
-from poseur_lib.models.checkpoint import build_without_download
-from poseur_lib.paper.claims import claims_by_key
-from poseur_lib.paper.printed import Printed
-from poseur_lib.paper.tables import paper_tables
-from poseur_lib.study.declaration import COSTS, METRICS, NAMES, SPEEDS, UNMEASURED, ClaimKind
-from poseur_lib.study.plan import plan, row_run
-from poseur_lib.study.profiles import PROFILES, profile
-from poseur_lib.study.results import difference_words
-from poseur_lib.study.tables import TABLES, tables
+from poseur_study.analysis.table_results import difference_words
+from poseur_study.display.variants import flatten
+from poseur_study.experiments import TABLES, tables
+from poseur_study.experiments.experiment import COSTS, METRICS, NAMES, SPEEDS, UNMEASURED, ClaimKind
+from poseur_study.experiments.profiles import PROFILES, profile
+from poseur_study.paper.claims import claims_by_key
+from poseur_study.paper.printed import Printed
+from poseur_study.paper.tables import paper_tables
+from poseur_study.runs.plan import plan, row_run
 
 each = pytest.mark.parametrize("table", TABLES, ids=[table.number for table in TABLES])
 of_each_size = pytest.mark.parametrize("size", PROFILES, ids=[size.name for size in PROFILES])

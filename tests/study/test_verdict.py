@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poseur_lib.study.declaration import Claim, ClaimKind
-from poseur_lib.study.estimate import Estimate
-from poseur_lib.study.verdict import Evidence, Verdict, rule_text, verdict
+from poseur_study.analysis.interval import Estimate
+from poseur_study.analysis.verdict import Evidence, Verdict, rule_text, verdict
+from poseur_study.experiments.experiment import Claim, ClaimKind
 
 PAPER = {Evidence.ARITHMETIC, Evidence.COST, Evidence.RELEASED, Evidence.RETRAINED}
 COCO_ONLY = {Verdict.REPRODUCED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE}

@@ -3,9 +3,9 @@
 import pytest
 
 from poseur_lib.errors import UserError
+from poseur_lib.runtime import Runtime
 from poseur_lib.training import folder
 from poseur_lib.training.loop import LAST_CHECKPOINT
-from poseur_lib.training.runtime import Runtime
 from tests.training.tiny import tiny_config
 
 

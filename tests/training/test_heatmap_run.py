@@ -4,13 +4,13 @@ import math
 
 import pytest
 
+from poseur_lib.checkpoints.checkpoint import load_model
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.config.heads.heatmap import QUARTER, UDP_OFFSET, HeatmapConfig
 from poseur_lib.data import dataset
-from poseur_lib.evaluation.judge import judge
-from poseur_lib.models.checkpoint import load_model
+from poseur_lib.evaluation.evaluate import judge
+from poseur_lib.runtime import Runtime
 from poseur_lib.training.fit import train
-from poseur_lib.training.runtime import Runtime
 from tests.training.tiny import write_people
 
 

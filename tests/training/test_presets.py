@@ -7,10 +7,10 @@ import torch
 
 from poseur_lib.config import PAPER_TEXT, PRESETS, ExperimentConfig
 from poseur_lib.models.build import build_model
-from poseur_lib.models.contract import PoseTargets
-from poseur_lib.study.profiles import PROFILES
+from poseur_lib.models.pose_model import PoseTargets
+from poseur_lib.runtime import Runtime
 from poseur_lib.training.fit import train
-from poseur_lib.training.runtime import Runtime
+from poseur_study.experiments.profiles import PROFILES
 from tests.training.tiny import tiny_config, write_people
 
 

@@ -11,9 +11,9 @@ import torch
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
+from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import read_curve
 from poseur_lib.training.fit import pose_loss, train
-from poseur_lib.training.runtime import Runtime
 from tests.training.tiny import tiny_config, write_people
 
 
@@ -31,7 +31,7 @@ import os, signal, sys
 from pathlib import Path
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.training import fit, loop
-from poseur_lib.training.runtime import Runtime
+from poseur_lib.runtime import Runtime
 
 save = loop.TrainingLoop._save
 def save_and_die(self):

@@ -18,13 +18,7 @@ from poseur_lib.config.heads.regression import RegressionConfig
 from poseur_lib.config.heads.tokens import PRTRConfig, TokenPoseConfig, TransPoseConfig
 
 HeadConfig = Annotated[
-    PoseurConfig
-    | HeatmapConfig
-    | IntegralConfig
-    | RegressionConfig
-    | TransPoseConfig
-    | TokenPoseConfig
-    | PRTRConfig,
+    PoseurConfig | HeatmapConfig | IntegralConfig | RegressionConfig | TransPoseConfig | TokenPoseConfig | PRTRConfig,
     Field(discriminator="kind"),
 ]
 

@@ -19,9 +19,9 @@ def narrow_high_resolution(config: NarrowHighResolutionConfig) -> HighResolution
             widths=(width, 2 * width, 4 * width, 8 * width),
             stem_blocks=1,
             modules=(1, 1, 0),
-            make_block=lambda channels, branch: BasicBlock(channels, channels)
-            if residual
-            else Block(channels, HEADS[branch]),
+            make_block=lambda channels, branch: (
+                BasicBlock(channels, channels) if residual else Block(channels, HEADS[branch])
+            ),
             blocks=1,
             make_downsampling=downsampling if residual else depthwise_downsampling,
             upsampling="nearest" if residual else "bilinear",

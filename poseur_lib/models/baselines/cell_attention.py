@@ -10,7 +10,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from poseur_lib.config.heads.base import HEATMAP_STRIDE
 from poseur_lib.errors import UserError
 from poseur_lib.models.backbones import map_sizes
-from poseur_lib.models.contract import FeatureMaps
+from poseur_lib.models.pose_model import FeatureMaps
 from poseur_lib.models.poseur.positional import sine_encoding
 
 

@@ -82,9 +82,7 @@ def peaks(
     return flat % width, flat // width, scores
 
 
-def values_at(
-    maps: Float[Tensor, "B K h w"], x: Int[Tensor, "B K"], y: Int[Tensor, "B K"]
-) -> Float[Tensor, "B K"]:
+def values_at(maps: Float[Tensor, "B K h w"], x: Int[Tensor, "B K"], y: Int[Tensor, "B K"]) -> Float[Tensor, "B K"]:
     """One value of each map; beyond the border, the border's."""
     height, width = maps.shape[-2:]
     flat = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
@@ -143,9 +141,7 @@ def _log_smoothed(codec: HeatmapCodecConfig, heatmaps: Float[Tensor, "B K h w"])
     return (smooth.clamp(*UDP_RANGE) if codec.unbiased else smooth.clamp(min=DARK_FLOOR)).log()
 
 
-def _by_offsets(
-    maps: Float[Tensor, "B K 3 h w"], radius: float
-) -> tuple[Float[Tensor, "B K 2"], Float[Tensor, "B K"]]:
+def _by_offsets(maps: Float[Tensor, "B K 3 h w"], radius: float) -> tuple[Float[Tensor, "B K 2"], Float[Tensor, "B K"]]:
     """The highest cell of the smoothed disc, plus what the smoothed offsets say there."""
     x, y, scores = peaks(smoothed(maps[:, :, 0], DISC_BLUR * radius))
     offsets = (smoothed(maps[:, :, axis], OFFSET_BLUR * radius) for axis in (1, 2))

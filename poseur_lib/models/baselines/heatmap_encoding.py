@@ -71,9 +71,7 @@ def disc_radius(codec: HeatmapCodecConfig, size: tuple[int, int]) -> float:
     return codec.offset_radius * max(size)
 
 
-def disc_and_offsets(
-    cells: Float[Tensor, "B K 2"], size: tuple[int, int], radius: float
-) -> Float[Tensor, "B K 3 h w"]:
+def disc_and_offsets(cells: Float[Tensor, "B K 2"], size: tuple[int, int], radius: float) -> Float[Tensor, "B K 3 h w"]:
     """UDP's three maps: 1 within `radius` of the keypoint, and the way to it in x and y, in radii.
 
     Released code: the offsets are 0 outside of the disc. Here: they go on; the loss looks inside of the disc alone.

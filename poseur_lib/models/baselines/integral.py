@@ -22,7 +22,7 @@ from torch import Tensor
 from poseur_lib.config.heads.heatmap import IntegralConfig
 from poseur_lib.models.baselines.heatmap import HeatmapLayers
 from poseur_lib.models.baselines.heatmap_encoding import bilinear_maps, extent, heatmap_size
-from poseur_lib.models.contract import FeatureMaps, LossTerms, PoseHead, PosePrediction, PoseTargets
+from poseur_lib.models.pose_model import FeatureMaps, LossTerms, PoseHead, PosePrediction, PoseTargets
 from poseur_lib.models.precision import without_autocast
 
 
@@ -76,9 +76,7 @@ class IntegralHead(PoseHead[IntegralOutputs]):
         """An expectation has nothing to decode."""
         return PosePrediction(outputs.keypoints, outputs.keypoint_scores)
 
-    def round_trip(
-        self, keypoints: Float[Tensor, "B K 2"], input_size: tuple[int, int]
-    ) -> Float[Tensor, "B K 2"]:
+    def round_trip(self, keypoints: Float[Tensor, "B K 2"], input_size: tuple[int, int]) -> Float[Tensor, "B K 2"]:
         """Through a distribution over cells and its expectation."""
         return round_trip(keypoints, input_size)
 

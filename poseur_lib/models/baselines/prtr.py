@@ -36,7 +36,7 @@ from poseur_lib.config.heads import PRTRConfig
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines.set_prediction import SetPrediction, assign, matching_cost, set_loss, take
 from poseur_lib.models.baselines.set_transformer import SetTransformer
-from poseur_lib.models.contract import FeatureMaps, LossTerms, PoseHead, PosePrediction, PoseTargets
+from poseur_lib.models.pose_model import FeatureMaps, LossTerms, PoseHead, PosePrediction, PoseTargets
 from poseur_lib.models.poseur.positional import map_encoding
 from poseur_lib.models.precision import without_autocast
 from poseur_lib.scoring.flip import unflip_points
@@ -135,8 +135,6 @@ class PRTRHead(PoseHead[PosePrediction]):
         """Matched already: queries of mirrored passes could not be merged."""
         return outputs
 
-    def round_trip(
-        self, keypoints: Float[Tensor, "B K 2"], input_size: tuple[int, int]
-    ) -> Float[Tensor, "B K 2"]:
+    def round_trip(self, keypoints: Float[Tensor, "B K 2"], input_size: tuple[int, int]) -> Float[Tensor, "B K 2"]:
         """A sigmoid does not leave the crop."""
         return keypoints.clamp(0, 1)

@@ -30,12 +30,12 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from poseur_lib.config.heads import RegressionConfig
+from poseur_lib.losses.flow import RealNVP
 from poseur_lib.losses.rle import residual_log_likelihood
-from poseur_lib.models.contract import FeatureMaps, LossTerms, PoseHead, PosePrediction, PoseTargets
-from poseur_lib.models.flow import RealNVP
+from poseur_lib.models.pose_model import FeatureMaps, LossTerms, PoseHead, PosePrediction, PoseTargets
 from poseur_lib.models.precision import without_autocast
 from poseur_lib.scoring.flip import unflip_points
-from poseur_lib.scoring.keypoint import rle_scores
+from poseur_lib.scoring.keypoint_folded import rle_scores
 
 XAVIER_GAIN = 0.01
 CENTRE = 0.5

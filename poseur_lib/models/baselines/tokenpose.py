@@ -10,7 +10,7 @@ attention's scale, its input without biases, the MLP (two linear layers with Lay
 a single one where tokens are fused), positions before every layer, the stem (`poseur_lib.models.backbones.stem`).
 
 Expected at 256x192. Theirs: second-hand but for S's parameters (Tables 6, 7); AP: COCO val, detector boxes. GFLOPs: by
-their counter (`poseur_lib.costs.counters`) on our models, everything counted, and by hooks (`poseur_lib.costs`):
+their counter on our models, everything counted, and by hooks (`poseur_lib.costs`):
 
             parameters, M   GFLOPs                                  AP
     variant theirs  ours    theirs  their counter  all     hooks    theirs
@@ -43,7 +43,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.models.baselines import cell_attention
 from poseur_lib.models.baselines.cell_attention import SelfAttention, cell_positions, feed_forward, size_text
 from poseur_lib.models.baselines.heatmap import HeatmapPoseHead, Maps
-from poseur_lib.models.contract import FeatureMaps
+from poseur_lib.models.pose_model import FeatureMaps
 
 INITIAL_STD = 0.02
 

@@ -39,7 +39,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.models.baselines import cell_attention
 from poseur_lib.models.baselines.cell_attention import SelfAttention, cell_positions, feed_forward, size_text
 from poseur_lib.models.baselines.heatmap import HeatmapPoseHead, Maps
-from poseur_lib.models.contract import FeatureMaps
+from poseur_lib.models.pose_model import FeatureMaps
 
 
 class CellAttention(SelfAttention):

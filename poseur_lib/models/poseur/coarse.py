@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from poseur_lib.models.contract import LayerPrediction
+from poseur_lib.models.pose_model import LayerPrediction
 from poseur_lib.models.precision import without_autocast
 
 

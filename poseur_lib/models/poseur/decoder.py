@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from poseur_lib.config.heads import PoseurConfig
-from poseur_lib.models.contract import LayerPrediction
+from poseur_lib.models.pose_model import LayerPrediction
 from poseur_lib.models.poseur.deformable import EMSDA, MSDA
 from poseur_lib.models.poseur.encoder import Queries
 from poseur_lib.models.poseur.memory import Memory

@@ -8,10 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from poseur_lib.config.heads import NoNoise, PoseurConfig
+from poseur_lib.losses.flow import RealNVP
 from poseur_lib.losses.rle import residual_log_likelihood
-from poseur_lib.models.contract import FeatureMaps, LayerPrediction, LossTerms, PoseHead, PosePrediction, PoseTargets
 from poseur_lib.models.explanation import Explanation
-from poseur_lib.models.flow import RealNVP
+from poseur_lib.models.pose_model import FeatureMaps, LayerPrediction, LossTerms, PoseHead, PosePrediction, PoseTargets
 from poseur_lib.models.poseur.coarse import CoarseStage
 from poseur_lib.models.poseur.decoder import QueryDecoder
 from poseur_lib.models.poseur.encoder import KeypointEncoder, LearnedQueries
@@ -21,7 +21,7 @@ from poseur_lib.models.poseur.noise import starting_points
 from poseur_lib.models.poseur.recording import recording
 from poseur_lib.models.precision import without_autocast
 from poseur_lib.scoring.flip import fuse, unflip
-from poseur_lib.scoring.keypoint import laplace_scores, rle_scores
+from poseur_lib.scoring.keypoint_folded import laplace_scores, rle_scores
 
 
 class PoseurHead(PoseHead[PosePrediction]):
@@ -104,9 +104,7 @@ class PoseurHead(PoseHead[PosePrediction]):
         weight = targets.supervised.float()
         groups = layers[0].keypoints.shape[0] // weight.shape[0]
         many_weight, many_target = (x.repeat_interleave(groups, dim=0) for x in (weight, targets.keypoints))
-        terms = self.config.loss.decoder_weight * self._likelihood(
-            layers, many_target, many_weight, self.decoder_flow
-        )
+        terms = self.config.loss.decoder_weight * self._likelihood(layers, many_target, many_weight, self.decoder_flow)
         names = tuple(f"layer_{number}" for number in range(len(layers)))
         if coarse is not None:
             coarse_term = self._likelihood((coarse,), targets.keypoints, weight, self.coarse_flow)
@@ -122,9 +120,7 @@ class PoseurHead(PoseHead[PosePrediction]):
         keypoints, scores = fuse(last, mirrored, self.config.flip_fusion, self.config.score_radius)
         if scores is None:
             scores = 0.5 * (self._scores(last.sigma) + self._scores(mirrored.sigma))
-        return replace(
-            outputs, keypoints=keypoints, keypoint_scores=scores, sigma=0.5 * (last.sigma + mirrored.sigma)
-        )
+        return replace(outputs, keypoints=keypoints, keypoint_scores=scores, sigma=0.5 * (last.sigma + mirrored.sigma))
 
     def decode(self, outputs: PosePrediction) -> PosePrediction:
         """Regression has nothing to decode."""

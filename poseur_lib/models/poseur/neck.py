@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from poseur_lib.config.heads import DECONVOLUTIONS, PoseurConfig
 from poseur_lib.errors import UserError
 from poseur_lib.models.backbones import LEVELS
-from poseur_lib.models.contract import FeatureMaps
+from poseur_lib.models.pose_model import FeatureMaps
 
 
 class ProjectionNeck(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor
 from poseur_lib.models.explanation import Explanation, LayerExplanation
 from poseur_lib.models.poseur.decoder import QueryDecoder, SelfAttention
 from poseur_lib.models.poseur.deformable import DeformableAttention
-from poseur_lib.models.prediction import PosePrediction
+from poseur_lib.poses import PosePrediction
 
 
 @dataclass

@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 import torch
 
+from poseur_lib.checkpoints.checkpoint import save_weights
+from poseur_lib.checkpoints.released_convert import save_released
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.models.build import build_model
-from poseur_lib.models.checkpoint import save_weights
-from poseur_lib.paper.printed import Printed
-from poseur_lib.released.convert import save_released
-from poseur_lib.study import released_source
-from poseur_lib.study.datasets import DataSet
-from poseur_lib.study.declaration import Claim, ClaimKind, Row, Table
-from poseur_lib.study.parameters import RunSettings
-from poseur_lib.study.predictions_file import BoxSource, Predictions, as_stored
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.released_source import Outcome, ReleasedSource
-from poseur_lib.study.released_store import ReleasedStore
-from poseur_lib.study.run import Run
-from poseur_lib.study.store import RunStore
-from poseur_lib.study.table_source import Source
+from poseur_study.analysis.bootstrap_samples import Source
+from poseur_study.experiments.experiment import Claim, ClaimKind, Row, Table
+from poseur_study.experiments.notebook_parameters import RunSettings
+from poseur_study.experiments.profiles import profile
+from poseur_study.paper.printed import Printed
+from poseur_study.released_checkpoints import evaluate as released_source
+from poseur_study.released_checkpoints.evaluate import Outcome, ReleasedSource
+from poseur_study.released_checkpoints.store import ReleasedStore
+from poseur_study.runs.datasets import DataSet
+from poseur_study.runs.predictions import BoxSource, Predictions, as_stored
+from poseur_study.runs.run_steps import Run
+from poseur_study.runs.store import RunStore
 
 SIZE = (64, 64)
 SIZES = {f"{name}.pth": SIZE for name in ("1", "2", "2_copy", "3")}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from poseur_lib.people import PeopleSettings, generate
+from synthetic_people import PeopleSettings, generate
 from tests.study.released.checkpoints import Done, evaluate_all, write_checkpoints
 
 

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from poseur_lib.cli.main import main
-from poseur_lib.study.released_store import SIZES_FILE, ReleasedStore
+from poseur_study.cli.main import main
+from poseur_study.released_checkpoints.store import SIZES_FILE, ReleasedStore
 from tests.study.released.checkpoints import SIZE
 
 

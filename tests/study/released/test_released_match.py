@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.config.methods import BACKBONES
-from poseur_lib.study.released_files import CheckpointFile, Inventory
-from poseur_lib.study.released_match import match_rows, rows_of
-from poseur_lib.study.tables import TABLES
+from poseur_study.experiments import TABLES
+from poseur_study.experiments.methods import BACKBONES
+from poseur_study.released_checkpoints.inventory import CheckpointFile, Inventory
+from poseur_study.released_checkpoints.row_match import match_rows, rows_of
 
 
 def configuration(backbone: str, layers: int, size=(256, 192), **changes) -> ExperimentConfig:

@@ -5,16 +5,16 @@ import json
 import pytest
 import torch
 
-from poseur_lib.cli.main import main
+from poseur_lib.checkpoints.released_convert import save_released
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.models.build import build_model
-from poseur_lib.released.convert import save_released
-from poseur_lib.report.site import Site
-from poseur_lib.report.view import StudyView
-from poseur_lib.study.parameters import TableSettings
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.store import RunState, RunStore
-from poseur_lib.study.table_study import TableStudy
+from poseur_study.cli.main import main
+from poseur_study.experiments.notebook_parameters import TableSettings
+from poseur_study.experiments.profiles import profile
+from poseur_study.report.site import Site
+from poseur_study.report.view import StudyView
+from poseur_study.runs.store import RunState, RunStore
+from poseur_study.table_study import TableStudy
 
 
 def test_a_table_without_workers_executes_nothing(few_people, tmp_path):

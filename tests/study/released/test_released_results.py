@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from poseur_lib.figures.tables import claims_table, result_table
-from poseur_lib.report.ledger_page import ledger_blocks
-from poseur_lib.study.ledger import level_entries
-from poseur_lib.study.predictions_file import BoxSource
-from poseur_lib.study.profiles import profile
-from poseur_lib.study.released_results import with_released
-from poseur_lib.study.results import collect
-from poseur_lib.study.verdict import Evidence, Verdict
+from poseur_study.analysis.claim_ledger import level_entries
+from poseur_study.analysis.released_results import with_released
+from poseur_study.analysis.table_results import collect
+from poseur_study.analysis.verdict import Evidence, Verdict
+from poseur_study.display.tables import claims_table, result_table
+from poseur_study.experiments.profiles import profile
+from poseur_study.report.pages.ledger import ledger_blocks
+from poseur_study.runs.predictions import BoxSource
 from tests.study.released.checkpoints import CPU, SIZE, TABLE, opened, source_of, write_checkpoint
 
 

@@ -6,18 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from poseur_lib.cli import main as command
+from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.errors import UserError
-from poseur_lib.inference import predict_people
+from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.keypoints import COCO_17
-from poseur_lib.released.load import load_released
-from poseur_lib.study import released_source, tables
-from poseur_lib.study.batch import Batch
-from poseur_lib.study.predictions_file import BoxSource
-from poseur_lib.study.record import RECORD_FILE
-from poseur_lib.study.released_store import ReleasedStore
-from poseur_lib.training.runtime import Runtime
+from poseur_lib.runtime import Runtime
+from poseur_study import experiments as tables
+from poseur_study.cli import main as command
+from poseur_study.execution.batch import Batch
+from poseur_study.released_checkpoints import evaluate as released_source
+from poseur_study.released_checkpoints.store import ReleasedStore
+from poseur_study.runs.predictions import BoxSource
+from poseur_study.runs.record import RECORD_FILE
 from tests.study.projects import content
 from tests.study.released.checkpoints import CPU, SIZE, TABLE, opened
 
@@ -154,8 +155,15 @@ def test_the_command_lists_every_file_and_fails_for_unreadable_ones_only(
         (("--source", "released", "--checkpoints", "empty", "--input-size", "64x64"), "give FILE=HEIGHTxWIDTH"),
     ],
     ids=[
-        "no folder given", "seeds", "a cluster", "another profile", "no such folder", "empty folder", "misspelt source",
-        "not asked for", "size of nothing",
+        "no folder given",
+        "seeds",
+        "a cluster",
+        "another profile",
+        "no such folder",
+        "empty folder",
+        "misspelt source",
+        "not asked for",
+        "size of nothing",
     ],
 )
 def test_what_cannot_be_done_is_one_line(arguments, message, tmp_path, monkeypatch, capsys):

@@ -1,0 +1,1 @@
+"""Weights on disk: our own checkpoints, those of the released implementation, and ONNX."""

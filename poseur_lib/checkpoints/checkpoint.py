@@ -1,0 +1,98 @@
+"""Weights on disk with the configuration that they belong to."""
+
+import os
+import pickle
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
+from poseur_lib.errors import UserError
+from poseur_lib.models.build import build_model
+from poseur_lib.models.pose_model import PoseModel
+
+FORMAT = "poseur_lib 1"
+
+
+def save_weights(path: Path, module: torch.nn.Module, config: ExperimentConfig | PretextRunConfig) -> None:
+    """Writes weights and configuration so that the file is there whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        torch.save({"format": FORMAT, "config": config.model_dump_json(), "state_dict": module.state_dict()}, partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_model(path: Path) -> tuple[PoseModel, ExperimentConfig]:
+    """A trained model, in evaluation mode on the CPU, and its configuration.
+
+    Raises:
+        UserError: the file is missing, cut off, or not a model of this version of the project.
+    """
+    return restored(read_weights(path), path)
+
+
+def restored(content: Mapping[str, Any], path: Path | str) -> tuple[PoseModel, ExperimentConfig]:
+    """The model of a content of `read_weights`; `path` is what errors call it."""
+    try:
+        config = ExperimentConfig.model_validate_json(content["config"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"{path} holds no model that this version can build: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from None
+    model = build_without_download(config)
+    try:
+        model.load_state_dict(content["state_dict"])
+    except RuntimeError as error:
+        raise UserError(f"{path}: weights and configuration do not fit: {_first_line(error)}") from None
+    return model.eval(), config
+
+
+def build_without_download(config: ExperimentConfig) -> PoseModel:
+    """The model of a configuration whose weights are loaded afterwards: ImageNet's are not fetched."""
+    if config.model.backbone.weights == "imagenet":
+        config = config.with_changes(**{"model.backbone.weights": "none"})
+    return build_model(config)
+
+
+def read_weights(path: Path) -> dict[str, Any]:
+    """The content of a file of `save_weights`: "config" and "state_dict". Nothing in it is executed.
+
+    Raises:
+        UserError: the file is missing, cut off, or not of this project.
+    """
+    content = read_file(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"{path} is not a checkpoint of this project (format {FORMAT!r})")
+    return content
+
+
+def read_file(path: Path) -> Any:
+    """What torch.save wrote, of whatever project. Nothing in it is executed.
+
+    Raises:
+        UserError: the file is missing or cut off, or holds more than tensors and plain values.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint")
+    try:
+        with warnings.catch_warnings(action="ignore"):  # torch's guesses about foreign bytes
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise UserError(
+            f"{path} is no checkpoint, or holds more than weights, which could run code; if you trust it, keep its"
+            " weights alone: torch.save({'state_dict': torch.load(FILE, weights_only=False)['state_dict']}, NEW)"
+        ) from None
+    except Exception as error:  # bytes that are no archive make the unpickler raise anything
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        raise UserError(f"{path} is cut off or cannot be read: {reason}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,0 +1,171 @@
+"""One loader for checkpoints of the released code and of this project."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor
+
+from poseur_lib.checkpoints.checkpoint import FORMAT, build_without_download, read_file, restored
+from poseur_lib.checkpoints.released_keys import rename_ours, rename_released
+from poseur_lib.checkpoints.released_recognise import Recognised, recognise
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
+from poseur_lib.errors import UserError
+from poseur_lib.keypoints import keypoint_set as keypoint_set_named
+from poseur_lib.models.backbones.vit import PATCH
+from poseur_lib.models.build import build_model
+from poseur_lib.models.pose_model import PoseModel
+from poseur_lib.scoring.instance import InstanceRule
+
+Source = str | os.PathLike[str] | Mapping[str, Any]
+OPTIONAL = ("num_batches_tracked", "_flow.mask", "relative_position_index")
+"""Buffers of the released code that are constants, or unused in inference: they may be absent."""
+LISTED = 5
+
+
+def load_released(
+    source: Source,
+    *,
+    input_size: tuple[int, int] | None = None,
+    keypoint_set: str | None = None,
+    flip_fusion: FlipFusion | None = None,
+    keypoint_score: KeypointScore | None = None,
+    instance_score: InstanceRule | None = None,
+    normalisation: Literal["imagenet"] = "imagenet",
+) -> tuple[PoseModel, ExperimentConfig]:
+    """A model with the weights of a checkpoint, in evaluation mode on the CPU, and its configuration.
+
+    Backbone, decoder and number of keypoints are read off the names and shapes of a released state_dict. What they
+    cannot tell is an argument; None means the released code's choice, or what a checkpoint of this project says:
+
+    Args:
+        source: a checkpoint file or its content: a state_dict of the released code (on its own or under "state_dict",
+            with or without "module." before its names), or a checkpoint of this project.
+        input_size: crop (height, width). Released: the one size of the released configurations with this backbone and
+            keypoint set; where they have several, or none, it must be given.
+        keypoint_set: released: the known set of as many keypoints.
+        flip_fusion: how the flip test merges two predictions. Released: "mean".
+        keypoint_score: released: "rle".
+        instance_score: released: "released", box + mean + max.
+        normalisation: of the images that the model is given: RGB, by ImageNet's mean and deviation; there is no other.
+
+    Raises:
+        UserError: the file cannot be read or needs more than weights; the configuration is unknown or not unique; or
+            names or shapes do not fit, which are listed.
+        pydantic.ValidationError: an argument has a value that does not exist.
+    """
+    if normalisation != "imagenet":
+        raise UserError(f"normalisation {normalisation!r}: the released models and ours know 'imagenet' alone")
+    asked = {
+        "data.input_size": None if input_size is None else list(input_size),
+        "data.keypoint_set": keypoint_set,
+        "model.head.flip_fusion": flip_fusion,
+        "model.head.keypoint_score": keypoint_score,
+        "evaluation.instance_score": instance_score,
+    }
+    return load_with_changes(source, {name: value for name, value in asked.items() if value is not None})
+
+
+def load_with_changes(source: Source, changes: Mapping[str, Any]) -> tuple[PoseModel, ExperimentConfig]:
+    """`load_released` with any changes to the configuration that leave the weights' shapes alone, by dotted path.
+
+    Raises:
+        UserError, pydantic.ValidationError: as `load_released`.
+    """
+    content = source if isinstance(source, Mapping) else read_file(Path(source))
+    where = "the given state_dict" if isinstance(source, Mapping) else str(source)
+    if isinstance(content, Mapping) and content.get("format") == FORMAT:
+        return _changed(*restored(content, where), changes)
+    try:
+        return _from_released(released_state(content), changes)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def released_state(content: object) -> dict[str, Tensor]:
+    """The state_dict in a checkpoint's content: unwrapped, and without "module." before its names.
+
+    Raises:
+        UserError: the content is no state_dict.
+    """
+    inner = content.get("state_dict", content) if isinstance(content, Mapping) else content
+    if not isinstance(inner, Mapping) or not inner:
+        raise UserError(f"holds no state_dict but a {type(inner).__name__}")
+    for name, value in inner.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise UserError(f"holds no state_dict: {name!r} is a {type(value).__name__}, not a tensor")
+    state = {name.removeprefix("module."): value for name, value in inner.items()}
+    if any(name.startswith("head.") for name in state) and not any(name.startswith("keypoint_head.") for name in state):
+        raise UserError("has this project's parameter names but no configuration: give the checkpoint as it was saved")
+    return state
+
+
+def _from_released(state: Mapping[str, Tensor], changes: Mapping[str, Any]) -> tuple[PoseModel, ExperimentConfig]:
+    found = recognise(state)
+    config = ExperimentConfig(model=found.model).with_changes(**{"data.keypoint_set": found.keypoint_set, **changes})
+    size = config.data.input_size if "data.input_size" in changes else _the_size(found)
+    if found.tokens is not None and size[0] * size[1] != found.tokens * PATCH**2:
+        raise UserError(f"input size {_text(size)} does not fit a position embedding of {found.tokens} 16x16 patches")
+    config = config.with_changes(**{"data.input_size": list(size)})
+    _require_keypoints(config, found)
+    model = build_model(config)
+    _require_fit(rename_ours(model.state_dict()), state)
+    model.load_state_dict({**model.state_dict(), **rename_released(state)})
+    return model.eval(), config
+
+
+def _changed(
+    model: PoseModel, trained: ExperimentConfig, changes: Mapping[str, Any]
+) -> tuple[PoseModel, ExperimentConfig]:
+    config = trained.with_changes(**changes)
+    if (config.model, config.data) == (trained.model, trained.data):
+        return model, config
+    changed = build_without_download(config)
+    try:
+        changed.load_state_dict(model.state_dict())
+    except RuntimeError:
+        raise UserError(f"the weights do not fit with {', '.join(f'{k}={v!r}' for k, v in changes.items())}") from None
+    return changed.eval(), config
+
+
+def _the_size(found: Recognised) -> tuple[int, int]:
+    name = f"{found.model.backbone.name} with {found.keypoint_set}"
+    if len(found.input_sizes) > 1:
+        sizes = ", ".join(map(_text, found.input_sizes))
+        raise UserError(f"weights alone do not tell the input size, and {name} was released for {sizes}: give one")
+    if not found.input_sizes:
+        raise UserError(f"weights alone do not tell the input size, and none is known for {name}: give input_size")
+    return found.input_sizes[0]
+
+
+def _require_keypoints(config: ExperimentConfig, found: Recognised) -> None:
+    asked, own = keypoint_set_named(config.data.keypoint_set), keypoint_set_named(found.keypoint_set)
+    if asked.num_keypoints != own.num_keypoints:
+        raise UserError(
+            f"keypoint set {asked.name!r} has {asked.num_keypoints} keypoints, the weights {own.num_keypoints}"
+        )
+
+
+def _require_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    """Names and shapes agree, the buffers of `OPTIONAL` aside."""
+    missing = [name for name in expected if name not in state and not name.endswith(OPTIONAL)]
+    unexpected = [name for name in state if name not in expected]
+    misshaped = [
+        f"{name} {tuple(state[name].shape)} for {tuple(value.shape)}"
+        for name, value in expected.items()
+        if name in state and state[name].shape != value.shape
+    ]
+    groups = (("missing", missing), ("unexpected", unexpected), ("mis-shaped", misshaped))
+    if problems := [f"{len(names)} {kind}: {_listed(names)}" for kind, names in groups if names]:
+        raise UserError(f"the state_dict does not fit; {'; '.join(problems)}")
+
+
+def _listed(names: list[str]) -> str:
+    rest = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _text(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

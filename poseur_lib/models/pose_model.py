@@ -1,0 +1,156 @@
+"""The one contract of every model: a backbone makes maps, a head makes poses.
+
+Training, evaluation, flip test, costs and reports speak to `PoseModel` and `PoseHead` only; none of them asks which
+method it is. A head owns its targets, its loss, the merging of mirrored outputs, its decoding, its crop rule, and what
+its targets lose.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from poseur_lib.data.crop import CropRule
+from poseur_lib.errors import UserError
+from poseur_lib.models.explanation import Explanation
+from poseur_lib.poses import LayerPrediction, PosePrediction
+
+FeatureMaps = Sequence[Float[Tensor, "B _C _H _W"]]
+Outputs = TypeVar("Outputs")
+
+
+class PoseTargets(NamedTuple):
+    """Ground truth of a batch of crops; a head derives what it needs from it.
+
+    Attributes:
+        keypoints: (x, y) in [0, 1] of the crop, beyond that range outside it.
+        supervised: has a target: labelled, and inside the crop unless `train.supervise_outside_crop`.
+    """
+
+    keypoints: Float[Tensor, "B K 2"]
+    supervised: Bool[Tensor, "B K"]
+
+
+class LossTerms(NamedTuple):
+    """`total` is what is minimised; `terms` are its summands by name, for logs and for error messages."""
+
+    total: Float[Tensor, ""]
+    terms: Mapping[str, Float[Tensor, ""]]
+
+
+class PoseHead(nn.Module, ABC, Generic[Outputs]):
+    """Everything after the backbone. `Outputs` is what the network gives before mirrored passes are merged."""
+
+    crop_rule = CropRule()
+
+    @abstractmethod
+    def forward(self, features: FeatureMaps) -> Outputs:
+        """Inference outputs of a batch of crops."""
+
+    @abstractmethod
+    def loss(self, features: FeatureMaps, targets: PoseTargets) -> LossTerms:
+        """The training loss of a batch."""
+
+    @abstractmethod
+    def merge_flipped(self, outputs: Outputs, flipped: Outputs, flip_index: Int[Tensor, " K"]) -> Outputs:
+        """Outputs of an image and of its mirror image, as one; `flip_index` maps left keypoints to right ones."""
+
+    @abstractmethod
+    def decode(self, outputs: Outputs) -> PosePrediction:
+        """Poses in the crop frame."""
+
+    def explain(self, features: FeatureMaps) -> Explanation:
+        """What the queries of the head attend to.
+
+        Raises:
+            UserError: the head has no keypoint queries that attend to sampled points.
+        """
+        raise UserError(f"{type(self).__name__} has no keypoint queries to explain; models with a PoseurHead have")
+
+    def round_trip(self, keypoints: Float[Tensor, "B K 2"], input_size: tuple[int, int]) -> Float[Tensor, "B K 2"]:
+        """Keypoints in [0, 1] of crops of (height, width), as if the network had learned its targets to perfection.
+
+        Coordinates are their own code; a head whose targets are coarser, or do not reach everywhere, says what is left.
+        `poseur_lib.evaluation.ceiling` makes an AP of it.
+        """
+        return keypoints
+
+    def slow_parameters(self) -> Sequence[nn.Parameter]:
+        """Parameters that train at `TrainConfig.sampling_offsets_lr_factor` times the learning rate."""
+        return ()
+
+
+class PoseModel(nn.Module):
+    """A backbone and a head.
+
+    Args:
+        backbone: maps images [B, 3, H, W] to feature maps, finest first.
+        head: makes poses of them.
+        flip_index: the keypoint set's left-right permutation.
+
+    Attributes:
+        flip_in_one_batch: the flip test runs the backbone once, on images and mirror images together.
+    """
+
+    flip_in_one_batch = False
+
+    def __init__(self, *, backbone: nn.Module, head: PoseHead, flip_index: Sequence[int]) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.flip_index = tuple(flip_index)
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> PosePrediction:
+        """Poses in [0, 1] of each crop; `images` are RGB, normalised by ImageNet's mean and deviation."""
+        return self.head.decode(self.head(self.backbone(images)))
+
+    @torch.no_grad()
+    def explain(self, images: Float[Tensor, "B 3 H W"]) -> Explanation:
+        """The prediction of `forward`, bit by bit, and what the queries attended to on the way.
+
+        Costs an ordinary pass; nothing of it is there in the passes before and after.
+
+        Raises:
+            UserError: the head has no queries.
+        """
+        return self.head.explain(self.backbone(images))
+
+    def predict_flipped(self, images: Float[Tensor, "B 3 H W"]) -> PosePrediction:
+        """Flip test: the images and their mirror images, merged by the head."""
+        flip_index = torch.tensor(self.flip_index, device=images.device)
+        mirrored = images.flip(3)
+        if self.flip_in_one_batch:
+            both = self.backbone(torch.cat([images, mirrored]))
+            features, mirrored_features = ([x[half] for x in both] for half in _halves(len(images)))
+        else:
+            features, mirrored_features = self.backbone(images), self.backbone(mirrored)
+        merged = self.head.merge_flipped(self.head(features), self.head(mirrored_features), flip_index)
+        return self.head.decode(merged)
+
+    def loss(self, images: Float[Tensor, "B 3 H W"], targets: PoseTargets) -> LossTerms:
+        """The head's training loss on a batch.
+
+        Raises:
+            UserError: the targets are of another number of keypoints.
+        """
+        if targets.keypoints.shape[1] != len(self.flip_index):
+            raise UserError(f"the head has {len(self.flip_index)} keypoints, the targets {targets.keypoints.shape[1]}")
+        return self.head.loss(self.backbone(images), targets)
+
+
+def _halves(count: int) -> tuple[slice, slice]:
+    return slice(count), slice(count, None)
+
+
+__all__ = [
+    "FeatureMaps",
+    "LayerPrediction",
+    "LossTerms",
+    "PoseHead",
+    "PoseModel",
+    "PosePrediction",
+    "PoseTargets",
+]

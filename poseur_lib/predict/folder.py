@@ -1,0 +1,216 @@
+"""From image files to pictures and COCO results in a folder; what cannot be read is told of and left out."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from poseur_lib.data.images import read_image
+from poseur_lib.errors import Interrupted, UserError
+from poseur_lib.files import write_atomically
+from poseur_lib.keypoints import KeypointSet
+from poseur_lib.predict.boxes import BoxSource, PersonBox
+from poseur_lib.predict.files import JPEG, image_ids, overlay_paths, renumbered
+from poseur_lib.predict.person_pose import KEYPOINT_THRESHOLD, ImagePoses
+from poseur_lib.predict.predictor import Poseur
+
+RESULTS_FILE, IMAGES_FILE = "predictions.json", "images.json"
+PERSON = 1
+CHUNK_BYTES = 2**28
+"""Images of so many bytes are in memory at a time, and at least one."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is written.
+
+    Attributes:
+        folder: of the pictures, of predictions.json (COCO's results format, a list) and of images.json (which image has
+            which `image_id`, and the keypoints' names; `COCO("images.json").loadRes("predictions.json")` reads both).
+        pictures: write the images with the skeletons over them.
+        threshold: of the keypoints that are drawn as sure.
+        nms: OKS-NMS, as `poseur evaluate` has it.
+    """
+
+    folder: Path
+    pictures: bool = True
+    threshold: float = KEYPOINT_THRESHOLD
+    nms: bool = True
+
+
+@dataclass
+class Predicted:
+    """What was done.
+
+    Attributes:
+        entries: COCO's image entries of the images that were predicted on, with the picture's name.
+        results: COCO's results.
+        nobody: images without a person.
+        skipped: images that could not be used, and why.
+    """
+
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    results: list[dict[str, Any]] = field(default_factory=list)
+    nobody: list[Path] = field(default_factory=list)
+    skipped: dict[Path, str] = field(default_factory=dict)
+
+    def text(self, output: Output) -> str:
+        """A few lines for a person."""
+        people = f"{len(self.results)} {'person' if len(self.results) == 1 else 'people'}"
+        images = f"{len(self.entries)} image{'s' * (len(self.entries) != 1)}"
+        lines = [f"{people} on {images}" + (f", {len(self.skipped)} skipped" if self.skipped else "")]
+        if self.entries:
+            lines.append(f"results: {output.folder / RESULTS_FILE} (image names: {IMAGES_FILE})")
+        elif (output.folder / RESULTS_FILE).exists():
+            lines.append(f"nothing is written: {output.folder / RESULTS_FILE} is an earlier call's")
+        if self.entries and output.pictures:
+            lines.append(f"pictures: {output.folder}")
+        return "\n".join(lines)
+
+
+class Task(NamedTuple):
+    """One image on its way."""
+
+    path: Path
+    image_id: int
+    picture: Path
+    image: np.ndarray
+    boxes: list[PersonBox]
+
+
+def predict_files(
+    poseur: Poseur,
+    images: Sequence[Path],
+    source: BoxSource,
+    output: Output,
+    *,
+    known_ids: dict[Path, int] | None = None,
+    say: Callable[[str], None] = tqdm.write,
+    progress: bool | None = None,
+) -> Predicted:
+    """Predict on files, a batch of people at a time, and write pictures as they are done and the results at the end.
+
+    Args:
+        source: where the people are.
+        known_ids: `image_id`s that a file of boxes tells; see `image_ids`.
+        say: is told of an image that cannot be used or has nobody, one line each.
+        progress: show a progress bar; None shows it on a terminal.
+
+    Raises:
+        UserError: the folder cannot be written to, or a picture would overwrite an image.
+        Interrupted: Ctrl-C; what is done is written, the results too.
+    """
+    pictures = overlay_paths(images, output.folder)
+    ids = image_ids(images, known_ids or {})
+    if (line := renumbered(images, ids, known_ids or {})) is not None:
+        say(line)
+    done = Predicted()
+    _require_folder(output.folder)
+    try:
+        with tqdm(total=len(images), unit="image", disable=None if progress is None else not progress) as bar:
+            tasks = _read(list(zip(images, ids, pictures, strict=True)), source, done, say, bar)
+            for chunk in _chunks(tasks, poseur.config.evaluation.batch):
+                _predict_chunk(poseur, chunk, output, done, say)
+                bar.update(len(chunk))
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted: {len(done.entries)} of {len(images)} images are done, their results are in {output.folder}"
+        ) from None
+    finally:
+        if done.entries:
+            _write_json(output.folder / RESULTS_FILE, done.results)
+            _write_json(output.folder / IMAGES_FILE, _image_info(done.entries, poseur.keypoint_set))
+    return done
+
+
+def _read(
+    files: Sequence[tuple[Path, int, Path]], source: BoxSource, done: Predicted, say: Callable[[str], None], bar: tqdm
+) -> Iterator[Task]:
+    for path, image_id, picture in files:
+        try:
+            image = read_image(path)
+            boxes = source.boxes(path, image)
+            for box in boxes:
+                box.require_inside(image.shape[:2])
+        except UserError as error:
+            reason = str(error).removeprefix(f"{path}: ")
+            done.skipped[path] = reason
+            say(f"skipped: {path}: {reason}")
+            bar.update(1)
+            continue
+        yield Task(path, image_id, picture, image, boxes)
+
+
+def _chunks(tasks: Iterator[Task], people: int) -> Iterator[list[Task]]:
+    """Tasks of together at least `people` people, or as many images as memory should hold."""
+    chunk: list[Task] = []
+    for task in tasks:
+        chunk.append(task)
+        if sum(len(one.boxes) for one in chunk) >= people or sum(one.image.nbytes for one in chunk) >= CHUNK_BYTES:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _predict_chunk(
+    poseur: Poseur, chunk: list[Task], output: Output, done: Predicted, say: Callable[[str], None]
+) -> None:
+    predicted = poseur.predict_batch([task.image for task in chunk], [task.boxes for task in chunk], nms=output.nms)
+    for task, poses in zip(chunk, predicted, strict=True):
+        if not poses.people:
+            done.nobody.append(task.path)
+            say(f"no person: {task.path}")
+        if output.pictures:
+            _write_picture(task.picture, poses, output.threshold)
+        height, width = poses.image.shape[:2]
+        entry = {"id": task.image_id, "file_name": str(task.path), "height": height, "width": width}
+        done.entries.append(entry | ({"picture": task.picture.name} if output.pictures else {}))
+        done.results += poses.to_coco(task.image_id, PERSON)
+
+
+def _image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet) -> dict[str, Any]:
+    """A COCO file without annotations, as the test sets have."""
+    skeleton = [[a + 1, b + 1] for a, b in keypoint_set.skeleton]
+    person = {"id": PERSON, "name": "person", "supercategory": "person", "keypoints": list(keypoint_set.names)}
+    return {
+        "info": {"description": f"images of {RESULTS_FILE}; keypoint set {keypoint_set.name}"},
+        "images": entries,
+        "annotations": [],
+        "categories": [person | {"skeleton": skeleton}],
+    }
+
+
+def _write_picture(path: Path, poses: ImagePoses, threshold: float) -> None:
+    suffix = ".jpg" if path.suffix.lower() in JPEG else ".png"
+    options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix == ".jpg" else []
+    done, encoded = cv2.imencode(suffix, cv2.cvtColor(poses.draw(threshold), cv2.COLOR_RGB2BGR), options)
+    if not done:
+        height, width = poses.image.shape[:2]
+        raise UserError(f"{path}: a picture of {width} x {height} pixels cannot be written as {suffix[1:].upper()}")
+    _write(path, encoded.tobytes())
+
+
+def _write_json(path: Path, content: object) -> None:
+    _write(path, json.dumps(content).encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _require_folder(folder: Path) -> None:
+    """Before anything is computed: the folder can be written to."""
+    try:
+        write_atomically(folder / ".writable", b"")
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise UserError(f"results cannot be written to {folder}: {error.strerror}") from None

@@ -1,0 +1,190 @@
+"""The library's face for one's own images: a checkpoint in, poses out."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from poseur_lib.checkpoints.weights import checkpoint_file
+from poseur_lib.config.experiment import ExperimentConfig
+from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
+from poseur_lib.data.coco import Person
+from poseur_lib.data.crop import PIXELS_PER_SCALE
+from poseur_lib.errors import UserError
+from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.evaluate import load_for_judging
+from poseur_lib.evaluation.inference import predict_people
+from poseur_lib.evaluation.nms import keep_people
+from poseur_lib.keypoints import KeypointSet, keypoint_set
+from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
+from poseur_lib.models.pose_model import PoseModel
+from poseur_lib.predict.boxes import BoxesLike, BoxFormat, PersonBox, as_boxes, whole_image
+from poseur_lib.predict.person_pose import ImagePoses, PersonPose
+from poseur_lib.predict.rgb import ImageLike, as_rgb
+from poseur_lib.runtime import Device, InferenceRuntime, Precision
+from poseur_lib.scoring.instance import InstanceRule, instance_scores
+
+
+class Poseur:
+    """A trained model that predicts the poses of people in boxes: Poseur, or another method of this project.
+
+        poseur = Poseur.from_pretrained("model.pt")
+        poses = poseur.predict("photo.jpg", boxes=[[120, 40, 200, 420]])
+        poses.people[0].keypoints_image     # K x 2, (x, y) in pixels of the photo
+
+    Attributes:
+        model: as it infers.
+        config: crop size, flip test, scores.
+        inference: a line of what makes inference faster here, and of what does not.
+    """
+
+    def __init__(
+        self, model: PoseModel, config: ExperimentConfig, *, runtime: InferenceRuntime, inference: str = ""
+    ) -> None:
+        self.model, self.config, self.runtime, self.inference = model, config, runtime, inference
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        device: Device = "auto",
+        precision: Precision = "32",
+        flip: bool | None = None,
+        batch: int | None = None,
+        input_size: tuple[int, int] | None = None,
+        flip_fusion: FlipFusion | None = None,
+        keypoint_score: KeypointScore | None = None,
+        instance_score: InstanceRule | None = None,
+        fast: bool = True,
+    ) -> "Poseur":
+        """The model of a checkpoint. None is what the checkpoint says, or the released code's choice.
+
+        Args:
+            path: a `model.pt` of this project, a run's folder, or a checkpoint of the released code.
+            flip: flip test: predict the mirror image too.
+            batch: people in one forward pass.
+            input_size: crop (height, width), of a released checkpoint that does not tell it.
+            flip_fusion, keypoint_score, instance_score: as `poseur_lib.load_released`.
+            fast: fold batch norms and order memory by channels, if that leaves the keypoints where they are.
+
+        Raises:
+            UserError: the checkpoint cannot be used, or there is no such device or precision.
+            pydantic.ValidationError: an argument has a value that does not exist.
+        """
+        asked = {
+            "evaluation.flip_test": flip,
+            "evaluation.batch": batch,
+            "evaluation.instance_score": instance_score,
+            "data.input_size": None if input_size is None else list(input_size),
+            "model.head.flip_fusion": flip_fusion,
+            "model.head.keypoint_score": keypoint_score,
+        }
+        changes = {name: value for name, value in asked.items() if value is not None}
+        runtime = InferenceRuntime(device=device, precision=precision)
+        torch_device = runtime.torch_device
+        model, config = load_for_judging(checkpoint_file(Path(path)), changes)
+        images = example_images(config.data.input_size).to(torch_device)
+        optimised = optimise(model.eval().to(torch_device), images, SAFE if fast else PLAIN)
+        return cls(optimised.model, config, runtime=runtime, inference=optimised.text())
+
+    @property
+    def keypoint_set(self) -> KeypointSet:
+        """Names, mirror pairs and skeleton of the K keypoints."""
+        return keypoint_set(self.config.data.keypoint_set)
+
+    def predict(
+        self,
+        image: ImageLike,
+        boxes: BoxesLike | None = None,
+        *,
+        box_format: BoxFormat = "xywh",
+        nms: bool = False,
+    ) -> ImagePoses:
+        """The poses of the people of one image.
+
+        Args:
+            image: a path, a Pillow image, or a uint8 array H x W x 3 in the order RGB (not OpenCV's BGR); files and
+                Pillow images are turned as their EXIF orientation says. See `as_rgb`.
+            boxes: one row a person, in pixels of the upright image: (x, y, width, height), and a score if there is
+                one. None: one person who fills the image. An empty list: nobody.
+            box_format: "xywh", or "xyxy" for (left, top, right, bottom).
+            nms: OKS-NMS, as `poseur evaluate` has it: a person is left out who nearly coincides with a better-scored
+                one, and the others come best first. Without it every box has its pose, in the boxes' order. A keypoint
+                set without OKS (MPII) has none.
+
+        Raises:
+            UserError: the image or a box cannot be used.
+        """
+        return self.predict_batch([image], [boxes], box_format=box_format, nms=nms)[0]
+
+    def predict_batch(
+        self,
+        images: Sequence[ImageLike],
+        boxes: Sequence[BoxesLike | None] | None = None,
+        *,
+        box_format: BoxFormat = "xywh",
+        nms: bool = False,
+    ) -> list[ImagePoses]:
+        """`predict` for several images, whose people share the forward passes; `boxes` has one entry an image."""
+        boxes = [None] * len(images) if boxes is None else list(boxes)
+        if len(boxes) != len(images):
+            raise UserError(f"{len(images)} images and boxes of {len(boxes)}: give one entry an image")
+        arrays = [as_rgb(image) for image in images]
+        given = [
+            [whole_image(array)] if some is None else as_boxes(some, array.shape[:2], box_format)
+            for array, some in zip(arrays, boxes, strict=True)
+        ]
+        predictions, scores, kept = self._predict(arrays, given, nms)
+        people: list[list[PersonPose]] = [[] for _ in arrays]
+        flat = [box for some in given for box in some]
+        poses = predictions.keypoints_image()
+        for index in kept:
+            person = _person(predictions, poses[index], float(scores[index]), flat[index], int(index))
+            people[predictions.image_id[index]].append(person)
+        return [ImagePoses(array, tuple(some), self.keypoint_set) for array, some in zip(arrays, people, strict=True)]
+
+    def _predict(
+        self, arrays: list[np.ndarray], given: list[list[PersonBox]], nms: bool
+    ) -> tuple[PosePredictions, np.ndarray, np.ndarray]:
+        """Predictions for all boxes, the scores of the people, and the indices of those who are kept."""
+        reader = _ImagesInMemory(arrays)
+        people = [
+            Person(image_id=number, image_path=reader.key(number), box=box.box, bbox_score=box.score)
+            for number, some in enumerate(given)
+            for box in some
+        ]
+        predictions = predict_people(self.model, people, self.config, self.runtime, images=reader)
+        evaluation = self.config.evaluation
+        scores = instance_scores(predictions.bbox_scores, predictions.keypoint_scores, evaluation.instance_score)
+        oks_sigmas = self.keypoint_set.oks_sigmas
+        threshold = evaluation.oks_nms_threshold if nms and oks_sigmas else None
+        return predictions, scores, keep_people(predictions, scores, oks_sigmas, threshold)
+
+
+def _person(predictions: PosePredictions, pose: np.ndarray, score: float, box: PersonBox, index: int) -> PersonPose:
+    side = predictions.box_scale[index] * np.float32(PIXELS_PER_SCALE)
+    return PersonPose(
+        keypoints_image=pose,
+        keypoint_scores=predictions.keypoint_scores[index],
+        score=score,
+        box=box.box,
+        box_score=box.score,
+        sigma_image=None if predictions.sigma is None else predictions.sigma[index] * side,
+    )
+
+
+class _ImagesInMemory:
+    """An `ImageReader` of arrays, known by their numbers."""
+
+    def __init__(self, arrays: list[np.ndarray]) -> None:
+        self.arrays = {self.key(number): array for number, array in enumerate(arrays)}
+
+    @staticmethod
+    def key(number: int) -> Path:
+        return Path(str(number))
+
+    def read(self, path: Path) -> UInt8[np.ndarray, "height width 3"]:
+        return self.arrays[path]

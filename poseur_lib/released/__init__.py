@@ -1,1 +1,0 @@
-"""Weights of the released implementation."""

@@ -1,0 +1,84 @@
+"""How a run is computed: nothing here is part of what the run is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+
+from poseur_lib.errors import UserError
+from poseur_lib.errors_folded import require_known
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["32", "16-mixed", "bf16-mixed"]
+DEVICES: tuple[str, ...] = get_args(Device)
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceRuntime:
+    """What predicting needs.
+
+    Attributes:
+        loader_workers: processes that read and crop; 0 reads in this process.
+
+    Raises:
+        UserError: there is no device or precision of that name.
+    """
+
+    device: Device = "auto"
+    precision: Precision = "32"
+    loader_workers: int = 0
+
+    def __post_init__(self) -> None:
+        require_known("device", [self.device], DEVICES)
+        require_known("precision", [self.precision], PRECISIONS)
+
+    @property
+    def torch_device(self) -> torch.device:
+        """The device of inference.
+
+        Raises:
+            UserError: a GPU is asked for and there is none.
+        """
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise UserError("device 'cuda' was asked for and torch finds no GPU")
+        return torch.device(self.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime(InferenceRuntime):
+    """Device, processes and patience.
+
+    Attributes:
+        data: folder of the data set, in COCO's layout.
+        devices: GPUs (or CPU processes) of one run, by Lightning's DDP.
+        batch_per_device: people a device takes at once; gradients accumulate up to the configuration's global batch.
+            None: as many as make the global batch without accumulation.
+        threads: CPU threads of torch; None leaves them alone.
+        limit_epochs: stop after so many epochs of the schedule; the run is then not finished.
+        image_cache_bytes: decoded images kept in memory by each reading process.
+    """
+
+    data: Path
+    devices: int = 1
+    batch_per_device: int | None = None
+    threads: int | None = None
+    limit_epochs: int | None = None
+    progress: bool = False
+    image_cache_bytes: int = 2**30
+
+    def split_batch(self, global_batch: int) -> tuple[int, int]:
+        """People per device and step of the loop, and the number of such steps per optimiser step.
+
+        Raises:
+            UserError: the global batch cannot be split evenly.
+        """
+        per_device = self.batch_per_device or global_batch // self.devices
+        if per_device < 1 or global_batch % (per_device * self.devices):
+            raise UserError(
+                f"train.global_batch {global_batch} is no multiple of {self.devices} devices x {per_device} people"
+            )
+        return per_device, global_batch // (per_device * self.devices)

@@ -1,0 +1,99 @@
+"""The density of a keypoint's place that a flow has learned, on a grid around the prediction (Sec. 3.2).
+
+The loss takes the error as e = (prediction - truth) / sigma. A truth at s sigmas from the prediction, x to the right
+and y down, so has e = -s, and the density whose likelihood the loss maximises (see `poseur_lib.scoring.uncertainty`) is
+p(s) proportional to phi(-s)^(c/k) exp(-(|s_x| + |s_y|) / (k sqrt(2))): the flow's part G and the Laplace part.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from poseur_lib.scoring.uncertainty import LogDensity
+
+POINTS = 121
+WIDEST_IN_SCALES = 3.5
+"""Half side of the first square, in Laplace scales."""
+SHARE_KEPT, MARGIN = 0.98, 2.0
+"""The square is drawn in to this many times the half width that holds so much of the mass."""
+NARROWINGS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class FlowGrid:
+    """Densities per square sigma at P x P places, row by row from above; they do not depend on the keypoint.
+
+    Attributes:
+        steps: of x, and of y, from the prediction in units of sigma; odd in number, so that the middle one is 0.
+        flow: the flow's density phi, as it is.
+        laplace: the Laplace density of scale b = k sqrt(2) sigma.
+        product: what both make of it, with mass 1 on the grid.
+        exponent: c / k, to which phi enters the product.
+    """
+
+    steps: Float[np.ndarray, "P"]
+    flow: Float[np.ndarray, "P P"]
+    laplace: Float[np.ndarray, "P P"]
+    product: Float[np.ndarray, "P P"]
+    exponent: float
+
+    @property
+    def mean_distance(self) -> Float[np.ndarray, "2"]:
+        """Mean of |s_x| and of |s_y| under the product: the error that the model expects, in units of sigma."""
+        across, down = self._marginals()
+        return np.array([np.abs(self.steps) @ across, np.abs(self.steps) @ down])
+
+    @property
+    def half_width(self) -> float:
+        """What |s_x| and |s_y| each stay below with nearly all of the product's mass."""
+        order = np.argsort(np.abs(self.steps), kind="stable")
+        distances = np.abs(self.steps)[order]
+        within = [np.searchsorted(np.cumsum(marginal[order]), SHARE_KEPT) for marginal in self._marginals()]
+        return float(distances[min(max(within), len(distances) - 1)])
+
+    def level_of_mass(self, density: Float[np.ndarray, "P P"], share: float) -> float:
+        """The density above which `share` of the mass on the grid lies."""
+        ordered = np.sort(density, axis=None)[::-1]
+        mass = np.cumsum(ordered) / ordered.sum()
+        return float(ordered[min(np.searchsorted(mass, share), len(ordered) - 1)])
+
+    def _marginals(self) -> tuple[Float[np.ndarray, "P"], Float[np.ndarray, "P"]]:
+        """Masses of the columns and of the rows of the product; each sums to 1."""
+        mass = self.product / self.product.sum()
+        return mass.sum(axis=0), mass.sum(axis=1)
+
+
+def flow_grid(log_phi: LogDensity, *, log_phi_count: int, log_sigma_count: int) -> FlowGrid:
+    """The densities on a square that the product fills, whether the flow leaves it wide or makes it narrow.
+
+    Args:
+        log_phi: log density of the flow, x first.
+        log_phi_count, log_sigma_count: c and k of the loss that the flow was trained with.
+    """
+    reach = WIDEST_IN_SCALES * math.sqrt(2) * log_sigma_count
+    for _ in range(NARROWINGS):
+        grid = grid_within(reach, log_phi, log_phi_count=log_phi_count, log_sigma_count=log_sigma_count)
+        closer = MARGIN * max(grid.half_width, float(grid.steps[POINTS // 2 + 1]))
+        if closer > 0.8 * reach:
+            break
+        reach = closer
+    return grid
+
+
+@torch.no_grad()
+def grid_within(reach: float, log_phi: LogDensity, *, log_phi_count: int, log_sigma_count: int) -> FlowGrid:
+    """The densities where |s_x| and |s_y| are at most `reach`."""
+    scale = math.sqrt(2) * log_sigma_count
+    steps = np.linspace(-reach, reach, POINTS)
+    y, x = np.meshgrid(steps, steps, indexing="ij")
+    errors = -np.stack([x, y], axis=-1).reshape(-1, 2)
+    log_flow = log_phi(torch.from_numpy(errors).float()).double().numpy().reshape(x.shape)
+    log_laplace = -(np.abs(x) + np.abs(y)) / scale - 2 * math.log(2 * scale)
+    exponent = log_phi_count / log_sigma_count
+    log_product = exponent * log_flow + log_laplace
+    product = np.exp(log_product - log_product.max())
+    cell = (steps[1] - steps[0]) ** 2
+    return FlowGrid(steps, np.exp(log_flow), np.exp(log_laplace), product / (product.sum() * cell), exponent)

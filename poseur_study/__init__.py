@@ -1,0 +1,1 @@
+"""The reproducibility study: which experiments there are, how they are run, and what their records say."""

@@ -1,0 +1,1 @@
+"""From the records of runs to intervals, verdicts and the ledger of claims."""

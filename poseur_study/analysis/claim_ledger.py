@@ -1,0 +1,229 @@
+"""The ledger: every claim of the paper, what it says, what came out here, on which evidence, and the verdict.
+
+A claim can have several lines, one for each class of evidence: its arithmetic on the paper's own numbers, its cost by
+our counters, and the effects that were measured. A line's rule was fixed before the run, but where its page says that
+it was changed.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from poseur_lib.config.base import Frozen
+from poseur_study.analysis.levels import RULE as LEVEL_RULE
+from poseur_study.analysis.levels import Level
+from poseur_study.analysis.power import detectable, pilot
+from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
+from poseur_study.analysis.table_results import difference_words
+from poseur_study.analysis.verdict import Evidence, Verdict, arithmetic_verdict, cost_verdict, rule_text
+from poseur_study.costs.cost_claims import CostStatement
+from poseur_study.costs.paper_costs import RULE as COST_RULE
+from poseur_study.experiments.experiment import Claim, Table
+from poseur_study.experiments.profiles import Profile
+from poseur_study.paper.audit import RULE as ARITHMETIC_RULE
+from poseur_study.paper.audit import Audited
+
+
+class LedgerEntry(Frozen):
+    """A line.
+
+    Attributes:
+        of: key of the claim among the paper's; "" where it is a printed number of a table.
+        paper, ours: the figures in words; `value`, `low`, `high` are those of an effect.
+        data: the data set with its fingerprint; what the numbers are from where no data is needed.
+        detectable: the smallest effect that was to be found, as it was stated before the run, and by a later pilot.
+        in_points: the effect is one of AP, AR or PCKh; others say their unit in `ours`.
+        level: it is of a printed AP or AR, not of a difference of two; `value` is then ours minus the printed one.
+    """
+
+    key: str
+    of: str
+    table: str
+    claim: str
+    source: str
+    paper: str
+    ours: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n_seeds: int | None = None
+    n_images: int | None = None
+    data: str
+    profile: str
+    evidence: Evidence
+    verdict: Verdict
+    rule: str
+    note: str = ""
+    detectable: str = ""
+    in_points: bool = True
+    level: bool = False
+
+
+def arithmetic_entries(audited: Sequence[Audited], profile: str) -> tuple[LedgerEntry, ...]:
+    """Every claim of the text against the paper's own numbers."""
+    return tuple(
+        LedgerEntry(
+            key=f"arithmetic-{one.claim.key}", of=one.claim.key, table="", claim=one.claim.statement,
+            source=one.claim.place, paper=one.finding.stated, ours=one.finding.computed, data=one.claim.table_names,
+            profile=profile, evidence=Evidence.ARITHMETIC, verdict=arithmetic_verdict(one.finding.agreement),
+            rule=ARITHMETIC_RULE, note=_arithmetic_note(one),
+        )
+        for one in audited
+    )  # fmt: skip
+
+
+class CountedCell(Frozen):
+    """A printed cost with our count, as the report has it recorded."""
+
+    source: str
+    model: str
+    quantity: str
+    paper: str
+    ours: float
+    agrees: bool
+    note: str
+
+
+def cost_entries(
+    cells: Iterable[CountedCell], statements: Iterable[CostStatement], profile: str
+) -> tuple[LedgerEntry, ...]:
+    """What the paper prints and says of costs, by our counters."""
+    common = {"table": "", "data": "our counters", "profile": profile, "evidence": Evidence.COST}
+    said = [
+        LedgerEntry(
+            key=one.key, of=one.of, claim=one.text, source=one.source, paper=one.paper, ours=one.ours,
+            verdict=cost_verdict(one.holds), rule=one.rule, note=one.note, **common,
+        )
+        for one in statements
+    ]  # fmt: skip
+    printed = [
+        LedgerEntry(
+            key=f"printed-{one.source}-{one.quantity}", of="", claim=f"{one.model}: {one.quantity}.", source=one.source,
+            paper=one.paper, ours=f"{one.ours:.3f}", verdict=cost_verdict(one.agrees), rule=COST_RULE,
+            note=one.note or ("" if one.agrees else "unexplained"), **common,
+        )
+        for one in cells
+    ]  # fmt: skip
+    return (*said, *printed)
+
+
+def effect_entries(
+    tables: Iterable[Table],
+    results: Mapping[str, TableResult],
+    profile: Profile,
+    began: Callable[[Table], datetime | None] = lambda table: None,
+) -> tuple[LedgerEntry, ...]:
+    """The claims of all tables: as they came out, or "not run".
+
+    Args:
+        began: when the first of a table's runs did: what could be found was stated before.
+    """
+    found = []
+    for table in tables:
+        result = results.get(table.number)
+        measured = {one.key: one for one in result.claims} if result else {}
+        start = began(table)
+        for claim in table.claims:
+            one = measured.get(claim.key)
+            found.append(_effect(table, claim, one, result, profile, _stated(table, claim, result, profile, start)))
+    return tuple(found)
+
+
+def level_entries(
+    tables: Iterable[Table], results: Mapping[str, TableResult], profile: Profile
+) -> tuple[LedgerEntry, ...]:
+    """Every printed AP and AR that a released checkpoint, or models retrained on COCO, can decide."""
+    return tuple(
+        _level(result, row, cell, one, profile)
+        for table in tables
+        if (result := results.get(table.number))
+        for row in result.rows
+        for cell in row.cells
+        for one in cell.levels
+    )
+
+
+def _level(result: TableResult, row: RowResult, cell: CellResult, one: Level, profile: Profile) -> LedgerEntry:
+    of_checkpoint = one.evidence == Evidence.RELEASED
+    ours = cell.released if of_checkpoint else cell.measured
+    boxes = f"{result.boxes.value.replace('_', '-')} boxes"
+    values = one.difference.model_dump(include={"value", "low", "high", "n_seeds", "n_images"})
+    return LedgerEntry(
+        key=f"{result.number}: {cell.column} of {row.key}, {one.evidence.value}", of="", table=result.number,
+        claim=f"{row.label}: {cell.column} {cell.paper}.", source=cell.source, paper=cell.paper,
+        ours=f"{ours.value:.1f}, {boxes}", **values, data=f"{result.data_name} {result.data_fingerprint}",
+        profile=profile.name, evidence=one.evidence, verdict=one.verdict, rule=LEVEL_RULE,
+        note=row.released_from if of_checkpoint else _note(result, (row.key,)), level=True,
+    )  # fmt: skip
+
+
+def _effect(
+    table: Table,
+    claim: Claim,
+    one: ClaimResult | None,
+    result: TableResult | None,
+    profile: Profile,
+    stated: str,
+) -> LedgerEntry:
+    estimate = one.effect if one else None
+    own = result.evidence if result else Evidence.NONE
+    values = {} if estimate is None else estimate.model_dump(include={"value", "low", "high", "n_seeds", "n_images"})
+    return LedgerEntry(
+        key=f"{table.number}: {claim.key}", of=claim.of, table=table.number, claim=claim.text, source=claim.source,
+        paper=claim.paper_words, ours=difference_words(table, claim), **values,
+        data=f"{result.data_name} {result.data_fingerprint}" if estimate else "", profile=profile.name,
+        evidence=(one.evidence or own) if estimate else Evidence.NONE, verdict=one.verdict if one else Verdict.NOT_RUN,
+        rule=rule_text(claim), note=_note(result, claim.rows),
+        in_points=not claim.measured,
+        detectable=stated,
+    )  # fmt: skip
+
+
+def _stated(table: Table, claim: Claim, result: TableResult | None, profile: Profile, start: datetime | None) -> str:
+    """What could be found by the last pilot before the runs, or the first of all, and by the latest."""
+    n_seeds, source = len(result.seeds) if result else 0, pilot(start)
+    first, now = (detectable(table, claim, profile, n_seeds, one) for one in (source, pilot()))
+    if now.words == first.words:
+        return first.words
+    stated = start is None or datetime.fromisoformat(source.recorded_at) <= start
+    when = "stated before the runs" if stated else "by the first pilot, younger than some of the runs"
+    return f"{first.words} {when}; {now.words} by the latest pilot"
+
+
+def _note(result: TableResult | None, rows: Collection[str]) -> str:
+    if result is None:
+        return ""
+    changes = ", ".join(f"{path} = {value}" for path, value in result.overrides.items())
+    parts = [f"Run with changes: {changes}." if changes else "", result.mixed_devices_of(rows)]
+    return " ".join(part for part in parts if part)
+
+
+def _arithmetic_note(one: Audited) -> str:
+    rounding = "The rounding of the printed digits may explain it." if one.finding.within_rounding else ""
+    return " ".join(part for part in (rounding, one.claim.remark) if part)
+
+
+def counts(entries: Iterable[LedgerEntry]) -> dict[Verdict, int]:
+    """How many lines have each verdict; those that none has are left out."""
+    found = Counter(one.verdict for one in entries)
+    return {verdict: found[verdict] for verdict in Verdict if found[verdict]}
+
+
+def count_words(entries: Iterable[LedgerEntry]) -> str:
+    """`2 reproduced, 1 contradicted`."""
+    return ", ".join(f"{number} {verdict.value}" for verdict, number in counts(entries).items()) or "none"
+
+
+def ledger_csv(entries: Iterable[LedgerEntry]) -> str:
+    """One line a line of the ledger."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = list(LedgerEntry.model_fields)
+    writer.writerow(names)
+    for one in entries:
+        values = one.model_dump(mode="json")
+        cells = [values[name] for name in names]
+        writer.writerow([f"{cell:.3f}" if isinstance(cell, float) else cell for cell in cells])
+    return text.getvalue()

@@ -1,0 +1,134 @@
+"""A table's results as they are written beside its notebook: everything that its page shows as numbers."""
+
+from collections.abc import Collection
+from typing import Any
+
+from pydantic import Field
+
+from poseur_lib.config.base import Frozen
+from poseur_study.analysis.interval import Estimate
+from poseur_study.analysis.levels import Level
+from poseur_study.analysis.verdict import Evidence, Verdict
+from poseur_study.runs.predictions import BoxSource
+
+
+class OnDevice(Frozen):
+    """A speed or memory as measured on the machine that is here; it says nothing about the paper's."""
+
+    value: float
+    unit: str
+    device: str
+
+
+class CellResult(Frozen):
+    """One column of a row: what the paper prints, and ours: measured, with an interval, or counted.
+
+    Attributes:
+        paper: the digits as printed; None: not printed.
+        counted: millions of parameters or billions of multiply-adds of the paper's own configuration of the row.
+        on_device: speed or memory of that configuration.
+        not_measured: why there is nothing of ours, if it is not for want of a run.
+        released: of the released checkpoint, evaluated here.
+        levels: the printed figure against ours, and against the released checkpoint's, where they can decide.
+    """
+
+    column: str
+    paper: str | None
+    source: str | None
+    measured: Estimate | None = None
+    counted: float | None = None
+    on_device: OnDevice | None = None
+    not_measured: str = ""
+    released: Estimate | None = None
+    levels: tuple[Level, ...] = ()
+
+    def level(self, evidence: Evidence) -> Level | None:
+        """The printed figure against one kind of evidence."""
+        return next((one for one in self.levels if one.evidence == evidence), None)
+
+
+class RowResult(Frozen):
+    """A row, the paper's figures beside ours; `status` says why ours are missing where they are.
+
+    Attributes:
+        computed_on: devices of its runs, with the version of torch.
+        released_ap: of the released checkpoint, evaluated here.
+        released_from: its file's name, with what one should know of it; or why none of several is used.
+    """
+
+    key: str
+    label: str
+    ticks: tuple[str, ...]
+    paper_ap: float | None
+    paper_source: str | None
+    ap: Estimate | None
+    cells: tuple[CellResult, ...]
+    status: str
+    run_ids: tuple[str, ...]
+    computed_on: tuple[str, ...] = ()
+    released_ap: Estimate | None = None
+    released_from: str = ""
+
+
+class ClaimResult(Frozen):
+    """A claim and what it has come to; `evidence` is None where it rests on the table's own runs.
+
+    Attributes:
+        rows: keys of the rows that it speaks of; none: all.
+    """
+
+    key: str
+    text: str
+    source: str
+    kind: str
+    metric: str
+    difference: str
+    paper_effect: float | None
+    effect: Estimate | None
+    verdict: Verdict
+    rule: str
+    of: str = ""
+    evidence: Evidence | None = None
+    rows: tuple[str, ...] = ()
+
+
+class TableResult(Frozen):
+    """Everything that a table's page shows as numbers.
+
+    Attributes:
+        overrides: the study's own changes to every row.
+        evidence: what our own runs are worth; `released_evidence`, what the released checkpoints evaluated on this
+            data set are, None without any.
+    """
+
+    number: str
+    title: str
+    profile: str
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    notebook: str
+    evidence: Evidence
+    boxes: BoxSource
+    rows: tuple[RowResult, ...]
+    claims: tuple[ClaimResult, ...]
+    seeds: tuple[int, ...]
+    data_name: str
+    data_fingerprint: str
+    n_images: int
+    released_evidence: Evidence | None = None
+
+    @property
+    def mixed_devices(self) -> str:
+        """What to know of differences where the rows of a claim were not computed alike; "" where they were."""
+        mixed = [claim.rows for claim in self.claims if self.mixed_devices_of(claim.rows)]
+        return self.mixed_devices_of({key for rows in mixed for key in rows}) if mixed else ""
+
+    def mixed_devices_of(self, rows: Collection[str] = ()) -> str:
+        """The same of some rows alone; none: all."""
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for row in self.rows:
+            if row.computed_on and (not rows or row.key in rows):
+                groups.setdefault(row.computed_on, []).append(row.label)
+        if len(groups) < 2:
+            return ""
+        words = "; ".join(f"{', '.join(labels)} on {' and '.join(where)}" for where, labels in groups.items())
+        return f"Rows were not computed alike: {words}. Part of a difference between them may be their devices'."

@@ -1,0 +1,129 @@
+"""The one enumeration of verdicts, and the rule by which an effect with its interval becomes one.
+
+The rule is fixed before a run and printed on the page (`rule_text`).
+"""
+
+from enum import StrEnum
+
+from poseur_study.analysis.interval import Estimate
+from poseur_study.experiments.experiment import Claim, ClaimKind
+from poseur_study.paper.checks import Agreement
+
+
+class Evidence(StrEnum):
+    """What a result rests on; only the first four can reproduce or contradict the paper."""
+
+    ARITHMETIC = "arithmetic on the paper's own numbers"
+    COST = "cost"
+    RELEASED = "released checkpoint"
+    RETRAINED = "COCO / MPII retrained"
+    GENERATED = "generated people"
+    NONE = "no evidence"
+
+
+TRAINED_HERE = (Evidence.RETRAINED, Evidence.GENERATED)
+"""What another training would have given is part of these results; a released checkpoint is what the paper's is."""
+MIN_SEEDS = 2
+ONE_SEED_RULE = "Trainings of one seed decide nothing: what another seed would give is then unknown."
+
+
+class Verdict(StrEnum):
+    """What a claim has come to."""
+
+    REPRODUCED = "reproduced"
+    CONTRADICTED = "contradicted"
+    INCONCLUSIVE = "inconclusive"
+    SAME_DIRECTION = "same direction, on generated people"
+    OPPOSITE_DIRECTION = "opposite direction, on generated people"
+    NO_EFFECT = "no effect found, on generated people"
+    ONE_SEED = "undecided (one seed)"
+    NO_EVIDENCE = "no evidence (smoke)"
+    TOO_LITTLE = "no evidence (too little data or training)"
+    NOT_RUN = "not run"
+    UNDECIDED = "cannot be checked"
+
+
+def arithmetic_verdict(agreement: Agreement) -> Verdict:
+    """The verdict on a statement that the paper's own numbers decide, in every profile."""
+    return {
+        Agreement.AGREES: Verdict.REPRODUCED,
+        Agreement.CONTRADICTS: Verdict.CONTRADICTED,
+        Agreement.UNCHECKABLE: Verdict.UNDECIDED,
+    }[agreement]
+
+
+def cost_verdict(holds: bool) -> Verdict:
+    """The verdict on a cost that our counters decide, in every profile."""
+    return Verdict.REPRODUCED if holds else Verdict.CONTRADICTED
+
+
+def verdict(claim: Claim, effect: Estimate | None, evidence: Evidence, smoke: bool) -> Verdict:
+    """The verdict on a claim; `rule_text` says it in words."""
+    if effect is None:
+        return Verdict.NOT_RUN
+    if smoke:
+        return Verdict.NO_EVIDENCE
+    if evidence == Evidence.NONE:
+        return Verdict.TOO_LITTLE
+    if evidence in TRAINED_HERE and effect.n_seeds < MIN_SEEDS:
+        return Verdict.ONE_SEED
+    if evidence == Evidence.GENERATED:
+        return _on_generated_people(claim, effect)
+    if claim.kind == ClaimKind.EQUIVALENCE:
+        return equivalence(claim.margin, effect)
+    if effect.high < 0:
+        return Verdict.CONTRADICTED
+    if claim.kind == ClaimKind.DIRECTION:
+        return Verdict.REPRODUCED if effect.low > 0 else Verdict.INCONCLUSIVE
+    if not effect.low <= claim.paper_effect <= effect.high:
+        return Verdict.CONTRADICTED
+    return Verdict.REPRODUCED if effect.low > 0 else Verdict.INCONCLUSIVE
+
+
+def rule_text(claim: Claim) -> str:
+    """The rule for a claim of this kind, in words."""
+    generated = (
+        "On generated people the same interval gives: same direction (above 0), opposite direction (below 0), "
+        f"no effect found (it contains 0). {ONE_SEED_RULE}"
+    )
+    match claim.kind:
+        case ClaimKind.DIRECTION:
+            return (
+                "Direction: reproduced if the 95 % interval of the difference lies above 0, contradicted if below, "
+                f"inconclusive otherwise. {generated}"
+            )
+        case ClaimKind.MAGNITUDE:
+            return (
+                f"Magnitude: reproduced if the 95 % interval of the difference lies above 0 and contains the paper's "
+                f"{claim.paper_effect:+.1f}; contradicted if it lies below 0 or does not contain "
+                f"{claim.paper_effect:+.1f}; inconclusive if it contains both. {generated}"
+            )
+        case ClaimKind.EQUIVALENCE:
+            margin = f"±{claim.margin:.1f}"
+            return (
+                f"Equivalence with margin {claim.margin:.1f}: reproduced if the whole 95 % interval lies within "
+                f"{margin}, contradicted if all of it lies outside, inconclusive otherwise. On generated people: same "
+                f"direction (as claimed) if the whole interval lies within {margin}, opposite if all of it lies "
+                f"outside, no effect found otherwise. {ONE_SEED_RULE}"
+            )
+
+
+def equivalence(margin: float, effect: Estimate) -> Verdict:
+    """The verdict on "no more than a margin": the whole interval within it, all of it outside, or neither."""
+    if -margin <= effect.low and effect.high <= margin:
+        return Verdict.REPRODUCED
+    return Verdict.CONTRADICTED if effect.low > margin or effect.high < -margin else Verdict.INCONCLUSIVE
+
+
+def _on_generated_people(claim: Claim, effect: Estimate) -> Verdict:
+    if claim.kind == ClaimKind.EQUIVALENCE:
+        of_coco = equivalence(claim.margin, effect)
+        translated = {
+            Verdict.REPRODUCED: Verdict.SAME_DIRECTION,
+            Verdict.CONTRADICTED: Verdict.OPPOSITE_DIRECTION,
+            Verdict.INCONCLUSIVE: Verdict.NO_EFFECT,
+        }
+        return translated[of_coco]
+    if effect.low > 0:
+        return Verdict.SAME_DIRECTION
+    return Verdict.OPPOSITE_DIRECTION if effect.high < 0 else Verdict.NO_EFFECT

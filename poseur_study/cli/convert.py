@@ -1,0 +1,55 @@
+"""`poseur convert`: checkpoints of the released code in our format, and back."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from poseur_lib.errors import UserError
+from poseur_study.cli.data import parse_size
+
+FORMATS = ("ours", "released")
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A checkpoint of the released code, or ours.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="File to write; one that is there is kept.")],
+    to: Annotated[str, typer.Option(help="ours or released.")] = "ours",
+    input_size: Annotated[
+        str, typer.Option(metavar="HxW", help="Where the weights were released for several sizes, such as 384x288.")
+    ] = "",
+    keypoint_set: Annotated[str, typer.Option(help="Default: the known set of as many keypoints.")] = "",
+    flip_fusion: Annotated[str, typer.Option(help="mean (released default), type1 or type2.")] = "",
+    keypoint_score: Annotated[str, typer.Option(help="rle (released default) or laplace.")] = "",
+    instance_score: Annotated[str, typer.Option(help="released (default), paper, classic or box.")] = "",
+) -> None:
+    """Write a checkpoint of the released code in our format, or ours in the released code's.
+
+    What the weights do not tell is an option; the whole configuration is printed.
+    """
+    from poseur_lib.checkpoints.checkpoint import save_weights
+    from poseur_lib.checkpoints.released_convert import save_released
+    from poseur_lib.checkpoints.released_load import load_released
+    from poseur_lib.config import PoseurConfig
+    from poseur_lib.errors_folded import require_known
+    from poseur_lib.evaluation.assumptions_folded import assumptions
+
+    require_known("format", [to], FORMATS)
+    if target.exists():
+        raise UserError(f"{target} exists already")
+    model, config = load_released(
+        source,
+        input_size=parse_size(input_size) if input_size else None,
+        keypoint_set=keypoint_set or None,
+        flip_fusion=flip_fusion or None,
+        keypoint_score=keypoint_score or None,
+        instance_score=instance_score or None,
+    )
+    if to == "ours":
+        save_weights(target, model, config)
+    else:
+        save_released(target, model, config)
+    head = config.model.head
+    depth = f", {head.decoder_layers} decoder layers" if isinstance(head, PoseurConfig) else ""
+    typer.echo(f"{head.kind} on {config.model.backbone.name}{depth}, {config.data.keypoint_set}; {assumptions(config)}")
+    typer.echo(f"written: {target}")

@@ -1,0 +1,91 @@
+"""`poseur data`: make a data set, and look at what one holds."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from poseur_lib.errors import UserError
+from poseur_lib.errors_folded import validated
+
+app = typer.Typer(
+    help="Make a data set of generated people, or check any folder in COCO's layout.",
+    no_args_is_help=True,
+)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """(height, width) in pixels from `256x192`.
+
+    Raises:
+        UserError: `text` is no such pair.
+    """
+    match = re.fullmatch(r"(\d+)x(\d+)", text.strip().lower())
+    if match is None:
+        raise UserError(f"size {text!r}: give HEIGHTxWIDTH in pixels, for example 256x192")
+    return int(match[1]), int(match[2])
+
+
+# The defaults are PeopleSettings' (a test compares them); importing that here would load OpenCV for every command.
+@app.command()
+def generate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; created if need be.")],
+    train: Annotated[int, typer.Option(min=1, help="Images of the train split.")] = 16000,
+    val: Annotated[int, typer.Option(min=1, help="Images of the val split.")] = 2000,
+    size: Annotated[str, typer.Option(metavar="HxW", help="Height x width of the images, px.")] = "256x192",
+    seed: Annotated[int, typer.Option(min=0, help="The set is a function of the seed and the other options.")] = 0,
+    hard: Annotated[float, typer.Option(min=0, max=1, help="Difficulty: occlusion, truncation, clutter.")] = 0.1,
+    parts: Annotated[
+        bool, typer.Option("--parts/--no-parts", help="Body part maps, which the backbone's pretraining reads.")
+    ] = True,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core. The bytes do not depend on it.")] = 0,
+) -> None:
+    """Write a data set of generated people in COCO's layout.
+
+    A folder that holds this very set is left as it is, an interrupted one is completed, and one that holds anything
+    else is refused.
+    """
+    image_size = parse_size(size)
+
+    from synthetic_people import PeopleSettings
+    from synthetic_people import generate as write_people
+
+    given = {"train_images": train, "val_images": val, "image_size": image_size}
+    settings = validated(PeopleSettings, {**given, "seed": seed, "hard": hard, "parts": parts})
+    write_people(folder, settings, workers=workers or len(os.sched_getaffinity(0)))
+    typer.echo(f"{folder}: {train} train and {val} val images of {size}, seed {seed}")
+
+
+def parse_images(text: str) -> int | None:
+    """How many images of a split to decode: a number, or None for `all`.
+
+    Raises:
+        UserError: `text` is neither.
+    """
+    if text == "all":
+        return None
+    if not text.isdecimal():
+        raise UserError(f"images {text!r}: give a number, or all")
+    return int(text)
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder in COCO's layout.")],
+    images: Annotated[
+        str, typer.Option(metavar="all|N", help="Decode this many images of each split, the first ones; 0: none.")
+    ] = "200",
+    keypoints: Annotated[str, typer.Option(metavar="NAME", help="Keypoint set that the files should have.")] = "coco17",
+) -> None:
+    """Say what a data set folder holds and what is wrong with it; exit code 1 where something is."""
+    limit = parse_images(images)
+
+    from poseur_lib.data.check import check_dataset
+    from poseur_lib.keypoints import keypoint_set
+
+    report = check_dataset(folder, keypoint_set(keypoints), check_images=limit != 0, limit=limit)
+    typer.echo(str(report))
+    if not report.ok:
+        raise typer.Exit(1)

@@ -1,0 +1,131 @@
+"""`poseur predict`: poses of people on one's own images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from poseur_study.cli.data import parse_size
+
+
+def predict(
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGE...", help="Files, folders (the images in them), patterns such as 'a/**/*.jpg'."),
+    ],
+    checkpoint: Annotated[
+        Path, typer.Option(metavar="FILE", help="A model.pt of this project, a run's folder, or a released checkpoint.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Gets the pictures, predictions.json and images.json.")
+    ] = Path("predictions"),
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="JSON with the people's boxes: COCO results, COCO annotations, or {file name: [[x, y, w, h], ...]}.",
+        ),
+    ] = None,
+    detector: Annotated[
+        str,
+        typer.Option(
+            help="Find people first: torchvision (Faster R-CNN, 167 MB) or torchvision-light (74 MB); its weights are"
+            " downloaded once. Without --boxes and --detector one person fills each image."
+        ),
+    ] = "",
+    box_threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Least score of a box; default: 0.5 with --detector, 0 with --boxes."),
+    ] = None,
+    threshold: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Keypoints with a lower score are drawn as empty rings without limbs. Poseur's default scores may all"
+            " lie near 1: 0.9, or --keypoint-score laplace, then tells more.",
+        ),
+    ] = 0.5,
+    pictures: Annotated[
+        bool, typer.Option("--images/--no-images", help="Write the pictures, or predictions.json alone.")
+    ] = True,
+    nms: Annotated[
+        bool, typer.Option("--nms/--no-nms", help="Leave out people who nearly coincide with a better-scored one.")
+    ] = True,
+    batch: Annotated[int | None, typer.Option(min=1, help="People a forward pass; default: as configured.")] = None,
+    input_size: Annotated[
+        str, typer.Option(metavar="HxW", help="Of a released checkpoint that does not tell it, such as 256x192.")
+    ] = "",
+    flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Flip test; default: as configured.")] = None,
+    flip_fusion: Annotated[str, typer.Option(help="mean, type1 or type2; default: as configured.")] = "",
+    keypoint_score: Annotated[
+        str, typer.Option(help="rle (mean of 1 - sigma) or laplace (Eq. 8); default: as configured.")
+    ] = "",
+    instance_score: Annotated[
+        str, typer.Option(help="released (up to 3), paper, classic or box (up to 1); default: as configured.")
+    ] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="32, 16-mixed or bf16-mixed.")] = "32",
+    fast: Annotated[
+        bool, typer.Option("--fast/--plain", help="Fold batch norms, channels_last; compared with --plain first.")
+    ] = True,
+) -> None:
+    """Predict people's poses on images: pictures with skeletons, and results in COCO's format.
+
+    DIR gets a picture for each image, under the image's name (JPEG stays JPEG, everything else becomes PNG; a name that
+    is taken gets -2), predictions.json in COCO's results format, and images.json, which says which image has which
+    image_id: pycocotools reads both by COCO("images.json").loadRes("predictions.json").
+
+    In the pictures left limbs are blue, right ones orange. A keypoint is faint at --threshold and opaque from a score
+    of 0.98 on; every halving of 1 - score makes it more opaque by the same step. The number at a box is the person's
+    score, up to 3 or up to 1 as --instance-score says. Photos are turned as their EXIF orientation says; boxes are in
+    pixels of the turned photo.
+
+    Images that cannot be read are named and left out, and the exit code is then 1. Ctrl-C keeps what is done.
+    """
+    from poseur_lib.errors import UserError
+    from poseur_lib.errors_folded import require_known
+    from poseur_lib.predict.boxes import WholeImage
+    from poseur_lib.predict.detector import DETECTORS, load_detector
+    from poseur_lib.predict.files import find_images
+    from poseur_lib.predict.folder import Output, predict_files
+    from poseur_lib.predict.predictor import Poseur
+    from poseur_study.cli.inference_options import require_inference_options
+
+    require_inference_options(device=device, precision=precision, flip_fusion=flip_fusion,
+                              keypoint_score=keypoint_score, instance_score=instance_score)  # fmt: skip
+    if detector:
+        require_known("detector", [detector], DETECTORS)
+    if boxes is not None and detector:
+        raise UserError(f"--boxes {boxes} and --detector {detector}: give one of them")
+    if box_threshold is not None and boxes is None and not detector:
+        raise UserError(f"--box-threshold {box_threshold:g}: give --boxes or --detector, whose scores it is for")
+    paths, again = find_images(images)
+    if again:
+        typer.echo(f"{again} of the images given again: each is taken once")
+    source, ids = WholeImage(), {}
+    if boxes is not None:
+        from poseur_lib.predict.boxes_file import read_boxes
+
+        source = read_boxes(boxes, paths, box_threshold or 0.0)
+        ids = source.ids
+    poseur = Poseur.from_pretrained(
+        checkpoint,
+        device=device,
+        precision=precision,
+        flip=flip,
+        batch=batch,
+        input_size=parse_size(input_size) if input_size else None,
+        flip_fusion=flip_fusion or None,
+        keypoint_score=keypoint_score or None,
+        instance_score=instance_score or None,
+        fast=fast,
+    )
+    typer.echo(poseur.inference)
+    if detector:
+        source = load_detector(detector, 0.5 if box_threshold is None else box_threshold, poseur.runtime.torch_device)
+    output = Output(out, pictures, threshold, nms)
+    done = predict_files(poseur, paths, source, output, known_ids=ids)
+    typer.echo(done.text(output))
+    if done.skipped:
+        raise typer.Exit(1)

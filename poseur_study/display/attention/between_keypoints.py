@@ -1,0 +1,191 @@
+"""Self-attention between the keypoints, as the paper draws it (supp. Fig. 2) and as matrices."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+from scipy.optimize import isotonic_regression
+
+from poseur_study.display.attention.canvas import Window, black_note, draw_photo, window_around
+from poseur_study.display.attention.marks import OUTLINE, capital, spoken
+from poseur_study.display.attention.person_view import Seen
+from poseur_study.display.figure import Drawn, drawing, panels
+from poseur_study.display.style import COLORBLIND
+
+Weights = Float[np.ndarray, "K K"]
+LINES, CHOSEN = COLORBLIND[8], COLORBLIND[3]
+RIM, LINES_RIM = 0.6, "white"
+"""Points of the edge by which lines over each other can be told apart."""
+THICKEST = 9.0
+"""Points of the line of the row's largest weight."""
+HEIGHT, NAMES_LEFT, NAMES_BELOW = 4.6, 1.15, 1.15
+NAMED_UP_TO = 26
+"""More keypoints than this have numbers for names."""
+STRONGEST = 3
+LINE_HEIGHT = 11.0
+"""Points between two numbers."""
+MATRICES = "magma"
+
+
+def attention_figure(seen: Seen, keypoint: int, weights: Weights, which: str, whose: str) -> Drawn:
+    """Dots and lines over the person, and the matrix that they are a row of.
+
+    Args:
+        weights: how much of each keypoint's value (columns) a keypoint (rows) takes.
+        which: "layer 1, mean of 4 heads".
+        whose: the person's, or "mean over 200 of 2,000 people of the val set".
+    """
+    row, window = weights[keypoint], window_around(seen.crop, seen.keypoints_px)
+    with drawing():
+        figure, axes = panels(2, 2, (HEIGHT, HEIGHT), bottom=NAMES_BELOW)
+        _place(axes, window)
+        draw_photo(axes[0], seen.crop, window)
+        draw_lines(axes[0], window.clamped(seen.keypoints_px), keypoint, row)
+        axes[0].set_title(f"from {spoken(seen.model.keypoints.names[keypoint])}")
+        draw_matrix(axes[1], weights, seen.model.keypoints.names, keypoint)
+        axes[1].set_title(which)
+    name = spoken(seen.model.keypoints.names[keypoint])
+    alt = f"Self-attention of the {name} over {seen.who}, and the matrix of all keypoints; {which}."
+    return Drawn(figure, alt, _caption(seen, keypoint, weights, which, whose) + black_note(seen.crop, window), axes[:1])
+
+
+def matrices_figure(layers: Float[np.ndarray, "N M K K"], names: Sequence[str], keypoint: int, what: str) -> Drawn:
+    """The matrices of all layers (down) and heads (across) in one picture; the chosen keypoint's row is framed."""
+    count, heads, keypoints, _ = layers.shape
+    gap = max(1, keypoints // 12)
+    step = keypoints + gap
+    mosaic = np.full((count * step - gap, heads * step - gap), np.nan)
+    for layer in range(count):
+        for head in range(heads):
+            top, left = layer * step, head * step
+            mosaic[top : top + keypoints, left : left + keypoints] = layers[layer, head]
+    side = min(1.6, 9.4 / heads)
+    with drawing():
+        figure, (axis,) = panels(1, 1, (heads * side, count * side), gap=0.75, bottom=0.15, top=0.55)
+        image = axis.imshow(mosaic, cmap=MATRICES, vmin=0, interpolation="nearest", aspect="equal")
+        for layer in range(count):
+            for head in range(heads):
+                place = (head * step - 0.5, layer * step + keypoint - 0.5)
+                axis.add_patch(Rectangle(place, keypoints, 1, fill=False, edgecolor=CHOSEN, linewidth=0.9))
+        axis.set_xticks([head * step + keypoints / 2 for head in range(heads)], [f"head {n + 1}" for n in range(heads)])
+        axis.set_yticks([n * step + keypoints / 2 for n in range(count)], [f"layer {n + 1}" for n in range(count)])
+        axis.xaxis.tick_top()
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
+        _colour_bar(axis, image)
+    alt = f"{count} layers times {heads} heads of self-attention matrices; {what}."
+    caption = (
+        f"Self-attention between {keypoints} keypoints, {what}: rows attend to columns and sum to 1; framed: "
+        f"{spoken(names[keypoint])}. The scale ends at the largest weight, {layers.max():.2f}; equal attention to all"
+        f" would be {1 / keypoints:.2f}."
+    )
+    return Drawn(figure, alt, caption)
+
+
+def strongest(row: Float[np.ndarray, "K"], keypoint: int, count: int = STRONGEST) -> list[int]:
+    """The other keypoints of which a keypoint takes most, in order."""
+    order = [int(other) for other in np.argsort(-row, kind="stable") if other != keypoint]
+    return order[:count]
+
+
+def _place(axes: Sequence[Axes], window: Window) -> None:
+    """The photo as wide as it is, the matrix beside it with room for names."""
+    figure, gap = axes[0].figure, 0.3
+    width = HEIGHT / window.aspect
+    total, height = gap + width + gap + NAMES_LEFT + HEIGHT + 0.9, figure.get_figheight()
+    figure.set_figwidth(total)
+    for axis, left, wide in ((axes[0], gap, width), (axes[1], 2 * gap + width + NAMES_LEFT, HEIGHT)):
+        axis.set_position((left / total, NAMES_BELOW / height, wide / total, HEIGHT / height))
+
+
+def draw_lines(
+    axis: Axes,
+    points: Float[np.ndarray, "K 2"],
+    keypoint: int,
+    row: Float[np.ndarray, "K"],
+    *,
+    thickest: float = THICKEST,
+    numbers: int = STRONGEST,
+) -> None:
+    """Dots, and lines from a keypoint to all others, thicker for more weight; the largest weights as numbers.
+
+    Args:
+        points: (x, y) in data coordinates of the axes, whose limits are set.
+        row: how much of each keypoint's value the keypoint takes.
+        thickest: points of the line of the largest weight.
+        numbers: how many of the largest weights stand beside their keypoints.
+    """
+    largest = max(np.delete(row, keypoint).max(initial=0), 1e-9)
+    for other in np.argsort(-row, kind="stable"):  # the thickest first, so that none hides another
+        if other != keypoint:
+            width = thickest * row[other] / largest
+            rim = [withStroke(linewidth=width + 2 * RIM, foreground=LINES_RIM)] if width > 2 * RIM else []
+            axis.plot(*points[[keypoint, other]].T, color=LINES, linewidth=width, solid_capstyle="round",
+                      path_effects=rim)  # fmt: skip
+    axis.scatter(*points.T, s=26, color=LINES, edgecolor="black", linewidth=0.8, zorder=4)
+    axis.scatter(*points[keypoint], s=70, color=CHOSEN, edgecolor="white", linewidth=1.2, zorder=5)
+    _write_numbers(axis, points, row, strongest(row, keypoint, numbers))
+
+
+def _write_numbers(axis: Axes, points: Float[np.ndarray, "K 2"], row: Float[np.ndarray, "K"], of: list[int]) -> None:
+    """Weights beside their keypoints, towards the middle of the picture; those of near keypoints under each other."""
+    at_right = points[:, 0] > np.mean(axis.get_xlim())
+    for side, offset, align in ((True, -7, "right"), (False, 7, "left")):
+        here = [other for other in of if at_right[other] == side]
+        heights = axis.transData.transform(points[here])[:, 1] * 72 / axis.figure.dpi if here else np.zeros(0)
+        for other, shift in zip(here, spread(heights, LINE_HEIGHT) - heights, strict=True):
+            axis.annotate(
+                f"{row[other]:.2f}", points[other], (offset, shift), textcoords="offset points", ha=align, va="center",
+                fontsize=8, color="white", path_effects=OUTLINE, zorder=6,
+            )  # fmt: skip
+
+
+def spread(places: Float[np.ndarray, "N"], gap: float) -> Float[np.ndarray, "N"]:
+    """Places in the same order with at least `gap` between them, each as near to where it was as the others let it.
+
+    Least squares: without the gaps it is a regression on places that must not fall.
+    """
+    if not len(places):
+        return places
+    order, gaps = np.argsort(places, kind="stable"), gap * np.arange(len(places))
+    moved = np.empty(len(places))
+    moved[order] = isotonic_regression(places[order] - gaps).x + gaps
+    return moved
+
+
+def draw_matrix(axis: Axes, weights: Weights, names: Sequence[str], keypoint: int) -> None:
+    """Rows attend to columns; the chosen keypoint's row is framed. Colours end at the largest weight."""
+    image = axis.imshow(weights, cmap=MATRICES, vmin=0, interpolation="nearest", aspect="auto")
+    count = len(names)
+    axis.add_patch(Rectangle((-0.5, keypoint - 0.5), count, 1, fill=False, edgecolor=CHOSEN, linewidth=1.6))
+    every = 1 if count <= NAMED_UP_TO else 10
+    labels = [spoken(name) if every == 1 else str(number) for number, name in enumerate(names)][::every]
+    axis.set_xticks(range(0, count, every), labels, rotation=90, fontsize=7)
+    axis.set_yticks(range(0, count, every), labels, fontsize=7)
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    _colour_bar(axis, image)
+
+
+def _colour_bar(axis: Axes, image: object) -> None:
+    """A bar to the right of the axes, of their height."""
+    figure, box = axis.figure, axis.get_position()
+    inch = 1 / figure.get_figwidth()
+    bar = figure.add_axes((box.x1 + 0.12 * inch, box.y0, 0.13 * inch, box.height))
+    figure.colorbar(image, cax=bar).outline.set_visible(False)
+    bar.tick_params(labelsize=7, length=2)
+
+
+def _caption(seen: Seen, keypoint: int, weights: Weights, which: str, whose: str) -> str:
+    names, row = seen.model.keypoints.names, weights[keypoint]
+    most = ", ".join(f"{spoken(names[other])} {row[other]:.2f}" for other in strongest(row, keypoint))
+    name = capital(spoken(names[keypoint]))
+    where = f" of {whose}" if whose == seen.who else f", {whose}, drawn over {seen.who}"
+    return (
+        f"Self-attention between the keypoint queries of {seen.model.name}, {which}{where}, as in supp. Fig. 2: dots"
+        f" are keypoints, thicker is more weight. {name} takes {row[keypoint]:.2f} of its own value and most of {most};"
+        f" equal attention to all would be {1 / len(row):.2f}. Right: every row, which sums to 1."
+    )

@@ -1,0 +1,98 @@
+"""The photo behind the points: a crop with what lies around it, in crop pixels."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+
+from poseur_lib.data.crop import transform_points
+from poseur_study.display.attention.person_view import Crop
+
+LONG_SIDE = 480
+"""Pixels of a photo's longer side in the picture."""
+FURTHEST = 0.4
+"""How far beyond the crop a window reaches at most, a fraction of the crop's side."""
+PAD = 0.05
+OUTSIDE_WHITE = 0.55
+"""Share of white in what the network does not see."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of the crop's plane that is shown, in crop pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def aspect(self) -> float:
+        """Height over width."""
+        return (self.bottom - self.top) / (self.right - self.left)
+
+    @property
+    def corners(self) -> Float[np.ndarray, "4 2"]:
+        """In crop pixels."""
+        return np.array([(x, y) for x in (self.left, self.right) for y in (self.top, self.bottom)])
+
+    def clamped(self, points_px: Float[np.ndarray, "*shape 2"]) -> Float[np.ndarray, "*shape 2"]:
+        """Points that lie beyond the window, moved to its border."""
+        inset = 0.015 * (self.right - self.left)
+        low, high = (self.left + inset, self.top + inset), (self.right - inset, self.bottom - inset)
+        return np.clip(points_px, low, high)
+
+    def holds(self, points_px: Float[np.ndarray, "*shape 2"]) -> Bool[np.ndarray, "*shape"]:
+        """Which points lie in it."""
+        inside = (points_px >= (self.left, self.top)) & (points_px <= (self.right, self.bottom))
+        return np.asarray(inside.all(axis=-1))
+
+
+def window_around(crop: Crop, points_px: Float[np.ndarray, "N 2"]) -> Window:
+    """The crop and all of the points, as far as they are not too far out."""
+    fractions = np.concatenate([points_px / crop.extent_px, [[0.0, 0.0], [1.0, 1.0]]])
+    low = np.maximum(fractions.min(axis=0) - PAD, -FURTHEST) * crop.extent_px
+    high = np.minimum(fractions.max(axis=0) + PAD, 1 + FURTHEST) * crop.extent_px
+    return Window(*map(float, (*low, *high)))
+
+
+def window_at(crop: Crop, points_px: Float[np.ndarray, "N 2"], smallest: float = 0.12) -> Window:
+    """A square around the points, at least `smallest` of the crop's longer side wide."""
+    low, high = points_px.min(axis=0), points_px.max(axis=0)
+    side = max(1.15 * float((high - low).max()), smallest * float(crop.extent_px.max()))
+    (x, y), half = (low + high) / 2, side / 2
+    return Window(float(x - half), float(y - half), float(x + half), float(y + half))
+
+
+def black_note(crop: Crop, *windows: Window) -> str:
+    """The sentence that explains what of the photo in windows is plain; "" where they hold image alone."""
+    to_image = cv2.invertAffineTransform(crop.matrix)
+    places = transform_points(np.concatenate([window.corners for window in windows]), to_image)
+    height, width = crop.image.shape[:2]
+    inside = (places >= -0.5).all() and (places <= (width - 0.5, height - 0.5)).all()
+    return "" if inside else " Plain black or grey: beyond the image."
+
+
+def draw_photo(axis: Axes, crop: Crop, window: Window) -> None:
+    """The image in a window; what lies outside the crop, which the network does not see, is pale."""
+    scale = LONG_SIDE / max(window.right - window.left, window.bottom - window.top)
+    width, height = round(scale * (window.right - window.left)), round(scale * (window.bottom - window.top))
+    matrix = scale * crop.matrix
+    matrix[:, 2] -= scale * np.array([window.left, window.top])
+    photo = cv2.warpAffine(crop.image, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    x = (np.arange(width) / scale + window.left) / crop.extent_px[0]
+    y = (np.arange(height) / scale + window.top) / crop.extent_px[1]
+    outside = ((y < 0) | (y > 1))[:, None] | ((x < 0) | (x > 1))[None]
+    photo[outside] = (photo[outside] * (1 - OUTSIDE_WHITE) + 255 * OUTSIDE_WHITE).astype(np.uint8)
+    half = 0.5 / scale  # the first pixel's centre is at the window's corner
+    extent = (window.left - half, window.left + width / scale - half, window.top + height / scale - half,
+              window.top - half)  # fmt: skip
+    axis.imshow(photo, extent=extent, interpolation="nearest", aspect="equal")
+    frame = Rectangle((0, 0), *crop.extent_px, fill=False, edgecolor="white", linewidth=1.2)
+    axis.add_patch(frame).set_path_effects([withStroke(linewidth=2.6, foreground="black")])
+    axis.set(xlim=(window.left, window.right), ylim=(window.bottom, window.top), xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)

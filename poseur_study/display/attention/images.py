@@ -1,0 +1,127 @@
+"""Images to look at and the people in them: of a val set, or one's own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from poseur_lib.data.coco import CocoPeople, Person
+from poseur_lib.data.images import decode_image, read_image
+from poseur_lib.errors import UserError
+from poseur_lib.predict.boxes import as_boxes
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class ShownImage:
+    """An image and the people that can be chosen in it; the whole image is always the last of them.
+
+    Attributes:
+        image: RGB.
+        names: what each of the people is called.
+        origin: the number in the val set, or the file; None where it is neither, as for an upload.
+        data: folder of the data set whose val set it is of; None for one's own.
+    """
+
+    name: str
+    image: UInt8[np.ndarray, "height width 3"]
+    people: tuple[Person, ...]
+    names: tuple[str, ...]
+    origin: int | Path | None = None
+    data: Path | None = None
+
+    def person(self, number: int) -> Person:
+        """A person by the number that the notebook gives, from 0 on.
+
+        Raises:
+            UserError: there is none of that number.
+        """
+        if not 0 <= number < len(self.people):
+            raise UserError(f"person {number}: {self.name} has people 0 to {len(self.people) - 1} ({self.names[-1]})")
+        return self.people[number]
+
+    def who(self, number: int) -> str:
+        """What captions call a person."""
+        return f"{self.names[number]} of {self.name}"
+
+    def person_at(self, across: float, down: float) -> int:
+        """The smallest box around a fraction (x, y) of the image; the whole image where there is no other."""
+        height, width = self.image.shape[:2]
+        x, y = across * width, down * height
+        holding = [
+            (person.box[2] * person.box[3], number)
+            for number, person in enumerate(self.people)
+            if 0 <= x - person.box[0] <= person.box[2] and 0 <= y - person.box[1] <= person.box[3]
+        ]
+        return min(holding)[1] if holding else len(self.people) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class ValImages:
+    """The images of a val set that have labelled people."""
+
+    people: CocoPeople
+
+    @cached_property
+    def by_image(self) -> tuple[tuple[Person, ...], ...]:
+        """The people of each image, in the order of the file."""
+        grouped: dict[int, list[Person]] = {}
+        for person in self.people.people():
+            grouped.setdefault(person.image_id, []).append(person)
+        return tuple(map(tuple, grouped.values()))
+
+    def image(self, number: int) -> ShownImage:
+        """An image by its number, from 0 on.
+
+        Raises:
+            UserError: there is none of that number, or its file cannot be read.
+        """
+        count = len(self.by_image)
+        if not 0 <= number < count:
+            raise UserError(f"image {number}: the val set has images 0 to {count - 1} with labelled people")
+        people = self.by_image[number]
+        names = [f"person {index}" for index in range(len(people))]
+        root = self.people.root
+        shown = _with_whole(f"val image {number} ({root.name})", read_image(people[0].image_path), people, names)
+        return replace(shown, origin=number, data=root)
+
+
+def own_image(path: Path, boxes: Sequence[Box] = ()) -> ShownImage:
+    """An image file of one's own.
+
+    Args:
+        boxes: (x, y, w, h) of people in it, in pixels.
+
+    Raises:
+        UserError: it cannot be read, or a box is empty, not finite, or outside the image.
+    """
+    return replace(with_boxes(path.name, read_image(path), boxes), origin=path)
+
+
+def uploaded_image(name: str, content: bytes, boxes: Sequence[Box] = ()) -> ShownImage:
+    """The content of an image file, as a browser sends it; else as `own_image`."""
+    return with_boxes(name, decode_image(content, name), boxes)
+
+
+def with_boxes(name: str, image: UInt8[np.ndarray, "height width 3"], boxes: Sequence[Box]) -> ShownImage:
+    """An RGB image with people of whom nothing is known but their boxes, (x, y, w, h) in pixels.
+
+    Raises:
+        UserError: a box is empty, not finite, or outside the image.
+    """
+    checked = as_boxes(boxes, image.shape[:2]) if boxes else []
+    people = [Person(image_id=0, image_path=Path(name), box=box.box) for box in checked]
+    return _with_whole(name, image, people, [f"box {index}" for index in range(len(people))])
+
+
+def _with_whole(
+    name: str, image: UInt8[np.ndarray, "height width 3"], people: Sequence[Person], names: Sequence[str]
+) -> ShownImage:
+    height, width = image.shape[:2]
+    whole = (0.0, 0.0, float(width), float(height))
+    labels = people[0] if len(people) == 1 else Person(image_id=0, image_path=Path(name), box=whole)
+    return ShownImage(name, image, (*people, replace(labels, box=whole)), (*names, "the whole image"))

@@ -1,0 +1,82 @@
+"""Trained models that can be looked into."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from poseur_lib.checkpoints.released_load import load_released
+from poseur_lib.checkpoints.weights import checkpoint_file
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.config.heads import PoseurConfig
+from poseur_lib.errors import UserError
+from poseur_lib.keypoints import KeypointSet, keypoint_set
+from poseur_lib.losses.flow import RealNVP
+from poseur_lib.models.pose_model import PoseModel
+from poseur_lib.scoring.density_grid import FlowGrid, flow_grid
+
+
+@dataclass(frozen=True, eq=False)
+class OpenModel:
+    """A model with queries, in evaluation mode on the CPU.
+
+    Attributes:
+        name: what captions call it.
+        run_id: of the run that it is the model of; "" for a checkpoint.
+    """
+
+    name: str
+    model: PoseModel
+    config: ExperimentConfig
+    run_id: str = ""
+
+    @property
+    def keypoints(self) -> KeypointSet:
+        """What it predicts."""
+        return keypoint_set(self.config.data.keypoint_set)
+
+    @property
+    def head(self) -> PoseurConfig:
+        """The knobs of its head."""
+        return self.config.model.head
+
+    @cached_property
+    def decoder_density(self) -> FlowGrid:
+        """What the decoder's flow has learned, the same for every keypoint and layer."""
+        return self._density(self.model.head.decoder_flow)
+
+    @cached_property
+    def coarse_density(self) -> FlowGrid | None:
+        """What the coarse stage's flow has learned; None without such a stage."""
+        flow = self.model.head.coarse_flow
+        return None if flow is None else self._density(flow)
+
+    def _density(self, flow: RealNVP) -> FlowGrid:
+        loss = self.head.loss
+        return flow_grid(flow.log_prob, log_phi_count=loss.log_phi_count, log_sigma_count=loss.log_sigma_count)
+
+
+def open_checkpoint(path: Path, name: str = "") -> OpenModel:
+    """The model of a checkpoint of this project or of the released code, or of a run's folder.
+
+    Raises:
+        UserError: it cannot be read, or the model has no queries.
+    """
+    model, config = load_released(checkpoint_file(path))
+    require_queries(config, name or str(path))
+    return OpenModel(name or path.name, model, config)
+
+
+def has_queries(config: ExperimentConfig) -> bool:
+    """True if the model has keypoint queries that sample the image."""
+    return isinstance(config.model.head, PoseurConfig)
+
+
+def require_queries(config: ExperimentConfig, name: str) -> None:
+    """Check that there is something to look into.
+
+    Raises:
+        UserError: the model is of a method without keypoint queries.
+    """
+    if not has_queries(config):
+        kind = config.model.head.kind
+        raise UserError(f"{name} is a {kind} model, which has no keypoint queries to look into: choose a poseur model")

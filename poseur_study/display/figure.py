@@ -1,0 +1,125 @@
+"""A figure that is drawn without pyplot, its caption, and where in its picture the crop can be pointed at."""
+
+import io
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+from IPython.display import HTML
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from poseur_study.display.style import STYLE_FILE, as_html
+
+PNG_LEVEL = 1
+"""Of compression: the picture goes to a browser on the same machine, and time counts more than bytes."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """A part of a picture that shows the crop.
+
+    Attributes:
+        left, top, right, bottom: its place in the picture, in fractions from the upper left.
+        x, y: crop pixels at its left and right, and at its top and bottom.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+    def crop_px(self, across: float, down: float) -> tuple[float, float] | None:
+        """The place of the crop that is shown at a fraction of the picture; None beside this area."""
+        s, t = (across - self.left) / (self.right - self.left), (down - self.top) / (self.bottom - self.top)
+        if not (0 <= s <= 1 and 0 <= t <= 1):
+            return None
+        return self.x[0] + s * (self.x[1] - self.x[0]), self.y[0] + t * (self.y[1] - self.y[0])
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure as the browser gets it."""
+
+    png: bytes
+    width: int
+    alt: str
+    caption: str
+    areas: tuple[Area, ...]
+
+    def crop_px(self, across: float, down: float) -> tuple[float, float] | None:
+        """The place of the crop at a fraction (x, y) of the picture; None where no crop is shown."""
+        found = (area.crop_px(across, down) for area in self.areas)
+        return next((place for place in found if place is not None), None)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A figure and what is said of it.
+
+    Attributes:
+        photos: axes whose data coordinates are crop pixels.
+    """
+
+    figure: Figure
+    alt: str
+    caption: str
+    photos: Sequence[Axes] = ()
+
+    def picture(self) -> Picture:
+        """As a PNG image."""
+        canvas = FigureCanvasAgg(self.figure)
+        buffer = io.BytesIO()
+        canvas.print_png(buffer, pil_kwargs={"compress_level": PNG_LEVEL})
+        width = int(self.figure.get_figwidth() * 100)
+        return Picture(buffer.getvalue(), width, self.alt, self.caption, tuple(map(self._area, self.photos)))
+
+    def html(self) -> HTML:
+        """As an image with its caption, for a static page."""
+        return as_html(self.figure, self.alt, self.caption, photo=True)
+
+    def _area(self, axis: Axes) -> Area:
+        box = axis.get_window_extent()
+        width, height = self.figure.get_size_inches() * self.figure.dpi
+        left, right, top, bottom = box.x0 / width, box.x1 / width, 1 - box.y1 / height, 1 - box.y0 / height
+        return Area(left, top, right, bottom, axis.get_xlim(), tuple(reversed(axis.get_ylim())))
+
+
+def drawing() -> AbstractContextManager[None]:
+    """The style sheet, without what makes pictures sharper and slower than a screen needs."""
+    return plt.style.context([STYLE_FILE, {"savefig.bbox": None, "axes.grid": False}])
+
+
+def panels(
+    count: int,
+    columns: int,
+    size: tuple[float, float],
+    *,
+    top: float = 0.3,
+    between: float | None = None,
+    bottom: float = 0.1,
+    gap: float = 0.3,
+) -> tuple[Figure, list[Axes]]:
+    """A figure of equal panels, placed by hand: matplotlib's own layout takes longer than the drawing.
+
+    Args:
+        size: (width, height) of a panel, inches.
+        top, between, bottom: room above the first row of panels, between rows (None: as above), and below the last.
+        gap: room to the left of every panel, and to the right of the last one.
+    """
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    width = columns * (size[0] + gap) + gap
+    between = top if between is None else between
+    height = top + rows * size[1] + (rows - 1) * between + bottom
+    figure = Figure(figsize=(width, height))
+    axes = []
+    for number in range(count):
+        row, column = divmod(number, columns)
+        left, down = gap + column * (size[0] + gap), top + row * between + (row + 1) * size[1]
+        axes.append(figure.add_axes((left / width, 1 - down / height, size[0] / width, size[1] / height)))
+    return figure, axes

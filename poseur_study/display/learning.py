@@ -1,0 +1,82 @@
+"""How the runs behind a table learned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from poseur_lib.config import ExperimentConfig
+from poseur_study.display.style import COLORBLIND, GREY, style
+from poseur_study.runs.record import Record
+
+METRICS = {"ap": "AP (OKS, × 100)", "mean_oks": "mean OKS"}
+FEW = 4
+WIDTH, HEIGHT, LINE = 3.9, 3.0, 0.19
+"""Inches of a panel, which fills a phone's width, and of a line of a long legend."""
+
+
+@dataclass(frozen=True)
+class LabelledRun:
+    """A run, by the row that it is of; runs of several seeds have one label."""
+
+    label: str
+    record: Record
+
+
+def measured(runs: Sequence[LabelledRun]) -> tuple[LabelledRun, ...]:
+    """Those that were measured while they trained."""
+    return tuple(
+        run
+        for run in runs
+        if isinstance(run.record.config, ExperimentConfig) and any(row.ap is not None for row in run.record.curve)
+    )
+
+
+def learning_figure(runs: Sequence[LabelledRun], metrics: Sequence[str] = tuple(METRICS)) -> Figure:
+    """AP or mean OKS, or both side by side, over the people seen in training.
+
+    Args:
+        runs: see `measured`; at least one.
+    """
+    labels = list(dict.fromkeys(run.label for run in runs))
+    colours = {label: COLORBLIND[number % len(COLORBLIND)] for number, label in enumerate(labels)}
+    legend = 0 if len(labels) <= FEW else LINE * (len(labels) + 1)
+    with style():
+        figure, axes = plt.subplots(
+            1, len(metrics), figsize=(WIDTH * len(metrics), HEIGHT + legend), squeeze=False, layout="constrained"
+        )
+        for axis, metric in zip(axes[0], metrics, strict=True):
+            _panel(axis, runs, metric, colours)
+        handles = [plt.Line2D([], [], color=colours[label], marker="o") for label in labels]
+        if len(labels) <= FEW:
+            axes[0][-1].legend(handles, labels, loc="lower right")
+        else:
+            figure.legend(handles, labels, loc="outside lower left", fontsize=7)
+    return figure
+
+
+def _panel(axis: Axes, runs: Sequence[LabelledRun], metric: str, colours: dict[str, str]) -> None:
+    for run in runs:
+        points = [(row.images / 1000, getattr(row, metric)) for row in run.record.curve]
+        known = [(x, y) for x, y in points if y is not None]
+        if known:
+            axis.plot(*zip(*known, strict=True), marker="o", color=colours.get(run.label, GREY))
+    axis.set(xlabel="people seen in training / 1,000", title=METRICS[metric])
+    axis.set_xlim(left=0)
+    axis.set_ylim(0, 1.08 * max(axis.get_ylim()[1], 1e-6))
+
+
+def learning_caption(runs: Sequence[LabelledRun]) -> str:
+    """What is plotted, how many runs, of how many people, and where."""
+    one = max((run.record for run in runs), key=lambda record: record.provenance.n_images)
+    provenance, evaluation = one.provenance, one.config.evaluation
+    seeds = len({run.record.config.seed for run in runs})
+    devices = " and ".join(sorted({run.record.provenance.device for run in runs}))
+    pretext = " The backbones were pretrained before, which is not counted." if one.parents else ""
+    return (
+        f"Profile {provenance.profile}: {len(runs)} run{'s' * (len(runs) > 1)}, {seeds} seed{'s' * (seeds > 1)}, one "
+        f"point an epoch, no interval. Measured on ground-truth boxes of about {evaluation.curve_people} people of the "
+        f"{evaluation.split} split, without flip test, on {devices}.{pretext}"
+    )

@@ -1,0 +1,97 @@
+"""What a run is, what a plan holds, and what separates it from the paper."""
+
+import html
+from collections.abc import Sequence
+
+from IPython.display import HTML
+
+from poseur_lib.config import ExperimentConfig, PretextConfig, PretextRunConfig
+from poseur_lib.scoring.instance import InstanceRule
+from poseur_study.analysis.bootstrap_samples import Source, box_source
+from poseur_study.analysis.table_results import ap_under_rule
+from poseur_study.display.tables import show_table
+from poseur_study.display.variants import flatten
+from poseur_study.execution.run_job import RunOptions, missing_runs
+from poseur_study.experiments.experiment import Scoring
+from poseur_study.experiments.overridden import override_lines, still_true
+from poseur_study.experiments.profiles import Profile
+from poseur_study.runs.plan import PlannedRun
+from poseur_study.runs.run_steps import Run
+from poseur_study.runs.store import RunStore
+from poseur_study.table_study import TableStudy
+
+
+def run_table(run: Run) -> HTML:
+    """What a run trains: all that differs from the defaults, which are the paper's configuration."""
+    config = run.planned.config
+    paper = flatten((PretextRunConfig() if isinstance(config, PretextRunConfig) else ExperimentConfig()).model_dump())
+    paper = flatten({"pretext": PretextConfig().model_dump()}) | paper
+    moved = {path: value for path, value in flatten(config.model_dump()).items() if paper.get(path, "—") != value}
+    rows = [
+        {"setting": path, "here": str(value), "default": str(paper.get(path, "—"))} for path, value in moved.items()
+    ]
+    where = f"{run.planned.run_id}, on {run.data.root.name} ({run.data.fingerprint})"
+    caption = f"{where}: the settings that differ from the defaults, which are the paper's."
+    return show_table(rows or [{"setting": "none", "here": "—", "default": "—"}], caption)
+
+
+def plan_table(plan: Sequence[PlannedRun], store: RunStore, profile: Profile) -> HTML:
+    """The distinct runs, what is there of each, and what the others will cost."""
+    rows = [
+        {
+            "run": run.run_id,
+            "state": store.state(run.run_id).value,
+            "cost": _cost(run, store, profile),
+            "needed by": "; ".join(run.rows),
+        }
+        for run in plan
+    ]
+    missing = len(missing_runs(plan, store, RunOptions(profile.name)))
+    expected = (
+        f"about {missing * profile.minutes_per_run:.0f} minutes one after another" if missing else "nothing to do"
+    )
+    return show_table(rows, f"{len(rows)} distinct runs, {missing} to be executed: {expected}. A finished run is kept.")
+
+
+def deviations_list(study: TableStudy) -> HTML:
+    """What differs from the paper, what the paper leaves open, and what stays open here."""
+    table = study.table
+    overrides = study.settings.overrides
+    declared = study.profile.deviations_of(table.number, [table.changes(row) for row in table.runnable])
+    deviations = [*still_true(declared, overrides), *override_lines(overrides)]
+    if box_source(study.source) != study.table.boxes:
+        deviations.append("The data set has no detector file: ground-truth boxes are used instead of detector boxes.")
+    parts = [
+        ("Deviations from the paper", deviations),
+        ("The base configuration", [study.table.base_reason, *study.table.alternatives]),
+        ("Open questions", study.table.open_questions),
+    ]
+    return HTML("".join(f"<p><b>{title}</b></p>{_list(items)}" for title, items in parts))
+
+
+def rules_list(study: TableStudy) -> HTML:
+    """The rule of each claim."""
+    return HTML(_list([f"{claim.text} {claim.rule}" for claim in study.collect().claims]))
+
+
+def instance_rules_table(source: Source) -> HTML:
+    """AP of rows under both rules for the score of a person."""
+    rules: tuple[InstanceRule, ...] = ("paper", "released")
+    heads = {"paper": "AP, box × mean (Eq. 5)", "released": "AP, box + mean + max (released code)"}
+    rows = []
+    for row in source.table.rows:
+        cells = {heads[rule]: ap_under_rule(source, row, rule) for rule in rules}
+        if row.scoring == Scoring.BOX:
+            cells[heads["released"]] = "—" if cells[heads["released"]] is not None else None
+        rows.append({"keypoint score": row.label} | cells)
+    return show_table(rows, "The same predictions; only the rule that makes one score of box and keypoints changes.")
+
+
+def _cost(run: PlannedRun, store: RunStore, profile: Profile) -> str:
+    if store.recorded_state(run.run_id).done:
+        return f"{store.record(run.run_id).provenance.wall_seconds:.0f} s, measured"
+    return f"about {profile.minutes_per_run:g} min"
+
+
+def _list(items: Sequence[str]) -> str:
+    return f"<ul>{''.join(f'<li>{html.escape(item)}</li>' for item in items)}</ul>"

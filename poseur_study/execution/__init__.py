@@ -1,0 +1,1 @@
+"""Runs and tables by papermill: jobs, schedule, cluster, status."""

@@ -1,0 +1,154 @@
+"""The whole of a study in one go: the runs of the chosen tables, then the tables' notebooks.
+
+dask and torch are imported by what executes: plan and status are quicker without.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.errors import Interrupted, UserError
+from poseur_lib.errors_folded import describe_validation
+from poseur_study.execution.cost_estimate import Work
+from poseur_study.execution.engine_settings import EngineSettings
+from poseur_study.execution.run_job import RunOptions, missing_runs
+from poseur_study.execution.table_job import TableJob, execute_table
+from poseur_study.experiments import tables
+from poseur_study.experiments.experiment import SPEEDS
+from poseur_study.experiments.profiles import profile
+from poseur_study.runs.datasets import KnownData, known_data, make_data
+from poseur_study.runs.plan import PlannedRun, plan
+from poseur_study.runs.project import below_root, project_root
+from poseur_study.runs.store import RunStore, require_writable
+
+NOT_GENERATED = "not generated yet"
+
+
+class Batch:
+    """The runs of some tables at one profile.
+
+    Args:
+        numbers: of tables; empty: all.
+        seeds: empty: the profile's.
+        data: folder of the data set; "": the profile's own.
+        overrides: changes to every row's configuration by dotted path.
+        make: generate the data set if it is not there.
+
+    Attributes:
+        data: identity of the data set; without a fingerprint, the ids of `runs` are not final.
+
+    Raises:
+        UserError: profile, table, data set or a changed setting does not exist or cannot be used.
+    """
+
+    def __init__(
+        self,
+        profile_name: str,
+        numbers: tuple[str, ...],
+        seeds: tuple[int, ...],
+        data: str,
+        runs: str,
+        overrides: dict[str, Any],
+        make: bool = False,
+    ) -> None:
+        self.profile = profile(profile_name)
+        self.tables = tables(numbers)
+        self.seeds = seeds or self.profile.seeds
+        self.overrides = overrides
+        _check(overrides, self.profile.config)
+        self.store = RunStore(below_root(runs) / self.profile.name)
+        if make:
+            require_writable(self.store.folder)
+            make_data(self.profile, data)
+        self.data: KnownData = known_data(self.profile, data, self.store.folder)
+        self.runs = self._plan(self.tables)
+
+    def execute(self, options: RunOptions, settings: EngineSettings) -> list[str]:
+        """Make what is missing, and every table's notebook once its runs are there; what went wrong, a line each.
+
+        Raises:
+            Interrupted: Ctrl-C; what was running is stopped and resumes with the same command.
+        """
+        from poseur_study.execution.cluster import open_engine
+        from poseur_study.execution.progress import PlanProgress
+        from poseur_study.execution.scheduler import execute_plan
+
+        work = Work(self.profile, self.store.folder)
+        missing = {run.run_id: work.of(run) for run in missing_runs(self.runs, self.store, options)}
+        work.save()
+        try:
+            jobs = self._table_jobs(options)
+            shown = PlanProgress(self.runs, self.store, missing, options.limit_epochs)
+            with open_engine(settings) as engine, shown as progress:
+                schedule = execute_plan(self.runs, self.store, options, progress.show, engine, jobs)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted: what was running is stopped, the same command resumes it") from None
+        finally:
+            self.store.remember()
+        return [self._problem(key, text) for key, text in schedule.problems.items()]
+
+    def show_tables(self, options: RunOptions) -> Iterator[tuple[str, str | None]]:
+        """Execute the tables' notebooks on what is there, no run is made; each table's name, and why it failed.
+
+        A table that was shown before keeps its seeds and overrides.
+        """
+        for table, job in zip(self.tables, self._table_jobs(options), strict=True):
+            shown = {**job.parameters, **self._shown_before(table.number), "workers": 0}
+            outcome = execute_table(replace(job, parameters=shown))
+            yield table.name, outcome.problem
+
+    def _shown_before(self, number: str) -> dict[str, Any]:
+        from poseur_study.analysis.stored_results import stored_result
+
+        try:
+            earlier = stored_result(self.store, number)
+        except UserError:  # of another version, and about to be replaced
+            return {}
+        return {} if earlier is None else {"seeds": list(earlier.seeds), "overrides": earlier.overrides}
+
+    def _problem(self, key: str, text: str) -> str:
+        if key not in [run.run_id for run in self.runs]:
+            return f"failed: {key}: {text} ({self.store.table_folder(key.removeprefix('table '))})"
+        return f"failed: {key}: {text} ({self.store.failed_notebook(key) or self.store.path(key)})"
+
+    def _plan(self, chosen: tuple) -> tuple[PlannedRun, ...]:
+        return plan(self.profile, chosen, self.seeds, self.data.fingerprint or NOT_GENERATED, self.overrides)
+
+    def _table_jobs(self, options: RunOptions) -> list[TableJob]:
+        root = options.project or str(project_root())
+        return [
+            TableJob(
+                number=table.number,
+                notebook=table.notebook,
+                folder=self.store.table_folder(table.number),
+                needs=frozenset(run.run_id for run in self._plan((table,))),
+                parameters=self._parameters(options),
+                threads=options.threads,
+                project=root,
+                alone=any(column in SPEEDS for column in table.columns),
+            )
+            for table in self.tables
+        ]
+
+    def _parameters(self, options: RunOptions) -> dict[str, Any]:
+        return {
+            "profile": self.profile.name,
+            "seeds": list(self.seeds),
+            "data": options.data,
+            "runs": options.runs,
+            "overrides": self.overrides,
+            "limit_epochs": options.limit_epochs,
+            "workers": max(1, options.workers),
+            "device": options.device,
+            "precision": options.precision,
+        }
+
+
+def _check(overrides: dict[str, Any], base: ExperimentConfig) -> None:
+    try:
+        base.with_changes(**overrides)
+    except ValidationError as error:
+        raise UserError(describe_validation(error, ExperimentConfig)) from None

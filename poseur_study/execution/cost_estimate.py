@@ -1,0 +1,146 @@
+"""What runs will cost before they start: multiply-adds, and hours on a device of known speed.
+
+Training an image takes three times the multiply-adds of its forward pass (one forward, two backward); evaluation,
+reading and augmentation are not counted. The device's speed is what finished runs of the same profile reached, all
+of that included; without any, `--device-gflops`, or `PROBE_SHARE` of what a convolution reaches here in a second.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from poseur_lib.config import ExperimentConfig, PretextRunConfig
+from poseur_lib.errors import UserError
+from poseur_lib.files import write_atomically
+from poseur_study.execution.devices import this_device
+from poseur_study.experiments.profiles import Profile
+from poseur_study.runs.plan import PlannedRun
+from poseur_study.runs.shared_machines import busy_seconds
+from poseur_study.runs.sources import source_digest
+from poseur_study.runs.store import RunStore
+
+COSTS_FILE = ".costs.json"
+COUNTED_BY = ("poseur_lib/models", "poseur_lib/costs", "poseur_lib/config")
+FORWARD_AND_BACKWARD = 3
+COCO_TRAIN_PEOPLE = 149_813
+"""People of COCO train2017 with a keypoint and no crowd, which an epoch sees."""
+PEOPLE_AN_IMAGE = 1.295
+"""Of generated images: 25,888 people in 20,000."""
+RECORDS_ASKED, RECORDS_READ = 20, 100
+PROBE_SECONDS = 1.0
+PROBE_SHARE = 0.3
+"""Training a small network reaches about this share of what one large convolution does on a processor."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Multiply-adds per second of one slot, in billions, and where that is known from."""
+
+    billions: float
+    source: str
+
+
+class Work:
+    """Multiply-adds of the runs of a profile; those of a model are counted once and kept in the folder of the runs."""
+
+    def __init__(self, size: Profile, folder: Path) -> None:
+        self.profile, self.file = size, folder / COSTS_FILE
+        self.code = source_digest(*COUNTED_BY)
+        self.known = self._load()
+        self.changed = False
+
+    def per_image(self, run: PlannedRun) -> float:
+        """Multiply-adds of a forward pass; of a pretraining run those of its backbone, the head being negligible."""
+        pretext = isinstance(run.config, PretextRunConfig)
+        config = self.profile.experiment(run.seed, run.changes) if pretext else run.config
+        content = json.dumps([config.data.model_dump(mode="json"), config.model.model_dump(mode="json")])
+        key = hashlib.sha256(content.encode()).hexdigest()[:16]
+        if key not in self.known:
+            self.known[key], self.changed = _count(config), True
+        return self.known[key]["backbone" if pretext else "all"]
+
+    def of(self, run: PlannedRun) -> float:
+        """Multiply-adds of a run's training, from the first epoch to the last."""
+        training = run.config.pretext if isinstance(run.config, PretextRunConfig) else run.config.train
+        people = training.people_per_epoch or self._people()
+        return FORWARD_AND_BACKWARD * self.per_image(run) * people * training.epochs
+
+    def save(self) -> None:
+        """Keep what was counted; a folder that cannot be written to goes without."""
+        try:
+            if self.changed:
+                write_atomically(self.file, json.dumps({"code": self.code, "multiply_adds": self.known}).encode())
+        except OSError:
+            pass
+
+    def _people(self) -> float:
+        people = self.profile.people
+        return COCO_TRAIN_PEOPLE if people is None else PEOPLE_AN_IMAGE * people.train_images
+
+    def _load(self) -> dict[str, dict[str, int]]:
+        try:
+            content = json.loads(self.file.read_text())
+            return dict(content["multiply_adds"]) if content["code"] == self.code else {}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+
+
+def speed_of_finished(runs: Iterable[PlannedRun], store: RunStore, work: Work) -> Speed | None:
+    """What the finished ones among some runs reached, the wall time of evaluation and start-up included.
+
+    Those of a device like this machine's count; where there are none, all do.
+    """
+    finished = [run for run in runs if store.recorded_state(run.run_id).done]
+    made = [(run, store.record(run.run_id).provenance) for run in finished[:: len(finished) // RECORDS_READ + 1]]
+    here = this_device() if made else ""
+    made = ([one for one in made if one[1].device == here] or made)[:RECORDS_ASKED]
+    seconds = sum(provenance.wall_seconds for _, provenance in made)
+    if not seconds:
+        return None
+    at_a_time = seconds / busy_seconds([provenance for _, provenance in made])
+    where = " and ".join(sorted({provenance.device for _, provenance in made}))
+    together = f", {at_a_time:.0f} at a time" if at_a_time >= 1.5 else ""
+    billions = sum(work.of(run) for run, _ in made) / 1e9
+    return Speed(billions / seconds, f"as {len(made)} finished run{'s' * (len(made) > 1)} on {where}{together}")
+
+
+def given_speed(billions: float) -> Speed:
+    """The user's figure. Raises UserError if it is not positive."""
+    if billions <= 0:
+        raise UserError(f"--device-gflops {billions}: give billions of multiply-adds per second, more than 0")
+    return Speed(billions, f"on a device that sustains {billions:g} billion multiply-adds/s, as given")
+
+
+def probed_speed() -> Speed:
+    """What a 3 x 3 convolution of 64 channels, forward and backward, reaches on this device, reduced to a share."""
+    import torch
+
+    from poseur_study.runs.provenance import device_name
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    layer = torch.nn.Conv2d(64, 64, 3, padding=1).to(device)
+    images = torch.randn(8, 64, 64, 48, device=device, requires_grad=True)
+    passes, start = 0, time.perf_counter()
+    while time.perf_counter() - start < PROBE_SECONDS:
+        layer(images).sum().backward()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        passes += 1
+    rate = FORWARD_AND_BACKWARD * passes * 8 * 64 * 48 * 64 * 64 * 9 / (time.perf_counter() - start) / 1e9
+    share = f"{PROBE_SHARE:.0%} of a convolution's {rate:.0f} billion multiply-adds/s"
+    return Speed(PROBE_SHARE * rate, f"roughly, at {share} on {device_name(device)}")
+
+
+def hours(work: Sequence[float], speed: Speed) -> float:
+    """Hours of one slot."""
+    return sum(work) / 1e9 / speed.billions / 3600
+
+
+def _count(config: ExperimentConfig) -> dict[str, int]:
+    from poseur_lib.costs import cost
+
+    counted = cost(config)
+    return {"all": counted.multiply_adds, "backbone": counted.part("backbone").multiply_adds}

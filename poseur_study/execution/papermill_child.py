@@ -1,0 +1,54 @@
+"""The child process that executes one notebook: `python -m poseur_study.execution.papermill_child JOB.json`.
+
+It exits with 0 if every cell ran; that alone is no success, since a dying kernel can look the same. The job is
+{"notebook", "output", "parameters", "folder"}: source, executed copy, parameters, working folder.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from poseur_lib.files import write_atomically
+from poseur_study.runs.lifetime import die_with_parent
+
+KERNEL_START_SECONDS = 300  # a busy machine, a slow network disk
+
+
+def main(job_file: str) -> int:
+    """Execute the job; the last line of standard error says why it failed."""
+    die_with_parent()
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    job = json.loads(Path(job_file).read_text())
+    try:
+        papermill.execute_notebook(
+            job["notebook"],
+            job["output"],
+            parameters=job["parameters"],
+            cwd=job["folder"],
+            progress_bar=False,
+            kernel_name="python3",
+            start_timeout=KERNEL_START_SECONDS,
+            shutdown_kernel="immediate",  # what counts is in files by now, and torch takes seconds to leave
+        )
+    except PapermillExecutionError as error:
+        print("\n".join(error.traceback), file=sys.stderr)
+        print(f"{error.ename}: {' '.join(error.evalue.split())}", file=sys.stderr)
+        return 1
+    forget_paths(Path(job["output"]))
+    return 0
+
+
+def forget_paths(notebook: Path) -> None:
+    """Reduce the paths that papermill notes in an executed notebook to file names: a committed one has no machine's."""
+    content = json.loads(notebook.read_text())
+    noted = content["metadata"].get("papermill", {})
+    for key in ("input_path", "output_path"):
+        if noted.get(key):
+            noted[key] = Path(noted[key]).name
+    write_atomically(notebook, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,113 @@
+"""Execution of one notebook in a child process, in a folder of its own per attempt."""
+
+import json
+import os
+import re
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from poseur_lib.files import write_atomically
+from poseur_study.experiments.notebook_parameters import check_parameters
+from poseur_study.runs.heartbeat import LEASE_VARIABLE, run_child
+from poseur_study.runs.lease import Lease
+from poseur_study.runs.lifetime import CHILD_FLAG
+from poseur_study.runs.project import ROOT_VARIABLE, notebook_path, project_root
+
+OUTPUT_FILE = "output.txt"
+RESULTS_VARIABLE = "POSEUR_RESULTS"
+TAIL_LINES = 40
+SLURM = "SLURM_"
+"""Lightning takes a process with these for one of several that srun started; a run's is alone in its job."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What came of executing a notebook; exit code 0 is necessary for success and not sufficient."""
+
+    folder: Path
+    exit_code: int
+
+    @property
+    def notebook(self) -> Path:
+        """The executed copy, as far as it got."""
+        return self.folder / "notebook.ipynb"
+
+    @property
+    def results(self) -> Path:
+        """Where a table's notebook leaves its results."""
+        return self.folder / "results"
+
+    @property
+    def last_output(self) -> str:
+        """The end of what the child printed, without terminal colours."""
+        text = (self.folder / OUTPUT_FILE).read_text(errors="replace")
+        plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
+        return "\n".join(plain.splitlines()[-TAIL_LINES:])
+
+    @property
+    def problem(self) -> str | None:
+        """Why the child ended before its time, one line; None if every cell ran."""
+        if self.exit_code == 0:
+            return None
+        if self.exit_code < 0:
+            return f"its process was killed by {signal.Signals(-self.exit_code).name}"
+        lines = self.last_output.strip().splitlines()
+        return lines[-1] if lines else f"exit code {self.exit_code}"
+
+
+def execute_notebook(
+    name: str,
+    parameters: dict[str, Any],
+    attempts: Path,
+    threads: int,
+    held: Lease | None = None,
+    project: str = "",
+) -> Attempt:
+    """Execute a source notebook with checked parameters; blocks until its child process ends.
+
+    Args:
+        attempts: a folder; this attempt gets a new one in it.
+        threads: of each library's pool in the child; 0 leaves them as they are.
+        held: the lease that the child works under: it writes no record once that is lost.
+        project: the folder that holds `notebooks/`; "": as this process finds it.
+
+    Raises:
+        UserError: there is no such notebook, or it has no such parameter.
+        Stopped: the batch was stopped, or the lease lost.
+    """
+    root = Path(project) if project else project_root()
+    notebook = notebook_path(name, root)
+    check_parameters(notebook, parameters)
+    attempt = Attempt(_new_folder(attempts), 0)
+    job = {
+        "notebook": str(notebook),
+        "output": str(attempt.notebook),
+        "parameters": parameters,
+        "folder": str(root),
+    }
+    write_atomically(attempt.folder / "job.json", json.dumps(job, indent=1).encode())
+    command = [sys.executable, "-m", "poseur_study.execution.papermill_child", str(attempt.folder / "job.json")]
+    environment = _environment(root, threads, held) | {RESULTS_VARIABLE: str(attempt.results)}
+    return Attempt(attempt.folder, run_child(command, attempt.folder / OUTPUT_FILE, environment))
+
+
+def _environment(root: Path, threads: int, held: Lease | None) -> dict[str, str]:
+    added = {CHILD_FLAG: "1", ROOT_VARIABLE: str(root), "PYTHONHASHSEED": "0"}
+    added["PYTHONPATH"] = os.pathsep.join(part for part in (str(root), os.environ.get("PYTHONPATH", "")) if part)
+    if threads:
+        added |= {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "MKL", "OPENBLAS")}
+    if held is not None:
+        added[LEASE_VARIABLE] = held.key
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SLURM)}
+    return kept | added
+
+
+def _new_folder(attempts: Path) -> Path:
+    attempts.mkdir(parents=True, exist_ok=True)
+    number = 1 + max((int(path.name) for path in attempts.iterdir() if path.name.isdigit()), default=0)
+    folder = attempts / f"{number:03d}"
+    folder.mkdir()
+    return folder

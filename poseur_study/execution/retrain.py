@@ -1,0 +1,159 @@
+"""Training from a notebook: a run whose weights are gone, or a first small model where there is none.
+
+A finished run is never trained again in its own folder, where its record must stay what its weights gave. So the same
+configuration is trained below another folder of runs, and measured and recorded there anew.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import Any
+
+from poseur_lib.config import ExperimentConfig, PretextRunConfig
+from poseur_lib.errors import UserError
+from poseur_lib.training.curve import read_curve
+from poseur_lib.training.loop import CURVE_FILE
+from poseur_study.execution.run_job import RunOptions, execute_run
+from poseur_study.experiments import tables
+from poseur_study.experiments.profiles import profile
+from poseur_study.measurements.trained_models import NEW_RUNS
+from poseur_study.runs.datasets import known_data, make_data
+from poseur_study.runs.plan import PlannedRun, planned_experiment, planned_pretext, row_run
+from poseur_study.runs.project import below_root
+from poseur_study.runs.record import Record
+from poseur_study.runs.store import RunStore
+
+POLL_SECONDS = 1.0
+SMOKE, SMOKE_TABLE, SMOKE_ROW = "smoke", "1b", "with"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Training:
+    """A run to make, and where; `profile`, `data` and `runs` are as a notebook is told of them.
+
+    Attributes:
+        record: of the run that is made again; None: the first model is that of Table 1b at profile smoke, which the
+            study finds done then.
+    """
+
+    profile: str
+    data: str
+    runs: str
+    record: Record | None = None
+
+    @property
+    def text(self) -> str:
+        """What it does, one line."""
+        what = "a small model (profile smoke: generated people, no evidence of anything)"
+        if self.record is not None:
+            what = f"{self.record.run_id} from its configuration"
+        minutes = profile(self.profile).minutes_per_run
+        return (
+            f"trains {what}, below {self.runs}: about {minutes:g} minutes on a free core, and more where its data set"
+            " or its pretrained backbone is missing. No finished run is touched."
+        )
+
+    def plan(self) -> tuple[PlannedRun, ...]:
+        """The run, after the pretraining that it starts from.
+
+        Raises:
+            UserError: the data set is not there, or is not the record's, or this version of the project makes another
+                run of its configuration.
+        """
+        size = profile(self.profile)
+        known = known_data(size, self.data, below_root(self.runs) / size.name)
+        if self.record is None:
+            (table,) = tables([SMOKE_TABLE])
+            run = row_run(size, table, table.row(SMOKE_ROW), 0, known.fingerprint, {})
+        else:
+            run = _same_run(self.record, known.fingerprint)
+        parent = planned_pretext(run.config, run.changes, run.seed, known.fingerprint)
+        return (run,) if parent is None else (parent, run)
+
+    def execute(self, say: Say, project: str = "") -> str:
+        """Make what is missing of the plan, the data set first; the run's id.
+
+        Args:
+            say: is given a line from time to time.
+            project: the folder that holds `notebooks/`; "": as this process finds it.
+
+        Raises:
+            UserError: it failed; the message names the run and its last line.
+        """
+        say("makes the data set, where it is missing")
+        make_data(profile(self.profile), self.data)
+        store = RunStore(below_root(self.runs) / self.profile)
+        options = RunOptions(self.profile, data=self.data, runs=self.runs, project=project)
+        store.folder.mkdir(parents=True, exist_ok=True)
+        for run in self.plan():
+            with _told(run, store, say):
+                outcome = execute_run(run, store, options, again=True)
+            if not run.done_in(outcome.state):
+                raise UserError(f"run {run.run_id} is {outcome.state.value}: {outcome.problem or 'try again later'}")
+        return run.run_id
+
+
+def again(record: Record, data: str = "") -> Training:
+    """What makes the weights of a recorded run once more, in a folder of runs of their own."""
+    return Training(record.provenance.profile, data, NEW_RUNS, record)
+
+
+def first_model(runs: str, data: str = "") -> Training:
+    """What makes a model where there is none."""
+    return Training(SMOKE, data, runs)
+
+
+def changes_between(base: ExperimentConfig, config: ExperimentConfig) -> dict[str, Any]:
+    """What makes `config` of `base`, by paths of two names at most; the seed is left out."""
+    before, after = base.model_dump(mode="json"), config.model_dump(mode="json")
+    changes: dict[str, Any] = {}
+    for name, value in after.items():
+        if name == "seed" or value == before[name]:
+            continue
+        if isinstance(value, dict) and isinstance(before[name], dict):
+            changes |= {f"{name}.{key}": one for key, one in value.items() if one != before[name].get(key)}
+        else:
+            changes[name] = value
+    return changes
+
+
+def _same_run(record: Record, fingerprint: str | None) -> PlannedRun:
+    of_record = record.provenance.data_fingerprint
+    if fingerprint != of_record:
+        raise UserError(f"run {record.run_id} was made on data set {of_record}; the one that is here is {fingerprint}")
+    size, config = profile(record.provenance.profile), record.config
+    changes = changes_between(size.experiment(config.seed), config)
+    run = planned_experiment(size, changes, config.seed, of_record)
+    if run.run_id != record.run_id:
+        raise UserError(f"run {record.run_id} cannot be trained again: this version makes it {run.run_id}")
+    return run
+
+
+@contextmanager
+def _told(run: PlannedRun, store: RunStore, say: Say) -> Iterator[None]:
+    """Says how many epochs of a run are done while it is executed by another process."""
+    pretext = isinstance(run.config, PretextRunConfig)
+    epochs = run.config.pretext.epochs if pretext else run.config.train.epochs
+    ended = Event()
+
+    def watch() -> None:
+        while not ended.is_set():
+            say(f"{run.run_id}: {_epochs_done(store, run)} of {epochs} epochs")
+            ended.wait(POLL_SECONDS)
+
+    thread = Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _epochs_done(store: RunStore, run: PlannedRun) -> int:
+    try:
+        return len(read_curve(store.path(run.run_id) / CURVE_FILE))
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,192 @@
+"""Execution of one run by whoever gets its lease: a notebook in a child process, then a look at what it left."""
+
+import os
+import shutil
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from poseur_lib.config import PretextRunConfig
+from poseur_study.execution.papermill_job import Attempt, execute_notebook
+from poseur_study.runs import lease
+from poseur_study.runs.heartbeat import Stopped, heartbeat
+from poseur_study.runs.plan import PlannedRun
+from poseur_study.runs.store import (
+    ERROR_FILE,
+    NOTEBOOK_FILE,
+    RunState,
+    RunStore,
+    clear_failure,
+    note_failure,
+    set_damaged_record_aside,
+)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a plan is executed; nothing of it but `limit_epochs` changes what a run is.
+
+    Attributes:
+        data, runs: as the notebooks are told: relative to the project, or absolute.
+        workers: runs at a time; 0: as many as the GPUs have room for, or one where there is none.
+        devices: GPUs (or CPU processes) of one run.
+        threads: of a run's process; 0: as torch decides.
+        retry_failed: try runs again that failed before.
+        project: the folder that holds `notebooks/`; "": as each process finds it.
+    """
+
+    profile: str
+    data: str = ""
+    runs: str = "runs"
+    device: str = "auto"
+    precision: str = "32"
+    limit_epochs: int = 0
+    workers: int = 1
+    devices: int = 1
+    threads: int = 0
+    retry_failed: bool = False
+    project: str = ""
+
+    def limit(self, run: PlannedRun) -> int:
+        """The limit on a run's epochs; pretraining has none, because other runs start from its last weights."""
+        return 0 if isinstance(run.config, PretextRunConfig) else self.limit_epochs
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run, or of a table (by its number).
+
+    Attributes:
+        state: RUNNING if another process has it, WAITING if it was stopped.
+        problem: why it failed or was stopped, one line.
+    """
+
+    state: RunState
+    problem: str | None = None
+
+
+def satisfied(run: PlannedRun, store: RunStore, options: RunOptions) -> bool:
+    """True if a run is done, or with a limit on epochs has been trained that far."""
+    state, limit = store.recorded_state(run.run_id), options.limit(run)
+    if state == RunState.PARTIAL and limit:
+        return store.partial(run.run_id).epochs >= limit
+    return run.done_in(state)
+
+
+def missing_runs(
+    runs: Sequence[PlannedRun],
+    store: RunStore,
+    options: RunOptions,
+    states: Mapping[str, RunState] = MappingProxyType({}),
+) -> list[PlannedRun]:
+    """What has to be executed.
+
+    Pretraining of which the record is left and the weights are gone is made again where a missing run starts from it.
+
+    Args:
+        states: of runs, where they are known: finished ones are not looked at again.
+    """
+    looked_at = [run for run in runs if states.get(run.run_id) != RunState.FINISHED]
+    missing = [run for run in looked_at if not satisfied(run, store, options)]
+    needed = {parent for run in missing for parent in run.parents}
+    return [run for run in missing if run.run_id in needed or not store.recorded_state(run.run_id).done]
+
+
+def execute_run(run: PlannedRun, store: RunStore, options: RunOptions, again: bool = False) -> Outcome:
+    """Execute one run to its end, unless another process has it, or had it and failed.
+
+    Args:
+        again: try it although it failed before.
+    """
+    folder = store.path(run.run_id)
+    try:
+        if not store.folder.is_dir():
+            return Outcome(RunState.FAILED, f"{socket.gethostname()} does not see {store.folder}: share the disk")
+        held = lease.acquire(folder)
+    except OSError as error:
+        return Outcome(RunState.FAILED, f"{folder}: {error.strerror}")
+    if held is None:
+        return Outcome(RunState.RUNNING)
+    try:
+        if satisfied(run, store, options):
+            return Outcome(store.recorded_state(run.run_id))
+        if (folder / ERROR_FILE).exists() and not again:
+            return Outcome(RunState.FAILED, store.error(run.run_id))
+        return _execute(run, store, options, held)
+    except Stopped:
+        return Outcome(RunState.WAITING)
+    except Exception as error:
+        return failure(folder, f"{type(error).__name__}: {error}", None)
+    finally:
+        held.release()
+
+
+def failure(folder: Path, message: str, notebook: Path | None) -> Outcome:
+    """A failure, noted in the run's folder; where even that cannot be written, the outcome says so."""
+    lines = [line for line in message.strip().splitlines() if line.strip()] or ["no message"]
+    try:
+        note_failure(folder, message, notebook)
+    except OSError as error:
+        return Outcome(RunState.FAILED, f"{lines[-1]} (not noted in {folder}: {error.strerror})")
+    return Outcome(RunState.FAILED, lines[-1])
+
+
+def run_parameters(run: PlannedRun, options: RunOptions) -> dict[str, Any]:
+    """What the batch tells a run's notebook."""
+    return {
+        "profile": options.profile,
+        "overrides": run.changes,
+        "seed": run.seed,
+        "data": options.data,
+        "runs": options.runs,
+        "run_id": run.run_id,
+        "limit_epochs": options.limit(run),
+        "device": options.device,
+        "devices": options.devices,
+        "precision": options.precision,
+        "threads": options.threads,
+        "progress": False,
+    }
+
+
+def _execute(run: PlannedRun, store: RunStore, options: RunOptions, held: lease.Lease) -> Outcome:
+    folder = store.path(run.run_id)
+    with heartbeat(held) as lost:
+        clear_failure(folder)
+        if not store.recorded_state(run.run_id).done:
+            set_damaged_record_aside(folder)
+        parameters = run_parameters(run, options)
+        attempts = folder / "attempts"
+        attempt = execute_notebook(run.notebook, parameters, attempts, options.threads, held, options.project)
+        if lost.is_set() or not lease.is_held(held.key):
+            raise Stopped
+        return _conclude(run, attempt, store, options)
+
+
+def _conclude(run: PlannedRun, attempt: Attempt, store: RunStore, options: RunOptions) -> Outcome:
+    """Success is exit code 0 and a valid record of this very run."""
+    folder = store.path(run.run_id)
+    problem = attempt.problem or _no_record(run, store, options)
+    if problem is not None:
+        return failure(folder, f"{attempt.last_output}\n{problem}", attempt.notebook)
+    os.replace(attempt.notebook, folder / NOTEBOOK_FILE)
+    shutil.rmtree(folder / "attempts", ignore_errors=True)
+    return Outcome(store.recorded_state(run.run_id))
+
+
+def _no_record(run: PlannedRun, store: RunStore, options: RunOptions) -> str | None:
+    state = store.recorded_state(run.run_id)
+    if run.done_in(state):
+        return None
+    if state == RunState.RECORD_ONLY:
+        return "every cell ran, but there are no weights"
+    if state != RunState.PARTIAL:
+        reason = store.error(run.run_id) or "none was written"
+        return f"every cell ran, but there is no valid record: {reason}"
+    epochs = store.partial(run.run_id).epochs
+    if not options.limit(run) or epochs < options.limit(run):
+        return f"the record has {epochs} epochs only"
+    return None

@@ -1,0 +1,190 @@
+"""What a table is: rows that differ in one factor, the paper's numbers, and claims with a rule fixed beforehand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, get_args
+
+from poseur_study.paper.printed import Missing, Printed
+from poseur_study.paper.tables import paper_tables, table_name
+from poseur_study.runs.predictions import BoxSource
+
+EQUIVALENCE_MARGIN = 0.3
+
+Changes = Mapping[str, Any]
+Metric = Literal["AP", "AP50", "AP75", "AP_M", "AP_L", "AR"]
+CostColumn = Literal["Params", "GFLOPs", "GFLOPs (Dec.)"]
+SpeedColumn = Literal["FPS", "Memory", "Memory (test)"]
+UnmeasuredColumn = Literal["Mean"]
+Column = Metric | CostColumn | SpeedColumn | UnmeasuredColumn
+METRICS: tuple[str, ...] = get_args(Metric)
+COSTS: tuple[str, ...] = get_args(CostColumn)
+SPEEDS: tuple[str, ...] = get_args(SpeedColumn)
+UNMEASURED = {"Mean": "PCKh@0.5 is MPII's measure, and there is no reader of MPII here yet"}
+NAMES = {
+    "S6": "Supp. Sec. 6",
+    "figure_1": "Fig. 1",
+    "figure_s1": "Supp. Fig. 1",
+    "figure_s2": "Supp. Fig. 2",
+    "calibration": "Calibration",
+    "noisy_proposals": "Noisy proposals",
+}
+
+
+class ClaimKind(StrEnum):
+    """What a claim says of an effect, and so what would count as reproduced."""
+
+    DIRECTION = "direction"
+    MAGNITUDE = "magnitude"
+    EQUIVALENCE = "equivalence"
+
+
+class Scoring(StrEnum):
+    """What the instance score of a person is made of (Table 1c)."""
+
+    BOX = "box score alone"
+    RLE = "RLE score"
+    LAPLACE = "Laplace score (Eq. 8)"
+    FLOW = "flow's density (Eq. 6)"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: changes to the table's base by dotted path, or another scoring of the base's predictions.
+
+    Attributes:
+        ticks: the cells of the factor columns, as the paper prints them.
+        scoring: None scores as the configuration says.
+        paper: number and row key of the paper's table that has the row's numbers; None: it prints none.
+        of_text: figures of the paper's text by column, where no table has them.
+        method: by the name of `poseur_study.experiments.methods`.
+        not_run: why the row cannot be run here, whatever the profile; "" if it can.
+    """
+
+    key: str
+    label: str
+    ticks: tuple[str, ...]
+    changes: Changes = field(default_factory=dict)
+    scoring: Scoring | None = None
+    paper: tuple[str, str] | None = None
+    of_text: Mapping[str, Printed] = field(default_factory=dict)
+    method: str = "Poseur"
+    not_run: str = ""
+
+    def printed(self, column: str) -> Printed | Missing | None:
+        """The paper's figure of a column, or why it has none; None where the paper has no such row or column."""
+        if column in self.of_text:
+            return self.of_text[column]
+        if self.paper is None:
+            return None
+        table, key = self.paper
+        return paper_tables()[table].row(key).cells.get(column)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`metric` of row `better` minus that of row `than`; the paper's effect in points of AP or AR.
+
+    Attributes:
+        measured: in words and with its unit, what the table's own notebook measures of these rows instead of a
+            difference of `metric`; above 0 is as claimed. "": nothing. A claim on one row alone has it twice.
+        beyond: two more rows, whose difference is subtracted: what is claimed is that the first one is larger.
+        of: key of the claim among the paper's (`poseur_study.paper.claims`) that this one is a part of.
+        margin: for an equivalence, the largest absolute effect that still counts as none.
+    """
+
+    key: str
+    text: str
+    source: str
+    kind: ClaimKind
+    better: str
+    than: str
+    paper_effect: float | None = None
+    metric: Metric | UnmeasuredColumn = "AP"
+    beyond: tuple[str, str] | None = None
+    of: str = ""
+    margin: float = EQUIVALENCE_MARGIN
+    measured: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind == ClaimKind.MAGNITUDE and self.paper_effect is None:
+            raise ValueError(f"claim {self.key}: a magnitude needs the paper's effect")
+        if self.margin <= 0:
+            raise ValueError(f"claim {self.key}: margin {self.margin} is not positive")
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Keys of the rows that it speaks of."""
+        return (self.better, self.than, *(self.beyond or ()))
+
+    @property
+    def paper_words(self) -> str:
+        """The paper's effect with its sign, or what it says where it prints none."""
+        if self.paper_effect is None:
+            return "no effect" if self.kind == ClaimKind.EQUIVALENCE else "none printed"
+        return f"{self.paper_effect:+.1f}".replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the paper as an experiment.
+
+    Attributes:
+        factor: column heads of the rows' ticks.
+        varies: the only configuration paths (or prefixes) that rows may differ in; a test holds rows to it.
+        base, base_reason, alternatives: the configuration that all rows share, why this one, and what else it may be:
+            the paper never states it.
+        boxes: whose boxes the table's AP is computed with.
+        columns: what is measured or counted of every row.
+        deltas: show how far each row's AP is from the first one's.
+        scatter: the figure is AP over GFLOPs.
+    """
+
+    number: str
+    title: str
+    notebook: str
+    question: str
+    factor: tuple[str, ...]
+    varies: tuple[str, ...]
+    rows: tuple[Row, ...]
+    claims: tuple[Claim, ...]
+    base: Changes
+    base_reason: str
+    alternatives: tuple[str, ...]
+    open_questions: tuple[str, ...]
+    boxes: BoxSource = BoxSource.DETECTOR
+    columns: tuple[Column, ...] = ("AP", "AR")
+    deltas: bool = True
+    scatter: bool = False
+
+    def __post_init__(self) -> None:
+        keys = [row.key for row in self.rows]
+        for claim in self.claims:
+            for key in claim.rows:
+                if key not in keys:
+                    raise ValueError(f"table {self.number}: claim {claim.key} names row {key!r}, there are {keys}")
+        if len(set(keys)) != len(keys):
+            raise ValueError(f"table {self.number}: row keys {keys} are not distinct")
+
+    @property
+    def name(self) -> str:
+        """What it is called in prose: `Table 2a`, `Supp. Table 1`, `Fig. 1`."""
+        return shown_name(self.number)
+
+    @property
+    def runnable(self) -> tuple[Row, ...]:
+        """The rows that can be run."""
+        return tuple(row for row in self.rows if not row.not_run)
+
+    def row(self, key: str) -> Row:
+        """A row by its key."""
+        return next(row for row in self.rows if row.key == key)
+
+    def changes(self, row: Row) -> dict[str, Any]:
+        """All that a row changes in a profile's configuration."""
+        return {**self.base, **row.changes}
+
+
+def shown_name(number: str) -> str:
+    """What a table of the study is called in prose."""
+    return NAMES.get(number) or table_name(number)

@@ -1,0 +1,88 @@
+"""Rows of the tables that compare methods, made of the paper's rows."""
+
+import re
+
+from poseur_lib.config.training import TrainConfig
+from poseur_study.experiments.experiment import Changes, Row
+from poseur_study.experiments.methods import method_changes
+from poseur_study.paper.subject import Subject
+from poseur_study.paper.tables import paper_tables
+from poseur_study.paper.text import said
+
+USUAL_SIZE = "256 × 192"
+HRFORMER_B_BATCH = 128
+"""Sec. 4.1: for want of GPU memory."""
+
+METHOD_KNOBS = (
+    "model.",
+    "data.input_size",
+    "evaluation.instance_score",
+    "train.augment.photometric",
+    "train.augment.cutout",
+    "train.global_batch",
+)
+"""What rows of different methods may differ in: the model, its crop, its score of a person; for the largest backbones
+augmentation and batch (Sec. 4.1)."""
+
+METHODS_ALIGNED = (
+    "Every method is trained by the recipe of Sec. 4.1 (AdamW, 325 epochs, batch 256, the same augmentation), with its "
+    "own head, target, loss, crop rule and score of a person."
+)
+OWN_RECIPES = (
+    "The other methods' printed numbers come from their own papers and recipes (210 to 300 epochs, Adam); here all are "
+    "trained alike, so that our rows may differ from the printed ones for that reason alone."
+)
+HRFORMER_WEIGHTS = (
+    "No package distributes ImageNet weights of HRFormer, and TokenPose-S starts from none: here HRFormer's rows start "
+    "from random weights, unlike the paper's."
+)
+
+
+def method_row(table: str, key: str, *, layers: int | None = None, not_run: str = "") -> Row:
+    """A row of the paper as a configuration of its method.
+
+    Args:
+        layers: Poseur's decoder layers, where the table does not say.
+        not_run: why it cannot be run.
+    """
+    paper = paper_tables()[table].row(key)
+    return Row(
+        key=key,
+        label=short_label(paper.subject),
+        ticks=tuple(word or "—" for word in paper.words.values()),
+        changes=subject_changes(paper.subject, layers),
+        paper=(table, key),
+        method=paper.subject.method,
+        not_run=not_run,
+    )
+
+
+def short_label(subject: Subject) -> str:
+    """`Poseur, HRNet-W48, 384 × 288`; the usual size is left out."""
+    size = "" if subject.input in (None, USUAL_SIZE) else subject.input
+    return ", ".join(part for part in (subject.method + subject.marks, subject.backbone, size) if part)
+
+
+def subject_changes(subject: Subject, layers: int | None = None) -> Changes:
+    """A subject as changes to the default configuration; a number of layers that is the default's is left out."""
+    size = (256, 192) if subject.input is None else input_size(subject.input)
+    changes = method_changes(subject.method, subject.backbone, size)
+    layers = layers or subject.layers
+    if subject.method == "Poseur" and layers not in (None, said("default_layers").digits):
+        changes["model.head.decoder_layers"] = layers
+    if subject.backbone == "HRFormer-B":
+        changes["train.global_batch"] = HRFORMER_B_BATCH
+    return changes
+
+
+def input_size(printed: str) -> tuple[int, int]:
+    """(height, width) of `256 × 192`."""
+    height, width = (int(side) for side in re.findall(r"\d+", printed))
+    return height, width
+
+
+def steps_at_the_same_fractions(epochs: int) -> Changes:
+    """A shorter schedule whose steps sit where those of the paper's 325 epochs do, rounded to whole epochs."""
+    whole = TrainConfig()
+    milestones = [round(one * epochs / whole.epochs) for one in whole.schedule.milestones]
+    return {"train.epochs": epochs, "train.schedule": {"kind": "step", "milestones": milestones}}

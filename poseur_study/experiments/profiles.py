@@ -1,0 +1,190 @@
+"""The sizes that the study comes in: every number that makes `smoke` and `mini` smaller than the paper is here."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.errors_folded import unknown_name
+from poseur_study.experiments.overridden import without_restored
+from poseur_study.experiments.stand_ins import Scaling
+from synthetic_people.settings import PeopleSettings
+
+SMOKE_PEOPLE = PeopleSettings(train_images=2000, val_images=300)
+MINI_PEOPLE = PeopleSettings(train_images=20000, val_images=2000)
+
+NARROW_BACKBONE = {"kind": "narrow_resnet", "widths": [24, 48, 96, 192], "weights": "pretext"}
+NARROW_HEAD = {
+    "model.head.embed_dims": 64,
+    "model.head.num_heads": 4,
+    "model.head.num_points": 2,
+    "model.head.decoder_layers": 2,
+    "model.head.ffn_dims": 128,
+    "model.head.norm_groups": 8,
+    "model.head.dropout": 0.0,
+    "model.head.loss.flow_hidden": 32,
+    "model.head.noise.groups": 1,
+}
+LIGHT_AUGMENTATION = {
+    "half_body_probability": 0.0,
+    "scale_factor": 0.15,
+    "rotation_degrees": 15.0,
+}
+SHORT_SCHEDULE = {
+    "train.global_batch": 32,
+    "train.learning_rate": 2e-3,
+    "train.schedule": {"kind": "cosine"},
+    "train.warmup_steps": 50,
+    "train.augment": LIGHT_AUGMENTATION,
+}
+NARROW = {
+    "data.input_size": [64, 48],
+    "model.backbone": NARROW_BACKBONE,
+    **NARROW_HEAD,
+    **SHORT_SCHEDULE,
+    "evaluation.curve_every": 1,
+}
+SMOKE_LENGTH = {
+    "train.epochs": 6,
+    "pretext": {"epochs": 3, "augment": LIGHT_AUGMENTATION},
+    "evaluation.curve_people": 300,
+}
+LIGHT = {
+    "train.epochs": 1,
+    "train.people_per_epoch": 480,
+    "pretext": None,
+    "model.backbone.weights": "none",
+    "evaluation.curve_people": 100,
+    "evaluation.flip_test": False,
+}
+LIGHT_PEOPLE_PER_UNIT = 64
+LIGHT_DEVIATION = (
+    f"This table: {LIGHT['train.epochs']} epoch of {LIGHT['train.people_per_epoch']} people from random weights (supp. "
+    f"Table 1: {LIGHT_PEOPLE_PER_UNIT} people for each 25 epochs of the paper's), evaluated without flip test."
+)
+MINI_LENGTH = {
+    "train.epochs": 3,
+    "pretext": {"epochs": 3, "augment": LIGHT_AUGMENTATION},
+}
+
+NARROW_DEVIATIONS = (
+    "Data: generated people instead of COCO (paper: COCO train2017, about 150,000 people).",
+    "Input 64 x 48 instead of 256 x 192.",
+    "Backbone: one residual block a stage of widths 24, 48, 96, 192 instead of ResNet-50.",
+    "Backbone weights: pretrained here on part segmentation of generated people instead of ImageNet; one run is shared "
+    "by all rows.",
+    "Head: embedding 64 (paper 256), 4 heads (8), 2 points a level (4), 2 decoder layers (3), FFN 128 (1,024), flows "
+    "of width 32 (64), no dropout (0.1).",
+    "Noisy reference points: one noisy group of queries (as the released whole-body models have) instead of three.",
+    "Augmentation: no half bodies, scale within 15 % standard deviation (paper 50 %), as the schedule is short.",
+    "Rotation: within 15 degrees standard deviation (40), as the schedule is short.",
+    "Schedule: cosine from 2e-3 with 50 warm-up steps and batch 32 instead of steps from 1e-3 and batch 256.",
+    "Boxes: those of a simulated detector (jitter, misses, duplicates, false positives).",
+)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One size of the study.
+
+    Attributes:
+        people: the generated data set; None takes the COCO folder given by `--data`.
+        minutes_per_run: what to expect of one run on one core (paper: on 8 GPUs), to plan by.
+        deviations: what differs from the paper, as the page prints it.
+        scaling: the stand-ins for the rows' settings; None: rows are as declared.
+        evidential: False marks every page and withholds every verdict.
+        light: changes to every table but `full_tables`, to have all of them in minutes.
+        full_tables: numbers of tables that are trained at the profile's full length.
+    """
+
+    name: str
+    config: ExperimentConfig
+    people: PeopleSettings | None
+    seeds: tuple[int, ...]
+    minutes_per_run: float
+    deviations: tuple[str, ...]
+    scaling: Scaling | None = None
+    evidential: bool = True
+    light: Mapping[str, Any] = field(default_factory=dict)
+    full_tables: tuple[str, ...] = ()
+
+    def light_of(self, number: str) -> dict[str, Any]:
+        """What is changed in every row of a table to have it in minutes."""
+        return {} if number in self.full_tables else dict(self.light)
+
+    def scaled(self, number: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """A row's own changes, with this profile's stand-ins."""
+        scaled = dict(changes) if self.scaling is None else self.scaling(changes)
+        if not self.light_of(number):
+            return scaled
+        if "train.epochs" in scaled:  # supp. Table 1 keeps the proportions of its runs
+            scaled |= {"train.people_per_epoch": LIGHT_PEOPLE_PER_UNIT}
+        if "model.backbone" in scaled:
+            scaled["model.backbone"] = {**scaled["model.backbone"], "weights": "none"}
+        return scaled
+
+    def deviations_of(self, number: str, rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+        """What differs from the paper in a table's rows, of which each is given by its changes."""
+        rows = list(rows)
+        rules = () if self.scaling is None else self.scaling.rules(rows)
+        lighter = (LIGHT_DEVIATION,) if self.light_of(number) else ()
+        return (*without_restored(self.deviations, rows), *rules, *lighter)
+
+    def of_table(self, number: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """All that makes the profile's configuration a table's row."""
+        return {**self.light_of(number), **self.scaled(number, changes)}
+
+    def experiment(self, seed: int, *changes: dict[str, Any]) -> ExperimentConfig:
+        """The profile's configuration with a seed and changes by dotted path, the later ones over the earlier."""
+        merged: dict[str, Any] = {}
+        for some in changes:
+            merged |= some
+        return self.config.with_changes(**{**merged, "seed": seed})
+
+
+def profile(name: str) -> Profile:
+    """A profile by its name. Raises UserError where there is none."""
+    profiles = {known.name: known for known in PROFILES}
+    if name not in profiles:
+        raise unknown_name("profile", name, profiles)
+    return profiles[name]
+
+
+PROFILES = (
+    Profile(
+        name="smoke",
+        config=ExperimentConfig().with_changes(**NARROW, **SMOKE_LENGTH),
+        people=SMOKE_PEOPLE,
+        seeds=(0,),
+        minutes_per_run=1.5,
+        deviations=(
+            *NARROW_DEVIATIONS,
+            "Training: about a CPU minute a run in Tables 1b and 1c, Supp. Fig. 2 and Noisy proposals, some seconds"
+            " from random weights in the others; one seed. No evidence of anything.",
+        ),
+        scaling=Scaling(weights="pretext", people_per_unit=960),
+        evidential=False,
+        light=LIGHT,
+        full_tables=("1b", "1c", "figure_s2", "noisy_proposals"),
+    ),
+    Profile(
+        name="mini",
+        config=ExperimentConfig().with_changes(**NARROW, **MINI_LENGTH),
+        people=MINI_PEOPLE,
+        seeds=(0, 1, 2),
+        minutes_per_run=8,
+        deviations=(
+            *NARROW_DEVIATIONS,
+            "Training: 3 epochs of 25,888 people (Supp. Table 1: of its rows' lengths) instead of 325 of 149,813.",
+        ),
+        scaling=Scaling(weights="pretext", people_per_unit=4608),
+    ),
+    Profile(
+        name="paper",
+        config=ExperimentConfig(),
+        people=None,
+        seeds=(0,),
+        minutes_per_run=60 * 24,
+        deviations=("None by declaration; where the paper is silent, the released code's behaviour is used.",),
+    ),
+)

@@ -1,0 +1,208 @@
+"""What the cells of the explorer's notebook call: widgets for a person, and the same figures on a static page."""
+
+import html
+import os
+from collections.abc import Callable, Iterable
+
+import ipywidgets as widgets
+from IPython.display import HTML
+
+from poseur_lib.errors import UserError
+from poseur_lib.errors_folded import require_known
+from poseur_lib.keypoints import KEYPOINT_SETS
+from poseur_study.display.attention.between_keypoints import attention_figure, matrices_figure
+from poseur_study.display.attention.distribution import distribution_figure
+from poseur_study.display.attention.images import ShownImage, own_image
+from poseur_study.display.attention.open_model import has_queries, open_checkpoint
+from poseur_study.display.attention.overview import overview_figure
+from poseur_study.display.attention.path import path_figure
+from poseur_study.display.attention.person_view import Seen
+from poseur_study.display.attention.samples import samples_figure
+from poseur_study.display.figure import Drawn
+from poseur_study.display.tables import show_table
+from poseur_study.execution.retrain import Training, again, first_model
+from poseur_study.experiments.notebook_parameters import ExplorerSettings
+from poseur_study.explorer.panel import Panel
+from poseur_study.explorer.runs import ExplorableRun, find_runs, run_named, runs_folders
+from poseur_study.explorer.session import Session, Weights
+from poseur_study.runs.project import below_root
+
+SESSION_VARIABLE = "JPY_SESSION_NAME"
+"""Jupyter's server sets it in the kernel of a notebook that a person has opened; papermill and nbconvert do not."""
+
+
+class Explorer:
+    """One explorer, as its notebook's parameters ask for it.
+
+    Where there is no model or no image to look at, every figure is a line that says so, and no cell fails.
+
+    Attributes:
+        problem: why there is nothing to show and what to do about it, one line; "" if there is something.
+
+    Raises:
+        UserError: a parameter names a run, checkpoint, image, person, keypoint or layer that is not there.
+    """
+
+    def __init__(self, settings: ExplorerSettings) -> None:
+        self.settings = settings
+        self.session = Session(settings.data, settings.average_people)
+        self.problem = self._open_model() or self._open_image()
+        if self.session.model is None:
+            self._check_without_model()
+        else:
+            self._check_names()
+
+    @property
+    def interactive(self) -> bool:
+        """True if there is a person to use widgets."""
+        asked = self.settings.interactive
+        return SESSION_VARIABLE in os.environ if asked is None else asked
+
+    def models(self) -> HTML:
+        """The runs that there are, and what can be done with each."""
+        rows = [
+            {"run": run.run_id, "profile": run.profile, "AP": run.ap, "state": run.status}
+            for run in find_runs(runs_folders(self.settings.runs))
+        ]
+        opened = self.session.model
+        looked_at = f"Opened: {opened.name}." if opened is not None else self.problem
+        return show_table(rows, f"AP of the detector's boxes, else of ground-truth boxes. {looked_at}")
+
+    def panel(self) -> widgets.Widget | HTML:
+        """The widgets; without a person, the image and the boxes in it."""
+        if self.interactive:
+            return Panel(self.session, self.settings.runs, self.settings).widget
+        return self._shown(lambda: [overview_figure(self.session.image, self.session.person)])
+
+    def samples(self) -> HTML:
+        """Where each keypoint's query looks."""
+        colour = self.settings.colour
+        return self._each(lambda seen, keypoint: samples_figure(seen, keypoint, self.layers, colour=colour))
+
+    def path(self) -> HTML:
+        """From coarse to refined."""
+        return self._each(path_figure)
+
+    def attention(self) -> HTML:
+        """Self-attention of each keypoint over the person, in each layer, mean over heads."""
+        return self._each_layer(self.session.attention)
+
+    def matrices(self) -> HTML:
+        """The person's self-attention in all layers and heads."""
+        return self._shown(lambda: [self._matrices(self.session.attention())])
+
+    def average(self) -> HTML:
+        """Self-attention averaged over the val set: in all layers and heads, and over the person."""
+        matrices = self._shown(lambda: [self._matrices(self.session.average_attention())])
+        return HTML(matrices.data + self._each_layer(self.session.average_attention).data)
+
+    def distribution(self) -> HTML:
+        """The learned density of each keypoint's place, after the last layer."""
+        return self._each(distribution_figure)
+
+    @property
+    def keypoints(self) -> list[int]:
+        """The one that is chosen in the panel, or those that the parameters list."""
+        if self.interactive:
+            return [self.session.keypoint]
+        return [self.session.keypoint_number(name) for name in self.settings.keypoints]
+
+    @property
+    def layers(self) -> list[int]:
+        """The decoder layers that the parameters list, as far as the model has them; without a list, all."""
+        count = self.session.model.head.decoder_layers
+        return [number for number in self.settings.layers if number <= count] or list(range(1, count + 1))
+
+    def _each(self, draw: Callable[[Seen, int], Drawn]) -> HTML:
+        return self._shown(lambda: (draw(self.session.seen, keypoint) for keypoint in self.keypoints))
+
+    def _each_layer(self, weights: Callable[[], Weights]) -> HTML:
+        def figures() -> Iterable[Drawn]:
+            of = weights()
+            for keypoint in self.keypoints:
+                for number in self.layers:
+                    yield attention_figure(self.session.seen, keypoint, *of.of(number - 1))
+
+        return self._shown(figures)
+
+    def _matrices(self, weights: Weights) -> Drawn:
+        names = self.session.model.keypoints.names
+        return matrices_figure(weights.layers, names, self.keypoints[0], weights.what)
+
+    def _shown(self, figures: Callable[[], Iterable[Drawn]]) -> HTML:
+        """Figures, or the line that says why there are none."""
+        if self.session.seen is None:
+            return _line(f"Nothing to show: {self.problem or 'choose a model and an image in the panel above.'}")
+        try:
+            return HTML("".join(figure.html().data for figure in figures()))
+        except UserError as error:
+            return _line(str(error))
+
+    def _open_model(self) -> str:
+        """Open what the parameters name, or the first run that can be; why there is none, one line."""
+        settings = self.settings
+        if settings.checkpoint:
+            self.session.choose_model(open_checkpoint(below_root(settings.checkpoint)))
+            return ""
+        run = self._chosen_run()
+        if run is not None and run.usable:
+            self.session.choose_model(run.open(), run.profile)
+            return ""
+        if run is not None and not has_queries(run.record.config):
+            return f"run {run.run_id}: {run.status}; choose a poseur run"
+        training = first_model(settings.runs, settings.data) if run is None else again(run.record, settings.data)
+        return self._train(training) if settings.train_missing else self._to_do(run, training)
+
+    def _chosen_run(self) -> ExplorableRun | None:
+        """The run that is named, else the first that is usable, else the first that can be trained again."""
+        runs = find_runs(runs_folders(self.settings.runs))
+        if self.settings.run:
+            return run_named(runs, self.settings.run)
+        return next((run for run in runs if run.usable or run.trainable), None)
+
+    def _train(self, training: Training) -> str:
+        run_id = training.execute(print)
+        run = run_named(find_runs(runs_folders(training.runs)), run_id)
+        self.session.choose_model(run.open(), run.profile)
+        return ""
+
+    def _to_do(self, run: ExplorableRun | None, training: Training) -> str:
+        runs = self.settings.runs
+        there = f"there is no trained model below {runs}" if run is None else f"run {run.run_id} has no weights left"
+        return f"{there}. Set `train_missing = True`, which {training.text} Or give a `checkpoint`."
+
+    def _open_image(self) -> str:
+        """Open the image and person of the parameters; why there is none, one line. There is a model."""
+        settings = self.settings
+        if isinstance(settings.image, str):
+            self.session.choose_image(self._own_image(), settings.person)
+            return ""
+        try:
+            val = self.session.val
+        except UserError as error:
+            return str(error)
+        self.session.choose_image(val.image(settings.image), settings.person)
+        return ""
+
+    def _own_image(self) -> ShownImage:
+        boxes = [tuple(self.settings.box)] if self.settings.box else []
+        return own_image(below_root(self.settings.image), boxes)
+
+    def _check_without_model(self) -> None:
+        """Check what can be: a file of one's own, and keypoints by the names of every set. The panel takes them."""
+        if isinstance(self.settings.image, str):
+            self._own_image().person(self.settings.person)
+        known = [name for each in KEYPOINT_SETS for name in each.names]
+        require_known("keypoint", self.settings.keypoints, known)
+
+    def _check_names(self) -> None:
+        numbers = [self.session.keypoint_number(name) for name in self.settings.keypoints]
+        self.session.keypoint = numbers[0]
+        count = self.session.model.head.decoder_layers
+        for layer in self.settings.layers:
+            if layer > count:
+                raise UserError(f"layers: there is no layer {layer}, {self.session.model.name} has {count}")
+
+
+def _line(text: str) -> HTML:
+    return HTML(f"<p>{html.escape(text)}</p>")

@@ -1,0 +1,84 @@
+"""The runs that a person can look into."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from poseur_lib.checkpoints.weights import trained_model
+from poseur_lib.errors import UserError
+from poseur_study.display.attention.open_model import OpenModel, has_queries, require_queries
+from poseur_study.measurements.trained_models import NEW_RUNS
+from poseur_study.runs.listed_runs import ListedRun, list_runs
+from poseur_study.runs.project import below_root
+from poseur_study.runs.store import RunState
+
+
+class ExplorableRun(ListedRun):
+    """A run with a record, and what can be done with it."""
+
+    @property
+    def usable(self) -> bool:
+        """True if it can be looked into now."""
+        return self.state == RunState.FINISHED and has_queries(self.record.config)
+
+    @property
+    def trainable(self) -> bool:
+        """True if it could be looked into, were its weights there."""
+        return not self.usable and has_queries(self.record.config)
+
+    @property
+    def attends(self) -> bool:
+        """True if its keypoints attend to each other, so that every view has something to show."""
+        return has_queries(self.record.config) and self.record.config.model.head.self_attention
+
+    @property
+    def status(self) -> str:
+        """What can be done with it, for a person."""
+        if not has_queries(self.record.config):
+            return f"{self.record.config.model.head.kind}: no keypoint queries to look into"
+        return "ready" if self.usable else "only the record is left: train again"
+
+    @property
+    def label(self) -> str:
+        """One line to choose it by."""
+        ap = "no AP" if self.ap is None else f"AP {self.ap:.1f}"
+        again = " (trained again)" if self.store.folder.parent.name == NEW_RUNS else ""
+        return f"{self.profile} · {ap} · {self.run_id}{again} · {self.status}"
+
+    def open(self) -> OpenModel:
+        """Its model.
+
+        Raises:
+            UserError: the weights are gone or cut off, or the model has no queries.
+        """
+        require_queries(self.record.config, f"run {self.run_id}")
+        if self.state != RunState.FINISHED:
+            raise UserError(f"run {self.run_id}: only the record is left, its weights are gone; train it again")
+        model = trained_model(self.store.path(self.run_id), self.record.config)
+        return OpenModel(f"run {self.run_id}", model, self.record.config, self.run_id)
+
+
+def find_runs(folders: Sequence[Path]) -> tuple[ExplorableRun, ...]:
+    """The runs with a record below folders of runs, in the order in which one would look into them.
+
+    Those that can be looked into come first, then those that could be trained again; of each, those with self-attention
+    first, and of these the best AP.
+    """
+    found = [ExplorableRun(run.store, run.record, run.state) for run in list_runs(folders)]
+    return tuple(sorted(found, key=lambda run: (not run.usable, not run.trainable, not run.attends, -(run.ap or 0))))
+
+
+def run_named(runs: Sequence[ExplorableRun], run_id: str) -> ExplorableRun:
+    """The run of that name, one with weights where it is there twice.
+
+    Raises:
+        UserError: there is none.
+    """
+    named = [run for run in runs if run.run_id == run_id]
+    if not named:
+        raise UserError(f"run {run_id!r} is not there; there are: {', '.join(run.run_id for run in runs) or 'none'}")
+    return named[0]
+
+
+def runs_folders(runs: str) -> tuple[Path, ...]:
+    """The folder of runs of a notebook, and the one where runs are trained again."""
+    return tuple(dict.fromkeys((below_root(runs), below_root(NEW_RUNS))))

@@ -1,0 +1,175 @@
+"""What the explorer has open: a model, an image, a person in it, a keypoint; the forward pass is kept."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from poseur_lib.data.coco import CocoPeople, annotation_path
+from poseur_lib.errors import UserError
+from poseur_lib.errors_folded import unknown_name
+from poseur_study.display.attention.images import ShownImage, ValImages
+from poseur_study.display.attention.open_model import OpenModel
+from poseur_study.display.attention.person_view import Seen, see
+from poseur_study.experiments.profiles import profile
+from poseur_study.explorer.average import average_attention
+from poseur_study.runs.datasets import data_folder
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Self-attention of some people.
+
+    Attributes:
+        layers: of every layer passed and head; rows attend to columns.
+        what: whose it is, for captions.
+    """
+
+    layers: Float[np.ndarray, "N M K K"]
+    what: str
+
+    def of(self, layer: int | None = None, head: int | None = None) -> tuple[Float[np.ndarray, "K K"], str, str]:
+        """One layer's and head's (from 0 on; None: the mean) weights, which these are, and whose."""
+        chosen = self.layers if layer is None else self.layers[[layer]]
+        chosen = chosen if head is None else chosen[:, [head]]
+        count, heads = self.layers.shape[:2]
+        layers = f"mean of {count} layers" if layer is None else f"layer {layer + 1}"
+        over = f"mean of {heads} heads" if head is None else f"head {head + 1}"
+        return chosen.mean(axis=(0, 1)), f"{layers}, {over}", self.what
+
+
+class Session:
+    """State of one explorer; what is computed of it is kept until it changes.
+
+    Args:
+        data: folder in COCO's layout whose val set is shown; "": the one of the model's profile.
+        average_people: people of the val set that the self-attention is averaged over.
+
+    Attributes:
+        model, image: None until one is chosen.
+        person: number in the image; `keypoint`: number in the model's set.
+    """
+
+    def __init__(self, data: str = "", average_people: int = 200) -> None:
+        self.data, self.average_people = data, average_people
+        self.model: OpenModel | None = None
+        self.profile = ""
+        self.image: ShownImage | None = None
+        self.person = self.keypoint = 0
+        self._val: dict[tuple[Path, str], ValImages] = {}
+        self._seen: tuple[tuple[OpenModel, ShownImage, int], Seen] | None = None
+        self._averages: dict[OpenModel, Weights] = {}
+
+    def choose_model(self, model: OpenModel, profile_name: str = "") -> None:
+        """Look into another model; `profile_name` is whose val set it is shown with.
+
+        An image of another val set, or with other keypoints, is dropped. A checkpoint without `data` has no val set of
+        its own and keeps the image.
+        """
+        if self.model is not None and self.model.keypoints != model.keypoints:
+            self.keypoint, self.image = 0, None
+        self.model, self.profile = model, profile_name
+        if self.image is not None and self.image.data is not None and self._has_other_data(self.image.data):
+            self.image = None
+
+    def choose_image(self, image: ShownImage, person: int = 0) -> None:
+        """Look at a person in another image.
+
+        Raises:
+            UserError: there is no person of that number.
+        """
+        image.person(person)
+        self.image, self.person = image, person
+
+    def choose_keypoint(self, name: str) -> None:
+        """Look at another keypoint.
+
+        Raises:
+            UserError: the model has none of that name; the nearest one is named.
+        """
+        self.keypoint = self.keypoint_number(name)
+
+    def keypoint_number(self, name: str) -> int:
+        """The number of a keypoint of the model. Raises UserError as `choose_keypoint`."""
+        names = self.model.keypoints.names
+        if name not in names:
+            raise unknown_name("keypoint", name, names)
+        return names.index(name)
+
+    @property
+    def val(self) -> ValImages:
+        """The val set that goes with the model.
+
+        Raises:
+            UserError: it is not there, or its people have other keypoints.
+        """
+        root = self._val_folder()
+        key = (root, self.model.keypoints.name)
+        if key not in self._val:
+            self._val[key] = ValImages(CocoPeople(root, "val", self.model.keypoints))
+        return self._val[key]
+
+    @property
+    def seen(self) -> Seen | None:
+        """The chosen person as the chosen model sees them; one forward pass a change. None until both are chosen."""
+        if self.model is None or self.image is None:
+            return None
+        key = (self.model, self.image, self.person)
+        if self._seen is None or self._seen[0] != key:
+            person, who = self.image.people[self.person], self.image.who(self.person)
+            self._seen = key, see(self.model, self.image.image, person, who)
+        return self._seen[1]
+
+    def attention(self) -> Weights:
+        """Self-attention of the chosen person.
+
+        Raises:
+            UserError: the model has none.
+        """
+        self._require_self_attention()
+        layers = [layer.self_attention[0].numpy() for layer in self.seen.layers]
+        return Weights(np.stack(layers), self.seen.who)
+
+    @property
+    def averaged(self) -> bool:
+        """True if `average_attention` of the model is known."""
+        return self.model in self._averages
+
+    def average_attention(self) -> Weights:
+        """Self-attention averaged over the val set's first people; seconds at the first call.
+
+        Raises:
+            UserError: the model has none, or there is no val set.
+        """
+        self._require_self_attention()
+        if not self.averaged:
+            everyone = [person for people in self.val.by_image for person in people]
+            people = everyone[: self.average_people]
+            what = f"mean over {len(people):,} of {len(everyone):,} people of the val set"
+            self._averages[self.model] = Weights(average_attention(self.model, people), what)
+        return self._averages[self.model]
+
+    def _require_self_attention(self) -> None:
+        if not self.model.head.self_attention:
+            raise UserError(f"{self.model.name} has no self-attention between its keypoints (supp. Table 2)")
+
+    def _has_other_data(self, folder: Path) -> bool:
+        """True if the model goes with a data set that is not in this folder, be it there or not."""
+        try:
+            root = self._data_folder()
+        except UserError:  # the folder of such a profile has to be given
+            return True
+        return root is not None and root != folder
+
+    def _data_folder(self) -> Path | None:
+        """Where the data set that goes with the model lies; None for a checkpoint without one."""
+        return data_folder(profile(self.profile or "paper"), self.data) if self.data or self.profile else None
+
+    def _val_folder(self) -> Path:
+        root = self._data_folder()
+        if root is None:
+            raise UserError("a checkpoint has no val set of its own: give `data`, or an `image` of your own")
+        if not annotation_path(root, "val").is_file():
+            raise UserError(f"there is no val set in {root}: give `data`, or an `image` of your own")
+        return root

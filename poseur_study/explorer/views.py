@@ -1,0 +1,233 @@
+"""The explorer's views: each has its own controls and one picture, which is drawn anew whenever something changes.
+
+For tests in a browser, classes of the elements: a view is `poseur-explorer-view-NAME` with NAME samples, path,
+attention, matrices or distribution, and holds a `poseur-explorer-picture` and a `poseur-explorer-caption`. Controls:
+
+    samples       poseur-explorer-layer (a slider), poseur-explorer-head, -level, -colour
+    attention     poseur-explorer-attention-layer, poseur-explorer-attention-head, poseur-explorer-attention-over
+    matrices      poseur-explorer-matrices-over
+    distribution  poseur-explorer-stage
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+import ipywidgets as widgets
+
+from poseur_lib.errors import UserError
+from poseur_study.display.attention.between_keypoints import attention_figure, matrices_figure
+from poseur_study.display.attention.distribution import distribution_figure
+from poseur_study.display.attention.path import path_figure
+from poseur_study.display.attention.samples import samples_figure
+from poseur_study.display.figure import Drawn, Picture
+from poseur_study.explorer.controls import (
+    ALL,
+    EVERY,
+    THIS_PERSON,
+    Options,
+    as_caption,
+    chooser,
+    layer_slider,
+    layout,
+    numbered,
+    offer,
+    one_of,
+    whose,
+)
+from poseur_study.explorer.picture import CLICK, NEXT, PREVIOUS, PictureWidget
+from poseur_study.explorer.session import Session, Weights
+
+
+class View(ABC):
+    """One way to look at the session's person and keypoint.
+
+    Args:
+        move: is called with the number of a keypoint that the person chose in the picture.
+
+    Attributes:
+        active: the view is the one that is looked at; the others draw nothing.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, session: Session, move: Callable[[int], None]) -> None:
+        self.session, self._move = session, move
+        self.picture = PictureWidget()
+        self.picture.add_class("poseur-explorer-picture")
+        self.caption = widgets.HTML()
+        self.caption.add_class("poseur-explorer-caption")
+        self.drawn: Picture | None = None
+        self.active = False
+        self.controls = self.make_controls()
+        for control in self.controls:
+            control.observe(lambda _: self.redraw(), "value")
+        self.picture.on_event(CLICK, self._clicked)
+        self.picture.on_event(NEXT, lambda *_: self._step(1))
+        self.picture.on_event(PREVIOUS, lambda *_: self._step(-1))
+        row = widgets.HBox(self.controls, layout=widgets.Layout(flex_flow="row wrap"))
+        self.widget = widgets.VBox([row, self.picture, self.caption])
+        self.widget.add_class(f"poseur-explorer-view-{self.name}")
+
+    def make_controls(self) -> list[widgets.ValueWidget]:
+        """The view's own controls."""
+        return []
+
+    def fit(self) -> None:  # noqa: B027 - a view without choices has nothing to offer
+        """Offer what the session's model has; called when that changes."""
+
+    @abstractmethod
+    def draw(self) -> Drawn:
+        """The figure of what is chosen. Raises UserError where there is nothing to draw."""
+
+    def redraw(self) -> None:
+        """Draw and show, if a person is looking; what goes wrong is said instead, and nothing without a person."""
+        if not self.active:
+            return
+        if self.session.seen is None:
+            self._blank("")
+            return
+        try:
+            self.drawn = self.draw().picture()
+        except UserError as error:
+            self._blank(str(error))
+            return
+        self.caption.value = as_caption(self.drawn.caption)
+        self.picture.show(self.drawn)
+
+    def _blank(self, text: str) -> None:
+        self.drawn = None
+        self.picture.clear()
+        self.caption.value = as_caption(text)
+
+    def _clicked(self, across: float, down: float) -> None:
+        place = None if self.drawn is None else self.drawn.crop_px(across, down)
+        if place is not None and self.session.seen is not None:
+            self._move(self.session.seen.nearest(*place))
+
+    def _step(self, by: int) -> None:
+        if self.session.model is not None:
+            self._move((self.session.keypoint + by) % self.session.model.keypoints.num_keypoints)
+
+
+class SamplesView(View):
+    """Reference point and sampling points."""
+
+    name, title = "samples", "Samples"
+
+    def make_controls(self) -> list[widgets.ValueWidget]:
+        """Layer, head, level and what colour tells."""
+        self.layer = layer_slider("poseur-explorer-layer")
+        self.head = chooser("head", [(ALL, EVERY)], "poseur-explorer-head")
+        self.level = chooser("level", [(ALL, EVERY)], "poseur-explorer-level")
+        self.colour = widgets.ToggleButtons(options=["head", "level"], description="colour", layout=layout("18em"))
+        self.colour.style.button_width = "4.5em"
+        self.colour.add_class("poseur-explorer-colour")
+        return [self.layer, self.head, self.level, self.colour]
+
+    def fit(self) -> None:
+        """Layers, heads and levels of the model."""
+        head = self.session.model.head
+        offer(self.layer, layers_of(self.session))
+        offer(self.head, numbered(head.num_heads))
+        offer(self.level, numbered(head.num_levels))
+
+    def draw(self) -> Drawn:
+        """One panel a layer."""
+        layer = one_of(self.layer)
+        layers = () if layer is None else (layer + 1,)
+        chosen = (layers, one_of(self.head), one_of(self.level), self.colour.value)
+        return samples_figure(self.session.seen, self.session.keypoint, *chosen)
+
+
+class PathView(View):
+    """From coarse to refined."""
+
+    name, title = "path", "Refinement"
+
+    def draw(self) -> Drawn:
+        """Person, way and numbers."""
+        return path_figure(self.session.seen, self.session.keypoint)
+
+
+class AttentionView(View):
+    """Self-attention over the person."""
+
+    name, title = "attention", "Self-attention"
+
+    def make_controls(self) -> list[widgets.ValueWidget]:
+        """Layer, head and whose weights."""
+        self.layer = layer_slider("poseur-explorer-attention-layer", "mean")
+        self.head = chooser("head", [("mean", EVERY)], "poseur-explorer-attention-head")
+        self.over = whose("poseur-explorer-attention-over")
+        return [self.layer, self.head, self.over]
+
+    def fit(self) -> None:
+        """Layers and heads of the model."""
+        offer(self.layer, layers_of(self.session, "mean"))
+        offer(self.head, numbered(self.session.model.head.num_heads, "mean"))
+
+    def draw(self) -> Drawn:
+        """Dots and lines, and the matrix."""
+        weights = chosen_weights(self).of(one_of(self.layer), one_of(self.head))
+        return attention_figure(self.session.seen, self.session.keypoint, *weights)
+
+
+class MatricesView(View):
+    """All matrices of the self-attention."""
+
+    name, title = "matrices", "All heads"
+
+    def make_controls(self) -> list[widgets.ValueWidget]:
+        """Whose weights."""
+        self.over = whose("poseur-explorer-matrices-over")
+        return [self.over]
+
+    def draw(self) -> Drawn:
+        """Layers down, heads across."""
+        weights = chosen_weights(self)
+        return matrices_figure(weights.layers, self.session.model.keypoints.names, self.session.keypoint, weights.what)
+
+
+class DistributionView(View):
+    """What the flow has learned."""
+
+    name, title = "distribution", "Density"
+
+    def make_controls(self) -> list[widgets.ValueWidget]:
+        """Which stage."""
+        self.stage = chooser("stage", [], "poseur-explorer-stage")
+        return [self.stage]
+
+    def fit(self) -> None:
+        """Stages of the model, the last one first chosen."""
+        layers = [f"layer {number + 1}" for number in range(self.session.model.head.decoder_layers)]
+        names = layers if self.session.model.coarse_density is None else ["coarse", *layers]
+        offer(self.stage, [(name, number) for number, name in enumerate(names)], len(names) - 1)
+
+    def draw(self) -> Drawn:
+        """The densities around the stage's prediction."""
+        return distribution_figure(self.session.seen, self.session.keypoint, self.stage.value)
+
+
+VIEWS: tuple[type[View], ...] = (SamplesView, PathView, AttentionView, MatricesView, DistributionView)
+
+
+def chosen_weights(view: AttentionView | MatricesView) -> Weights:
+    """The person's weights or the val set's, which take seconds at first: the caption says so meanwhile.
+
+    Raises:
+        UserError: the model has none, or there is no val set.
+    """
+    session = view.session
+    if view.over.value == THIS_PERSON:
+        return session.attention()
+    if not session.averaged:
+        view.caption.value = as_caption(f"Averaging over up to {session.average_people:,} people of the val set …")
+    return session.average_attention()
+
+
+def layers_of(session: Session, together: str = ALL) -> Options:
+    """The model's decoder layers, after all of them together."""
+    return numbered(session.model.head.decoder_layers, together)

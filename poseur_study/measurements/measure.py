@@ -1,0 +1,112 @@
+"""Measuring with the weights of a table's runs, and keeping what was found so that the page needs no weights.
+
+A measurement is a function of one run's model. It is made again where there are weights and the code has changed since;
+where the weights are gone, what was found stays.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from poseur_study.analysis.measured_values import MeasuredEntry, MeasuredValues, read_measured, write_measured
+from poseur_study.execution.table_job import results_folder
+from poseur_study.measurements.trained_models import RowModel, row_model
+from poseur_study.runs.sources import source_digest
+from poseur_study.table_study import TableStudy
+
+MEASURED_BY = (
+    "poseur_lib/models",
+    "poseur_lib/data",
+    "poseur_lib/evaluation",
+    "poseur_lib/scoring",
+    "poseur_lib/keypoints.py",
+    "poseur_study/measurements",
+)
+
+Values = TypeVar("Values", bound=MeasuredValues)
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements(Generic[Values]):
+    """What was measured of a table's rows.
+
+    Attributes:
+        of: by (row key, seed).
+        notes: a line for each row and seed that was not measured, with the reason, or that was measured by an earlier
+            version of the code and cannot be again.
+    """
+
+    of: dict[tuple[str, int], Values]
+    notes: tuple[str, ...]
+
+    def seeds(self, *row_keys: str) -> tuple[int, ...]:
+        """The seeds of which all these rows were measured."""
+        each = [{seed for key, seed in self.of if key == row} for row in row_keys]
+        return tuple(sorted(set.intersection(*each)))
+
+
+def measure_rows(
+    study: TableStudy,
+    name: str,
+    kind: type[Values],
+    measure: Callable[[RowModel], Values],
+    settings: Mapping[str, Any] | None = None,
+) -> Measurements[Values]:
+    """Measure every row and seed of a table that has weights, take what was measured before of the others, keep both.
+
+    Args:
+        name: of the measurement: the table's folder gets `measured_<name>.json` and `.csv`.
+        measure: is given a row whose model is there.
+        settings: all else that the values depend on, as JSON values.
+    """
+    settings = json.loads(json.dumps(dict(settings or {})))
+    folder = study.store.table_folder(study.table.number)
+    before = {(entry.row, entry.seed): entry for entry in read_measured(folder, name)}
+    kept: list[tuple[MeasuredEntry, Values]] = []
+    notes: list[str] = []
+    for of in [(row.key, seed) for row in study.table.runnable for seed in study.seeds]:
+        entry, why = _entry(study, of, before.get(of), measure, settings)
+        values = None if entry is None else _values(entry, kind)
+        if values is None:
+            notes.append(f"Not measured: {why}")
+        else:
+            kept.append((entry, values))
+            notes += [f"Measured by an earlier version of this code: {why}"] if why else []
+    write_measured(results_folder(folder), name, kept)
+    return Measurements({(entry.row, entry.seed): values for entry, values in kept}, tuple(notes))
+
+
+def _values(entry: MeasuredEntry, kind: type[Values]) -> Values | None:
+    """The values of an entry; None where an earlier version of the code has written others."""
+    try:
+        return kind.model_validate_json(json.dumps(entry.values))
+    except ValidationError:
+        return None
+
+
+def _entry(
+    study: TableStudy,
+    of: tuple[str, int],
+    before: MeasuredEntry | None,
+    measure: Callable[[RowModel], MeasuredValues],
+    settings: dict[str, Any],
+) -> tuple[MeasuredEntry | None, str]:
+    """The values of a row and seed, or why there are none."""
+    run_id, fingerprint = study.source.runs[of].run_id, study.data.fingerprint
+    code = source_digest(*MEASURED_BY)
+    if before is not None and not before.is_of(run_id, fingerprint, settings):
+        before = None
+    if before is not None and before.code == code:
+        return before, ""
+    model = row_model(study, *of)
+    if model.model is None:
+        return before, model.missing
+    values = measure(model).model_dump(mode="json")
+    row, seed = of
+    entry = MeasuredEntry(
+        row=row, seed=seed, run_id=run_id, data_fingerprint=fingerprint, settings=settings, code=code, values=values
+    )
+    return entry, ""

@@ -1,0 +1,97 @@
+"""Which method's keypoint scores order keypoints best by the errors made; no score has to be a probability for that.
+
+Per cent of pairs (AUROC) or of correlation (Spearman), from the records of a table's runs, at ground-truth boxes.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from poseur_lib.config.base import Frozen
+from poseur_lib.config.heads import PoseurConfig
+from poseur_lib.evaluation.bootstrap import resamples
+from poseur_lib.evaluation.ranking import Ranks, auroc, image_weights, spearman
+from poseur_study.analysis.bootstrap_samples import BOOTSTRAP_SEED, Source
+from poseur_study.analysis.interval import Estimate, estimate
+from poseur_study.experiments.experiment import Row
+from poseur_study.measurements.calibration import SMALL_RADII, RunErrors, runs_of
+from poseur_study.measurements.keypoint_scores import OWN, probabilities
+
+RANK_RESAMPLES = 300
+NEAR_SIMILARITY = 0.5
+SIMILAR = f"OKS term ≥ {NEAR_SIMILARITY}"
+ERROR = "error"
+
+
+class Ranking(Frozen):
+    """How a row's score ranks.
+
+    Attributes:
+        against: what the score is held against: a condition (then it is AUROC, 50 by chance, 100 at best), or the
+            error (then it is Spearman's correlation, -100 at best).
+        value: None where every keypoint, or none, meets the condition.
+    """
+
+    row: str
+    label: str
+    score: str
+    against: str
+    value: Estimate | None
+
+
+def rankings(source: Source, radius: float) -> tuple[Ranking, ...]:
+    """Every score of every row that was run, against everything.
+
+    Args:
+        radius: a of Eq. 8.
+    """
+    return tuple(one for row in source.table.rows for one in _row_rankings(source, row, radius))
+
+
+def ranking_lines(of: Sequence[Ranking]) -> list[Mapping[str, object]]:
+    """A line of a CSV file each."""
+    return [
+        {
+            "row": one.label, "score": one.score, "against": one.against,
+            "value": one.value and one.value.value, "low": one.value and one.value.low,
+            "high": one.value and one.value.high,
+        }
+        for one in of
+    ]  # fmt: skip
+
+
+def within(radius: float) -> str:
+    """`within 0.2`."""
+    return f"within {radius:g}"
+
+
+def _row_rankings(source: Source, row: Row, radius: float) -> list[Ranking]:
+    runs = runs_of(source, row)
+    by_run = [_run_rankings(run, radius, source.data.val_images) for run in runs]
+    found = []
+    for key in by_run[0] if by_run else ():
+        value = estimate([one[key][0] for one in by_run], [one[key][1:] for one in by_run], source.data.val_images)
+        score, against = key
+        found.append(Ranking(row=row.key, label=row.label, score=score, against=against, value=value))
+    return found
+
+
+def _run_rankings(run: RunErrors, radius: float, images: int) -> dict[tuple[str, str], Float[np.ndarray, "_n"]]:
+    """Per (score, against): the value on the images as they are, then on each resample."""
+    errors = run.errors
+    scores = {OWN: run.predictions.keypoint_scores}
+    if isinstance(run.config.model.head, PoseurConfig):
+        scores |= probabilities(run.predictions, run.config, radius)
+    hits = {within(a): errors.larger <= a for a in (radius, *SMALL_RADII)}
+    if errors.similarity is not None:
+        hits[SIMILAR] = errors.similarity >= NEAR_SIMILARITY
+    error_ranks, ranks = Ranks(errors.larger), {name: Ranks(of[errors.chosen]) for name, of in scores.items()}
+    found: dict[tuple[str, str], list[float]] = {(name, against): [] for name in ranks for against in (*hits, ERROR)}
+    for counts in (np.ones(images, int), *resamples(images, RANK_RESAMPLES, BOOTSTRAP_SEED)):
+        weights = image_weights(counts, errors.image)
+        for name, of in ranks.items():
+            for against, hit in hits.items():
+                found[name, against].append(100 * auroc(of, hit, weights))
+            found[name, ERROR].append(100 * spearman(of, error_ranks, weights))
+    return {key: np.array(values) for key, values in found.items()}

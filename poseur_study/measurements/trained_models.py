@@ -1,0 +1,79 @@
+"""The trained model behind a row and seed of a table, or one line that says why there is none."""
+
+import json
+import shlex
+from dataclasses import dataclass
+
+from torch.utils.data import DataLoader
+
+from poseur_lib.checkpoints.weights import trained_model
+from poseur_lib.data.dataset import PoseCrops
+from poseur_lib.models.pose_model import PoseModel
+from poseur_lib.runtime import Runtime
+from poseur_study.experiments.experiment import Row
+from poseur_study.runs.plan import PlannedRun
+from poseur_study.runs.store import RunState
+from poseur_study.table_study import TableStudy
+
+NEW_RUNS = "runs_with_weights"
+"""The folder of runs that the command names: a finished run is never trained again in its own folder."""
+
+
+@dataclass(frozen=True, eq=False)
+class RowModel:
+    """The model of a row's run.
+
+    Attributes:
+        model: in evaluation mode on the CPU; None where there are no weights.
+        missing: one line that says why there is no model, and what makes it; "" where there is one.
+    """
+
+    row: Row
+    seed: int
+    run: PlannedRun
+    model: PoseModel | None
+    missing: str = ""
+
+
+def row_model(study: TableStudy, row_key: str, seed: int) -> RowModel:
+    """The trained model of a row and seed; nothing is trained here.
+
+    Raises:
+        UserError: weights are there, and are cut off.
+    """
+    row, run = study.table.row(row_key), study.source.runs[row_key, seed]
+    state = study.store.state(run.run_id)
+    if state == RunState.FINISHED:
+        return RowModel(row, seed, run, trained_model(study.store.path(run.run_id), run.config))
+    who = f"{row.label}, seed {seed}"
+    if state == RunState.RECORD_ONLY:
+        line = f"{who}: only the record of its run is here, the weights are gone; {retrain_command(study)} makes them"
+        return RowModel(row, seed, run, None, line)
+    return RowModel(row, seed, run, None, f"{who}: its run is {state.value}")
+
+
+def retrain_command(study: TableStudy) -> str:
+    """The command that trains a table's runs once more, in a folder of their own, and measures what needs weights."""
+    settings = study.settings
+    seeds = ",".join(str(seed) for seed in study.seeds)
+    parts = ["--profile", settings.profile, "--tables", study.table.number, "--seeds", seeds, "--runs", NEW_RUNS]
+    if settings.data:
+        parts += ["--data", settings.data]
+    for path, value in settings.overrides.items():
+        parts += ["--set", f"{path}={json.dumps(value)}"]
+    return f"`poseur study run {shlex.join(parts)}`"
+
+
+def study_runtime(study: TableStudy) -> Runtime:
+    """How a table's notebook computes with these models: on its device, without a progress line."""
+    settings = study.settings
+    return Runtime(data=study.data.root, device=settings.device, precision=settings.precision)
+
+
+def val_crops(study: TableStudy, of: RowModel) -> DataLoader:
+    """The val split's labelled people in order, cropped as the run of a model that is there evaluates them."""
+    val, config = study.data.val, of.run.config
+    crops = PoseCrops(
+        val.people(), val.keypoints, config.data.input_size, of.model.head.crop_rule, augment=None, seed=0
+    )
+    return DataLoader(crops, batch_size=config.evaluation.batch)

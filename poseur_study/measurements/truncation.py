@@ -1,0 +1,218 @@
+"""How many keypoints a run finds of cut people: in its crop, beyond the cut, and outside the crop (supp. Fig. 1)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from poseur_lib.config.base import Frozen
+from poseur_lib.data.coco import Person
+from poseur_lib.data.crop import PIXELS_PER_SCALE, CropRule, inside_crop
+from poseur_lib.evaluation.bootstrap import resamples
+from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.inference import predict_people
+from poseur_lib.evaluation.truncation import Cut, CutImages, Side, correct, cut_people, places
+from poseur_lib.keypoints import KeypointSet
+from poseur_study.analysis.bootstrap_samples import BOOTSTRAP_SEED
+from poseur_study.analysis.measured_values import MeasuredValues, StoredSample
+from poseur_study.measurements.trained_models import RowModel, study_runtime
+from poseur_study.table_study import TableStudy
+
+SIDES: tuple[Side, ...] = ("bottom", "right")
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+ZONES = ("inside", "padding", "outside", "far")
+"""The places of `evaluation.truncation.Places`."""
+MOST_IMAGES = 1000
+"""Of the val split: every person is predicted a dozen times."""
+CUT_RESAMPLES = 300
+EXAMPLE_CUT = Cut("bottom", 0.4)
+EXAMPLES = 3
+EXAMPLE_SEED = 0
+LEAST_OUTSIDE = 4
+"""Labelled keypoints outside the crop of a person who is drawn."""
+
+
+class ZonePoint(Frozen):
+    """One place of keypoints at one cut.
+
+    Attributes:
+        share: of the box that is cut off; None: all shares above 0 together.
+        zone: one of `ZONES`.
+        keypoints: that lie there.
+        placed_outside: per cent of them whose prediction lies outside the crop; None where there are none.
+        correct: per cent of them with a prediction that is near enough.
+    """
+
+    side: Side
+    share: float | None
+    zone: str
+    keypoints: int
+    placed_outside: float | None
+    correct: StoredSample
+
+
+class ExamplePose(Frozen):
+    """What a run predicts for a cut person who is drawn.
+
+    Attributes:
+        crop: (x0, y0, x1, y1) of the cropped region in pixels of the image.
+        keypoints: (x, y) in pixels of the image.
+    """
+
+    annotation_id: int
+    crop: tuple[float, ...]
+    keypoints: tuple[tuple[float, ...], ...]
+
+
+class TruncatedRun(MeasuredValues):
+    """One run on cut people."""
+
+    points: tuple[ZonePoint, ...]
+    examples: tuple[ExamplePose, ...]
+
+    def lines(self) -> Sequence[Mapping[str, Any]]:
+        """A line a cut and place."""
+        return [
+            {
+                "side": point.side, "share cut": "all" if point.share is None else point.share, "zone": point.zone,
+                "keypoints": point.keypoints, "placed outside %": point.placed_outside,
+                "correct %": point.correct.value,
+            }
+            for point in self.points
+        ]  # fmt: skip
+
+    def point(self, side: Side, share: float | None, zone: str) -> ZonePoint:
+        """One of the points."""
+        return next(one for one in self.points if (one.side, one.share, one.zone) == (side, share, zone))
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Keypoints counted by image (of I) and zone: how many there are, are correct, and are placed outside the crop."""
+
+    keypoints: Float[np.ndarray, "I Z"]
+    correct: Float[np.ndarray, "I Z"]
+    placed_outside: Float[np.ndarray, "I Z"]
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(*(mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+
+def measurement_settings() -> dict[str, Any]:
+    """What the values depend on beside the run."""
+    return {
+        "sides": list(SIDES), "shares": list(SHARES), "images": MOST_IMAGES,
+        "resamples": [CUT_RESAMPLES, BOOTSTRAP_SEED],
+        "examples": [EXAMPLE_CUT.side, EXAMPLE_CUT.share, EXAMPLES, EXAMPLE_SEED, LEAST_OUTSIDE],
+    }  # fmt: skip
+
+
+def measure_truncation(study: TableStudy, of: RowModel) -> TruncatedRun:
+    """Predict the people of the val split's first images again for every cut."""
+    val, rule, images = study.data.val, of.model.head.crop_rule, measured_images(study)
+    people = [person for person in val.people() if person.image_id <= images[-1]]
+    points: list[ZonePoint] = []
+    for side in SIDES:
+        pooled = empty_tally(len(images))
+        for share in SHARES:
+            cut = Cut(side, share)
+            tally = count(predict_cut(study, of, people, cut), people, cut, val.keypoints, rule, images)
+            points += zone_points(side, share, tally)
+            pooled = pooled + tally if share else pooled
+        points += zone_points(side, None, pooled)
+    drawn = example_people(people, val.keypoints, of.run.config.data.input_size, rule)
+    return TruncatedRun(points=tuple(points), examples=_examples(drawn, predict_cut(study, of, drawn, EXAMPLE_CUT)))
+
+
+def measured_images(study: TableStudy) -> list[int]:
+    """Ids of the images whose people are cut, in order, those without people included."""
+    return sorted(int(image) for image in study.data.val.coco.getImgIds())[:MOST_IMAGES]
+
+
+def predict_cut(study: TableStudy, of: RowModel, people: Sequence[Person], cut: Cut) -> PosePredictions:
+    """What a run predicts for people who are cut."""
+    images = CutImages(people, cut)
+    return predict_people(of.model, cut_people(people, cut), of.run.config, study_runtime(study), images)
+
+
+def count(
+    predictions: PosePredictions,
+    people: Sequence[Person],
+    cut: Cut,
+    keypoints: KeypointSet,
+    rule: CropRule,
+    images: Sequence[int],
+) -> Tally:
+    """Predictions for cut people, counted by image and zone.
+
+    Args:
+        people: uncut, in the order of the predictions.
+        rule: of the crops.
+        images: ids of all images, in order, those without people included.
+    """
+    where = places(people, cut, keypoints, predictions.input_size, rule)
+    zones = np.stack([getattr(where, zone) for zone in ZONES], axis=-1)
+    hits = correct(predictions.keypoints_image(), people, keypoints)
+    beside = ~inside_crop(predictions.keypoints * rule.extent_px(predictions.input_size), predictions.input_size)
+    of_image = np.searchsorted(np.asarray(images), predictions.image_id)
+    counted = (zones, zones & hits[..., None], zones & beside[..., None])
+    return Tally(*(_by_image(one, of_image, len(images)) for one in counted))
+
+
+def empty_tally(images: int) -> Tally:
+    """No keypoint anywhere."""
+    return Tally(*np.zeros((3, images, len(ZONES))))
+
+
+def zone_points(side: Side, share: float | None, tally: Tally) -> list[ZonePoint]:
+    """A point for every zone."""
+    weights = np.stack(list(resamples(len(tally.keypoints), CUT_RESAMPLES, BOOTSTRAP_SEED))).astype(np.float64)
+    total, hits, beside = (of_image.sum(0) for of_image in vars(tally).values())
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values, placed = 100 * hits / total, 100 * beside / total
+        draws = 100 * (weights @ tally.correct) / (weights @ tally.keypoints)
+    return [
+        ZonePoint(
+            side=side,
+            share=share,
+            zone=zone,
+            keypoints=int(total[number]),
+            placed_outside=round(float(placed[number]), 3) if total[number] else None,
+            correct=StoredSample.of(float(values[number]), draws[:, number]),
+        )
+        for number, zone in enumerate(ZONES)
+    ]
+
+
+def example_people(
+    people: Sequence[Person], keypoints: KeypointSet, input_size: tuple[int, int], rule: CropRule
+) -> list[Person]:
+    """Who is drawn: some of those with enough labelled keypoints outside the crop, by lot.
+
+    They are the same for every run that has crops of this size and rule.
+    """
+    outside = places(people, EXAMPLE_CUT, keypoints, input_size, rule).outside.sum(-1)
+    enough = np.flatnonzero(outside >= LEAST_OUTSIDE)
+    chosen = np.random.default_rng(EXAMPLE_SEED).permutation(enough)[:EXAMPLES]
+    return [people[index] for index in sorted(chosen)]
+
+
+def _examples(people: Sequence[Person], predictions: PosePredictions) -> tuple[ExamplePose, ...]:
+    half = predictions.box_scale * PIXELS_PER_SCALE / 2
+    crops = np.concatenate([predictions.center - half, predictions.center + half], axis=1)
+    return tuple(
+        ExamplePose(annotation_id=person.annotation_id, crop=_rounded(crop), keypoints=tuple(map(_rounded, pose)))
+        for person, crop, pose in zip(people, crops, predictions.keypoints_image(), strict=True)
+    )
+
+
+def _rounded(values: Float[np.ndarray, "N"]) -> tuple[float, ...]:
+    return tuple(round(float(value), 1) for value in values)
+
+
+def _by_image(chosen: Bool[np.ndarray, "N K Z"], of_image: np.ndarray, images: int) -> Float[np.ndarray, "I Z"]:
+    total = np.zeros((images, chosen.shape[-1]))
+    np.add.at(total, of_image, chosen.sum(1))
+    return total

@@ -1,0 +1,163 @@
+"""The tables of the paper and its supplement, read from `tables.toml` and validated; one cell stands there once."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from poseur_lib.errors import UserError
+from poseur_study.paper.printed import Missing, Printed
+from poseur_study.paper.subject import Subject, subject_of
+
+FILE = Path(__file__).with_name("tables.toml")
+ALWAYS = {"title", "on", "words", "numbers", "rows"}
+OPTIONAL = {"setting", "common", "variants"}
+TICKS = {"✓": "{}", "✗": "no {}", "": ""}
+
+
+@dataclass(frozen=True)
+class PaperRow:
+    """A row of a table.
+
+    Attributes:
+        label: the row in words, made of its word cells.
+        words: the cells that say what the row is, by column, as printed.
+        cells: the cells that say what came out, by column.
+        variant: True if it is not the plain method but an ablated, disturbed or shortened one.
+    """
+
+    key: str
+    label: str
+    words: Mapping[str, str]
+    cells: Mapping[str, Printed | Missing]
+    subject: Subject
+    variant: bool
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A table: `number` is 1a to 6, or S1 to S5 for the supplement's."""
+
+    number: str
+    title: str
+    words: tuple[str, ...]
+    numbers: tuple[str, ...]
+    rows: tuple[PaperRow, ...]
+
+    @property
+    def name(self) -> str:
+        """`Table 2b`, `Supp. Table 3`."""
+        return table_name(self.number)
+
+    @property
+    def headline(self) -> str:
+        """The column by which methods are compared: AP, or the mean PCKh."""
+        return "AP" if "AP" in self.numbers else "Mean"
+
+    def row(self, key: str) -> PaperRow:
+        """A row by its key.
+
+        Raises:
+            UserError: there is no such row.
+        """
+        for row in self.rows:
+            if row.key == key:
+                return row
+        raise UserError(f"{self.name} has no row {key!r}; it has {', '.join(row.key for row in self.rows)}")
+
+
+def table_name(number: str) -> str:
+    """What a table is called in prose."""
+    return f"Supp. Table {number[1:]}" if number.startswith("S") else f"Table {number}"
+
+
+@cache
+def paper_tables() -> Mapping[str, PaperTable]:
+    """Every table by its number, in the paper's order."""
+    return read_tables(FILE)
+
+
+def printed(table: str, row: str, column: str) -> Printed:
+    """A cell that has a number.
+
+    Raises:
+        UserError: there is no such table, row or column, or the cell has no number.
+    """
+    known = paper_tables()
+    if table not in known:
+        raise UserError(f"the paper has no table {table!r}; it has {', '.join(known)}")
+    cells = known[table].row(row).cells
+    if column not in cells:
+        raise UserError(f"{known[table].name} has no column {column!r}; it has {', '.join(cells)}")
+    cell = cells[column]
+    if isinstance(cell, Missing):
+        raise UserError(f"{known[table].name}, row {row}, {column}: no number ({cell.name.lower().replace('_', ' ')})")
+    return cell
+
+
+def read_tables(file: Path) -> Mapping[str, PaperTable]:
+    """Tables from a file like `tables.toml`.
+
+    Raises:
+        UserError: it is not valid TOML, or a table is not as the head of that file says.
+    """
+    try:
+        content = tomllib.loads(file.read_text(), parse_float=Decimal)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: {error}") from None
+    return MappingProxyType({number: _table(number, entry) for number, entry in content.items()})
+
+
+def _table(number: str, entry: Mapping[str, Any]) -> PaperTable:
+    for name in sorted(set(entry) ^ ALWAYS):
+        if name not in OPTIONAL or name in ALWAYS:
+            raise UserError(f"paper table {number}: {'missing' if name in ALWAYS else 'unknown'} entry {name!r}")
+    for key in entry.get("variants", []):
+        if key not in entry["rows"]:
+            raise UserError(f"paper table {number}: variant {key!r} is no row")
+    rows = tuple(_row(number, entry, key, line) for key, line in entry["rows"].items())
+    seen = [tuple(row.words.values()) for row in rows]
+    for row in rows:
+        if seen.count(tuple(row.words.values())) > 1:
+            raise UserError(f"paper table {number}: row {row.key!r} is there twice")
+    return PaperTable(number, entry["title"], tuple(entry["words"]), tuple(entry["numbers"]), rows)
+
+
+def _row(number: str, entry: Mapping[str, Any], key: str, line: Sequence[Any]) -> PaperRow:
+    names = [*entry["words"], *entry["numbers"]]
+    if len(line) != len(names):
+        raise UserError(f"paper table {number}, row {key!r}: {len(line)} cells for {len(names)} columns")
+    words = dict(zip(entry["words"], line, strict=False))
+    for column, word in words.items():
+        if not isinstance(word, str):
+            raise UserError(f"paper table {number}, row {key!r}, {column}: {word!r} is no word")
+    label = _label(words)
+    given = dict(zip(entry["numbers"], line[len(words) :], strict=True))
+    cells = {column: _cell(f"{table_name(number)}, {label}", column, cell) for column, cell in given.items()}
+    subject = subject_of(words, entry.get("common", {}), entry["on"], entry.get("setting", "cropped people"))
+    variant = key in entry.get("variants", [])
+    return PaperRow(key, label, MappingProxyType(words), MappingProxyType(cells), subject, variant)
+
+
+def _cell(row: str, column: str, cell: Any) -> Printed | Missing:
+    if isinstance(cell, str) and cell in {*Missing}:
+        return Missing(cell)
+    if isinstance(cell, bool) or not isinstance(cell, int | Decimal) or cell <= 0:
+        raise UserError(f"{row}, {column}: {cell!r} is neither a positive number nor one of {[*map(str, Missing)]}")
+    if column.startswith(("AP", "Mean")) and cell > 100:
+        raise UserError(f"{row}, {column}: {cell} is above 100")
+    return Printed(Decimal(cell), row)
+
+
+def _label(words: Mapping[str, str]) -> str:
+    parts = []
+    for column, word in words.items():
+        if word in TICKS:
+            parts.append(TICKS[word].format(column))
+        else:
+            parts.append(f"{column} {word}" if word.isdigit() else word)
+    return ", ".join(part for part in parts if part) or f"no {next(iter(words))}"

@@ -1,0 +1,1 @@
+"""Ours against the numbers recorded from the released implementation."""

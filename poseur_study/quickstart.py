@@ -1,0 +1,126 @@
+"""What the quickstart notebook does: a model to begin with, images to predict on, and their people."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from poseur_lib.data.coco import annotation_path
+from poseur_lib.predict.boxes import BoxSource, PersonBox, WholeImage
+from poseur_lib.predict.boxes_file import read_boxes
+from poseur_lib.predict.files import find_images
+from poseur_lib.predict.predictor import Poseur
+from poseur_lib.predict.rgb import as_rgb
+from poseur_study.execution.retrain import first_model
+from poseur_study.experiments.notebook_parameters import QuickstartSettings
+from poseur_study.experiments.profiles import profile
+from poseur_study.runs.datasets import open_data
+from poseur_study.runs.listed_runs import ListedRun, list_runs
+from poseur_study.runs.project import below_root
+from poseur_study.runs.store import RunState
+
+SMOKE = "smoke"
+DETECTED = 0.5
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model to begin with.
+
+    Attributes:
+        text: where it is from and what it knows, one line.
+    """
+
+    poseur: Poseur
+    text: str
+
+    def _repr_markdown_(self) -> str:
+        return f"**{self.text}**\n\n{self.poseur.inference}"
+
+
+@dataclass(frozen=True, eq=False)
+class ShownImages:
+    """Images with the boxes of their people."""
+
+    names: list[str]
+    images: list[np.ndarray]
+    boxes: list[list[PersonBox]]
+
+
+def open_model(settings: QuickstartSettings, say: Callable[[str], None] = print) -> KnownModel:
+    """The checkpoint that the parameters name; else the finished run with the best AP; else a small model, trained now.
+
+    Raises:
+        UserError: the checkpoint cannot be used, or the training failed.
+    """
+    if settings.checkpoint:
+        return KnownModel(_load(below_root(settings.checkpoint), settings), f"Checkpoint {settings.checkpoint}.")
+    run = _best_run(settings)
+    if run is None:
+        training = first_model(settings.runs, settings.data)
+        say(f"No finished run below {settings.runs}: {training.text}")
+        training.execute(_once(say))
+        run = _best_run(settings)
+        assert run is not None
+    return KnownModel(_load(run.store.path(run.run_id), settings), _about(run))
+
+
+def images_to_show(settings: QuickstartSettings, model: KnownModel) -> ShownImages:
+    """The first images that the parameters name, with their people; else generated people, of smoke's val set.
+
+    Raises:
+        UserError: an image or the boxes cannot be used, or the detector's weights cannot be had.
+    """
+    if settings.images:
+        paths = find_images([str(below_root(one)) for one in settings.images])[0][: settings.show]
+        source = _source(settings, paths, model)
+    else:
+        data = open_data(profile(SMOKE), settings.data)
+        paths = list(dict.fromkeys(person.image_path for person in data.val.people()))[: settings.show]
+        source = read_boxes(annotation_path(data.root, "val"), paths)
+    images = [as_rgb(path) for path in paths]
+    boxes = [source.boxes(path, image) for path, image in zip(paths, images, strict=True)]
+    return ShownImages([path.name for path in paths], images, boxes)
+
+
+def _source(settings: QuickstartSettings, paths: list[Path], model: KnownModel) -> BoxSource:
+    if settings.boxes:
+        return read_boxes(below_root(settings.boxes), paths)
+    if settings.detector:
+        from poseur_lib.predict.detector import load_detector
+
+        return load_detector(settings.detector, DETECTED, model.poseur.runtime.torch_device)
+    return WholeImage()
+
+
+def _load(path: Path, settings: QuickstartSettings) -> Poseur:
+    return Poseur.from_pretrained(path, device=settings.device)
+
+
+def _best_run(settings: QuickstartSettings) -> ListedRun | None:
+    runs = list_runs([below_root(settings.runs)])
+    finished = [run for run in runs if run.state == RunState.FINISHED]
+    return max(finished, key=lambda run: run.ap or 0, default=None)
+
+
+def _about(run: ListedRun) -> str:
+    provenance = run.record.provenance
+    ap = "" if run.ap is None else f", AP {run.ap:.1f} on {provenance.n_images} images of its own kind"
+    text = f"Run {run.run_id} of profile {run.profile}{ap}."
+    if provenance.generated_data:
+        text += " It knows only generated people: on photographs of real ones its poses mean nothing."
+    return text if profile(run.profile).evidential else f"{text} It was trained for minutes and is no evidence."
+
+
+def _once(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Says a line only when it is another than the last one."""
+    last = ""
+
+    def once(line: str) -> None:
+        nonlocal last
+        if line != last:
+            say(line)
+        last = line
+
+    return once

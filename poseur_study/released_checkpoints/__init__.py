@@ -1,0 +1,1 @@
+"""Released checkpoints as rows of the study."""

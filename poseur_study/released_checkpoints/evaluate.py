@@ -1,0 +1,157 @@
+"""Released checkpoints evaluated here: recognised, matched to the tables' rows, judged on a data set, recorded."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from poseur_lib.checkpoints.released_load import load_with_changes
+from poseur_lib.checkpoints.released_recognise import Size
+from poseur_lib.errors import UserError
+from poseur_lib.evaluation.inference import predict_people
+from poseur_lib.models.pose_model import PoseModel
+from poseur_lib.runtime import Runtime
+from poseur_lib.scoring.uncertainty import masses_of
+from poseur_study.experiments.experiment import Table
+from poseur_study.experiments.notebook_parameters import RunSettings
+from poseur_study.experiments.profiles import profile
+from poseur_study.released_checkpoints.inventory import Refused, inventory
+from poseur_study.released_checkpoints.row_match import PAPER, Match, match_rows
+from poseur_study.released_checkpoints.store import FOLDER, ReleasedStore, checkpoint_run_id, origin
+from poseur_study.runs import lease, provenance
+from poseur_study.runs.datasets import DataSet, open_data
+from poseur_study.runs.heartbeat import heartbeat
+from poseur_study.runs.plan import PlannedRun
+from poseur_study.runs.predictions import BoxSource, Predictions, as_stored
+from poseur_study.runs.record import Record, write_record
+from poseur_study.runs.run_id import run_hash
+from poseur_study.runs.run_steps import Measured, Run, detections, evaluated_people, measure_run
+from poseur_study.runs.store import require_writable, set_damaged_record_aside
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a folder of checkpoints; `there` says of a record that it was there before."""
+
+    match: Match
+    record: Record
+    there: bool
+
+
+class ReleasedSource:
+    """A folder of checkpoints, the tables that they may be of, and the data set that they are judged on.
+
+    Args:
+        sizes: input size (height, width) by file name, where the user says it.
+
+    Raises:
+        UserError: there is no checkpoint, or no data set.
+    """
+
+    def __init__(
+        self, folder: Path, tables: Sequence[Table], data: str, store: ReleasedStore, sizes: Mapping[str, Size]
+    ) -> None:
+        require_writable(store.records.folder)
+        self.store = store
+        found = inventory(folder, sizes, store.sizes)
+        store.keep_sizes({file.sha256: sizes[file.name] for file in found.files if file.name in sizes})
+        self.data: DataSet = open_data(profile(PAPER), data)
+        self.matches, of_no_row = match_rows(found, tables)
+        self.refused: tuple[Refused, ...] = (*found.refused, *of_no_row)
+
+    def evaluate(self, settings: RunSettings, say: Say = lambda line: None) -> Iterator[Outcome]:
+        """Evaluate what has no record yet, one checkpoint after the other; each is recorded before the next begins.
+
+        A checkpoint whose names and shapes do not fit after all is added to `refused`.
+        """
+        for match in self.matches:
+            try:
+                outcome = self._evaluate(match, settings, say)
+            except Unfit as error:
+                self.refused = (*self.refused, Refused(match.file.name, str(error)))
+                continue
+            yield outcome
+        self.store.records.remember()
+
+    def _evaluate(self, match: Match, settings: RunSettings, say: Say) -> Outcome:
+        records = self.store.records
+        run_id = checkpoint_run_id(match.file.sha256, match.config, self.data.fingerprint)
+        if records.recorded_state(run_id).done:
+            return Outcome(match, records.record(run_id), there=True)
+        model = load(match)
+        with lease.waiting_lease(records.path(run_id)) as held, heartbeat(held):
+            if records.recorded_state(run_id).done:  # another process has had the lease
+                return Outcome(match, records.record(run_id), there=True)
+            set_damaged_record_aside(records.path(run_id))
+            say(f"evaluating {match.file.name} at {'{}x{}'.format(*match.config.data.input_size)}")
+            planned = PlannedRun(run_id, match.config, origin(match.file.sha256), "", {}, 0)
+            run = Run(planned, profile(PAPER), self.data, records, settings, time.time())
+            predictions = predict(model, run)
+            return Outcome(match, record(run, match, predictions, measure_run(run, predictions)), there=False)
+
+
+class Unfit(Exception):
+    """A checkpoint that is not what its names promised."""
+
+
+def load(match: Match) -> PoseModel:
+    """The checkpoint's model. Raises Unfit where its names and shapes do not fit."""
+    try:
+        return load_with_changes(match.file.path, {"data.input_size": list(match.config.data.input_size)})[0]
+    except UserError as error:
+        raise Unfit(str(error)) from None
+
+
+def predict(model: PoseModel, run: Run) -> Predictions:
+    """Predictions for ground-truth boxes, and for detector boxes where there are any, as they are stored."""
+    masses = masses_of(model)
+    people = {BoxSource.GROUND_TRUTH: evaluated_people(run).people(), BoxSource.DETECTOR: detections(run)}
+    runtime: Runtime = run.runtime
+    return {
+        source: as_stored(replace(predict_people(model, of_source, run.planned.config, runtime), flow_masses=masses))
+        for source, of_source in people.items()
+        if of_source
+    }
+
+
+def record(run: Run, match: Match, predictions: Predictions, measured: Measured) -> Record:
+    """Write the record. Its configuration's training is the released recipe as far as the defaults have it."""
+    config, data = match.config, run.data
+    commit, dirty = provenance.git_state()
+    where = provenance.Provenance(
+        commit=commit,
+        dirty=dirty,
+        python=provenance.platform.python_version(),
+        versions=provenance.package_versions(),
+        device=provenance.device_name(run.settings.device),
+        cpu_count=provenance.cpu_count(),
+        threads=torch.get_num_threads(),
+        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        wall_seconds=round(time.time() - run.opened_at, 1),
+        train_seconds=0.0,
+        profile=FOLDER,
+        data_name=data.root.name,
+        data_fingerprint=data.fingerprint,
+        generated_data=data.generated,
+        n_images=data.val_images,
+        machine=provenance.machine_digest(),
+        checkpoint=provenance.ReleasedFile(name=match.file.name, sha256=match.file.sha256),
+    )
+    written = Record(
+        run_id=run.planned.run_id,
+        run_hash=run_hash(config, data.fingerprint, run.planned.parents),
+        parents=run.planned.parents,
+        config=config,
+        epochs=config.train.epochs,
+        provenance=where,
+        curve=(),
+        metrics=measured.metrics,
+        strata=measured.strata,
+        predictions_sha256=None,
+    )
+    return write_record(run.folder, written, predictions)

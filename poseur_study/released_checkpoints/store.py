@@ -1,0 +1,105 @@
+"""Where evaluated checkpoints are kept: records as a run's, in `runs/released/`, whatever the profile.
+
+A record's id comes from the checkpoint's bytes, the configuration and the data set. `input_sizes.json` beside the
+records keeps what a user has said of files whose weights do not tell their input size.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from poseur_lib.checkpoints.released_recognise import INPUT_SIZES, Size
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.errors import UserError
+from poseur_lib.files import write_atomically
+from poseur_study.released_checkpoints.inventory import CheckpointFile
+from poseur_study.released_checkpoints.row_match import Match
+from poseur_study.runs.predictions import BoxSource
+from poseur_study.runs.record import RECORD_FILE, Record
+from poseur_study.runs.run_id import run_id
+from poseur_study.runs.store import RunStore
+
+FOLDER = "released"
+SIZES_FILE = "input_sizes.json"
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluated checkpoint; `match` has no rows yet."""
+
+    match: Match
+    record: Record
+
+    @property
+    def predicted(self) -> tuple[BoxSource, ...]:
+        """Whose boxes it was evaluated with."""
+        return tuple(metrics.boxes for metrics in self.record.metrics)
+
+
+@dataclass(frozen=True)
+class ReleasedStore:
+    """Evaluated checkpoints below a folder of runs."""
+
+    runs: Path
+
+    @cached_property
+    def records(self) -> RunStore:
+        """The records, each in the folder of its id."""
+        return RunStore(self.runs / FOLDER)
+
+    @property
+    def sizes(self) -> dict[str, Size]:
+        """Input sizes (height, width) that a user has said, by the SHA-256 of the file.
+
+        Raises:
+            UserError: the file that keeps them is damaged.
+        """
+        path = self.records.folder / SIZES_FILE
+        try:
+            return {digest: (int(h), int(w)) for digest, (h, w) in json.loads(path.read_text()).items()}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError, AttributeError):
+            raise UserError(f"{path} is damaged: delete it and give the sizes with --input-size again") from None
+
+    def keep_sizes(self, sizes: dict[str, Size]) -> None:
+        """Add to the known input sizes; a later word replaces an earlier one."""
+        if sizes.items() <= self.sizes.items():
+            return
+        content = json.dumps({**self.sizes, **sizes}, indent=1, sort_keys=True)
+        write_atomically(self.records.folder / SIZES_FILE, f"{content}\n".encode())
+
+    def evaluated(self, data_fingerprint: str) -> tuple[Evaluated, ...]:
+        """What was evaluated on a data set; records that do not verify, and sizes that were ruled out, are left out."""
+        sizes, found = self.sizes, []
+        for path in sorted(self.records.folder.glob(f"*/{RECORD_FILE}")):
+            if not self.records.recorded_state(path.parent.name).done:
+                continue
+            record = self.records.record(path.parent.name)
+            if record.provenance.data_fingerprint == data_fingerprint and record.provenance.checkpoint is not None:
+                found += _evaluated(record, sizes)
+        return tuple(found)
+
+
+def checkpoint_run_id(sha256: str, config: ExperimentConfig, data_fingerprint: str) -> str:
+    """The id of a checkpoint's evaluation."""
+    return run_id(config, data_fingerprint, origin(sha256))
+
+
+def origin(sha256: str) -> tuple[str, ...]:
+    """What stands in a record for the runs that it starts from."""
+    return (f"sha256:{sha256}",)
+
+
+def _evaluated(record: Record, sizes: dict[str, Size]) -> list[Evaluated]:
+    """The record with the other sizes that its file may be of; nothing where it is known to be of another size."""
+    checkpoint, config = record.provenance.checkpoint, record.config
+    known = sizes.get(checkpoint.sha256)
+    released = INPUT_SIZES.get((config.model.backbone.name, config.data.keypoint_set), ())
+    possible = released if known is None else (known,)
+    if config.data.input_size not in possible:
+        return []
+    configs = tuple(config.with_changes(**{"data.input_size": list(size)}) for size in possible)
+    file = CheckpointFile(Path(checkpoint.name), checkpoint.sha256, configs)
+    return [Evaluated(Match(file, config, (), file.size_known), record)]

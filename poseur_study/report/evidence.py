@@ -1,0 +1,214 @@
+"""What the report shows without running a model: parity, costs and benchmarks, recorded in `data/`."""
+
+import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from poseur_lib.config.base import Frozen
+from poseur_lib.errors import UserError
+from poseur_study.costs.benchmark_record import Benchmark
+from poseur_study.costs.cost_claims import CostStatement
+from poseur_study.parity.evaluation import EvaluationParity
+from poseur_study.parity.outputs import ConfigParity
+from poseur_study.runs.provenance import cpu_count, device_name, git_state, package_versions
+
+DATA = Path(__file__).with_name("data")
+PARITY, COSTS, METHODS = "parity.json", "costs.json", "methods.json"
+METHOD_COSTS = "method_costs.json"
+COST_CLAIMS = "cost_claims.json"
+BENCHMARKS = "benchmark*.json"
+
+Evidence = TypeVar("Evidence", bound=Frozen)
+
+
+class Origin(Frozen):
+    """By what and when something was recorded; see `study.provenance`."""
+
+    device: str
+    cpu_count: int
+    threads: int
+    versions: dict[str, str]
+    commit: str
+    dirty: bool
+    finished_at: str
+
+    @classmethod
+    def now(cls) -> "Origin":
+        """This process on this machine, on its processor."""
+        import torch
+
+        commit, dirty = git_state()
+        return cls(
+            device=device_name("cpu"), cpu_count=cpu_count(), threads=torch.get_num_threads(),
+            versions=package_versions(), commit=commit, dirty=dirty,
+            finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        )  # fmt: skip
+
+    def text(self) -> str:
+        """One sentence."""
+        versions = ", ".join(f"{name} {self.versions[name]}" for name in ("torch", "torchvision"))
+        commit = f", commit {self.commit[:10]}{' with changes' if self.dirty else ''}" if self.commit else ""
+        return f"Recorded on {self.finished_at[:10]} on {self.device} (threads: {self.threads}), {versions}{commit}."
+
+
+class ParityRecord(Frozen):
+    """Ours against the released implementation."""
+
+    origin: Origin
+    configs: tuple[ConfigParity, ...]
+    evaluations: tuple[EvaluationParity, ...]
+
+
+class CostRow(Frozen):
+    """A cost that the paper prints, and ours; see `costs.comparison`."""
+
+    source: str
+    model: str
+    quantity: str
+    paper: str
+    ours: float
+    ours_everything: float | None
+    percent: float
+    agrees: bool
+    note: str
+
+
+class CostRecord(Frozen):
+    """The paper's costs beside ours."""
+
+    origin: Origin
+    rows: tuple[CostRow, ...]
+
+
+class Overfit(Frozen):
+    """What a method's small stand-in made of the people of 32 images that it saw often.
+
+    Attributes:
+        ap: on the people it was trained on, at ground-truth boxes, without flip test: the best of ten looks during the
+            training, of which `ap_at_the_end` is the last.
+        ceiling: the AP that its codec allows there; `target` is what it has to reach.
+        people_seen: crops trained on.
+    """
+
+    stand_in: str
+    parameters: int
+    ap: float
+    ap_at_the_end: float
+    ceiling: float
+    target: float
+    people_seen: int
+
+    @property
+    def learnt(self) -> bool:
+        """True if it learnt them."""
+        return self.ap >= self.target
+
+
+class CostClaimRecord(Frozen):
+    """What the paper says of costs, decided by our counters."""
+
+    origin: Origin
+    statements: tuple[CostStatement, ...]
+
+
+class MethodRow(Frozen):
+    """A method on a backbone, and its cost at the paper's size.
+
+    Attributes:
+        parameters: without flows, which serve the loss alone.
+        latency_ms: one image, from the crop to the keypoints; None: not timed.
+        training_cpu_ms: processor time that training the stand-in of profile mini takes a person; None: not timed.
+        overfit: None: not trained.
+    """
+
+    method: str
+    backbone: str
+    input_size: tuple[int, int]
+    parameters: int
+    hook_multiply_adds: int
+    multiply_adds: int
+    latency_ms: float | None = None
+    training_cpu_ms: float | None = None
+    overfit: Overfit | None = None
+
+
+class MethodRecord(Frozen):
+    """The methods on one pipeline.
+
+    Attributes:
+        origin: of what was counted and trained last.
+        timed: of the latencies and the time of training; None where they are as old as the rest.
+    """
+
+    origin: Origin
+    rows: tuple[MethodRow, ...]
+    timed: Origin | None = None
+
+
+class MethodCostRow(Frozen):
+    """GFLOPs that the paper prints of another method, and ours; see `study.method_costs.MethodCost`.
+
+    Attributes:
+        table, row: the printed cell.
+    """
+
+    table: str
+    row: str
+    source: str
+    model: str
+    printed: str
+    hooks: float
+    everything: float
+    counter: str
+    counted: float
+    agrees: bool
+    note: str
+
+
+class MethodCostRecord(Frozen):
+    """The printed GFLOPs of the other methods, each by the counter that gives it."""
+
+    origin: Origin
+    rows: tuple[MethodCostRow, ...]
+
+
+def parity_record() -> ParityRecord | None:
+    """The recorded parity; None if there is none."""
+    return _read(DATA / PARITY, ParityRecord)
+
+
+def cost_record() -> CostRecord | None:
+    """The recorded costs; None if there are none."""
+    return _read(DATA / COSTS, CostRecord)
+
+
+def cost_claim_record() -> CostClaimRecord | None:
+    """The recorded statements on costs; None if there are none."""
+    return _read(DATA / COST_CLAIMS, CostClaimRecord)
+
+
+def method_record() -> MethodRecord | None:
+    """The recorded methods; None if there are none."""
+    return _read(DATA / METHODS, MethodRecord)
+
+
+def method_cost_record() -> MethodCostRecord | None:
+    """The recorded GFLOPs of the other methods; None if there are none."""
+    return _read(DATA / METHOD_COSTS, MethodCostRecord)
+
+
+def benchmark_records(folder: Path = DATA) -> tuple[Benchmark, ...]:
+    """Every recorded run of the benchmarks, one a device; none may be there."""
+    return tuple(_read(path, Benchmark) for path in sorted(folder.glob(BENCHMARKS)))
+
+
+def _read(path: Path, kind: type[Evidence]) -> Evidence | None:
+    if not path.exists():
+        return None
+    try:
+        return kind.model_validate_json(path.read_text())
+    except ValidationError as error:
+        first = error.errors()[0]["msg"]
+        raise UserError(f"{path} is no {kind.__name__} of this version: record it anew ({first})") from None

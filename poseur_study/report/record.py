@@ -1,0 +1,131 @@
+"""`python -m poseur_study.report.record parity|costs|methods|claims|pilot`: measures anew what `evidence` shows.
+
+python -m poseur_study.report.record parity --shared ../shared
+python -m poseur_study.report.record costs
+python -m poseur_study.report.record methods
+python -m poseur_study.report.record claims
+python -m poseur_study.report.record pilot --runs runs/mini
+python -m benchmarks --out poseur_study/report/data/benchmark_cpu.json
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from poseur_lib.files import write_atomically
+from poseur_study.analysis.power import FILE as PILOT
+from poseur_study.analysis.power import Pilots, pilot_of, pilots
+from poseur_study.analysis.stored_results import table_results
+from poseur_study.costs.cost_claims import cost_statements
+from poseur_study.costs.paper_costs import CostComparison, compare_costs
+from poseur_study.costs.printed_gflops import MethodCost, method_costs
+from poseur_study.parity.evaluation import evaluation_parities
+from poseur_study.parity.outputs import config_parity, recorded_names
+from poseur_study.report.evidence import (
+    COST_CLAIMS,
+    COSTS,
+    DATA,
+    METHOD_COSTS,
+    PARITY,
+    CostClaimRecord,
+    CostRecord,
+    CostRow,
+    MethodCostRecord,
+    MethodCostRow,
+    Origin,
+    ParityRecord,
+)
+from poseur_study.runs.store import RunStore
+
+FILES = {
+    "parity": DATA / PARITY,
+    "costs": DATA / COSTS,
+    "methods": DATA / METHOD_COSTS,
+    "claims": DATA / COST_CLAIMS,
+    "pilot": PILOT,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Record one of them; the difference of every configuration is printed as it is found."""
+    parser = argparse.ArgumentParser(prog="python -m poseur_study.report.record", description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=tuple(FILES))
+    parser.add_argument("--shared", type=Path, metavar="DIR", help="parity: folder of reference/ and data/coco4/")
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="pilot: folder of a profile's runs")
+    asked = parser.parse_args(arguments)
+    if asked.what == "parity" and asked.shared is None:
+        parser.error("parity needs --shared")
+    if asked.what == "pilot" and asked.runs is None:
+        parser.error("pilot needs --runs")
+    makers = {
+        "parity": lambda: record_parity(asked.shared),
+        "costs": record_costs,
+        "methods": record_method_costs,
+        "claims": record_claims,
+        "pilot": lambda: Pilots(pilots=(*pilots().pilots, pilot_of(table_results(RunStore(asked.runs))))),
+    }
+    path, record = FILES[asked.what], makers[asked.what]()
+    write_atomically(path, (record.model_dump_json(indent=1) + "\n").encode())
+    print(f"recorded: {path}")
+    return 0
+
+
+def record_parity(shared: Path) -> ParityRecord:
+    """Every recorded configuration and every stored evaluation."""
+    configs = []
+    for name in recorded_names(shared / "reference"):
+        configs.append(config_parity(shared / "reference", name))
+        print(configs[-1].name, configs[-1].differences or "recognised", flush=True)
+    evaluations = evaluation_parities(shared / "reference", shared / "data" / "coco4")
+    return ParityRecord(origin=Origin.now(), configs=tuple(configs), evaluations=evaluations)
+
+
+def record_costs() -> CostRecord:
+    """Every cost that the paper prints."""
+    return CostRecord(origin=Origin.now(), rows=tuple(cost_row(one) for one in compare_costs()))
+
+
+def record_method_costs() -> MethodCostRecord:
+    """The GFLOPs that the paper prints of the other methods."""
+    return MethodCostRecord(origin=Origin.now(), rows=tuple(method_cost_row(one) for one in method_costs()))
+
+
+def method_cost_row(one: MethodCost) -> MethodCostRow:
+    """A printed number as it is recorded."""
+    return MethodCostRow(
+        table=one.table,
+        row=one.row,
+        source=one.printed.source,
+        model=one.model,
+        printed=one.printed.text,
+        hooks=one.hooks,
+        everything=one.everything,
+        counter=one.counter,
+        counted=one.counted,
+        agrees=one.agrees,
+        note=one.note,
+    )
+
+
+def record_claims() -> CostClaimRecord:
+    """Every statement on costs that our counters decide."""
+    return CostClaimRecord(origin=Origin.now(), statements=cost_statements())
+
+
+def cost_row(one: CostComparison) -> CostRow:
+    """A comparison as it is recorded."""
+    return CostRow(
+        source=one.printed.source,
+        model=one.printed.row,
+        quantity=str(one.printed.quantity),
+        paper=one.printed.printed,
+        ours=one.ours,
+        ours_everything=one.ours_everything,
+        percent=one.percent,
+        agrees=one.agrees,
+        note=one.printed.note,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,134 @@
+"""The data set of a profile: generated where it can be, and known by its content."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from poseur_lib.data.coco import CocoPeople, annotation_path, fingerprint
+from poseur_lib.errors import UserError
+from poseur_lib.keypoints import keypoint_set
+from poseur_study.experiments.profiles import Profile
+from poseur_study.runs.heartbeat import heartbeat
+from poseur_study.runs.lease import waiting_lease
+from poseur_study.runs.project import below_root
+from poseur_study.runs.provenance import cpu_count
+from poseur_study.runs.record import RECORD_FILE, read_record
+
+RECORDS_ASKED = 20
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set that is there.
+
+    Attributes:
+        fingerprint: identity of its content, independent of its path.
+        generated: True for generated people, which are no evidence about COCO.
+        val_images: images of the val split.
+    """
+
+    root: Path
+    keypoints_name: str
+    fingerprint: str
+    generated: bool
+    val_images: int
+
+    @cached_property
+    def val(self) -> CocoPeople:
+        """The val split, indexed once."""
+        return CocoPeople(self.root, "val", keypoint_set(self.keypoints_name))
+
+
+@dataclass(frozen=True)
+class KnownData:
+    """What is known of a profile's data set before anything is executed.
+
+    Attributes:
+        fingerprint: None for a generated one that is not there and that no record knows.
+        note: what a person should know of that; "" if the data set is there.
+    """
+
+    root: Path
+    fingerprint: str | None
+    note: str = ""
+
+
+def data_folder(profile: Profile, data: str) -> Path:
+    """Where a profile's data set lies: the folder given, else `data/<profile>` for generated people.
+
+    Raises:
+        UserError: the profile needs a folder and none was given.
+    """
+    if data:
+        return below_root(data)
+    if profile.people is None:
+        raise UserError(f"profile {profile.name!r} needs a data set in COCO's layout: give its folder with --data")
+    return below_root("data") / profile.name
+
+
+def known_data(profile: Profile, data: str, runs: Path) -> KnownData:
+    """The identity of a profile's data set; nothing is generated.
+
+    Args:
+        runs: folder of the profile's runs: the records in it know the data set that they were made with.
+
+    Raises:
+        UserError: a folder was given or is needed, and is not there.
+    """
+    root = data_folder(profile, data)
+    if annotation_path(root, "val").is_file():
+        return KnownData(root, fingerprint(root))
+    if data or profile.people is None:
+        raise UserError(f"data set {root} does not exist, or has no {annotation_path(root, 'val').name}")
+    images = profile.people.train_images + profile.people.val_images
+    note = f"data set {root} is not there: `poseur study run` generates it first ({images} images)"
+    known = _recorded_fingerprints(runs)
+    if len(known) == 1:
+        return KnownData(root, known.pop(), f"{note}; until then, its identity is taken from the records in {runs}")
+    return KnownData(root, None, f"{note}; the hashes in the runs' names are known after that")
+
+
+def make_data(profile: Profile, data: str) -> None:
+    """Generate the profile's data set if it is a generated one and not there; one process does, others wait for it."""
+    root = data_folder(profile, data)
+    if data or profile.people is None:
+        return
+    from synthetic_people import generate
+
+    with waiting_lease(root.parent / f".{root.name}.lease") as held, heartbeat(held):
+        generate(root, profile.people, workers=cpu_count())
+
+
+def _recorded_fingerprints(runs: Path) -> set[str]:
+    """The generated data sets that some records in a folder name."""
+    found = set()
+    for file in sorted(runs.glob(f"*/{RECORD_FILE}"))[:RECORDS_ASKED]:
+        try:
+            provenance = read_record(file.parent).provenance
+        except UserError:
+            continue
+        if provenance.generated_data:
+            found.add(provenance.data_fingerprint)
+    return found
+
+
+def open_data(profile: Profile, data: str, progress: bool = True) -> DataSet:
+    """The profile's data set, generated first if it is a generated one and not there.
+
+    Raises:
+        UserError: the folder is missing or not a data set.
+    """
+    root = data_folder(profile, data)
+    if not data and profile.people is not None:
+        from synthetic_people import generate
+
+        generate(root, profile.people, workers=cpu_count(), progress=progress)
+    if not root.is_dir():
+        raise UserError(f"data set {root} does not exist")
+    name = profile.config.data.keypoint_set
+    people = CocoPeople(root, "val", keypoint_set(name))
+    annotations = people.coco.dataset.get("annotations", [])
+    generated = any("poseur_people" in annotation for annotation in annotations)
+    opened = DataSet(root, name, people.fingerprint(), generated, len(people.coco.getImgIds()))
+    opened.__dict__["val"] = people
+    return opened

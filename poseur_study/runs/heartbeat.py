@@ -1,0 +1,116 @@
+"""A lease kept alive while a child process works; the child ends where the lease is lost or the batch is stopped."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+
+from poseur_lib.errors import UserError
+from poseur_study.runs import lease
+from poseur_study.runs.lease import Lease
+
+LEASE_VARIABLE = "POSEUR_LEASE"
+
+
+@dataclass
+class Child:
+    """A child process, the key of the lease that it works under, and whether we ended it."""
+
+    process: subprocess.Popen
+    lease: str
+    stopped: bool = False
+
+    def stop(self) -> None:
+        """Kill it and what it started in its session; a notebook's kernel dies with it by itself."""
+        self.stopped = True
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+_children: dict[int, Child] = {}
+
+
+class Stopped(Exception):
+    """The batch was stopped, or its lease lost: what was going on is neither finished nor failed."""
+
+
+@contextmanager
+def heartbeat(held: Lease) -> Iterator[Event]:
+    """Renew a lease from a thread; the event is set, and this process's children of that lease end, if it is lost.
+
+    A disk that does not answer is asked again at the next beat. The lease counts as lost a beat before others may take
+    it over.
+    """
+    ended, lost = Event(), Event()
+
+    def beat() -> None:
+        renewed = time.monotonic()
+        while not ended.wait(lease.BEAT_SECONDS):
+            now = time.monotonic()
+            try:
+                kept = held.renew()
+                renewed = now
+            except OSError:
+                kept = now - renewed < lease.BEAT_SECONDS * (lease.MISSED_BEATS - 1)
+            if not kept:
+                lost.set()
+            if lost.is_set():
+                stop_children(held.key)
+
+    thread = Thread(target=beat, daemon=True, name=f"heartbeat of {held.path}")
+    thread.start()
+    try:
+        yield lost
+    finally:
+        ended.set()
+        thread.join()
+
+
+def run_child(command: list[str], output: Path, environment: dict[str, str]) -> int:
+    """Run a child in a session of its own, where Ctrl-C at the terminal does not reach it; returns its exit code.
+
+    Raises:
+        Stopped: `stop_children` ended it.
+    """
+    with output.open("w") as file:
+        process = subprocess.Popen(
+            command, stdout=file, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+        )
+    child = _children[process.pid] = Child(process, environment.get(LEASE_VARIABLE, ""))
+    try:
+        code = process.wait()
+    except BaseException:
+        child.stop()
+        raise
+    finally:
+        del _children[process.pid]
+    if child.stopped:
+        raise Stopped
+    return code
+
+
+def stop_children(of_lease: str | None = None) -> int:
+    """Kill the children of this process that work under the lease of a key (None: all); returns how many."""
+    chosen = [child for child in list(_children.values()) if of_lease in (None, child.lease)]
+    for child in chosen:
+        child.stop()
+    return len(chosen)
+
+
+def require_lease() -> None:
+    """Check, before a record is written, that the batch which started this process still holds the run.
+
+    Raises:
+        UserError: it was taken for dead, and another took the run over.
+        OSError: the disk does not answer.
+    """
+    key = os.environ.get(LEASE_VARIABLE)
+    if key and not lease.is_held(key):
+        raise UserError(f"another process has taken over this run: {key.partition(' ')[2]} is gone")

@@ -1,0 +1,105 @@
+"""The distinct runs behind the chosen tables, parents first: a row that two tables share is one run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from poseur_lib.config import ExperimentConfig, PretextRunConfig
+from poseur_lib.errors import UserError
+from poseur_study.experiments.experiment import Row, Table
+from poseur_study.experiments.profiles import Profile
+from poseur_study.runs.run_id import RunConfig, run_id
+from poseur_study.runs.store import RunState
+
+TRAIN_NOTEBOOK = "train_variant.ipynb"
+PRETRAIN_NOTEBOOK = "pretrain_backbone.ipynb"
+WHOLE = ("model.backbone", "model.head")  # a row that sets one of these sets all of it
+FIXED = {"seed": "choose the seeds instead", "evaluation.split": "tables are judged on the val split"}
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run and what its notebook needs to derive the same configuration again.
+
+    Attributes:
+        changes: by dotted path, over the profile's configuration.
+        rows: the tables' rows that need it, such as "1b: with noise, seed 0".
+    """
+
+    run_id: str
+    config: RunConfig
+    parents: tuple[str, ...]
+    notebook: str
+    changes: dict[str, Any]
+    seed: int
+    rows: tuple[str, ...] = ()
+
+    def done_in(self, state: RunState) -> bool:
+        """True if nothing is left to be made: the record, and of pretraining the weights that other runs start from."""
+        return state == RunState.FINISHED if isinstance(self.config, PretextRunConfig) else state.done
+
+
+def planned_experiment(profile: Profile, changes: dict[str, Any], seed: int, fingerprint: str) -> PlannedRun:
+    """The run of one configuration."""
+    config = profile.experiment(seed, changes)
+    pretext = planned_pretext(config, changes, seed, fingerprint)
+    parents = () if pretext is None else (pretext.run_id,)
+    return PlannedRun(run_id(config, fingerprint, parents), config, parents, TRAIN_NOTEBOOK, changes, seed)
+
+
+def planned_pretext(
+    config: ExperimentConfig, changes: dict[str, Any], seed: int, fingerprint: str
+) -> PlannedRun | None:
+    """The pretraining run that an experiment starts from, if it does."""
+    pretext = config.pretext_run
+    if pretext is None:
+        return None
+    return PlannedRun(run_id(pretext, fingerprint), pretext, (), PRETRAIN_NOTEBOOK, changes, seed)
+
+
+def row_run(
+    profile: Profile, table: Table, row: Row, seed: int, fingerprint: str, overrides: dict[str, Any]
+) -> PlannedRun:
+    """The run behind a row: the profile, over it the study's overrides, the table's base and the row, scaled.
+
+    Raises:
+        UserError: an override that would be overridden in turn, or that a table cannot follow.
+    """
+    changes = table.changes(row)
+    for path in overrides:
+        if path in changes or any(path.startswith(f"{whole}.") for whole in WHOLE if whole in changes):
+            raise UserError(f"{path} cannot be overridden: row {row.label!r} of table {table.number} sets it")
+        if path in FIXED:
+            raise UserError(f"{path} cannot be overridden in a table: {FIXED[path]}")
+    changes = {**profile.light_of(table.number), **overrides, **profile.scaled(table.number, changes)}
+    return planned_experiment(profile, changes, seed, fingerprint)
+
+
+def plan(
+    profile: Profile,
+    tables: Sequence[Table],
+    seeds: Sequence[int],
+    fingerprint: str,
+    overrides: dict[str, Any],
+) -> tuple[PlannedRun, ...]:
+    """Every distinct run of these tables and seeds in their order, parents before their children.
+
+    So the first tables are there first, and what takes longest, the full tables of a light profile, is not begun last.
+    """
+    runs: dict[str, PlannedRun] = {}
+    for seed in seeds:
+        for table in tables:
+            for row in table.runnable:
+                run = row_run(profile, table, row, seed, fingerprint, overrides)
+                label = f"{table.number}: {row.label}, seed {seed}"
+                for known in run.parents:
+                    parent = runs.get(known) or planned_pretext(run.config, run.changes, seed, fingerprint)
+                    _need(runs, parent, f"{table.number}: pretraining")
+                _need(runs, run, label)
+    return tuple(runs.values())
+
+
+def _need(runs: dict[str, PlannedRun], run: PlannedRun, row: str) -> None:
+    known = runs.setdefault(run.run_id, run)
+    if row not in known.rows:
+        runs[run.run_id] = PlannedRun(**{**vars(known), "rows": (*known.rows, row)})

@@ -1,0 +1,132 @@
+"""By what, on what and when something was computed."""
+
+import hashlib
+import os
+import platform
+import subprocess
+from datetime import datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import poseur_study
+from poseur_lib.config.base import Frozen
+
+PACKAGES = ("poseur_lib", "torch", "torchvision", "lightning", "numpy", "pycocotools", "opencv-python-headless")
+PACKAGE = Path(poseur_study.__file__).resolve().parent
+WRITTEN = ("runs", "reports")
+"""Folders of a checkout that runs and reports write to."""
+COMMIT_VARIABLE = "POSEUR_COMMIT"
+
+
+class ReleasedFile(Frozen):
+    """The released checkpoint that a record is of: the file's name, and the SHA-256 of its bytes."""
+
+    name: str
+    sha256: str
+
+
+class Provenance(Frozen):
+    """Where a record comes from.
+
+    Attributes:
+        commit: git commit of the checkout, "" outside one; `dirty` tells of uncommitted changes to tracked files, but
+            for those that runs and reports write.
+        device: name of the accelerator, or of the processor.
+        wall_seconds: of the whole run over all its attempts, an interrupted one's to the minute; `train_seconds` of
+            training alone, over all attempts too. Earlier versions counted wall time and energy of the last one only.
+        data_name: the data folder's name (its path is nobody's business); `data_fingerprint` identifies its content.
+        n_images: images of the split that was evaluated (for pretraining: 0).
+        joules: of the whole machine's processors and GPUs during `wall_seconds`; None: not readable.
+        machine: tells the machine from others of its kind, without its name; "" in older records.
+        checkpoint: where the weights come from if they were not trained here.
+    """
+
+    commit: str
+    dirty: bool
+    python: str
+    versions: dict[str, str]
+    device: str
+    cpu_count: int
+    threads: int
+    finished_at: str
+    wall_seconds: float
+    train_seconds: float
+    profile: str
+    data_name: str
+    data_fingerprint: str
+    generated_data: bool
+    n_images: int
+    checkpoint: ReleasedFile | None = None
+    joules: float | None = None
+    machine: str = ""
+
+    @property
+    def ended(self) -> datetime:
+        """The moment of `finished_at`."""
+        return datetime.fromisoformat(self.finished_at)
+
+    @property
+    def began(self) -> datetime:
+        """The wall time before it ended, as if there had been no pause between attempts."""
+        return self.ended - timedelta(seconds=self.wall_seconds)
+
+
+def git_state(folder: Path = PACKAGE) -> tuple[str, bool]:
+    """(commit, dirty) of the checkout that `folder` lies in.
+
+    A batch replaces committed records and pages while it runs: these are no changes of what its numbers come from.
+    Outside a checkout, as in a container's image, the commit is what the environment names in POSEUR_COMMIT, or "".
+    """
+    commit = _git(folder, "rev-parse", "HEAD")
+    if not commit:
+        return os.environ.get(COMMIT_VARIABLE, ""), False
+    sources = [".", *(f":(top,exclude){written}" for written in WRITTEN)]
+    top = Path(_git(folder, "rev-parse", "--show-toplevel"))
+    return commit, bool(_git(top, "status", "--porcelain", "--untracked-files=no", "--", *sources))
+
+
+def package_versions() -> dict[str, str]:
+    """Version of each package that can move a number."""
+    return {name: _version(name) for name in PACKAGES}
+
+
+def device_name(device: str) -> str:
+    """The accelerator's name for "cuda" (or "auto" with one), else the processor's."""
+    import torch
+
+    if device != "cpu" and torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return processor_name()
+
+
+def processor_name() -> str:
+    """The processor's model name as Linux prints it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def machine_digest() -> str:
+    """Eight hexadecimal digits of this machine's name: they tell it from others and do not say what it is called."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def cpu_count() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,201 @@
+"""The record of a run: small enough to commit, complete enough to compute every score again without weights.
+
+`record.json` holds configuration, provenance, curve and metrics, and the SHA-256 of `predictions.npz` beside it. It is
+written last, so a folder with a record is a run that ended; a record that was altered or cut off is an error and
+never counts as a finished run.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from poseur_lib.config import ExperimentConfig, PretextRunConfig
+from poseur_lib.config.base import Frozen
+from poseur_lib.errors import UserError
+from poseur_lib.files import sha256_hex, write_atomically
+from poseur_lib.training.curve import Curve
+from poseur_study.runs.heartbeat import require_lease
+from poseur_study.runs.predictions import BoxSource, Predictions, from_bytes, to_bytes
+from poseur_study.runs.provenance import Provenance
+from poseur_study.runs.run_id import SCHEMA_VERSION, run_hash, run_id
+
+RECORD_FILE = "record.json"
+PREDICTIONS_FILE = "predictions.npz"
+PARTIAL_FOLDER = "partial"
+
+
+class CurveRow(Frozen):
+    """One epoch of training; `seconds` are training seconds so far, `terms` the parts of the loss."""
+
+    epoch: int
+    step: int
+    images: int
+    seconds: float
+    loss: float
+    terms: dict[str, float]
+    mean_oks: float | None = None
+    ap: float | None = None
+    part_iou: float | None = None
+
+
+class BoxMetrics(Frozen):
+    """OKS AP and AR (x 100) of one box source, and the mean OKS (0 to 1) of people with a ground-truth box.
+
+    None stands where nobody of that size is to be found.
+    """
+
+    boxes: BoxSource
+    n_people: int
+    AP: float | None
+    AP50: float | None
+    AP75: float | None
+    AP_M: float | None
+    AP_L: float | None
+    AR: float | None
+    AR50: float | None
+    AR75: float | None
+    AR_M: float | None
+    AR_L: float | None
+    mean_oks: float | None
+
+
+class StratumRow(Frozen):
+    """AP and AR (x 100) of one difficulty stratum, such as ("view", "back"), and how many people are in it."""
+
+    boxes: BoxSource
+    group: str
+    name: str
+    people: int
+    AP: float | None
+    AR: float | None
+
+
+class Record(Frozen):
+    """What stays of a run; `epochs` are those trained, fewer than configured in a partial record only."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run_id: str
+    run_hash: str
+    parents: tuple[str, ...]
+    config: Annotated[ExperimentConfig | PretextRunConfig, Field(discriminator="kind")]
+    epochs: int
+    provenance: Provenance
+    curve: tuple[CurveRow, ...]
+    metrics: tuple[BoxMetrics, ...]
+    strata: tuple[StratumRow, ...]
+    predictions_sha256: str | None
+
+    @property
+    def partial(self) -> bool:
+        """True if training stopped before the configured number of epochs (`--limit-epochs`)."""
+        planned = self.config.pretext.epochs if isinstance(self.config, PretextRunConfig) else self.config.train.epochs
+        return self.epochs < planned
+
+    def of(self, boxes: BoxSource) -> BoxMetrics | None:
+        """The metrics of one box source."""
+        return next((metrics for metrics in self.metrics if metrics.boxes == boxes), None)
+
+
+@dataclass(frozen=True)
+class LoadedRecord:
+    """A verified record with its predictions (empty for a pretraining run)."""
+
+    record: Record
+    predictions: Predictions
+
+
+def write_record(folder: Path, record: Record, predictions: Predictions) -> Record:
+    """Store a run; the record comes back with the digest of its predictions.
+
+    The lease is looked at last: of a process that was taken for dead, nothing replaces what another has stored since.
+
+    Raises:
+        UserError: the batch that started this process has lost the run; nothing is written.
+        OSError: disk full, say; an earlier record is as it was, or no longer verifies.
+    """
+    content = to_bytes(predictions) if predictions else None
+    digest = None if content is None else sha256_hex(content)
+    record = record.model_copy(update={"predictions_sha256": digest})
+    body = record.model_dump(mode="json")
+    envelope = {"sha256": _body_digest(body), "record": body}
+    require_lease()
+    if content is not None:
+        write_atomically(folder / PREDICTIONS_FILE, content)
+    write_atomically(folder / RECORD_FILE, (json.dumps(envelope, indent=1, sort_keys=True) + "\n").encode())
+    return record
+
+
+def read_record(folder: Path) -> Record:
+    """The record of a folder, verified: its own digest, its id and hash, and that its predictions are the stored ones.
+
+    Raises:
+        UserError: it is missing, cut off or altered, or its predictions are.
+    """
+    return _read(folder)[0]
+
+
+def load_record(folder: Path) -> LoadedRecord:
+    """The verified record with its predictions. Raises UserError as `read_record` does."""
+    record, content = _read(folder)
+    return LoadedRecord(record, from_bytes(content) if content else {})
+
+
+def _read(folder: Path) -> tuple[Record, bytes]:
+    path = folder / RECORD_FILE
+    try:
+        envelope = json.loads(path.read_text())
+        body, digest = envelope["record"], envelope["sha256"]
+    except FileNotFoundError:
+        raise UserError(f"record {path} does not exist") from None
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise UserError(f"record {path} is cut off or no record: {type(error).__name__}: {error}") from None
+    if _body_digest(body) != digest:
+        raise UserError(f"record {path} was altered: its content does not have the digest {str(digest)[:10]}…")
+    record = _validated(path, body)
+    return record, _predictions_content(folder, record)
+
+
+def _validated(path: Path, body: object) -> Record:
+    try:
+        record = Record.model_validate_json(json.dumps(body))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"record {path} is not valid: {place}: {first['msg']}") from None
+    fingerprint = record.provenance.data_fingerprint
+    if record.run_hash != run_hash(record.config, fingerprint, record.parents):
+        raise UserError(f"record {path}: hash {record.run_hash} is not that of its configuration")
+    if record.run_id != run_id(record.config, fingerprint, record.parents):
+        raise UserError(f"record {path}: run id {record.run_id} is not that of its configuration")
+    return record
+
+
+def _predictions_content(folder: Path, record: Record) -> bytes:
+    if record.predictions_sha256 is None:
+        return b""
+    path = folder / PREDICTIONS_FILE
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"predictions {path} cannot be read: {error.strerror}") from None
+    if sha256_hex(content) != record.predictions_sha256:
+        raise UserError(f"predictions {path} were altered or cut off: they are not those of the record")
+    return content
+
+
+def _body_digest(body: object) -> str:
+    return sha256_hex(json.dumps(body, sort_keys=True, separators=(",", ":")).encode())
+
+
+def finite(values: dict[str, Any]) -> dict[str, Any]:
+    """`values` with None for NaN, which JSON does not have."""
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
+
+
+def curve_rows(curve: Curve) -> tuple[CurveRow, ...]:
+    """Training's curve as the record stores it."""
+    return tuple(CurveRow(**finite(asdict(point))) for point in curve)

@@ -1,0 +1,258 @@
+"""What the notebook of a run does, step by step: open, train, evaluate, write the record."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from poseur_lib.checkpoints.weights import trained_model
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.data.coco import CocoPeople, Person
+from poseur_lib.errors import UserError
+from poseur_lib.evaluation.inference import predict_people
+from poseur_lib.evaluation.metrics import summarise
+from poseur_lib.evaluation.oks import mean_oks
+from poseur_lib.evaluation.rescore import match, scored
+from poseur_lib.evaluation.strata import evaluate_strata
+from poseur_lib.runtime import Runtime
+from poseur_lib.scoring.uncertainty import masses_of
+from poseur_lib.training.fit import pretrain, train
+from poseur_study.experiments.notebook_parameters import RunSettings
+from poseur_study.experiments.profiles import Profile, profile
+from poseur_study.runs import provenance
+from poseur_study.runs.datasets import DataSet, open_data
+from poseur_study.runs.ddp import train_on_devices
+from poseur_study.runs.lifetime import die_with_parent_in_batch
+from poseur_study.runs.plan import PlannedRun, planned_experiment, planned_pretext
+from poseur_study.runs.predictions import BoxSource, Predictions, as_stored
+from poseur_study.runs.project import below_root
+from poseur_study.runs.record import (
+    PARTIAL_FOLDER,
+    BoxMetrics,
+    CurveRow,
+    Record,
+    StratumRow,
+    curve_rows,
+    finite,
+    write_record,
+)
+from poseur_study.runs.resources import EnergyMeter
+from poseur_study.runs.run_id import run_hash
+from poseur_study.runs.spent import SPENT_FILE, Spent, noted, spent_before
+from poseur_study.runs.store import LAST_CHECKPOINT, RunStore
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is to be made, or is there already.
+
+    Attributes:
+        finished: the record, if the run was done when it was opened: it is never trained again, but for pretraining
+            whose weights are gone, which gets a new record.
+        before: what earlier attempts took that this one goes on from.
+    """
+
+    planned: PlannedRun
+    profile: Profile
+    data: DataSet
+    store: RunStore
+    settings: RunSettings
+    opened_at: float
+    finished: Record | None = None
+    energy: EnergyMeter = field(default_factory=EnergyMeter)
+    before: Spent = field(default_factory=Spent)
+
+    @property
+    def spent(self) -> Spent:
+        """Wall time and energy so far, over all attempts."""
+        return self.before + Spent(time.time() - self.opened_at, self.energy.joules())
+
+    @property
+    def folder(self) -> Path:
+        """Where it is stored."""
+        return self.store.path(self.planned.run_id)
+
+    @property
+    def runtime(self) -> Runtime:
+        """How to compute."""
+        settings = self.settings
+        return Runtime(
+            data=self.data.root,
+            device=settings.device,
+            devices=settings.devices,
+            precision=settings.precision,
+            loader_workers=settings.loader_workers,
+            threads=settings.threads or None,
+            limit_epochs=settings.limit_epochs or None,
+            progress=settings.progress,
+        )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a run's predictions are worth; both empty for pretraining."""
+
+    metrics: tuple[BoxMetrics, ...] = ()
+    strata: tuple[StratumRow, ...] = ()
+
+
+def open_run(settings: RunSettings) -> Run:
+    """The experiment that a notebook's parameters name.
+
+    Raises:
+        UserError: the batch expected another run: profile, data or package differ from what it planned with.
+    """
+    return _open(settings, pretext=False)
+
+
+def open_pretext(settings: RunSettings) -> Run:
+    """The pretraining run behind the experiment that a notebook's parameters name."""
+    return _open(settings, pretext=True)
+
+
+def train_run(run: Run) -> tuple[CurveRow, ...]:
+    """Train to the end, from the last checkpoint if there is one; a finished run gives its recorded curve."""
+    if run.finished is not None:
+        return run.finished.curve
+    config = run.planned.config
+    run.folder.mkdir(parents=True, exist_ok=True)
+    backbone = _pretext_weights(run)
+    with noted(run.folder, lambda: run.spent):
+        if run.runtime.devices > 1:
+            return curve_rows(train_on_devices(config, run.folder, run.runtime, backbone))
+        if isinstance(config, ExperimentConfig):
+            return curve_rows(train(config, run.folder, run.runtime, backbone))
+        return curve_rows(pretrain(config, run.folder, run.runtime))
+
+
+def predict_run(run: Run) -> Predictions:
+    """Predictions for ground-truth boxes, and for detector boxes where there are any, as they will be stored."""
+    if run.finished is not None:
+        return run.store.load(run.planned.run_id).predictions
+    config = run.planned.config
+    model = trained_model(run.folder, config)
+    masses = masses_of(model)
+    sources = {BoxSource.GROUND_TRUTH: evaluated_people(run).people(), BoxSource.DETECTOR: detections(run)}
+    with noted(run.folder, lambda: run.spent):
+        return {
+            source: as_stored(replace(predict_people(model, people, config, run.runtime), flow_masses=masses))
+            for source, people in sources.items()
+            if people
+        }
+
+
+def evaluated_people(run: Run) -> CocoPeople:
+    """The split that the run is judged on."""
+    split = run.planned.config.evaluation.split
+    return run.data.val if split == "val" else CocoPeople(run.data.root, split, run.data.val.keypoints)
+
+
+def detections(run: Run) -> Sequence[Person]:
+    """The detector's boxes of the evaluated split; none where the data set has no detector file."""
+    people = evaluated_people(run)
+    file = run.data.root / "annotations" / f"person_detections_{people.split}2017.json"
+    return people.detections() if file.exists() else ()
+
+
+def measure_run(run: Run, predictions: Predictions) -> Measured:
+    """AP and AR per box source, and by difficulty."""
+    people = evaluated_people(run)
+    metrics, by_stratum = [], []
+    for source, of_source in predictions.items():
+        evaluation = match(people, scored(of_source, run.planned.config), run.planned.config)
+        rows = [finite(asdict(row)) for row in evaluate_strata(evaluation)]
+        by_stratum += [StratumRow(boxes=source, **row) for row in rows]
+        at_ground_truth = source == BoxSource.GROUND_TRUTH
+        similarity = mean_oks(of_source, people.people(), people.keypoints) if at_ground_truth else None
+        numbers = finite({**asdict(summarise(evaluation)), "mean_oks": similarity})
+        metrics.append(BoxMetrics(boxes=source, n_people=len(of_source), **numbers))
+    return Measured(tuple(metrics), tuple(by_stratum))
+
+
+def write_run(
+    run: Run,
+    curve: Sequence[CurveRow],
+    predictions: Predictions | None = None,
+    measured: Measured | None = None,
+) -> Record:
+    """Write the record, the run's last step; a limited run's goes into a folder of its own and finishes nothing."""
+    if run.finished is not None:
+        return run.finished
+    measured = measured or Measured()
+    config, fingerprint = run.planned.config, run.data.fingerprint
+    record = Record(
+        run_id=run.planned.run_id,
+        run_hash=run_hash(config, fingerprint, run.planned.parents),
+        parents=run.planned.parents,
+        config=config,
+        epochs=len(curve),
+        provenance=_provenance(run, curve, bool(measured.metrics)),
+        curve=tuple(curve),
+        metrics=measured.metrics,
+        strata=measured.strata,
+        predictions_sha256=None,
+    )
+    if record.partial:
+        return write_record(run.folder / PARTIAL_FOLDER, record, predictions or {})
+    written = write_record(run.folder, record, predictions or {})
+    for name in (LAST_CHECKPOINT, SPENT_FILE):
+        (run.folder / name).unlink(missing_ok=True)
+    return written
+
+
+def _open(settings: RunSettings, pretext: bool) -> Run:
+    die_with_parent_in_batch()
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    size = profile(settings.profile)
+    data = open_data(size, settings.data, settings.progress)
+    planned = planned_experiment(size, settings.overrides, settings.seed, data.fingerprint)
+    if pretext:
+        parent = planned_pretext(planned.config, settings.overrides, settings.seed, data.fingerprint)
+        if parent is None:
+            raise UserError(f"profile {size.name!r} has no pretraining: its backbone starts from elsewhere")
+        planned = parent
+    if settings.run_id not in ("", planned.run_id):
+        raise UserError(f"run_id {settings.run_id!r} was expected, the parameters and the data give {planned.run_id!r}")
+    store = RunStore(below_root(settings.runs) / size.name)
+    done = planned.done_in(store.recorded_state(planned.run_id))
+    record = store.record(planned.run_id) if done else None
+    before = spent_before(store.path(planned.run_id))
+    return Run(planned, size, data, store, settings, time.time(), record, before=before)
+
+
+def _pretext_weights(run: Run) -> Path | None:
+    if not run.planned.parents:
+        return None
+    (parent,) = run.planned.parents
+    weights = run.store.path(parent) / "backbone.pt"
+    if not weights.exists():
+        raise UserError(f"backbone weights {weights} do not exist: run {parent} is {run.store.state(parent).value}")
+    return weights
+
+
+def _provenance(run: Run, curve: Sequence[CurveRow], evaluated: bool) -> provenance.Provenance:
+    commit, dirty = provenance.git_state()
+    spent = run.spent
+    return provenance.Provenance(
+        commit=commit,
+        dirty=dirty,
+        python=provenance.platform.python_version(),
+        versions=provenance.package_versions(),
+        device=provenance.device_name(run.settings.device),
+        cpu_count=provenance.cpu_count(),
+        threads=torch.get_num_threads(),
+        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        wall_seconds=round(spent.seconds, 1),
+        train_seconds=round(curve[-1].seconds, 1) if curve else 0.0,
+        joules=spent.joules,
+        machine=provenance.machine_digest(),
+        profile=run.profile.name,
+        data_name=run.data.root.name,
+        data_fingerprint=run.data.fingerprint,
+        generated_data=run.data.generated,
+        n_images=len(evaluated_people(run).coco.getImgIds()) if evaluated else 0,
+    )

@@ -1,0 +1,136 @@
+"""Labels of a rendered scene, as COCO defines them.
+
+- area: the person's visible pixels; bbox: their tight box; segmentation: their mask as a compressed RLE.
+- visibility 2: the front-most surface at the keypoint shows it (`parts.SHOWN_BY`). 1: something hides it. 0, at (0, 0):
+  outside the image; on a face turned away; hidden and far outside the visible box (an annotator would not guess it).
+- people under 32 x 32 px of area have no keypoints, as in COCO.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from pycocotools import mask as rle
+
+from poseur_lib.data.part_labels import SHOWN_BY
+from synthetic_people.kinematics import face_turned_away
+from synthetic_people.raster import Drawing, Rendering
+from synthetic_people.scene import Actor, Scene
+
+SMALL_AREA = 32 * 32
+MIN_AREA = 40
+"""People of fewer visible pixels are not annotated."""
+
+_AWAY = np.array([0.40, 0.40, 0.40, 0.35, 0.35])
+"""Nose, eyes and ears turned further away than this are not labelled."""
+
+
+@dataclass(frozen=True)
+class PersonLabel:
+    """One person of one image; keypoints (x, y) in image px, box (x, y, width, height)."""
+
+    keypoints_image: Float[np.ndarray, "17 2"]
+    visibility: Int[np.ndarray, "17"]
+    box: tuple[int, int, int, int]
+    area: int
+    segmentation: str
+    size: tuple[int, int]
+    yaw_degrees: float
+    truncated: bool
+    main: bool
+
+    @property
+    def view(self) -> str:
+        """front, side or back: what the viewer sees of the body."""
+        turned = abs(self.yaw_degrees)
+        return "front" if turned < 45 else "back" if turned > 135 else "side"
+
+    @property
+    def occluded_share(self) -> float:
+        """Hidden keypoints among the labelled ones; 0 where none is labelled."""
+        labelled = int((self.visibility > 0).sum())
+        return float((self.visibility == 1).sum()) / labelled if labelled else 0.0
+
+    def to_coco(self, image_id: int, annotation_id: int) -> dict[str, Any]:
+        """The entry of the annotation file."""
+        triples = np.column_stack([self.keypoints_image, self.visibility]).round(1)
+        return {
+            "id": annotation_id,
+            "image_id": image_id,
+            "category_id": 1,
+            "iscrowd": 0,
+            "bbox": list(self.box),
+            "area": self.area,
+            "num_keypoints": int((self.visibility > 0).sum()),
+            "keypoints": [int(v) if v == int(v) else float(v) for v in triples.ravel()],
+            "segmentation": {"size": list(self.size), "counts": self.segmentation},
+            "poseur_people": {
+                "view": self.view,
+                "yaw_degrees": round(self.yaw_degrees, 1),
+                "truncated": self.truncated,
+                "occluded_share": round(self.occluded_share, 3),
+                "main": self.main,
+            },
+        }
+
+
+def keypoint_visibility(
+    actor: Actor, person: int, drawing: Drawing, rendering: Rendering
+) -> tuple[Int[np.ndarray, "17"], bool]:
+    """COCO visibility of an actor's keypoints, and whether the image border cuts any of them off."""
+    height, width = rendering.primitive.shape
+    away = face_turned_away(actor.skeleton) > _AWAY
+    visibility, cut = np.zeros(17, np.int64), False
+    for k, (x, y, z) in enumerate(actor.keypoints_image().tolist()):
+        column, row = math.floor(x), math.floor(y)
+        if not (0 <= column < width and 0 <= row < height):
+            cut = True
+            continue
+        if k < 5 and away[k]:
+            continue
+        seen = rendering.primitive[row, column]
+        part, owner = drawing.labels[seen, :2].tolist() if seen >= 0 else (0, -1)
+        near = rendering.depth[row, column].item() - z <= SHOWN_BY[k].depth * actor.scale * actor.skeleton.shape.girth
+        visibility[k] = 2 if owner == person and part in SHOWN_BY[k].parts and near else 1
+    return visibility, cut
+
+
+def _within(points: Float[np.ndarray, "17 2"], box: tuple[int, int, int, int], margin: float) -> np.ndarray:
+    """Points in the box widened by `margin` of its sides."""
+    corner, size = np.array(box[:2]), np.array(box[2:])
+    return ((points >= corner - margin * size) & (points <= corner + (1 + margin) * size)).all(1)
+
+
+def label_person(
+    scene: Scene, person: int, drawing: Drawing, rendering: Rendering, owner: np.ndarray
+) -> PersonLabel | None:
+    """The label of one actor, None if hardly anything of it is seen; `owner` is the person at every pixel."""
+    actor, mask = scene.actors[person], owner == person
+    area = int(np.count_nonzero(mask))
+    if area < MIN_AREA:
+        return None
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    box = (int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1))
+    visibility, truncated = keypoint_visibility(actor, person, drawing, rendering)
+    points = actor.keypoints_image()[:, :2]
+    visibility[(visibility == 1) & ~_within(points, box, 0.1)] = 0
+    if area < SMALL_AREA:
+        visibility[:] = 0
+    points = np.where(visibility[:, None] > 0, points, 0.0)
+    counts = rle.encode(np.asfortranarray(mask, np.uint8))["counts"].decode("ascii")
+    yaw = actor.skeleton.pose.yaw
+    return PersonLabel(points, visibility, box, area, counts, mask.shape, yaw, truncated, actor.main)
+
+
+def label_scene(scene: Scene, drawing: Drawing, rendering: Rendering) -> list[PersonLabel]:
+    """Labels of everyone who is seen."""
+    owner = np.take(np.append(drawing.labels[:, 1], -1), rendering.primitive)
+    labels = (label_person(scene, person, drawing, rendering, owner) for person in range(len(scene.actors)))
+    return [label for label in labels if label is not None]
+
+
+def part_map(drawing: Drawing, rendering: Rendering) -> UInt8[np.ndarray, "H W"]:
+    """`parts.Part` of every pixel."""
+    return np.take(np.append(drawing.labels[:, 0], 0).astype(np.uint8), rendering.primitive)

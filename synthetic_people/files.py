@@ -1,0 +1,71 @@
+"""The files of a generated data set: its description, COCO annotations, detector results."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from poseur_lib.data.part_labels import PART_NAMES
+from poseur_lib.keypoints import COCO_17
+from synthetic_people.settings import GENERATOR_VERSION, PeopleSettings
+
+DESCRIPTION = "dataset.json"
+GENERATOR = "poseur_lib.people"
+"""The generator's name inside its files: data, older than this package's name."""
+
+
+def atomic_json(path: Path, content: Any) -> None:
+    """Write compact JSON so that the file is either whole or absent."""
+    beside = path.with_name(path.name + ".tmp")
+    beside.write_text(json.dumps(content, separators=(",", ":")))
+    os.replace(beside, path)
+
+
+def describe(settings: PeopleSettings) -> dict[str, Any]:
+    """What `dataset.json` holds."""
+    return {
+        "generator": GENERATOR,
+        "version": GENERATOR_VERSION,
+        "settings": settings.model_dump(mode="json"),
+        "parts": list(PART_NAMES) if settings.parts else [],
+    }
+
+
+def read_description(folder: Path) -> dict[str, Any] | None:
+    """The description of a folder of generated people; None if it is not one."""
+    try:
+        found = json.loads((folder / DESCRIPTION).read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("generator") == GENERATOR else None
+
+
+def matches(folder: Path, settings: PeopleSettings) -> bool:
+    """Whether the folder was made from the same settings by the same generator version."""
+    return read_description(folder) == json.loads(json.dumps(describe(settings)))
+
+
+def _category() -> dict[str, Any]:
+    """COCO's person; the skeleton is 1-based in COCO's files."""
+    return {
+        "id": 1,
+        "name": "person",
+        "supercategory": "person",
+        "keypoints": list(COCO_17.names),
+        "skeleton": [[a + 1, b + 1] for a, b in COCO_17.skeleton],
+    }
+
+
+def merge(folder: Path, split: str, records: list[Path]) -> None:
+    """Join the chunks' records, in order, into the annotation and detector files of a split."""
+    parts = [json.loads(record.read_text()) for record in records]
+    joined = {key: [row for part in parts for row in part[key]] for key in ("images", "annotations", "detections")}
+    annotations = {
+        "info": {"description": "generated people", "version": str(GENERATOR_VERSION)},
+        "licenses": [],
+        "categories": [_category()],
+        "images": joined["images"],
+        "annotations": joined["annotations"],
+    }
+    atomic_json(folder / "annotations" / f"person_keypoints_{split}2017.json", annotations)
+    atomic_json(folder / "annotations" / f"person_detections_{split}2017.json", joined["detections"])

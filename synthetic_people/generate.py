@@ -1,0 +1,171 @@
+"""Writing a data set: every image once, in parallel, so that a killed run continues and never looks complete.
+
+Images are written in chunks to `.<name>.partial` beside the folder asked for, with a record of each finished chunk;
+when all are there the records become the annotation files and the whole folder is renamed into place.
+"""
+
+import fcntl
+import multiprocessing
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+from tqdm import tqdm
+
+from poseur_lib.errors import UserError
+from synthetic_people.files import DESCRIPTION, atomic_json, describe, matches, merge, read_description
+from synthetic_people.settings import SPLITS, PeopleSettings
+
+CHUNK = 64
+
+
+class Chunk(NamedTuple):
+    """Images [first, last) of a split, to be written under `folder`."""
+
+    folder: Path
+    settings: PeopleSettings
+    split: str
+    first: int
+    last: int
+
+    @property
+    def record(self) -> Path:
+        """What says that the chunk is complete; it holds its annotations."""
+        return self.folder / "chunks" / f"{self.split}-{self.first:07d}.json"
+
+
+def write_chunk(chunk: Chunk) -> int:
+    """Write a chunk's images and, last, its record; the number of images."""
+    from synthetic_people.sample import image_entry, image_id, make_sample  # numba: a second for whoever only looks
+
+    cv2.setNumThreads(1)
+    images, annotations, detections = [], [], []
+    for index in range(chunk.first, chunk.last):
+        sample = make_sample(chunk.settings, chunk.split, index)
+        entry, number = image_entry(chunk.settings, chunk.split, index), image_id(chunk.split, index)
+        (chunk.folder / f"{chunk.split}2017" / entry["file_name"]).write_bytes(sample.jpeg)
+        if sample.parts is not None:
+            (chunk.folder / f"parts_{chunk.split}2017" / f"{number:012d}.png").write_bytes(sample.parts)
+        images.append(entry)
+        annotations += [label.to_coco(number, number * 10 + k) for k, label in enumerate(sample.labels)]
+        detections += [detection.to_coco(number) for detection in sample.detections]
+    atomic_json(chunk.record, {"images": images, "annotations": annotations, "detections": detections})
+    return chunk.last - chunk.first
+
+
+def _chunks(folder: Path, settings: PeopleSettings) -> list[Chunk]:
+    return [
+        Chunk(folder, settings, split, first, min(first + CHUNK, settings.images(split)))
+        for split in SPLITS
+        for first in range(0, settings.images(split), CHUNK)
+    ]
+
+
+@contextmanager
+def _only_writer(folder: Path) -> Iterator[None]:
+    """Hold the partial folder.
+
+    Raises:
+        UserError: another process is writing it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"{folder}: another process is generating this data set") from None
+        yield
+
+
+def _start(folder: Path, settings: PeopleSettings) -> None:
+    """An empty partial folder, or the one an earlier run with the same settings left."""
+    if not matches(folder, settings):
+        for entry in folder.iterdir():
+            if entry.name != "lock":
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    for split in SPLITS:
+        (folder / f"{split}2017").mkdir(exist_ok=True)
+        if settings.parts:
+            (folder / f"parts_{split}2017").mkdir(exist_ok=True)
+    (folder / "chunks").mkdir(exist_ok=True)
+    (folder / "annotations").mkdir(exist_ok=True)
+    atomic_json(folder / DESCRIPTION, describe(settings))
+
+
+def _run(chunks: list[Chunk], workers: int) -> Iterator[int]:
+    """Write chunks here (workers 0) or in `workers` processes; yields the number of images as they are done."""
+    if workers == 0:
+        yield from map(write_chunk, chunks)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        try:
+            for future in as_completed([pool.submit(write_chunk, chunk) for chunk in chunks]):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _already_there(root: Path, settings: PeopleSettings) -> bool:
+    """Whether `root` is this very data set.
+
+    Raises:
+        UserError: `root` holds something else.
+    """
+    if (root.is_dir() and not any(root.iterdir())) or not root.exists():
+        return False
+    if not root.is_dir():
+        raise UserError(f"{root} is a file, not a folder for generated people")
+    found = read_description(root)
+    if found is None:
+        raise UserError(f"{root} is not empty and holds no generated people; choose another folder")
+    if matches(root, settings):
+        return True
+    wanted = describe(settings)
+    flat, flat_wanted = ({**tree.get("settings", {}), "version": tree.get("version")} for tree in (found, wanted))
+    name = next(name for name in flat_wanted if flat.get(name) != flat_wanted[name])
+    raise UserError(
+        f"{root} holds generated people with {name} = {flat.get(name)}, not {flat_wanted[name]}; choose another folder"
+    )
+
+
+def generate(root: Path, settings: PeopleSettings, workers: int = 0, progress: bool = True) -> None:
+    """Write the data set that `settings` describe to the folder `root`, or return at once if it is there.
+
+    The bytes do not depend on `workers`. A killed run leaves `.<name>.partial` beside `root`, from which the next run
+    with the same settings continues.
+
+    Args:
+        root: folder to make; it may exist if it is empty.
+        settings: what to generate.
+        workers: processes beside this one; 0 writes in this process.
+        progress: show a progress bar on standard error.
+
+    Raises:
+        UserError: `root` holds something else, or another process is writing it; `workers` is negative.
+    """
+    root = Path(root)
+    if workers < 0:
+        raise UserError(f"workers must be 0 or more, got {workers}")
+    if _already_there(root, settings):
+        return
+    partial = root.parent / f".{root.name}.partial"
+    with _only_writer(partial):
+        _start(partial, settings)
+        chunks = _chunks(partial, settings)
+        missing = [chunk for chunk in chunks if not chunk.record.is_file()]
+        total = sum(chunk.last - chunk.first for chunk in chunks)
+        done = total - sum(chunk.last - chunk.first for chunk in missing)
+        with tqdm(total=total, initial=done, unit="image", desc=root.name, disable=not progress) as bar:
+            for count in _run(missing, workers):
+                bar.update(count)
+        for split in SPLITS:
+            merge(partial, split, [chunk.record for chunk in chunks if chunk.split == split])
+        shutil.rmtree(partial / "chunks")
+        (partial / "lock").unlink()
+        partial.rename(root)
