@@ -11,8 +11,9 @@ import torch
 from benchmarks import emsda, head, options
 from benchmarks.timing import Setting
 from poseur_lib.files import write_atomically
+from poseur_lib.runtime import device_name
 from poseur_study.costs.benchmark_record import Benchmark
-from poseur_study.runs.provenance import cpu_count, device_name, git_state, package_versions
+from poseur_study.runs.provenance import cpu_count, git_state, package_versions
 
 COMPARISONS = {"emsda": emsda.compare, "head": head.compare, "options": options.compare}
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from poseur_lib.evaluation.bootstrap import bootstrap_ap, paired_bootstrap_difference
 from poseur_lib.evaluation.matches import ImageMatches
-from poseur_study.runs.provenance import processor_name
+from poseur_lib.runtime import processor_name
 
 GOAL_SECONDS = 60.0
 IMAGES, PER_IMAGE = 5000, 21

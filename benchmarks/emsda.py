@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from benchmarks.timing import Extras, Goal, Setting, compared, times_ms
-from poseur_lib.costs.memory_folded import peak_mib
+from poseur_lib.costs.speed import peak_mib
 from poseur_lib.models.poseur.sampling import corner_rows, sample_bags, sample_dense
 from poseur_study.costs.benchmark_record import Comparison
 

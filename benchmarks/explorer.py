@@ -19,12 +19,12 @@ import torch
 
 from benchmarks.head import poseur
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.runtime import processor_name
 from poseur_study.display.attention.images import with_boxes
 from poseur_study.display.attention.open_model import OpenModel
 from poseur_study.explorer.controls import VAL_SET
 from poseur_study.explorer.panel import Panel
 from poseur_study.explorer.session import Session
-from poseur_study.runs.provenance import processor_name
 
 GOAL_SECONDS, ROUNDS, THREADS = 0.5, 8, 2
 BOXES = ((60.0, 40.0, 180.0, 380.0), (300.0, 20.0, 200.0, 420.0))

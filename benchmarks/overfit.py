@@ -13,13 +13,13 @@ twentieth.
 import tempfile
 from pathlib import Path
 
-from poseur_lib.checkpoints.checkpoint import load_model
+from poseur_lib.checkpoints.checkpoint import MODEL_FILE, load_model
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.evaluation.ceiling import head_ceiling
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.runtime import Runtime
-from poseur_lib.training.fit import MODEL_FILE, train
+from poseur_lib.training.fit import train
 from poseur_study.experiments.methods import BACKBONES, TOKENPOSE, method_changes
 from poseur_study.experiments.profiles import profile
 from poseur_study.report.evidence import Overfit

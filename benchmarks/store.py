@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import BoxSource, PosePredictions
+from poseur_lib.runtime import processor_name
 from poseur_study.analysis import bootstrap_samples as table_source
 from poseur_study.analysis import table_results as results
 from poseur_study.analysis.bootstrap_samples import Source
@@ -26,8 +27,8 @@ from poseur_study.execution.batch import Batch
 from poseur_study.runs import record
 from poseur_study.runs.datasets import DataSet
 from poseur_study.runs.plan import PlannedRun, row_run
-from poseur_study.runs.predictions import BoxSource, to_bytes
-from poseur_study.runs.provenance import Provenance, package_versions, processor_name
+from poseur_study.runs.predictions import to_bytes
+from poseur_study.runs.provenance import Provenance, package_versions
 from poseur_study.runs.record import CurveRow, Record, write_record
 from poseur_study.runs.run_id import run_hash
 

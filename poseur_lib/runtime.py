@@ -1,17 +1,20 @@
 """How a run is computed: nothing here is part of what the run is."""
 
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 import torch
 
-from poseur_lib.errors import UserError
-from poseur_lib.errors_folded import require_known
+from poseur_lib.errors import UserError, require_known
 
 Device = Literal["auto", "cpu", "cuda"]
+
 Precision = Literal["32", "16-mixed", "bf16-mixed"]
+
 DEVICES: tuple[str, ...] = get_args(Device)
+
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 
@@ -82,3 +85,20 @@ class Runtime(InferenceRuntime):
                 f"train.global_batch {global_batch} is no multiple of {self.devices} devices x {per_device} people"
             )
         return per_device, global_batch // (per_device * self.devices)
+
+
+def device_name(device: str) -> str:
+    """The accelerator's name for "cuda" (or "auto" with one), else the processor's."""
+    import torch
+
+    if device != "cpu" and torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return processor_name()
+
+
+def processor_name() -> str:
+    """The processor's model name as Linux prints it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

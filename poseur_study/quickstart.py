@@ -16,9 +16,8 @@ from poseur_study.execution.retrain import first_model
 from poseur_study.experiments.notebook_parameters import QuickstartSettings
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import open_data
-from poseur_study.runs.listed_runs import ListedRun, list_runs
 from poseur_study.runs.project import below_root
-from poseur_study.runs.store import RunState
+from poseur_study.runs.store import ListedRun, RunState, list_runs
 
 SMOKE = "smoke"
 DETECTED = 0.5

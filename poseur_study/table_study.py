@@ -14,15 +14,14 @@ from poseur_study.analysis.result_types import CellResult, TableResult
 from poseur_study.analysis.table_results import collect, provenances
 from poseur_study.execution.progress import PlanProgress
 from poseur_study.execution.run_job import RunOptions, missing_runs
-from poseur_study.execution.table_job import results_folder
 from poseur_study.experiments import tables
 from poseur_study.experiments.experiment import Row
 from poseur_study.experiments.notebook_parameters import TableSettings
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import open_data
-from poseur_study.runs.lifetime import die_with_parent_in_batch
+from poseur_study.runs.heartbeat import die_with_parent_in_batch
 from poseur_study.runs.plan import PlannedRun, plan, row_run
-from poseur_study.runs.project import below_root
+from poseur_study.runs.project import below_root, results_folder
 from poseur_study.runs.provenance import Provenance
 from poseur_study.runs.store import RESULT_FILE, RunState, RunStore
 

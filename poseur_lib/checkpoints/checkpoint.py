@@ -1,4 +1,7 @@
-"""Weights on disk with the configuration that they belong to."""
+"""Weights on disk with the configuration that they belong to.
+
+The weights that a run's folder holds.
+"""
 
 import os
 import pickle
@@ -14,6 +17,12 @@ from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseModel
+
+LAST_CHECKPOINT = "last.ckpt"
+
+MODEL_FILE = "model.pt"
+
+BACKBONE_FILE = "backbone.pt"
 
 FORMAT = "poseur_lib 1"
 
@@ -96,3 +105,26 @@ def read_file(path: Path) -> Any:
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+NETWORK = "network."
+
+
+def checkpoint_file(path: Path) -> Path:
+    """The model in a run's folder; any other path is the checkpoint itself."""
+    return path / MODEL_FILE if path.is_dir() else path
+
+
+def trained_model(folder: Path, config: ExperimentConfig) -> PoseModel:
+    """A run's model at the end of its training, or where a limit stopped it: then from the last checkpoint.
+
+    Raises:
+        UserError: there are no weights, or they are cut off.
+    """
+    if (folder / MODEL_FILE).exists() or not (folder / LAST_CHECKPOINT).exists():
+        return load_model(folder / MODEL_FILE)[0]
+    checkpoint = torch.load(folder / LAST_CHECKPOINT, map_location="cpu", weights_only=True)
+    model = build_model(config if config.pretext else config.with_changes(**{"model.backbone.weights": "none"}))
+    weights = {name: value for name, value in checkpoint["state_dict"].items() if name.startswith(NETWORK)}
+    model.load_state_dict({name.removeprefix(NETWORK): value for name, value in weights.items()})
+    return model.eval()

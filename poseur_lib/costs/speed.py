@@ -1,16 +1,22 @@
-"""Memory and time, measured on the device that is here."""
+"""Memory and time, measured on the device that is here.
+
+Peak memory of a call.
+"""
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
 from poseur_lib.models.pose_model import PoseModel, PoseTargets
-from poseur_study.runs.provenance import device_name
+from poseur_lib.runtime import device_name
 
 WARM_UP, ROUNDS = 3, 15
+
 THROUGHPUT_BATCH, THROUGHPUT_ROUNDS = 8, 3
 
 
@@ -86,3 +92,28 @@ def saved_bytes(model: nn.Module, forward) -> int:
     total = sum(storage.nbytes() for key, storage in saved.items() if key not in own)
     del output
     return total
+
+
+def peak_mib(run: Callable[[], object], device: str) -> float:
+    """The most that the tensors of a call hold at once beyond what was there before, in MiB.
+
+    On a GPU by torch's allocator; on a processor by adding up every allocation and release that torch's profiler sees,
+    which other work on the machine does not change.
+    """
+    run()
+    if device == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run()
+        torch.cuda.synchronize()
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        run()
+    events = profiler.profiler.kineto_results.events()
+    steps = sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]")
+    held = peak = 0
+    for _, change in steps:
+        held += change
+        peak = max(peak, held)
+    return peak / 2**20

@@ -1,6 +1,7 @@
 """What a model said about some boxes: everything that scores, AP and intervals are computed from."""
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -68,3 +69,10 @@ class PosePredictions:
             sigma=None if self.sigma is None else self.sigma[chosen],
             keypoint_scores=self.keypoint_scores[chosen],
         )
+
+
+class BoxSource(StrEnum):
+    """Whose boxes the people were cut out by."""
+
+    GROUND_TRUTH = "ground_truth"
+    DETECTOR = "detector"

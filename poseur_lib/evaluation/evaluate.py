@@ -1,4 +1,7 @@
-"""A model judged on a data set: boxes, predictions, scores, OKS-NMS, AP."""
+"""A model judged on a data set: boxes, predictions, scores, OKS-NMS, AP.
+
+What a number depends on and weights do not tell, in words: printed with every result.
+"""
 
 import json
 import os
@@ -7,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from poseur_lib.checkpoints.released_load import load_with_changes
-from poseur_lib.config.experiment import ExperimentConfig
+from poseur_lib.config import ExperimentConfig, PoseurConfig
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.errors import UserError
-from poseur_lib.evaluation.assumptions_folded import assumptions
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.metrics import PoseMetrics, evaluate_coco, to_coco_results
 from poseur_lib.evaluation.nms import keep_people
@@ -18,6 +20,18 @@ from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import Runtime
 from poseur_lib.scoring.instance import instance_scores
+
+
+def assumptions(config: ExperimentConfig) -> str:
+    """Input size, normalisation, scores and, where the head has a choice, the fusion of the flip test."""
+    height, width = config.data.input_size
+    said = [f"input {height}x{width}", "RGB by ImageNet's mean and deviation"]
+    if isinstance(config.model.head, PoseurConfig):
+        said += [f"flip fusion {config.model.head.flip_fusion}", f"keypoint score {config.model.head.keypoint_score}"]
+    else:
+        said.append(f"head {config.model.head.kind}")
+    return ", ".join([*said, f"instance score {config.evaluation.instance_score}"])
+
 
 GROUND_TRUTH, DETECTOR = "ground_truth", "detector"
 

@@ -19,8 +19,7 @@ from torchvision.models.detection import (
 )
 from torchvision.transforms.functional import to_tensor
 
-from poseur_lib.errors import UserError
-from poseur_lib.errors_folded import require_known
+from poseur_lib.errors import UserError, require_known
 from poseur_lib.predict.boxes import PersonBox
 
 PERSON = "person"

@@ -25,9 +25,14 @@ from PIL import Image, ImageDraw, ImageFont
 from poseur_lib.keypoints import KeypointSet
 from poseur_lib.predict.boxes import whole_image
 from poseur_lib.predict.person_pose import KEYPOINT_THRESHOLD, PersonPose
-from poseur_study.display.style import COLORBLIND
+
+# seaborn's `colorblind` palette; a backbone has its colour everywhere.
+COLORBLIND = (
+    "#0173B2", "#DE8F05", "#029E73", "#D55E00", "#CC78BC", "#CA9161", "#FBAFE4", "#949494", "#ECE133", "#56B4E9",
+)  # fmt: skip
 
 Colour = tuple[int, int, int]
+
 Fill = Callable[[np.ndarray, np.ndarray], object]
 
 
@@ -36,11 +41,17 @@ def _rgb(text: str) -> Colour:
 
 
 LEFT, RIGHT, MIDDLE, RIM = _rgb(COLORBLIND[9]), _rgb(COLORBLIND[1]), (255, 255, 255), (20, 20, 20)
+
 RIM_OPACITY, PLATE_OPACITY, BOX_OPACITY = 0.55, 0.65, 0.45
+
 FAINT, OPAQUE_FROM = 0.25, 0.98  # opacity at the threshold; the score that needs no more of it
+
 LINE_WIDTH, MIN_LINE_WIDTH = 0.011, 1.6  # of the person's extent; image pixels
+
 DISC_RADIUS = 1.15  # of the line's width
+
 TEXT_SIZE, MIN_TEXT_SIZE = 4.0, 11  # of the line's width; image pixels
+
 SHIFT = 4  # binary digits of sub-pixel positions
 
 

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from poseur_lib.evaluation.metrics import coco_result
-from poseur_lib.keypoints import KeypointSet
 
 KEYPOINT_THRESHOLD = 0.5
 
@@ -37,28 +36,3 @@ class PersonPose:
         """In COCO's results format: keypoints as (x, y, score) in image pixels."""
         points = np.column_stack([self.keypoints_image, self.keypoint_scores])
         return coco_result(image_id, points, self.score, category_id)
-
-
-@dataclass(frozen=True, eq=False)
-class ImagePoses:
-    """The people of one image.
-
-    Attributes:
-        image: RGB, upright: what was predicted on, and what the pixels of the poses are of.
-        people: in the order of the boxes; after OKS-NMS the best first.
-        keypoint_set: the names and the skeleton of the keypoints.
-    """
-
-    image: UInt8[np.ndarray, "height width 3"]
-    people: tuple[PersonPose, ...]
-    keypoint_set: KeypointSet
-
-    def to_coco(self, image_id: int = 1, category_id: int = 1) -> list[dict[str, Any]]:
-        """One entry a person in COCO's results format, which pycocotools' `loadRes` reads."""
-        return [person.to_coco(image_id, category_id) for person in self.people]
-
-    def draw(self, threshold: float = KEYPOINT_THRESHOLD) -> UInt8[np.ndarray, "height width 3"]:
-        """The image with the skeletons over it, RGB; see `poseur_lib.predict.drawing.draw_people`."""
-        from poseur_lib.predict.drawing import draw_people  # matplotlib's second, for whoever draws
-
-        return draw_people(self.image, self.people, self.keypoint_set, threshold)

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
-from poseur_lib.checkpoints.weights import checkpoint_file
+from poseur_lib.checkpoints.checkpoint import checkpoint_file
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
 from poseur_lib.data.coco import Person
@@ -21,10 +23,35 @@ from poseur_lib.keypoints import KeypointSet, keypoint_set
 from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.predict.boxes import BoxesLike, BoxFormat, PersonBox, as_boxes, whole_image
-from poseur_lib.predict.person_pose import ImagePoses, PersonPose
+from poseur_lib.predict.person_pose import KEYPOINT_THRESHOLD, PersonPose
 from poseur_lib.predict.rgb import ImageLike, as_rgb
 from poseur_lib.runtime import Device, InferenceRuntime, Precision
 from poseur_lib.scoring.instance import InstanceRule, instance_scores
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePoses:
+    """The people of one image.
+
+    Attributes:
+        image: RGB, upright: what was predicted on, and what the pixels of the poses are of.
+        people: in the order of the boxes; after OKS-NMS the best first.
+        keypoint_set: the names and the skeleton of the keypoints.
+    """
+
+    image: UInt8[np.ndarray, "height width 3"]
+    people: tuple[PersonPose, ...]
+    keypoint_set: KeypointSet
+
+    def to_coco(self, image_id: int = 1, category_id: int = 1) -> list[dict[str, Any]]:
+        """One entry a person in COCO's results format, which pycocotools' `loadRes` reads."""
+        return [person.to_coco(image_id, category_id) for person in self.people]
+
+    def draw(self, threshold: float = KEYPOINT_THRESHOLD) -> UInt8[np.ndarray, "height width 3"]:
+        """The image with the skeletons over it, RGB; see `poseur_lib.predict.drawing.draw_people`."""
+        from poseur_lib.predict.drawing import draw_people  # matplotlib's second, for whoever draws
+
+        return draw_people(self.image, self.people, self.keypoint_set, threshold)
 
 
 class Poseur:

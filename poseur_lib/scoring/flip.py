@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from poseur_lib.models.pose_model import LayerPrediction
-from poseur_lib.scoring.keypoint_folded import laplace_scores, rle_scores
+from poseur_lib.poses import LayerPrediction
+from poseur_lib.scoring.uncertainty import laplace_scores, rle_scores
 
 FlipFusion = Literal["mean", "type1", "type2"]
 TYPE2_WEIGHT = 0.7

@@ -7,10 +7,13 @@ Paper: c = k = 1. Released code: 2, which makes the Laplace factor's scale 2 sqr
 
 The score of a keypoint depends on a / sigma_x and a / sigma_y alone, so that one table of masses serves every keypoint
 of a model, and the scores can be computed from stored sigmas when the weights are gone.
+
+Keypoint scores from sigma (Sec. 3.3).
 """
 
 import math
 from collections.abc import Callable
+from enum import StrEnum
 
 import numpy as np
 import torch
@@ -18,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 CELLS = 64
+
 POINTS_PER_CELL = 4
 
 LogDensity = Callable[[Float[Tensor, "N 2"]], Float[Tensor, " N"]]
@@ -86,3 +90,34 @@ def masses_of(model: nn.Module) -> Float[np.ndarray, "M M"] | None:
         log_phi_count=loss.log_phi_count,
         log_sigma_count=loss.log_sigma_count,
     )
+
+
+class Scoring(StrEnum):
+    """What the instance score of a person is made of (Table 1c)."""
+
+    BOX = "box score alone"
+    RLE = "RLE score"
+    LAPLACE = "Laplace score (Eq. 8)"
+    FLOW = "flow's density (Eq. 6)"
+
+
+def laplace_scores(sigma: Float[Tensor, "*shape 2"], radius: float = 0.2) -> Float[Tensor, "*shape"]:
+    """Probability that a keypoint lies within `radius` of its prediction on both axes (Eq. 8).
+
+    The two axes are scored apart and multiplied (Sec. 3.3); sigma stands for the Laplace scale b, as in the paper.
+
+    Args:
+        sigma: scale per axis (x, y), as a fraction of the crop side.
+        radius: half-width `a` of the interval, same unit; the paper uses 0.2.
+
+    Raises:
+        ValueError: `radius` is not positive.
+    """
+    if radius <= 0:
+        raise ValueError(f"radius {radius} is not positive")
+    return (1 - (-radius / sigma).exp()).prod(dim=-1)
+
+
+def rle_scores(sigma: Float[Tensor, "*shape 2"]) -> Float[Tensor, "*shape"]:
+    """RLE's score: the mean of 1 - sigma over the axes; the released code's default."""
+    return (1 - sigma).mean(dim=-1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from poseur_lib.checkpoints.checkpoint import read_weights, save_weights
+from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, MODEL_FILE, read_weights, save_weights
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.training import CosineSchedule, PretextConfig, TrainConfig
 from poseur_lib.data.coco import CocoPeople
@@ -25,8 +25,6 @@ from poseur_lib.training.loop import CURVE_FILE, LAST_CHECKPOINT, TrainingLoop, 
 from poseur_lib.training.pretext import PartSegmentation, mean_part_iou, part_loss
 from poseur_lib.training.progress import pose_measure
 
-MODEL_FILE = "model.pt"
-BACKBONE_FILE = "backbone.pt"
 IOU_PEOPLE = 300
 
 

@@ -12,12 +12,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from poseur_lib.config.base import Frozen
-from poseur_study.analysis.levels import RULE as LEVEL_RULE
-from poseur_study.analysis.levels import Level
 from poseur_study.analysis.power import detectable, pilot
 from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
 from poseur_study.analysis.table_results import difference_words
-from poseur_study.analysis.verdict import Evidence, Verdict, arithmetic_verdict, cost_verdict, rule_text
+from poseur_study.analysis.verdict import RULE as LEVEL_RULE
+from poseur_study.analysis.verdict import Evidence, Level, Verdict, arithmetic_verdict, cost_verdict, rule_text
 from poseur_study.costs.cost_claims import CostStatement
 from poseur_study.costs.paper_costs import RULE as COST_RULE
 from poseur_study.experiments.experiment import Claim, Table

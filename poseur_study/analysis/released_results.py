@@ -8,16 +8,15 @@ from poseur_lib.evaluation.matches import Area, ImageMatches, image_matches
 from poseur_lib.evaluation.rescore import match, scored
 from poseur_study.analysis.bootstrap_samples import AREAS, BOOTSTRAP_SEED, RESAMPLES, Sample, Source, box_source
 from poseur_study.analysis.interval import Estimate, estimate
-from poseur_study.analysis.levels import level
 from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
-from poseur_study.analysis.verdict import Evidence, verdict
+from poseur_study.analysis.verdict import Evidence, level, verdict
 from poseur_study.experiments.experiment import METRICS, Claim, Metric, Row
-from poseur_study.released_checkpoints.row_match import can_be_evaluated, is_of, paper_config, rivalled
+from poseur_study.released_checkpoints.row_match import UNKNOWN_SIZE, can_be_evaluated, is_of, paper_config, rivalled
 from poseur_study.released_checkpoints.store import Evaluated, ReleasedStore
 
 COCO_VAL_IMAGES = 5000
+
 STRENGTH = tuple(Evidence)  # strongest first
-UNKNOWN_SIZE = "the file does not tell its input size, it may be of another: no claim rests on it"
 
 
 @dataclass(frozen=True)

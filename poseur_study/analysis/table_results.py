@@ -12,14 +12,13 @@ from poseur_lib.evaluation.rescore import match, scored
 from poseur_lib.scoring.instance import InstanceRule
 from poseur_study.analysis.bootstrap_samples import Source, box_source, predictions_of, sample
 from poseur_study.analysis.interval import Estimate, estimate
-from poseur_study.analysis.levels import level
 from poseur_study.analysis.released_results import COCO_VAL_IMAGES, with_released
 from poseur_study.analysis.result_types import CellResult, ClaimResult, OnDevice, RowResult, TableResult
-from poseur_study.analysis.verdict import Evidence, rule_text, verdict
+from poseur_study.analysis.verdict import Evidence, level, rule_text, verdict
 from poseur_study.costs.row_cost import row_cost
 from poseur_study.costs.row_speed import UNITS, row_speed
 from poseur_study.experiments.experiment import COSTS, METRICS, UNMEASURED, Claim, Column, Metric, Row, Table
-from poseur_study.paper.printed import Printed
+from poseur_study.paper.tables import Printed
 from poseur_study.runs.provenance import Provenance
 from poseur_study.runs.store import RunState
 

@@ -22,7 +22,7 @@ def ceiling(
     No network takes part: what is missing to 100 is what the representation loses. Images are not read.
     """
     from poseur_lib.data.coco import SPLITS, CocoPeople
-    from poseur_lib.errors_folded import require_known
+    from poseur_lib.errors import require_known
     from poseur_lib.evaluation.ceiling import INPUT_SIZES, ceiling_table
     from poseur_lib.keypoints import keypoint_set
 

@@ -31,8 +31,8 @@ def convert(
     from poseur_lib.checkpoints.released_convert import save_released
     from poseur_lib.checkpoints.released_load import load_released
     from poseur_lib.config import PoseurConfig
-    from poseur_lib.errors_folded import require_known
-    from poseur_lib.evaluation.assumptions_folded import assumptions
+    from poseur_lib.errors import require_known
+    from poseur_lib.evaluation.evaluate import assumptions
 
     require_known("format", [to], FORMATS)
     if target.exists():

@@ -33,7 +33,7 @@ def cost(
     """
     import torch
 
-    from poseur_lib.errors_folded import require_known
+    from poseur_lib.errors import require_known
     from poseur_lib.runtime import DEVICES
 
     require_known("device", [device], DEVICES)
@@ -44,8 +44,8 @@ def cost(
         return _print_paper(csv)
     import pandas as pd
 
+    from poseur_lib.costs.cost import COLUMNS, FOOTNOTE, cost_rows, cost_text
     from poseur_lib.costs.cost import cost as cost_of
-    from poseur_lib.costs.table_folded import COLUMNS, FOOTNOTE, cost_rows, cost_text
 
     where = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
     if device == "cuda" and where == "cpu":

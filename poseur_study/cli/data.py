@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from poseur_lib.errors import UserError
-from poseur_lib.errors_folded import validated
+from poseur_lib.errors import UserError, validated
 
 app = typer.Typer(
     help="Make a data set of generated people, or check any folder in COCO's layout.",

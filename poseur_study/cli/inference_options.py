@@ -3,7 +3,7 @@
 from typing import get_args
 
 from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
-from poseur_lib.errors_folded import require_known
+from poseur_lib.errors import require_known
 from poseur_lib.runtime import DEVICES, PRECISIONS
 from poseur_lib.scoring.instance import InstanceRule
 

@@ -12,8 +12,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from poseur_lib.errors import Interrupted, UserError
-from poseur_lib.errors_folded import describe_validation
+from poseur_lib.errors import Interrupted, UserError, describe_validation
 from poseur_study.cli import ceiling, convert, cost, data, evaluate, export, predict, report, runs, study, train
 
 INTERRUPTED = 130  # the shell's exit status for a process that Ctrl-C ended

@@ -83,8 +83,7 @@ def predict(
 
     Images that cannot be read are named and left out, and the exit code is then 1. Ctrl-C keeps what is done.
     """
-    from poseur_lib.errors import UserError
-    from poseur_lib.errors_folded import require_known
+    from poseur_lib.errors import UserError, require_known
     from poseur_lib.predict.boxes import WholeImage
     from poseur_lib.predict.detector import DETECTORS, load_detector
     from poseur_lib.predict.files import find_images

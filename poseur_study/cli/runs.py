@@ -25,7 +25,7 @@ def export_archive(
 
     Evaluated released checkpoints are among them (`released`).
     """
-    from poseur_lib.errors_folded import require_known
+    from poseur_lib.errors import require_known
     from poseur_study.execution.archive import CARRIED, export_runs
 
     if profile:

@@ -130,9 +130,9 @@ def run(
     With --source released nothing is trained: each checkpoint in --checkpoints that is of a row of the tables is
     evaluated on --data, with ground-truth and detector boxes, once; tables then show it beside the paper's numbers.
     """
-    from poseur_lib.errors_folded import require_known
+    from poseur_lib.errors import require_known
     from poseur_lib.runtime import DEVICES, PRECISIONS
-    from poseur_study.execution.engine_settings import EngineSettings
+    from poseur_study.execution.cluster import EngineSettings
     from poseur_study.execution.run_job import RunOptions
     from poseur_study.runs.project import as_noted, project_root
 

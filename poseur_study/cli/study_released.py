@@ -42,8 +42,7 @@ def run_released(
     """
     from poseur_study.experiments import tables as declared
     from poseur_study.experiments.notebook_parameters import RunSettings
-    from poseur_study.released_checkpoints.evaluate import ReleasedSource
-    from poseur_study.released_checkpoints.released_report import outcome_lines, refused_lines
+    from poseur_study.released_checkpoints.evaluate import ReleasedSource, outcome_lines, refused_lines
     from poseur_study.released_checkpoints.store import ReleasedStore
     from poseur_study.runs.project import as_given, below_root
 

@@ -14,8 +14,7 @@ from poseur_study.costs.paper_costs import RULE, TOLERANCE_PERCENT
 from poseur_study.experiments.method_rows import subject_changes
 from poseur_study.paper.claims import claim as paper_claim
 from poseur_study.paper.costs import RESNET50, model
-from poseur_study.paper.tables import paper_tables, printed
-from poseur_study.paper.text import said
+from poseur_study.paper.tables import paper_tables, printed, said
 
 HEATMAPS = (
     ("2a", "simba_mobilenet"), ("2a", "simba_resnet50"), ("2a", "hrnet_w32"),

@@ -12,8 +12,7 @@ from poseur_lib.config import ExperimentConfig
 from poseur_lib.costs.cost import Cost, cost
 from poseur_study.costs.other_counters import BINARY_GIGA, count, output_channel_rule, summary_rule
 from poseur_study.experiments.method_rows import subject_changes
-from poseur_study.paper.printed import Printed
-from poseur_study.paper.tables import paper_tables
+from poseur_study.paper.tables import Printed, paper_tables
 
 TABLES = ("2a", "2b", "5")
 AGREES_PERCENT = 1.0

@@ -15,11 +15,10 @@ import torch
 
 from poseur_lib.checkpoints.checkpoint import build_without_download
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.costs.memory_folded import peak_mib
-from poseur_lib.costs.speed import ROUNDS, WARM_UP, median_seconds
+from poseur_lib.costs.speed import ROUNDS, WARM_UP, median_seconds, peak_mib
 from poseur_lib.models.pose_model import PoseModel, PoseTargets
+from poseur_lib.runtime import device_name
 from poseur_study.experiments.experiment import Row, SpeedColumn, Table
-from poseur_study.runs.provenance import device_name
 
 UNITS = {"FPS": "images a second", "Memory": "MiB", "Memory (test)": "MiB"}
 

@@ -1,16 +1,27 @@
-"""The audit as tables: claims with what the text and the tables say, and one method's different numbers."""
+"""The audit as tables: claims with what the text and the tables say, and one method's different numbers.
+
+One method, several numbers: a line a method, the paper's cells as hollow dots.
+
+Where AP lies between AP_L and AP_M: Poseur's rows beside the other methods'.
+"""
 
 import html
 from collections.abc import Iterable, Sequence
 
+import matplotlib.pyplot as plt
 from IPython.display import HTML
 
+from poseur_lib.predict.drawing import COLORBLIND
+from poseur_study.display.style import GREY, as_html, backbone_colour, style
 from poseur_study.display.tables import show_table
 from poseur_study.paper.audit import RULE, Audited, Group, counts, summary, within_rounding
 from poseur_study.paper.checks import Agreement
 from poseur_study.paper.claim import Kind
+from poseur_study.paper.size_mix import SizeMix
+from poseur_study.paper.tables import table_name
 
 COLUMNS = ("claim", "the text", "the numbers", "remark")
+
 MOST_SOURCES = 4  # cells that are named one by one
 
 
@@ -90,3 +101,89 @@ def _cells(one: Audited) -> str:
 
 def _soft(text: str) -> str:
     return f'<br><span class="soft">{html.escape(text)}</span>' if text else ""
+
+
+LINE_INCHES = 0.72
+
+
+def same_subject_figure(groups: Sequence[Group]) -> HTML:
+    """The groups that differ; the dots of one value are one, labelled with the tables that print it."""
+    differing = [group for group in groups if group.differ]
+    if not differing:
+        return HTML("<p>No two cells of one method differ.</p>")
+    with style():
+        figure, axis = plt.subplots(figsize=(8.2, 0.7 + LINE_INCHES * len(differing)))
+        for row, group in enumerate(differing):
+            _draw(axis, row, group)
+        axis.set(yticks=range(len(differing)), ylim=(len(differing) - 0.4, -0.65), xlabel=differing[0].column)
+        axis.set_yticklabels([_name(group) for group in differing])
+        axis.margins(x=0.08)
+        figure.tight_layout()
+    caption = (
+        f"{differing[0].column} that the paper prints for one method at one backbone and size, with the tables in "
+        "brackets. Ablated and shortened variants are left out. Hollow: the paper's numbers; no intervals are printed."
+    )
+    return as_html(figure, _same_subject_alt(differing), caption)
+
+
+def _draw(axis: plt.Axes, row: int, group: Group) -> None:
+    colour = backbone_colour(group.subject.backbone.lower().replace("-", ""))
+    values = by_value(group)
+    places = [float(value) for value in values]
+    axis.plot([places[0], places[-1]], [row, row], color=GREY, linewidth=1)
+    axis.plot(places, [row] * len(places), "o", color=colour, markerfacecolor="white", zorder=3)
+    for index, (value, tables) in enumerate(values.items()):
+        offset, anchor = ((0, -7), "top") if index % 2 else ((0, 6), "bottom")
+        label = f"{value} ({', '.join(tables)})"
+        how = {"textcoords": "offset points", "ha": "center", "va": anchor, "fontsize": 8}
+        axis.annotate(label, (float(value), row), offset, **how)
+
+
+def _name(group: Group) -> str:
+    subject = group.subject
+    layers = f"{subject.layers} layers" if subject.layers else "layers not stated"
+    return f"{subject.method}, {subject.backbone}" + (f"\n{layers}" if subject.method == "Poseur" else "")
+
+
+def _same_subject_alt(groups: Sequence[Group]) -> str:
+    lines = []
+    for group in groups:
+        values = [f"{value} in {' and '.join(tables)}" for value, tables in by_value(group).items()]
+        lines.append(f"{group.subject}: {', '.join(values)}")
+    return f"The same method with different numbers. {'; '.join(lines)}."
+
+
+def size_mix_figure(mixes: Sequence[SizeMix]) -> HTML:
+    """A line a table, Poseur's rows and the others' apart; bars are what the rounding of the cells leaves open."""
+    groups: dict[str, list[SizeMix]] = {}
+    for one in mixes:
+        who = "Poseur" if one.poseur else "other methods"
+        groups.setdefault(f"{table_name(one.table)}, {who}", []).append(one)
+    with style():
+        figure, axis = plt.subplots(figsize=(8.2, 0.9 + 0.42 * len(groups)))
+        for row, members in enumerate(groups.values()):
+            colour = COLORBLIND[0] if members[0].poseur else GREY
+            for one in members:
+                share, ends = float(one.share.value), [float(end) for end in one.share.range]
+                axis.plot(ends, [row, row], color=colour, linewidth=1, alpha=0.5)
+                axis.plot(share, row, "o", color=colour, markerfacecolor="white")
+            right = max(float(one.share.range.high) for one in members)
+            how = {"textcoords": "offset points", "va": "center", "fontsize": 8}
+            axis.annotate(f"{len(members)} rows", (right, row), (6, 0), **how)
+        axis.set(xlim=(0, 1), ylim=(len(groups) - 0.5, -0.5), yticks=range(len(groups)))
+        axis.set_yticklabels(list(groups))
+        axis.set_xlabel("(AP_L − AP) / (AP_L − AP_M):   0 is AP_L,   1 is AP_M")
+        figure.tight_layout()
+    caption = (
+        "Every row of the paper that prints AP, AP_M and AP_L on COCO val; hollow: the paper's numbers, bars: what the "
+        "rounding of the three cells leaves open. No sentence of the paper speaks of it."
+    )
+    return as_html(figure, _size_mix_alt(groups), caption)
+
+
+def _size_mix_alt(groups: dict[str, list[SizeMix]]) -> str:
+    parts = []
+    for name, members in groups.items():
+        shares = [float(one.share.value) for one in members]
+        parts.append(f"{name}: {min(shares):.2f} to {max(shares):.2f}")
+    return "Where AP lies between AP_L and AP_M. " + "; ".join(parts) + "."

@@ -6,7 +6,7 @@ from IPython.display import HTML
 
 from poseur_study.analysis.error_breakdown import METHOD, BreakdownRow, ClaimBreakdown
 from poseur_study.analysis.interval import Estimate
-from poseur_study.display.effects import Effect, effects_figure
+from poseur_study.display.comparison import Effect, effects_figure
 from poseur_study.display.style import as_html
 from poseur_study.display.tables import points, show_table
 

@@ -6,13 +6,13 @@ import matplotlib.pyplot as plt
 from IPython.display import HTML
 from matplotlib.axes import Axes
 
+from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.analysis.interval import CUT, METHOD, Estimate, bounded
 from poseur_study.analysis.verdict import MIN_SEEDS, Evidence, Verdict
-from poseur_study.display.style import COLORBLIND, GREY, as_html, style
+from poseur_study.display.style import GREY, as_html, style
 from poseur_study.display.tables import interval, show_table
 from poseur_study.experiments.analyses import MARGIN
-from poseur_study.measurements.calibration import Reliability, ScaleCalibration, as_claimed, claimed
-from poseur_study.measurements.keypoint_scores import PROBABILITIES
+from poseur_study.measurements.calibration import PROBABILITIES, Reliability, ScaleCalibration, as_claimed, claimed
 
 PANEL = 3.0
 AXIS_COLOURS = {"x": COLORBLIND[0], "y": COLORBLIND[1]}

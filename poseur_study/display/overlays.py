@@ -1,14 +1,27 @@
-"""Predicted skeletons over their images."""
+"""Predicted skeletons over their images.
+
+Predictions on images: what the numbers look like.
+"""
 
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 from IPython.display import HTML
+from jaxtyping import Float
 
-from poseur_lib.predict.person_pose import KEYPOINT_THRESHOLD, ImagePoses
+from poseur_lib.data.coco import Person
+from poseur_lib.data.images import read_image
+from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.oks import oks_of_people
+from poseur_lib.keypoints import KeypointSet
+from poseur_lib.predict.drawing import COLORBLIND
+from poseur_lib.predict.person_pose import KEYPOINT_THRESHOLD
+from poseur_lib.predict.predictor import ImagePoses
 from poseur_study.display.style import as_html, style
 
 COLUMNS = 3
+
 WIDTH, TITLE = 2.9, 0.25  # inches of a picture and of the line above it
 
 
@@ -46,3 +59,46 @@ def overlays_figure(
         f"score below {threshold:g} ({unsure} of {total} keypoints). The number at a box is the person's score."
     )
     return as_html(figure, f"{counted}, with predicted skeletons.", caption, photo=True)
+
+
+OURS, TRUTH = COLORBLIND[1], "#ffffff"
+
+
+def examples_figure(
+    predictions: PosePredictions, people: Sequence[Person], keypoints: KeypointSet, title: str, n: int = 6
+) -> HTML:
+    """Predictions of n people, evenly spaced from the worst OKS to the best, over what is labelled.
+
+    Args:
+        predictions: for the people's own boxes, in their order.
+    """
+    similarity = oks_of_people(predictions, people, keypoints)
+    order = np.argsort(similarity, kind="stable")
+    chosen = order[np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)]
+    poses = predictions.select(chosen).keypoints_image()
+    with style():
+        figure, axes = plt.subplots(1, len(chosen), figsize=(1.6 * len(chosen), 2.5), squeeze=False)
+        for axis, index, pose in zip(axes[0], chosen, poses, strict=True):
+            _draw(axis, people[index], pose, keypoints)
+            axis.set_title(f"OKS {similarity[index]:.2f}", fontsize=8)
+        figure.tight_layout(pad=0.3)
+    alt = f"{len(chosen)} people with predicted and labelled skeletons, OKS from {similarity.min():.2f} to "
+    caption = (
+        f"{title}: prediction (orange) over label (white, labelled keypoints only) of {len(chosen)} of {len(people)} "
+        "people, evenly spaced from the worst OKS to the best."
+    )
+    return as_html(figure, alt + f"{similarity.max():.2f}.", caption, photo=True)
+
+
+def _draw(axis: plt.Axes, person: Person, pose: Float[np.ndarray, "K 2"], keypoints: KeypointSet) -> None:
+    x, y, width, height = person.box
+    pad = 0.15 * max(width, height)
+    axis.imshow(read_image(person.image_path))
+    labelled = person.visibility > 0
+    for a, b in keypoints.skeleton:
+        if labelled[a] and labelled[b]:
+            axis.plot(*person.keypoints_image[[a, b]].T, color=TRUTH, linewidth=2.2, alpha=0.9)
+        axis.plot(*pose[[a, b]].T, color=OURS, linewidth=1.2)
+    axis.set(xlim=(x - pad, x + width + pad), ylim=(y + height + pad, y - pad), xticks=[], yticks=[])
+    axis.set_aspect("equal")
+    axis.axis("off")

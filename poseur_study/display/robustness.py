@@ -6,11 +6,11 @@ import matplotlib.pyplot as plt
 from IPython.display import HTML
 from matplotlib.axes import Axes
 
+from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.analysis.bootstrap_samples import RESAMPLES
 from poseur_study.analysis.interval import CUT, Estimate, bounded
-from poseur_study.display.measured import nothing_measured, seed_words
-from poseur_study.display.style import COLORBLIND, DARK, GREY, as_html, style
-from poseur_study.display.tables import interval, points, show_table
+from poseur_study.display.style import DARK, GREY, as_html, style
+from poseur_study.display.tables import interval, nothing_measured, points, seed_words, show_table
 from poseur_study.measurements.proposal_robustness import Robustness
 
 WIDTH, HEIGHT = 3.1, 3.0

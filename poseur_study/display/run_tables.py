@@ -7,14 +7,13 @@ from IPython.display import HTML
 
 from poseur_lib.config import ExperimentConfig, PretextConfig, PretextRunConfig
 from poseur_lib.scoring.instance import InstanceRule
+from poseur_lib.scoring.uncertainty import Scoring
 from poseur_study.analysis.bootstrap_samples import Source, box_source
 from poseur_study.analysis.table_results import ap_under_rule
 from poseur_study.display.tables import show_table
 from poseur_study.display.variants import flatten
 from poseur_study.execution.run_job import RunOptions, missing_runs
-from poseur_study.experiments.experiment import Scoring
-from poseur_study.experiments.overridden import override_lines, still_true
-from poseur_study.experiments.profiles import Profile
+from poseur_study.experiments.profiles import Profile, override_lines, still_true
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.run_steps import Run
 from poseur_study.runs.store import RunStore

@@ -19,10 +19,9 @@ from poseur_study.display.attention.canvas import draw_photo, window_around
 from poseur_study.display.attention.marks import spoken
 from poseur_study.display.attention.person_view import Crop
 from poseur_study.display.figure import Drawn, drawing, panels
-from poseur_study.display.measured import nothing_measured
 from poseur_study.display.style import GREY
-from poseur_study.display.tables import interval, points, show_table
-from poseur_study.experiments.figure_s2 import NAMED, ROW, SHOULDER_CLAIM, SHOWN
+from poseur_study.display.tables import interval, nothing_measured, points, show_table
+from poseur_study.experiments.analyses import NAMED, ROW, SHOULDER_CLAIM, SHOWN
 from poseur_study.measurements.attention_shares import Attention
 from poseur_study.table_study import TableStudy
 

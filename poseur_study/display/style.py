@@ -11,13 +11,12 @@ import matplotlib.pyplot as plt
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
+from poseur_lib.predict.drawing import COLORBLIND
+
 STYLE_FILE = Path(__file__).with_name("poseur.mplstyle")
+
 WEBP_QUALITY = 80
 
-# seaborn's `colorblind` palette; a backbone has its colour everywhere.
-COLORBLIND = (
-    "#0173B2", "#DE8F05", "#029E73", "#D55E00", "#CC78BC", "#CA9161", "#FBAFE4", "#949494", "#ECE133", "#56B4E9",
-)  # fmt: skip
 BACKBONE_COLOURS = {
     "resnet50": COLORBLIND[0],
     "mobilenetv2": COLORBLIND[1],
@@ -30,6 +29,7 @@ BACKBONE_COLOURS = {
     "hrformert": COLORBLIND[8],
     "resnet101": COLORBLIND[9],
 }
+
 METHOD_MARKERS = {
     "Poseur": "o",
     "Mask R-CNN + Poseur": "o",
@@ -47,7 +47,9 @@ METHOD_MARKERS = {
     "DeepPose": "d",
     "PointSet Anchor": "*",
 }
+
 GREY = "#777777"
+
 DARK = "#333333"
 
 

@@ -1,4 +1,7 @@
-"""Tables as HTML: factor ticks as the paper prints them, paper, ours, interval, difference, verdict."""
+"""Tables as HTML: factor ticks as the paper prints them, paper, ours, interval, difference, verdict.
+
+What was measured of how many seeds, and what could not be, in words.
+"""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -8,8 +11,8 @@ import pandas as pd
 from IPython.display import HTML
 
 from poseur_study.analysis.interval import METHOD, Estimate, bounded, cut_note
-from poseur_study.analysis.levels import RULE as LEVEL_RULE
 from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
+from poseur_study.analysis.verdict import RULE as LEVEL_RULE
 from poseur_study.analysis.verdict import Evidence
 from poseur_study.experiments.experiment import Table, shown_name
 from poseur_study.released_checkpoints.row_match import can_be_evaluated
@@ -17,8 +20,11 @@ from poseur_study.runs.provenance import Provenance
 from poseur_study.runs.record import BoxMetrics, StratumRow
 
 NOT_RUN, OTHER_SEEDS = "not run", "not the same seeds"
+
 RELEASED_TABLES = ("2a", "2b", "5", "S1", "S2", "S3", "S4", "S5", "S6")
+
 COUNTED = "Params (M) and GFLOPs are counted at the paper's own configuration of the row, whatever was trained here."
+
 CELL_CLASSES = {
     "claim": "text",
     "source": "text",
@@ -240,3 +246,24 @@ def _cell(value: Any) -> str:
     if value is None or (isinstance(value, float) and pd.isna(value)):
         return NOT_RUN
     return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def seed_words(of: Mapping[str, int]) -> str:
+    """`3 seeds`, or by label where they differ: `2 seeds (Poseur), 3 seeds (SimpleBaseline)`."""
+    labels: dict[int, list[str]] = {}
+    for label, number in of.items():
+        labels.setdefault(number, []).append(label)
+    words = {number: f"{number} seed{'s' * (number != 1)}" for number in sorted(labels)}
+    if len(words) == 1:
+        return next(iter(words.values()))
+    return ", ".join(f"{text} ({'; '.join(labels[number])})" for number, text in words.items())
+
+
+def measured_notes(notes: Sequence[str]) -> HTML:
+    """A line for each row and seed that was not measured, or not by this code, with the reason."""
+    return HTML("".join(f"<p>{html.escape(line)}.</p>" for line in notes))
+
+
+def nothing_measured(what: str) -> HTML:
+    """In the place of a figure of what was measured of no run."""
+    return HTML(f"<p>No figure: {html.escape(what)} was measured of no run.</p>")

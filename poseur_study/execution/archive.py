@@ -13,13 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from poseur_lib.checkpoints.checkpoint import LAST_CHECKPOINT
 from poseur_lib.errors import UserError
 from poseur_lib.files import sha256_hex, write_atomically
 from poseur_study.experiments.profiles import PROFILES
 from poseur_study.released_checkpoints.store import FOLDER, SIZES_FILE, ReleasedStore
 from poseur_study.runs import lease
 from poseur_study.runs.record import PREDICTIONS_FILE, RECORD_FILE, read_record
-from poseur_study.runs.store import LAST_CHECKPOINT, NOTEBOOK_FILE, WEIGHTS_FILES, RunStore, clear_failure
+from poseur_study.runs.store import NOTEBOOK_FILE, WEIGHTS_FILES, RunStore, clear_failure
 
 MANIFEST_FILE = "manifest.json"
 RECORD_FILES = (PREDICTIONS_FILE, NOTEBOOK_FILE, RECORD_FILE)  # the record comes last: with it the run is there

@@ -10,10 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.errors import Interrupted, UserError
-from poseur_lib.errors_folded import describe_validation
+from poseur_lib.errors import Interrupted, UserError, describe_validation
+from poseur_study.execution.cluster import EngineSettings
 from poseur_study.execution.cost_estimate import Work
-from poseur_study.execution.engine_settings import EngineSettings
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.execution.table_job import TableJob, execute_table
 from poseur_study.experiments import tables
@@ -101,7 +100,7 @@ class Batch:
             yield table.name, outcome.problem
 
     def _shown_before(self, number: str) -> dict[str, Any]:
-        from poseur_study.analysis.stored_results import stored_result
+        from poseur_study.analysis.result_types import stored_result
 
         try:
             earlier = stored_result(self.store, number)

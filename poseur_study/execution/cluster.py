@@ -2,30 +2,218 @@
 
 A worker only starts a run's process and waits for it. One that is killed takes that process with it, and dask gives
 the run to another worker, where it resumes.
+
+Where a batch is executed, as the command line says it.
+
+A cluster made of Slurm jobs, by dask-jobqueue: every job is one slot for one run.
+
+The GPUs of this machine, and how they are dealt out to the slots of a local cluster.
 """
 
+import json
 import logging
+import math
 import os
 import signal
 import time
+import tomllib
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import dask
+import yaml
 from distributed import Client, Future, Nanny, Scheduler, SpecCluster, WorkerPlugin, wait
+from pydantic import Field
 
-from poseur_lib.errors import UserError
-from poseur_study.execution.devices import slot_environments
-from poseur_study.execution.engine_settings import EngineSettings
-from poseur_study.execution.slurm import read_slurm_options, slurm_cluster
+from poseur_lib.config.base import Frozen
+from poseur_lib.errors import UserError, validated
+from poseur_lib.runtime import device_name, processor_name
 from poseur_study.runs.heartbeat import stop_children
 
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """Where the runs are executed.
+
+    Attributes:
+        workers: slots of the local cluster; 0: one a GPU (or group of `devices` GPUs), or one where there is none.
+        scheduler: address of a running dask scheduler, whose workers share the disk of the runs.
+        slurm: file with the options of Slurm jobs, each of which is a slot.
+        devices: GPUs of one run.
+        runs_per_gpu: of the local cluster, slots that share a GPU.
+
+    Raises:
+        UserError: GPUs are to be shared on a cluster, which deals them out itself.
+    """
+
+    workers: int = 0
+    scheduler: str = ""
+    slurm: Path | None = None
+    device: str = "auto"
+    devices: int = 1
+    runs_per_gpu: int = 1
+
+    def __post_init__(self) -> None:
+        if self.runs_per_gpu > 1 and not self.local:
+            raise UserError("--runs-per-gpu is for this machine; start several dask workers a GPU on a cluster")
+
+    @property
+    def local(self) -> bool:
+        """True if the runs are executed on this machine."""
+        return not self.scheduler and self.slurm is None
+
+
+class SlurmOptions(Frozen):
+    """The options of a Slurm job, by the names that dask-jobqueue's SLURMCluster has for them.
+
+    Attributes:
+        jobs: how many to ask for; each executes one run at a time, and one that ends is replaced while there are runs.
+        queue, account: partition and account; Slurm's default where they are missing.
+        cpus: processors of a job.
+        memory: of a job, such as "16GB".
+        walltime: of a job; a run that it cuts off resumes in another.
+        gpus: of a job, for `--devices` of them a run; asks for them with `--gres=gpu:N`.
+        interface: network interface between the jobs and the batch, such as "ib0".
+        python: interpreter of the job; this one by default.
+        job_extra_directives: further lines for `#SBATCH`.
+        job_directives_skip: lines that hold one of these words are left out.
+        job_script_prologue: shell lines before the worker starts, such as "module load cuda".
+        scheduler_host: address of the batch's machine as the jobs see it.
+    """
+
+    jobs: Annotated[int, Field(ge=1)] = 1
+    queue: str | None = None
+    account: str | None = None
+    cpus: Annotated[int, Field(ge=1)] = 1
+    memory: str = "8GB"
+    walltime: str = "24:00:00"
+    gpus: Annotated[int, Field(ge=0)] = 0
+    interface: str | None = None
+    python: str | None = None
+    local_directory: str | None = None
+    log_directory: str | None = None
+    job_extra_directives: list[str] = Field(default_factory=list)
+    job_directives_skip: list[str] = Field(default_factory=list)
+    job_script_prologue: list[str] = Field(default_factory=list)
+    worker_extra_args: list[str] = Field(default_factory=list)
+    scheduler_host: str | None = None
+
+
+def read_slurm_options(file: Path) -> SlurmOptions:
+    """The options in a YAML or TOML file.
+
+    Raises:
+        UserError: the file is missing or no such file, or an option is unknown or ill-typed.
+    """
+    try:
+        text = file.read_text()
+        content: Any = tomllib.loads(text) if file.suffix == ".toml" else yaml.safe_load(text)
+    except OSError as error:
+        raise UserError(f"Slurm options {file}: {error.strerror}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"Slurm options {file}: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"Slurm options {file}: NAME: VALUE lines are expected, not {json.dumps(content)[:40]}")
+    try:
+        return validated(SlurmOptions, content)
+    except UserError as error:
+        raise UserError(f"Slurm options {file}: {error}") from None
+
+
+def slurm_cluster(options: SlurmOptions) -> Any:
+    """A cluster whose jobs are submitted at once, and again where one ends, as at its walltime.
+
+    Raises:
+        UserError: dask-jobqueue is not installed, or there is no Slurm on this machine.
+    """
+    import shutil
+
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError:
+        raise UserError("--slurm needs dask-jobqueue: pip install 'poseur_lib[slurm]'") from None
+    if shutil.which("sbatch") is None:
+        raise UserError("--slurm needs the command sbatch: this machine submits no Slurm jobs")
+    cluster = SLURMCluster(**cluster_arguments(options))
+    cluster.adapt(minimum_jobs=options.jobs, maximum_jobs=options.jobs)
+    return cluster
+
+
+def cluster_arguments(options: SlurmOptions) -> dict[str, Any]:
+    """SLURMCluster's arguments: one worker with one thread a job, whatever processors and GPUs the job has."""
+    given = options.model_dump(exclude={"jobs", "cpus", "gpus", "scheduler_host"}, exclude_none=True)
+    directives, worker = [*options.job_extra_directives], [*options.worker_extra_args]
+    if options.gpus:
+        directives.append(f"--gres=gpu:{options.gpus}")
+        worker += ["--resources", "GPU=1"]
+    scheduler: dict[str, Any] = {"dashboard": False, "dashboard_address": ":0"}
+    if options.scheduler_host:
+        scheduler["host"] = options.scheduler_host
+    return {
+        **given,
+        "cores": 1,
+        "processes": 1,
+        "job_cpu": options.cpus,
+        "job_extra_directives": directives,
+        "worker_extra_args": worker,
+        "scheduler_options": scheduler,
+    }
+
+
+DRIVER_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+
+
+def slot_environments(workers: int, device: str, devices: int, runs_per_gpu: int = 1) -> list[dict[str, str]]:
+    """What each slot's environment gets: its own GPUs, or nothing on a machine without.
+
+    Args:
+        workers: slots; 0: as many as the GPUs have room for, or one without GPUs.
+        devices: GPUs of one run.
+        runs_per_gpu: slots that share a GPU, or a group of them; the first slots get one each.
+
+    Raises:
+        UserError: there are not that many GPUs, or none to share.
+    """
+    gpus = visible_gpus() if device != "cpu" else ()
+    if not gpus:
+        if runs_per_gpu > 1:
+            raise UserError(f"--runs-per-gpu {runs_per_gpu}: there is no GPU here for runs to share")
+        return [{} for _ in range(workers or 1)]
+    groups = [gpus[first : first + devices] for first in range(0, len(gpus) - devices + 1, devices)]
+    room = len(groups) * runs_per_gpu
+    if room < max(workers, 1):
+        needed = math.ceil(max(workers, 1) / runs_per_gpu) * devices
+        sharing = f", {runs_per_gpu} sharing them," if runs_per_gpu > 1 else ""
+        asked = f"{workers or 1} runs at a time with {devices} GPUs each{sharing}"
+        raise UserError(f"{asked} need {needed} GPUs, there are {len(gpus)} ({', '.join(gpus)})")
+    return [{"CUDA_VISIBLE_DEVICES": ",".join(group)} for group in (groups * runs_per_gpu)[: workers or room]]
+
+
+def visible_gpus() -> tuple[str, ...]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return tuple(name.strip() for name in given.split(",") if name.strip() not in ("", "-1"))
+    if not any(Path(file).exists() for file in DRIVER_FILES):
+        return ()
+    import torch
+
+    return tuple(str(number) for number in range(torch.cuda.device_count()))
+
+
+def this_device() -> str:
+    """What a record of a run on this machine names as its device; torch is asked only where there is a GPU."""
+    return device_name("auto") if visible_gpus() else processor_name()
+
+
 CONNECT_SECONDS = 60
+
 STOP_SECONDS = 30
+
 PATIENCE = {
     "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
     "distributed.comm.timeouts.tcp": "120s",
@@ -33,6 +221,7 @@ PATIENCE = {
     "distributed.scheduler.work-stealing": False,
     "distributed.admin.system-monitor.disk": False,
 }
+
 CUT_OFFS = {"distributed.scheduler.allowed-failures": 100}
 """A run may outlast its job many times: Slurm's walltime ends each of them as if its worker had been killed."""
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError
 from poseur_lib.files import write_atomically
-from poseur_study.execution.devices import this_device
+from poseur_study.execution.cluster import this_device
 from poseur_study.experiments.profiles import Profile
 from poseur_study.runs.plan import PlannedRun
-from poseur_study.runs.shared_machines import busy_seconds
-from poseur_study.runs.sources import source_digest
+from poseur_study.runs.provenance import source_digest
+from poseur_study.runs.resources import busy_seconds
 from poseur_study.runs.store import RunStore
 
 COSTS_FILE = ".costs.json"
@@ -118,7 +118,7 @@ def probed_speed() -> Speed:
     """What a 3 x 3 convolution of 64 channels, forward and backward, reaches on this device, reduced to a share."""
     import torch
 
-    from poseur_study.runs.provenance import device_name
+    from poseur_lib.runtime import device_name
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     layer = torch.nn.Conv2d(64, 64, 3, padding=1).to(device)

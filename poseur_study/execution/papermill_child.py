@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from poseur_lib.files import write_atomically
-from poseur_study.runs.lifetime import die_with_parent
+from poseur_study.runs.heartbeat import die_with_parent
 
 KERNEL_START_SECONDS = 300  # a busy machine, a slow network disk
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from poseur_lib.files import write_atomically
 from poseur_study.experiments.notebook_parameters import check_parameters
-from poseur_study.runs.heartbeat import LEASE_VARIABLE, run_child
+from poseur_study.runs.heartbeat import CHILD_FLAG, LEASE_VARIABLE, run_child
 from poseur_study.runs.lease import Lease
-from poseur_study.runs.lifetime import CHILD_FLAG
-from poseur_study.runs.project import ROOT_VARIABLE, notebook_path, project_root
+from poseur_study.runs.project import RESULTS_VARIABLE, ROOT_VARIABLE, notebook_path, project_root
 
 OUTPUT_FILE = "output.txt"
-RESULTS_VARIABLE = "POSEUR_RESULTS"
+
 TAIL_LINES = 40
+
 SLURM = "SLURM_"
 """Lightning takes a process with these for one of several that srun started; a run's is alone in its job."""
 

@@ -1,18 +1,113 @@
-"""A bar that tells how far a batch is: text, also in a notebook, so that a saved one carries no dead widget."""
+"""A bar that tells how far a batch is: text, also in a notebook, so that a saved one carries no dead widget.
+
+How long the rest of some work will take, by what this batch has done so far.
+
+How far runs are by the learning curves beside their checkpoints, and how long the rest takes at their pace.
+"""
 
 import html
+import json
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from threading import Event, Thread
 
 from IPython import get_ipython
 from IPython.display import HTML, display
 
-from poseur_study.execution.pace import Position, position
-from poseur_study.execution.time_left import TimeLeft
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.store import RunState, RunStore
+
+
+@dataclass
+class TimeLeft:
+    """Estimate that is made anew whenever work is done and counts down in between: it never grows for want of news.
+
+    Attributes:
+        first: (clock, work done) when the batch began: what was there before says nothing about its speed.
+    """
+
+    first: tuple[float, float] | None = None
+    done: float = 0.0
+    ends_at: float | None = None
+
+    def take(self, now: float, done: float, remaining: float) -> None:
+        """Take stock: work done and remaining, in one unit, at a reading of the clock in seconds."""
+        if self.first is None:
+            self.first, self.done = (now, done), done
+        if done > self.done:
+            rate = (done - self.first[1]) / max(now - self.first[0], 1e-6)
+            self.done, self.ends_at = done, now + remaining / rate
+
+    def text(self, now: float) -> str:
+        """`; about 3 min left`, or nothing where nothing is known yet."""
+        if self.ends_at is None:
+            return ""
+        minutes = math.ceil((self.ends_at - now) / 60)
+        if minutes > 120:
+            return f"; about {round(minutes / 60)} h left"
+        return f"; about {minutes} min left" if minutes > 1 else "; about a minute left"
+
+
+CURVE_FILE = "curve.json"
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run is: epochs trained of those planned, and the seconds that they took."""
+
+    epochs: int
+    planned: int
+    seconds: float
+
+    @property
+    def share(self) -> float:
+        """Of the training, 0 to 1."""
+        return min(1.0, self.epochs / self.planned)
+
+
+def position(run: PlannedRun, store: RunStore, limit_epochs: int = 0) -> Position:
+    """A run's position; nothing is trained where there is no curve, or none that can be read.
+
+    Args:
+        limit_epochs: where the batch stops training; 0: at the end. Pretraining has no limit.
+    """
+    if run.config.kind != "experiment":
+        planned = run.config.pretext.epochs
+    else:
+        planned = min(run.config.train.epochs, limit_epochs or run.config.train.epochs)
+    try:
+        curve = json.loads((store.path(run.run_id) / CURVE_FILE).read_text())
+        return Position(len(curve), planned, curve[-1]["seconds"] if curve else 0.0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return Position(0, planned, 0.0)
+
+
+def seconds_left(
+    runs: Sequence[PlannedRun], store: RunStore, states: Mapping[str, RunState], work: Mapping[str, float]
+) -> float | None:
+    """Of training, until the runs that are not done are, at the mean pace of those at work and as many at a time.
+
+    None where no run is at work, or none has finished an epoch. Failed runs are not tried again.
+
+    Args:
+        work: of each run, in any unit.
+    """
+    paces, remaining, at_work = [], 0.0, 0
+    for run in runs:
+        state = states[run.run_id]
+        if state.done or state in (RunState.PARTIAL, RunState.FAILED):
+            continue
+        found = position(run, store)
+        remaining += (1 - found.share) * work[run.run_id]
+        if state == RunState.RUNNING:
+            at_work += 1
+            if found.share and found.seconds:
+                paces.append(found.seconds / (found.share * work[run.run_id]))
+    return remaining * sum(paces) / len(paces) / at_work if paces else None
+
 
 REFRESH_SECONDS = 2.0
 

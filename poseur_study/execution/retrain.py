@@ -17,15 +17,19 @@ from poseur_lib.training.loop import CURVE_FILE
 from poseur_study.execution.run_job import RunOptions, execute_run
 from poseur_study.experiments import tables
 from poseur_study.experiments.profiles import profile
-from poseur_study.measurements.trained_models import NEW_RUNS
 from poseur_study.runs.datasets import known_data, make_data
 from poseur_study.runs.plan import PlannedRun, planned_experiment, planned_pretext, row_run
 from poseur_study.runs.project import below_root
 from poseur_study.runs.record import Record
 from poseur_study.runs.store import RunStore
 
+NEW_RUNS = "runs_with_weights"
+"""The folder of runs that the command names: a finished run is never trained again in its own folder."""
+
 POLL_SECONDS = 1.0
+
 SMOKE, SMOKE_TABLE, SMOKE_ROW = "smoke", "1b", "with"
+
 Say = Callable[[str], None]
 
 

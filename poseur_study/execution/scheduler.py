@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 from distributed import Future, KilledWorker
 
-from poseur_study.execution.cluster import ClusterLost, Engine, open_engine
-from poseur_study.execution.engine_settings import EngineSettings
+from poseur_study.execution.cluster import ClusterLost, Engine, EngineSettings, open_engine
 from poseur_study.execution.run_job import Outcome, RunOptions, execute_run, failure, missing_runs, satisfied
 from poseur_study.execution.table_job import TableJob, execute_table
 from poseur_study.runs.plan import PlannedRun

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from poseur_study.analysis.power import detectable
 from poseur_study.execution.batch import Batch
 from poseur_study.execution.cost_estimate import Speed, Work, given_speed, hours, probed_speed, speed_of_finished
-from poseur_study.execution.pace import position, seconds_left
+from poseur_study.execution.progress import position, seconds_left
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.runs import lease
 from poseur_study.runs.plan import PlannedRun

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from poseur_study.execution.papermill_job import RESULTS_VARIABLE, Attempt, execute_notebook
+from poseur_study.execution.papermill_job import Attempt, execute_notebook
 from poseur_study.execution.run_job import Outcome, failure
 from poseur_study.runs import lease
 from poseur_study.runs.heartbeat import Stopped, heartbeat
@@ -32,11 +32,6 @@ class TableJob:
     threads: int = 0
     project: str = ""
     alone: bool = False
-
-
-def results_folder(folder: Path) -> Path:
-    """Where a table's notebook writes: what a batch has set for it, else the table's folder itself."""
-    return Path(os.environ.get(RESULTS_VARIABLE) or folder)
 
 
 def execute_table(job: TableJob) -> Outcome:

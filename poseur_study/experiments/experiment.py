@@ -5,22 +5,32 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, get_args
 
-from poseur_study.paper.printed import Missing, Printed
-from poseur_study.paper.tables import paper_tables, table_name
-from poseur_study.runs.predictions import BoxSource
+from poseur_lib.evaluation.dataset_predictions import BoxSource
+from poseur_lib.scoring.uncertainty import Scoring
+from poseur_study.paper.tables import Missing, Printed, paper_tables, table_name
 
 EQUIVALENCE_MARGIN = 0.3
 
 Changes = Mapping[str, Any]
+
 Metric = Literal["AP", "AP50", "AP75", "AP_M", "AP_L", "AR"]
+
 CostColumn = Literal["Params", "GFLOPs", "GFLOPs (Dec.)"]
+
 SpeedColumn = Literal["FPS", "Memory", "Memory (test)"]
+
 UnmeasuredColumn = Literal["Mean"]
+
 Column = Metric | CostColumn | SpeedColumn | UnmeasuredColumn
+
 METRICS: tuple[str, ...] = get_args(Metric)
+
 COSTS: tuple[str, ...] = get_args(CostColumn)
+
 SPEEDS: tuple[str, ...] = get_args(SpeedColumn)
+
 UNMEASURED = {"Mean": "PCKh@0.5 is MPII's measure, and there is no reader of MPII here yet"}
+
 NAMES = {
     "S6": "Supp. Sec. 6",
     "figure_1": "Fig. 1",
@@ -37,15 +47,6 @@ class ClaimKind(StrEnum):
     DIRECTION = "direction"
     MAGNITUDE = "magnitude"
     EQUIVALENCE = "equivalence"
-
-
-class Scoring(StrEnum):
-    """What the instance score of a person is made of (Table 1c)."""
-
-    BOX = "box score alone"
-    RLE = "RLE score"
-    LAPLACE = "Laplace score (Eq. 8)"
-    FLOW = "flow's density (Eq. 6)"
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from poseur_lib.config.training import TrainConfig
 from poseur_study.experiments.experiment import Changes, Row
 from poseur_study.experiments.methods import method_changes
 from poseur_study.paper.subject import Subject
-from poseur_study.paper.tables import paper_tables
-from poseur_study.paper.text import said
+from poseur_study.paper.tables import paper_tables, said
 
 USUAL_SIZE = "256 × 192"
 HRFORMER_B_BATCH = 128

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, model_validator
 
 from poseur_lib.config.base import Frozen
-from poseur_lib.errors_folded import require_known, validated
+from poseur_lib.errors import require_known, validated
 
 INJECTED_MARK = "# Parameters"
 

@@ -1,19 +1,81 @@
-"""The sizes that the study comes in: every number that makes `smoke` and `mini` smaller than the paper is here."""
+"""The sizes that the study comes in: every number that makes `smoke` and `mini` smaller than the paper is here.
 
-from collections.abc import Iterable, Mapping
+Which of a profile's deviations still hold where a study, or a table, has changed settings of every row.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.errors_folded import unknown_name
-from poseur_study.experiments.overridden import without_restored
+from poseur_lib.errors import unknown_name
 from poseur_study.experiments.stand_ins import Scaling
 from synthetic_people.settings import PeopleSettings
 
+PATHS: Mapping[str, tuple[str, ...]] = {
+    "Input ": ("data.input_size",),
+    "Backbone:": ("model.backbone",),
+    "Backbone weights:": ("model.backbone", "pretext"),
+    "Head:": ("model.head",),
+    "Noisy reference points:": ("model.head.noise",),
+    "Augmentation:": ("train.augment.half_body_probability", "train.augment.scale_factor"),
+    "Rotation:": ("train.augment.rotation_degrees",),
+    "Schedule:": ("train.schedule", "train.learning_rate", "train.warmup_steps", "train.global_batch"),
+    "Training:": ("train.epochs", "train.people_per_epoch", "pretext"),
+}
+"""The settings that a deviation speaks of, by its first words; others speak of none."""
+
+
+def still_true(deviations: Iterable[str], overrides: Mapping[str, Any]) -> tuple[str, ...]:
+    """The deviations that speak of nothing that was overridden."""
+    return tuple(line for line in deviations if not any(_touches(path, line) for path in overrides))
+
+
+def without_restored(deviations: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The deviations but those whose every setting all of a table's rows set to the default, which is the paper's."""
+    default = ExperimentConfig().model_dump(mode="json")
+    restored = {
+        path
+        for path, value in (rows[0].items() if rows else ())
+        if all(path in row and _same(row[path], value) for row in rows) and _same(_at(default, path), value)
+    }
+    return tuple(line for line in deviations if not (spoken := set(_spoken_of(line))) or spoken - restored)
+
+
+def override_lines(overrides: Mapping[str, Any]) -> tuple[str, ...]:
+    """What was overridden, in words."""
+    return tuple(f"Changed for this study: {path} = {value}." for path, value in overrides.items())
+
+
+def _touches(path: str, line: str) -> bool:
+    return any(_one_within_other(path, own) for own in _spoken_of(line))
+
+
+def _spoken_of(line: str) -> list[str]:
+    return [path for words, paths in PATHS.items() if line.startswith(words) for path in paths]
+
+
+def _at(tree: Any, path: str) -> Any:
+    for name in path.split("."):
+        tree = tree.get(name) if isinstance(tree, dict) else None
+    return tree
+
+
+def _same(value: Any, other: Any) -> bool:
+    return json.dumps(value, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _one_within_other(a: str, b: str) -> bool:
+    return a == b or a.startswith(f"{b}.") or b.startswith(f"{a}.")
+
+
 SMOKE_PEOPLE = PeopleSettings(train_images=2000, val_images=300)
+
 MINI_PEOPLE = PeopleSettings(train_images=20000, val_images=2000)
 
 NARROW_BACKBONE = {"kind": "narrow_resnet", "widths": [24, 48, 96, 192], "weights": "pretext"}
+
 NARROW_HEAD = {
     "model.head.embed_dims": 64,
     "model.head.num_heads": 4,
@@ -25,11 +87,13 @@ NARROW_HEAD = {
     "model.head.loss.flow_hidden": 32,
     "model.head.noise.groups": 1,
 }
+
 LIGHT_AUGMENTATION = {
     "half_body_probability": 0.0,
     "scale_factor": 0.15,
     "rotation_degrees": 15.0,
 }
+
 SHORT_SCHEDULE = {
     "train.global_batch": 32,
     "train.learning_rate": 2e-3,
@@ -37,6 +101,7 @@ SHORT_SCHEDULE = {
     "train.warmup_steps": 50,
     "train.augment": LIGHT_AUGMENTATION,
 }
+
 NARROW = {
     "data.input_size": [64, 48],
     "model.backbone": NARROW_BACKBONE,
@@ -44,11 +109,13 @@ NARROW = {
     **SHORT_SCHEDULE,
     "evaluation.curve_every": 1,
 }
+
 SMOKE_LENGTH = {
     "train.epochs": 6,
     "pretext": {"epochs": 3, "augment": LIGHT_AUGMENTATION},
     "evaluation.curve_people": 300,
 }
+
 LIGHT = {
     "train.epochs": 1,
     "train.people_per_epoch": 480,
@@ -57,11 +124,14 @@ LIGHT = {
     "evaluation.curve_people": 100,
     "evaluation.flip_test": False,
 }
+
 LIGHT_PEOPLE_PER_UNIT = 64
+
 LIGHT_DEVIATION = (
     f"This table: {LIGHT['train.epochs']} epoch of {LIGHT['train.people_per_epoch']} people from random weights (supp. "
     f"Table 1: {LIGHT_PEOPLE_PER_UNIT} people for each 25 epochs of the paper's), evaluated without flip test."
 )
+
 MINI_LENGTH = {
     "train.epochs": 3,
     "pretext": {"epochs": 3, "augment": LIGHT_AUGMENTATION},

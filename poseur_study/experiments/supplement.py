@@ -1,21 +1,29 @@
-"""Supplementary Tables 1 to 4: schedule, self-attention, shared layers, EMSDA against MSDA."""
+"""Supplementary Tables 1 to 4: schedule, self-attention, shared layers, EMSDA against MSDA.
 
-from poseur_study.experiments.claims import doubts, printed_effect, stated
+Supplementary Table 5 and Section 6: Poseur beside RLE.
+"""
+
+from poseur_lib.scoring.uncertainty import Scoring
+from poseur_study.experiments.ablations import TABLE_1B
+from poseur_study.experiments.claims import doubts, greater, printed_effect, stated
 from poseur_study.experiments.experiment import ClaimKind, Column, Row, Table
-from poseur_study.experiments.method_rows import steps_at_the_same_fractions
-from poseur_study.experiments.table_1b import TABLE_1B
+from poseur_study.experiments.method_rows import METHOD_KNOBS, METHODS_ALIGNED, method_row, steps_at_the_same_fractions
+from poseur_study.experiments.methods import method_changes
 from poseur_study.paper.formula import Cell
-from poseur_study.paper.tables import paper_tables
-from poseur_study.paper.text import said
+from poseur_study.paper.tables import paper_tables, said
 
 _NOISE = {**TABLE_1B.base, **TABLE_1B.row("with").changes}
+
 _SIX_LAYERS = {**_NOISE, "model.head.decoder_layers": 6}
+
 _SIX_REASON = (
     "6 decoder layers, Table 5's default, with noise: the supplement calls its best row the fully trained model of the "
     f"paper, and {Cell('S1', 'epochs_325', 'AP')} AP lie nearest to the {Cell('5', 'poseur_resnet50', 'AP')} of "
     "ResNet-50 with 5 or 6 layers."
 )
+
 _SIX_ALTERNATIVES = ("5 layers, as in Table 2a, which has the same AP as 6 (Tables 1e and 5).",)
+
 _METRICS: tuple[Column, ...] = ("AP", "AP50", "AP75", "AP_M", "AP_L")
 
 
@@ -160,4 +168,70 @@ TABLE_S4 = Table(
     ),
     open_questions=doubts("emsda-as-good"),
     columns=("GFLOPs (Dec.)", *_METRICS),
+)
+
+_TEST_MEMORY = {"rle_hrnet_w32": "test_memory_rle", "poseur_resnet50": "test_memory_poseur"}
+
+
+def _speed_row(key: str) -> Row:
+    row = method_row("S5", key, layers=6)
+    return Row(**{**vars(row), "of_text": {"Memory (test)": said(_TEST_MEMORY[key])}})
+
+
+TABLE_S5 = Table(
+    number="S5",
+    title="Poseur and RLE: AP, speed and memory",
+    notebook="table_s5_speed_and_memory.ipynb",
+    question="Is Poseur on ResNet-50 better and faster than RLE on HRNet-W32, and does it train in less memory?",
+    factor=("Method", "Backbone"),
+    varies=METHOD_KNOBS,
+    rows=tuple(_speed_row(key) for key in _TEST_MEMORY),
+    claims=(greater("poseur-over-rle-hrnet", "S5", "poseur_resnet50", "rle_hrnet_w32"),),
+    base={},
+    base_reason=f"256 × 192 and 6 decoder layers: the printed GFLOPs are Table 5's. {METHODS_ALIGNED}",
+    alternatives=("5 layers: Table 2a prints the same AP for them.",),
+    open_questions=(
+        "The paper names neither device, batch, precision nor software of FPS and memory. Here: one image, float32, no "
+        "flip test; memory is the most that tensors hold beyond weights and image, in a forward pass (test) and in "
+        "forward and backward (training). Ratios of the rows may be compared, the numbers may not.",
+        *doubts("test-memory", "table-named"),
+    ),
+    columns=("GFLOPs", "FPS", "Memory", "Memory (test)", "AP"),
+    deltas=False,
+)
+
+
+def _part(key: str, label: str, method: str, scoring: Scoring | None) -> Row:
+    changes = method_changes(method, "ResNet-50")
+    printed = "box score alone" if scoring else "RLE's score"
+    return Row(key=key, label=label, ticks=(method, printed), changes=changes, scoring=scoring, method=method)
+
+
+TABLE_S6 = Table(
+    number="S6",
+    title="Keypoint encoder and query decoder over RLE",
+    notebook="table_s6_encoder_and_decoder.ipynb",
+    question="How much do keypoint encoder and query decoder add to RLE, without the proposed uncertainty estimation?",
+    factor=("Method", "Score"),
+    varies=("model.head",),
+    rows=(
+        _part("rle", "RLE", "RLE", None),
+        _part("poseur", "KE + QD", "Poseur", None),
+        _part("rle_box", "RLE, box score", "RLE", Scoring.BOX),
+        _part("poseur_box", "KE + QD, box score", "Poseur", Scoring.BOX),
+    ),
+    claims=(
+        stated("encoder-and-decoder", ClaimKind.MAGNITUDE, "poseur", "rle", said("encoder_decoder").value),
+        stated("encoder-and-decoder", ClaimKind.MAGNITUDE, "poseur_box", "rle_box", said("encoder_decoder").value),
+    ),
+    base={},
+    base_reason=(
+        "ResNet-50 at 256 × 192 with 3 decoder layers and noise, the default of Sec. 4.1. Without uncertainty "
+        "estimation is read as RLE's own score for both (mean of 1 - σ); the last two rows read it as no keypoint "
+        "score at all."
+    ),
+    alternatives=("Without noise, which belongs to the keypoint encoder by Sec. 3.1 but has a table of its own.",),
+    open_questions=doubts("encoder-and-decoder"),
+    columns=("AP", "AR"),
+    deltas=False,
 )

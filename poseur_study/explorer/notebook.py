@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable
 import ipywidgets as widgets
 from IPython.display import HTML
 
-from poseur_lib.errors import UserError
-from poseur_lib.errors_folded import require_known
+from poseur_lib.errors import UserError, require_known
 from poseur_lib.keypoints import KEYPOINT_SETS
 from poseur_study.display.attention.between_keypoints import attention_figure, matrices_figure
 from poseur_study.display.attention.distribution import distribution_figure

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from poseur_lib.checkpoints.weights import trained_model
+from poseur_lib.checkpoints.checkpoint import trained_model
 from poseur_lib.errors import UserError
 from poseur_study.display.attention.open_model import OpenModel, has_queries, require_queries
-from poseur_study.measurements.trained_models import NEW_RUNS
-from poseur_study.runs.listed_runs import ListedRun, list_runs
+from poseur_study.execution.retrain import NEW_RUNS
 from poseur_study.runs.project import below_root
-from poseur_study.runs.store import RunState
+from poseur_study.runs.store import ListedRun, RunState, list_runs
 
 
 class ExplorableRun(ListedRun):

@@ -7,8 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from poseur_lib.data.coco import CocoPeople, annotation_path
-from poseur_lib.errors import UserError
-from poseur_lib.errors_folded import unknown_name
+from poseur_lib.errors import UserError, unknown_name
 from poseur_study.display.attention.images import ShownImage, ValImages
 from poseur_study.display.attention.open_model import OpenModel
 from poseur_study.display.attention.person_view import Seen, see

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from poseur_study.analysis.bootstrap_samples import RESAMPLES
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.measured_values import StoredSample, estimate_of
-from poseur_study.experiments.figure_s2 import ROW
+from poseur_study.experiments.analyses import ROW
 from poseur_study.measurements.measure import Measurements, measure_rows
 from poseur_study.measurements.self_attention import AttendingPerson, AttentionRun, measure_attention
 from poseur_study.table_study import TableStudy

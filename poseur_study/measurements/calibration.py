@@ -2,6 +2,8 @@
 
 From the records of a table's runs, no weights needed: poses at ground-truth boxes, one for one, so that no detector
 matters. All numbers are per cent: of the crop side, or of keypoints.
+
+The scores that a keypoint can be given, by name: those that claim to be probabilities, and the others.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,9 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
-from poseur_lib.config import ExperimentConfig
+from poseur_lib.config import ExperimentConfig, PoseurConfig
 from poseur_lib.config.base import Frozen
 from poseur_lib.evaluation.bootstrap import resamples
 from poseur_lib.evaluation.calibration import (
@@ -25,16 +28,55 @@ from poseur_lib.evaluation.calibration import (
     means,
     merged,
 )
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import BoxSource, PosePredictions
+from poseur_lib.losses.rle import laplace_scale
+from poseur_lib.scoring.uncertainty import density_scores, laplace_scores
 from poseur_study.analysis.bootstrap_samples import BOOTSTRAP_SEED, RESAMPLES, Source
 from poseur_study.analysis.interval import Estimate, estimate
 from poseur_study.experiments.analyses import SCORE_CLAIM
 from poseur_study.experiments.experiment import Row
-from poseur_study.measurements.keypoint_scores import SIGMA, laplace_per_sigma, probabilities
-from poseur_study.runs.predictions import BoxSource
+
+SIGMA = "Eq. 8 with σ"
+
+LAPLACE = "Eq. 8 with b"
+
+FLOW = "Eq. 6"
+
+PROBABILITIES = (SIGMA, LAPLACE, FLOW)
+
+OWN = "its own score"
+
+
+def laplace_per_sigma(config: ExperimentConfig) -> float:
+    """b / sigma of the Laplace factor that the loss of a run of Poseur or RLE fits: 2 sqrt(2) as released."""
+    head = config.model.head
+    count = head.loss.log_sigma_count if isinstance(head, PoseurConfig) else head.log_sigma_count
+    return float(laplace_scale(torch.ones(()), log_sigma_count=count))
+
+
+def probabilities(
+    predictions: PosePredictions, config: ExperimentConfig, radius: float
+) -> Mapping[str, Float[np.ndarray, "N K"]]:
+    """Poseur's scores that are, by what Sec. 3.3 says of them, the probability to be within `radius` on both axes.
+
+    Eq. 8 with sigma in the place of b is the paper's and the released code's; with b of the loss it is what Eq. 7 says;
+    Eq. 6 is the flow's density by quadrature, and is left out where the record holds no table of its masses.
+    """
+    sigma = torch.from_numpy(predictions.sigma)
+    count = config.model.head.loss.log_sigma_count
+    scores = {
+        SIGMA: laplace_scores(sigma, radius).numpy(),
+        LAPLACE: laplace_scores(laplace_scale(sigma, log_sigma_count=count), radius).numpy(),
+    }
+    if predictions.flow_masses is not None:
+        scores[FLOW] = density_scores(predictions.sigma, predictions.flow_masses, radius, log_sigma_count=count)
+    return scores
+
 
 SIGMA_BINS, SCORE_BINS = 10, 10
+
 AXES = ("x", "y")
+
 SMALL_RADII = (0.05, 0.02)
 """Beside a of the configuration, whose score may be near 1 for almost every keypoint."""
 

@@ -12,9 +12,9 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from poseur_study.analysis.measured_values import MeasuredEntry, MeasuredValues, read_measured, write_measured
-from poseur_study.execution.table_job import results_folder
 from poseur_study.measurements.trained_models import RowModel, row_model
-from poseur_study.runs.sources import source_digest
+from poseur_study.runs.project import results_folder
+from poseur_study.runs.provenance import source_digest
 from poseur_study.table_study import TableStudy
 
 MEASURED_BY = (

@@ -1,6 +1,8 @@
 """Which method's keypoint scores order keypoints best by the errors made; no score has to be a probability for that.
 
 Per cent of pairs (AUROC) or of correlation (Spearman), from the records of a table's runs, at ground-truth boxes.
+
+The numbers behind the calibration figures, as CSV files beside the table's other results.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,13 +16,27 @@ from poseur_lib.evaluation.bootstrap import resamples
 from poseur_lib.evaluation.ranking import Ranks, auroc, image_weights, spearman
 from poseur_study.analysis.bootstrap_samples import BOOTSTRAP_SEED, Source
 from poseur_study.analysis.interval import Estimate, estimate
+from poseur_study.analysis.measured_values import write_lines
 from poseur_study.experiments.experiment import Row
-from poseur_study.measurements.calibration import SMALL_RADII, RunErrors, runs_of
-from poseur_study.measurements.keypoint_scores import OWN, probabilities
+from poseur_study.measurements.calibration import (
+    OWN,
+    SMALL_RADII,
+    Reliability,
+    RunErrors,
+    ScaleCalibration,
+    calibration_lines,
+    probabilities,
+    runs_of,
+)
+from poseur_study.runs.project import results_folder
+from poseur_study.table_study import TableStudy
 
 RANK_RESAMPLES = 300
+
 NEAR_SIMILARITY = 0.5
+
 SIMILAR = f"OKS term ≥ {NEAR_SIMILARITY}"
+
 ERROR = "error"
 
 
@@ -95,3 +111,12 @@ def _run_rankings(run: RunErrors, radius: float, images: int) -> dict[tuple[str,
                 found[name, against].append(100 * auroc(of, hit, weights))
             found[name, ERROR].append(100 * spearman(of, error_ranks, weights))
     return {key: np.array(values) for key, values in found.items()}
+
+
+def write_calibration(
+    study: TableStudy, scales: Sequence[ScaleCalibration], scores: Sequence[Reliability], ranks: Sequence[Ranking]
+) -> None:
+    """Every bin as `calibration.csv`, every rank correlation as `ranking.csv`."""
+    folder = results_folder(study.store.table_folder(study.table.number))
+    write_lines(folder / "calibration.csv", calibration_lines(scales, scores))
+    write_lines(folder / "ranking.csv", ranking_lines(ranks))

@@ -6,17 +6,15 @@ from dataclasses import dataclass
 
 from torch.utils.data import DataLoader
 
-from poseur_lib.checkpoints.weights import trained_model
+from poseur_lib.checkpoints.checkpoint import trained_model
 from poseur_lib.data.dataset import PoseCrops
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import Runtime
+from poseur_study.execution.retrain import NEW_RUNS
 from poseur_study.experiments.experiment import Row
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.store import RunState
 from poseur_study.table_study import TableStudy
-
-NEW_RUNS = "runs_with_weights"
-"""The folder of runs that the command names: a finished run is never trained again in its own folder."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,7 @@
-"""How many keypoints a run finds of cut people: in its crop, beyond the cut, and outside the crop (supp. Fig. 1)."""
+"""How many keypoints a run finds of cut people: in its crop, beyond the cut, and outside the crop (supp. Fig. 1).
+
+How many keypoints lie outside the crop in training: what the knob `supervise_outside_crop` has to act on.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +11,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from poseur_lib.config.base import Frozen
-from poseur_lib.data.coco import Person
-from poseur_lib.data.crop import PIXELS_PER_SCALE, CropRule, inside_crop
+from poseur_lib.config.data import AugmentConfig
+from poseur_lib.data.coco import CocoPeople, Person
+from poseur_lib.data.crop import PIXELS_PER_SCALE, PLAIN, CropRule, inside_crop
+from poseur_lib.data.dataset import view_person
 from poseur_lib.evaluation.bootstrap import resamples
 from poseur_lib.evaluation.dataset_predictions import PosePredictions
 from poseur_lib.evaluation.inference import predict_people
@@ -21,15 +26,23 @@ from poseur_study.measurements.trained_models import RowModel, study_runtime
 from poseur_study.table_study import TableStudy
 
 SIDES: tuple[Side, ...] = ("bottom", "right")
+
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+
 ZONES = ("inside", "padding", "outside", "far")
 """The places of `evaluation.truncation.Places`."""
+
 MOST_IMAGES = 1000
 """Of the val split: every person is predicted a dozen times."""
+
 CUT_RESAMPLES = 300
+
 EXAMPLE_CUT = Cut("bottom", 0.4)
+
 EXAMPLES = 3
+
 EXAMPLE_SEED = 0
+
 LEAST_OUTSIDE = 4
 """Labelled keypoints outside the crop of a person who is drawn."""
 
@@ -216,3 +229,33 @@ def _by_image(chosen: Bool[np.ndarray, "N K Z"], of_image: np.ndarray, images: i
     total = np.zeros((images, chosen.shape[-1]))
     np.add.at(total, of_image, chosen.sum(1))
     return total
+
+
+PEOPLE = 1000
+
+
+def outside_in_training(study: TableStudy) -> Sequence[Mapping[str, Any]]:
+    """A line for the table's own augmentation and one for the profile's: the share of labelled keypoints outside.
+
+    Of the first people of the train split, one augmented crop each, by the plain crop rule.
+    """
+    data, config = CocoPeople(study.data.root, "train", study.data.val.keypoints), next(iter(study.configs.values()))
+    kinds = {"this table": config.train, f"profile {study.profile.name}": study.profile.config.train}
+    size = config.data.input_size
+    return [{"augmentation of": name} | _counted(data, train.augment, size) for name, train in kinds.items()]
+
+
+def _counted(data: CocoPeople, augment: AugmentConfig | None, input_size: tuple[int, int]) -> dict[str, Any]:
+    labelled = outside = 0
+    people = data.people()[:PEOPLE]
+    for index, person in enumerate(people):
+        width = data.coco.imgs[person.image_id]["width"]
+        view = view_person(person, width, data.keypoints, input_size, PLAIN, augment, (0, 0, index))
+        known = view.visibility > 0
+        labelled += int(known.sum())
+        outside += int((known & ~inside_crop(view.keypoints_px, input_size)).sum())
+    return {
+        "people": f"{len(people):,}",
+        "labelled keypoints": f"{labelled:,}",
+        "outside the crop, %": f"{100 * outside / max(labelled, 1):.1f}",
+    }

@@ -9,9 +9,8 @@ from poseur_study.paper.checks import Agreement, Finding, round_like
 from poseur_study.paper.claim import Claim
 from poseur_study.paper.claims import CLAIMS
 from poseur_study.paper.formula import Cell
-from poseur_study.paper.printed import Missing
 from poseur_study.paper.subject import Subject
-from poseur_study.paper.tables import PaperTable, paper_tables
+from poseur_study.paper.tables import Missing, PaperTable, paper_tables
 
 RULE = (
     "A number agrees if the printed cells give it, once rounded to the digits that the text states; it contradicts "

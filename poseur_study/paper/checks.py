@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from poseur_study.paper.formula import Cell, Formula, Text
-from poseur_study.paper.printed import Printed
-from poseur_study.paper.text import said
+from poseur_study.paper.tables import Printed, said
 
 MOST_PAIRS = 4  # that a finding spells out
 

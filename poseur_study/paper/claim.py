@@ -5,8 +5,7 @@ from enum import StrEnum
 
 from poseur_study.paper.checks import Check
 from poseur_study.paper.formula import Cell, Text
-from poseur_study.paper.tables import printed, table_name
-from poseur_study.paper.text import said
+from poseur_study.paper.tables import printed, said, table_name
 
 
 class Kind(StrEnum):

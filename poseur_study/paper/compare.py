@@ -6,8 +6,7 @@ from decimal import Decimal
 from poseur_study.paper.checks import Above
 from poseur_study.paper.formula import Cell
 from poseur_study.paper.subject import MethodKind
-from poseur_study.paper.tables import PaperRow, PaperTable, paper_tables
-from poseur_study.paper.text import said
+from poseur_study.paper.tables import PaperRow, PaperTable, paper_tables, said
 
 # Margins of claims of no effect, in AP, fixed by the words and not by the numbers.
 SAME = Decimal("0.3")  # "almost the same", "saturates", "slightly"

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from poseur_study.paper.printed import Printed
-from poseur_study.paper.tables import paper_tables, printed, table_name
-from poseur_study.paper.text import said
+from poseur_study.paper.tables import Printed, paper_tables, printed, said, table_name
 
 SIGNS = {"+": "+", "-": "−", "*": "×", "/": "/"}
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from poseur_study.paper.compare import is_poseur
 from poseur_study.paper.formula import Cell, Formula
-from poseur_study.paper.printed import Missing
-from poseur_study.paper.tables import paper_tables
+from poseur_study.paper.tables import Missing, paper_tables
 
 NEEDED = ("AP", "AP_M", "AP_L")
 

@@ -1,21 +1,66 @@
-"""The tables of the paper and its supplement, read from `tables.toml` and validated; one cell stands there once."""
+"""The tables of the paper and its supplement, read from `tables.toml` and validated; one cell stands there once.
+
+A number as it is printed, with the place where it is printed.
+
+The numbers that the paper prints outside its tables, read from `text.toml`.
+
+Sizes that the compared methods' own publications print, read from `published.toml`.
+"""
 
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from poseur_lib.errors import UserError
-from poseur_study.paper.printed import Missing, Printed
 from poseur_study.paper.subject import Subject, subject_of
 
-FILE = Path(__file__).with_name("tables.toml")
+
+@dataclass(frozen=True)
+class Printed:
+    """A number that the paper prints, and where.
+
+    Attributes:
+        digits: the number with the digits that are printed: 75.0 is not 75.
+    """
+
+    digits: Decimal
+    source: str
+
+    @property
+    def value(self) -> float:
+        """The number."""
+        return float(self.digits)
+
+    @property
+    def text(self) -> str:
+        """The number as printed."""
+        return str(self.digits)
+
+    @property
+    def half_digit(self) -> Decimal:
+        """Half a unit of the last printed digit: what rounding can have moved it by."""
+        return Decimal(1).scaleb(self.digits.as_tuple().exponent) / 2
+
+
+class Missing(StrEnum):
+    """Why a cell has no number."""
+
+    NOT_PRINTED = "-"  # the paper prints a dash
+    LOST = "lost"  # the paper has the column, our copy of it has lost it
+
+
+TABLES_FILE = Path(__file__).with_name("tables.toml")
+
 ALWAYS = {"title", "on", "words", "numbers", "rows"}
+
 OPTIONAL = {"setting", "common", "variants"}
+
 TICKS = {"✓": "{}", "✗": "no {}", "": ""}
 
 
@@ -78,7 +123,7 @@ def table_name(number: str) -> str:
 @cache
 def paper_tables() -> Mapping[str, PaperTable]:
     """Every table by its number, in the paper's order."""
-    return read_tables(FILE)
+    return read_tables(TABLES_FILE)
 
 
 def printed(table: str, row: str, column: str) -> Printed:
@@ -161,3 +206,108 @@ def _label(words: Mapping[str, str]) -> str:
         else:
             parts.append(f"{column} {word}" if word.isdigit() else word)
     return ", ".join(part for part in parts if part) or f"no {next(iter(words))}"
+
+
+TEXT_FILE = Path(__file__).with_name("text.toml")
+
+
+@dataclass(frozen=True)
+class Said(Printed):
+    """A number of the text; `source` is its section.
+
+    Attributes:
+        words: a few words of the place, to find it by.
+        in_words: how the number is written if not in digits.
+    """
+
+    unit: str
+    words: str
+    in_words: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The number as printed."""
+        return self.in_words or str(self.digits)
+
+    @property
+    def with_unit(self) -> str:
+        """`4.7 AP`; a number in words has none."""
+        return self.in_words or f"{self.digits} {self.unit}"
+
+
+@cache
+def said_numbers() -> Mapping[str, Said]:
+    """Every number of the text by its key, in the order of the text.
+
+    Raises:
+        UserError: an entry lacks a value, unit, place or words, or has something else.
+    """
+    found = {}
+    for key, entry in tomllib.loads(TEXT_FILE.read_text(), parse_float=Decimal).items():
+        try:
+            values = dict(entry)
+            value, place = values.pop("value"), values.pop("place")
+            found[key] = Said(digits=Decimal(value), source=place, **values)
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{TEXT_FILE.name}: {key}: {error}") from None
+    return MappingProxyType(found)
+
+
+def said(key: str) -> Said:
+    """A number of the text.
+
+    Raises:
+        UserError: there is none of this key.
+    """
+    known = said_numbers()
+    if key not in known:
+        raise UserError(f"the paper's text has no number {key!r}; known: {', '.join(known)}")
+    return known[key]
+
+
+PUBLISHED_FILE = Path(__file__).with_name("published.toml")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What is printed of a method on a backbone at 256 x 192: digits with their source; None where nothing is."""
+
+    parameters: tuple[str, str] | None
+    gflops: tuple[str, str] | None
+
+
+def published(method: str, backbone: str) -> Published:
+    """Its own publication's figures; GFLOPs of the paper's tables come first."""
+    own = _own().get((method, backbone), {})
+    return Published(own.get("parameters"), _in_tables(method, backbone) or own.get("gflops"))
+
+
+def notes() -> Mapping[str, str]:
+    """Why a printed number of parameters is not ours, by method."""
+    return MappingProxyType({row["method"]: row["note"] for row in _rows() if "note" in row})
+
+
+@cache
+def _rows() -> list[dict]:
+    return tomllib.loads(PUBLISHED_FILE.read_text())["row"]
+
+
+@cache
+def _own() -> Mapping[tuple[str, str], dict[str, tuple[str, str]]]:
+    found: dict[tuple[str, str], dict[str, tuple[str, str]]] = {}
+    for row in _rows():
+        for what in ("parameters", "gflops"):
+            for backbone, digits in row.get(what, {}).items():
+                found.setdefault((row["method"], backbone), {})[what] = (digits, row["source"])
+    return MappingProxyType(found)
+
+
+def _in_tables(method: str, backbone: str) -> tuple[str, str] | None:
+    """GFLOPs in Table 5, or in Table 2a."""
+    for table in ("5", "2a"):
+        for row in paper_tables()[table].rows:
+            subject, cell = row.subject, row.cells["GFLOPs"]
+            same = (subject.method, subject.backbone, subject.input) == (method, backbone, "256 × 192")
+            if same and isinstance(cell, Printed):
+                return cell.text, cell.source
+    return None

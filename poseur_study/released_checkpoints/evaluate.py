@@ -1,7 +1,10 @@
-"""Released checkpoints evaluated here: recognised, matched to the tables' rows, judged on a data set, recorded."""
+"""Released checkpoints evaluated here: recognised, matched to the tables' rows, judged on a data set, recorded.
+
+What `poseur study run --source released` prints.
+"""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +14,7 @@ import torch
 from poseur_lib.checkpoints.released_load import load_with_changes
 from poseur_lib.checkpoints.released_recognise import Size
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import Runtime
@@ -19,14 +23,14 @@ from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.experiments.profiles import profile
 from poseur_study.released_checkpoints.inventory import Refused, inventory
-from poseur_study.released_checkpoints.row_match import PAPER, Match, match_rows
+from poseur_study.released_checkpoints.row_match import PAPER, UNKNOWN_SIZE, Match, described, match_rows
 from poseur_study.released_checkpoints.store import FOLDER, ReleasedStore, checkpoint_run_id, origin
 from poseur_study.runs import lease, provenance
 from poseur_study.runs.datasets import DataSet, open_data
 from poseur_study.runs.heartbeat import heartbeat
 from poseur_study.runs.plan import PlannedRun
-from poseur_study.runs.predictions import BoxSource, Predictions, as_stored
-from poseur_study.runs.record import Record, write_record
+from poseur_study.runs.predictions import Predictions, as_stored
+from poseur_study.runs.record import BoxMetrics, Record, write_record
 from poseur_study.runs.run_id import run_hash
 from poseur_study.runs.run_steps import Measured, Run, detections, evaluated_people, measure_run
 from poseur_study.runs.store import require_writable, set_damaged_record_aside
@@ -155,3 +159,28 @@ def record(run: Run, match: Match, predictions: Predictions, measured: Measured)
         predictions_sha256=None,
     )
     return write_record(run.folder, written, predictions)
+
+
+def outcome_lines(outcome: Outcome) -> list[str]:
+    """A checkpoint: what it is, its AP by box source, and the rows that it is of."""
+    match = outcome.match
+    done = "recorded before" if outcome.there else f"evaluated in {outcome.record.provenance.wall_seconds:.0f} s"
+    lines = [f"{match.file.name}: {described([match.config])}, {done}"]
+    lines += [f"   {_metrics(metrics)}" for metrics in outcome.record.metrics]
+    lines += [f"   for {'; '.join(match.rows)}", f"   record {outcome.record.run_id}"]
+    return lines if match.size_known else [*lines, f"   {UNKNOWN_SIZE} (--input-size {match.file.name}=HxW)"]
+
+
+def refused_lines(refused: Sequence[Refused]) -> Iterable[str]:
+    """A line for each file that is not used."""
+    for one in refused:
+        yield f"{one.name}: {'unreadable' if one.unreadable else 'not used'}: {one.why}"
+
+
+def _metrics(metrics: BoxMetrics) -> str:
+    numbers = [f"{name} {_points(getattr(metrics, name))}" for name in ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR")]
+    return f"{metrics.boxes.value.replace('_', '-')} boxes ({metrics.n_people:,}): {'  '.join(numbers)}"
+
+
+def _points(value: float | None) -> str:
+    return "—" if value is None else f"{value:.1f}"

@@ -9,8 +9,7 @@ from poseur_lib.checkpoints.checkpoint import FORMAT, read_file
 from poseur_lib.checkpoints.released_load import released_state
 from poseur_lib.checkpoints.released_recognise import Recognised, Size, recognise
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.errors import UserError
-from poseur_lib.errors_folded import require_known
+from poseur_lib.errors import UserError, require_known
 
 SUFFIXES = (".pth", ".pt", ".ckpt", ".tar", ".bin")
 

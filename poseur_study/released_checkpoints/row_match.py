@@ -9,6 +9,8 @@ from poseur_study.experiments.experiment import Row, Table
 from poseur_study.experiments.profiles import profile
 from poseur_study.released_checkpoints.inventory import CheckpointFile, Inventory, Refused
 
+UNKNOWN_SIZE = "the file does not tell its input size, it may be of another: no claim rests on it"
+
 PAPER = "paper"
 
 

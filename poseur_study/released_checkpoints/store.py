@@ -12,10 +12,10 @@ from pathlib import Path
 from poseur_lib.checkpoints.released_recognise import INPUT_SIZES, Size
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.files import write_atomically
 from poseur_study.released_checkpoints.inventory import CheckpointFile
 from poseur_study.released_checkpoints.row_match import Match
-from poseur_study.runs.predictions import BoxSource
 from poseur_study.runs.record import RECORD_FILE, Record
 from poseur_study.runs.run_id import run_id
 from poseur_study.runs.store import RunStore

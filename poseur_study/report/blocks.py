@@ -1,12 +1,17 @@
-"""An executed notebook as a sequence of HTML blocks: prose and results plain, code folded."""
+"""An executed notebook as a sequence of HTML blocks: prose and results plain, code folded.
+
+Tables whose rows become cards on a narrow screen.
+"""
 
 import html
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import nbformat
+from markupsafe import Markup
 from nbconvert.filters import markdown2html
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
@@ -82,3 +87,34 @@ def code_colours() -> str:
     keep = [line for line in light.splitlines() if line.startswith(".code .")]
     keep_dark = [line for line in dark.splitlines() if line.startswith(".code .")]
     return "\n".join([*keep, "@media screen and (prefers-color-scheme: dark) {", *keep_dark, "}"])
+
+
+Cell = str | Markup
+"""Text, which is escaped, or HTML."""
+
+
+def stacked_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Sequence[str] = ()) -> str:
+    """A table as HTML; `numbers` names the columns that are set flush right. The first column heads a row's card."""
+    kinds = ["number" if name in numbers else "" for name in columns]
+    head = "".join(f'<th class="{kind}">{html.escape(name)}</th>' for name, kind in zip(columns, kinds, strict=True))
+    body = "".join(f"<tr>{_cells(columns, kinds, row)}</tr>" for row in rows)
+    table = f'<table class="stacked"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="scroll">{table}</div>'
+
+
+def mark(good: bool, words: str) -> Markup:
+    """A verdict: words in the colour of what is well, or of what is not."""
+    return Markup('<span class="{}">{}</span>').format("good" if good else "bad", words)
+
+
+def small(value: float) -> str:
+    """A difference with two digits, as 2.4e-07; 0 where there is none."""
+    return "0" if value == 0 else f"{value:.1e}"
+
+
+def _cells(columns: Sequence[str], kinds: Sequence[str], row: Sequence[Cell]) -> str:
+    named = zip(columns, kinds, row, strict=True)
+    return "".join(
+        f'<td class="{kind}" data-column="{html.escape(name)}"><div>{Markup.escape(cell) if cell else "—"}</div></td>'
+        for name, kind, cell in named
+    )

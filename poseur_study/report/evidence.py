@@ -8,11 +8,12 @@ from pydantic import ValidationError
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.errors import UserError
+from poseur_lib.runtime import device_name
 from poseur_study.costs.benchmark_record import Benchmark
 from poseur_study.costs.cost_claims import CostStatement
 from poseur_study.parity.evaluation import EvaluationParity
 from poseur_study.parity.outputs import ConfigParity
-from poseur_study.runs.provenance import cpu_count, device_name, git_state, package_versions
+from poseur_study.runs.provenance import cpu_count, git_state, package_versions
 
 DATA = Path(__file__).with_name("data")
 PARITY, COSTS, METHODS = "parity.json", "costs.json", "methods.json"

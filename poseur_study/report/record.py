@@ -15,7 +15,7 @@ from pathlib import Path
 from poseur_lib.files import write_atomically
 from poseur_study.analysis.power import FILE as PILOT
 from poseur_study.analysis.power import Pilots, pilot_of, pilots
-from poseur_study.analysis.stored_results import table_results
+from poseur_study.analysis.result_types import table_results
 from poseur_study.costs.cost_claims import cost_statements
 from poseur_study.costs.paper_costs import CostComparison, compare_costs
 from poseur_study.costs.printed_gflops import MethodCost, method_costs

@@ -18,13 +18,18 @@ from poseur_study.experiments import TABLES
 from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.profiles import Profile
 from poseur_study.report.blocks import Block, code_colours, notebook_blocks, notebook_title
-from poseur_study.report.explorer import NAME as EXPLORER
-from poseur_study.report.explorer import PAGE as EXPLORER_PAGE
-from poseur_study.report.explorer import executed_explorer
-from poseur_study.report.notebooks import CELLS_CSV, CLAIMS_CSV, execute_audit, write_audit_csv
-from poseur_study.report.notebooks import PAGE as AUDIT_PAGE
+from poseur_study.report.notebooks import (
+    AUDIT_PAGE,
+    CELLS_CSV,
+    CLAIMS_CSV,
+    EXPLORER_PAGE,
+    execute_audit,
+    executed_explorer,
+    write_audit_csv,
+)
+from poseur_study.report.notebooks import NAME as EXPLORER
 from poseur_study.report.pages import compute as compute_page
-from poseur_study.report.pages import extend_page
+from poseur_study.report.pages import fixed as extend_page
 from poseur_study.report.pages import ledger as ledger_page
 from poseur_study.report.pages.fixed import FixedPage, fixed_pages
 from poseur_study.report.pages.overview import overview_blocks

@@ -5,14 +5,13 @@ from datetime import datetime
 from functools import cached_property
 
 from poseur_study.analysis.error_breakdown import Breakdown
-from poseur_study.analysis.result_types import TableResult
-from poseur_study.analysis.stored_results import stored_breakdown, stored_result
+from poseur_study.analysis.result_types import TableResult, stored_breakdown, stored_result
 from poseur_study.display.learning import LabelledRun
 from poseur_study.experiments import TABLES
 from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.profiles import Profile
 from poseur_study.runs.record import RECORD_FILE, Record
-from poseur_study.runs.shared_machines import energy_shares
+from poseur_study.runs.resources import energy_shares
 from poseur_study.runs.store import ERROR_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore
 
 

@@ -19,7 +19,7 @@ from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, read_curve
 from poseur_lib.training.fit import pretrain, train
 from poseur_lib.training.loop import CURVE_FILE
-from poseur_study.runs.lifetime import die_with_parent
+from poseur_study.runs.heartbeat import die_with_parent
 
 JOB_FILE = "devices.json"
 OUTPUT_FILE = "devices.txt"

@@ -8,22 +8,13 @@ computed without the weights.
 
 import io
 import zipfile
-from enum import StrEnum
 
 import numpy as np
 from jaxtyping import Float
 
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import BoxSource, PosePredictions
 
 DERIVABLE_WITHIN = 2e-3
-
-
-class BoxSource(StrEnum):
-    """Whose boxes the people were cut out by."""
-
-    GROUND_TRUTH = "ground_truth"
-    DETECTOR = "detector"
-
 
 Predictions = dict[BoxSource, PosePredictions]
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import poseur_study
 from poseur_lib.errors import UserError
 
+RESULTS_VARIABLE = "POSEUR_RESULTS"
+
 ROOT_VARIABLE = "POSEUR_ROOT"
 
 
@@ -47,3 +49,8 @@ def as_noted(path: Path) -> str:
     """How a notebook is told of a path: relative to the project where it lies there, so that no machine's is noted."""
     root = project_root().absolute()
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def results_folder(folder: Path) -> Path:
+    """Where a table's notebook writes: what a batch has set for it, else the table's folder itself."""
+    return Path(os.environ.get(RESULTS_VARIABLE) or folder)

@@ -1,20 +1,28 @@
-"""By what, on what and when something was computed."""
+"""By what, on what and when something was computed.
+
+Which version of some of the package's code this is, so that what it computed once is known to hold still.
+"""
 
 import hashlib
 import os
 import platform
 import subprocess
 from datetime import datetime, timedelta
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import poseur_lib
 import poseur_study
 from poseur_lib.config.base import Frozen
 
 PACKAGES = ("poseur_lib", "torch", "torchvision", "lightning", "numpy", "pycocotools", "opencv-python-headless")
+
 PACKAGE = Path(poseur_study.__file__).resolve().parent
+
 WRITTEN = ("runs", "reports")
 """Folders of a checkout that runs and reports write to."""
+
 COMMIT_VARIABLE = "POSEUR_COMMIT"
 
 
@@ -90,23 +98,6 @@ def package_versions() -> dict[str, str]:
     return {name: _version(name) for name in PACKAGES}
 
 
-def device_name(device: str) -> str:
-    """The accelerator's name for "cuda" (or "auto" with one), else the processor's."""
-    import torch
-
-    if device != "cpu" and torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return processor_name()
-
-
-def processor_name() -> str:
-    """The processor's model name as Linux prints it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def machine_digest() -> str:
     """Eight hexadecimal digits of this machine's name: they tell it from others and do not say what it is called."""
     return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
@@ -130,3 +121,16 @@ def _git(folder: Path, *arguments: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+@cache
+def source_digest(*places: str) -> str:
+    """Sixteen hexadecimal digits of the source files at these places of the packages (files or folders)."""
+    root = Path(poseur_lib.__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for place in places:
+        path = root / place
+        files = sorted(one for one in path.rglob("*") if one.suffix in (".py", ".json")) if path.is_dir() else [path]
+        for file in files:
+            digest.update(f"{file.relative_to(root)} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()[:16]

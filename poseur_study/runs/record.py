@@ -16,10 +16,11 @@ from pydantic import Field, ValidationError
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.base import Frozen
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.files import sha256_hex, write_atomically
 from poseur_lib.training.curve import Curve
 from poseur_study.runs.heartbeat import require_lease
-from poseur_study.runs.predictions import BoxSource, Predictions, from_bytes, to_bytes
+from poseur_study.runs.predictions import Predictions, from_bytes, to_bytes
 from poseur_study.runs.provenance import Provenance
 from poseur_study.runs.run_id import SCHEMA_VERSION, run_hash, run_id
 

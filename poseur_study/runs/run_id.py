@@ -3,22 +3,30 @@
 A configuration's canonical form holds, beside the schema version, only what differs from that version's frozen
 defaults (`defaults_v1.json`). So an id keeps resolving when a class's default is changed later (the file still has
 the old one) and when a knob is added (it is not in the file, and at its default it is left out).
+
+Append what is new in the configuration tree to the frozen defaults: `python -m poseur_study.runs.run_id`.
+
+An entry that is there is never changed: it is what old run ids were computed with.
 """
 
 import hashlib
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.base import Frozen
+from poseur_lib.files import write_atomically
 
 SCHEMA_VERSION = 1
+
 HASH_DIGITS = 10
+
 DEFAULTS_FILE = Path(__file__).with_name(f"defaults_v{SCHEMA_VERSION}.json")
 
 RunConfig = ExperimentConfig | PretextRunConfig
+
 Defaults = dict[str, dict[str, Any]]
 
 _hashes: dict[tuple[int, str, str, str, tuple[str, ...]], str] = {}
@@ -94,3 +102,40 @@ def value_form(value: Any, defaults: Defaults) -> Any:
 def frozen_defaults() -> Defaults:
     """The defaults of schema version 1: class name -> field -> canonical form of its default then."""
     return json.loads(DEFAULTS_FILE.read_text())
+
+
+def configuration_classes() -> list[type[Frozen]]:
+    """Every class of the tree, leaves first."""
+    found: list[type[Frozen]] = []
+    for root in (PretextRunConfig, ExperimentConfig):
+        _collect(root, found)
+    return found
+
+
+def extended(defaults: Defaults) -> Defaults:
+    """`defaults` with the classes and knobs that it lacks, at their defaults of today."""
+    result = {name: dict(fields) for name, fields in defaults.items()}
+    for cls in configuration_classes():
+        entry = result.setdefault(cls.__name__, {})
+        for name, field in cls.model_fields.items():
+            if name not in entry and not field.is_required():
+                entry[name] = value_form(field.get_default(call_default_factory=True), result)
+    return result
+
+
+def _collect(annotation: object, found: list[type[Frozen]]) -> None:
+    if isinstance(annotation, type) and issubclass(annotation, Frozen):
+        if annotation not in found:
+            for field in annotation.model_fields.values():
+                _collect(field.annotation, found)
+                for extra in field.metadata:
+                    _collect(extra, found)
+            found.append(annotation)
+        return
+    for argument in get_args(annotation):
+        _collect(argument, found)
+
+
+if __name__ == "__main__":
+    now = json.loads(DEFAULTS_FILE.read_text()) if DEFAULTS_FILE.exists() else {}
+    write_atomically(DEFAULTS_FILE, (json.dumps(extended(now), indent=1, sort_keys=True) + "\n").encode())

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import torch
 
-from poseur_lib.checkpoints.weights import trained_model
+from poseur_lib.checkpoints.checkpoint import LAST_CHECKPOINT, trained_model
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
@@ -25,9 +26,9 @@ from poseur_study.experiments.profiles import Profile, profile
 from poseur_study.runs import provenance
 from poseur_study.runs.datasets import DataSet, open_data
 from poseur_study.runs.ddp import train_on_devices
-from poseur_study.runs.lifetime import die_with_parent_in_batch
+from poseur_study.runs.heartbeat import die_with_parent_in_batch
 from poseur_study.runs.plan import PlannedRun, planned_experiment, planned_pretext
-from poseur_study.runs.predictions import BoxSource, Predictions, as_stored
+from poseur_study.runs.predictions import Predictions, as_stored
 from poseur_study.runs.project import below_root
 from poseur_study.runs.record import (
     PARTIAL_FOLDER,
@@ -39,10 +40,9 @@ from poseur_study.runs.record import (
     finite,
     write_record,
 )
-from poseur_study.runs.resources import EnergyMeter
+from poseur_study.runs.resources import SPENT_FILE, EnergyMeter, Spent, noted, spent_before
 from poseur_study.runs.run_id import run_hash
-from poseur_study.runs.spent import SPENT_FILE, Spent, noted, spent_before
-from poseur_study.runs.store import LAST_CHECKPOINT, RunStore
+from poseur_study.runs.store import RunStore
 
 
 @dataclass(frozen=True)

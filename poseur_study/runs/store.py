@@ -1,22 +1,140 @@
-"""The folder of runs of one profile, and the state that each is in."""
+"""The folder of runs of one profile, and the state that each is in.
 
+Records that were verified before and have not been written to since: a thousand need not be read for each look.
+
+What is remembered of a verified record is the inode, size, modification and change time of its files, and the version
+of the code that verified it. Whoever needs a record's content reads and verifies it in full all the same, once a
+process.
+
+The runs of folders, of every profile: what was trained, how good it is, and whether its weights are there.
+"""
+
+import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
+from poseur_lib.checkpoints.checkpoint import LAST_CHECKPOINT
+from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.files import write_atomically
+from poseur_study.experiments.profiles import PROFILES
 from poseur_study.runs import lease
-from poseur_study.runs.record import PARTIAL_FOLDER, RECORD_FILE, LoadedRecord, Record, load_record, read_record
-from poseur_study.runs.verified import verified_records
+from poseur_study.runs.provenance import source_digest
+from poseur_study.runs.record import (
+    PARTIAL_FOLDER,
+    PREDICTIONS_FILE,
+    RECORD_FILE,
+    LoadedRecord,
+    Record,
+    load_record,
+    read_record,
+)
+
+MEMORY_FILE = ".verified.json"
+
+JUDGES = (
+    "poseur_lib/config",
+    "poseur_study/runs/run_id.py",
+    "poseur_study/runs/record.py",
+    "poseur_study/runs/predictions.py",
+    "poseur_study/runs/defaults_v1.json",
+)
+
+Signature = list[list[int] | None]
+
+
+class VerifiedRecords:
+    """The verified records below a folder; `save` keeps what is known for the next process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / MEMORY_FILE
+        self.code = source_digest(*JUDGES)
+        self.known = self._load()
+        self.read: dict[str, tuple[Signature, Record]] = {}
+        self.changed = False
+
+    def holds(self, folder: Path, run_id: str) -> bool:
+        """True if `folder` has a valid record of this very run."""
+        signature = _signature(folder)
+        if signature[0] is None:
+            return False
+        key = f"{run_id} in {folder.name}"
+        if self.known.get(key) == signature:
+            return True
+        try:
+            valid = self.record(folder).run_id == run_id
+        except UserError:
+            valid = False
+        if valid:
+            self.known[key], self.changed = signature, True
+        return valid
+
+    def record(self, folder: Path) -> Record:
+        """The record of `folder`, verified in full once a process and again whenever its files have changed.
+
+        Raises:
+            UserError: it is missing, cut off or altered.
+        """
+        signature, known = _signature(folder), self.read.get(str(folder))
+        if known is None or known[0] != signature:
+            known = self.read[str(folder)] = signature, read_record(folder)
+        return known[1]
+
+    def save(self) -> None:
+        """Keep what is known; a folder that cannot be written to goes without."""
+        if not self.changed:
+            return
+        try:
+            write_atomically(self.file, json.dumps({"code": self.code, "verified": self.known}).encode())
+        except OSError:
+            return
+        self.changed = False
+
+    def forget(self) -> None:
+        """Read every record again at the next look."""
+        self.known, self.read, self.changed = {}, {}, True
+
+    def _load(self) -> dict[str, Signature]:
+        try:
+            content = json.loads(self.file.read_text())
+            return dict(content["verified"]) if content["code"] == self.code else {}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+
+
+@cache
+def verified_records(folder: Path) -> VerifiedRecords:
+    """One memory a folder and process."""
+    return VerifiedRecords(folder)
+
+
+def _signature(folder: Path) -> Signature:
+    return [_stamp(folder / name) for name in (RECORD_FILE, PREDICTIONS_FILE)]
+
+
+def _stamp(path: Path) -> list[int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+
 
 ERROR_FILE = "error.txt"
+
 NOTEBOOK_FILE = "notebook.ipynb"
+
 RESULT_FILE = "result.json"
+
 FAILED_NOTEBOOK_FILE = "failed.ipynb"
+
 DAMAGED_RECORD_FILE = "record.damaged.json"
-LAST_CHECKPOINT = "last.ckpt"
+
 WEIGHTS_FILES = ("model.pt", "backbone.pt")
 
 
@@ -154,3 +272,45 @@ def require_writable(folder: Path) -> None:
         (folder / ".writable").unlink()
     except OSError as error:
         raise UserError(f"runs cannot be stored in {folder}: {error.strerror}") from None
+
+
+@dataclass(frozen=True, eq=False)
+class ListedRun:
+    """A run of a pose model with a record.
+
+    Attributes:
+        state: FINISHED has weights; of RECORD_ONLY they are gone.
+    """
+
+    store: RunStore
+    record: Record
+    state: RunState
+
+    @property
+    def run_id(self) -> str:
+        """Its name."""
+        return self.record.run_id
+
+    @property
+    def profile(self) -> str:
+        """The size of the study that it is of."""
+        return self.record.provenance.profile
+
+    @property
+    def ap(self) -> float | None:
+        """AP with the detector's boxes, else with ground-truth boxes."""
+        metrics = self.record.of(BoxSource.DETECTOR) or self.record.of(BoxSource.GROUND_TRUTH)
+        return None if metrics is None else metrics.AP
+
+
+def list_runs(folders: Sequence[Path]) -> list[ListedRun]:
+    """The runs with a record below folders of runs, by profile and name."""
+    return [run for folder in folders for size in PROFILES for run in _runs_of(RunStore(folder / size.name))]
+
+
+def _runs_of(store: RunStore) -> list[ListedRun]:
+    folders = sorted(store.folder.iterdir()) if store.folder.is_dir() else []
+    states = {path.name: store.recorded_state(path.name) for path in folders if path.is_dir()}
+    runs = [ListedRun(store, store.record(name), state) for name, state in states.items() if state.done]
+    store.remember()
+    return [run for run in runs if isinstance(run.record.config, ExperimentConfig)]

@@ -29,7 +29,7 @@ SETTINGS = {
 }
 # It ends with the tests even where they are killed, and its kernels end with it.
 START = (
-    "from poseur_study.runs.lifetime import die_with_parent; die_with_parent(); "
+    "from poseur_study.runs.heartbeat import die_with_parent; die_with_parent(); "
     "from jupyterlab.labapp import main; main()"
 )
 OPTIONS = (

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from poseur_lib.errors import UserError
-from poseur_lib.errors_folded import describe_validation, nearest, require_known, unknown_name, validated
+from poseur_lib.errors import UserError, describe_validation, nearest, require_known, unknown_name, validated
 
 
 class Strict(BaseModel):

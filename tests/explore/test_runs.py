@@ -3,9 +3,9 @@
 from typing import Any
 
 from poseur_lib.checkpoints.checkpoint import save_weights
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.models.build import build_model
 from poseur_study.explorer.runs import find_runs
-from poseur_study.runs.predictions import BoxSource
 from poseur_study.runs.record import BoxMetrics, write_record
 from poseur_study.runs.store import RunStore
 from tests.study.fakes import make_record

@@ -11,7 +11,8 @@ from poseur_study.analysis.bootstrap_samples import Source
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.verdict import Verdict
 from poseur_study.costs.row_speed import RowSpeed
-from poseur_study.display import table_figure, tables
+from poseur_study.display import comparison as table_figure
+from poseur_study.display import tables
 from poseur_study.display.comparison import Difference, Dot, comparison_figure
 from poseur_study.display.gflops import CostDot, gflops_figure
 from poseur_study.display.style import BACKBONE_COLOURS, DARK, METHOD_MARKERS, backbone_colour

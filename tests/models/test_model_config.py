@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from poseur_lib.config import ExperimentConfig, PoseurConfig
-from poseur_study.runs.freeze import configuration_classes
+from poseur_study.runs.run_id import configuration_classes
 
 BAD = [
     ({"embed_dims": 30}, "embed_dims 30"),

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.cli.main import main
-from poseur_study.runs.predictions import BoxSource
 from poseur_study.runs.record import load_record
 
 SMALLER = {

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.data.coco import CocoPeople
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.rescore import match, scored
 from poseur_lib.keypoints import COCO_17
 from poseur_study.analysis.result_types import TableResult
 from poseur_study.analysis.verdict import Verdict
 from poseur_study.cli.main import main
-from poseur_study.runs.predictions import BoxSource
 from poseur_study.runs.record import finite
 from poseur_study.runs.store import RunState, RunStore
 from synthetic_people import PeopleSettings, generate

@@ -2,9 +2,7 @@
 
 import pytest
 
-from poseur_study.paper.printed import Missing, Printed
-from poseur_study.paper.tables import PaperTable, paper_tables
-from poseur_study.paper.text import said_numbers
+from poseur_study.paper.tables import Missing, PaperTable, Printed, paper_tables, said_numbers
 from tests.paper.markdown import bodies, text_of
 
 # Which columns of which HTML table a table of the paper is: its parts stand side by side.

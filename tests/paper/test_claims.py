@@ -13,7 +13,7 @@ from poseur_study.paper.claims import CLAIMS, claim
 from poseur_study.paper.figure_1 import FIGURE_1
 from poseur_study.paper.formula import Cell, Text
 from poseur_study.paper.size_mix import size_mixes
-from poseur_study.paper.text import said_numbers
+from poseur_study.paper.tables import said_numbers
 
 A, B = Cell("1c", "ours", "AP"), Cell("1c", "rle", "AP")
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from poseur_study.paper.checks import round_like, shown
 from poseur_study.paper.formula import Cell, Largest, Number, Operation
-from poseur_study.paper.printed import Printed
+from poseur_study.paper.tables import Printed
 
 A, B = Cell("1c", "ours", "AP"), Cell("1c", "rle", "AP")
 

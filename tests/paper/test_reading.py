@@ -5,10 +5,8 @@ from decimal import Decimal
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_study.paper.printed import Missing
 from poseur_study.paper.subject import subject_of
-from poseur_study.paper.tables import paper_tables, printed, read_tables
-from poseur_study.paper.text import said
+from poseur_study.paper.tables import Missing, paper_tables, printed, read_tables, said
 
 TABLE = """
 [9]

@@ -12,8 +12,7 @@ import pytest
 from poseur_lib.errors import UserError
 from poseur_study import quickstart
 from poseur_study.experiments.notebook_parameters import QuickstartSettings
-from poseur_study.runs.listed_runs import ListedRun
-from poseur_study.runs.store import RunState, RunStore
+from poseur_study.runs.store import ListedRun, RunState, RunStore
 from synthetic_people import PeopleSettings, generate
 from tests.prediction.conftest import noise, write_checkpoint, write_image
 from tests.study.fakes import make_record

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import torch
 
-from poseur_lib.checkpoints.checkpoint import save_weights
+from poseur_lib.checkpoints.checkpoint import MODEL_FILE, save_weights
 from poseur_lib.models.build import build_model
-from poseur_lib.training.fit import MODEL_FILE
 from poseur_study.experiments.notebook_parameters import RunSettings, TableSettings
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.record import CurveRow

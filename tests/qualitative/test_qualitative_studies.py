@@ -8,26 +8,30 @@ from html import unescape
 import numpy as np
 import pytest
 
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.analysis.bootstrap_samples import sample
 from poseur_study.analysis.measured_values import StoredSample
 from poseur_study.analysis.verdict import Evidence, Verdict
 from poseur_study.display import calibration as calibration_figures
-from poseur_study.display.measured import measured_notes
 from poseur_study.display.ranking import ranking_table
 from poseur_study.display.robustness import shifts_figure, shifts_table
 from poseur_study.display.self_attention import average_figure, people_figure, reading, shares_table
-from poseur_study.experiments.noisy_proposals import SHIFTS
+from poseur_study.display.tables import measured_notes
+from poseur_study.experiments.analyses import SHIFTS
 from poseur_study.experiments.profiles import profile
 from poseur_study.measurements.attention_shares import attention, claim_effects, measured_attention
-from poseur_study.measurements.calibration import SMALL_RADII, claimed, reliabilities, scale_calibrations
+from poseur_study.measurements.calibration import (
+    OWN,
+    PROBABILITIES,
+    SMALL_RADII,
+    claimed,
+    reliabilities,
+    scale_calibrations,
+)
 from poseur_study.measurements.calibration import claim_effects as score_effects
-from poseur_study.measurements.calibration_files import write_calibration
-from poseur_study.measurements.keypoint_scores import OWN, PROBABILITIES
-from poseur_study.measurements.noisy_proposals import shifted_predictions
-from poseur_study.measurements.proposal_robustness import measured_shifts, robustness
-from poseur_study.measurements.score_ranking import rankings
+from poseur_study.measurements.proposal_robustness import measured_shifts, robustness, shifted_predictions
+from poseur_study.measurements.score_ranking import rankings, write_calibration
 from poseur_study.measurements.trained_models import row_model
-from poseur_study.runs.predictions import BoxSource
 from synthetic_people import PeopleSettings, generate
 from tests.qualitative.studies import drop_weights, finish, open_study
 from tests.study.fakes import same_predictions

@@ -7,8 +7,7 @@ import torch
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.dataset import PoseBatch
 from poseur_lib.models.build import build_model
-from poseur_study.measurements.noisy_proposals import stage_distances
-from poseur_study.measurements.shifted import ShiftedModel, random_directions
+from poseur_study.measurements.proposal_robustness import ShiftedModel, random_directions, stage_distances
 from tests.training.tiny import TINY
 
 

@@ -11,10 +11,16 @@ from poseur_lib.evaluation.dataset_predictions import PosePredictions
 from poseur_lib.evaluation.truncation import Cut, places
 from poseur_lib.keypoints import COCO_17
 from poseur_study.analysis.verdict import Evidence
-from poseur_study.display.truncation import truncation_figure, truncation_table
-from poseur_study.display.truncation_examples import FADED, faded, frame, truncation_examples
-from poseur_study.display.truncation_findings import truncation_findings
-from poseur_study.experiments.figure_s1 import AS_RELEASED, FIGURE_S1, HEATMAP, SUPERVISED
+from poseur_study.display.truncation import (
+    FADED,
+    faded,
+    frame,
+    truncation_examples,
+    truncation_figure,
+    truncation_findings,
+    truncation_table,
+)
+from poseur_study.experiments.analyses import AS_RELEASED, FIGURE_S1, HEATMAP, SUPERVISED
 from poseur_study.measurements.measure import Measurements
 from poseur_study.measurements.truncation import (
     EXAMPLE_CUT,

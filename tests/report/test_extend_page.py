@@ -7,7 +7,7 @@ from pathlib import Path
 from poseur_lib.config.heads import HeadConfig, HeadKnobs
 from poseur_lib.models.baselines.heatmap import HeatmapPoseHead
 from poseur_lib.models.pose_model import PoseHead
-from poseur_study.report.pages.extend_page import extend_blocks
+from poseur_study.report.pages.fixed import extend_blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 

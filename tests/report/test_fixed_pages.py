@@ -11,13 +11,13 @@ from poseur_study.experiments.profiles import profile
 from poseur_study.parity.evaluation import EvaluationParity
 from poseur_study.parity.outputs import ConfigParity, Differences
 from poseur_study.report import evidence
+from poseur_study.report.blocks import stacked_table
 from poseur_study.report.evidence import CostRecord, CostRow, Origin, ParityRecord
 from poseur_study.report.pages.benchmarks import benchmark_blocks
 from poseur_study.report.pages.costs import cost_blocks
 from poseur_study.report.pages.fixed import fixed_pages
 from poseur_study.report.pages.parity import parity_blocks
 from poseur_study.report.site import Site
-from poseur_study.report.stacked import stacked_table
 from poseur_study.report.view import StudyView
 from poseur_study.runs.store import RunStore
 

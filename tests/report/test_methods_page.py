@@ -11,9 +11,7 @@ from benchmarks.overfit import PAIRS
 from poseur_lib.config import ExperimentConfig
 from poseur_study.costs.printed_gflops import TABLES, MethodCost
 from poseur_study.experiments.methods import METHODS, method_changes
-from poseur_study.paper.printed import Printed
-from poseur_study.paper.published import published
-from poseur_study.paper.tables import paper_tables
+from poseur_study.paper.tables import Printed, paper_tables, published
 from poseur_study.report.evidence import (
     MethodCostRecord,
     MethodCostRow,
@@ -23,7 +21,7 @@ from poseur_study.report.evidence import (
     Overfit,
     method_cost_record,
 )
-from poseur_study.report.pages.method_cost_blocks import method_cost_blocks
+from poseur_study.report.pages.costs import method_cost_blocks
 from poseur_study.report.pages.methods import method_blocks
 
 

@@ -8,8 +8,7 @@ import torch
 
 from poseur_lib.losses.flow import RealNVP
 from poseur_lib.losses.rle import laplace_scale
-from poseur_lib.scoring.keypoint_folded import laplace_scores
-from poseur_lib.scoring.uncertainty import box_masses, density_scores
+from poseur_lib.scoring.uncertainty import box_masses, density_scores, laplace_scores
 
 SIGMA = np.random.default_rng(0).uniform(0.005, 0.6, (50, 17, 2)).astype(np.float32)
 

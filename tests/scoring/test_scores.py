@@ -10,7 +10,7 @@ from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.pose_model import LayerPrediction
 from poseur_lib.scoring.flip import fuse, unflip
 from poseur_lib.scoring.instance import instance_scores
-from poseur_lib.scoring.keypoint_folded import laplace_scores, rle_scores
+from poseur_lib.scoring.uncertainty import laplace_scores, rle_scores
 
 SIGMA = st.floats(0.01, 1.0)
 

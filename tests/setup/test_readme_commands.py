@@ -10,7 +10,7 @@ import typer
 import yaml
 
 from poseur_study.cli import main as cli
-from poseur_study.execution.slurm import SlurmOptions
+from poseur_study.execution.cluster import SlurmOptions
 from poseur_study.experiments import tables
 from poseur_study.experiments.profiles import profile
 
@@ -58,6 +58,8 @@ def test_the_slurm_file_is_one() -> None:
 
 
 def test_files_and_folders_that_are_named_exist() -> None:
-    named = re.findall(r"`((?:poseur_lib|poseur_study|synthetic_people|notebooks|runs|reports|benchmarks|tests)/[\w./]*)`", README)
+    named = re.findall(
+        r"`((?:poseur_lib|poseur_study|synthetic_people|notebooks|runs|reports|benchmarks|tests)/[\w./]*)`", README
+    )
     assert len(named) > 20
     assert [path for path in named if not (ROOT / path).exists()] == []

@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
-from poseur_study.execution.cluster import Engine, open_engine
-from poseur_study.execution.engine_settings import EngineSettings
+from poseur_lib.evaluation.dataset_predictions import BoxSource, PosePredictions
+from poseur_study.execution.cluster import Engine, EngineSettings, open_engine
 from poseur_study.experiments.profiles import profile
-from poseur_study.runs.predictions import BoxSource
 from tests.study.fakes import random_predictions
 from tests.study.projects import REPOSITORY
 

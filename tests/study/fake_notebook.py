@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from poseur_lib.checkpoints.checkpoint import LAST_CHECKPOINT
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.plan import TRAIN_NOTEBOOK, PlannedRun
 from poseur_study.runs.record import PARTIAL_FOLDER, write_record
-from poseur_study.runs.store import LAST_CHECKPOINT
 from tests.study.fakes import make_record, random_predictions
 
 
@@ -31,7 +31,7 @@ def act(run_id: str, seed: int, behaviour: dict[str, Any], runs: str, limit_epoc
     folder = Path(runs) / "smoke" / run_id
     (folder / "kernel.pid").write_text(str(os.getpid()))
     if "die_with_parent" in behaviour:
-        from poseur_study.runs.lifetime import die_with_parent_in_batch
+        from poseur_study.runs.heartbeat import die_with_parent_in_batch
 
         die_with_parent_in_batch()
     _note(folder / "starts.txt", "resumed" if (folder / LAST_CHECKPOINT).exists() else "fresh")

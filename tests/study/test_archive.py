@@ -6,10 +6,10 @@ import tarfile
 
 import pytest
 
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.cli.main import main
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs import lease
-from poseur_study.runs.predictions import BoxSource
 from poseur_study.runs.record import write_record
 from poseur_study.runs.store import RunState, RunStore
 from tests.study.fakes import make_record, random_predictions

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.base import Frozen
 from poseur_study.runs import run_id as canonical
-from poseur_study.runs.freeze import configuration_classes, extended
-from poseur_study.runs.run_id import frozen_defaults, node_form, run_id
+from poseur_study.runs.run_id import configuration_classes, extended, frozen_defaults, node_form, run_id
 
 FIXTURE = json.loads(Path(__file__).with_name("run_ids.json").read_text())
 KNOBS = {
@@ -104,7 +103,7 @@ def test_an_added_knob_inside_a_nested_default_changes_no_id():
 
 
 def test_every_class_and_knob_is_in_the_frozen_file():
-    assert extended(frozen_defaults()) == frozen_defaults(), "run python -m poseur_study.runs.freeze"
+    assert extended(frozen_defaults()) == frozen_defaults(), "run python -m poseur_study.runs.run_id"
     assert {cls.__name__ for cls in configuration_classes()} >= {"PoseurConfig", "PretextConfig", "AugmentConfig"}
 
 

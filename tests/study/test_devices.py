@@ -5,9 +5,7 @@ import os
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_study.execution.cluster import open_engine
-from poseur_study.execution.devices import slot_environments, visible_gpus
-from poseur_study.execution.engine_settings import EngineSettings
+from poseur_study.execution.cluster import EngineSettings, open_engine, slot_environments, visible_gpus
 
 
 def seen() -> str:

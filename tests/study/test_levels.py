@@ -3,8 +3,7 @@
 import pytest
 
 from poseur_study.analysis.interval import Estimate
-from poseur_study.analysis.levels import level
-from poseur_study.analysis.verdict import Evidence, Verdict
+from poseur_study.analysis.verdict import Evidence, Verdict, level
 
 RELEASED, RETRAINED = Evidence.RELEASED, Evidence.RETRAINED
 

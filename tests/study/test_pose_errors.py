@@ -10,7 +10,7 @@ from poseur_lib.data.crop import CropRule, box_to_center_scale
 from poseur_lib.evaluation.dataset_predictions import PosePredictions
 from poseur_lib.evaluation.errors import ErrorType
 from poseur_lib.keypoints import COCO_17
-from poseur_study.analysis.pose_errors import SHARE, SIMILARITY, pose_errors, ratio_draws
+from poseur_study.analysis.error_breakdown import SHARE, SIMILARITY, pose_errors, ratio_draws
 
 SIZE = (64, 48)
 

@@ -11,8 +11,7 @@ from poseur_study.analysis import power
 from poseur_study.analysis.power import FACTOR, Pilot, PilotDifference, Pilots, detectable
 from poseur_study.experiments import tables
 from poseur_study.experiments.experiment import ClaimKind
-from poseur_study.experiments.overridden import PATHS, still_true, without_restored
-from poseur_study.experiments.profiles import NARROW_DEVIATIONS, profile
+from poseur_study.experiments.profiles import NARROW_DEVIATIONS, PATHS, profile, still_true, without_restored
 from poseur_study.runs.resources import joules_between, rapl_microjoules
 
 (TABLE_1B,) = tables(["1b"])

@@ -2,9 +2,8 @@
 
 import torch
 
-from poseur_lib.checkpoints.checkpoint import save_weights
+from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, save_weights
 from poseur_lib.models.backbones import build_backbone
-from poseur_lib.training.fit import BACKBONE_FILE
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.runs.record import CurveRow
 from poseur_study.runs.run_steps import open_pretext, write_run

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.files import write_atomically
 from poseur_study.runs.heartbeat import LEASE_VARIABLE
 from poseur_study.runs.lease import acquire
-from poseur_study.runs.predictions import BoxSource, as_stored, from_bytes, to_arrays, to_bytes
+from poseur_study.runs.predictions import as_stored, from_bytes, to_arrays, to_bytes
 from poseur_study.runs.record import PREDICTIONS_FILE, RECORD_FILE, load_record, read_record, write_record
 from tests.study.fakes import make_record, random_predictions, same_predictions
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from poseur_lib.config import ExperimentConfig
-from poseur_study.runs.shared_machines import busy_seconds, energy_shares
+from poseur_study.runs.resources import busy_seconds, energy_shares
 from tests.study.fakes import make_record
 
 

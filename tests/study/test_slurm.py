@@ -12,9 +12,13 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_study.execution.cluster import open_engine
-from poseur_study.execution.engine_settings import EngineSettings
-from poseur_study.execution.slurm import SlurmOptions, cluster_arguments, read_slurm_options
+from poseur_study.execution.cluster import (
+    EngineSettings,
+    SlurmOptions,
+    cluster_arguments,
+    open_engine,
+    read_slurm_options,
+)
 from poseur_study.runs.store import RunState
 from tests.study.fake_notebook import planned
 from tests.study.projects import REPOSITORY, execute, fake_store, wait_until

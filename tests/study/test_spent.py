@@ -7,15 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from poseur_lib.checkpoints.checkpoint import save_weights
+from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, LAST_CHECKPOINT, save_weights
 from poseur_lib.models.backbones import build_backbone
-from poseur_lib.training.fit import BACKBONE_FILE
 from poseur_study.experiments.notebook_parameters import RunSettings
-from poseur_study.runs import spent as module
+from poseur_study.runs import resources as module
 from poseur_study.runs.record import CurveRow
+from poseur_study.runs.resources import SPENT_FILE, Spent, noted, spent_before
 from poseur_study.runs.run_steps import open_pretext, write_run
-from poseur_study.runs.spent import SPENT_FILE, Spent, noted, spent_before
-from poseur_study.runs.store import LAST_CHECKPOINT
 from tests.training.tiny import write_people
 
 

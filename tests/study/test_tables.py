@@ -11,8 +11,7 @@ from poseur_study.experiments import TABLES, tables
 from poseur_study.experiments.experiment import COSTS, METRICS, NAMES, SPEEDS, UNMEASURED, ClaimKind
 from poseur_study.experiments.profiles import PROFILES, profile
 from poseur_study.paper.claims import claims_by_key
-from poseur_study.paper.printed import Printed
-from poseur_study.paper.tables import paper_tables
+from poseur_study.paper.tables import Printed, paper_tables
 from poseur_study.runs.plan import plan, row_run
 
 each = pytest.mark.parametrize("table", TABLES, ids=[table.number for table in TABLES])

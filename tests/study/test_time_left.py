@@ -2,7 +2,7 @@
 
 import re
 
-from poseur_study.execution.time_left import TimeLeft
+from poseur_study.execution.progress import TimeLeft
 
 
 def minutes(text: str) -> int:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from poseur_lib.checkpoints.checkpoint import load_model
+from poseur_lib.checkpoints.checkpoint import MODEL_FILE, load_model
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.pose_model import PoseTargets
 from poseur_lib.runtime import InferenceRuntime, Runtime
-from poseur_lib.training.fit import MODEL_FILE, train
+from poseur_lib.training.fit import train
 from tests.models.test_contract import HEADS, model_of
 from tests.training.tiny import tiny_config, write_people
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from poseur_lib.checkpoints.checkpoint import load_model
+from poseur_lib.checkpoints.checkpoint import MODEL_FILE, load_model
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
 from poseur_lib.runtime import Runtime
-from poseur_lib.training.fit import MODEL_FILE, train
+from poseur_lib.training.fit import train
 from poseur_study.runs.ddp import JOB_FILE, OUTPUT_FILE, train_on_devices
 from tests.training.tiny import tiny_config, write_people
 

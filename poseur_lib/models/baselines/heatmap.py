@@ -7,7 +7,7 @@ HRFormer (Yuan et al., NeurIPS 2021): a 1x1 convolution on the finest map alone.
 Expected (COCO val, detector boxes, flip test; source: shared/reference/published.json unless said otherwise).
 Parameters in M are reached to the digit (tests/costs/test_heatmap_costs.py) but HRFormer-S's, 7.73, and UDP's, 28.54
 and 63.60: its README prints 0.2 M more than HRNet's, its released network has a last layer of 3 K maps and 0.001 M
-more, as ours. GFLOPs depend on how deconvolutions are counted (poseur_study/costs/other_counters.py):
+more, as ours. GFLOPs depend on how deconvolutions are counted:
 
     SimpleBaseline R50 / R101 / R152, 256x192      34.0 / 53.0 / 68.6 M    8.9 / 12.4 / 15.7 G    70.4 / 71.4 / 72.0 AP
     HRNet-W32 / W48, 256x192                       28.5 / 63.6 M           7.1 / 14.6 G           74.4 / 75.1 AP

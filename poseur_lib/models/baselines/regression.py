@@ -35,7 +35,7 @@ from poseur_lib.losses.rle import residual_log_likelihood
 from poseur_lib.models.pose_model import FeatureMaps, LossTerms, PoseHead, PosePrediction, PoseTargets
 from poseur_lib.models.precision import without_autocast
 from poseur_lib.scoring.flip import unflip_points
-from poseur_lib.scoring.keypoint_folded import rle_scores
+from poseur_lib.scoring.uncertainty import rle_scores
 
 XAVIER_GAIN = 0.01
 CENTRE = 0.5

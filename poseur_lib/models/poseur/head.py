@@ -21,7 +21,7 @@ from poseur_lib.models.poseur.noise import starting_points
 from poseur_lib.models.poseur.recording import recording
 from poseur_lib.models.precision import without_autocast
 from poseur_lib.scoring.flip import fuse, unflip
-from poseur_lib.scoring.keypoint_folded import laplace_scores, rle_scores
+from poseur_lib.scoring.uncertainty import laplace_scores, rle_scores
 
 
 class PoseurHead(PoseHead[PosePrediction]):

@@ -9,11 +9,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from scipy.optimize import isotonic_regression
 
+from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.display.attention.canvas import Window, black_note, draw_photo, window_around
 from poseur_study.display.attention.marks import OUTLINE, capital, spoken
 from poseur_study.display.attention.person_view import Seen
 from poseur_study.display.figure import Drawn, drawing, panels
-from poseur_study.display.style import COLORBLIND
 
 Weights = Float[np.ndarray, "K K"]
 LINES, CHOSEN = COLORBLIND[8], COLORBLIND[3]

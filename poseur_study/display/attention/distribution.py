@@ -4,12 +4,12 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 
+from poseur_lib.predict.drawing import COLORBLIND
 from poseur_lib.scoring.density_grid import FlowGrid
 from poseur_study.display.attention.canvas import Window, draw_photo
 from poseur_study.display.attention.marks import PREDICTED, TRUTH, capital, mark, spoken
 from poseur_study.display.attention.person_view import Seen, Stage
 from poseur_study.display.figure import Drawn, drawing, panels
-from poseur_study.display.style import COLORBLIND
 
 SIDE = 2.75
 """Inches of a panel."""

@@ -9,9 +9,9 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
+from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.display.attention.canvas import Window
 from poseur_study.display.attention.person_view import Seen
-from poseur_study.display.style import COLORBLIND
 
 OUTLINE = [withStroke(linewidth=3, foreground="black")]
 REFERENCE = {"marker": "+", "color": "white", "markersize": 13, "markeredgewidth": 1.8, "path_effects": OUTLINE}

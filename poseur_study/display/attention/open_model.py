@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from poseur_lib.checkpoints.checkpoint import checkpoint_file
 from poseur_lib.checkpoints.released_load import load_released
-from poseur_lib.checkpoints.weights import checkpoint_file
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.config.heads import PoseurConfig
 from poseur_lib.errors import UserError

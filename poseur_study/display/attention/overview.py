@@ -4,9 +4,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
+from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.display.attention.images import ShownImage
 from poseur_study.display.figure import Drawn, drawing
-from poseur_study.display.style import COLORBLIND
 
 WIDTH, HIGHEST = 3.3, 3.6
 CHOSEN, OTHERS = COLORBLIND[1], "white"

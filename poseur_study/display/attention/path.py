@@ -8,11 +8,12 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 
+from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.display.attention.canvas import Window, black_note, draw_photo, window_around, window_at
 from poseur_study.display.attention.marks import FAINT, OUTLINE, TRUTH, capital, draw_pose, mark, spoken
 from poseur_study.display.attention.person_view import Seen, Stage
 from poseur_study.display.figure import Drawn, drawing, panels
-from poseur_study.display.style import COLORBLIND, DARK
+from poseur_study.display.style import DARK
 
 HEIGHT = 4.2
 """Inches of a panel."""

@@ -4,8 +4,7 @@ import html
 from collections.abc import Sequence
 
 from poseur_study.costs.benchmark_record import Benchmark, Comparison, Timing
-from poseur_study.report.blocks import Block
-from poseur_study.report.stacked import Cell, mark, stacked_table
+from poseur_study.report.blocks import Block, Cell, mark, stacked_table
 
 TITLE = "Speed"
 PAGE = "speed.html"

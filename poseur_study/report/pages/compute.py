@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from poseur_study.display.tables import show_table
-from poseur_study.report.blocks import Block
+from poseur_study.report.blocks import Block, Cell, stacked_table
 from poseur_study.report.evidence import Origin
-from poseur_study.report.stacked import Cell, stacked_table
 from poseur_study.report.view import StudyView
 from poseur_study.runs.provenance import Provenance
-from poseur_study.runs.shared_machines import busy_seconds
+from poseur_study.runs.resources import busy_seconds
 
 COMPUTE_TITLE, COMPUTE_PAGE = "Compute used, run by run", "compute.html"
 ENVIRONMENT_TITLE, ENVIRONMENT_PAGE = "Environment", "environment.html"

@@ -1,6 +1,10 @@
-"""The pages that are the same in every profile: deviations, and what was recorded of parity, costs and speed."""
+"""The pages that are the same in every profile: deviations, and what was recorded of parity, costs and speed.
+
+How to add a method, a table or a claim.
+"""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from poseur_study.report.blocks import Block
 from poseur_study.report.evidence import (
@@ -10,22 +14,12 @@ from poseur_study.report.evidence import (
     method_record,
     parity_record,
 )
-from poseur_study.report.pages import (
-    benchmarks as benchmark_page,
-)
-from poseur_study.report.pages import (
-    costs as cost_page,
-)
-from poseur_study.report.pages import (
-    deviations,
-    method_cost_blocks,
-)
-from poseur_study.report.pages import (
-    methods as methods_page,
-)
-from poseur_study.report.pages import (
-    parity as parity_page,
-)
+from poseur_study.report.pages import benchmarks as benchmark_page
+from poseur_study.report.pages import costs as cost_page
+from poseur_study.report.pages import costs as method_cost_blocks
+from poseur_study.report.pages import deviations
+from poseur_study.report.pages import methods as methods_page
+from poseur_study.report.pages import parity as parity_page
 
 
 @dataclass(frozen=True)
@@ -59,3 +53,13 @@ def fixed_pages() -> tuple[FixedPage, ...]:
         blocks = benchmark_page.benchmark_blocks(benchmarks)
         pages.append(FixedPage(benchmark_page.PAGE, "Speed", benchmark_page.TITLE, blocks))
     return tuple(pages)
+
+
+TITLE, PAGE = "How to add a method, a table or a claim", "extend.html"
+
+FILE = Path(__file__).with_name("templates") / "extend.html"
+
+
+def extend_blocks() -> tuple[Block, ...]:
+    """The page."""
+    return (Block("prose", FILE.read_text().replace("<code>", '<code class="wrap">')),)

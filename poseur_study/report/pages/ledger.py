@@ -15,8 +15,8 @@ from poseur_study.analysis.claim_ledger import (
     level_entries,
 )
 from poseur_study.analysis.interval import METHOD
-from poseur_study.analysis.levels import RULE as LEVEL_RULE
 from poseur_study.analysis.power import METHOD as POWER_METHOD
+from poseur_study.analysis.verdict import RULE as LEVEL_RULE
 from poseur_study.analysis.verdict import Evidence, Verdict
 from poseur_study.costs.cost_claims import CostStatement
 from poseur_study.costs.paper_costs import RULE as COST_RULE
@@ -25,9 +25,8 @@ from poseur_study.experiments import TABLES
 from poseur_study.experiments.experiment import shown_name
 from poseur_study.paper.audit import RULE as ARITHMETIC_RULE
 from poseur_study.paper.audit import audit
-from poseur_study.report.blocks import Block
+from poseur_study.report.blocks import Block, Cell, stacked_table
 from poseur_study.report.evidence import cost_claim_record, cost_record
-from poseur_study.report.stacked import Cell, stacked_table
 from poseur_study.report.view import StudyView
 
 LEVELS = "Printed figures"

@@ -4,10 +4,9 @@ import html
 
 from poseur_study.experiments.methods import METHODS
 from poseur_study.experiments.profiles import profile
-from poseur_study.paper.published import published
-from poseur_study.report.blocks import Block
+from poseur_study.paper.tables import published
+from poseur_study.report.blocks import Block, Cell, mark, stacked_table
 from poseur_study.report.evidence import MethodRecord, MethodRow, Overfit
-from poseur_study.report.stacked import Cell, mark, stacked_table
 
 TITLE = "The methods Poseur is compared with, on one pipeline"
 PAGE = "methods.html"

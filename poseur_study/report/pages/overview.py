@@ -1,4 +1,7 @@
-"""The first page: the effects in one figure, the ledger in numbers, and what was run on what."""
+"""The first page: the effects in one figure, the ledger in numbers, and what was run on what.
+
+What came out beside the claims: observations on the paper's numbers that no sentence of it makes.
+"""
 
 import html
 from collections.abc import Sequence
@@ -7,26 +10,63 @@ from markupsafe import Markup
 
 from poseur_study.analysis.claim_ledger import LedgerEntry, counts
 from poseur_study.analysis.interval import METHOD
-from poseur_study.display.effects import Effect, effects_figure
+from poseur_study.display.comparison import Effect, effects_figure
 from poseur_study.display.style import as_html
 from poseur_study.display.tables import points
 from poseur_study.experiments import TABLES
 from poseur_study.experiments.experiment import shown_name
-from poseur_study.experiments.overridden import override_lines, still_true
-from poseur_study.report.blocks import Block
-from poseur_study.report.notebooks import PAGE as AUDIT_PAGE
-from poseur_study.report.notebooks import audit_summary
-from poseur_study.report.pages.findings import findings
+from poseur_study.experiments.profiles import override_lines, still_true
+from poseur_study.paper.size_mix import size_mixes
+from poseur_study.report.blocks import Block, Cell, stacked_table
+from poseur_study.report.evidence import cost_claim_record
+from poseur_study.report.notebooks import AUDIT_PAGE, audit_summary
 from poseur_study.report.pages.ledger import PAGE as LEDGER_PAGE
 from poseur_study.report.pages.ledger import parts, verdict_cell
 from poseur_study.report.pages.table import learning_blocks
-from poseur_study.report.stacked import Cell, stacked_table
 from poseur_study.report.view import Link, StudyView, table_page
+
+
+def findings(audit_page: str) -> list[str]:
+    """Each as a list item, HTML; every number in them is computed."""
+    return [f"<li>{text}</li>" for text in (_heatmap_costs(), _size_mix(audit_page)) if text]
+
+
+def _heatmap_costs() -> str:
+    record = cost_claim_record()
+    if record is None:
+        return ""
+    found = {one.key: one for one in record.statements}
+    simba, claim = found["gflops-2a-simba_resnet50"], found["cost-fewer-flops"]
+    text = (
+        f"By one convention for both, Poseur with ResNet-50 needs {claim.ours} fewer GFLOPs than SimpleBaseline; the "
+        f"paper says {claim.paper}. SimpleBaseline with ResNet-50 has {simba.ours} GFLOPs by the convention that "
+        f"Poseur's printed costs follow, where Table 2a prints {simba.paper}. The printed GFLOPs of heatmap methods in "
+        "Tables 2a and 2b are, to the digit or cut off, what a counter gives that takes a deconvolution for a "
+        "convolution on output cells. That is our reading: the paper does not say how it counted."
+    )
+    return html.escape(text)
+
+
+def _size_mix(audit_page: str) -> str:
+    mixes = size_mixes()
+    ours = [float(one.share.value) for one in mixes if one.poseur]
+    others = [float(one.share.value) for one in mixes if not one.poseur]
+    separate = max(ours) < min(others)
+    words = "separates Poseur's rows from all others" if separate else "does not separate Poseur's rows from the others"
+    text = (
+        f"(AP_L − AP) / (AP_L − AP_M) {words}: {min(ours):.2f} to {max(ours):.2f} in {len(ours)} rows of Poseur, "
+        f"{min(others):.2f} to {max(others):.2f} in {len(others)} rows of other methods, all on COCO val. For one data "
+        "set and one way of computing AP it should be about the same for every method; why it is not, the paper does "
+        "not say."
+    )
+    return f'{html.escape(text)} <a href="{audit_page}">The audit has a figure of it.</a>'
+
 
 LONG_LABELS = 7.0
 """Inches: an effect's label names its table and what is measured."""
 
 _LEDGER = ("", "claims", "lines", "verdicts")
+
 _INTRODUCTION = (
     "Tables of <i>Poseur: Direct Human Pose Regression with Transformers</i> (ECCV 2022) beside models that were "
     "trained and evaluated here."

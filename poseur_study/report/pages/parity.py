@@ -2,9 +2,8 @@
 
 from poseur_study.parity.evaluation import AP_TOLERANCE, EvaluationParity
 from poseur_study.parity.outputs import CROP_TOLERANCE, IMAGE_TOLERANCE, ConfigParity, Differences
-from poseur_study.report.blocks import Block
+from poseur_study.report.blocks import Block, Cell, mark, small, stacked_table
 from poseur_study.report.evidence import ParityRecord
-from poseur_study.report.stacked import Cell, mark, small, stacked_table
 
 TITLE = "Against the released implementation"
 PAGE = "parity.html"

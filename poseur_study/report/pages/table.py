@@ -15,10 +15,8 @@ from poseur_study.display.breakdown import breakdown_figures, breakdown_table, n
 from poseur_study.display.learning import METRICS, learning_caption, learning_figure, measured
 from poseur_study.display.style import as_html
 from poseur_study.experiments.experiment import ClaimKind, Table
-from poseur_study.experiments.overridden import override_lines
-from poseur_study.experiments.profiles import Profile
-from poseur_study.report.blocks import Block
-from poseur_study.report.stacked import Cell, stacked_table
+from poseur_study.experiments.profiles import Profile, override_lines
+from poseur_study.report.blocks import Block, Cell, stacked_table
 from poseur_study.report.view import StudyView, failure_page
 
 MOST_DRAWN = 4

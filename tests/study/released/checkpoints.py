@@ -11,17 +11,18 @@ import torch
 from poseur_lib.checkpoints.checkpoint import save_weights
 from poseur_lib.checkpoints.released_convert import save_released
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.models.build import build_model
 from poseur_study.analysis.bootstrap_samples import Source
 from poseur_study.experiments.experiment import Claim, ClaimKind, Row, Table
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.experiments.profiles import profile
-from poseur_study.paper.printed import Printed
+from poseur_study.paper.tables import Printed
 from poseur_study.released_checkpoints import evaluate as released_source
 from poseur_study.released_checkpoints.evaluate import Outcome, ReleasedSource
 from poseur_study.released_checkpoints.store import ReleasedStore
 from poseur_study.runs.datasets import DataSet
-from poseur_study.runs.predictions import BoxSource, Predictions, as_stored
+from poseur_study.runs.predictions import Predictions, as_stored
 from poseur_study.runs.run_steps import Run
 from poseur_study.runs.store import RunStore
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.analysis.claim_ledger import level_entries
 from poseur_study.analysis.released_results import with_released
 from poseur_study.analysis.table_results import collect
@@ -12,7 +13,6 @@ from poseur_study.analysis.verdict import Evidence, Verdict
 from poseur_study.display.tables import claims_table, result_table
 from poseur_study.experiments.profiles import profile
 from poseur_study.report.pages.ledger import ledger_blocks
-from poseur_study.runs.predictions import BoxSource
 from tests.study.released.checkpoints import CPU, SIZE, TABLE, opened, source_of, write_checkpoint
 
 

@@ -9,6 +9,7 @@ import pytest
 from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.runtime import Runtime
@@ -17,7 +18,6 @@ from poseur_study.cli import main as command
 from poseur_study.execution.batch import Batch
 from poseur_study.released_checkpoints import evaluate as released_source
 from poseur_study.released_checkpoints.store import ReleasedStore
-from poseur_study.runs.predictions import BoxSource
 from poseur_study.runs.record import RECORD_FILE
 from tests.study.projects import content
 from tests.study.released.checkpoints import CPU, SIZE, TABLE, opened
