@@ -17,7 +17,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.models.pose_model import PoseModel
-from poseur_lib.runtime import Runtime
+from poseur_lib.runtime import Runtime, device_name
 from poseur_lib.scoring.uncertainty import masses_of
 from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.notebook_parameters import RunSettings
@@ -132,7 +132,7 @@ def record(run: Run, match: Match, predictions: Predictions, measured: Measured)
         dirty=dirty,
         python=provenance.platform.python_version(),
         versions=provenance.package_versions(),
-        device=provenance.device_name(run.settings.device),
+        device=device_name(run.settings.device),
         cpu_count=provenance.cpu_count(),
         threads=torch.get_num_threads(),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),

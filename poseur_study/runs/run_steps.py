@@ -18,7 +18,7 @@ from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
 from poseur_lib.evaluation.rescore import match, scored
 from poseur_lib.evaluation.strata import evaluate_strata
-from poseur_lib.runtime import Runtime
+from poseur_lib.runtime import Runtime, device_name
 from poseur_lib.scoring.uncertainty import masses_of
 from poseur_lib.training.fit import pretrain, train
 from poseur_study.experiments.notebook_parameters import RunSettings
@@ -242,7 +242,7 @@ def _provenance(run: Run, curve: Sequence[CurveRow], evaluated: bool) -> provena
         dirty=dirty,
         python=provenance.platform.python_version(),
         versions=provenance.package_versions(),
-        device=provenance.device_name(run.settings.device),
+        device=device_name(run.settings.device),
         cpu_count=provenance.cpu_count(),
         threads=torch.get_num_threads(),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
