@@ -13,7 +13,7 @@ from synthetic_people import PeopleSettings, generate
 from tests.browser.chromium import opened
 from tests.browser.explorer import TITLES, ExplorerPage
 from tests.browser.jupyter import LabNotebook, jupyter_lab
-from tests.prediction.conftest import noise, write_image
+from tests.predict.conftest import noise, write_image
 from tests.training.tiny import TINY
 
 NAME = "explore_attention.ipynb"

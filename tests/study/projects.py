@@ -33,7 +33,7 @@ precision = "32"
 threads = 0
 progress = True
 """
-ACT = "from tests.study.fake_notebook import act\nact(run_id, seed, overrides, runs, limit_epochs)"
+ACT = "from tests.study.execution.fake_notebook import act\nact(run_id, seed, overrides, runs, limit_epochs)"
 
 
 def make_project(root: Path) -> Path:
@@ -77,8 +77,8 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def start_batch(store: RunStore, *arguments: str) -> subprocess.Popen:
-    """A batch in a process group of its own, as a shell starts it: `python -m tests.study.fake_batch`."""
-    command = [sys.executable, "-m", "tests.study.fake_batch", str(store.folder), *arguments]
+    """A batch in a process group of its own, as a shell starts it: `python -m tests.study.execution.fake_batch`."""
+    command = [sys.executable, "-m", "tests.study.execution.fake_batch", str(store.folder), *arguments]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, start_new_session=True, stdout=subprocess.PIPE,

@@ -13,7 +13,7 @@ from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.pose_model import PoseTargets
 from poseur_lib.runtime import InferenceRuntime, Runtime
 from poseur_lib.training.fit import train
-from tests.models.test_contract import HEADS, model_of
+from tests.models.test_pose_model import HEADS, model_of
 from tests.training.tiny import tiny_config, write_people
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -1,0 +1,78 @@
+"""What counts as an image: every way to give one leads to the same RGB pixels, or to an error that names it."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from poseur_lib.data.images import read_image
+from poseur_lib.errors import UserError
+from poseur_lib.predict.rgb import as_rgb
+from tests.predict.conftest import noise, write_image
+
+ORIENTATIONS = {
+    1: lambda image: image,
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.transpose(1, 0, 2),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: np.rot90(image, 2).transpose(1, 0, 2),
+    8: lambda image: np.rot90(image),
+}
+ORIENTATION_TAG = 0x112
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp"])
+def test_path_pillow_and_array_are_the_same_pixels(tmp_path, suffix):
+    path = write_image(tmp_path / f"image.{suffix}", noise())
+    from_path = as_rgb(path)
+    assert np.array_equal(from_path, as_rgb(str(path)))
+    assert np.array_equal(from_path, as_rgb(Image.open(path)))
+    assert np.array_equal(from_path, as_rgb(np.asarray(Image.open(path))))
+    assert np.array_equal(from_path, read_image(path))  # what evaluation reads
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_exif_orientation_is_applied_by_file_and_by_pillow(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[ORIENTATION_TAG] = orientation
+    path = tmp_path / "photo.png"
+    Image.fromarray(noise()).save(path, exif=exif)
+    upright = ORIENTATIONS[orientation](noise())
+    assert np.array_equal(as_rgb(path), upright)
+    assert np.array_equal(as_rgb(Image.open(path)), upright)
+
+
+def test_exif_orientation_of_a_phone_s_jpeg(tmp_path):
+    exif = Image.Exif()
+    exif[ORIENTATION_TAG] = 6
+    path = tmp_path / "phone.jpg"
+    Image.fromarray(noise()).save(path, exif=exif, quality=95)
+    assert as_rgb(path).shape == (80, 60, 3)
+    assert np.array_equal(as_rgb(path), as_rgb(Image.open(path)))
+
+
+def test_grey_and_transparency():
+    grey, alpha = noise()[..., 0], np.dstack([noise(), noise()[..., :1]])
+    assert np.array_equal(as_rgb(grey), np.dstack([grey] * 3))
+    assert np.array_equal(as_rgb(grey[..., None]), as_rgb(Image.fromarray(grey)))
+    assert np.array_equal(as_rgb(alpha), noise())
+    assert np.array_equal(as_rgb(Image.fromarray(alpha)), noise())
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (noise().astype(np.float32) / 255, "dtype float32"),
+        (noise().transpose(2, 0, 1), r"shape \(3, 60, 80\)"),
+        (np.zeros((0, 5, 3), np.uint8), r"shape \(0, 5, 3\)"),
+        (Image.new("I;16", (4, 4)), "mode 'I;16'"),
+        (Image.new("F", (4, 4)), "mode 'F'"),
+        (torch.zeros(3, 4, 4), "is a Tensor"),
+        ("/no/such/photo.jpg", "/no/such/photo.jpg: image cannot be read"),
+    ],
+)
+def test_what_is_refused_is_named(image, message):
+    with pytest.raises(UserError, match=message):
+        as_rgb(image)

@@ -1,0 +1,66 @@
+"""A batch of light notebooks as a process.
+
+    python -m tests.study.execution.fake_batch STORE BEHAVIOURS [WORKERS] [SCHEDULER]
+
+It is what `poseur study run` is beneath the plan: the same `Batch.execute`, with runs that sleep instead of learning.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import poseur_study.execution.batch
+from poseur_study.cli.main import explain
+from poseur_study.execution.batch import Batch
+from poseur_study.execution.cluster import EngineSettings
+from poseur_study.experiments.profiles import profile
+from poseur_study.runs.datasets import KnownData
+from poseur_study.runs.store import RunStore, require_writable
+from tests.study.execution.fake_notebook import planned
+from tests.study.fakes import FINGERPRINT
+from tests.study.projects import fake_options
+
+
+def fake_batch(store: RunStore, behaviours: list[dict]) -> Batch:
+    """A batch of one run per behaviour, without tables."""
+    batch = object.__new__(Batch)
+    batch.profile, batch.store, batch.tables = profile("smoke"), store, ()
+    batch.data = KnownData(Path("data"), FINGERPRINT)
+    batch.seeds, batch.overrides = (0,), {}
+    batch.runs = tuple(planned(seed, **behaviour) for seed, behaviour in enumerate(behaviours))
+    return batch
+
+
+class NoWork:
+    """Counting multiply-adds would import torch."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def of(self, _: object) -> float:
+        """All runs are alike."""
+        return 1.0
+
+    def save(self) -> None:
+        """Nothing."""
+
+
+def main(folder: str, behaviours: str, workers: str = "2", scheduler: str = "") -> int:
+    """Execute the batch; errors as `poseur` shows them."""
+    poseur_study.execution.batch.Work = NoWork
+    store = RunStore(Path(folder))
+    try:
+        require_writable(store.folder)
+        settings = EngineSettings(int(workers), scheduler, device="cpu")
+        batch = fake_batch(store, json.loads(behaviours))
+        problems = batch.execute(fake_options(store, workers=int(workers)), settings)
+    except BaseException as error:
+        line, code = explain(error)
+        print(line, file=sys.stderr)
+        return code
+    print("\n".join(problems), file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

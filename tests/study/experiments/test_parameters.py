@@ -1,0 +1,54 @@
+"""A notebook's parameters are named and typed."""
+
+from pathlib import Path
+
+import pytest
+
+from poseur_lib.errors import UserError
+from poseur_study.cli.study import parse_changes, parse_seeds
+from poseur_study.experiments.notebook_parameters import RunSettings, TableSettings, check_parameters
+
+NOTEBOOKS = Path(__file__).resolve().parents[3] / "notebooks"
+
+
+def test_parameters_are_taken_from_the_namespace():
+    namespace = {"profile": "mini", "seed": 3, "something_else": object(), "In": ["", "import os"]}
+    settings = RunSettings.from_notebook(namespace)
+    assert (settings.profile, settings.seed, settings.device) == ("mini", 3, "auto")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seed", "3"), ("seed", -1), ("seed", 1.0), ("seed", True), ("progress", "true"), ("device", "gpu"),
+        ("overrides", "model.head=1"), ("limit_epochs", None),
+    ],
+)  # fmt: skip
+def test_an_ill_typed_parameter_is_named_with_its_value(name, value):
+    with pytest.raises(UserError, match=name):
+        RunSettings.from_notebook({name: value})
+
+
+def test_a_name_that_papermill_injected_and_no_one_knows_is_an_error():
+    injected = '# Parameters\nprofile = "mini"\nseeed = 3\n'
+    with pytest.raises(UserError, match="unknown parameter 'seeed': did you mean 'seed'"):
+        RunSettings.from_notebook({"profile": "mini", "seeed": 3, "In": ["", "x = 1", injected]})
+    with pytest.raises(UserError, match="did you mean 'workers'"):
+        TableSettings.from_notebook({"In": ["# Parameters\nworker = 2"]})
+
+
+def test_the_batch_checks_names_before_it_starts():
+    check_parameters(NOTEBOOKS / "train_variant.ipynb", {"seed": 0, "overrides": {}})
+    with pytest.raises(UserError, match=r"'sead'.*'seed'"):
+        check_parameters(NOTEBOOKS / "train_variant.ipynb", {"sead": 0})
+
+
+def test_changes_and_seeds_of_the_command_line():
+    assert parse_seeds("2,0, 1,0") == (2, 0, 1)
+    assert parse_changes(["a.b=2", "c=text", 'd={"e": [1]}', "f=1e-3"]) == {
+        "a.b": 2, "c": "text", "d": {"e": [1]}, "f": 1e-3,
+    }  # fmt: skip
+    with pytest.raises(UserError, match="'x'"):
+        parse_seeds("0,x")
+    with pytest.raises(UserError, match="PATH=VALUE"):
+        parse_changes(["a.b"])

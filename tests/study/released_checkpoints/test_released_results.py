@@ -1,0 +1,120 @@
+"""The released column of a table, and the claims that rest on it."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from poseur_lib.evaluation.dataset_predictions import BoxSource
+from poseur_study.analysis.claim_ledger import level_entries
+from poseur_study.analysis.released_results import with_released
+from poseur_study.analysis.table_results import collect
+from poseur_study.analysis.verdict import Evidence, Verdict
+from poseur_study.display.tables import claims_table, result_table
+from poseur_study.experiments.profiles import profile
+from poseur_study.report.pages.ledger import ledger_blocks
+from tests.study.released_checkpoints.checkpoints import CPU, SIZE, TABLE, opened, source_of, write_checkpoint
+
+
+def test_the_tables_get_a_column(done):
+    source, outcomes, runs = done.source, done.outcomes, done.runs
+    result = collect(source_of(source.data, runs))
+    one, two, quiet = result.rows
+    assert (one.released_from, two.released_from, quiet.released_from) == ("1.pth", "2.pth", "")
+    for row, outcome in zip((one, two), outcomes, strict=True):
+        measured = outcome.record.of(BoxSource.DETECTOR)
+        assert measured.AP > 1
+        assert row.released_ap.value == pytest.approx(measured.AP, abs=1e-9)
+        assert {cell.column: cell.released.value for cell in row.cells} == pytest.approx(
+            {"AP": measured.AP, "AR": measured.AR}, abs=1e-9
+        )
+        assert row.ap is None
+    assert quiet.released_ap is None and all(cell.released is None for cell in quiet.cells)
+
+
+@pytest.mark.parametrize(
+    ("known", "evidence", "verdicts"),
+    [
+        ({}, Evidence.NONE, {Verdict.TOO_LITTLE}),
+        ({"generated": False}, Evidence.NONE, {Verdict.TOO_LITTLE}),
+        (
+            {"generated": False, "val_images": 5000},
+            Evidence.RELEASED,
+            {Verdict.REPRODUCED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE},
+        ),
+    ],
+    ids=["generated people", "a part of COCO", "the whole of COCO val"],
+)
+def test_claims_rest_on_it_where_both_rows_have_it(done, known, evidence, verdicts):
+    source, runs = done.source, done.runs
+    result = collect(source_of(source.data, runs, **known))
+    more, noise = result.claims
+    assert result.released_evidence == evidence
+    assert more.evidence == evidence and more.verdict in verdicts and more.effect is not None
+    assert more.effect.value == pytest.approx(result.rows[1].released_ap.value - result.rows[0].released_ap.value)
+    assert more.effect.low < more.effect.value < 0
+    assert noise.evidence is None and noise.verdict == Verdict.NOT_RUN
+
+
+def test_printed_figures_are_decided_on_the_whole_of_coco_alone(done):
+    part = collect(source_of(done.source.data, done.runs))
+    assert level_entries([TABLE], {TABLE.number: part}, profile("paper")) == ()
+    whole = collect(source_of(done.source.data, done.runs, generated=False, val_images=5000))
+    printed = [(row, cell) for row in whole.rows for cell in row.cells if cell.released and cell.paper]
+    lines = level_entries([TABLE], {TABLE.number: whole}, profile("paper"))
+    assert len(lines) == len(printed) > 0
+    for line, (row, cell) in zip(lines, printed, strict=True):
+        assert line.value == pytest.approx(cell.released.value - float(cell.paper)) and line.low == line.high
+        assert line.verdict == Verdict.CONTRADICTED and line.evidence == Evidence.RELEASED  # random weights
+        assert line.claim == f"{row.label}: {cell.column} {cell.paper}." and line.note == row.released_from
+    shown = result_table(TABLE, whole).data
+    assert shown.count("), contradicted") == len(printed) and "within ±0.3 of the printed one" in shown
+    page = "".join(block.body for block in ledger_blocks(lines))
+    assert "Printed figures" in page and "one: AP 74.7." in page
+    assert page.count('<b class="bad">contradicted</b>') == len(printed)
+
+
+def test_weaker_evidence_does_not_replace_ours(done):
+    source, runs = done.source, done.runs
+    part = source_of(source.data, runs)
+    result = collect(part)
+    ours = result.claims[0].model_copy(update={"evidence": None, "verdict": Verdict.REPRODUCED})
+    retrained = result.model_copy(update={"claims": (ours, result.claims[1]), "evidence": Evidence.RETRAINED})
+    assert with_released(part, retrained).claims[0] == ours
+
+
+def test_another_data_set_has_no_column(done):
+    source, runs = done.source, done.runs
+    result = collect(source_of(source.data, runs, fingerprint="0123456789abcdef"))
+    assert result.released_evidence is None
+    assert all(row.released_ap is None for row in result.rows)
+
+
+def test_a_second_checkpoint_of_a_row_is_not_chosen_between(done, few_people, tmp_path):
+    source = done.source
+    for seed in (1, 2):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        write_checkpoint(folder / f"seed{seed}.pth", 1, seed=seed)
+        list(opened(folder, few_people, tmp_path / "runs", {f"seed{seed}.pth": SIZE}).evaluate(CPU))
+    row = collect(source_of(source.data, tmp_path / "runs")).rows[0]
+    assert row.released_ap is None
+    assert row.released_from == "ambiguous: seed1.pth, seed2.pth"
+
+
+def test_the_page_shows_it_between_the_paper_s_and_ours(done):
+    source = source_of(done.source.data, done.runs)
+    result = collect(source)
+    shown = result_table(TABLE, result).data
+    heads = re.findall(r"<th[^>]*>([^<]*)</th>", shown)
+    assert heads[1:4] == ["AP, paper", "AP, released checkpoint", "AP, ours"]
+    assert f"{result.rows[0].released_ap.value:.1f} (" in shown
+    assert "Released checkpoints evaluated here (no evidence): one: 1.pth; two: 2.pth." in shown
+    assert "of AP: two minus one: no evidence" in claims_table(result).data
+
+
+def test_poseur_s_rows_of_a_table_that_has_the_column_are_not_run_without_a_checkpoint(done):
+    result = collect(source_of(done.source.data, done.runs, fingerprint="0123456789abcdef"))
+    assert "released checkpoint" not in result_table(TABLE, result).data
+    shown = result_table(replace(TABLE, number="5"), result.model_copy(update={"number": "5"})).data
+    assert "AP, released checkpoint" in shown and "Released checkpoints evaluated" not in shown
