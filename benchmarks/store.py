@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from poseur_lib.evaluation.dataset_predictions import BoxSource, PosePredictions
+from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.runtime import processor_name
 from poseur_study.analysis import bootstrap_samples as table_source
 from poseur_study.analysis import table_results as results
@@ -132,10 +132,10 @@ def _record(run: PlannedRun, fingerprint: str) -> Record:
     )
 
 
-def _predictions(people: int) -> PosePredictions:
+def _predictions(people: int) -> PredictedPeople:
     rng = np.random.default_rng(people)
     sigma = rng.uniform(0.02, 0.6, (people, 17, 2)).astype(np.float32)
-    return PosePredictions(
+    return PredictedPeople(
         image_id=np.arange(people),
         bbox_scores=rng.uniform(0.1, 1, people).astype(np.float32),
         center=rng.uniform(0, 640, (people, 2)).astype(np.float32),

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from poseur_lib.data.coco import Person
 from poseur_lib.data.crop import PIXELS_PER_SCALE, inside_crop
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.errors import keypoint_similarity
 from poseur_lib.keypoints import KeypointSet
 
@@ -48,7 +48,7 @@ class Bins:
 
 
 def keypoint_errors(
-    predictions: PosePredictions, people: Sequence[Person], keypoints: KeypointSet, images: Sequence[int]
+    predictions: PredictedPeople, people: Sequence[Person], keypoints: KeypointSet, images: Sequence[int]
 ) -> KeypointErrors:
     """The errors of poses predicted for labelled people's own boxes.
 

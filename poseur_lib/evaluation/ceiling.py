@@ -21,7 +21,7 @@ from poseur_lib.config.heads.heatmap import DARK, QUARTER, UDP_DARK, UDP_OFFSET
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.crop import CropRule, box_to_center_scale, crop_matrix, transform_points
 from poseur_lib.errors import UserError
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.metrics import PoseMetrics, evaluate_coco, to_coco_results
 from poseur_lib.models.baselines import heatmap_decoding, integral
 from poseur_lib.models.pose_model import PoseHead
@@ -88,7 +88,7 @@ def ceiling_table(
 
 def decoded_ground_truth(
     people: Sequence[Person], rule: CropRule, round_trip: RoundTrip, input_size: tuple[int, int]
-) -> PosePredictions:
+) -> PredictedPeople:
     """The poses of labelled people, cropped, encoded and decoded, as if a model had predicted them."""
     boxes = [box_to_center_scale(person.box, input_size, rule) for person in people]
     sides = rule.extent_px(input_size)
@@ -100,7 +100,7 @@ def decoded_ground_truth(
     )
     chunks = torch.from_numpy(keypoints).split(PEOPLE_AT_ONCE)
     ones = np.ones(len(people), np.float32)
-    return PosePredictions(
+    return PredictedPeople(
         image_id=np.array([person.image_id for person in people], np.int64),
         bbox_scores=ones,
         center=np.stack([center for center, _ in boxes]),

@@ -10,7 +10,7 @@ from poseur_lib.data.crop import PIXELS_PER_SCALE, keypoints_to_image
 
 
 @dataclass(frozen=True, eq=False)
-class PosePredictions:
+class PredictedPeople:
     """One pose for each of N boxes.
 
     Attributes:
@@ -57,7 +57,7 @@ class PosePredictions:
         """Area of the cropped region in square image pixels, padding included; OKS-NMS uses it, as released."""
         return np.prod(self.box_scale * np.float32(PIXELS_PER_SCALE), axis=-1)
 
-    def select(self, chosen: Int[np.ndarray, "M"] | Bool[np.ndarray, "N"]) -> "PosePredictions":
+    def select(self, chosen: Int[np.ndarray, "M"] | Bool[np.ndarray, "N"]) -> "PredictedPeople":
         """The predictions of some of the boxes."""
         return replace(
             self,

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.data.coco import Person
 from poseur_lib.data.dataset import ImageReader, PoseCrops
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.runtime import InferenceRuntime
 
@@ -24,7 +24,7 @@ def predict_people(
     config: ExperimentConfig,
     runtime: InferenceRuntime,
     images: ImageReader | None = None,
-) -> PosePredictions:
+) -> PredictedPeople:
     """One pose for every box of `people`, in their order; the model is left in evaluation mode on the run's device.
 
     Args:
@@ -54,7 +54,7 @@ def predict_people(
         parts.append(tuple(None if x is None else x.float().cpu().numpy() for x in tensors))
     count = keypoints.num_keypoints
     points, scores, sigma, center, box_scale = _joined(parts, count)
-    return PosePredictions(
+    return PredictedPeople(
         image_id=np.array([person.image_id for person in people], np.int64),
         bbox_scores=np.array([person.bbox_score for person in people], np.float32),
         center=center,

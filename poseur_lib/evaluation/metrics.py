@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.keypoints import KeypointSet
 
 
@@ -31,7 +31,7 @@ class PoseMetrics:
 
 
 def to_coco_results(
-    predictions: PosePredictions,
+    predictions: PredictedPeople,
     instance_scores: Float[np.ndarray, "N"],
     kept: Int[np.ndarray, "M"] | None = None,
     category_id: int = 1,

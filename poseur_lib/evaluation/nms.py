@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.oks import EPSILON
 
 SOFT_LIMIT = 20  # people an image that soft OKS-NMS keeps, which is also as many as COCO evaluates
@@ -78,7 +78,7 @@ def _by_score(scores: Float[np.ndarray, "N"]) -> Int[np.ndarray, "N"]:
 
 
 def keep_people(
-    predictions: PosePredictions,
+    predictions: PredictedPeople,
     instance_scores: Float[np.ndarray, "N"],
     oks_sigmas: Sequence[float],
     threshold: float | None = 0.9,

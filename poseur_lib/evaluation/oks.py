@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from poseur_lib.data.coco import Person
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.keypoints import KeypointSet
 
 EPSILON = np.spacing(1.0)
@@ -33,7 +33,7 @@ def oks(
 
 
 def oks_of_people(
-    predictions: PosePredictions, people: Sequence[Person], keypoints: KeypointSet
+    predictions: PredictedPeople, people: Sequence[Person], keypoints: KeypointSet
 ) -> Float[np.ndarray, "N"]:
     """OKS of each labelled person and the prediction that was made from that person's own ground-truth box.
 
@@ -60,6 +60,6 @@ def oks_of_people(
     )
 
 
-def mean_oks(predictions: PosePredictions, people: Sequence[Person], keypoints: KeypointSet) -> float:
+def mean_oks(predictions: PredictedPeople, people: Sequence[Person], keypoints: KeypointSet) -> float:
     """Mean of `oks_of_people`, 0 to 1; NaN without people."""
     return float(oks_of_people(predictions, people, keypoints).mean()) if people else float("nan")

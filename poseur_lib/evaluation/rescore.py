@@ -9,7 +9,7 @@ from pycocotools.cocoeval import COCOeval
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.metrics import coco_evaluation, to_coco_results
 from poseur_lib.evaluation.nms import keep_people
 from poseur_lib.scoring.instance import InstanceRule, instance_scores
@@ -22,12 +22,12 @@ TABLE_1C_RULE: InstanceRule = "paper"  # Eq. 5, Sec. 3.3
 class Scored:
     """Predictions with keypoint and instance scores, ready for OKS-NMS."""
 
-    predictions: PosePredictions
+    predictions: PredictedPeople
     instance_scores: Float[np.ndarray, " N"]
 
 
 def scored(
-    predictions: PosePredictions,
+    predictions: PredictedPeople,
     config: ExperimentConfig,
     scoring: Scoring | None = None,
     rule: InstanceRule | None = None,
@@ -54,7 +54,7 @@ def scored(
 
 
 def _keypoint_scores(
-    predictions: PosePredictions, config: ExperimentConfig, scoring: Scoring
+    predictions: PredictedPeople, config: ExperimentConfig, scoring: Scoring
 ) -> Float[np.ndarray, "N K"]:
     sigma = torch.from_numpy(predictions.sigma)
     if scoring == Scoring.RLE:

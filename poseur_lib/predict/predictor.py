@@ -15,7 +15,7 @@ from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
 from poseur_lib.data.coco import Person
 from poseur_lib.data.crop import PIXELS_PER_SCALE
 from poseur_lib.errors import UserError
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.evaluate import load_for_judging
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.nms import keep_people
@@ -175,7 +175,7 @@ class Poseur:
 
     def _predict(
         self, arrays: list[np.ndarray], given: list[list[PersonBox]], nms: bool
-    ) -> tuple[PosePredictions, np.ndarray, np.ndarray]:
+    ) -> tuple[PredictedPeople, np.ndarray, np.ndarray]:
         """Predictions for all boxes, the scores of the people, and the indices of those who are kept."""
         reader = _ImagesInMemory(arrays)
         people = [
@@ -191,7 +191,7 @@ class Poseur:
         return predictions, scores, keep_people(predictions, scores, oks_sigmas, threshold)
 
 
-def _person(predictions: PosePredictions, pose: np.ndarray, score: float, box: PersonBox, index: int) -> PersonPose:
+def _person(predictions: PredictedPeople, pose: np.ndarray, score: float, box: PersonBox, index: int) -> PersonPose:
     side = predictions.box_scale[index] * np.float32(PIXELS_PER_SCALE)
     return PersonPose(
         keypoints_image=pose,

@@ -20,7 +20,7 @@ from jaxtyping import Float
 
 from poseur_lib.checkpoints.checkpoint import MODEL_FILE, trained_model
 from poseur_lib.evaluation.bootstrap import Scorer, bootstrap
-from poseur_lib.evaluation.dataset_predictions import BoxSource, PosePredictions
+from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.matches import Area, ImageMatches, image_matches
 from poseur_lib.evaluation.rescore import match, scored
 from poseur_lib.files import write_atomically
@@ -121,7 +121,7 @@ def box_source(source: Source) -> BoxSource:
 
 
 @lru_cache(maxsize=8)
-def predictions_of(source: Source, row_key: str, seed: int) -> PosePredictions:
+def predictions_of(source: Source, row_key: str, seed: int) -> PredictedPeople:
     """What a row's run has predicted; the flow's density comes from its weights where the record has none."""
     run = source.runs[row_key, seed]
     predictions = source.store.load(run.run_id).predictions[box_source(source)]

@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 from poseur_lib.config.base import Frozen
 from poseur_lib.data.coco import Person
 from poseur_lib.evaluation.bootstrap import Scorer, bootstrap, resamples
-from poseur_lib.evaluation.dataset_predictions import BoxSource, PosePredictions
+from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.errors import ErrorType, error_types, keypoint_similarity
 from poseur_lib.evaluation.rescore import match, scored
 from poseur_lib.evaluation.strata import strata, stratum_matches
@@ -55,7 +55,7 @@ def run_errors(source: Source, run_id: str) -> PoseErrors:
 
 
 def pose_errors(
-    predictions: PosePredictions, people: Sequence[Person], keypoints: KeypointSet, images: Sequence[int]
+    predictions: PredictedPeople, people: Sequence[Person], keypoints: KeypointSet, images: Sequence[int]
 ) -> PoseErrors:
     """Error types of all keypoints; mean similarity by keypoint (left and right together), and of seen and hidden ones.
 

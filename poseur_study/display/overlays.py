@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from poseur_lib.data.coco import Person
 from poseur_lib.data.images import read_image
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.oks import oks_of_people
 from poseur_lib.keypoints import KeypointSet
 from poseur_lib.predict.drawing import COLORBLIND
@@ -65,7 +65,7 @@ OURS, TRUTH = COLORBLIND[1], "#ffffff"
 
 
 def examples_figure(
-    predictions: PosePredictions, people: Sequence[Person], keypoints: KeypointSet, title: str, n: int = 6
+    predictions: PredictedPeople, people: Sequence[Person], keypoints: KeypointSet, title: str, n: int = 6
 ) -> HTML:
     """Predictions of n people, evenly spaced from the worst OKS to the best, over what is labelled.
 

@@ -28,7 +28,7 @@ from poseur_lib.evaluation.calibration import (
     means,
     merged,
 )
-from poseur_lib.evaluation.dataset_predictions import BoxSource, PosePredictions
+from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.losses.rle import laplace_scale
 from poseur_lib.scoring.uncertainty import density_scores, laplace_scores
 from poseur_study.analysis.bootstrap_samples import BOOTSTRAP_SEED, RESAMPLES, Source
@@ -55,7 +55,7 @@ def laplace_per_sigma(config: ExperimentConfig) -> float:
 
 
 def probabilities(
-    predictions: PosePredictions, config: ExperimentConfig, radius: float
+    predictions: PredictedPeople, config: ExperimentConfig, radius: float
 ) -> Mapping[str, Float[np.ndarray, "N K"]]:
     """Poseur's scores that are, by what Sec. 3.3 says of them, the probability to be within `radius` on both axes.
 
@@ -129,7 +129,7 @@ class RunErrors:
     """A finished run's predictions at ground-truth boxes, and their errors."""
 
     config: ExperimentConfig
-    predictions: PosePredictions
+    predictions: PredictedPeople
     errors: KeypointErrors
 
 

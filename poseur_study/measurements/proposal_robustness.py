@@ -19,7 +19,7 @@ from torch import Tensor
 from poseur_lib.config.base import Frozen
 from poseur_lib.data.dataset import PoseBatch
 from poseur_lib.evaluation.bootstrap import Scorer, bootstrap, resamples
-from poseur_lib.evaluation.dataset_predictions import BoxSource, PosePredictions
+from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.matches import image_matches
 from poseur_lib.evaluation.rescore import match, scored
@@ -117,7 +117,7 @@ def measure_shifts(study: TableStudy, of: RowModel, shifts: Sequence[float]) -> 
     return ShiftedRun(shifts=tuple(shifts), ap=tuple(ap), stages=stages, errors=errors)
 
 
-def shifted_predictions(study: TableStudy, of: RowModel, shift: float) -> PosePredictions:
+def shifted_predictions(study: TableStudy, of: RowModel, shift: float) -> PredictedPeople:
     """What a run predicts from shifted proposals for the table's boxes, as its record would have it."""
     val = study.data.val
     people = val.people() if box_source(study.source) == BoxSource.GROUND_TRUTH else val.detections()

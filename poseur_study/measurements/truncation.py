@@ -16,7 +16,7 @@ from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.crop import PIXELS_PER_SCALE, PLAIN, CropRule, inside_crop
 from poseur_lib.data.dataset import view_person
 from poseur_lib.evaluation.bootstrap import resamples
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.truncation import Cut, CutImages, Side, correct, cut_people, places
 from poseur_lib.keypoints import KeypointSet
@@ -144,14 +144,14 @@ def measured_images(study: TableStudy) -> list[int]:
     return sorted(int(image) for image in study.data.val.coco.getImgIds())[:MOST_IMAGES]
 
 
-def predict_cut(study: TableStudy, of: RowModel, people: Sequence[Person], cut: Cut) -> PosePredictions:
+def predict_cut(study: TableStudy, of: RowModel, people: Sequence[Person], cut: Cut) -> PredictedPeople:
     """What a run predicts for people who are cut."""
     images = CutImages(people, cut)
     return predict_people(of.model, cut_people(people, cut), of.run.config, study_runtime(study), images)
 
 
 def count(
-    predictions: PosePredictions,
+    predictions: PredictedPeople,
     people: Sequence[Person],
     cut: Cut,
     keypoints: KeypointSet,
@@ -212,7 +212,7 @@ def example_people(
     return [people[index] for index in sorted(chosen)]
 
 
-def _examples(people: Sequence[Person], predictions: PosePredictions) -> tuple[ExamplePose, ...]:
+def _examples(people: Sequence[Person], predictions: PredictedPeople) -> tuple[ExamplePose, ...]:
     half = predictions.box_scale * PIXELS_PER_SCALE / 2
     crops = np.concatenate([predictions.center - half, predictions.center + half], axis=1)
     return tuple(

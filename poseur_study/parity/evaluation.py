@@ -9,7 +9,7 @@ import numpy as np
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.data.coco import index
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.metrics import evaluate_coco, to_coco_results
 from poseur_lib.evaluation.nms import keep_people
 from poseur_lib.keypoints import COCO_17
@@ -58,12 +58,12 @@ def evaluation_parities(reference: Path, coco4: Path) -> tuple[EvaluationParity,
     return tuple(_compare(name, theirs, stored, dataset) for name, theirs in stored["evaluations"].items())
 
 
-def stored_predictions(stored: list[dict[str, Any]]) -> PosePredictions:
+def stored_predictions(stored: list[dict[str, Any]]) -> PredictedPeople:
     """The stored people, taken back to the frame of their crops."""
     box = np.array([one["box"] for one in stored])
     points = np.array([one["preds"] for one in stored])
     size = box[:, None, 2:4] * 200
-    return PosePredictions(
+    return PredictedPeople(
         image_id=np.array([int(one["image"].removesuffix(".jpg")) for one in stored]),
         bbox_scores=box[:, 5],
         center=box[:, :2].astype(np.float32),

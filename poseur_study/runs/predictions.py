@@ -12,14 +12,14 @@ import zipfile
 import numpy as np
 from jaxtyping import Float
 
-from poseur_lib.evaluation.dataset_predictions import BoxSource, PosePredictions
+from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 
 DERIVABLE_WITHIN = 2e-3
 
-Predictions = dict[BoxSource, PosePredictions]
+Predictions = dict[BoxSource, PredictedPeople]
 
 
-def as_stored(predictions: PosePredictions) -> PosePredictions:
+def as_stored(predictions: PredictedPeople) -> PredictedPeople:
     """`predictions` as they come back from the file; metrics are computed from these, so that they can be recomputed.
 
     Raises:
@@ -55,7 +55,7 @@ def from_bytes(content: bytes) -> Predictions:
     return found
 
 
-def to_arrays(predictions: PosePredictions, prefix: str) -> dict[str, np.ndarray]:
+def to_arrays(predictions: PredictedPeople, prefix: str) -> dict[str, np.ndarray]:
     """The arrays of the file, named `prefix` + field."""
     arrays = {
         "image_id": _int32(predictions.image_id),
@@ -74,11 +74,11 @@ def to_arrays(predictions: PosePredictions, prefix: str) -> dict[str, np.ndarray
     return {f"{prefix}{name}": array for name, array in arrays.items()}
 
 
-def from_arrays(arrays: dict[str, np.ndarray], prefix: str, input_size: tuple[int, int]) -> PosePredictions:
+def from_arrays(arrays: dict[str, np.ndarray], prefix: str, input_size: tuple[int, int]) -> PredictedPeople:
     """The predictions that `to_arrays` stored, in float32."""
     sigma = arrays.get(f"{prefix}sigma")
     scores = arrays.get(f"{prefix}keypoint_scores")
-    return PosePredictions(
+    return PredictedPeople(
         image_id=arrays[f"{prefix}image_id"].astype(np.int64),
         bbox_scores=arrays[f"{prefix}bbox_scores"],
         center=arrays[f"{prefix}center"],

@@ -15,7 +15,7 @@ from poseur_lib.evaluation.calibration import (
     means,
     merged,
 )
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.keypoints import KeypointSet
 
 IMAGES = 300
@@ -100,7 +100,7 @@ def test_errors_are_fractions_of_the_crop_of_labelled_keypoints_inside_it():
                keypoints_image=(points * side + center - side / 2).astype(np.float32), visibility=np.array(visible))
         for image, points, visible in zip((7, 9), truth, ([2, 0], [1, 2]), strict=True)
     ]  # fmt: skip
-    predictions = PosePredictions(
+    predictions = PredictedPeople(
         image_id=np.array([7, 9]), bbox_scores=np.ones(2, np.float32), center=np.stack([center, center]).astype("f4"),
         box_scale=np.stack([side, side]).astype("f4") / 200, keypoints=(truth + offset).astype("f4"), sigma=None,
         keypoint_scores=np.ones((2, 2), np.float32), input_size=(64, 32),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from poseur_lib.data.coco import CocoPeople
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.metrics import evaluate_coco, to_coco_results
 from poseur_lib.evaluation.nms import keep_people
 from poseur_lib.keypoints import COCO_17
@@ -32,7 +32,7 @@ def as_predictions(stored):
     box = np.array([one["box"] for one in stored])
     points = np.array([one["preds"] for one in stored])
     size = box[:, None, 2:4] * 200
-    return PosePredictions(
+    return PredictedPeople(
         image_id=np.array([int(one["image"].removesuffix(".jpg")) for one in stored]),
         bbox_scores=box[:, 5],
         center=box[:, :2].astype(np.float32),

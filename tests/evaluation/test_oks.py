@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.crop import CropRule, box_to_center_scale
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.metrics import coco_evaluation
 from poseur_lib.evaluation.oks import mean_oks, oks, oks_of_people
 from poseur_lib.keypoints import COCO_17
@@ -50,7 +50,7 @@ def predictions_of(people, noise, seed=0):
     center, box_scale = (np.stack(values) for values in zip(*boxes, strict=True))
     points = np.stack([person.keypoints_image for person in people])
     points = (points - center[:, None]) / (200 * box_scale[:, None]) + 0.5
-    return PosePredictions(
+    return PredictedPeople(
         image_id=np.array([person.image_id for person in people]),
         bbox_scores=np.ones(len(people), np.float32),
         center=center,
@@ -96,5 +96,5 @@ def test_predictions_that_are_not_finite_are_refused(coco_tiny):
     keypoints = good.keypoints.copy()
     keypoints[2, 4, 1] = np.nan
     with pytest.raises(ValueError, match=r"keypoints\[2, 4, 1\] is nan"):
-        PosePredictions(**{**vars(good), "keypoints": keypoints})
+        PredictedPeople(**{**vars(good), "keypoints": keypoints})
     assert len(good.select(np.array([True, False, True]))) == 2

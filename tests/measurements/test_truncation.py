@@ -7,7 +7,7 @@ import pytest
 
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.crop import PIXELS_PER_SCALE, CropRule, box_to_center_scale
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.truncation import Cut, places
 from poseur_lib.keypoints import COCO_17
 from poseur_study.analysis.verdict import Evidence
@@ -51,7 +51,7 @@ def people(tmp_path_factory) -> list[Person]:
     return CocoPeople(write_people(tmp_path_factory.mktemp("people"), train=1, val=8), "val", COCO_17).people()
 
 
-def predictions(people: list[Person], cut: Cut, how: str) -> PosePredictions:
+def predictions(people: list[Person], cut: Cut, how: str) -> PredictedPeople:
     """The truth itself; the truth drawn to the nearest place in the crop; or far away from it, outside."""
     crops = [box_to_center_scale(cut.box(person.box), SIZE, RULE) for person in people]
     center, box_scale = (np.stack(column) for column in zip(*crops, strict=True))
@@ -59,7 +59,7 @@ def predictions(people: list[Person], cut: Cut, how: str) -> PosePredictions:
     truth = np.stack([person.keypoints_image for person in people])
     points = (truth - center[:, None] + side / 2) / side
     points = {"truth": points, "confined": points.clip(0, LAST), "away": points + 9}[how].astype(np.float32)
-    return PosePredictions(
+    return PredictedPeople(
         image_id=np.array([person.image_id for person in people]), bbox_scores=np.ones(len(people), np.float32),
         center=center, box_scale=box_scale, keypoints=points, sigma=None,
         keypoint_scores=np.ones(points.shape[:2], np.float32), input_size=SIZE,

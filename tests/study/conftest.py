@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.evaluation.dataset_predictions import BoxSource, PosePredictions
+from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_study.execution.cluster import Engine, EngineSettings, open_engine
 from poseur_study.experiments.profiles import profile
 from tests.study.fakes import random_predictions
@@ -20,7 +20,7 @@ def smoke_config() -> ExperimentConfig:
 
 
 @pytest.fixture
-def predictions() -> dict[BoxSource, PosePredictions]:
+def predictions() -> dict[BoxSource, PredictedPeople]:
     """Predictions of both box sources."""
     return {
         BoxSource.GROUND_TRUTH: random_predictions(40),

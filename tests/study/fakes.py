@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_study.runs.provenance import Provenance, package_versions
 from poseur_study.runs.record import CurveRow, Record
 from poseur_study.runs.run_id import run_hash, run_id
@@ -13,11 +13,11 @@ from poseur_study.runs.run_id import run_hash, run_id
 FINGERPRINT = "0123456789abcdef"
 
 
-def random_predictions(n: int, seed: int = 0, keypoints: int = 17) -> PosePredictions:
+def random_predictions(n: int, seed: int = 0, keypoints: int = 17) -> PredictedPeople:
     """Predictions of no particular people; keypoint scores are the RLE scores of sigma."""
     rng = np.random.default_rng(seed)
     sigma = rng.uniform(0.02, 0.6, (n, keypoints, 2)).astype(np.float32)
-    return PosePredictions(
+    return PredictedPeople(
         image_id=np.sort(rng.integers(1, 1 + n // 2, n)),
         bbox_scores=rng.uniform(0.1, 1, n).astype(np.float32),
         center=rng.uniform(0, 640, (n, 2)).astype(np.float32),
@@ -56,6 +56,6 @@ def make_record(
     )
 
 
-def same_predictions(a: PosePredictions, b: PosePredictions) -> bool:
+def same_predictions(a: PredictedPeople, b: PredictedPeople) -> bool:
     """Equality of every array."""
     return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a))

@@ -7,7 +7,7 @@ import pytest
 
 from poseur_lib.data.coco import Person
 from poseur_lib.data.crop import CropRule, box_to_center_scale
-from poseur_lib.evaluation.dataset_predictions import PosePredictions
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.errors import ErrorType
 from poseur_lib.keypoints import COCO_17
 from poseur_study.analysis.error_breakdown import SHARE, SIMILARITY, pose_errors, ratio_draws
@@ -20,13 +20,13 @@ def person(image_id: int, visibility: np.ndarray) -> Person:
     return Person(image_id, Path("x.jpg"), (10.0, 20.0, 200.0, 220.0), 1.0, image_id, keypoints, visibility, 1000.0)
 
 
-def exact(people: list[Person]) -> PosePredictions:
+def exact(people: list[Person]) -> PredictedPeople:
     boxes = [box_to_center_scale(one.box, SIZE, CropRule()) for one in people]
     center, scale = (np.stack(values) for values in zip(*boxes, strict=True))
     corner = center - 100 * scale
     keypoints = np.stack([one.keypoints_image for one in people])
     normalised = (keypoints - corner[:, None]) / (200 * scale[:, None])
-    return PosePredictions(
+    return PredictedPeople(
         np.array([one.image_id for one in people]), np.ones(len(people)), center, scale, normalised, None,
         np.ones((len(people), 17)), SIZE,
     )  # fmt: skip
