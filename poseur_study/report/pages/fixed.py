@@ -57,7 +57,7 @@ def fixed_pages() -> tuple[FixedPage, ...]:
 
 TITLE, PAGE = "How to add a method, a table or a claim", "extend.html"
 
-FILE = Path(__file__).with_name("templates") / "extend.html"
+FILE = Path(__file__).parents[1] / "templates" / "extend.html"
 
 
 def extend_blocks() -> tuple[Block, ...]:
