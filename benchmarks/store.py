@@ -20,6 +20,7 @@ import numpy as np
 
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.runtime import processor_name
+from poseur_lib.training.curve import CurvePoint
 from poseur_study.analysis import bootstrap_samples as table_source
 from poseur_study.analysis import table_results as results
 from poseur_study.analysis.bootstrap_samples import Source
@@ -29,7 +30,7 @@ from poseur_study.runs.datasets import DataSet
 from poseur_study.runs.plan import PlannedRun, row_run
 from poseur_study.runs.predictions import to_bytes
 from poseur_study.runs.provenance import Provenance, package_versions
-from poseur_study.runs.record import CurveRow, Record, write_record
+from poseur_study.runs.record import Record, write_record
 from poseur_study.runs.run_id import run_hash
 
 GOAL_SECONDS = 3.0
@@ -117,7 +118,7 @@ def _record(run: PlannedRun, fingerprint: str) -> Record:
         data_name="data", data_fingerprint=fingerprint, generated_data=True, n_images=2000,
     )  # fmt: skip
     epochs = (run.config.train if run.config.kind == "experiment" else run.config.pretext).epochs
-    row = CurveRow(epoch=1, step=62, images=2000, seconds=50.0, loss=-1.0, terms={"coarse": 1.0, "decoder": -2.0})
+    row = CurvePoint(epoch=1, step=62, images=2000, seconds=50.0, loss=-1.0, terms={"coarse": 1.0, "decoder": -2.0})
     return Record(
         run_id=run.run_id,
         run_hash=run_hash(run.config, fingerprint, run.parents),

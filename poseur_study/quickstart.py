@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from poseur_lib.data.coco import annotation_path
-from poseur_lib.predict.boxes import BoxSource, PersonBox, WholeImage
+from poseur_lib.predict.boxes import BoxFinder, PersonBox, WholeImage
 from poseur_lib.predict.boxes_file import read_boxes
 from poseur_lib.predict.files import find_images
 from poseur_lib.predict.predictor import Poseur
@@ -83,7 +83,7 @@ def images_to_show(settings: QuickstartSettings, model: KnownModel) -> ShownImag
     return ShownImages([path.name for path in paths], images, boxes)
 
 
-def _source(settings: QuickstartSettings, paths: list[Path], model: KnownModel) -> BoxSource:
+def _source(settings: QuickstartSettings, paths: list[Path], model: KnownModel) -> BoxFinder:
     if settings.boxes:
         return read_boxes(below_root(settings.boxes), paths)
     if settings.detector:

@@ -1,11 +1,11 @@
 """The files of a generated data set: its description, COCO annotations, detector results."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from poseur_lib.data.part_labels import PART_NAMES
+from poseur_lib.files import write_atomically
 from poseur_lib.keypoints import COCO_17
 from synthetic_people.settings import GENERATOR_VERSION, PeopleSettings
 
@@ -16,9 +16,7 @@ GENERATOR = "poseur_lib.people"
 
 def atomic_json(path: Path, content: Any) -> None:
     """Write compact JSON so that the file is either whole or absent."""
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_text(json.dumps(content, separators=(",", ":")))
-    os.replace(beside, path)
+    write_atomically(path, json.dumps(content, separators=(",", ":")).encode())
 
 
 def describe(settings: PeopleSettings) -> dict[str, Any]:

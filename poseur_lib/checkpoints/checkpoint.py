@@ -1,9 +1,5 @@
-"""Weights on disk with the configuration that they belong to.
+"""Weights on disk with the configuration that they belong to, and which of them a run's folder holds."""
 
-The weights that a run's folder holds.
-"""
-
-import os
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -15,26 +11,20 @@ from pydantic import ValidationError
 
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError
+from poseur_lib.files import atomic_file
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseModel
 
-LAST_CHECKPOINT = "last.ckpt"
-
-MODEL_FILE = "model.pt"
-
-BACKBONE_FILE = "backbone.pt"
-
+LAST_CHECKPOINT, MODEL_FILE, BACKBONE_FILE = "last.ckpt", "model.pt", "backbone.pt"
 FORMAT = "poseur_lib 1"
+NETWORK = "network."
+"""What Lightning's checkpoints have before the model's names."""
 
 
 def save_weights(path: Path, module: torch.nn.Module, config: ExperimentConfig | PretextRunConfig) -> None:
     """Writes weights and configuration so that the file is there whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        torch.save({"format": FORMAT, "config": config.model_dump_json(), "state_dict": module.state_dict()}, partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(path) as file:
+        torch.save({"format": FORMAT, "config": config.model_dump_json(), "state_dict": module.state_dict()}, file)
 
 
 def load_model(path: Path) -> tuple[PoseModel, ExperimentConfig]:
@@ -105,9 +95,6 @@ def read_file(path: Path) -> Any:
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-NETWORK = "network."
 
 
 def checkpoint_file(path: Path) -> Path:

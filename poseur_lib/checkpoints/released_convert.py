@@ -1,6 +1,5 @@
 """Checkpoint files of one format in the other."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from poseur_lib.checkpoints.released_keys import rename_ours
 from poseur_lib.checkpoints.released_recognise import recognise
 from poseur_lib.config import ExperimentConfig, PoseurConfig
 from poseur_lib.errors import UserError
+from poseur_lib.files import atomic_file
 from poseur_lib.models.pose_model import PoseModel
 
 UNSEEN = ("dropout", "noise", "keypoint_score", "score_radius", "flip_fusion")
@@ -42,12 +42,9 @@ def released_state_dict(model: PoseModel, config: ExperimentConfig) -> dict[str,
 
 def save_released(path: Path, model: PoseModel, config: ExperimentConfig) -> None:
     """Writes {"state_dict": ...} under the released names; the file is there whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        torch.save({"state_dict": released_state_dict(model, config)}, partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    state = released_state_dict(model, config)
+    with atomic_file(path) as file:
+        torch.save({"state_dict": state}, file)
 
 
 def _seen(head: PoseurConfig) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """What an image is cut to, and how a training crop is disturbed."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -8,6 +8,7 @@ from poseur_lib.config.base import Frozen
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Pixels = Annotated[int, Field(gt=0)]
+Split = Literal["train", "val"]
 
 
 class DataConfig(Frozen):

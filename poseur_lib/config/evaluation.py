@@ -5,6 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from poseur_lib.config.base import Frozen
+from poseur_lib.config.data import Split
+
+InstanceRule = Literal["released", "paper", "classic", "box"]
+"""How box and keypoint scores make the score of a person, see `EvaluationConfig`."""
 
 
 class EvaluationConfig(Frozen):
@@ -21,9 +25,9 @@ class EvaluationConfig(Frozen):
         curve_every: epochs between two measurements of the curve; the last epoch is always measured.
     """
 
-    split: Literal["train", "val"] = "val"
+    split: Split = "val"
     flip_test: bool = True
-    instance_score: Literal["released", "paper", "classic", "box"] = "released"
+    instance_score: InstanceRule = "released"
     oks_nms_threshold: Annotated[float, Field(gt=0, le=1)] = 0.9
     batch: Annotated[int, Field(gt=0)] = 64
     curve_people: Annotated[int, Field(gt=0)] = 500

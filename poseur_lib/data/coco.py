@@ -1,16 +1,19 @@
 """The people of a folder in COCO's layout: `annotations/*.json` beside `train2017/` and `val2017/`."""
 
 import contextlib
+import copy
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 from pycocotools.coco import COCO
 
+from poseur_lib.config.data import Split
 from poseur_lib.data.annotations import (
     dataset_problems,
     detection_problems,
@@ -21,7 +24,6 @@ from poseur_lib.data.annotations import (
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import KeypointSet
 
-Split = Literal["train", "val"]
 SPLITS: tuple[Split, ...] = ("train", "val")
 
 
@@ -45,6 +47,31 @@ class Person:
     keypoints_image: Float[np.ndarray, "K 2"] | None = None
     visibility: Int[np.ndarray, "K"] | None = None
     area: float | None = None
+
+
+class Labels(NamedTuple):
+    """The labels of N people; the fields as those of `Person`."""
+
+    keypoints_image: Float[np.ndarray, "N K 2"]
+    visibility: Int[np.ndarray, "N K"]
+    area: Float[np.ndarray, "N"]
+
+
+def labels_of(people: Sequence[Person]) -> Labels:
+    """The labels of people, of whom there must be one.
+
+    Raises:
+        ValueError: one of them is a detection.
+    """
+    labels = [
+        (one.keypoints_image, one.visibility, one.area)
+        for one in people
+        if one.keypoints_image is not None and one.visibility is not None and one.area is not None
+    ]
+    if len(labels) != len(people):
+        raise ValueError(f"people must be labelled, but {len(people) - len(labels)} are detections")
+    points, visibility, area = zip(*labels, strict=True)
+    return Labels(np.stack(points), np.stack(visibility), np.array(area, np.float64))
 
 
 class CocoPeople:
@@ -123,7 +150,7 @@ class CocoPeople:
             Person(
                 image_id=entry["image_id"],
                 image_path=self._image_path(entry["image_id"]),
-                box=tuple(float(value) for value in entry["bbox"]),
+                box=to_box(entry["bbox"]),
                 bbox_score=float(entry["score"]),
             )
             for entry in entries
@@ -136,20 +163,25 @@ class CocoPeople:
             raise UserError(f"{path}: no detection of a person on the {len(self.coco.imgs)} images of {self.split}")
         return people
 
+    def on_images(self, image_ids: set[int]) -> "CocoPeople":
+        """The people of some of the images, and their ground truth alone."""
+        dataset = self.coco.dataset
+        part = copy.copy(self)
+        images = [image for image in dataset["images"] if image["id"] in image_ids]
+        annotations = [entry for entry in dataset["annotations"] if entry["image_id"] in image_ids]
+        part.coco = index({**dataset, "images": images, "annotations": annotations}, self.category_id)
+        return part
+
     def _image_path(self, image_id: int) -> Path:
         return self.image_folder / self.coco.imgs[image_id]["file_name"]
 
-    def fingerprint(self) -> str:
-        """What the data set holds, as 16 hexadecimal digits that do not depend on where it lies.
-
-        It covers the annotation and detector files of both splits byte by byte (image names and sizes are in them),
-        not the images themselves.
-        """
-        return fingerprint(self.root)
-
 
 def fingerprint(root: Path) -> str:
-    """See `CocoPeople.fingerprint`; a file that is missing counts as such."""
+    """What a data set holds, as 16 hexadecimal digits that do not depend on where it lies.
+
+    It covers the annotation and detector files of both splits byte by byte (image names and sizes are in them), not
+    the images themselves; a file that is missing counts as such.
+    """
     digest = hashlib.sha256()
     for path in [place(root, split) for split in SPLITS for place in (annotation_path, detection_path)]:
         content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
@@ -203,6 +235,12 @@ def box_of_labelled(entry: dict[str, Any], image: dict[str, Any]) -> tuple[float
     """
     found = entry.get("num_keypoints", 1) > 0 and entry.get("area", 1) > 0
     return clip_box(entry["bbox"], image) if found else None
+
+
+def to_box(values: Sequence[float]) -> tuple[float, float, float, float]:
+    """Four numbers as (x, y, w, h)."""
+    x, y, width, height = (float(value) for value in values)
+    return x, y, width, height
 
 
 def clip_box(box: list[float], image: dict[str, Any]) -> tuple[float, float, float, float] | None:

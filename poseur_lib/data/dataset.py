@@ -1,9 +1,9 @@
 """Crops of people as torch samples, and the order in which an epoch takes them."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Generic, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -32,6 +32,9 @@ cv2.setNumThreads(0)  # data workers are the parallelism; OpenCV's own threads o
 IMAGE_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet, RGB, of values in 0..1
 IMAGE_STD = np.array([0.229, 0.224, 0.225], np.float32)
 SampleKey = int | tuple[int, int]
+Sample = TypeVar("Sample")
+ReadImage = Callable[[Path], UInt8[np.ndarray, "height width 3"]]
+"""Gives the image that is known by a path, as RGB; not to be written to."""
 
 
 class PoseBatch(NamedTuple):
@@ -42,7 +45,7 @@ class PoseBatch(NamedTuple):
         keypoints: (x, y) in [0, 1] of the crop (crop pixels over the rule's `extent_px`); beyond that range outside.
         visibility: 0 not labelled, 1 labelled but hidden, 2 visible.
         inside: labelled and within the crop, which is the released code's target weight.
-        index: position in `dataset.people`.
+        position: of the person in `dataset.people`.
         center: centre of the cropped region, (x, y) in image pixels (of the mirrored image, where that was mirrored).
         box_scale: (w, h) of the cropped region in units of 200 image pixels.
     """
@@ -51,28 +54,19 @@ class PoseBatch(NamedTuple):
     keypoints: Float[Tensor, "*B K 2"]
     visibility: Int[Tensor, "*B K"]
     inside: Bool[Tensor, "*B K"]
-    index: Int[Tensor, "*B"]
+    position: Int[Tensor, "*B"]
     center: Float[Tensor, "*B 2"]
     box_scale: Float[Tensor, "*B 2"]
 
 
-@runtime_checkable
-class ImageReader(Protocol):
-    """Where crops are cut from."""
+class PersonCrops(Dataset[Sample], Generic[Sample]):
+    """The crops of some people, augmented if `augment` is given; a subclass says what a sample is made of.
 
-    def read(self, path: Path) -> UInt8[np.ndarray, "height width 3"]:
-        """The image that is known by `path`, as RGB; not to be written to."""
-
-
-class PoseCrops(Dataset[PoseBatch]):
-    """The crops of some people, augmented if `augment` is given.
-
-    A sample is asked for by (epoch, index), or by index alone in the epoch of `set_epoch`; it is a pure function of
-    these and the seed. Detections have zeros for keypoints and visibility.
+    A sample is asked for by (epoch, index), or by index alone in epoch 0; it is a pure function of these and the seed.
 
     Args:
         cache_bytes: decoded images are kept in memory up to this size, in each worker apart.
-        images: gives the image of a person's `image_path`; None reads the files, with that cache.
+        read: gives the image of a person's `image_path`; None reads the files, with that cache.
     """
 
     def __init__(
@@ -84,34 +78,39 @@ class PoseCrops(Dataset[PoseBatch]):
         augment: AugmentConfig | None,
         seed: int,
         cache_bytes: int = 0,
-        images: ImageReader | None = None,
+        read: ReadImage | None = None,
     ) -> None:
         self.people, self.keypoints, self.input_size = people, keypoints, input_size
-        self.rule, self.augment, self.seed, self.epoch = rule, augment, seed, 0
-        self.images = ImageCache(cache_bytes) if images is None else images
+        self.rule, self.augment, self.seed = rule, augment, seed
+        self.read = ImageCache(cache_bytes) if read is None else read
 
     def __len__(self) -> int:
         return len(self.people)
 
-    def set_epoch(self, epoch: int) -> None:
-        """The epoch of samples that are asked for by index alone."""
-        self.epoch = epoch
-
-    def __getitem__(self, key: SampleKey) -> PoseBatch:
-        epoch, index = key if isinstance(key, tuple) else (self.epoch, key)
+    def _crop(self, key: SampleKey) -> tuple[int, "View", Float[Tensor, "3 H W"]]:
+        """Index of the person, where the crop lies, and the crop, ImageNet-normalised."""
+        epoch, index = key if isinstance(key, tuple) else (0, key)
         person = self.people[index]
-        image = self.images.read(person.image_path)
+        image = self.read(person.image_path)
         view = view_person(person, image.shape[1], self.keypoints, self.input_size, self.rule, self.augment,
                            (self.seed, epoch, index))  # fmt: skip
         crop = crop_image(image, view.matrix, self.input_size)
-        if self.augment is not None:
+        if self.augment is not None and view.rng is not None:
             crop = augment_colours(view.rng, crop, self.augment)
+        return index, view, torch.from_numpy(normalise(crop))
+
+
+class PoseCrops(PersonCrops[PoseBatch]):
+    """Crops with keypoints; detections have zeros for keypoints and visibility."""
+
+    def __getitem__(self, key: SampleKey) -> PoseBatch:
+        index, view, crop = self._crop(key)
         return PoseBatch(
-            images=torch.from_numpy(normalise(crop)),
+            images=crop,
             keypoints=torch.from_numpy(view.keypoints_px / self.rule.extent_px(self.input_size)),
             visibility=torch.from_numpy(view.visibility),
             inside=torch.from_numpy((view.visibility > 0) & inside_crop(view.keypoints_px, self.input_size)),
-            index=torch.tensor(index),
+            position=torch.tensor(index),
             center=torch.from_numpy(view.placement.center),
             box_scale=torch.from_numpy(view.placement.box_scale),
         )
@@ -174,7 +173,7 @@ class ImageCache:
         self.limit, self.size = limit, 0
         self.kept: dict[Path, np.ndarray] = {}
 
-    def read(self, path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    def __call__(self, path: Path) -> UInt8[np.ndarray, "height width 3"]:
         """The image as RGB; not to be written to."""
         if path in self.kept:
             return self.kept[path]
@@ -201,14 +200,13 @@ class EpochSampler(Sampler[SampleKey]):
         self,
         length: int,
         seed: int,
-        shuffle: bool = True,
         rank: int = 0,
         world_size: int = 1,
         samples: int | None = None,
     ) -> None:
         if not 0 <= rank < world_size:
             raise ValueError(f"rank must be in 0..{world_size - 1}, got {rank}")
-        self.length, self.seed, self.shuffle = length, seed, shuffle
+        self.length, self.seed = length, seed
         self.samples = length if samples is None else samples
         self.rank, self.world_size, self.epoch = rank, world_size, 0
 
@@ -228,7 +226,5 @@ class EpochSampler(Sampler[SampleKey]):
         return iter(filled[self.rank :: self.world_size])
 
     def _pass(self, number: int) -> list[tuple[int, int]]:
-        order = np.arange(self.length)
-        if self.shuffle:
-            order = np.random.default_rng([self.seed, number]).permutation(self.length)
+        order = np.random.default_rng([self.seed, number]).permutation(self.length)
         return [(number, int(index)) for index in order]

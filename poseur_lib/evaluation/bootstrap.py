@@ -8,7 +8,6 @@ defined; here a detection's copies stay together.)
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -17,24 +16,6 @@ from jaxtyping import Float, Int
 from poseur_lib.evaluation.matches import ImageMatches
 
 Measure = Literal["AP", "AP50", "AP75", "AR"]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A number with its percentile interval from `resamples` bootstrap resamples, in the unit of the number.
-
-    Attributes:
-        estimate: on the images as they are.
-        standard_error: standard deviation over the resamples.
-        level: share of the resamples between `low` and `high`.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    standard_error: float
-    level: float
-    resamples: int
 
 
 class _Hits(NamedTuple):
@@ -54,7 +35,7 @@ class Scorer:
 
     def __init__(self, matches: ImageMatches, measure: Measure = "AP") -> None:
         self.matches, self.measure = matches, measure
-        chosen = range(len(matches.oks_thresholds))
+        chosen = list(range(len(matches.oks_thresholds)))
         if measure in ("AP50", "AP75"):
             chosen = [int(np.argmin(np.abs(matches.oks_thresholds - int(measure[2:]) / 100)))]
         image = matches.image.astype(np.int32)
@@ -98,39 +79,3 @@ def bootstrap(matches: ImageMatches, n: int, seed: int, measure: Measure = "AP")
     """The measure, times 100, on each of n resamples of the images; NaN on those that hold no person."""
     scorer = Scorer(matches, measure)
     return np.array([scorer(counts) for counts in resamples(len(matches.image_ids), n, seed)], np.float64)
-
-
-def bootstrap_ap(
-    matches: ImageMatches, n: int = 1000, seed: int = 0, measure: Measure = "AP", level: float = 0.95
-) -> Interval:
-    """AP x 100 (or another measure) with its percentile interval over n resamples of the images."""
-    return _interval(Scorer(matches, measure)(), bootstrap(matches, n, seed, measure), level)
-
-
-def paired_bootstrap_difference(
-    a: ImageMatches, b: ImageMatches, n: int = 1000, seed: int = 0, measure: Measure = "AP", level: float = 0.95
-) -> Interval:
-    """AP of `a` minus AP of `b`, times 100, with its percentile interval: both on the same resamples of the images.
-
-    Raises:
-        ValueError: they are not about the same images.
-    """
-    if not np.array_equal(a.image_ids, b.image_ids):
-        raise ValueError(f"matches of different images: {len(a.image_ids)} and {len(b.image_ids)}, or other ids")
-    differences = bootstrap(a, n, seed, measure) - bootstrap(b, n, seed, measure)
-    return _interval(Scorer(a, measure)() - Scorer(b, measure)(), differences, level)
-
-
-def _interval(estimate: float, values: Float[np.ndarray, "n"], level: float) -> Interval:
-    """Resamples without a person are left out; without at least two others, interval and error are NaN.
-
-    Raises:
-        ValueError: `level` is not between 0 and 1.
-    """
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, got {level}")
-    valid = values[np.isfinite(values)]
-    if len(valid) < 2:
-        return Interval(estimate, float("nan"), float("nan"), float("nan"), level, len(values))
-    low, high = np.quantile(valid, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(estimate, float(low), float(high), float(valid.std(ddof=1)), level, len(values))

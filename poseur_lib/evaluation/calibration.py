@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from poseur_lib.data.coco import Person
+from poseur_lib.data.coco import Person, labels_of
 from poseur_lib.data.crop import PIXELS_PER_SCALE, inside_crop
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
-from poseur_lib.evaluation.errors import keypoint_similarity
+from poseur_lib.evaluation.oks import keypoint_similarity
 from poseur_lib.keypoints import KeypointSet
 
 
@@ -56,15 +56,13 @@ def keypoint_errors(
         predictions: in the order of `people`.
         images: ids of all images, in ascending order.
     """
-    truth = np.stack([person.keypoints_image for person in people])
-    visibility = np.stack([person.visibility for person in people])
+    truth, visibility, area = labels_of(people)
     side = (predictions.box_scale * PIXELS_PER_SCALE)[:, None]
     in_crop = (truth - predictions.center[:, None]) / side + 0.5
     input_size = predictions.input_size
     chosen = (visibility > 0) & inside_crop(in_crop * np.array(input_size[::-1]), input_size)
     similarity = None
     if keypoints.oks_sigmas:
-        area = np.array([person.area for person in people], np.float64)
         similarity = keypoint_similarity(predictions.keypoints_image(), truth, area, keypoints.oks_sigmas)[chosen]
     of_image = np.searchsorted(np.asarray(images), predictions.image_id)
     return KeypointErrors(

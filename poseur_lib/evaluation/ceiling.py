@@ -18,7 +18,7 @@ from torch import Tensor
 
 from poseur_lib.config.heads.base import HEATMAP_STRIDE
 from poseur_lib.config.heads.heatmap import DARK, QUARTER, UDP_DARK, UDP_OFFSET
-from poseur_lib.data.coco import CocoPeople, Person
+from poseur_lib.data.coco import CocoPeople, Person, labels_of
 from poseur_lib.data.crop import CropRule, box_to_center_scale, crop_matrix, transform_points
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
@@ -94,8 +94,8 @@ def decoded_ground_truth(
     sides = rule.extent_px(input_size)
     keypoints = np.stack(
         [
-            transform_points(person.keypoints_image, crop_matrix(*box, 0.0, input_size, rule)) / sides
-            for person, box in zip(people, boxes, strict=True)
+            transform_points(points, crop_matrix(*box, 0.0, input_size, rule)) / sides
+            for points, box in zip(labels_of(people).keypoints_image, boxes, strict=True)
         ]
     )
     chunks = torch.from_numpy(keypoints).split(PEOPLE_AT_ONCE)

@@ -20,7 +20,7 @@ from enum import IntEnum
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from poseur_lib.evaluation.oks import EPSILON
+from poseur_lib.evaluation.oks import keypoint_similarity
 from poseur_lib.keypoints import KeypointSet
 
 GOOD_FROM = 0.85
@@ -41,22 +41,6 @@ class ErrorType(IntEnum):
     def word(self) -> str:
         """In lower case."""
         return self.name.lower()
-
-
-def keypoint_similarity(
-    keypoints_image: Float[np.ndarray, "*batch K 2"],
-    reference_image: Float[np.ndarray, "*batch K 2"],
-    area: Float[np.ndarray, "*batch"],
-    oks_sigmas: Sequence[float],
-) -> Float[np.ndarray, "*batch K"]:
-    """exp(-d^2 / (2 area k^2)) with k = 2 oks_sigma: the summand of OKS, 0 to 1.
-
-    Args:
-        area: of the reference person, in square pixels.
-    """
-    variances = (2 * np.array(oks_sigmas, np.float64)) ** 2
-    squared = ((keypoints_image.astype(np.float64) - reference_image) ** 2).sum(-1)
-    return np.exp(-squared / variances / (np.asarray(area, np.float64)[..., None] + EPSILON) / 2)
 
 
 def error_types(

@@ -1,29 +1,25 @@
-"""A model judged on a data set: boxes, predictions, scores, OKS-NMS, AP.
-
-What a number depends on and weights do not tell, in words: printed with every result.
-"""
+"""A model's AP on a data set, with all that the number depends on and weights do not tell."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from poseur_lib.checkpoints.released_load import load_with_changes
 from poseur_lib.config import ExperimentConfig, PoseurConfig
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.ap import rank_people
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.inference import predict_people
-from poseur_lib.evaluation.metrics import PoseMetrics, evaluate_coco, to_coco_results
-from poseur_lib.evaluation.nms import keep_people
+from poseur_lib.evaluation.metrics import PoseMetrics, evaluate_coco
+from poseur_lib.files import write_atomically
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import Runtime
-from poseur_lib.scoring.instance import instance_scores
 
 
 def assumptions(config: ExperimentConfig) -> str:
-    """Input size, normalisation, scores and, where the head has a choice, the fusion of the flip test."""
+    """Input size, normalisation, scores and, where the head has a choice, the fusion of the flip test, in words."""
     height, width = config.data.input_size
     said = [f"input {height}x{width}", "RGB by ImageNet's mean and deviation"]
     if isinstance(config.model.head, PoseurConfig):
@@ -33,12 +29,14 @@ def assumptions(config: ExperimentConfig) -> str:
     return ", ".join([*said, f"instance score {config.evaluation.instance_score}"])
 
 
-GROUND_TRUTH, DETECTOR = "ground_truth", "detector"
-
-
 @dataclass(frozen=True)
-class Judgement:
-    """AP and AR with what they depend on, and the results they were computed from."""
+class ModelEvaluation:
+    """AP and AR with what they depend on.
+
+    Attributes:
+        boxes: as they were asked for, see `evaluate_model`.
+        results: what the numbers were computed from, in COCO's results format.
+    """
 
     metrics: PoseMetrics
     config: ExperimentConfig
@@ -50,34 +48,18 @@ class Judgement:
     def text(self) -> str:
         """A few lines for a person."""
         evaluation = self.config.evaluation
-        lines = [
+        return (
             f"{self.num_boxes} boxes ({self.boxes}) on {self.num_images} images of the {evaluation.split} split; "
             f"{assumptions(self.config)}, flip test {'on' if evaluation.flip_test else 'off'}, "
-            f"OKS-NMS {evaluation.oks_nms_threshold}"
-        ]
-        return "\n".join([*lines, "  ".join(f"{name} {value:.1f}" for name, value in asdict(self.metrics).items())])
+            f"OKS-NMS {evaluation.oks_nms_threshold}\n"
+        ) + "  ".join(f"{name} {value:.1f}" for name, value in asdict(self.metrics).items())
 
     def write_results(self, path: Path) -> None:
         """COCO's results format, there whole or not at all."""
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.write_text(json.dumps(self.results))
-        os.replace(partial, path)
+        write_atomically(path, json.dumps(self.results).encode())
 
 
-def load_for_judging(checkpoint: Path, changes: dict[str, Any]) -> tuple[PoseModel, ExperimentConfig]:
-    """A model of this project or of the released code, with changes to how it scores and is evaluated.
-
-    The changes go by dotted path: `evaluation.*`, `model.head.keypoint_score`, and `data.input_size` where a released
-    checkpoint does not tell it.
-
-    Raises:
-        UserError: the checkpoint cannot be used.
-        pydantic.ValidationError: a change names no knob, or has a wrong value.
-    """
-    return load_with_changes(checkpoint, changes)
-
-
-def judge(model: PoseModel, config: ExperimentConfig, runtime: Runtime, boxes: str) -> Judgement:
+def evaluate_model(model: PoseModel, config: ExperimentConfig, runtime: Runtime, boxes: str) -> ModelEvaluation:
     """AP and AR on the split that the configuration names.
 
     Args:
@@ -90,20 +72,18 @@ def judge(model: PoseModel, config: ExperimentConfig, runtime: Runtime, boxes: s
     if not keypoints.oks_sigmas:
         raise UserError(f"keypoint set {keypoints.name!r} defines no OKS, so there is no AP")
     people = CocoPeople(runtime.data, config.evaluation.split, keypoints)
-    judged = _boxes(people, boxes)
-    predictions = predict_people(model, judged, config, runtime)
-    scores = instance_scores(predictions.bbox_scores, predictions.keypoint_scores, config.evaluation.instance_score)
-    kept = keep_people(predictions, scores, people.keypoints.oks_sigmas, config.evaluation.oks_nms_threshold)
-    results = to_coco_results(predictions, scores, kept, people.category_id)
-    metrics = evaluate_coco(people.coco, results, people.keypoints)
-    return Judgement(metrics, config, boxes, len(judged), len(people.coco.getImgIds()), results)
+    in_boxes = _people_in(boxes, people)
+    predictions = predict_people(model, in_boxes, config, runtime)
+    results = rank_people(predictions, config, keypoints).to_coco(people.category_id)
+    metrics = evaluate_coco(people.coco, results, keypoints)
+    return ModelEvaluation(metrics, config, boxes, len(in_boxes), len(people.coco.getImgIds()), results)
 
 
-def _boxes(people: CocoPeople, boxes: str) -> list[Person]:
-    if boxes == GROUND_TRUTH:
+def _people_in(boxes: str, people: CocoPeople) -> list[Person]:
+    if boxes == BoxSource.GROUND_TRUTH:
         return people.people()
-    if boxes == DETECTOR:
+    if boxes == BoxSource.DETECTOR:
         return people.detections()
     if not Path(boxes).is_file():
-        raise UserError(f"boxes {boxes!r}: give {GROUND_TRUTH}, {DETECTOR}, or a file in COCO's results format")
+        raise UserError(f"boxes {boxes!r}: give {', '.join(BoxSource)}, or a file in COCO's results format")
     return people.detections(Path(boxes))

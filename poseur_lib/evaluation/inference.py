@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.data.coco import Person
-from poseur_lib.data.dataset import ImageReader, PoseCrops
+from poseur_lib.data.dataset import PoseCrops, ReadImage
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.runtime import InferenceRuntime
@@ -23,13 +23,13 @@ def predict_people(
     people: Sequence[Person],
     config: ExperimentConfig,
     runtime: InferenceRuntime,
-    images: ImageReader | None = None,
+    read: ReadImage | None = None,
 ) -> PredictedPeople:
     """One pose for every box of `people`, in their order; the model is left in evaluation mode on the run's device.
 
     Args:
         config: whose crop size, flip test and batch are used.
-        images: gives the image of a person's `image_path`; None reads the files.
+        read: gives the image of a person's `image_path`; None reads the files.
 
     Raises:
         UserError: an image cannot be read.
@@ -37,7 +37,7 @@ def predict_people(
     device = runtime.torch_device
     model.to(device).eval()
     keypoints = keypoint_set(config.data.keypoint_set)
-    crops = PoseCrops(people, keypoints, config.data.input_size, model.head.crop_rule, None, seed=0, images=images)
+    crops = PoseCrops(people, keypoints, config.data.input_size, model.head.crop_rule, None, seed=0, read=read)
     loader = DataLoader(
         crops,
         batch_size=config.evaluation.batch,

@@ -6,11 +6,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
-from poseur_lib.evaluation.oks import EPSILON
-
-SOFT_LIMIT = 20  # people an image that soft OKS-NMS keeps, which is also as many as COCO evaluates
+from poseur_lib.evaluation.oks import keypoint_similarity
 
 Suppression = Callable[..., Int[np.ndarray, "M"]]
+"""Which people of one image are kept; arguments and result as those of `oks_nms`."""
 
 
 def pair_oks(
@@ -21,10 +20,8 @@ def pair_oks(
     oks_sigmas: Sequence[float],
 ) -> Float[np.ndarray, "N"]:
     """OKS between predictions: all keypoints count, and the area is the mean of the two."""
-    variances = (2 * np.array(oks_sigmas, np.float64)) ** 2
-    squared = ((others.astype(np.float64) - pose) ** 2).sum(-1)
-    areas = (other_areas.astype(np.float64) + area) / 2 + EPSILON
-    return np.exp(-squared / variances / areas[:, None] / 2).mean(-1)
+    areas = (other_areas.astype(np.float64) + area) / 2
+    return keypoint_similarity(others, np.broadcast_to(pose, others.shape), areas, oks_sigmas).mean(-1)
 
 
 def oks_nms(
@@ -41,7 +38,8 @@ def oks_nms(
     Args:
         areas: of the cropped regions, in square image pixels.
     """
-    order, keep = _by_score(scores), []
+    order = np.argsort(-scores, kind="stable")
+    keep: list[int] = []
     while len(order):
         best, order = order[0], order[1:]
         keep.append(best)
@@ -50,39 +48,12 @@ def oks_nms(
     return np.array(keep, np.int64)
 
 
-def soft_oks_nms(
-    keypoints_image: Float[np.ndarray, "N K 2"],
-    scores: Float[np.ndarray, "N"],
-    areas: Float[np.ndarray, "N"],
-    oks_sigmas: Sequence[float],
-    threshold: float = 0.9,
-) -> Int[np.ndarray, "M"]:
-    """As `oks_nms`, but instead of being dropped a person's score is multiplied by exp(-OKS^2 / threshold).
-
-    The lowered scores decide the order and who is among the 20 that are kept; results carry the scores they had.
-    """
-    order, keep = _by_score(scores), []
-    left = scores[order].astype(np.float64)
-    while len(order) and len(keep) < SOFT_LIMIT:
-        best, order, left = order[0], order[1:], left[1:]
-        keep.append(best)
-        overlap = pair_oks(keypoints_image[best], float(areas[best]), keypoints_image[order], areas[order], oks_sigmas)
-        left = left * np.exp(-(overlap**2) / threshold)
-        again = _by_score(left)
-        order, left = order[again], left[again]
-    return np.array(keep, np.int64)
-
-
-def _by_score(scores: Float[np.ndarray, "N"]) -> Int[np.ndarray, "N"]:
-    return np.argsort(-scores, kind="stable")
-
-
 def keep_people(
     predictions: PredictedPeople,
     instance_scores: Float[np.ndarray, "N"],
     oks_sigmas: Sequence[float],
     threshold: float | None = 0.9,
-    soft: bool = False,
+    suppression: Suppression = oks_nms,
 ) -> Int[np.ndarray, "M"]:
     """Indices of the predictions that survive OKS-NMS in their images.
 
@@ -90,17 +61,15 @@ def keep_people(
 
     Args:
         threshold: of OKS; None keeps everything, in the given order.
-        soft: soft OKS-NMS instead.
     """
     if threshold is None:
         return np.arange(len(predictions))
-    suppress: Suppression = soft_oks_nms if soft else oks_nms
-    keypoints_image, areas = predictions.keypoints_image(), predictions.box_areas()
+    poses, areas = predictions.keypoints_image(), predictions.box_areas()
     by_image = np.argsort(predictions.image_id, kind="stable")
     starts = np.flatnonzero(np.diff(predictions.image_id[by_image])) + 1
     images = sorted(np.split(by_image, starts), key=lambda of_image: of_image[0]) if len(by_image) else []
     kept = [
-        of_image[suppress(keypoints_image[of_image], instance_scores[of_image], areas[of_image], oks_sigmas, threshold)]
+        of_image[suppression(poses[of_image], instance_scores[of_image], areas[of_image], oks_sigmas, threshold)]
         for of_image in images
     ]
     return np.concatenate([np.zeros(0, np.int64), *kept])

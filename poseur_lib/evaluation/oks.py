@@ -5,11 +5,28 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
-from poseur_lib.data.coco import Person
+from poseur_lib.data.coco import Person, labels_of
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.keypoints import KeypointSet
 
 EPSILON = np.spacing(1.0)
+
+
+def keypoint_similarity(
+    keypoints_image: Float[np.ndarray, "*batch K 2"],
+    reference_image: Float[np.ndarray, "*batch K 2"],
+    area: Float[np.ndarray, "*batch"],
+    oks_sigmas: Sequence[float],
+) -> Float[np.ndarray, "*batch K"]:
+    """exp(-d^2 / (2 area k^2)) with k = 2 oks_sigma: the summand of OKS, 0 to 1.
+
+    Args:
+        keypoints_image, reference_image: (x, y) in one frame of pixels.
+        area: of the reference person, in square pixels.
+    """
+    variances = (2 * np.array(oks_sigmas, np.float64)) ** 2
+    squared = ((keypoints_image.astype(np.float64) - reference_image) ** 2).sum(-1)
+    return np.exp(-squared / variances / (np.asarray(area, np.float64)[..., None] + EPSILON) / 2)
 
 
 def oks(
@@ -19,16 +36,8 @@ def oks(
     area: Float[np.ndarray, "*batch"],
     oks_sigmas: Sequence[float],
 ) -> Float[np.ndarray, "*batch"]:
-    """OKS = mean over the labelled keypoints of exp(-d_i^2 / (2 area k_i^2)), k_i = 2 oks_sigmas_i.
-
-    Args:
-        keypoints_image, reference_image: (x, y) in one frame of pixels.
-        labelled: which keypoints count; 0 is returned where none does.
-        area: of the reference person, in square pixels.
-    """
-    variances = (2 * np.array(oks_sigmas, np.float64)) ** 2
-    squared = ((keypoints_image.astype(np.float64) - reference_image) ** 2).sum(-1)
-    similarity = np.exp(-squared / variances / (np.asarray(area, np.float64)[..., None] + EPSILON) / 2)
+    """Mean of `keypoint_similarity` over the labelled keypoints; 0 where none is."""
+    similarity = keypoint_similarity(keypoints_image, reference_image, area, oks_sigmas)
     return np.asarray((similarity * labelled).sum(-1) / np.maximum(labelled.sum(-1), 1))
 
 
@@ -47,17 +56,11 @@ def oks_of_people(
     """
     if [int(image_id) for image_id in predictions.image_id] != [person.image_id for person in people]:
         raise ValueError(f"{len(predictions)} predictions are not those of the {len(people)} people, one for one")
-    if any(person.keypoints_image is None for person in people):
-        raise ValueError("people must be labelled, but some are detections")
     if not people:
         return np.zeros(0)
-    return oks(
-        predictions.keypoints_image(),
-        np.stack([person.keypoints_image for person in people]),
-        np.stack([person.visibility for person in people]) > 0,
-        np.array([person.area for person in people], np.float64),
-        keypoints.oks_sigmas,
-    )
+    truth = labels_of(people)
+    poses = predictions.keypoints_image()
+    return oks(poses, truth.keypoints_image, truth.visibility > 0, truth.area, keypoints.oks_sigmas)
 
 
 def mean_oks(predictions: PredictedPeople, people: Sequence[Person], keypoints: KeypointSet) -> float:

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from poseur_lib.data.coco import Person
+from poseur_lib.data.coco import Person, labels_of
 from poseur_lib.data.crop import (
     CropRule,
     box_to_center_scale,
@@ -23,7 +23,8 @@ from poseur_lib.data.crop import (
     transform_points,
 )
 from poseur_lib.data.images import read_image
-from poseur_lib.evaluation.errors import NEAR_FROM, keypoint_similarity
+from poseur_lib.evaluation.errors import NEAR_FROM
+from poseur_lib.evaluation.oks import keypoint_similarity
 from poseur_lib.keypoints import KeypointSet
 
 Side = Literal["bottom", "right"]
@@ -80,12 +81,12 @@ class Cut:
 
 
 class CutImages:
-    """The images of cut people, by the paths that `cut_people` gives them; an `ImageReader`."""
+    """The images of cut people, by the paths that `cut_people` gives them; a `ReadImage`."""
 
     def __init__(self, people: Sequence[Person], cut: Cut) -> None:
         self.cut, self.of = cut, {_own_path(person): person for person in people}
 
-    def read(self, path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    def __call__(self, path: Path) -> UInt8[np.ndarray, "height width 3"]:
         """The image of one person, black beyond the cut of that person's box."""
         person = self.of[path]
         return self.cut.image(read_image(person.image_path), person.box)
@@ -127,12 +128,13 @@ def places(
         input_size: (height, width) of the crop.
         rule: of the model's head, by which the crop is made of the cut box.
     """
-    labelled = np.stack([person.visibility for person in people]) > 0
-    beyond = np.stack([cut.beyond(person.keypoints_image, person.box) for person in people])
+    truth = labels_of(people)
+    labelled = truth.visibility > 0
+    beyond = np.stack([cut.beyond(points, one.box) for points, one in zip(truth.keypoints_image, people, strict=True)])
     crops = [box_to_center_scale(cut.box(person.box), input_size, rule) for person in people]
     points_px = np.stack([
-        transform_points(person.keypoints_image, crop_matrix(*crop, 0.0, input_size, rule))
-        for person, crop in zip(people, crops, strict=True)
+        transform_points(points, crop_matrix(*crop, 0.0, input_size, rule))
+        for points, crop in zip(truth.keypoints_image, crops, strict=True)
     ])  # fmt: skip
     inside = inside_crop(points_px, input_size) & labelled
     outside = ~inside & labelled
@@ -151,6 +153,5 @@ def correct(
     That is OKS's term of one keypoint, and the border between a jitter and a miss in the taxonomy of errors. The area
     is the uncut person's, so that a cut does not change what counts as near.
     """
-    truth = np.stack([person.keypoints_image for person in people])
-    area = np.array([person.area for person in people], np.float64)
+    truth, _, area = labels_of(people)
     return np.asarray(keypoint_similarity(keypoints_image, truth, area, keypoints.oks_sigmas) >= NEAR_FROM)

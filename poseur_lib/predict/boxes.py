@@ -48,7 +48,7 @@ class PersonBox:
 
 
 @runtime_checkable
-class BoxSource(Protocol):
+class BoxFinder(Protocol):
     """Where the people of an image are."""
 
     def boxes(self, path: Path, image: UInt8[np.ndarray, "height width 3"]) -> list[PersonBox]:

@@ -47,7 +47,7 @@ class BoxesFile:
 
 @dataclass(frozen=True)
 class BoxesOfFile:
-    """A `BoxSource`: the boxes of a file for certain images.
+    """A `BoxFinder`: the boxes of a file for certain images.
 
     Attributes:
         ids: the images' ids, where the file tells them.

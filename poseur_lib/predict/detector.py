@@ -47,7 +47,7 @@ DETECTORS = {
 
 
 class Detector:
-    """A `BoxSource`: the people that a detector finds, best first.
+    """A `BoxFinder`: the people that a detector finds, best first.
 
     Args:
         model: of torchvision's contract: a list of RGB images in [0, 1] gives boxes (left, top, right, bottom), labels

@@ -14,7 +14,7 @@ from poseur_lib.data.images import read_image
 from poseur_lib.errors import Interrupted, UserError
 from poseur_lib.files import write_atomically
 from poseur_lib.keypoints import KeypointSet
-from poseur_lib.predict.boxes import BoxSource, PersonBox
+from poseur_lib.predict.boxes import BoxFinder, PersonBox
 from poseur_lib.predict.files import JPEG, image_ids, overlay_paths, renumbered
 from poseur_lib.predict.person_pose import KEYPOINT_THRESHOLD
 from poseur_lib.predict.predictor import ImagePoses, Poseur
@@ -86,7 +86,7 @@ class Task(NamedTuple):
 def predict_files(
     poseur: Poseur,
     images: Sequence[Path],
-    source: BoxSource,
+    source: BoxFinder,
     output: Output,
     *,
     known_ids: dict[Path, int] | None = None,
@@ -129,7 +129,7 @@ def predict_files(
 
 
 def _read(
-    files: Sequence[tuple[Path, int, Path]], source: BoxSource, done: Predicted, say: Callable[[str], None], bar: tqdm
+    files: Sequence[tuple[Path, int, Path]], source: BoxFinder, done: Predicted, say: Callable[[str], None], bar: tqdm
 ) -> Iterator[Task]:
     for path, image_id, picture in files:
         try:

@@ -10,15 +10,16 @@ import numpy as np
 from jaxtyping import UInt8
 
 from poseur_lib.checkpoints.checkpoint import checkpoint_file
+from poseur_lib.checkpoints.released_load import load_with_changes
+from poseur_lib.config.evaluation import InstanceRule
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
 from poseur_lib.data.coco import Person
 from poseur_lib.data.crop import PIXELS_PER_SCALE
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.ap import RankedPeople, rank_people
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
-from poseur_lib.evaluation.evaluate import load_for_judging
 from poseur_lib.evaluation.inference import predict_people
-from poseur_lib.evaluation.nms import keep_people
 from poseur_lib.keypoints import KeypointSet, keypoint_set
 from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
 from poseur_lib.models.pose_model import PoseModel
@@ -26,7 +27,6 @@ from poseur_lib.predict.boxes import BoxesLike, BoxFormat, PersonBox, as_boxes, 
 from poseur_lib.predict.person_pose import KEYPOINT_THRESHOLD, PersonPose
 from poseur_lib.predict.rgb import ImageLike, as_rgb
 from poseur_lib.runtime import Device, InferenceRuntime, Precision
-from poseur_lib.scoring.instance import InstanceRule, instance_scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ class Poseur:
         changes = {name: value for name, value in asked.items() if value is not None}
         runtime = InferenceRuntime(device=device, precision=precision)
         torch_device = runtime.torch_device
-        model, config = load_for_judging(checkpoint_file(Path(path)), changes)
+        model, config = load_with_changes(checkpoint_file(Path(path)), changes)
         images = example_images(config.data.input_size).to(torch_device)
         optimised = optimise(model.eval().to(torch_device), images, SAFE if fast else PLAIN)
         return cls(optimised.model, config, runtime=runtime, inference=optimised.text())
@@ -164,31 +164,28 @@ class Poseur:
             [whole_image(array)] if some is None else as_boxes(some, array.shape[:2], box_format)
             for array, some in zip(arrays, boxes, strict=True)
         ]
-        predictions, scores, kept = self._predict(arrays, given, nms)
+        ranked = self._predict(arrays, given, nms)
         people: list[list[PersonPose]] = [[] for _ in arrays]
         flat = [box for some in given for box in some]
+        predictions = ranked.predictions
         poses = predictions.keypoints_image()
-        for index in kept:
-            person = _person(predictions, poses[index], float(scores[index]), flat[index], int(index))
+        for index in ranked.kept:
+            score = float(ranked.instance_scores[index])
+            person = _person(predictions, poses[index], score, flat[index], int(index))
             people[predictions.image_id[index]].append(person)
         return [ImagePoses(array, tuple(some), self.keypoint_set) for array, some in zip(arrays, people, strict=True)]
 
-    def _predict(
-        self, arrays: list[np.ndarray], given: list[list[PersonBox]], nms: bool
-    ) -> tuple[PredictedPeople, np.ndarray, np.ndarray]:
-        """Predictions for all boxes, the scores of the people, and the indices of those who are kept."""
-        reader = _ImagesInMemory(arrays)
+    def _predict(self, arrays: list[np.ndarray], given: list[list[PersonBox]], nms: bool) -> RankedPeople:
+        """Predictions for all boxes; an image's path is its number."""
+        images = {Path(str(number)): array for number, array in enumerate(arrays)}
         people = [
-            Person(image_id=number, image_path=reader.key(number), box=box.box, bbox_score=box.score)
+            Person(image_id=number, image_path=Path(str(number)), box=box.box, bbox_score=box.score)
             for number, some in enumerate(given)
             for box in some
         ]
-        predictions = predict_people(self.model, people, self.config, self.runtime, images=reader)
-        evaluation = self.config.evaluation
-        scores = instance_scores(predictions.bbox_scores, predictions.keypoint_scores, evaluation.instance_score)
-        oks_sigmas = self.keypoint_set.oks_sigmas
-        threshold = evaluation.oks_nms_threshold if nms and oks_sigmas else None
-        return predictions, scores, keep_people(predictions, scores, oks_sigmas, threshold)
+        predictions = predict_people(self.model, people, self.config, self.runtime, images.__getitem__)
+        keypoints = self.keypoint_set
+        return rank_people(predictions, self.config, keypoints, nms=nms and bool(keypoints.oks_sigmas))
 
 
 def _person(predictions: PredictedPeople, pose: np.ndarray, score: float, box: PersonBox, index: int) -> PersonPose:
@@ -201,17 +198,3 @@ def _person(predictions: PredictedPeople, pose: np.ndarray, score: float, box: P
         box_score=box.score,
         sigma_image=None if predictions.sigma is None else predictions.sigma[index] * side,
     )
-
-
-class _ImagesInMemory:
-    """An `ImageReader` of arrays, known by their numbers."""
-
-    def __init__(self, arrays: list[np.ndarray]) -> None:
-        self.arrays = {self.key(number): array for number, array in enumerate(arrays)}
-
-    @staticmethod
-    def key(number: int) -> Path:
-        return Path(str(number))
-
-    def read(self, path: Path) -> UInt8[np.ndarray, "height width 3"]:
-        return self.arrays[path]

@@ -1,11 +1,12 @@
 """The score of a person from its box and its keypoints."""
 
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float
 
-InstanceRule = Literal["released", "paper", "classic", "box"]
+from poseur_lib.config.evaluation import InstanceRule
+
 CLASSIC_THRESHOLD = 0.2
 
 

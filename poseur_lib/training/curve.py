@@ -1,21 +1,31 @@
 """The learning curve: one point per epoch."""
 
 import json
-import os
-from dataclasses import asdict, dataclass, field
+import math
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from poseur_lib.config.base import Frozen
+from poseur_lib.files import write_atomically
+
+Measured = Annotated[
+    float | None,
+    BeforeValidator(lambda value: None if isinstance(value, float) and math.isnan(value) else value),
+]
+"""None where nothing was measured, or nobody was there to be found (NaN)."""
 
 
-@dataclass(frozen=True)
-class CurvePoint:
+class CurvePoint(Frozen):
     """State after an epoch.
 
     Attributes:
         step: optimiser steps so far.
         images: people seen so far.
         seconds: wall time of training so far, measurements left out, summed over resumptions.
-        loss: mean over the epoch, with its terms.
-        mean_oks: mean OKS (0 to 1) on ground-truth boxes of the evaluated split's first people; None if not measured.
+        loss: mean over the epoch; `terms` are its parts.
+        mean_oks: mean OKS (0 to 1) on ground-truth boxes of the evaluated split's first people.
         ap: their AP x 100.
         part_iou: mean IoU of the part segmentation (pretext runs).
     """
@@ -25,20 +35,18 @@ class CurvePoint:
     images: int
     seconds: float
     loss: float
-    terms: dict[str, float] = field(default_factory=dict)
-    mean_oks: float | None = None
-    ap: float | None = None
-    part_iou: float | None = None
+    terms: dict[str, float] = Field(default_factory=dict)
+    mean_oks: Measured = None
+    ap: Measured = None
+    part_iou: Measured = None
 
 
 Curve = tuple[CurvePoint, ...]
 
 
 def write_curve(path: Path, curve: Curve) -> None:
-    """For whoever watches; written whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps([asdict(point) for point in curve], indent=1))
-    os.replace(partial, path)
+    """For whoever watches; there whole or not at all."""
+    write_atomically(path, json.dumps([point.model_dump() for point in curve], indent=1).encode())
 
 
 def read_curve(path: Path) -> Curve:

@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, MODEL_FILE, read_weights, save_weights
+from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, LAST_CHECKPOINT, MODEL_FILE, read_weights, save_weights
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.training import CosineSchedule, PretextConfig, TrainConfig
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseBatch, PoseCrops
-from poseur_lib.data.part_labels import FLIP_PAIRS, NUM_PARTS
+from poseur_lib.data.part_labels import NUM_PARTS
 from poseur_lib.data.parts import PartCrops
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import keypoint_set
@@ -21,7 +21,7 @@ from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import LossTerms, PoseTargets
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, read_curve
-from poseur_lib.training.loop import CURVE_FILE, LAST_CHECKPOINT, TrainingLoop, run_loop, training_loader
+from poseur_lib.training.loop import CURVE_FILE, TrainingLoop, run_loop, training_loader
 from poseur_lib.training.pretext import PartSegmentation, mean_part_iou, part_loss
 from poseur_lib.training.progress import pose_measure
 
@@ -171,6 +171,5 @@ def _part_crops(config: PretextRunConfig, split: str, runtime: Runtime) -> PartC
         CropRule(),
         config.pretext.augment if split == "train" else None,
         config.pretext.seed,
-        FLIP_PAIRS,
         runtime.image_cache_bytes,
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, MODEL_FILE
+from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, LAST_CHECKPOINT, MODEL_FILE
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.errors import UserError
@@ -10,7 +10,6 @@ from poseur_lib.files import write_atomically
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve
 from poseur_lib.training.fit import pretrain, train
-from poseur_lib.training.loop import LAST_CHECKPOINT
 
 CONFIG_FILE = "config.json"
 PRETEXT_FOLDER = "pretext"

@@ -6,7 +6,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,17 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from poseur_lib.checkpoints.checkpoint import LAST_CHECKPOINT
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.training import TrainConfig
 from poseur_lib.data.dataset import EpochSampler
 from poseur_lib.errors import UserError
+from poseur_lib.files import atomic_file
 from poseur_lib.models.pose_model import LossTerms
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, CurvePoint, write_curve
 from poseur_lib.training.optimiser import optimiser_and_schedule, parameter_groups
 
-LAST_CHECKPOINT = "last.ckpt"
 CURVE_FILE = "curve.json"
 
 LossOf = Callable[[nn.Module, Any], LossTerms]
@@ -114,7 +115,12 @@ class TrainingLoop(L.LightningModule):
         seconds = time.perf_counter() - self._epoch_started
         epoch = self.current_epoch + 1
         means = {name: value / self._batches for name, value in self._sums.items()}
-        before = self.curve[-1] if self.curve else CurvePoint(0, 0, 0, 0.0, 0.0)
+        before = self.curve[-1] if self.curve else CurvePoint(epoch=0, step=0, images=0, seconds=0.0, loss=0.0)
+        measured: dict[str, float] = {}
+        due = epoch % self.measure_every == 0 or epoch == self.config.epochs
+        if self.measure is not None and self.global_rank == 0 and due:
+            measured = self.measure(self.network)
+            self.network.train()
         point = CurvePoint(
             epoch=epoch,
             step=self.global_step,
@@ -122,18 +128,15 @@ class TrainingLoop(L.LightningModule):
             seconds=before.seconds + seconds,
             loss=means.pop("total"),
             terms=means,
+            **measured,
         )
-        measured = epoch % self.measure_every == 0 or epoch == self.config.epochs
-        if self.measure is not None and self.global_rank == 0 and measured:
-            point = replace(point, **self.measure(self.network))
-            self.network.train()
         self.curve = (*self.curve, point)
         self._save()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The curve and the run's configuration travel with the weights."""
         checkpoint["run"] = self.run.model_dump_json()
-        checkpoint["curve"] = [asdict(point) for point in self.curve]
+        checkpoint["curve"] = [point.model_dump() for point in self.curve]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The curve up to here. Lightning starts the loader's workers before it sets the sampler's epoch.
@@ -152,10 +155,9 @@ class TrainingLoop(L.LightningModule):
         self.sampler.set_epoch(len(self.curve))
 
     def _save(self) -> None:
-        partial = self.last_checkpoint.with_name(f".{self.last_checkpoint.name}.partial")
-        self.trainer.save_checkpoint(partial)
+        with atomic_file(self.last_checkpoint) if self.global_rank == 0 else nullcontext(self.last_checkpoint) as file:
+            self.trainer.save_checkpoint(file)  # every rank takes part, the first one writes
         if self.global_rank == 0:
-            os.replace(partial, self.last_checkpoint)
             write_curve(self.last_checkpoint.with_name(CURVE_FILE), self.curve)
 
     def _not_finite(self, name: str, value: float) -> str:

@@ -2,43 +2,30 @@
 
 from collections.abc import Callable
 
-from pycocotools.coco import COCO
-from torch import nn
-
 from poseur_lib.config.experiment import ExperimentConfig
-from poseur_lib.data.coco import CocoPeople, index
+from poseur_lib.data.coco import CocoPeople
+from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.inference import predict_people
-from poseur_lib.evaluation.metrics import evaluate_coco, to_coco_results
+from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
+from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import Runtime
-from poseur_lib.scoring.instance import instance_scores
 
 
-def pose_measure(config: ExperimentConfig, people: CocoPeople, runtime: Runtime) -> Callable[[nn.Module], dict]:
-    """Mean OKS and AP of a model in training, without flip test."""
+def pose_measure(
+    config: ExperimentConfig, people: CocoPeople, runtime: Runtime
+) -> Callable[[PoseModel], dict[str, float]]:
+    """Mean OKS and AP of a model in training, without flip test and OKS-NMS."""
     plain = config.with_changes(**{"evaluation.flip_test": False})
-    measured = people.people()[: config.evaluation.curve_people]
-    images = {person.image_id for person in measured}
-    measured = [person for person in people.people() if person.image_id in images]
-    truth = _restricted(people, images)
+    first = people.people()[: config.evaluation.curve_people]
+    part = people.on_images({person.image_id for person in first})
+    measured = part.people()
 
-    def measure(model: nn.Module) -> dict[str, float]:
+    def measure(model: PoseModel) -> dict[str, float]:
         predictions = predict_people(model, measured, plain, runtime)
-        scores = instance_scores(predictions.bbox_scores, predictions.keypoint_scores, config.evaluation.instance_score)
-        results = to_coco_results(predictions, scores, category_id=people.category_id)
         return {
             "mean_oks": mean_oks(predictions, measured, people.keypoints),
-            "ap": evaluate_coco(truth, results, people.keypoints).AP,
+            "ap": summarise(evaluate_predictions(part, predictions, plain, nms=False)).AP,
         }
 
     return measure
-
-
-def _restricted(people: CocoPeople, images: set[int]) -> COCO:
-    dataset = people.coco.dataset
-    part = {
-        **dataset,
-        "images": [image for image in dataset["images"] if image["id"] in images],
-        "annotations": [entry for entry in dataset["annotations"] if entry["image_id"] in images],
-    }
-    return index(part, people.category_id)

@@ -19,10 +19,10 @@ import numpy as np
 from jaxtyping import Float
 
 from poseur_lib.checkpoints.checkpoint import MODEL_FILE, trained_model
+from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.bootstrap import Scorer, bootstrap
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.matches import Area, ImageMatches, image_matches
-from poseur_lib.evaluation.rescore import match, scored
 from poseur_lib.files import write_atomically
 from poseur_lib.scoring.uncertainty import Scoring, masses_of
 from poseur_study.experiments.experiment import Metric, Row, Table
@@ -135,7 +135,7 @@ def predictions_of(source: Source, row_key: str, seed: int) -> PredictedPeople:
 @lru_cache(maxsize=8)
 def _matches(source: Source, row_key: str, seed: int) -> dict[Area, ImageMatches]:
     row, config = source.table.row(row_key), source.runs[row_key, seed].config
-    evaluation = match(source.data.val, scored(predictions_of(source, row_key, seed), config, row.scoring), config)
+    evaluation = evaluate_predictions(source.data.val, predictions_of(source, row_key, seed), config, row.scoring)
     return {area: image_matches(evaluation, area) for area in {"all", *AREAS.values()}}
 
 

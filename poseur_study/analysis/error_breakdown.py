@@ -18,11 +18,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from poseur_lib.config.base import Frozen
-from poseur_lib.data.coco import Person
+from poseur_lib.data.coco import Person, labels_of
+from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.bootstrap import Scorer, bootstrap, resamples
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
-from poseur_lib.evaluation.errors import ErrorType, error_types, keypoint_similarity
-from poseur_lib.evaluation.rescore import match, scored
+from poseur_lib.evaluation.errors import ErrorType, error_types
+from poseur_lib.evaluation.oks import keypoint_similarity
 from poseur_lib.evaluation.strata import strata, stratum_matches
 from poseur_lib.keypoints import KeypointSet
 from poseur_study.analysis.bootstrap_samples import BOOTSTRAP_SEED, RESAMPLES, Sample, Source, predictions_of
@@ -63,9 +64,7 @@ def pose_errors(
         predictions: for the people's own boxes, in their order.
         images: ids of all images, those without people included.
     """
-    truth = np.stack([person.keypoints_image for person in people])
-    visibility = np.stack([person.visibility for person in people])
-    area = np.array([person.area for person in people], np.float64)
+    truth, visibility, area = labels_of(people)
     poses = predictions.keypoints_image()
     similarity = keypoint_similarity(poses, truth, area, keypoints.oks_sigmas)
     of_image = np.searchsorted(np.asarray(images), predictions.image_id)
@@ -247,7 +246,7 @@ def _row(head: tuple[Part, str, str, int], samples: list[list[Sample]], images: 
 def _ap_samples(source: Source, row_key: str, seed: int) -> dict[tuple[Part, str], tuple[int, Sample]]:
     """AP of each stratum, with how many people it has."""
     row, config = source.table.row(row_key), source.runs[row_key, seed].config
-    evaluation = match(source.data.val, scored(predictions_of(source, row_key, seed), config, row.scoring), config)
+    evaluation = evaluate_predictions(source.data.val, predictions_of(source, row_key, seed), config, row.scoring)
     found = {}
     for stratum in strata(evaluation):
         if stratum.group in GROUPS:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.bootstrap import Scorer, bootstrap
 from poseur_lib.evaluation.matches import Area, ImageMatches, image_matches
-from poseur_lib.evaluation.rescore import match, scored
 from poseur_study.analysis.bootstrap_samples import AREAS, BOOTSTRAP_SEED, RESAMPLES, Sample, Source, box_source
 from poseur_study.analysis.interval import Estimate, estimate
 from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
@@ -103,7 +103,7 @@ def _matches(source: Source, row_key: str) -> dict[Area, ImageMatches]:
     row, store = source.table.row(row_key), ReleasedStore(source.store.folder.parent)
     config = paper_config(source.table, row)
     loaded = store.records.load(chosen(source, row_key).evaluated.record.run_id)
-    evaluation = match(source.data.val, scored(loaded.predictions[box_source(source)], config, row.scoring), config)
+    evaluation = evaluate_predictions(source.data.val, loaded.predictions[box_source(source)], config, row.scoring)
     return {area: image_matches(evaluation, area) for area in {"all", *AREAS.values()}}
 
 

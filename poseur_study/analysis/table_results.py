@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.bootstrap import Scorer
 from poseur_lib.evaluation.matches import image_matches
-from poseur_lib.evaluation.rescore import match, scored
 from poseur_lib.scoring.instance import InstanceRule
 from poseur_study.analysis.bootstrap_samples import Source, box_source, predictions_of, sample
 from poseur_study.analysis.interval import Estimate, estimate
@@ -193,7 +193,7 @@ def ap_under_rule(source: Source, row: Row, rule: InstanceRule) -> float | None:
     for seed in source.done(row):
         run = source.runs[row.key, seed]
         predictions = predictions_of(source, row.key, seed)
-        evaluation = match(source.data.val, scored(predictions, run.config, row.scoring, rule), run.config)
+        evaluation = evaluate_predictions(source.data.val, predictions, run.config, row.scoring, rule)
         values.append(Scorer(image_matches(evaluation))())
     return float(np.mean(values)) if values else None
 

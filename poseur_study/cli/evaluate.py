@@ -35,7 +35,8 @@ def evaluate(
     ] = False,
 ) -> None:
     """Print the AP and AR of a checkpoint, in points, with what they depend on."""
-    from poseur_lib.evaluation.evaluate import judge, load_for_judging
+    from poseur_lib.checkpoints.released_load import load_with_changes
+    from poseur_lib.evaluation.evaluate import evaluate_model
     from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
     from poseur_lib.runtime import Runtime
     from poseur_study.cli.inference_options import require_inference_options
@@ -46,14 +47,14 @@ def evaluate(
              "model.head.keypoint_score": keypoint_score, "model.head.flip_fusion": flip_fusion,
              "data.input_size": list(parse_size(input_size)) if input_size else None}  # fmt: skip
     changes = {name: value for name, value in asked.items() if value not in ("", None)}
-    model, config = load_for_judging(checkpoint, changes)
+    model, config = load_with_changes(checkpoint, changes)
     runtime = Runtime(data=data, device=device, precision=precision, loader_workers=workers)
     options = replace(SAFE if fast else PLAIN, compile=compiled)
     images = example_images(config.data.input_size).to(runtime.torch_device)
     optimised = optimise(model.eval().to(runtime.torch_device), images, options)
     typer.echo(optimised.text())
-    judgement = judge(optimised.model, config, runtime, boxes)
-    typer.echo(judgement.text())
+    evaluated = evaluate_model(optimised.model, config, runtime, boxes)
+    typer.echo(evaluated.text())
     if output is not None:
-        judgement.write_results(output)
+        evaluated.write_results(output)
         typer.echo(f"results: {output}")

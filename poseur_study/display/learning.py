@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.predict.drawing import COLORBLIND
+from poseur_lib.training.curve import Curve
 from poseur_study.display.style import GREY, as_html, style
-from poseur_study.runs.record import CurveRow, Record
+from poseur_study.runs.record import Record
 
 METRICS = {"ap": "AP (OKS, × 100)", "mean_oks": "mean OKS"}
 
@@ -89,7 +90,7 @@ def learning_caption(runs: Sequence[LabelledRun]) -> str:
     )
 
 
-def curve_figure(curve: Sequence[CurveRow], title: str) -> HTML:
+def curve_figure(curve: Curve, title: str) -> HTML:
     """Loss, and where measured mean OKS, AP and (pretraining) the IoU of body parts, over the images seen."""
     images = [row.images / 1000 for row in curve]
     panels = [

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.data.dataset import PoseBatch
+from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.bootstrap import Scorer, bootstrap, resamples
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.matches import image_matches
-from poseur_lib.evaluation.rescore import match, scored
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.poses import PosePrediction
 from poseur_study.analysis.bootstrap_samples import BOOTSTRAP_SEED, RESAMPLES, box_source
@@ -111,8 +111,8 @@ def measure_shifts(study: TableStudy, of: RowModel, shifts: Sequence[float]) -> 
     ap = []
     for shift in shifts:
         predictions = shifted_predictions(study, of, shift)
-        scored_predictions = scored(predictions, of.run.config, of.row.scoring)
-        matches = image_matches(match(study.data.val, scored_predictions, of.run.config))
+        evaluation = evaluate_predictions(study.data.val, predictions, of.run.config, of.row.scoring)
+        matches = image_matches(evaluation)
         ap.append(StoredSample.of(Scorer(matches)(), bootstrap(matches, RESAMPLES, BOOTSTRAP_SEED)))
     return ShiftedRun(shifts=tuple(shifts), ap=tuple(ap), stages=stages, errors=errors)
 

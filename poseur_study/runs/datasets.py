@@ -129,6 +129,6 @@ def open_data(profile: Profile, data: str, progress: bool = True) -> DataSet:
     people = CocoPeople(root, "val", keypoint_set(name))
     annotations = people.coco.dataset.get("annotations", [])
     generated = any("poseur_people" in annotation for annotation in annotations)
-    opened = DataSet(root, name, people.fingerprint(), generated, len(people.coco.getImgIds()))
+    opened = DataSet(root, name, fingerprint(root), generated, len(people.coco.getImgIds()))
     opened.__dict__["val"] = people
     return opened

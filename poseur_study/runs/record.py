@@ -7,7 +7,7 @@ never counts as a finished run.
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,20 +27,6 @@ from poseur_study.runs.run_id import SCHEMA_VERSION, run_hash, run_id
 RECORD_FILE = "record.json"
 PREDICTIONS_FILE = "predictions.npz"
 PARTIAL_FOLDER = "partial"
-
-
-class CurveRow(Frozen):
-    """One epoch of training; `seconds` are training seconds so far, `terms` the parts of the loss."""
-
-    epoch: int
-    step: int
-    images: int
-    seconds: float
-    loss: float
-    terms: dict[str, float]
-    mean_oks: float | None = None
-    ap: float | None = None
-    part_iou: float | None = None
 
 
 class BoxMetrics(Frozen):
@@ -85,7 +71,7 @@ class Record(Frozen):
     config: Annotated[ExperimentConfig | PretextRunConfig, Field(discriminator="kind")]
     epochs: int
     provenance: Provenance
-    curve: tuple[CurveRow, ...]
+    curve: Curve
     metrics: tuple[BoxMetrics, ...]
     strata: tuple[StratumRow, ...]
     predictions_sha256: str | None
@@ -195,8 +181,3 @@ def _body_digest(body: object) -> str:
 def finite(values: dict[str, Any]) -> dict[str, Any]:
     """`values` with None for NaN, which JSON does not have."""
     return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
-
-
-def curve_rows(curve: Curve) -> tuple[CurveRow, ...]:
-    """Training's curve as the record stores it."""
-    return tuple(CurveRow(**finite(asdict(point))) for point in curve)

@@ -12,14 +12,15 @@ from poseur_lib.checkpoints.checkpoint import LAST_CHECKPOINT, trained_model
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
-from poseur_lib.evaluation.rescore import match, scored
 from poseur_lib.evaluation.strata import evaluate_strata
 from poseur_lib.runtime import Runtime, device_name
 from poseur_lib.scoring.uncertainty import masses_of
+from poseur_lib.training.curve import Curve
 from poseur_lib.training.fit import pretrain, train
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.experiments.profiles import Profile, profile
@@ -33,10 +34,8 @@ from poseur_study.runs.project import below_root
 from poseur_study.runs.record import (
     PARTIAL_FOLDER,
     BoxMetrics,
-    CurveRow,
     Record,
     StratumRow,
-    curve_rows,
     finite,
     write_record,
 )
@@ -113,7 +112,7 @@ def open_pretext(settings: RunSettings) -> Run:
     return _open(settings, pretext=True)
 
 
-def train_run(run: Run) -> tuple[CurveRow, ...]:
+def train_run(run: Run) -> Curve:
     """Train to the end, from the last checkpoint if there is one; a finished run gives its recorded curve."""
     if run.finished is not None:
         return run.finished.curve
@@ -122,10 +121,10 @@ def train_run(run: Run) -> tuple[CurveRow, ...]:
     backbone = _pretext_weights(run)
     with noted(run.folder, lambda: run.spent):
         if run.runtime.devices > 1:
-            return curve_rows(train_on_devices(config, run.folder, run.runtime, backbone))
+            return train_on_devices(config, run.folder, run.runtime, backbone)
         if isinstance(config, ExperimentConfig):
-            return curve_rows(train(config, run.folder, run.runtime, backbone))
-        return curve_rows(pretrain(config, run.folder, run.runtime))
+            return train(config, run.folder, run.runtime, backbone)
+        return pretrain(config, run.folder, run.runtime)
 
 
 def predict_run(run: Run) -> Predictions:
@@ -162,7 +161,7 @@ def measure_run(run: Run, predictions: Predictions) -> Measured:
     people = evaluated_people(run)
     metrics, by_stratum = [], []
     for source, of_source in predictions.items():
-        evaluation = match(people, scored(of_source, run.planned.config), run.planned.config)
+        evaluation = evaluate_predictions(people, of_source, run.planned.config)
         rows = [finite(asdict(row)) for row in evaluate_strata(evaluation)]
         by_stratum += [StratumRow(boxes=source, **row) for row in rows]
         at_ground_truth = source == BoxSource.GROUND_TRUTH
@@ -174,7 +173,7 @@ def measure_run(run: Run, predictions: Predictions) -> Measured:
 
 def write_run(
     run: Run,
-    curve: Sequence[CurveRow],
+    curve: Curve,
     predictions: Predictions | None = None,
     measured: Measured | None = None,
 ) -> Record:
@@ -190,7 +189,7 @@ def write_run(
         config=config,
         epochs=len(curve),
         provenance=_provenance(run, curve, bool(measured.metrics)),
-        curve=tuple(curve),
+        curve=curve,
         metrics=measured.metrics,
         strata=measured.strata,
         predictions_sha256=None,
@@ -234,7 +233,7 @@ def _pretext_weights(run: Run) -> Path | None:
     return weights
 
 
-def _provenance(run: Run, curve: Sequence[CurveRow], evaluated: bool) -> provenance.Provenance:
+def _provenance(run: Run, curve: Curve, evaluated: bool) -> provenance.Provenance:
     commit, dirty = provenance.git_state()
     spent = run.spent
     return provenance.Provenance(

@@ -83,7 +83,7 @@ def test_dataset_gives_the_reference_people_in_their_order(data_reference, coco4
         person, sample = people[position], crops[position]
         assert person.image_path.name == theirs["image"]
         assert list(person.box) == theirs["bbox"]
-        assert sample.index.item() == position
+        assert sample.position.item() == position
         assert sample.center.tolist() == theirs["center"]
         assert sample.box_scale.tolist() == theirs["scale"]
         np.testing.assert_allclose(sample.keypoints, theirs["coord_target_rot0"], rtol=0, atol=1e-6)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from poseur_lib.evaluation.errors import UNLABELLED, ErrorType, error_types, keypoint_similarity
-from poseur_lib.evaluation.oks import oks
+from poseur_lib.evaluation.errors import UNLABELLED, ErrorType, error_types
+from poseur_lib.evaluation.oks import keypoint_similarity, oks
 from poseur_lib.keypoints import COCO_17
 
 AREA = 100.0**2

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from poseur_lib.data.coco import CocoPeople
-from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.metrics import evaluate_coco, to_coco_results
-from poseur_lib.evaluation.nms import keep_people
+from poseur_lib.evaluation.nms import keep_people, oks_nms
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.scoring.instance import instance_scores
+from poseur_study.parity.evaluation import soft_oks_nms, stored_predictions
 
 STATS = {"AP": "AP", "AP .5": "AP50", "AP .75": "AP75", "AP (M)": "AP_M", "AP (L)": "AP_L",
          "AR": "AR", "AR .5": "AR50", "AR .75": "AR75", "AR (M)": "AR_M", "AR (L)": "AR_L"}  # fmt: skip
@@ -25,23 +25,6 @@ NAMES = [
 @pytest.fixture(scope="module")
 def reference(shared):
     return json.loads((shared / "reference" / "eval_coco4.json").read_text())
-
-
-def as_predictions(stored):
-    """The stored people, taken back to the frame of their crops."""
-    box = np.array([one["box"] for one in stored])
-    points = np.array([one["preds"] for one in stored])
-    size = box[:, None, 2:4] * 200
-    return PredictedPeople(
-        image_id=np.array([int(one["image"].removesuffix(".jpg")) for one in stored]),
-        bbox_scores=box[:, 5],
-        center=box[:, :2].astype(np.float32),
-        box_scale=box[:, 2:4].astype(np.float32),
-        keypoints=((points[..., :2] - box[:, None, :2]) / size + 0.5).astype(np.float32),
-        sigma=None,
-        keypoint_scores=points[..., 2],
-        input_size=(256, 192),
-    )
 
 
 def scores_of(predictions, name):
@@ -61,15 +44,16 @@ def test_all_evaluations_are_covered(reference):
 
 def test_box_area_is_that_of_the_released_code(reference):
     stored = reference["det_predictions"]
-    np.testing.assert_allclose(as_predictions(stored).box_areas(), [one["box"][4] for one in stored], rtol=1e-6)
+    np.testing.assert_allclose(stored_predictions(stored).box_areas(), [one["box"][4] for one in stored], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_as_released(reference, coco4, name):
     stored = reference["gt_predictions" if name.startswith("gt") else "det_predictions"]
-    predictions, theirs = as_predictions(stored), reference["evaluations"][name]
+    predictions, theirs = stored_predictions(stored), reference["evaluations"][name]
     scores = scores_of(predictions, name)
-    kept = keep_people(predictions, scores, COCO_17.oks_sigmas, threshold_of(name), soft=name.endswith("softnms"))
+    suppression = soft_oks_nms if name.endswith("softnms") else oks_nms
+    kept = keep_people(predictions, scores, COCO_17.oks_sigmas, threshold_of(name), suppression)
     results = to_coco_results(predictions, scores, kept)
     assert len(results) == theirs["kept"] == len(theirs["results"])
     for ours, one in zip(results, theirs["results"], strict=True):

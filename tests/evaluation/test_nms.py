@@ -4,8 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poseur_lib.evaluation.nms import oks_nms, pair_oks, soft_oks_nms
+from poseur_lib.evaluation.nms import oks_nms, pair_oks
 from poseur_lib.keypoints import COCO_17
+from poseur_study.parity.evaluation import soft_oks_nms
 
 SIGMAS = COCO_17.oks_sigmas
 POSE = np.random.default_rng(0).uniform(0, 100, (17, 2))

@@ -157,5 +157,5 @@ def test_people_of_one_image_are_cut_each_for_themselves(tmp_path):
     two = replace(one, box=(10.0, 20.0, 40.0, 50.0), annotation_id=8)
     cut = Cut("bottom", 0.5)
     images = CutImages([one, two], cut)
-    ends = [int((images.read(person.image_path)[:, 30, 0] > 0).sum()) for person in cut_people([one, two], cut)]
+    ends = [int((images(person.image_path)[:, 30, 0] > 0).sum()) for person in cut_people([one, two], cut)]
     assert ends == [71, 46]

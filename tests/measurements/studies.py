@@ -6,9 +6,9 @@ import torch
 
 from poseur_lib.checkpoints.checkpoint import MODEL_FILE, save_weights
 from poseur_lib.models.build import build_model
+from poseur_lib.training.curve import CurvePoint
 from poseur_study.experiments.notebook_parameters import RunSettings, TableSettings
 from poseur_study.experiments.profiles import profile
-from poseur_study.runs.record import CurveRow
 from poseur_study.runs.run_steps import measure_run, open_run, predict_run, write_run
 from poseur_study.runs.store import WEIGHTS_FILES
 from poseur_study.table_study import TableStudy
@@ -35,7 +35,7 @@ def finish(study: TableStudy, row_key: str, seed: int = 0) -> None:
     torch.manual_seed(seed + 1)
     save_weights(run.folder / MODEL_FILE, build_model(planned.config), planned.config)
     predictions = predict_run(run)
-    row = CurveRow(epoch=1, step=1, images=1, seconds=1.0, loss=0.0, terms={})
+    row = CurvePoint(epoch=1, step=1, images=1, seconds=1.0, loss=0.0, terms={})
     write_run(run, [row], predictions, measure_run(run, predictions))
 
 

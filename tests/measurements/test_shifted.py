@@ -86,7 +86,7 @@ def test_the_error_of_moved_proposals_is_that_of_the_moved_points():
     images = torch.randn(1, 3, 64, 48).expand(count, -1, -1, -1)
     batch = PoseBatch(
         images=images, keypoints=torch.rand(count, 17, 2), visibility=torch.full((count, 17), 2),
-        inside=torch.rand(count, 17) > 0.5, index=torch.arange(count), center=torch.zeros(count, 2),
+        inside=torch.rand(count, 17) > 0.5, position=torch.arange(count), center=torch.zeros(count, 2),
         box_scale=torch.ones(count, 2),
     )  # fmt: skip
     distances, inside = stage_distances(model, [batch], (0.0, 0.3), torch.device("cpu"))

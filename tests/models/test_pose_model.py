@@ -12,7 +12,7 @@ from poseur_lib.costs.torch_flops import multiply_adds_by_part
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ceiling import head_ceiling
-from poseur_lib.evaluation.evaluate import judge
+from poseur_lib.evaluation.evaluate import evaluate_model
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.build import build_model
@@ -111,8 +111,8 @@ def test_a_head_that_nothing_knows_is_trained_judged_counted_and_folded(tmp_path
     assert curve[-1].terms == {"l1": curve[-1].loss} and curve[-1].ap is not None
     model = build(config)
     model.load_state_dict(read_weights(tmp_path / "run" / "model.pt")["state_dict"])
-    judgement = judge(model.eval(), config, runtime, "ground_truth")
-    assert judgement.num_boxes == 4
+    evaluated = evaluate_model(model.eval(), config, runtime, "ground_truth")
+    assert evaluated.num_boxes == 4
     people = CocoPeople(runtime.data, "val", COCO_17)
     assert head_ceiling(people, model.head, config.data.input_size).AP == pytest.approx(100)
     images = torch.zeros(1, 3, *config.data.input_size)

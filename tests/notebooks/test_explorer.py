@@ -15,7 +15,7 @@ from poseur_lib.training.fit import train
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.explorer.notebook import SESSION_VARIABLE, Explorer
 from poseur_study.explorer.panel import Panel
-from poseur_study.runs.record import curve_rows, write_record
+from poseur_study.runs.record import write_record
 from poseur_study.runs.store import RunStore
 from tests.study.fakes import make_record
 from tests.training.tiny import tiny_config, write_people
@@ -32,7 +32,7 @@ def trained(tmp_path_factory) -> tuple[Path, Path]:
     data, config = write_people(root / "data", train=16, val=2), tiny_config()
     record = make_record(config, fingerprint=fingerprint(data))
     folder = RunStore(root / "runs" / "smoke").path(record.run_id)
-    curve = curve_rows(train(config, folder, Runtime(data=data, device="cpu")))
+    curve = train(config, folder, Runtime(data=data, device="cpu"))
     write_record(folder, record.model_copy(update={"curve": curve}), {})
     return data, root / "runs"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.data.coco import CocoPeople
+from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.metrics import summarise
-from poseur_lib.evaluation.rescore import match, scored
 from poseur_lib.keypoints import COCO_17
 from poseur_study.analysis.result_types import TableResult
 from poseur_study.analysis.verdict import Verdict
@@ -94,7 +94,7 @@ def test_a_record_s_metrics_can_be_computed_again_from_its_predictions(study):
         assert set(loaded.predictions) == set(BoxSource)
         for source, predictions in loaded.predictions.items():
             config = loaded.record.config
-            again = finite(vars(summarise(match(people, scored(predictions, config), config))))
+            again = finite(vars(summarise(evaluate_predictions(people, predictions, config))))
             stored = loaded.record.of(source).model_dump()
             assert again == {name: stored[name] for name in again}
         assert [row.epoch for row in loaded.record.curve] == [1, 2]

@@ -6,8 +6,9 @@ import numpy as np
 
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
+from poseur_lib.training.curve import CurvePoint
 from poseur_study.runs.provenance import Provenance, package_versions
-from poseur_study.runs.record import CurveRow, Record
+from poseur_study.runs.record import Record
 from poseur_study.runs.run_id import run_hash, run_id
 
 FINGERPRINT = "0123456789abcdef"
@@ -41,7 +42,7 @@ def make_record(
         threads=1, finished_at="2026-01-01T00:00:00+00:00", wall_seconds=60.0, train_seconds=50.0, profile="smoke",
         data_name="smoke", data_fingerprint=fingerprint, generated_data=True, n_images=300,
     )  # fmt: skip
-    row = CurveRow(epoch=1, step=62, images=2000, seconds=50.0, loss=-1.0, terms={"coarse": 1.0, "decoder": -2.0})
+    row = CurvePoint(epoch=1, step=62, images=2000, seconds=50.0, loss=-1.0, terms={"coarse": 1.0, "decoder": -2.0})
     return Record(
         run_id=run_id(config, fingerprint, parents),
         run_hash=run_hash(config, fingerprint, parents),

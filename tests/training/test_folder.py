@@ -2,10 +2,10 @@
 
 import pytest
 
+from poseur_lib.checkpoints.checkpoint import LAST_CHECKPOINT
 from poseur_lib.errors import UserError
 from poseur_lib.runtime import Runtime
 from poseur_lib.training import folder
-from poseur_lib.training.loop import LAST_CHECKPOINT
 from tests.training.tiny import tiny_config
 
 

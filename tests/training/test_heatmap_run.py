@@ -8,7 +8,7 @@ from poseur_lib.checkpoints.checkpoint import load_model
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.config.heads.heatmap import QUARTER, UDP_OFFSET, HeatmapConfig
 from poseur_lib.data import dataset
-from poseur_lib.evaluation.evaluate import judge
+from poseur_lib.evaluation.evaluate import evaluate_model
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.fit import train
 from tests.training.tiny import write_people
@@ -29,7 +29,7 @@ def test_from_training_to_ap(tmp_path, monkeypatch, codec):
     curve = train(config, tmp_path / "run", runtime)
     assert math.isfinite(curve[-1].loss) and curve[-1].mean_oks is not None
     model, _ = load_model(tmp_path / "run" / "model.pt")
-    judgement = judge(model, config, runtime, "ground_truth")
-    assert judgement.num_boxes == 4 and judgement.metrics.AP >= 0 and "AP" in judgement.text()
+    evaluated = evaluate_model(model, config, runtime, "ground_truth")
+    assert evaluated.num_boxes == 4 and evaluated.metrics.AP >= 0 and "AP" in evaluated.text()
     assert len(rules) == 16 + 4 + 4
     assert {rule.unbiased for rule in rules} == {codec.unbiased}

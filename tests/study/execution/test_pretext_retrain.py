@@ -4,14 +4,14 @@ import torch
 
 from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, save_weights
 from poseur_lib.models.backbones import build_backbone
+from poseur_lib.training.curve import CurvePoint
 from poseur_study.experiments.notebook_parameters import RunSettings
-from poseur_study.runs.record import CurveRow
 from poseur_study.runs.run_steps import open_pretext, write_run
 from tests.training.tiny import write_people
 
 
-def row(loss: float) -> CurveRow:
-    return CurveRow(epoch=1, step=1, images=1, seconds=1.0, loss=loss, terms={}, part_iou=0.5)
+def row(loss: float) -> CurvePoint:
+    return CurvePoint(epoch=1, step=1, images=1, seconds=1.0, loss=loss, terms={}, part_iou=0.5)
 
 
 def test_the_record_is_written_anew_with_the_weights(tmp_path):

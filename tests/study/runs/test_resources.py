@@ -9,9 +9,9 @@ import torch
 
 from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, LAST_CHECKPOINT, save_weights
 from poseur_lib.models.backbones import build_backbone
+from poseur_lib.training.curve import CurvePoint
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.runs import resources as module
-from poseur_study.runs.record import CurveRow
 from poseur_study.runs.resources import SPENT_FILE, Spent, noted, spent_before
 from poseur_study.runs.run_steps import open_pretext, write_run
 from tests.training.tiny import write_people
@@ -59,7 +59,7 @@ def test_the_record_counts_what_the_attempts_before_took(tmp_path):
     torch.manual_seed(0)
     config = run.planned.config
     save_weights(run.folder / BACKBONE_FILE, build_backbone(config.backbone, config.data.input_size), config)
-    row = CurveRow(epoch=1, step=1, images=1, seconds=1.0, loss=1.0, terms={}, part_iou=0.5)
+    row = CurvePoint(epoch=1, step=1, images=1, seconds=1.0, loss=1.0, terms={}, part_iou=0.5)
     where = write_run(run, [row]).provenance
     assert 5100 <= where.wall_seconds < 5200 and (where.joules is None or where.joules >= 70)
     assert {path.name for path in run.folder.iterdir()} == {BACKBONE_FILE, "record.json"}
