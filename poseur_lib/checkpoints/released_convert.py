@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -36,7 +37,7 @@ def released_state_dict(model: PoseModel, config: ExperimentConfig) -> dict[str,
     if found.backbone.name != backbone.name:
         raise UserError(f"the released code has no backbone {backbone.name!r}")
     _require_same("model.backbone", backbone.model_dump(), found.backbone.model_dump())
-    _require_same("model.head", _seen(head), _seen(found.head))
+    _require_same("model.head", _seen(head), _seen(cast(PoseurConfig, found.head)))
     return state
 
 

@@ -1,8 +1,9 @@
 """The configuration of a released state_dict, read off its names and shapes."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -27,7 +28,7 @@ from poseur_lib.models.backbones.vit import PATCH
 State = Mapping[str, Tensor]
 Size = tuple[int, int]
 
-RESNETS = {
+RESNETS: dict[tuple[tuple[int, ...], bool], int] = {
     ((2, 2, 2, 2), False): 18,
     ((3, 4, 6, 3), False): 34,
     ((3, 4, 6, 3), True): 50,
@@ -111,7 +112,7 @@ def recognise_backbone(state: State) -> BackboneConfig:
     bottleneck = "backbone.layer1.0.conv3.weight" in state
     if (blocks, bottleneck) not in RESNETS:
         raise UserError(f"unknown backbone: {sum(blocks)} residual blocks {blocks} and no names of another family")
-    return ResNetConfig(depth=RESNETS[blocks, bottleneck], weights="none")
+    return ResNetConfig(weights="none").with_changes(depth=RESNETS[blocks, bottleneck])
 
 
 def _high_resolution(state: State) -> BackboneConfig:
@@ -119,11 +120,11 @@ def _high_resolution(state: State) -> BackboneConfig:
     if any(".attn.attn." in name for name in state):
         for name, variant in VARIANTS.items():
             if variant.widths[0] == width:
-                return HRFormerConfig(variant=name)
+                return HRFormerConfig().with_changes(variant=name)
         raise UserError(f"unknown backbone: HRFormer of width {width}")
     if width not in HRNET_WIDTHS:
         raise UserError(f"unknown backbone: HRNet of width {width}; known are {HRNET_WIDTHS}")
-    return HRNetConfig(width=width, weights="none")
+    return HRNetConfig(weights="none").with_changes(width=width)
 
 
 def _recognise_head(state: State, backbone: BackboneConfig) -> PoseurConfig:
@@ -153,10 +154,10 @@ def _levels(state: State, backbone: BackboneConfig) -> tuple[str, ...]:
     if count == len(LEVELS):
         return LEVELS
     with torch.device("meta"):
-        channels = build_backbone(backbone).channels
+        channels = list(cast(Sequence[int], build_backbone(backbone).channels))
     widths = [_shape(state, f"neck.convs.{number}.conv.weight")[1] for number in range(count)]
     if unknown := [width for width in widths if width not in channels]:
-        raise UserError(f"the neck takes maps of widths {unknown}; those of {backbone.name} have {list(channels)}")
+        raise UserError(f"the neck takes maps of widths {unknown}; those of {backbone.name} have {channels}")
     return tuple(LEVELS[channels.index(width)] for width in widths)
 
 

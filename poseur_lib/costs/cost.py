@@ -1,7 +1,4 @@
-"""The cost of a configuration.
-
-Costs as text and as rows.
-"""
+"""The cost of a configuration, as numbers, as text and as rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -50,6 +47,11 @@ class Cost:
         """By the hook convention, which the paper's numbers follow."""
         return sum(part.hook_multiply_adds for part in self.parts)
 
+    def lines(self) -> list[tuple[str, int, int, int]]:
+        """Name, parameters, multiply-adds and those by the hook convention of each part, and of the total."""
+        parts = [(part.name, part.parameters, part.multiply_adds, part.hook_multiply_adds) for part in self.parts]
+        return [*parts, ("total", self.parameters, self.multiply_adds, self.hook_multiply_adds)]
+
     def part(self, name: str) -> PartCost:
         """One part; one that the model does not have costs nothing."""
         return next((part for part in self.parts if part.name == name), PartCost(name, 0, 0, 0))
@@ -93,23 +95,15 @@ FOOTNOTE = (
 
 def cost_rows(costs: Mapping[str, Cost]) -> list[dict[str, str | int]]:
     """One row a part of each model, and one of each total; columns as `COLUMNS`."""
-    rows = []
-    for model, cost in costs.items():
-        for part in cost.parts:
-            values = (model, part.name, part.parameters, part.multiply_adds, part.hook_multiply_adds)
-            rows.append(dict(zip(COLUMNS, values, strict=True)))
-        totals = (model, "total", cost.parameters, cost.multiply_adds, cost.hook_multiply_adds)
-        rows.append(dict(zip(COLUMNS, totals, strict=True)))
-    return rows
+    return [dict(zip(COLUMNS, (model, *line), strict=True)) for model, cost in costs.items() for line in cost.lines()]
 
 
 def cost_text(model: str, cost: Cost) -> str:
     """The cost of one model, for a terminal."""
     height, width = cost.input_size
     lines = [f"{model}, {height}x{width}", f"  {'':18}{'parameters':>14}{'GFLOPs, all':>14}{'GFLOPs, hooks':>15}"]
-    rows = [(part.name, part.parameters, part.multiply_adds, part.hook_multiply_adds) for part in cost.parts]
-    rows.append(("total", cost.parameters, cost.multiply_adds, cost.hook_multiply_adds))
-    lines += [f"  {name:18}{count:14,}{all_ / 1e9:14.4f}{hooks / 1e9:15.4f}" for name, count, all_, hooks in rows]
+    for name, count, everything, hooks in cost.lines():
+        lines.append(f"  {name:18}{count:14,}{everything / 1e9:14.4f}{hooks / 1e9:15.4f}")
     lines.append(f"  {'without flows':18}{cost.parameters_without_flows:14,}")
     if cost.speed is not None:
         speed = cost.speed

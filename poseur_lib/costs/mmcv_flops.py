@@ -9,6 +9,8 @@ code runs it twice. So the totals are those of the released code.
 import math
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,13 +33,13 @@ def hook_multiply_adds_by_part(model: nn.Module, images: Tensor) -> Counter[str]
     twice = {id(module) for part in model.modules() if isinstance(part, OutputBranches) for module in part.step}
     count: Counter[str] = Counter()
 
-    def see(module: nn.Module, inputs: tuple, output: object, part: str) -> None:
+    def see(part: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         times = 2 if id(module) in twice else 1
         seen = 0 if id(module) in unseen else seen_multiply_adds(module, inputs, output)
         count[part] += times * seen + added_multiply_adds(module, inputs, output)
 
     handles = [
-        module.register_forward_hook(lambda *args, part=part: see(*args, part))
+        module.register_forward_hook(partial(see, part))
         for name, module in model.named_modules()
         if (part := part_of(name)) is not None
     ]
@@ -50,9 +52,9 @@ def hook_multiply_adds_by_part(model: nn.Module, images: Tensor) -> Counter[str]
     return count
 
 
-def seen_multiply_adds(module: nn.Module, inputs: tuple, output: object) -> int:
+def seen_multiply_adds(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> int:
     """The rule of a module's kind. Linear layers count without their bias, convolutions with it."""
-    x = inputs[0] if inputs else None
+    x: Any = inputs[0] if inputs else None
     match module:
         case nn.Linear():
             return x.numel() * module.out_features
@@ -70,7 +72,7 @@ def seen_multiply_adds(module: nn.Module, inputs: tuple, output: object) -> int:
     return x.numel() if isinstance(module, ACTIVATIONS + POOLINGS) else 0
 
 
-def added_multiply_adds(module: nn.Module, inputs: tuple, output: object) -> int:
+def added_multiply_adds(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> int:
     """What the released code has as modules inside of a module of ours: the coarse pooling, the neck's ReLUs."""
     if isinstance(module, CoarseStage):
         return inputs[0].numel()

@@ -46,5 +46,6 @@ def parameters_by_part(model: nn.Module) -> Counter[str]:
     """Number of parameters of each part; a shared one counts once."""
     count: Counter[str] = Counter()
     for name, parameter in model.named_parameters():
-        count[part_of(name)] += parameter.numel()
+        if (part := part_of(name)) is not None:
+            count[part] += parameter.numel()
     return count

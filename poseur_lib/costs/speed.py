@@ -1,7 +1,4 @@
-"""Memory and time, measured on the device that is here.
-
-Peak memory of a call.
-"""
+"""Memory and time of a model and of a call, measured on the device that is here."""
 
 import statistics
 import time
@@ -64,7 +61,7 @@ def measure(model: PoseModel, images: Tensor, num_keypoints: int, batch: int = T
     )
 
 
-def median_seconds(run, rounds: int, warm_up: int, device: torch.device) -> float:
+def median_seconds(run: Callable[[], object], rounds: int, warm_up: int, device: torch.device) -> float:
     """Median wall time of a call; work on a GPU is waited for."""
     taken = []
     for number in range(warm_up + rounds):
@@ -77,7 +74,7 @@ def median_seconds(run, rounds: int, warm_up: int, device: torch.device) -> floa
     return statistics.median(taken)
 
 
-def saved_bytes(model: nn.Module, forward) -> int:
+def saved_bytes(model: nn.Module, forward: Callable[[], object]) -> int:
     """Bytes of the distinct storages that `forward` saves for its backward pass; those of `model`'s state aside."""
     own = {tensor.untyped_storage()._cdata for tensor in (*model.parameters(), *model.buffers())}
     saved: dict[int, torch.UntypedStorage] = {}

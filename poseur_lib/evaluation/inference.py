@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import nn
 from torch.utils.data import DataLoader
 
 from poseur_lib.config.experiment import ExperimentConfig
@@ -12,6 +11,7 @@ from poseur_lib.data.coco import Person
 from poseur_lib.data.dataset import PoseCrops, ReadImage
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.keypoints import keypoint_set
+from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import InferenceRuntime
 
 AUTOCAST = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
@@ -19,7 +19,7 @@ AUTOCAST = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 @torch.inference_mode()
 def predict_people(
-    model: nn.Module,
+    model: PoseModel,
     people: Sequence[Person],
     config: ExperimentConfig,
     runtime: InferenceRuntime,
@@ -45,29 +45,26 @@ def predict_people(
         pin_memory=device.type == "cuda",
     )
     predict = model.predict_flipped if config.evaluation.flip_test else model
-    parts: list[tuple[np.ndarray | None, ...]] = []
-    for batch in loader:
-        crop_images = batch.images.to(device, non_blocking=True)
-        with torch.autocast(device.type, AUTOCAST.get(runtime.precision), enabled=runtime.precision in AUTOCAST):
-            pose = predict(crop_images)
-        tensors = (pose.keypoints, pose.keypoint_scores, pose.sigma, batch.center, batch.box_scale)
-        parts.append(tuple(None if x is None else x.float().cpu().numpy() for x in tensors))
     count = keypoints.num_keypoints
-    points, scores, sigma, center, box_scale = _joined(parts, count)
+    empty = {"keypoints": (0, count, 2), "keypoint_scores": (0, count), "center": (0, 2), "box_scale": (0, 2)}
+    found = {name: [np.zeros(shape, np.float32)] for name, shape in empty.items()}
+    for batch in loader:
+        images = batch.images.to(device, non_blocking=True)
+        with torch.autocast(device.type, AUTOCAST.get(runtime.precision), enabled=runtime.precision in AUTOCAST):
+            pose = predict(images)
+        values = {"keypoints": pose.keypoints, "keypoint_scores": pose.keypoint_scores, "sigma": pose.sigma,
+                  "center": batch.center, "box_scale": batch.box_scale}  # fmt: skip
+        for name, value in values.items():
+            if value is not None:
+                found.setdefault(name, []).append(value.float().cpu().numpy())
+    joined = {name: np.concatenate(parts) for name, parts in found.items()}
     return PredictedPeople(
         image_id=np.array([person.image_id for person in people], np.int64),
         bbox_scores=np.array([person.bbox_score for person in people], np.float32),
-        center=center,
-        box_scale=box_scale,
-        keypoints=points,
-        sigma=sigma,
-        keypoint_scores=scores,
+        center=joined["center"],
+        box_scale=joined["box_scale"],
+        keypoints=joined["keypoints"],
+        sigma=joined.get("sigma"),
+        keypoint_scores=joined["keypoint_scores"],
         input_size=config.data.input_size,
     )
-
-
-def _joined(parts: list[tuple[np.ndarray | None, ...]], num_keypoints: int) -> tuple[np.ndarray | None, ...]:
-    if not parts:
-        shapes = ((0, num_keypoints, 2), (0, num_keypoints), (0, num_keypoints, 2), (0, 2), (0, 2))
-        return tuple(np.zeros(shape, np.float32) for shape in shapes)
-    return tuple(None if column[0] is None else np.concatenate(column) for column in zip(*parts, strict=True))

@@ -7,21 +7,21 @@ import torch
 from torch import nn
 
 from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, LAST_CHECKPOINT, MODEL_FILE, read_weights, save_weights
+from poseur_lib.config.data import Split
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.training import CosineSchedule, PretextConfig, TrainConfig
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseBatch, PoseCrops
-from poseur_lib.data.part_labels import NUM_PARTS
 from poseur_lib.data.parts import PartCrops
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.build import build_model
-from poseur_lib.models.pose_model import LossTerms, PoseTargets
+from poseur_lib.models.pose_model import LossTerms, PoseModel, PoseTargets
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, read_curve
-from poseur_lib.training.loop import CURVE_FILE, TrainingLoop, run_loop, training_loader
+from poseur_lib.training.loop import CURVE_FILE, TrainingLoop, run_loop, training_batches
 from poseur_lib.training.pretext import PartSegmentation, mean_part_iou, part_loss
 from poseur_lib.training.progress import pose_measure
 
@@ -56,21 +56,19 @@ def train(config: ExperimentConfig, run_dir: Path, runtime: Runtime, pretext_wei
         config.seed,
         runtime.image_cache_bytes,
     )
-    loader, steps, accumulate = training_loader(dataset, config.train, config.seed, runtime)
     loop = TrainingLoop(
         network=model,
         loss_of=partial(pose_loss, supervise_outside_crop=config.train.supervise_outside_crop),
-        slow=tuple(model.head.slow_parameters()),
+        batches=training_batches(dataset, config.train, config.seed, runtime),
         config=config.train,
         run=config,
         seed=config.seed,
-        sampler=loader.sampler,
-        steps_per_epoch=steps,
         measure=pose_measure(config, CocoPeople(runtime.data, config.evaluation.split, keypoints), runtime),
         measure_every=config.evaluation.curve_every,
         last_checkpoint=run_dir / LAST_CHECKPOINT,
+        slow=tuple(model.head.slow_parameters()),
     )
-    curve = run_loop(loop, loader, run_dir, runtime, accumulate)
+    curve = run_loop(loop, runtime)
     if len(curve) == config.train.epochs:
         save_weights(run_dir / MODEL_FILE, model, config)
     return curve
@@ -85,32 +83,27 @@ def pretrain(config: PretextRunConfig, run_dir: Path, runtime: Runtime) -> Curve
     _prepare(run_dir, runtime)
     torch.manual_seed(config.pretext.seed)
     backbone = build_backbone(config.backbone, config.data.input_size)
-    network = PartSegmentation(backbone, backbone.channels, NUM_PARTS)
     recipe = _pretext_recipe(config.pretext)
-    crops = _part_crops(config, "train", runtime)
-    loader, steps, accumulate = training_loader(crops, recipe, config.pretext.seed, runtime)
-    judged = _part_crops(config, "val", runtime)
-    judged.people = judged.people[:IOU_PEOPLE]
+    measured = _part_crops(config, "val", runtime)
+    measured.people = measured.people[:IOU_PEOPLE]
     loop = TrainingLoop(
-        network=network,
+        network=PartSegmentation(backbone),
         loss_of=part_loss,
-        slow=(),
+        batches=training_batches(_part_crops(config, "train", runtime), recipe, config.pretext.seed, runtime),
         config=recipe,
         run=config,
         seed=config.pretext.seed,
-        sampler=loader.sampler,
-        steps_per_epoch=steps,
-        measure=lambda net: {"part_iou": mean_part_iou(net, judged, NUM_PARTS, runtime.torch_device, 64)},
+        measure=lambda network: {"part_iou": mean_part_iou(network, measured, runtime.torch_device)},
         measure_every=1,
         last_checkpoint=run_dir / LAST_CHECKPOINT,
     )
-    curve = run_loop(loop, loader, run_dir, runtime, accumulate)
+    curve = run_loop(loop, runtime)
     if len(curve) == config.pretext.epochs:
         save_weights(run_dir / BACKBONE_FILE, backbone, config)
     return curve
 
 
-def pose_loss(model: nn.Module, batch: PoseBatch, *, supervise_outside_crop: bool = False) -> LossTerms:
+def pose_loss(model: PoseModel, batch: PoseBatch, *, supervise_outside_crop: bool = False) -> LossTerms:
     """The model's loss on a batch of crops, over the labelled keypoints inside the crop, or over all labelled ones."""
     supervised = batch.visibility > 0 if supervise_outside_crop else batch.inside
     return model.loss(batch.images, PoseTargets(batch.keypoints, supervised))
@@ -156,7 +149,7 @@ def _pretext_recipe(pretext: PretextConfig) -> TrainConfig:
     )
 
 
-def _part_crops(config: PretextRunConfig, split: str, runtime: Runtime) -> PartCrops:
+def _part_crops(config: PretextRunConfig, split: Split, runtime: Runtime) -> PartCrops:
     if not runtime.data.is_dir():
         raise UserError(f"{runtime.data}: no such data set folder")
     if not (runtime.data / f"parts_{split}2017").is_dir():

@@ -8,18 +8,17 @@ import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning as L
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from poseur_lib.checkpoints.checkpoint import LAST_CHECKPOINT
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.training import TrainConfig
-from poseur_lib.data.dataset import EpochSampler
+from poseur_lib.data.dataset import EpochSampler, PersonCrops
 from poseur_lib.errors import UserError
 from poseur_lib.files import atomic_file
 from poseur_lib.models.pose_model import LossTerms
@@ -29,8 +28,24 @@ from poseur_lib.training.optimiser import optimiser_and_schedule, parameter_grou
 
 CURVE_FILE = "curve.json"
 
-LossOf = Callable[[nn.Module, Any], LossTerms]
-Measure = Callable[[nn.Module], dict[str, float]]
+LossOf = Callable[[Any, Any], LossTerms]
+"""Of a network and a batch."""
+Measure = Callable[[Any], dict[str, float]]
+"""Numbers of a network for the learning curve, by the names of `CurvePoint`."""
+
+
+class Batches(NamedTuple):
+    """What an epoch is made of.
+
+    Attributes:
+        sampler: the loader's; a resumed run tells it where it is before the first worker reads ahead.
+        steps: of the optimiser in an epoch; each takes `accumulate` batches.
+    """
+
+    loader: DataLoader
+    sampler: EpochSampler
+    steps: int
+    accumulate: int
 
 
 class TrainingLoop(L.LightningModule):
@@ -42,13 +57,11 @@ class TrainingLoop(L.LightningModule):
     Args:
         network: what is trained.
         loss_of: the loss terms of the network on a batch.
-        slow: parameters at the reduced learning rate.
         config: the recipe.
         run: configuration of the whole run; a checkpoint of another one is refused.
-        sampler: the loader's; a resumed run tells it where it is before the first worker reads ahead.
-        measure: numbers for the learning curve, or none.
         measure_every: epochs between two measurements.
-        last_checkpoint: named in the error that ends a run whose loss is not finite.
+        last_checkpoint: what it resumes from, and where the state after every epoch goes.
+        slow: parameters at the reduced learning rate.
     """
 
     def __init__(
@@ -56,21 +69,20 @@ class TrainingLoop(L.LightningModule):
         *,
         network: nn.Module,
         loss_of: LossOf,
-        slow: tuple[nn.Parameter, ...],
+        batches: Batches,
         config: TrainConfig,
         run: Frozen,
         seed: int,
-        sampler: EpochSampler,
-        steps_per_epoch: int,
-        measure: Measure | None,
+        measure: Measure,
         measure_every: int,
         last_checkpoint: Path,
+        slow: tuple[nn.Parameter, ...] = (),
     ) -> None:
         super().__init__()
         self.network = network
-        self.loss_of, self.slow, self.config, self.run, self.seed = loss_of, slow, config, run, seed
-        self.steps_per_epoch, self.measure, self.measure_every = steps_per_epoch, measure, measure_every
-        self.sampler, self.last_checkpoint = sampler, last_checkpoint
+        self.loss_of, self.batches, self.config, self.run, self.seed = loss_of, batches, config, run, seed
+        self.measure, self.measure_every = measure, measure_every
+        self.last_checkpoint, self.slow = last_checkpoint, slow
         self.curve: Curve = ()
         self._sums: dict[str, float] = {}
         self._batches = self._images = 0
@@ -79,7 +91,7 @@ class TrainingLoop(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW with a schedule per optimiser step."""
         groups = parameter_groups(self.network, self.slow, self.config)
-        optimiser, schedule = optimiser_and_schedule(groups, self.config, self.steps_per_epoch)
+        optimiser, schedule = optimiser_and_schedule(groups, self.config, self.batches.steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
@@ -118,7 +130,7 @@ class TrainingLoop(L.LightningModule):
         before = self.curve[-1] if self.curve else CurvePoint(epoch=0, step=0, images=0, seconds=0.0, loss=0.0)
         measured: dict[str, float] = {}
         due = epoch % self.measure_every == 0 or epoch == self.config.epochs
-        if self.measure is not None and self.global_rank == 0 and due:
+        if self.global_rank == 0 and due:
             measured = self.measure(self.network)
             self.network.train()
         point = CurvePoint(
@@ -152,7 +164,7 @@ class TrainingLoop(L.LightningModule):
                     " use another folder, or delete it to train from the start"
                 )
         self.curve = tuple(CurvePoint(**point) for point in checkpoint["curve"])
-        self.sampler.set_epoch(len(self.curve))
+        self.batches.sampler.set_epoch(len(self.curve))
 
     def _save(self) -> None:
         with atomic_file(self.last_checkpoint) if self.global_rank == 0 else nullcontext(self.last_checkpoint) as file:
@@ -165,22 +177,22 @@ class TrainingLoop(L.LightningModule):
         return f"loss term {name!r} is {value} at step {self.global_step}; last good checkpoint: {kept}"
 
 
-def run_loop(loop: TrainingLoop, loader: DataLoader, run_dir: Path, runtime: Runtime, accumulate: int) -> Curve:
+def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
     """Trains from the last checkpoint, if there is one, to the end or to `runtime.limit_epochs`."""
-    checkpoint = run_dir / LAST_CHECKPOINT
+    checkpoint = loop.last_checkpoint
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         warnings.filterwarnings("ignore", message=r".*LeafSpec.*")
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
         trainer = L.Trainer(
-            default_root_dir=run_dir,
+            default_root_dir=checkpoint.parent,
             accelerator="gpu" if runtime.torch_device.type == "cuda" else "cpu",
             devices=runtime.devices,
             strategy="ddp" if runtime.devices > 1 else "auto",
             sync_batchnorm=runtime.devices > 1 and runtime.torch_device.type == "cuda",  # torch has it for GPUs only
             precision=runtime.precision,
             max_epochs=min(loop.config.epochs, runtime.limit_epochs or loop.config.epochs),
-            accumulate_grad_batches=accumulate,
+            accumulate_grad_batches=loop.batches.accumulate,
             gradient_clip_val=loop.config.gradient_clip,
             use_distributed_sampler=False,
             enable_checkpointing=False,
@@ -189,7 +201,7 @@ def run_loop(loop: TrainingLoop, loader: DataLoader, run_dir: Path, runtime: Run
             enable_model_summary=False,
         )
         try:
-            trainer.fit(loop, loader, ckpt_path=checkpoint if checkpoint.exists() else None)
+            trainer.fit(loop, loop.batches.loader, ckpt_path=checkpoint if checkpoint.exists() else None)
         except (RuntimeError, EOFError) as error:
             if checkpoint.exists() and ("PytorchStreamReader" in str(error) or checkpoint.stat().st_size == 0):
                 raise UserError(f"{checkpoint} is cut off: delete it to train from the start") from None
@@ -199,8 +211,8 @@ def run_loop(loop: TrainingLoop, loader: DataLoader, run_dir: Path, runtime: Run
     return loop.curve
 
 
-def training_loader(dataset: Dataset, config: TrainConfig, seed: int, runtime: Runtime) -> tuple[DataLoader, int, int]:
-    """Batches of an epoch, the optimiser steps in it, and the batches per step.
+def training_batches(dataset: PersonCrops, config: TrainConfig, seed: int, runtime: Runtime) -> Batches:
+    """The batches of this process, in an order that is a function of the seed.
 
     Raises:
         UserError: there are fewer people than one batch takes.
@@ -214,13 +226,7 @@ def training_loader(dataset: Dataset, config: TrainConfig, seed: int, runtime: R
             " set train.people_per_epoch, or a smaller batch"
         )
     rank = int(os.environ.get("LOCAL_RANK", "0")) + runtime.devices * int(os.environ.get("NODE_RANK", "0"))
-    sampler = EpochSampler(
-        len(dataset),
-        seed,
-        rank=rank,
-        world_size=runtime.devices,
-        samples=steps * config.global_batch,
-    )
+    sampler = EpochSampler(len(dataset), seed, rank, runtime.devices, samples=steps * config.global_batch)
     loader = DataLoader(
         dataset,
         batch_size=per_device,
@@ -230,4 +236,4 @@ def training_loader(dataset: Dataset, config: TrainConfig, seed: int, runtime: R
         pin_memory=runtime.torch_device.type == "cuda",
         persistent_workers=runtime.loader_workers > 0,
     )
-    return loader, steps, accumulate
+    return Batches(loader, sampler, steps, accumulate)

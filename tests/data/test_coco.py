@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from poseur_lib.data.check import check_dataset
-from poseur_lib.data.coco import CocoPeople, annotation_path, clip_box, detection_path
+from poseur_lib.data.coco import CocoPeople, annotation_path, clip_box, detection_path, fingerprint
 from poseur_lib.data.images import is_truncated, read_image, read_labels
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import COCO_17
@@ -83,11 +83,11 @@ def test_boxes_are_clipped_to_the_image():
 def test_fingerprint_is_of_the_content(tmp_path):
     first = write_dataset(tmp_path / "a", detections=[])
     copy = shutil.copytree(first, tmp_path / "b c")
-    fingerprint = fingerprint(first)
-    assert fingerprint(copy) == fingerprint
-    assert len(fingerprint) == 16 and int(fingerprint, 16) >= 0
+    digest = fingerprint(first)
+    assert fingerprint(copy) == digest
+    assert len(digest) == 16 and int(digest, 16) >= 0
     detection_path(copy, "val").write_text("[ ]")
-    assert fingerprint(copy) != fingerprint
+    assert fingerprint(copy) != digest
 
 
 def spoil(**values):

@@ -60,8 +60,8 @@ def test_cache_stays_below_its_limit_and_changes_nothing(people):
     cached = PoseCrops(people, COCO_17, SIZE, CropRule(), None, 0, cache_bytes=limit)
     for index in [*range(8), *range(8)]:
         assert torch.equal(cached[index].images, plain[index].images)
-    assert 0 < cached.images.size == sum(image.nbytes for image in cached.images.kept.values()) <= limit
-    assert not plain.images.kept
+    assert 0 < cached.read.size == sum(image.nbytes for image in cached.read.kept.values()) <= limit
+    assert not plain.read.kept
 
 
 def test_sampler_reads_the_epoch_when_an_iteration_starts():
