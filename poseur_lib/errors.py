@@ -1,13 +1,11 @@
-"""What ends a command and is no fault of the program.
-
-Errors as a person reads them: one line that names what was given and the nearest thing that is known.
-"""
+"""Errors as a person reads them: one line that names what was given and the nearest thing that is known."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 
@@ -71,7 +69,7 @@ def _describe(detail: ErrorDetails, title: str, model: type[BaseModel] | None) -
     path = ".".join(str(step) for step in detail["loc"]) or title
     if detail["type"] == "extra_forbidden":
         *parents, name = detail["loc"]
-        known = _fields(_descend(model, parents)) if model else ()
+        known = _known_fields(model, parents) if model else ()
         message = str(unknown_name("parameter", str(name), known)) if known else f"unknown parameter {str(name)!r}"
         return message + (f" (in {'.'.join(map(str, parents))})" if parents else "")
     if detail["type"] == "missing":
@@ -82,45 +80,27 @@ def _describe(detail: ErrorDetails, title: str, model: type[BaseModel] | None) -
     return f"{path} = {detail['input']!r}: {reason[:1].lower()}{reason[1:]}"
 
 
-def _descend(annotation: Any, path: Iterable[str | int]) -> Any:
-    """The type that pydantic's error location `path` leads to from `annotation`; None where it cannot be followed."""
+def _known_fields(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
+    """Names of the fields at a place that pydantic's error location leads to; of all members where that is a union."""
+    at = [model]
     for step in path:
-        annotation = _step(annotation, step)
-    return annotation
+        # A union's location has one more step, which names the member: its tag or its class. Positions lead nowhere.
+        named = [one for one in at if step == one.__name__ or step in _tags(one)]
+        inner = [found for one in at if step in one.model_fields for found in _models(one.model_fields[str(step)])]
+        at = named or inner or at
+    return list(dict.fromkeys(name for one in at for name in one.model_fields))
 
 
-def _step(annotation: Any, step: str | int) -> Any:
-    members = _members(annotation)
-    for member in members:
-        if isinstance(member, type) and issubclass(member, BaseModel):
-            # A union's location has one more step, which names the member: its tag or its class.
-            if step == member.__name__ or step in _tags(member):
-                return member
-            if step in _fields(member):
-                return member.model_fields[str(step)].annotation
-    for member in members:
-        if get_origin(member) in (list, tuple, dict):
-            items = [item for item in get_args(member) if item is not Ellipsis]
-            return items[-1] if items else None
-    return None
-
-
-def _members(annotation: Any) -> tuple[Any, ...]:
-    """The alternatives of a (possibly annotated) union, or the type alone."""
-    if get_origin(annotation) is Annotated:
-        return _members(get_args(annotation)[0])
-    if isinstance(annotation, type) or get_origin(annotation) in (list, tuple, dict, Literal):
-        return (annotation,)
-    return tuple(member for argument in get_args(annotation) for member in _members(argument))
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The models in an annotation, such as those of a union or of a tuple's items."""
+    if isinstance(annotation, FieldInfo):
+        return _models(annotation.annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for argument in get_args(annotation) for found in _models(argument)]
 
 
 def _tags(model: type[BaseModel]) -> set[Any]:
     """The values of the model's literal fields: what a discriminated union tells its members apart by."""
     literals = (field.annotation for field in model.model_fields.values() if get_origin(field.annotation) is Literal)
     return {value for literal in literals for value in get_args(literal)}
-
-
-def _fields(annotation: Any) -> tuple[str, ...]:
-    """Field names of a model, or of all the models of a union."""
-    models = [member for member in _members(annotation) if isinstance(member, type) and issubclass(member, BaseModel)]
-    return tuple(dict.fromkeys(name for model in models for name in model.model_fields))

@@ -1,20 +1,21 @@
 """Labels of a rendered scene, as COCO defines them.
 
 - area: the person's visible pixels; bbox: their tight box; segmentation: their mask as a compressed RLE.
-- visibility 2: the front-most surface at the keypoint shows it (`parts.SHOWN_BY`). 1: something hides it. 0, at (0, 0):
+- visibility 2: the front-most surface at the keypoint shows it (`SHOWN_BY`). 1: something hides it. 0, at (0, 0):
   outside the image; on a face turned away; hidden and far outside the visible box (an annotator would not guess it).
 - people under 32 x 32 px of area have no keypoints, as in COCO.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 from pycocotools import mask as rle
 
-from poseur_lib.data.part_labels import SHOWN_BY
+from poseur_lib.data.part_labels import Part
+from poseur_lib.keypoints import COCO_17
 from synthetic_people.kinematics import face_turned_away
 from synthetic_people.raster import Drawing, Rendering
 from synthetic_people.scene import Actor, Scene
@@ -25,6 +26,36 @@ MIN_AREA = 40
 
 _AWAY = np.array([0.40, 0.40, 0.40, 0.35, 0.35])
 """Nose, eyes and ears turned further away than this are not labelled."""
+
+
+class ShownBy(NamedTuple):
+    """A keypoint is visible where the front-most surface is one of `parts`, at most `depth` metres before it."""
+
+    parts: tuple[Part, ...]
+    depth: float
+
+
+def _sides(left_parts: tuple[Part, ...], depth: float) -> tuple[ShownBy, ShownBy]:
+    """The rule of a left keypoint and its mirror image; parts below LEFT_UPPER_ARM have no side."""
+    mirrored = tuple(Part(p + 1) if p >= Part.LEFT_UPPER_ARM else p for p in left_parts)
+    return ShownBy(left_parts, depth), ShownBy(mirrored, depth)
+
+
+_HEAD = (Part.FACE, Part.HAIR)
+SHOWN_BY: tuple[ShownBy, ...] = (
+    ShownBy(_HEAD, 0.05),
+    *_sides(_HEAD, 0.05),
+    *_sides(_HEAD, 0.07),
+    *_sides((Part.TORSO, Part.LEFT_UPPER_ARM, Part.HAIR), 0.17),
+    *_sides((Part.LEFT_UPPER_ARM, Part.LEFT_LOWER_ARM), 0.12),
+    *_sides((Part.LEFT_LOWER_ARM,), 0.10),
+    *_sides((Part.TORSO, Part.LEFT_UPPER_LEG), 0.19),
+    *_sides((Part.LEFT_UPPER_LEG, Part.LEFT_LOWER_LEG), 0.16),
+    *_sides((Part.LEFT_LOWER_LEG, Part.LEFT_FOOT), 0.16),
+)
+"""One rule per COCO keypoint, in COCO's order."""
+
+assert len(SHOWN_BY) == COCO_17.num_keypoints
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def released_state_dict(model: PoseModel, config: ExperimentConfig) -> dict[str,
     head = config.model.head
     if not isinstance(head, PoseurConfig):
         raise UserError(f"the released code has no model.head of kind {head.kind!r}")
-    _require_same("model.head", _seen(head), {**_seen(PoseurConfig()), **_only(FROM_SHAPES, _seen(head))})
+    _require_same("model.head", _seen(head), _seen(PoseurConfig()) | {name: _seen(head)[name] for name in FROM_SHAPES})
     state = rename_ours(model.state_dict())
     found = recognise(state).model
     backbone = config.model.backbone.with_changes(weights="none")
@@ -54,10 +54,6 @@ def _seen(head: PoseurConfig) -> dict[str, object]:
     return {name: value for name, value in knobs.items() if name not in UNSEEN} | {
         name: loss[name] for name in ("flow_layers", "flow_hidden", "flow_prior_mean")
     }
-
-
-def _only(names: tuple[str, ...], knobs: Mapping[str, object]) -> dict[str, object]:
-    return {name: knobs[name] for name in names}
 
 
 def _require_same(node: str, ours: Mapping[str, object], theirs: Mapping[str, object]) -> None:

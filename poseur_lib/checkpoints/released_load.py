@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 
@@ -33,7 +33,6 @@ def load_released(
     flip_fusion: FlipFusion | None = None,
     keypoint_score: KeypointScore | None = None,
     instance_score: InstanceRule | None = None,
-    normalisation: Literal["imagenet"] = "imagenet",
 ) -> tuple[PoseModel, ExperimentConfig]:
     """A model with the weights of a checkpoint, in evaluation mode on the CPU, and its configuration.
 
@@ -49,15 +48,12 @@ def load_released(
         flip_fusion: how the flip test merges two predictions. Released: "mean".
         keypoint_score: released: "rle".
         instance_score: released: "released", box + mean + max.
-        normalisation: of the images that the model is given: RGB, by ImageNet's mean and deviation; there is no other.
 
     Raises:
         UserError: the file cannot be read or needs more than weights; the configuration is unknown or not unique; or
             names or shapes do not fit, which are listed.
         pydantic.ValidationError: an argument has a value that does not exist.
     """
-    if normalisation != "imagenet":
-        raise UserError(f"normalisation {normalisation!r}: the released models and ours know 'imagenet' alone")
     asked = {
         "data.input_size": None if input_size is None else list(input_size),
         "data.keypoint_set": keypoint_set,

@@ -160,17 +160,12 @@ def _image_problems(
 ) -> tuple[list[str], list[str], int]:
     """Missing files, damaged files, and how many were decoded."""
     images = [image for image in dataset["images"] if isinstance(image.get("file_name"), str)]
-    on_disk = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    found = [image for image in images if _exists(folder, image["file_name"], on_disk)]
-    names = {image["file_name"] for image in found}
+    there = [(folder / image["file_name"]).is_file() for image in images]
+    found = [image for image, exists in zip(images, there, strict=True) if exists]
     missing = [f"{folder / image['file_name']}: no such image (image {image.get('id')})"
-               for image in images if image["file_name"] not in names]  # fmt: skip
+               for image, exists in zip(images, there, strict=True) if not exists]  # fmt: skip
     to_read = found[:limit] if check_images else []
     return missing, [problem for image in to_read for problem in _damage(folder, image)], len(to_read)
-
-
-def _exists(folder: Path, name: str, on_disk: set[str]) -> bool:
-    return name in on_disk or ("/" in name and (folder / name).is_file())
 
 
 def _damage(folder: Path, image: dict[str, Any]) -> Iterator[str]:

@@ -132,12 +132,11 @@ class CocoPeople:
             area=float(entry["area"]),
         )
 
-    def detections(self, path: Path | None = None, min_score: float = 0.0) -> list[Person]:
+    def detections(self, path: Path | None = None) -> list[Person]:
         """The boxes of a detector's COCO results file, people only, on this split's images; boxes are not clipped.
 
         Args:
             path: the file; `annotations/person_detections_{split}2017.json` of the data set if None.
-            min_score: detections with a lower score are left out.
 
         Raises:
             UserError: file missing or malformed, a bad entry (named by its position), or no detection on these images.
@@ -155,7 +154,6 @@ class CocoPeople:
             )
             for entry in entries
             if entry.get("category_id", self.category_id) == self.category_id
-            and entry["score"] >= min_score
             and entry["image_id"] in self.coco.imgs
             and min(entry["bbox"][2:]) > 0
         ]

@@ -18,7 +18,7 @@ def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
     Raises:
         UserError: the file is missing, is no image, or is cut off (decoders fill what is missing with grey and go on).
     """
-    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return decode_image(_content(path), str(path))
 
 
 def decode_image(content: bytes, name: str) -> UInt8[np.ndarray, "height width 3"]:
@@ -36,18 +36,17 @@ def read_labels(path: Path) -> UInt8[np.ndarray, "height width"]:
     Raises:
         UserError: as `read_image`; or the file has several channels.
     """
-    labels = _decode(path, cv2.IMREAD_UNCHANGED)
+    labels = _decoded(_content(path), str(path), cv2.IMREAD_UNCHANGED)
     if labels.ndim != 2 or labels.dtype != np.uint8:
         raise UserError(f"{path}: a label map must have one 8-bit channel, got {labels.dtype} {labels.shape}")
     return labels
 
 
-def _decode(path: Path, flags: int) -> np.ndarray:
+def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: image cannot be read: {error.strerror}") from None
-    return _decoded(content, str(path), flags)
 
 
 def _decoded(content: bytes, name: str, flags: int) -> np.ndarray:

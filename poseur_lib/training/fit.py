@@ -1,4 +1,7 @@
-"""Train a model, or pretrain a backbone, in a folder: resumes there, and ends with the weights in it."""
+"""Train a model, or pretrain a backbone, in a folder: resumes there, and ends with the weights in it.
+
+`train_in_folder` does both, with the configuration beside the weights.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -7,6 +10,7 @@ import torch
 from torch import nn
 
 from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, LAST_CHECKPOINT, MODEL_FILE, read_weights, save_weights
+from poseur_lib.config.base import Frozen
 from poseur_lib.config.data import Split
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.training import CosineSchedule, PretextConfig, TrainConfig
@@ -15,6 +19,7 @@ from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseBatch, PoseCrops
 from poseur_lib.data.parts import PartCrops
 from poseur_lib.errors import UserError
+from poseur_lib.files import write_atomically
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.build import build_model
@@ -26,6 +31,8 @@ from poseur_lib.training.pretext import PartSegmentation, mean_part_iou, part_lo
 from poseur_lib.training.progress import pose_measure
 
 IOU_PEOPLE = 300
+CONFIG_FILE = "config.json"
+PRETEXT_FOLDER = "pretext"
 
 
 def train(config: ExperimentConfig, run_dir: Path, runtime: Runtime, pretext_weights: Path | None = None) -> Curve:
@@ -166,3 +173,33 @@ def _part_crops(config: PretextRunConfig, split: Split, runtime: Runtime) -> Par
         config.pretext.seed,
         runtime.image_cache_bytes,
     )
+
+
+def train_in_folder(config: ExperimentConfig, folder: Path, runtime: Runtime) -> Curve:
+    """Trains a configuration, and first the backbone that it starts from, resuming what is there.
+
+    Raises:
+        UserError: something was trained in the folder by another configuration.
+    """
+    _claim(folder, config)
+    backbone = None
+    if config.pretext_run is not None:
+        pretext = folder / PRETEXT_FOLDER
+        _claim(pretext, config.pretext_run)
+        backbone = pretext / BACKBONE_FILE
+        if not backbone.exists():
+            curve = pretrain(config.pretext_run, pretext, runtime)
+            if not backbone.exists():
+                return curve
+    return train(config, folder, runtime, backbone)
+
+
+def _claim(folder: Path, config: Frozen) -> None:
+    """Writes the configuration, also over another that nothing was trained with: its run could not start."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / CONFIG_FILE
+    trained = any((folder / name).exists() for name in (LAST_CHECKPOINT, MODEL_FILE, BACKBONE_FILE))
+    if not file.exists() or not trained:
+        write_atomically(file, config.model_dump_json(indent=1).encode())
+    elif not config.is_written_as(file.read_text()):
+        raise UserError(f"{file} is another configuration than the one asked for: take another folder")

@@ -35,7 +35,7 @@ def train(
     from poseur_lib.config.presets import PRESETS
     from poseur_lib.errors import require_known
     from poseur_lib.runtime import DEVICES, PRECISIONS, Runtime
-    from poseur_lib.training.folder import train_in_folder
+    from poseur_lib.training.fit import train_in_folder
     from poseur_study.experiments.profiles import profile as profile_named
 
     require_known("device", [device], DEVICES)

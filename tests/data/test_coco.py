@@ -157,12 +157,12 @@ def test_detections_of_people_on_these_images(tmp_path):
     others = [{"category_id": 2}, {"image_id": 8}, {"bbox": [1, 2, 0, 4]}, {"score": 0.1}]
     found = [DETECTION, *({**DETECTION, **other} for other in others)]
     index = CocoPeople(write_dataset(tmp_path / "set", detections=found), "val", COCO_17)
-    assert [(one.box, one.bbox_score, one.keypoints_image) for one in index.detections(min_score=0.2)] == [
-        ((1.0, 2.0, 3.0, 4.0), 0.5, None)
+    assert [(one.box, one.bbox_score, one.keypoints_image) for one in index.detections()] == [
+        ((1.0, 2.0, 3.0, 4.0), score, None) for score in (0.5, 0.1)
     ]
-    assert len(index.detections()) == 2
+    nobody = CocoPeople(write_dataset(tmp_path / "nobody", detections=found[1:2]), "val", COCO_17)
     with pytest.raises(UserError, match="no detection of a person"):
-        index.detections(min_score=0.9)
+        nobody.detections()
 
 
 @pytest.mark.parametrize(

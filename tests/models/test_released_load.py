@@ -158,7 +158,6 @@ def test_many_misfits_are_counted(state):
     [
         ({"keypoint_set": "mpii16"}, "keypoint set 'mpii16' has 16 keypoints, the weights 17"),
         ({"keypoint_set": "coco"}, "nearest known one is 'coco17'"),
-        ({"normalisation": "none"}, "normalisation 'none'"),
         ({"flip_fusion": "type3"}, "type3"),
         ({"keypoint_score": "max"}, "max"),
         ({"input_size": (0, 192)}, "input_size"),

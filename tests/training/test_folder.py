@@ -5,7 +5,7 @@ import pytest
 from poseur_lib.checkpoints.checkpoint import LAST_CHECKPOINT
 from poseur_lib.errors import UserError
 from poseur_lib.runtime import Runtime
-from poseur_lib.training import folder
+from poseur_lib.training import fit
 from tests.training.tiny import tiny_config
 
 
@@ -14,13 +14,13 @@ def test_a_run_that_could_not_start_leaves_its_folder_to_the_next(tmp_path, monk
     runtime, place = Runtime(data=tmp_path / "absent", threads=1), tmp_path / "run"
     mistaken = tiny_config(**{"model.head": {"kind": "heatmap"}, "data.input_size": [64, 50]})
     with pytest.raises(UserError, match="input size 64x50: heatmaps need multiples of 4"):
-        folder.train_in_folder(mistaken, place, runtime)
+        fit.train_in_folder(mistaken, place, runtime)
     started = []
-    monkeypatch.setattr(folder, "train", lambda config, *_: started.append(config) or ())
+    monkeypatch.setattr(fit, "train", lambda config, *_: started.append(config) or ())
     mended = tiny_config(**{"model.head": {"kind": "heatmap"}})
-    folder.train_in_folder(mended, place, runtime)
-    assert started == [mended] and mended.is_written_as((place / folder.CONFIG_FILE).read_text())
+    fit.train_in_folder(mended, place, runtime)
+    assert started == [mended] and mended.is_written_as((place / fit.CONFIG_FILE).read_text())
     (place / LAST_CHECKPOINT).touch()
     with pytest.raises(UserError, match=r"config\.json is another configuration than the one asked for"):
-        folder.train_in_folder(tiny_config(), place, runtime)
-    assert mended.is_written_as((place / folder.CONFIG_FILE).read_text())
+        fit.train_in_folder(tiny_config(), place, runtime)
+    assert mended.is_written_as((place / fit.CONFIG_FILE).read_text())
