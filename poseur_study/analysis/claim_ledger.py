@@ -19,7 +19,7 @@ from poseur_study.analysis.verdict import RULE as LEVEL_RULE
 from poseur_study.analysis.verdict import Evidence, Level, Verdict, arithmetic_verdict, cost_verdict, rule_text
 from poseur_study.costs.cost_claims import CostStatement
 from poseur_study.costs.paper_costs import RULE as COST_RULE
-from poseur_study.experiments.experiment import Claim, Table
+from poseur_study.experiments.experiment import ClaimTest, Table
 from poseur_study.experiments.profiles import Profile
 from poseur_study.paper.audit import RULE as ARITHMETIC_RULE
 from poseur_study.paper.audit import Audited
@@ -65,7 +65,7 @@ def arithmetic_entries(audited: Sequence[Audited], profile: str) -> tuple[Ledger
     return tuple(
         LedgerEntry(
             key=f"arithmetic-{one.claim.key}", of=one.claim.key, table="", claim=one.claim.statement,
-            source=one.claim.place, paper=one.finding.stated, ours=one.finding.computed, data=one.claim.table_names,
+            source=one.claim.place, paper=one.finding.claimed, ours=one.finding.computed, data=one.claim.table_names,
             profile=profile, evidence=Evidence.ARITHMETIC, verdict=arithmetic_verdict(one.finding.agreement),
             rule=ARITHMETIC_RULE, note=_arithmetic_note(one),
         )
@@ -160,7 +160,7 @@ def _level(result: TableResult, row: RowResult, cell: CellResult, one: Level, pr
 
 def _effect(
     table: Table,
-    claim: Claim,
+    claim: ClaimTest,
     one: ClaimResult | None,
     result: TableResult | None,
     profile: Profile,
@@ -180,7 +180,9 @@ def _effect(
     )  # fmt: skip
 
 
-def _stated(table: Table, claim: Claim, result: TableResult | None, profile: Profile, start: datetime | None) -> str:
+def _stated(
+    table: Table, claim: ClaimTest, result: TableResult | None, profile: Profile, start: datetime | None
+) -> str:
     """What could be found by the last pilot before the runs, or the first of all, and by the latest."""
     n_seeds, source = len(result.seeds) if result else 0, pilot(start)
     first, now = (detectable(table, claim, profile, n_seeds, one) for one in (source, pilot()))

@@ -28,7 +28,7 @@ from poseur_lib.evaluation.strata import strata, stratum_matches
 from poseur_lib.keypoints import KeypointSet
 from poseur_study.analysis.bootstrap_samples import BOOTSTRAP_SEED, RESAMPLES, Sample, Source, predictions_of
 from poseur_study.analysis.interval import Estimate, estimate
-from poseur_study.experiments.experiment import Claim
+from poseur_study.experiments.experiment import ClaimTest
 
 SHARE, SIMILARITY = "% of keypoints", "similarity × 100"
 
@@ -191,12 +191,12 @@ def breakdown_csv(of: Breakdown) -> str:
     return text.getvalue()
 
 
-def _common_seeds(source: Source, claim: Claim) -> tuple[int, ...]:
+def _common_seeds(source: Source, claim: ClaimTest) -> tuple[int, ...]:
     done = [set(source.done(source.table.row(key))) for key in (claim.better, claim.than)]
     return tuple(sorted(set.intersection(*done)))
 
 
-def _compare(source: Source, claim: Claim, seeds: tuple[int, ...]) -> ClaimBreakdown:
+def _compare(source: Source, claim: ClaimTest, seeds: tuple[int, ...]) -> ClaimBreakdown:
     better, than = ([source.runs[key, seed] for seed in seeds] for key in (claim.better, claim.than))
     same = [run.run_id for run in better] == [run.run_id for run in than]
     rows: list[BreakdownRow] = []
@@ -221,7 +221,7 @@ def _error_rows(errors: list[list[PoseErrors]], images: int) -> list[BreakdownRo
     return [row for row in rows if row is not None]
 
 
-def _ap_rows(source: Source, claim: Claim, seeds: tuple[int, ...]) -> list[BreakdownRow]:
+def _ap_rows(source: Source, claim: ClaimTest, seeds: tuple[int, ...]) -> list[BreakdownRow]:
     by_row = [[_ap_samples(source, key, seed) for seed in seeds] for key in (claim.better, claim.than)]
     rows = []
     for (part, name), (people, _) in by_row[0][0].items():

@@ -21,7 +21,7 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.errors import UserError
 from poseur_study.analysis.interval import LEVEL, Estimate
 from poseur_study.analysis.result_types import TableResult
-from poseur_study.experiments.experiment import Claim, ClaimKind, Table
+from poseur_study.experiments.experiment import ClaimTest, EffectKind, Table
 from poseur_study.experiments.profiles import Profile
 
 FILE = Path(__file__).with_name("pilot.json")
@@ -130,7 +130,7 @@ def pilot_of(results: Iterable[tuple[Table, TableResult]]) -> Pilot:
 
 
 def detectable(
-    table: Table, claim: Claim, profile: Profile, n_seeds: int = 0, source: Pilot | None = None
+    table: Table, claim: ClaimTest, profile: Profile, n_seeds: int = 0, source: Pilot | None = None
 ) -> Detectable:
     """The smallest effect that a claim's study in a profile can find: from its own pilot, else from its kind's.
 
@@ -141,7 +141,7 @@ def detectable(
     differences = (source or pilot()).differences
     n_images = COCO_VAL_IMAGES if profile.people is None else profile.people.val_images
     n_seeds = n_seeds or len(profile.seeds)
-    margin = claim.margin if claim.kind == ClaimKind.EQUIVALENCE else None
+    margin = claim.margin if claim.kind == EffectKind.EQUIVALENCE else None
     study = {"n_images": n_images, "n_seeds": n_seeds, "margin": margin}
     if claim.measured:
         return Detectable(points=None, bound=False, source="no pilot", **study)
@@ -159,7 +159,7 @@ def detectable(
     return Detectable(points=FACTOR * both * math.hypot(images, seeds), bound=not known, source=text, **study)
 
 
-def rescored(table: Table, claim: Claim) -> bool:
+def rescored(table: Table, claim: ClaimTest) -> bool:
     """True if a claim's rows are the same poses with other scores."""
     return len({str(sorted(table.changes(table.row(key)).items())) for key in claim.rows}) == 1
 
@@ -169,7 +169,7 @@ def student(n_seeds: int) -> float:
     return float(stats.t.ppf((1 + LEVEL) / 2, n_seeds - 1))
 
 
-def _difference(table: Table, claim: Claim, effect: Estimate) -> PilotDifference:
+def _difference(table: Table, claim: ClaimTest, effect: Estimate) -> PilotDifference:
     half, seeds = effect.seeds_half, effect.n_seeds
     return PilotDifference(
         table=table.number, claim=claim.key, rescored=rescored(table, claim), images_half=effect.images_half,

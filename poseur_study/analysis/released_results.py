@@ -10,7 +10,7 @@ from poseur_study.analysis.bootstrap_samples import AREAS, BOOTSTRAP_SEED, RESAM
 from poseur_study.analysis.interval import Estimate, estimate
 from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
 from poseur_study.analysis.verdict import Evidence, level, verdict
-from poseur_study.experiments.experiment import METRICS, Claim, Metric, Row
+from poseur_study.experiments.experiment import METRICS, ClaimTest, Metric, Row
 from poseur_study.released_checkpoints.row_match import UNKNOWN_SIZE, can_be_evaluated, is_of, paper_config, rivalled
 from poseur_study.released_checkpoints.store import Evaluated, ReleasedStore
 
@@ -74,7 +74,7 @@ def released_estimate(source: Source, row: Row, metric: Metric) -> Estimate | No
     return estimate([found.value], [found.draws], source.data.val_images)
 
 
-def released_effect(source: Source, claim: Claim) -> Estimate | None:
+def released_effect(source: Source, claim: ClaimTest) -> Estimate | None:
     """The claim's difference between checkpoints, where all of its rows have one of known input size."""
     if claim.measured or claim.metric not in METRICS or not all(chosen(source, key).decides for key in claim.rows):
         return None
@@ -119,7 +119,7 @@ def _cell(source: Source, row: Row, cell: CellResult) -> CellResult:
     return cell.model_copy(update={"released": found, "levels": (*cell.levels, *([decided] if decided else []))})
 
 
-def _claim(source: Source, claim: Claim, result: ClaimResult, own: Evidence) -> ClaimResult:
+def _claim(source: Source, claim: ClaimTest, result: ClaimResult, own: Evidence) -> ClaimResult:
     """The claim by the stronger evidence; ours where both are alike."""
     effect, evidence = released_effect(source, claim), released_evidence(source)
     weaker = STRENGTH.index(evidence) >= STRENGTH.index(own)

@@ -17,7 +17,7 @@ from poseur_study.analysis.result_types import CellResult, ClaimResult, OnDevice
 from poseur_study.analysis.verdict import Evidence, level, rule_text, verdict
 from poseur_study.costs.row_cost import row_cost
 from poseur_study.costs.row_speed import UNITS, row_speed
-from poseur_study.experiments.experiment import COSTS, METRICS, UNMEASURED, Claim, Column, Metric, Row, Table
+from poseur_study.experiments.experiment import COSTS, METRICS, UNMEASURED, ClaimTest, Column, Metric, Row, Table
 from poseur_study.paper.tables import Printed
 from poseur_study.runs.provenance import Provenance
 from poseur_study.runs.store import RunState
@@ -77,7 +77,7 @@ def declared_changes(source: Source, row: Row) -> dict[str, Any]:
     return source.profile.of_table(source.table.number, source.table.changes(row))
 
 
-def effect(source: Source, claim: Claim) -> Estimate | None:
+def effect(source: Source, claim: ClaimTest) -> Estimate | None:
     """The claim's difference over the seeds that all of its rows have."""
     done = [set(source.done(source.table.row(key))) for key in claim.rows]
     values, draws = [], []
@@ -159,7 +159,7 @@ def _status(source: Source, row: Row) -> str:
     return f"{seeds}, {what}" if worst.wrong else seeds
 
 
-def _claim_result(source: Source, claim: Claim, measured: Mapping[str, Estimate | None]) -> ClaimResult:
+def _claim_result(source: Source, claim: ClaimTest, measured: Mapping[str, Estimate | None]) -> ClaimResult:
     found = measured.get(claim.key) if claim.measured else effect(source, claim)
     evidence = evidence_class(source)
     return ClaimResult(
@@ -178,7 +178,7 @@ def _claim_result(source: Source, claim: Claim, measured: Mapping[str, Estimate 
     )
 
 
-def difference_words(table: Table, claim: Claim) -> str:
+def difference_words(table: Table, claim: ClaimTest) -> str:
     """`AP: with noise minus without noise`, or what is measured instead."""
     if claim.measured:
         return claim.measured

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from poseur_lib.config.base import Frozen
 from poseur_study.analysis.interval import Estimate
-from poseur_study.experiments.experiment import EQUIVALENCE_MARGIN, Claim, ClaimKind
+from poseur_study.experiments.experiment import EQUIVALENCE_MARGIN, ClaimTest, EffectKind
 from poseur_study.paper.checks import Agreement
 
 
@@ -65,7 +65,7 @@ def cost_verdict(holds: bool) -> Verdict:
     return Verdict.REPRODUCED if holds else Verdict.CONTRADICTED
 
 
-def verdict(claim: Claim, effect: Estimate | None, evidence: Evidence, smoke: bool) -> Verdict:
+def verdict(claim: ClaimTest, effect: Estimate | None, evidence: Evidence, smoke: bool) -> Verdict:
     """The verdict on a claim; `rule_text` says it in words."""
     if effect is None:
         return Verdict.NOT_RUN
@@ -77,36 +77,36 @@ def verdict(claim: Claim, effect: Estimate | None, evidence: Evidence, smoke: bo
         return Verdict.ONE_SEED
     if evidence == Evidence.GENERATED:
         return _on_generated_people(claim, effect)
-    if claim.kind == ClaimKind.EQUIVALENCE:
+    if claim.kind == EffectKind.EQUIVALENCE:
         return equivalence(claim.margin, effect)
     if effect.high < 0:
         return Verdict.CONTRADICTED
-    if claim.kind == ClaimKind.DIRECTION:
+    if claim.kind == EffectKind.DIRECTION:
         return Verdict.REPRODUCED if effect.low > 0 else Verdict.INCONCLUSIVE
     if not effect.low <= claim.paper_effect <= effect.high:
         return Verdict.CONTRADICTED
     return Verdict.REPRODUCED if effect.low > 0 else Verdict.INCONCLUSIVE
 
 
-def rule_text(claim: Claim) -> str:
+def rule_text(claim: ClaimTest) -> str:
     """The rule for a claim of this kind, in words."""
     generated = (
         "On generated people the same interval gives: same direction (above 0), opposite direction (below 0), "
         f"no effect found (it contains 0). {ONE_SEED_RULE}"
     )
     match claim.kind:
-        case ClaimKind.DIRECTION:
+        case EffectKind.DIRECTION:
             return (
                 "Direction: reproduced if the 95 % interval of the difference lies above 0, contradicted if below, "
                 f"inconclusive otherwise. {generated}"
             )
-        case ClaimKind.MAGNITUDE:
+        case EffectKind.MAGNITUDE:
             return (
                 f"Magnitude: reproduced if the 95 % interval of the difference lies above 0 and contains the paper's "
                 f"{claim.paper_effect:+.1f}; contradicted if it lies below 0 or does not contain "
                 f"{claim.paper_effect:+.1f}; inconclusive if it contains both. {generated}"
             )
-        case ClaimKind.EQUIVALENCE:
+        case EffectKind.EQUIVALENCE:
             margin = f"±{claim.margin:.1f}"
             return (
                 f"Equivalence with margin {claim.margin:.1f}: reproduced if the whole 95 % interval lies within "
@@ -123,8 +123,8 @@ def equivalence(margin: float, effect: Estimate) -> Verdict:
     return Verdict.CONTRADICTED if effect.low > margin or effect.high < -margin else Verdict.INCONCLUSIVE
 
 
-def _on_generated_people(claim: Claim, effect: Estimate) -> Verdict:
-    if claim.kind == ClaimKind.EQUIVALENCE:
+def _on_generated_people(claim: ClaimTest, effect: Estimate) -> Verdict:
+    if claim.kind == EffectKind.EQUIVALENCE:
         of_coco = equivalence(claim.margin, effect)
         translated = {
             Verdict.REPRODUCED: Verdict.SAME_DIRECTION,

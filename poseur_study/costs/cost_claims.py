@@ -11,10 +11,10 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.costs.cost import Cost, cost
 from poseur_study.costs.other_counters import count, output_channel_rule
 from poseur_study.costs.paper_costs import RULE, TOLERANCE_PERCENT
-from poseur_study.experiments.method_rows import subject_changes
-from poseur_study.paper.claims import claim as paper_claim
+from poseur_study.experiments.paper_rows import subject_changes
+from poseur_study.paper.claims import paper_claim
 from poseur_study.paper.costs import RESNET50, model
-from poseur_study.paper.tables import paper_tables, printed, said
+from poseur_study.paper.tables import paper_tables, printed_cell, text_number
 
 HEATMAPS = (
     ("2a", "simba_mobilenet"), ("2a", "simba_resnet50"), ("2a", "hrnet_w32"),
@@ -66,7 +66,7 @@ def _gflops(of: Cost) -> float:
 
 
 def _heatmap_cell(table: str, row: str) -> CostStatement:
-    cell = printed(table, row, "GFLOPs")
+    cell = printed_cell(table, row, "GFLOPs")
     ours = _gflops(_row(table, row))
     other = count(row_config(table, row), output_channel_rule) / 1e9
     near = abs(ours - cell.value) <= float(cell.half_digit) or abs(ours / cell.value - 1) <= TOLERANCE_PERCENT / 100
@@ -83,7 +83,7 @@ def _heatmap_cell(table: str, row: str) -> CostStatement:
 def _fewer_flops() -> CostStatement:
     poseur, simba = _gflops(_row("5", "poseur_resnet50")), _gflops(_row("5", "simba_resnet50"))
     percent, five = 100 * (1 - poseur / simba), _gflops(_row("2a", "poseur_resnet50"))
-    stated = said("fewer_flops")
+    stated = text_number("fewer_flops")
     return _statement(
         "fewer-flops", stated.with_unit, f"{percent:.0f} % ({poseur:.2f} against {simba:.2f})",
         abs(percent - stated.value) <= POINTS, f"Holds if ours lies within {POINTS:.0f} point of what is stated.",
@@ -95,8 +95,8 @@ def _fewer_flops() -> CostStatement:
 
 def _one_ninth() -> CostStatement:
     simba, poseur = _gflops(_row("2a", "simba_mobilenet")), _gflops(_row("2a", "poseur_mobilenet"))
-    stated, ratio = said("mobile_fraction"), simba / poseur
-    cells = [printed("2a", row, "GFLOPs").text for row in ("simba_mobilenet", "poseur_mobilenet")]
+    stated, ratio = text_number("mobile_fraction"), simba / poseur
+    cells = [printed_cell("2a", row, "GFLOPs").text for row in ("simba_mobilenet", "poseur_mobilenet")]
     return _statement(
         "mobilenet-one-ninth", stated.in_words or stated.text, f"1/{ratio:.1f} ({poseur:.2f} / {simba:.2f})",
         round(ratio) == stated.value, "Holds if the ratio, rounded to a whole number, is the stated one.",
@@ -121,7 +121,7 @@ def _prtr() -> tuple[CostStatement, ...]:
     for ours, theirs in (("poseur_resnet50", "prtr_resnet50_384"), ("poseur_hrnet_w32", "prtr_hrnet_w32_384")):
         poseur, prtr = _row("5", ours), _row("5", theirs)
         holds = poseur.hook_multiply_adds < prtr.hook_multiply_adds and poseur.multiply_adds < prtr.multiply_adds
-        stated = f"{printed('5', ours, 'GFLOPs').text} against {printed('5', theirs, 'GFLOPs').text}"
+        stated = f"{printed_cell('5', ours, 'GFLOPs').text} against {printed_cell('5', theirs, 'GFLOPs').text}"
         words = f"{_gflops(poseur):.2f} against {_gflops(prtr):.2f} GFLOPs"
         note = f"{paper_tables()['5'].row(ours).subject.backbone}; PRTR's crops are larger: 384 × 288."
         one = _statement("cheaper-than-prtr", stated, words, holds, f"Poseur and PRTR. {LESS}", note)
@@ -154,7 +154,7 @@ def _added() -> CostStatement:
     ours = cost(ExperimentConfig().with_changes(**model(RESNET50, 6, share_layers=True)))
     added = (ours.parameters - ours.part("backbone").parameters) / 1e6
     deployed = (ours.parameters_without_flows - ours.part("backbone").parameters) / 1e6
-    stated = said("added_params")
+    stated = text_number("added_params")
     near = abs(added - stated.value) <= float(stated.half_digit) or abs(added / stated.value - 1) <= 0.01
     return _statement("added-parameters", stated.with_unit, f"{added:.2f} M", near, RULE,
                       f"Counts the two flows of the loss; without them {deployed:.2f} M.")  # fmt: skip

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.costs.cost import Cost, cost
 from poseur_study.costs.other_counters import BINARY_GIGA, count, output_channel_rule, summary_rule
-from poseur_study.experiments.method_rows import subject_changes
+from poseur_study.experiments.paper_rows import subject_changes
 from poseur_study.paper.tables import Printed, paper_tables
 
 TABLES = ("2a", "2b", "5")

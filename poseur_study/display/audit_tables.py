@@ -14,10 +14,9 @@ from IPython.display import HTML
 from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.display.style import GREY, as_html, backbone_colour, style
 from poseur_study.display.tables import show_table
-from poseur_study.paper.audit import RULE, Audited, Group, counts, summary, within_rounding
+from poseur_study.paper.audit import RULE, Audited, Group, SizeMix, counts, summary, within_rounding
 from poseur_study.paper.checks import Agreement
-from poseur_study.paper.claim import Kind
-from poseur_study.paper.size_mix import SizeMix
+from poseur_study.paper.claims import ClaimKind
 from poseur_study.paper.tables import table_name
 
 COLUMNS = ("claim", "the text", "the numbers", "remark")
@@ -33,7 +32,7 @@ def summary_text(audited: Sequence[Audited]) -> HTML:
 def counts_table(audited: Sequence[Audited]) -> HTML:
     """How many claims of each kind agree, contradict and cannot be checked."""
     rows = []
-    for name, kinds in (*((kind.value, (kind,)) for kind in Kind), ("all", tuple(Kind))):
+    for name, kinds in (*((kind.value, (kind,)) for kind in ClaimKind), ("all", tuple(ClaimKind))):
         of_kind = [one for one in audited if one.claim.kind in kinds]
         number = counts(of_kind)
         rows.append(
@@ -91,7 +90,7 @@ def _cells(one: Audited) -> str:
     rounding = "The rounding of the printed digits may explain it." if finding.within_rounding else ""
     cells = (
         html.escape(claim.statement) + _soft(f"{claim.place}; {claim.kind.value}"),
-        html.escape(finding.stated),
+        html.escape(finding.claimed),
         numbers,
         html.escape(" ".join(part for part in (rounding, claim.remark) if part)) or "—",
     )

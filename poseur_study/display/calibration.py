@@ -11,7 +11,7 @@ from poseur_study.analysis.interval import CUT, METHOD, Estimate, bounded
 from poseur_study.analysis.verdict import MIN_SEEDS, Evidence, Verdict
 from poseur_study.display.style import GREY, as_html, style
 from poseur_study.display.tables import interval, show_table
-from poseur_study.experiments.analyses import MARGIN
+from poseur_study.experiments.analyses import CALIBRATION_MARGIN
 from poseur_study.measurements.calibration import PROBABILITIES, Reliability, ScaleCalibration, as_claimed, claimed
 
 PANEL = 3.0
@@ -108,8 +108,8 @@ def answer(scores: Sequence[Reliability], evidence: Evidence) -> HTML:
     more = "; ".join(f"{one.score} says {_promise(one)}" for one in others)
     text = (
         f"Evidence: {evidence.value}. Is the score what it says? {_word(asked.calibration_error)}. At a = "
-        f"{asked.radius:g}, {asked.score} says {_promise(asked)}; the margin is {MARGIN:g}. {more}{'.' * bool(more)} "
-        f"{nearer}"
+        f"{asked.radius:g}, {asked.score} says {_promise(asked)}; the margin is {CALIBRATION_MARGIN:g}. "
+        f"{more}{'.' * bool(more)} {nearer}"
         f"At a = {asked.radius:g} nearest to what it says: {nearest.score}."
     )
     return HTML(f"<p><b>{text}</b></p>")
@@ -118,9 +118,9 @@ def answer(scores: Sequence[Reliability], evidence: Evidence) -> HTML:
 def _word(error: Estimate) -> str:
     if error.n_seeds < MIN_SEEDS:
         return Verdict.ONE_SEED.value.capitalize()
-    if error.high <= MARGIN:
+    if error.high <= CALIBRATION_MARGIN:
         return "Yes"
-    return "No" if error.low > MARGIN else "Not decided"
+    return "No" if error.low > CALIBRATION_MARGIN else "Not decided"
 
 
 def _promise(one: Reliability) -> str:

@@ -21,7 +21,7 @@ from poseur_study.display.attention.person_view import Crop
 from poseur_study.display.figure import Drawn, drawing, panels
 from poseur_study.display.style import GREY
 from poseur_study.display.tables import interval, nothing_measured, points, show_table
-from poseur_study.experiments.analyses import NAMED, ROW, SHOULDER_CLAIM, SHOWN
+from poseur_study.experiments.analyses import DEFAULT_ROW, RELATED, SHOULDER, SHOULDER_CLAIM
 from poseur_study.measurements.attention_shares import Attention
 from poseur_study.table_study import TableStudy
 
@@ -38,7 +38,7 @@ def people_figure(study: TableStudy, of: Attention | None) -> HTML:
     if of is None:
         return nothing_measured(WHAT)
     people = {person.annotation_id: person for person in study.data.val.people()}
-    chosen, count, layers = study.data.val.keypoints.names.index(SHOWN), len(of.people), len(of.layers)
+    chosen, count, layers = study.data.val.keypoints.names.index(SHOULDER), len(of.people), len(of.layers)
     with drawing():
         figure, axes = panels(count * layers, count, PHOTO)
         for place, axis in enumerate(axes):
@@ -53,11 +53,11 @@ def people_figure(study: TableStudy, of: Attention | None) -> HTML:
             axis.set_title(f"layer {layer + 1}", fontsize=8)
     caption = (
         f"{count} people of the val split, a column each, and the {layers} layers of the decoder, a row each: what the "
-        f"{spoken(SHOWN)}'s query attends to in the run of the first seed that was measured, mean of the heads, over "
-        "the predicted keypoints. Thicker lines are more weight, as in supp. Fig. 2, relative to the largest of each "
-        "picture."
+        f"{spoken(SHOULDER)}'s query attends to in the run of the first seed that was measured, mean of the heads, "
+        "over the predicted keypoints. Thicker lines are more weight, as in supp. Fig. 2, relative to the largest of "
+        "each picture."
     )
-    return Drawn(figure, f"Self-attention of the {spoken(SHOWN)} over {count} people, by layer.", caption).html()
+    return Drawn(figure, f"Self-attention of the {spoken(SHOULDER)} over {count} people, by layer.", caption).html()
 
 
 def average_figure(study: TableStudy, of: Attention | None) -> HTML:
@@ -65,14 +65,14 @@ def average_figure(study: TableStudy, of: Attention | None) -> HTML:
     if of is None:
         return nothing_measured(WHAT)
     names = study.data.val.keypoints.names
-    chosen, pairs = names.index(SHOWN), []
+    chosen, pairs = names.index(SHOULDER), []
     with drawing():
         room = {"top": TITLE, "between": NAMES_BELOW + TITLE, "bottom": NAMES_BELOW, "gap": NAMES_LEFT}
         figure, axes = panels(2 * len(of.layers), 2, (MATRIX, MATRIX), **room)
         for number, (weights, lines, matrix) in enumerate(zip(of.layers, axes[::2], axes[1::2], strict=True), 1):
             _draw_mean_pose(lines, study, of)
             draw_lines(lines, of.mean_pose, chosen, weights[chosen], thickest=THICKEST, numbers=0)
-            lines.set_title(f"layer {number}, from {spoken(SHOWN)}", fontsize=9)
+            lines.set_title(f"layer {number}, from {spoken(SHOULDER)}", fontsize=9)
             draw_matrix(matrix, weights, names, chosen)
             matrix.set_title(f"layer {number}, all keypoints", fontsize=9)
             strong = strongest_pairs(weights, PAIRS_NAMED)
@@ -121,17 +121,17 @@ def reading(study: TableStudy, of: Attention | None) -> HTML:
     if of is None:
         return nothing_measured(WHAT)
     names = study.data.val.keypoints.names
-    chosen = names.index(SHOWN)
+    chosen = names.index(SHOULDER)
     row = weights_on_others(of.layers.mean(axis=0))[chosen]
-    top = strongest(row, chosen, len(NAMED))
-    held = [spoken(name) for name in NAMED if names.index(name) in top]
+    top = strongest(row, chosen, len(RELATED))
+    held = [spoken(name) for name in RELATED if names.index(name) in top]
     most = ", ".join(f"{spoken(names[other])} {row[other]:.2f}" for other in top)
     share, whoever, beyond = (each[SHOULDER_CLAIM][-1] for each in (of.shares, of.whoever, of.beyond))
     text = (
-        f"On average over layers the {spoken(SHOWN)} gives {most} of its weight on others. Of the {len(NAMED)} "
-        f"keypoints that the paper names, these are among its {len(NAMED)} strongest: {', '.join(held) or 'none'}. All "
-        f"{len(NAMED)} together get {share.value:.1f} %; if it took of others as all keypoints do, they would get "
-        f"{whoever.value:.1f} % ({points(beyond.value)} points, {interval(beyond, sign=True)}): "
+        f"On average over layers the {spoken(SHOULDER)} gives {most} of its weight on others. Of the {len(RELATED)} "
+        f"keypoints that the paper names, these are among its {len(RELATED)} strongest: {', '.join(held) or 'none'}. "
+        f"All {len(RELATED)} together get {share.value:.1f} %; if it took of others as all keypoints do, they would "
+        f"get {whoever.value:.1f} % ({points(beyond.value)} points, {interval(beyond, sign=True)}): "
         f"{_against_others(beyond)}."
     )
     return HTML(f"<p><b>{html.escape(text)}</b></p><p>{html.escape(_former_rule(study, of))}</p>")
@@ -164,7 +164,7 @@ def _former_rule(study: TableStudy, of: Attention) -> str:
 
 
 def _draw_mean_pose(axis: Axes, study: TableStudy, of: Attention) -> None:
-    height, width = study.configs[ROW].data.input_size
+    height, width = study.configs[DEFAULT_ROW].data.input_size
     for a, b in study.data.val.keypoints.skeleton:
         axis.plot(*of.mean_pose[[a, b]].T, color=GREY, linewidth=0.8, alpha=0.6, zorder=1)
     (left, top), (right, bottom) = of.mean_pose.min(axis=0), of.mean_pose.max(axis=0)
@@ -176,6 +176,7 @@ def _draw_mean_pose(axis: Axes, study: TableStudy, of: Attention) -> None:
 
 def _crop(study: TableStudy, person: Person) -> Crop:
     """Where a person's crop lies in the image, as the row's model sees it."""
-    input_size, rule, image = study.configs[ROW].data.input_size, PoseurHead.crop_rule, read_image(person.image_path)
+    input_size, rule = study.configs[DEFAULT_ROW].data.input_size, PoseurHead.crop_rule
+    image = read_image(person.image_path)
     view = view_person(person, image.shape[1], study.data.val.keypoints, input_size, rule, None, (0, 0, 0))
     return Crop(image, view.matrix, input_size, rule.extent_px(input_size))

@@ -1,25 +1,23 @@
-"""Calibration: is a keypoint's score the probability that Sec. 3.3 says it is?
+"""What the paper claims without a table: questions that are put to runs of other tables, and to runs of their own.
 
-Supplementary Figure 1: keypoints outside the crop of a person who is cut off.
-
-Supplementary Figure 2: which keypoints do the queries attend to?
-
-Noisy proposals: does training with noisy reference points make the decoder robust to wrong ones (Sec. 3.1)?
+Calibration: is a keypoint's score the probability that Sec. 3.3 says it is? Supplementary Figure 1: keypoints outside
+the crop of a person who is cut off. Supplementary Figure 2: which keypoints do the queries attend to? Noisy proposals:
+does training with noisy reference points make the decoder robust to wrong ones (Sec. 3.1)?
 """
 
 from dataclasses import replace
 
 from poseur_lib.config.data import AugmentConfig
-from poseur_study.experiments.ablations import TABLE_1B
-from poseur_study.experiments.claims import stated
+from poseur_study.experiments.ablations import TABLE_1B, WITH_NOISE
+from poseur_study.experiments.claim_tests import direction, equivalence
 from poseur_study.experiments.comparisons import NO_DETECTORS
-from poseur_study.experiments.experiment import Claim, ClaimKind, Row, Table
-from poseur_study.experiments.method_rows import METHOD_KNOBS, METHODS_ALIGNED, OWN_RECIPES, method_row
+from poseur_study.experiments.experiment import ClaimTest, Row, Table
 from poseur_study.experiments.methods import method_changes
+from poseur_study.experiments.paper_rows import METHOD_KNOBS, METHODS_ALIGNED, OWN_RECIPES, method_row
 
 POSEUR = "poseur"
 
-MARGIN = 5.0
+CALIBRATION_MARGIN = 5.0
 """Per cent: a score that is off by less, on average, still says roughly what it claims."""
 
 SCORE_CLAIM = "score is a probability"
@@ -28,12 +26,6 @@ SCORE_CLAIM = "score is a probability"
 def _calibration_row(key: str, table: str, of: str) -> Row:
     row = method_row(table, of)
     return replace(row, key=key, label=row.method, ticks=(row.method, "ResNet-50"))
-
-
-def _calibration_claim() -> Claim:
-    claim = stated("score-is-probability", ClaimKind.EQUIVALENCE, POSEUR, POSEUR, margin=MARGIN)
-    words = "expected calibration error of Eq. 8 with σ at the configured a, per cent"
-    return replace(claim, key=SCORE_CLAIM, measured=words)
 
 
 CALIBRATION = Table(
@@ -48,8 +40,16 @@ CALIBRATION = Table(
         _calibration_row("rle", "5", "rle_resnet50"),
         _calibration_row("simba", "2a", "simba_resnet50"),
     ),
-    claims=(_calibration_claim(),),
-    base={},
+    claims=(
+        equivalence(
+            "score-is-probability",
+            POSEUR,
+            POSEUR,
+            margin=CALIBRATION_MARGIN,
+            key=SCORE_CLAIM,
+            measured="expected calibration error of Eq. 8 with σ at the configured a, per cent",
+        ),
+    ),
     base_reason=f"The default model of Sec. 4.1: ResNet-50, 256 × 192, 3 decoder layers, noise. {METHODS_ALIGNED}",
     alternatives=(
         "Another error than the larger one of both axes: Eq. 8 multiplies the axes' probabilities, which is the "
@@ -74,19 +74,17 @@ CALIBRATION = Table(
     deltas=False,
 )
 
-KNOB = "train.supervise_outside_crop"
+OUTSIDE_CROP = "train.supervise_outside_crop"
 
 AS_RELEASED, SUPERVISED, HEATMAP = "as_released", "supervised", "heatmap"
 
 END_TO_END, END_TO_END_HEATMAP = "end_to_end", "mask_rcnn"
 
-BACKBONE = "ResNet-50"
-
 _AUGMENT = AugmentConfig()
 
 
-def _truncation_row(key: str, label: str, method: str, ticks: tuple[str, str], *, supervised: bool = False) -> Row:
-    changes = method_changes(method, BACKBONE) | ({KNOB: True} if supervised else {})
+def _truncation_row(key: str, label: str, method: str, ticks: tuple[str, str], **more: bool) -> Row:
+    changes = {**method_changes(method, "ResNet-50"), **more}
     return Row(key=key, label=label, ticks=(method, *ticks), changes=changes, method=method)
 
 
@@ -100,19 +98,25 @@ FIGURE_S1 = Table(
     notebook="figure_s1_truncation.ipynb",
     question="Does Poseur find the keypoints outside the crop of a person who is cut off, where heatmaps cannot?",
     factor=("Method", "sees", "trained on keypoints"),
-    varies=("model.head", "evaluation.instance_score", KNOB),
+    varies=("model.head", "evaluation.instance_score", OUTSIDE_CROP),
     rows=(
         _truncation_row(AS_RELEASED, "Poseur, as released", "Poseur", ("the crop", "inside the crop")),
         _truncation_row(
-            SUPERVISED, "Poseur, supervised outside", "Poseur", ("the crop", "all labelled"), supervised=True
+            SUPERVISED,
+            "Poseur, supervised outside",
+            "Poseur",
+            ("the crop", "all labelled"),
+            **{OUTSIDE_CROP: True},
         ),
         _truncation_row(HEATMAP, "SimpleBaseline", "SimpleBaseline", ("the crop", "inside the crop")),
         _end_to_end(END_TO_END, "Mask R-CNN + Poseur"),
         _end_to_end(END_TO_END_HEATMAP, "Mask R-CNN"),
     ),
     claims=(
-        replace(
-            stated("truncation", ClaimKind.DIRECTION, END_TO_END, END_TO_END_HEATMAP),
+        direction(
+            "truncation",
+            END_TO_END,
+            END_TO_END_HEATMAP,
             measured="correct keypoints outside the box: Mask R-CNN + Poseur minus Mask R-CNN, points",
         ),
     ),
@@ -140,18 +144,14 @@ FIGURE_S1 = Table(
     deltas=False,
 )
 
-ROW = "with"
+DEFAULT_ROW = "with"
 
-SHOWN = "left_shoulder"
+SHOULDER = "left_shoulder"
 
-NAMED = ("left_elbow", "left_wrist", "left_ear")
+RELATED = ("left_elbow", "left_wrist", "left_ear")
 """The keypoints to which the paper sees its left shoulder attend."""
 
 SHOULDER_CLAIM, RELATION_CLAIM = "the named keypoints", "neighbours and mirror partners"
-
-
-def _attention_claim(of: str, key: str, words: str) -> Claim:
-    return replace(stated(of, ClaimKind.DIRECTION, ROW, ROW), key=key, measured=words)
 
 
 FIGURE_S2 = Table(
@@ -161,20 +161,26 @@ FIGURE_S2 = Table(
     question="Do the keypoint queries attend to the keypoints that are related to them?",
     factor=TABLE_1B.factor,
     varies=(),
-    rows=(replace(TABLE_1B.row(ROW), label="default model", changes={}),),
+    rows=(replace(TABLE_1B.row(DEFAULT_ROW), label="default model", changes={}),),
     claims=(
-        _attention_claim(
+        direction(
             "shoulder-attends",
-            SHOULDER_CLAIM,
-            "weight of the left shoulder on left elbow, wrist and ear, % beyond what all keypoints take of them",
+            DEFAULT_ROW,
+            DEFAULT_ROW,
+            key=SHOULDER_CLAIM,
+            measured="weight of the left shoulder on left elbow, wrist and ear, % beyond what all keypoints take of "
+            "them",
         ),
-        _attention_claim(
+        direction(
             "attention-relates",
-            RELATION_CLAIM,
-            "weight of all on skeleton neighbours and mirror partners, % beyond what all keypoints take of them",
+            DEFAULT_ROW,
+            DEFAULT_ROW,
+            key=RELATION_CLAIM,
+            measured="weight of all on skeleton neighbours and mirror partners, % beyond what all keypoints take of "
+            "them",
         ),
     ),
-    base={**TABLE_1B.base, **TABLE_1B.row(ROW).changes},
+    base=WITH_NOISE,
     base_reason=(
         "The default model of Sec. 4.1, which is the run with noise of Table 1b. The supplement does not say which "
         "model, layer or head its figure shows; its section speaks of the model of Supp. Table 2."
@@ -212,18 +218,8 @@ def error_claim_key(shift: float) -> str:
     return f"error at {shift:g}"
 
 
-def _robust(key: str, words: str) -> Claim:
-    claim = stated("noise-makes-robust", ClaimKind.DIRECTION, "with", "without")
-    return replace(claim, key=key, measured=words)
-
-
-def _keeps_ap(shift: float) -> Claim:
-    return _robust(ap_claim_key(shift), f"% of its AP kept at a shift of {shift:g}: with minus without noise")
-
-
-def _adds_error(shift: float) -> Claim:
-    words = f"error that a shift of {shift:g} adds, % of the crop: without minus with noise"
-    return _robust(error_claim_key(shift), words)
+def _robust(key: str, measured: str) -> ClaimTest:
+    return direction("noise-makes-robust", "with", "without", key=key, measured=measured)
 
 
 NOISY_PROPOSALS = Table(
@@ -234,8 +230,19 @@ NOISY_PROPOSALS = Table(
     factor=TABLE_1B.factor,
     varies=TABLE_1B.varies,
     rows=TABLE_1B.rows,
-    claims=(*map(_keeps_ap, AP_SHIFTS), *map(_adds_error, ERROR_SHIFTS)),
-    base=TABLE_1B.base,
+    claims=(
+        *(
+            _robust(ap_claim_key(shift), f"% of its AP kept at a shift of {shift:g}: with minus without noise")
+            for shift in AP_SHIFTS
+        ),
+        *(
+            _robust(
+                error_claim_key(shift),
+                f"error that a shift of {shift:g} adds, % of the crop: without minus with noise",
+            )
+            for shift in ERROR_SHIFTS
+        ),
+    ),
     base_reason=f"The runs of Table 1b, whose factor is the one in question. {TABLE_1B.base_reason}",
     alternatives=(
         "The AP lost in points, which charges the better model with more once nothing is left: at large shifts both "

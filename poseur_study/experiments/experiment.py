@@ -41,7 +41,7 @@ NAMES = {
 }
 
 
-class ClaimKind(StrEnum):
+class EffectKind(StrEnum):
     """What a claim says of an effect, and so what would count as reproduced."""
 
     DIRECTION = "direction"
@@ -83,8 +83,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Claim:
-    """`metric` of row `better` minus that of row `than`; the paper's effect in points of AP or AR.
+class ClaimTest:
+    """How a table tests a claim: `metric` of row `better` minus that of row `than`, in points of AP or AR.
 
     Attributes:
         measured: in words and with its unit, what the table's own notebook measures of these rows instead of a
@@ -97,7 +97,7 @@ class Claim:
     key: str
     text: str
     source: str
-    kind: ClaimKind
+    kind: EffectKind
     better: str
     than: str
     paper_effect: float | None = None
@@ -108,7 +108,7 @@ class Claim:
     measured: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind == ClaimKind.MAGNITUDE and self.paper_effect is None:
+        if self.kind == EffectKind.MAGNITUDE and self.paper_effect is None:
             raise ValueError(f"claim {self.key}: a magnitude needs the paper's effect")
         if self.margin <= 0:
             raise ValueError(f"claim {self.key}: margin {self.margin} is not positive")
@@ -122,11 +122,11 @@ class Claim:
     def paper_words(self) -> str:
         """The paper's effect with its sign, or what it says where it prints none."""
         if self.paper_effect is None:
-            return "no effect" if self.kind == ClaimKind.EQUIVALENCE else "none printed"
+            return "no effect" if self.kind == EffectKind.EQUIVALENCE else "none printed"
         return f"{self.paper_effect:+.1f}".replace("-", "−")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """A table of the paper as an experiment.
 
@@ -148,10 +148,10 @@ class Table:
     factor: tuple[str, ...]
     varies: tuple[str, ...]
     rows: tuple[Row, ...]
-    claims: tuple[Claim, ...]
-    base: Changes
+    claims: tuple[ClaimTest, ...]
+    base: Changes = field(default_factory=dict)
     base_reason: str
-    alternatives: tuple[str, ...]
+    alternatives: tuple[str, ...] = ()
     open_questions: tuple[str, ...]
     boxes: BoxSource = BoxSource.DETECTOR
     columns: tuple[Column, ...] = ("AP", "AR")

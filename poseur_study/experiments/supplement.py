@@ -1,29 +1,36 @@
-"""Supplementary Tables 1 to 4: schedule, self-attention, shared layers, EMSDA against MSDA.
+"""Supplement: schedule, self-attention, shared layers, EMSDA (Tables 1 to 4); Poseur beside RLE (Table 5, Sec. 6)."""
 
-Supplementary Table 5 and Section 6: Poseur beside RLE.
-"""
+from dataclasses import replace
 
 from poseur_lib.scoring.uncertainty import Scoring
-from poseur_study.experiments.ablations import TABLE_1B
-from poseur_study.experiments.claims import doubts, greater, printed_effect, stated
-from poseur_study.experiments.experiment import ClaimKind, Column, Row, Table
-from poseur_study.experiments.method_rows import METHOD_KNOBS, METHODS_ALIGNED, method_row, steps_at_the_same_fractions
+from poseur_study.experiments.ablations import LAYERS, WITH_NOISE
+from poseur_study.experiments.claim_tests import (
+    claim_test,
+    doubts,
+    equivalence,
+    magnitude,
+    printed_direction,
+    printed_effect,
+)
+from poseur_study.experiments.experiment import Column, EffectKind, Row, Table
 from poseur_study.experiments.methods import method_changes
+from poseur_study.experiments.paper_rows import (
+    METHOD_KNOBS,
+    METHODS_ALIGNED,
+    factor_row,
+    method_row,
+    steps_at_the_same_fractions,
+)
 from poseur_study.paper.formula import Cell
-from poseur_study.paper.tables import paper_tables, said
+from poseur_study.paper.tables import paper_tables, text_number
 
-_NOISE = {**TABLE_1B.base, **TABLE_1B.row("with").changes}
-
-_SIX_LAYERS = {**_NOISE, "model.head.decoder_layers": 6}
-
+_SIX_LAYERS = {**WITH_NOISE, LAYERS: 6}
 _SIX_REASON = (
     "6 decoder layers, Table 5's default, with noise: the supplement calls its best row the fully trained model of the "
     f"paper, and {Cell('S1', 'epochs_325', 'AP')} AP lie nearest to the {Cell('5', 'poseur_resnet50', 'AP')} of "
     "ResNet-50 with 5 or 6 layers."
 )
-
 _SIX_ALTERNATIVES = ("5 layers, as in Table 2a, which has the same AP as 6 (Tables 1e and 5).",)
-
 _METRICS: tuple[Column, ...] = ("AP", "AP50", "AP75", "AP_M", "AP_L")
 
 
@@ -46,14 +53,8 @@ TABLE_S1 = Table(
     varies=("train.epochs", "train.schedule"),
     rows=tuple(_epochs_row(row.words["Epoch"]) for row in paper_tables()["S1"].rows),
     claims=tuple(
-        stated(
-            "shorter-is-slightly-lower",
-            ClaimKind.EQUIVALENCE,
-            "epochs_325",
-            f"epochs_{epochs}",
-            printed_effect("S1", "epochs_325", f"epochs_{epochs}"),
-        )
-        for epochs in (275, 250)
+        equivalence("shorter-is-slightly-lower", "epochs_325", row, printed_effect("S1", "epochs_325", row))
+        for row in ("epochs_275", "epochs_250")
     ),
     base=_SIX_LAYERS,
     base_reason=(
@@ -78,22 +79,12 @@ TABLE_S2 = Table(
     factor=("Self-Attn.",),
     varies=("model.head.self_attention",),
     rows=(
-        Row(
-            key="without",
-            label="without self-attention",
-            ticks=("",),
-            changes={"model.head.self_attention": False},
-            paper=("S2", "without"),
-        ),
-        Row(
-            key="with",
-            label="with self-attention",
-            ticks=("✓",),
-            changes={"model.head.self_attention": True},
-            paper=("S2", "with"),
-        ),
+        factor_row("S2", "without", "without self-attention", "model.head.self_attention", False),
+        factor_row("S2", "with", "with self-attention", "model.head.self_attention", True),
     ),
-    claims=(stated("attention-gain", ClaimKind.MAGNITUDE, "with", "without", printed_effect("S2", "with", "without")),),
+    claims=(
+        claim_test("attention-gain", EffectKind.MAGNITUDE, "with", "without", printed_effect("S2", "with", "without")),
+    ),
     base=_SIX_LAYERS,
     base_reason=_SIX_REASON,
     alternatives=_SIX_ALTERNATIVES,
@@ -112,22 +103,10 @@ TABLE_S3 = Table(
     factor=("Share weight",),
     varies=("model.head.share_layers",),
     rows=(
-        Row(
-            key="own",
-            label="own weights",
-            ticks=("",),
-            changes={"model.head.share_layers": False},
-            paper=("S3", "own"),
-        ),
-        Row(
-            key="shared",
-            label="shared weights",
-            ticks=("✓",),
-            changes={"model.head.share_layers": True},
-            paper=("S3", "shared"),
-        ),
+        factor_row("S3", "own", "own weights", "model.head.share_layers", False),
+        factor_row("S3", "shared", "shared weights", "model.head.share_layers", True),
     ),
-    claims=(stated("sharing-costs", ClaimKind.MAGNITUDE, "own", "shared", said("sharing_costs").value),),
+    claims=(magnitude("sharing-costs", "own", "shared"),),
     base=_SIX_LAYERS,
     base_reason=_SIX_REASON,
     alternatives=(
@@ -146,18 +125,9 @@ TABLE_S4 = Table(
     question="Is the cheaper attention, which projects what it has sampled, as good as MSDA?",
     factor=("type",),
     varies=("model.head.cross_attention",),
-    rows=tuple(
-        Row(
-            key=kind,
-            label=kind.upper(),
-            ticks=(kind.upper(),),
-            changes={"model.head.cross_attention": kind},
-            paper=("S4", kind),
-        )
-        for kind in ("msda", "emsda")
-    ),
-    claims=(stated("emsda-as-good", ClaimKind.EQUIVALENCE, "emsda", "msda", printed_effect("S4", "emsda", "msda")),),
-    base=_NOISE,
+    rows=tuple(factor_row("S4", kind, kind.upper(), "model.head.cross_attention", kind) for kind in ("msda", "emsda")),
+    claims=(equivalence("emsda-as-good", "emsda", "msda", printed_effect("S4", "emsda", "msda")),),
+    base=WITH_NOISE,
     base_reason=(
         "3 decoder layers: the printed cost of the decoder is that of the neck and three layers. The rest is the "
         "default model of Sec. 4.1 with the released score; EMSDA's row is the run with noise of Table 1b."
@@ -174,8 +144,7 @@ _TEST_MEMORY = {"rle_hrnet_w32": "test_memory_rle", "poseur_resnet50": "test_mem
 
 
 def _speed_row(key: str) -> Row:
-    row = method_row("S5", key, layers=6)
-    return Row(**{**vars(row), "of_text": {"Memory (test)": said(_TEST_MEMORY[key])}})
+    return replace(method_row("S5", key, layers=6), of_text={"Memory (test)": text_number(_TEST_MEMORY[key])})
 
 
 TABLE_S5 = Table(
@@ -186,8 +155,7 @@ TABLE_S5 = Table(
     factor=("Method", "Backbone"),
     varies=METHOD_KNOBS,
     rows=tuple(_speed_row(key) for key in _TEST_MEMORY),
-    claims=(greater("poseur-over-rle-hrnet", "S5", "poseur_resnet50", "rle_hrnet_w32"),),
-    base={},
+    claims=(printed_direction("poseur-over-rle-hrnet", "S5", "poseur_resnet50", "rle_hrnet_w32"),),
     base_reason=f"256 × 192 and 6 decoder layers: the printed GFLOPs are Table 5's. {METHODS_ALIGNED}",
     alternatives=("5 layers: Table 2a prints the same AP for them.",),
     open_questions=(
@@ -221,10 +189,9 @@ TABLE_S6 = Table(
         _part("poseur_box", "KE + QD, box score", "Poseur", Scoring.BOX),
     ),
     claims=(
-        stated("encoder-and-decoder", ClaimKind.MAGNITUDE, "poseur", "rle", said("encoder_decoder").value),
-        stated("encoder-and-decoder", ClaimKind.MAGNITUDE, "poseur_box", "rle_box", said("encoder_decoder").value),
+        magnitude("encoder-and-decoder", "poseur", "rle", "encoder_decoder"),
+        magnitude("encoder-and-decoder", "poseur_box", "rle_box", "encoder_decoder"),
     ),
-    base={},
     base_reason=(
         "ResNet-50 at 256 × 192 with 3 decoder layers and noise, the default of Sec. 4.1. Without uncertainty "
         "estimation is read as RLE's own score for both (mean of 1 - σ); the last two rows read it as no keypoint "

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from poseur_study.analysis.bootstrap_samples import RESAMPLES
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.measured_values import StoredSample, estimate_of
-from poseur_study.experiments.analyses import ROW
+from poseur_study.experiments.analyses import DEFAULT_ROW
 from poseur_study.measurements.measure import Measurements, measure_rows
 from poseur_study.measurements.self_attention import AttendingPerson, AttentionRun, measure_attention
 from poseur_study.table_study import TableStudy
@@ -49,7 +49,7 @@ def measured_attention(study: TableStudy) -> Measurements[AttentionRun]:
 
 def attention(study: TableStudy, measured: Measurements[AttentionRun]) -> Attention | None:
     """The row's self-attention; None where no run of it was measured."""
-    runs = [measured.of[ROW, seed] for seed in measured.seeds(ROW)]
+    runs = [measured.of[DEFAULT_ROW, seed] for seed in measured.seeds(DEFAULT_ROW)]
     if not runs:
         return None
     images, first = study.data.val_images, runs[0]

@@ -21,7 +21,7 @@ from poseur_lib.evaluation.bootstrap import resamples
 from poseur_lib.keypoints import KeypointSet
 from poseur_study.analysis.bootstrap_samples import BOOTSTRAP_SEED, RESAMPLES
 from poseur_study.analysis.measured_values import MeasuredValues, StoredSample
-from poseur_study.experiments.analyses import NAMED, RELATION_CLAIM, SHOULDER_CLAIM, SHOWN
+from poseur_study.experiments.analyses import RELATED, RELATION_CLAIM, SHOULDER, SHOULDER_CLAIM
 from poseur_study.measurements.trained_models import RowModel, study_runtime, val_crops
 from poseur_study.table_study import TableStudy
 
@@ -70,7 +70,7 @@ class AttentionRun(MeasuredValues):
 def measures(keypoints: KeypointSet) -> dict[str, Bool[np.ndarray, "K K"]]:
     """Which keypoints are related, by the claim that says so."""
     return {
-        SHOULDER_CLAIM: named_only(keypoints, {SHOWN: NAMED}),
+        SHOULDER_CLAIM: named_only(keypoints, {SHOULDER: RELATED}),
         RELATION_CLAIM: neighbours_and_partners(keypoints),
     }
 

@@ -1,4 +1,9 @@
-"""The audit: every claim with its finding, and cells that speak of one thing and differ."""
+"""The audit: every claim with its finding, cells that speak of one thing and differ, and where AP lies by size.
+
+AP is no mean of AP_M and AP_L, but for one data set and one kind of boxes it lies at about the same place between them
+for every method: the share s = (AP_L − AP) / (AP_L − AP_M) says how much of the way to the medium people it is. No
+sentence of the paper makes that observation.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,11 +11,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from poseur_study.paper.checks import Agreement, Finding, round_like
-from poseur_study.paper.claim import Claim
-from poseur_study.paper.claims import CLAIMS
-from poseur_study.paper.formula import Cell
+from poseur_study.paper.claims import Claim, paper_claims
+from poseur_study.paper.formula import Cell, Formula
 from poseur_study.paper.subject import Subject
-from poseur_study.paper.tables import Missing, PaperTable, paper_tables
+from poseur_study.paper.tables import Printed, paper_tables
 
 RULE = (
     "A number agrees if the printed cells give it, once rounded to the digits that the text states; it contradicts "
@@ -18,6 +22,7 @@ RULE = (
     "pair of cells is in that order. A claim of no difference agrees within its margin: 0.3 AP unless shown otherwise. "
     "What the paper prints no number for, or does not name the rows of, cannot be checked."
 )
+SIZE_COLUMNS = ("AP", "AP_M", "AP_L")
 
 
 @dataclass(frozen=True)
@@ -50,14 +55,25 @@ class Group:
         return max(values) - min(values)
 
 
-def audit(claims: Sequence[Claim] = CLAIMS) -> tuple[Audited, ...]:
-    """Check the claims."""
-    return tuple(Audited(claim, claim.check.find()) for claim in claims)
+@dataclass(frozen=True)
+class SizeMix:
+    """A row that has AP, AP_M and AP_L, and where the first lies between the others."""
+
+    table: str
+    row: str
+    label: str
+    poseur: bool
+    share: Formula
+
+
+def audit(claims: Sequence[Claim] | None = None) -> tuple[Audited, ...]:
+    """Check the claims; None: all."""
+    return tuple(Audited(claim, claim.check.find()) for claim in (claims_of(()) if claims is None else claims))
 
 
 def claims_of(kinds: Sequence[str]) -> tuple[Claim, ...]:
     """The claims of some kinds, in the order of the text; of all if none is given."""
-    return tuple(one for one in CLAIMS if not kinds or one.kind in kinds)
+    return tuple(one for one in paper_claims().values() if not kinds or one.kind in kinds)
 
 
 def counts(audited: Sequence[Audited]) -> Mapping[Agreement, int]:
@@ -81,12 +97,24 @@ def summary(audited: Sequence[Audited]) -> str:
     )
 
 
-def same_subject(column: str, tables: Mapping[str, PaperTable] | None = None) -> tuple[Group, ...]:
+def same_subject(column: str) -> tuple[Group, ...]:
     """The groups of two cells or more that speak of the same plain method, most different first."""
     found: dict[Subject, list[Cell]] = {}
-    for number, table in (tables or paper_tables()).items():
+    for number, table in paper_tables().items():
         for row in table.rows:
-            if not row.variant and not isinstance(row.cells.get(column, Missing.NOT_PRINTED), Missing):
+            if not row.variant and isinstance(row.cells.get(column), Printed):
                 found.setdefault(row.subject, []).append(Cell(number, row.key, column))
     groups = [Group(subject, column, tuple(cells)) for subject, cells in found.items() if len(cells) > 1]
     return tuple(sorted(groups, key=lambda group: -group.spread))
+
+
+def size_mixes() -> tuple[SizeMix, ...]:
+    """Every row of every table with AP, AP_M and AP_L."""
+    found = []
+    for number, table in paper_tables().items():
+        for row in table.rows:
+            if all(isinstance(row.cells.get(name), Printed) for name in SIZE_COLUMNS):
+                ap, medium, large = (Cell(number, row.key, name) for name in SIZE_COLUMNS)
+                share = (large - ap) / (large - medium)
+                found.append(SizeMix(number, row.key, row.label, row.subject.is_poseur, share))
+    return tuple(found)

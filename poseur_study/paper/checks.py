@@ -1,13 +1,13 @@
 """How a claim is held against the paper's own numbers."""
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
 from poseur_study.paper.formula import Cell, Formula, Text
-from poseur_study.paper.tables import Printed, said
+from poseur_study.paper.tables import Printed, text_number
 
 MOST_PAIRS = 4  # that a finding spells out
 
@@ -24,54 +24,50 @@ class Finding(NamedTuple):
     """A check's result, in words that a table can show.
 
     Attributes:
+        claimed: what the text says.
         within_rounding: a contradiction that the rounding of the printed digits may explain.
     """
 
     agreement: Agreement
-    stated: str
+    claimed: str
     computed: str
     within_rounding: bool = False
 
 
-class Check:
+class Check(ABC):
     """How a claim is checked."""
 
+    @abstractmethod
     def find(self) -> Finding:
         """Hold the claim against the numbers."""
-        raise NotImplementedError
 
-    def formulas(self) -> Iterator[Formula]:
+    def formulas(self) -> tuple[Formula, ...]:
         """What is computed, for the page and for the claim's sources."""
-        return iter(())
+        return ()
 
 
 @dataclass(frozen=True)
 class Equals(Check):
-    """A stated number is what the formula gives, once rounded to the digits that are stated.
+    """A number of the text (by its key) is what the formula gives, once rounded to the digits that the text has."""
 
-    Attributes:
-        stated: key of the text's number.
-    """
-
-    stated: str
+    number: str
     computed: Formula
 
     def find(self) -> Finding:
-        """Agrees if the rounded result is the stated number."""
-        number, (low, high) = said(self.stated), self.computed.range
+        """Agrees if the rounded result is the text's number."""
+        number, (low, high) = text_number(self.number), self.computed.range
         same = round_like(self.computed.value, number) == number.digits
         overlap = low <= number.digits + number.half_digit and number.digits - number.half_digit <= high
-        agreement = Agreement.AGREES if same else Agreement.CONTRADICTS
-        return Finding(agreement, number.with_unit, _equation(self.computed), not same and overlap)
+        return Finding(_agreement(same), number.with_unit, _equation(self.computed), not same and overlap)
 
-    def formulas(self) -> Iterator[Formula]:
+    def formulas(self) -> tuple[Formula, ...]:
         """The one formula."""
-        yield self.computed
+        return (self.computed,)
 
 
 @dataclass(frozen=True)
 class Above(Check):
-    """Everything on the left is above its right neighbour."""
+    """The first of every pair is above the second."""
 
     pairs: tuple[tuple[Formula, Formula], ...]
 
@@ -85,22 +81,16 @@ class Above(Check):
         signs = "; ".join(f"{left} {'>' if left.value > right.value else '≤'} {right}" for left, right in shown)
         if len(shown) < len(wrong or self.pairs):
             signs = f"{len(self.pairs)} pairs, the closest: {signs}"
-        agreement = Agreement.CONTRADICTS if wrong else Agreement.AGREES
-        return Finding(agreement, "greater", signs, bool(wrong) and len(close) == len(wrong))
+        return Finding(_agreement(not wrong), "greater", signs, bool(wrong) and len(close) == len(wrong))
 
-    def formulas(self) -> Iterator[Formula]:
+    def formulas(self) -> tuple[Formula, ...]:
         """Both sides of every pair."""
-        for pair in self.pairs:
-            yield from pair
+        return tuple(side for pair in self.pairs for side in pair)
 
 
 @dataclass(frozen=True)
 class Within(Check):
-    """Every difference is at most a margin, the rule for claims of no effect.
-
-    Attributes:
-        word: the paper's, such as "almost the same".
-    """
+    """Every difference is at most a margin, the rule for claims of no effect; `word` is the paper's ("slightly")."""
 
     word: str
     differences: tuple[Formula, ...]
@@ -109,38 +99,31 @@ class Within(Check):
     def find(self) -> Finding:
         """Agrees if no difference is larger than the margin."""
         close = all(abs(one.value) <= self.margin for one in self.differences)
-        computed = "; ".join(_equation(one) for one in self.differences)
         within = f"within ±{self.margin}" if self.margin else "no difference"
-        agreement = Agreement.AGREES if close else Agreement.CONTRADICTS
-        return Finding(agreement, f"{self.word}: {within}", computed)
+        return Finding(_agreement(close), f"{self.word}: {within}", "; ".join(map(_equation, self.differences)))
 
-    def formulas(self) -> Iterator[Formula]:
+    def formulas(self) -> tuple[Formula, ...]:
         """The differences."""
-        yield from self.differences
+        return self.differences
 
 
 @dataclass(frozen=True)
 class Among(Check):
-    """A stated number is one of those that there are.
+    """A number of the text (by its key) is one of those that there are; `what` says of what."""
 
-    Attributes:
-        stated: key of the text's number.
-        what: they are, in words.
-    """
-
-    stated: str
+    number: str
     what: str
     known: tuple[int, ...]
 
     def find(self) -> Finding:
         """Agrees if it is there."""
-        there = said(self.stated).digits in self.known
-        agreement = Agreement.AGREES if there else Agreement.CONTRADICTS
-        return Finding(agreement, said(self.stated).with_unit, f"{self.what}: {', '.join(map(str, self.known))}")
+        number = text_number(self.number)
+        known = f"{self.what}: {', '.join(map(str, self.known))}"
+        return Finding(_agreement(number.digits in self.known), number.with_unit, known)
 
-    def formulas(self) -> Iterator[Formula]:
-        """The stated number."""
-        yield Text(self.stated)
+    def formulas(self) -> tuple[Formula, ...]:
+        """The text's number."""
+        return (Text(self.number),)
 
 
 @dataclass(frozen=True)
@@ -155,38 +138,32 @@ class All(Check):
         wrong = [one for one in found if one.agreement == Agreement.CONTRADICTS]
         shown = wrong or found
         return Finding(
-            Agreement.CONTRADICTS if wrong else Agreement.AGREES,
-            "; ".join(dict.fromkeys(one.stated for one in shown)),
+            _agreement(not wrong),
+            "; ".join(dict.fromkeys(one.claimed for one in shown)),
             "; ".join(one.computed for one in shown),
             bool(wrong) and all(one.within_rounding for one in wrong),
         )
 
-    def formulas(self) -> Iterator[Formula]:
+    def formulas(self) -> tuple[Formula, ...]:
         """Those of all."""
-        for check in self.checks:
-            yield from check.formulas()
+        return tuple(one for check in self.checks for one in check.formulas())
 
 
 @dataclass(frozen=True)
 class Unnamed(Check):
-    """A stated number whose rows the paper does not name: the readings are computed, none decides.
+    """A number of the text (by its key) whose rows the paper does not name: readings are computed, none decides."""
 
-    Attributes:
-        stated: key of the text's number.
-    """
-
-    stated: str
+    number: str
     readings: tuple[Formula, ...]
 
     def find(self) -> Finding:
         """Cannot be checked; every reading is shown."""
-        number = said(self.stated)
-        computed = " or ".join(_equation(one) for one in self.readings)
-        return Finding(Agreement.UNCHECKABLE, number.with_unit, f"rows not named: {computed}")
+        computed = " or ".join(map(_equation, self.readings))
+        return Finding(Agreement.UNCHECKABLE, text_number(self.number).with_unit, f"rows not named: {computed}")
 
-    def formulas(self) -> Iterator[Formula]:
+    def formulas(self) -> tuple[Formula, ...]:
         """The readings."""
-        yield from self.readings
+        return self.readings
 
 
 @dataclass(frozen=True)
@@ -211,6 +188,9 @@ def shown(value: Decimal) -> str:
     return f"{short:f}".replace("-", "−")
 
 
+def _agreement(holds: bool) -> Agreement:
+    return Agreement.AGREES if holds else Agreement.CONTRADICTS
+
+
 def _equation(of: Formula) -> str:
-    printed = isinstance(of, Cell | Text)
-    return str(of) if printed else f"{of} = {shown(of.value)}"
+    return str(of) if isinstance(of, Cell | Text) else f"{of} = {shown(of.value)}"

@@ -1,13 +1,20 @@
 """Arithmetic on printed numbers: exact in decimals, with the range that the rounding of the printed digits leaves."""
 
-from collections.abc import Iterator
+import ast
+import operator
+import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from poseur_study.paper.tables import Printed, paper_tables, printed, said, table_name
+from poseur_lib.errors import UserError
+from poseur_study.paper.tables import Printed, paper_tables, printed_cell, table_name, text_number
 
-SIGNS = {"+": "+", "-": "−", "*": "×", "/": "/"}
+APPLIED = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
+SHOWN = {"+": "+", "-": "−", "*": "×", "/": "/"}
+SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+REFERENCE = re.compile(r"\{([^}]*)\}")
 
 
 class Range(NamedTuple):
@@ -17,40 +24,40 @@ class Range(NamedTuple):
     high: Decimal
 
 
-class Formula:
+class Formula(ABC):
     """A number computed from the paper's own; `+ - * /` and numbers of arithmetic (100 %) make new ones."""
 
     def __add__(self, other: "Operand") -> "Formula":
-        return Operation("+", self, formula(other))
+        return Operation("+", self, _operand(other))
 
     def __sub__(self, other: "Operand") -> "Formula":
-        return Operation("-", self, formula(other))
+        return Operation("-", self, _operand(other))
 
     def __rsub__(self, other: "Operand") -> "Formula":
-        return Operation("-", formula(other), self)
+        return Operation("-", _operand(other), self)
 
     def __mul__(self, other: "Operand") -> "Formula":
-        return Operation("*", self, formula(other))
+        return Operation("*", self, _operand(other))
 
     def __rmul__(self, other: "Operand") -> "Formula":
-        return Operation("*", formula(other), self)
+        return Operation("*", _operand(other), self)
 
     def __truediv__(self, other: "Operand") -> "Formula":
-        return Operation("/", self, formula(other))
+        return Operation("/", self, _operand(other))
 
     @property
+    @abstractmethod
     def value(self) -> Decimal:
         """The number."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def range(self) -> Range:
         """What it can be before the printed numbers were rounded."""
-        raise NotImplementedError
 
-    def leaves(self) -> Iterator["Cell | Text"]:
+    def leaves(self) -> tuple["Cell | Text", ...]:
         """The printed numbers that it is made of."""
-        raise NotImplementedError
+        return ()
 
 
 Operand = Formula | int | Decimal
@@ -72,21 +79,17 @@ class Number(Formula):
         """Itself."""
         return Range(self.digits, self.digits)
 
-    def leaves(self) -> Iterator["Cell | Text"]:
-        """None."""
-        return iter(())
-
     def __str__(self) -> str:
         return str(self.digits)
 
 
-class _Leaf(Formula):
-    """A printed number."""
+class PrintedFormula(Formula):
+    """A printed number: a cell, or a number of the text."""
 
     @property
+    @abstractmethod
     def printed(self) -> Printed:
         """The number and its place."""
-        raise NotImplementedError
 
     @property
     def value(self) -> Decimal:
@@ -98,13 +101,21 @@ class _Leaf(Formula):
         """Half a digit to both sides."""
         return Range(self.value - self.printed.half_digit, self.value + self.printed.half_digit)
 
-    def leaves(self) -> Iterator["Cell | Text"]:
+    @property
+    def place(self) -> str:
+        """The section that prints it; of a cell, its row and column."""
+        return self.printed.source
+
+    def leaves(self) -> tuple["Cell | Text", ...]:
         """Itself."""
-        return iter((self,))
+        return (self,)
+
+    def __str__(self) -> str:
+        return str(self.value)
 
 
 @dataclass(frozen=True)
-class Cell(_Leaf):
+class Cell(PrintedFormula):
     """A cell of a table.
 
     Raises:
@@ -116,24 +127,21 @@ class Cell(_Leaf):
     column: str
 
     def __post_init__(self) -> None:
-        printed(self.table, self.row, self.column)
+        printed_cell(self.table, self.row, self.column)
 
     @property
     def printed(self) -> Printed:
         """The cell."""
-        return printed(self.table, self.row, self.column)
+        return printed_cell(self.table, self.row, self.column)
 
     @property
     def place(self) -> str:
         """`Table 2b, Poseur, 64 × 64, AP`."""
         return f"{table_name(self.table)}, {paper_tables()[self.table].row(self.row).label}, {self.column}"
 
-    def __str__(self) -> str:
-        return str(self.value)
-
 
 @dataclass(frozen=True)
-class Text(_Leaf):
+class Text(PrintedFormula):
     """A number of the text.
 
     Raises:
@@ -143,20 +151,12 @@ class Text(_Leaf):
     key: str
 
     def __post_init__(self) -> None:
-        said(self.key)
+        text_number(self.key)
 
     @property
     def printed(self) -> Printed:
         """The number and its section."""
-        return said(self.key)
-
-    @property
-    def place(self) -> str:
-        """Its section."""
-        return self.printed.source
-
-    def __str__(self) -> str:
-        return str(self.value)
+        return text_number(self.key)
 
 
 @dataclass(frozen=True)
@@ -170,34 +170,30 @@ class Operation(Formula):
     @property
     def value(self) -> Decimal:
         """The result."""
-        return _apply(self.sign, self.left.value, self.right.value)
+        return APPLIED[self.sign](self.left.value, self.right.value)
 
     @property
     def range(self) -> Range:
         """Of all corners, the least and the largest: right for these four signs and positive divisors."""
-        corners = [_apply(self.sign, a, b) for a in self.left.range for b in self.right.range]
+        corners = [APPLIED[self.sign](a, b) for a in self.left.range for b in self.right.range]
         return Range(min(corners), max(corners))
-
-    def leaves(self) -> Iterator["Cell | Text"]:
-        """Those of both sides."""
-        yield from self.left.leaves()
-        yield from self.right.leaves()
-
-    def __str__(self) -> str:
-        left = self._side(self.left, isinstance(self.left, Operation) and self.left.sums and not self.sums)
-        right = self._side(self.right, self._needs_brackets(self.right))
-        return f"{left} {SIGNS[self.sign]} {right}"
 
     @property
     def sums(self) -> bool:
         """True for a sum or a difference."""
         return self.sign in "+-"
 
-    def _needs_brackets(self, right: Formula) -> bool:
-        return isinstance(right, Operation) and (self.sign == "/" or (right.sums and self.sign != "+"))
+    def leaves(self) -> tuple["Cell | Text", ...]:
+        """Those of both sides."""
+        return self.left.leaves() + self.right.leaves()
 
-    def _side(self, side: Formula, bracketed: bool) -> str:
-        return f"({side})" if bracketed else str(side)
+    def __str__(self) -> str:
+        left, right = str(self.left), str(self.right)
+        if isinstance(self.left, Operation) and self.left.sums and not self.sums:
+            left = f"({left})"
+        if isinstance(self.right, Operation) and (self.sign == "/" or (self.right.sums and self.sign != "+")):
+            right = f"({right})"
+        return f"{left} {SHOWN[self.sign]} {right}"
 
 
 @dataclass(frozen=True)
@@ -217,32 +213,51 @@ class Largest(Formula):
         ranges = [_absolute(one.range) for one in self.of]
         return Range(max(one.low for one in ranges), max(one.high for one in ranges))
 
-    def leaves(self) -> Iterator["Cell | Text"]:
+    def leaves(self) -> tuple["Cell | Text", ...]:
         """Those of all."""
-        for one in self.of:
-            yield from one.leaves()
+        return tuple(leaf for one in self.of for leaf in one.leaves())
 
     def __str__(self) -> str:
         return f"max of |{'|, |'.join(map(str, self.of))}|"
 
 
-def formula(operand: Operand) -> Formula:
-    """An operand as a formula."""
-    return operand if isinstance(operand, Formula) else Number(Decimal(operand))
+def reference(name: str) -> Cell | Text:
+    """What `{table/row/column}` or `{key}` stands for: a cell, or a number of the text."""
+    return Cell(*name.split("/")) if "/" in name else Text(name)
+
+
+def formula(text: str) -> Formula:
+    """`100 * (1 - {5/poseur_resnet50/GFLOPs} / {5/simba_resnet50/GFLOPs})`: braces hold what `reference` takes.
+
+    `largest(a, b)` is the largest absolute value.
+
+    Raises:
+        UserError: it is something else, or names what the paper does not print.
+    """
+    code = REFERENCE.sub(lambda match: repr(match[1]), text)
+    try:
+        return _parsed(ast.parse(code, mode="eval").body, code)
+    except SyntaxError:
+        raise UserError(f"{text!r} is no formula") from None
+
+
+def _parsed(node: ast.expr, code: str) -> Formula:
+    match node:
+        case ast.Constant(value=str(name)):
+            return reference(name)
+        case ast.Constant(value=int() | float()):
+            return Number(Decimal(ast.get_source_segment(code, node)))
+        case ast.BinOp(left=left, op=sign, right=right) if type(sign) in SIGNS:
+            return Operation(SIGNS[type(sign)], _parsed(left, code), _parsed(right, code))
+        case ast.Call(func=ast.Name(id="largest"), args=of):
+            return Largest(tuple(_parsed(one, code) for one in of))
+    raise UserError(f"{ast.get_source_segment(code, node)!r} is no formula")
+
+
+def _operand(given: Operand) -> Formula:
+    return given if isinstance(given, Formula) else Number(Decimal(given))
 
 
 def _absolute(of: Range) -> Range:
     least = Decimal(0) if of.low <= 0 <= of.high else min(abs(of.low), abs(of.high))
     return Range(least, max(abs(of.low), abs(of.high)))
-
-
-def _apply(sign: str, left: Decimal, right: Decimal) -> Decimal:
-    match sign:
-        case "+":
-            return left + right
-        case "-":
-            return left - right
-        case "*":
-            return left * right
-        case _:
-            return left / right

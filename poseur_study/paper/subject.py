@@ -51,6 +51,11 @@ class Subject:
         """How the method says where a keypoint is."""
         return MethodKind.REGRESSION if self.method in REGRESSION else MethodKind.HEATMAP
 
+    @property
+    def is_poseur(self) -> bool:
+        """True for Poseur, alone or in Mask R-CNN."""
+        return self.method.endswith("Poseur")
+
     def __str__(self) -> str:
         parts = [f"{self.method}{self.marks}", self.backbone, self.input, f"{self.layers} layers" * bool(self.layers)]
         return ", ".join(part for part in parts if part)

@@ -1,10 +1,7 @@
-"""The tables of the paper and its supplement, read from `tables.toml` and validated; one cell stands there once.
+"""What the paper prints, each number with its place: its tables (`tables.toml`) and its text (`text.toml`).
 
-A number as it is printed, with the place where it is printed.
-
-The numbers that the paper prints outside its tables, read from `text.toml`.
-
-Sizes that the compared methods' own publications print, read from `published.toml`.
+A cell stands in the files once, and they are validated as they are read. `published.toml` has the sizes that the
+compared methods' own publications print.
 """
 
 import tomllib
@@ -19,6 +16,16 @@ from typing import Any
 
 from poseur_lib.errors import UserError
 from poseur_study.paper.subject import Subject, subject_of
+
+TABLES_FILE, TEXT_FILE, PUBLISHED_FILE = (
+    Path(__file__).with_name(f"{name}.toml") for name in ("tables", "text", "published")
+)
+
+ALWAYS, OPTIONAL = {"title", "on", "words", "numbers", "rows"}, {"setting", "common", "variants"}
+"""Entries of a table."""
+
+TICKS = {"✓": "{}", "✗": "no {}", "": ""}
+"""Cells of a column that is ticked, in words."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +60,6 @@ class Missing(StrEnum):
 
     NOT_PRINTED = "-"  # the paper prints a dash
     LOST = "lost"  # the paper has the column, our copy of it has lost it
-
-
-TABLES_FILE = Path(__file__).with_name("tables.toml")
-
-ALWAYS = {"title", "on", "words", "numbers", "rows"}
-
-OPTIONAL = {"setting", "common", "variants"}
-
-TICKS = {"✓": "{}", "✗": "no {}", "": ""}
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ def paper_tables() -> Mapping[str, PaperTable]:
     return read_tables(TABLES_FILE)
 
 
-def printed(table: str, row: str, column: str) -> Printed:
+def printed_cell(table: str, row: str, column: str) -> Printed:
     """A cell that has a number.
 
     Raises:
@@ -150,11 +148,19 @@ def read_tables(file: Path) -> Mapping[str, PaperTable]:
     Raises:
         UserError: it is not valid TOML, or a table is not as the head of that file says.
     """
+    return MappingProxyType({number: _table(number, entry) for number, entry in read_toml(file).items()})
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """A file's content, its numbers with the digits that are written.
+
+    Raises:
+        UserError: it is not valid TOML.
+    """
     try:
-        content = tomllib.loads(file.read_text(), parse_float=Decimal)
+        return tomllib.loads(file.read_text(), parse_float=Decimal)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{file}: {error}") from None
-    return MappingProxyType({number: _table(number, entry) for number, entry in content.items()})
 
 
 def _table(number: str, entry: Mapping[str, Any]) -> PaperTable:
@@ -208,11 +214,8 @@ def _label(words: Mapping[str, str]) -> str:
     return ", ".join(part for part in parts if part) or f"no {next(iter(words))}"
 
 
-TEXT_FILE = Path(__file__).with_name("text.toml")
-
-
 @dataclass(frozen=True)
-class Said(Printed):
+class TextNumber(Printed):
     """A number of the text; `source` is its section.
 
     Attributes:
@@ -236,36 +239,33 @@ class Said(Printed):
 
 
 @cache
-def said_numbers() -> Mapping[str, Said]:
+def text_numbers() -> Mapping[str, TextNumber]:
     """Every number of the text by its key, in the order of the text.
 
     Raises:
         UserError: an entry lacks a value, unit, place or words, or has something else.
     """
     found = {}
-    for key, entry in tomllib.loads(TEXT_FILE.read_text(), parse_float=Decimal).items():
+    for key, entry in read_toml(TEXT_FILE).items():
         try:
             values = dict(entry)
             value, place = values.pop("value"), values.pop("place")
-            found[key] = Said(digits=Decimal(value), source=place, **values)
+            found[key] = TextNumber(digits=Decimal(value), source=place, **values)
         except (KeyError, TypeError) as error:
             raise UserError(f"{TEXT_FILE.name}: {key}: {error}") from None
     return MappingProxyType(found)
 
 
-def said(key: str) -> Said:
+def text_number(key: str) -> TextNumber:
     """A number of the text.
 
     Raises:
         UserError: there is none of this key.
     """
-    known = said_numbers()
+    known = text_numbers()
     if key not in known:
         raise UserError(f"the paper's text has no number {key!r}; known: {', '.join(known)}")
     return known[key]
-
-
-PUBLISHED_FILE = Path(__file__).with_name("published.toml")
 
 
 @dataclass(frozen=True)
@@ -278,28 +278,24 @@ class Published:
 
 def published(method: str, backbone: str) -> Published:
     """Its own publication's figures; GFLOPs of the paper's tables come first."""
-    own = _own().get((method, backbone), {})
+    of_method = [row for row in _rows() if row["method"] == method]
+    own = {
+        what: (row[what][backbone], row["source"])
+        for row in of_method
+        for what in ("parameters", "gflops")
+        if backbone in row.get(what, {})
+    }
     return Published(own.get("parameters"), _in_tables(method, backbone) or own.get("gflops"))
 
 
-def notes() -> Mapping[str, str]:
+def published_notes() -> Mapping[str, str]:
     """Why a printed number of parameters is not ours, by method."""
     return MappingProxyType({row["method"]: row["note"] for row in _rows() if "note" in row})
 
 
 @cache
-def _rows() -> list[dict]:
-    return tomllib.loads(PUBLISHED_FILE.read_text())["row"]
-
-
-@cache
-def _own() -> Mapping[tuple[str, str], dict[str, tuple[str, str]]]:
-    found: dict[tuple[str, str], dict[str, tuple[str, str]]] = {}
-    for row in _rows():
-        for what in ("parameters", "gflops"):
-            for backbone, digits in row.get(what, {}).items():
-                found.setdefault((row["method"], backbone), {})[what] = (digits, row["source"])
-    return MappingProxyType(found)
+def _rows() -> list[dict[str, Any]]:
+    return read_toml(PUBLISHED_FILE)["row"]
 
 
 def _in_tables(method: str, backbone: str) -> tuple[str, str] | None:

@@ -56,7 +56,7 @@ def _claims() -> str:
     header = ("claim", "kind", "place", "text", "stated", "computed", "finding", "maybe rounding", "sources", "remark")
     lines = (
         (
-            one.claim.key, one.claim.kind, one.claim.place, one.claim.statement, one.finding.stated,
+            one.claim.key, one.claim.kind, one.claim.place, one.claim.statement, one.finding.claimed,
             one.finding.computed, one.finding.agreement, "yes" if one.finding.within_rounding else "no",
             "; ".join(one.claim.sources), one.claim.remark,
         )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from poseur_study.paper.tables import Missing, PaperTable, Printed, paper_tables, said_numbers
+from poseur_study.paper.tables import Missing, PaperTable, Printed, paper_tables, text_numbers
 from tests.paper.markdown import bodies, text_of
 
 # Which columns of which HTML table a table of the paper is: its parts stand side by side.
@@ -49,9 +49,9 @@ def test_a_lost_column_is_named_and_nothing_else_is_lost():
     assert lost == {("6", "AP_L")}
 
 
-@pytest.mark.parametrize("key", said_numbers())
+@pytest.mark.parametrize("key", text_numbers())
 def test_a_number_of_the_text_stands_at_its_place(key, shared):
-    number = said_numbers()[key]
+    number = text_numbers()[key]
     assert number.text in number.words
     assert " ".join(number.words.split()) in text_of(shared)
     assert len(number.words.split()) <= 8

@@ -6,15 +6,13 @@ from decimal import Decimal
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_study.paper.audit import audit, counts, same_subject, summary
+from poseur_study.paper.audit import audit, counts, same_subject, size_mixes, summary
 from poseur_study.paper.checks import Above, Agreement, All, Among, Equals, Unchecked, Within
-from poseur_study.paper.claim import Claim, Kind
-from poseur_study.paper.claims import CLAIMS, claim
-from poseur_study.paper.figure_1 import FIGURE_1
+from poseur_study.paper.claims import Claim, ClaimKind, paper_claim, paper_claims, read_claims
 from poseur_study.paper.formula import Cell, Text
-from poseur_study.paper.size_mix import size_mixes
-from poseur_study.paper.tables import said_numbers
+from poseur_study.paper.tables import text_numbers
 
+CLAIMS = tuple(paper_claims().values())
 A, B = Cell("1c", "ours", "AP"), Cell("1c", "rle", "AP")
 
 # What is wrong with the paper's own numbers, and what the rounding of the printed digits may explain.
@@ -55,7 +53,6 @@ def test_every_claim_has_words_a_place_and_a_source():
     for one in CLAIMS:
         assert one.statement.endswith(".") and one.place and "{" not in one.statement + one.remark
         assert bool(one.sources) == (not isinstance(one.check, Unchecked) and one.key != "pixels")
-    assert len({one.key for one in CLAIMS}) == len(CLAIMS)
 
 
 def test_no_claim_types_a_number_of_the_paper_again():
@@ -69,8 +66,8 @@ def test_every_stated_number_of_the_text_is_held_against_something():
     used = {leaf.key for one in CLAIMS for f in one.check.formulas() for leaf in f.leaves() if isinstance(leaf, Text)}
     used |= {key for one in CLAIMS for key in re.findall(r"\{(\w+)\}", one.text)}
     for one in CLAIMS:
-        used |= {check.stated for check in getattr(one.check, "checks", [one.check]) if hasattr(check, "stated")}
-    assert set(said_numbers()) == used
+        used |= {check.number for check in getattr(one.check, "checks", [one.check]) if hasattr(check, "number")}
+    assert set(text_numbers()) == used
 
 
 def test_one_method_at_one_backbone_has_three_ap():
@@ -97,11 +94,6 @@ def test_poseur_s_ap_lies_elsewhere_between_the_sizes():
     assert min(one.share.range.low for one in mixes if not one.poseur) > Decimal("0.6")
 
 
-def test_figure_1_has_distinct_points_with_both_numbers():
-    assert len({point.ap.place for point in FIGURE_1}) == len(FIGURE_1)
-    assert all(point.gflops.value > 0 and point.ap.value > 0 for point in FIGURE_1)
-
-
 @pytest.mark.parametrize(
     ("check", "agreement", "within_rounding"),
     [
@@ -125,11 +117,41 @@ def test_checks(check, agreement, within_rounding):
 
 
 def test_a_claim_names_its_cells():
-    one = Claim("k", "Sec. 1", "{score_gain} of {1c/ours/AP}", Kind.EFFECT, Equals("score_gain", A - B))
+    one = Claim("k", "Sec. 1", "{score_gain} of {1c/ours/AP}", ClaimKind.EFFECT, Equals("score_gain", A - B))
     assert one.statement == "4.7 of 74.7"
     assert one.sources == ("Table 1c, Ours, AP", "Table 1c, RLE [18], AP")
     assert one.tables == ("1c",) and one.table_names == "Table 1c"
     with pytest.raises(UserError, match="no claim 'gain'"):
-        claim("gain")
+        paper_claim("gain")
     with pytest.raises(UserError, match="no row 'owrs'"):
         Cell("1c", "owrs", "AP")
+
+
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        ("", "it has no check"),
+        ('unchecked = "why"\nnumber = 1', "unknown entry 'number'"),
+        ('equals = { gain = "1" }', "the paper's text has no number 'gain'"),
+        ('equals.score_gain = "{1c/ours/AR}"', "Table 1c has no column 'AR'"),
+        ('equals.score_gain = "{1c/ours/AP} **"', "is no formula"),
+        ('equals.score_gain = "abs({1c/ours/AP})"', "is no formula"),
+        ('above = ["{1c/ours/AP}"]', "claim 'x' of the paper: "),
+        ('within = { word = "same", differences = [] }', "'margin'"),
+        ('same_backbone = { tables = ["5"], kinds = ["heatmaps"] }', "'heatmaps' is not a valid MethodKind"),
+        ("unchecked = ", "claims.toml: "),
+    ],
+)
+def test_what_is_wrong_with_a_claim_is_named(tmp_path, check, message):
+    file = tmp_path / "claims.toml"
+    file.write_text(f'[x]\nplace = "Sec. 1"\ntext = "It is."\nkind = "effect"\n{check}\n')
+    with pytest.raises(UserError, match=re.escape(message)):
+        read_claims(file)["x"].check.find()
+
+
+def test_a_claim_of_no_kind_or_with_no_place_is_an_error(tmp_path):
+    file = tmp_path / "claims.toml"
+    for entry, message in (('kind = "effects"\nplace = ""', "'effects'"), ('kind = "effect"', "'place'")):
+        file.write_text(f'[x]\ntext = "It is."\nunchecked = "why"\n{entry}\n')
+        with pytest.raises(UserError, match=message):
+            read_claims(file)

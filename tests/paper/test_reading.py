@@ -6,7 +6,7 @@ import pytest
 
 from poseur_lib.errors import UserError
 from poseur_study.paper.subject import subject_of
-from poseur_study.paper.tables import Missing, paper_tables, printed, read_tables, said
+from poseur_study.paper.tables import Missing, paper_tables, printed_cell, read_tables, text_number
 
 TABLE = """
 [9]
@@ -56,15 +56,15 @@ def test_what_is_wrong_is_named(tmp_path, rows, more, message):
 
 def test_a_cell_that_does_not_exist_is_named():
     with pytest.raises(UserError, match="the paper has no table '7'"):
-        printed("7", "a", "AP")
+        printed_cell("7", "a", "AP")
     with pytest.raises(UserError, match="Table 1b has no row 'within'; it has without, with"):
-        printed("1b", "within", "AP")
+        printed_cell("1b", "within", "AP")
     with pytest.raises(UserError, match="Table 1b has no column 'AR'; it has AP"):
-        printed("1b", "with", "AR")
+        printed_cell("1b", "with", "AR")
     with pytest.raises(UserError, match="Table 6, row rle_hrnet_w48, AP_L: no number \\(lost\\)"):
-        printed("6", "rle_hrnet_w48", "AP_L")
+        printed_cell("6", "rle_hrnet_w48", "AP_L")
     with pytest.raises(UserError, match="has no number 'noise'"):
-        said("noise")
+        text_number("noise")
 
 
 def test_a_method_is_the_same_subject_under_every_name():

@@ -10,7 +10,7 @@ import pytest
 from poseur_study.analysis.power import detectable
 from poseur_study.analysis.result_types import TableResult
 from poseur_study.experiments import TABLES
-from poseur_study.experiments.experiment import ClaimKind, Table
+from poseur_study.experiments.experiment import EffectKind, Table
 from poseur_study.experiments.profiles import profile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,7 +109,7 @@ def test_what_the_paper_says_and_what_could_be_found():
         word = WORDS.get(effect["claim"].partition(":")[0])
         assert row[1] == (word or (f"{float(effect['paper']):+.1f}" if effect["paper"] else "grows"))
         could = detectable(table, claim, profile("mini"), int(effect["seeds"]))
-        assert row[3] == (f"±{claim.margin:g} asked" if claim.kind == ClaimKind.EQUIVALENCE else f"{could.points:.1f}")
+        assert row[3] == (f"±{claim.margin:g} asked" if claim.kind == EffectKind.EQUIVALENCE else f"{could.points:.1f}")
 
 
 def test_tables_of_mixed_devices_are_marked():

@@ -7,7 +7,7 @@ import html
 
 from poseur_study.costs.paper_costs import RULE
 from poseur_study.costs.printed_gflops import COUNTERS
-from poseur_study.paper.tables import notes
+from poseur_study.paper.tables import published_notes
 from poseur_study.report.blocks import Block, Cell, mark, stacked_table
 from poseur_study.report.evidence import CostRecord, CostRow, MethodCostRecord, MethodCostRow
 
@@ -72,7 +72,8 @@ SAME_MODEL = (("2a", "simba_resnet50"), ("2b", "simba_256"), ("5", "simba_resnet
 def method_cost_blocks(record: MethodCostRecord) -> tuple[Block, ...]:
     """The counters in words, one model with three numbers, every cell, and the notes on parameters."""
     counters = "".join(f"<li><b>{html.escape(one.name)}</b>: {html.escape(one.words)}.</li>" for one in COUNTERS)
-    reasons = "".join(f"<li>{html.escape(method)}: {html.escape(text)}</li>" for method, text in notes().items())
+    notes = published_notes()
+    reasons = "".join(f"<li>{html.escape(method)}: {html.escape(text)}</li>" for method, text in notes.items())
     agreeing = sum(row.agrees for row in record.rows)
     lead = f"{agreeing} of {len(record.rows)} are explained. {record.origin.text()}"
     return (

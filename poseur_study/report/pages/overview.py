@@ -16,7 +16,7 @@ from poseur_study.display.tables import points
 from poseur_study.experiments import TABLES
 from poseur_study.experiments.experiment import shown_name
 from poseur_study.experiments.profiles import override_lines, still_true
-from poseur_study.paper.size_mix import size_mixes
+from poseur_study.paper.audit import size_mixes
 from poseur_study.report.blocks import Block, Cell, stacked_table
 from poseur_study.report.evidence import cost_claim_record
 from poseur_study.report.notebooks import AUDIT_PAGE, audit_summary

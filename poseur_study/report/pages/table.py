@@ -14,7 +14,7 @@ from poseur_study.analysis.table_results import difference_words
 from poseur_study.display.breakdown import breakdown_figures, breakdown_table, notable
 from poseur_study.display.learning import METRICS, learning_caption, learning_figure, measured
 from poseur_study.display.style import as_html
-from poseur_study.experiments.experiment import ClaimKind, Table
+from poseur_study.experiments.experiment import EffectKind, Table
 from poseur_study.experiments.profiles import Profile, override_lines
 from poseur_study.report.blocks import Block, Cell, stacked_table
 from poseur_study.report.view import StudyView, failure_page
@@ -42,7 +42,7 @@ def detectable_block(
     for claim in table.claims:
         one = detectable(table, claim, profile, len(result.seeds) if result else 0, source)
         size = f"{one.n_seeds} seed{'s' * (one.n_seeds != 1)}, {one.n_images:,} images"
-        unit = claim.metric if claim.kind != ClaimKind.EQUIVALENCE and not claim.measured else ""
+        unit = claim.metric if claim.kind != EffectKind.EQUIVALENCE and not claim.measured else ""
         what = Markup('{}<br><span class="soft">{}</span>').format(claim.text, difference_words(table, claim))
         cells: list[Cell] = [what, claim.paper_words, f"{one.words} {unit}".strip(), size, one.source]
         if source != pilot():

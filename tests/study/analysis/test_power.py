@@ -10,7 +10,7 @@ from poseur_lib.config import AugmentConfig
 from poseur_study.analysis import power
 from poseur_study.analysis.power import FACTOR, Pilot, PilotDifference, Pilots, detectable
 from poseur_study.experiments import tables
-from poseur_study.experiments.experiment import ClaimKind
+from poseur_study.experiments.experiment import EffectKind
 from poseur_study.experiments.profiles import NARROW_DEVIATIONS, PATHS, profile, still_true, without_restored
 from poseur_study.runs.resources import joules_between, rapl_microjoules
 
@@ -72,7 +72,7 @@ def test_seeds_are_those_of_the_study_and_an_equivalence_is_held_against_its_mar
     assert two.n_seeds == 2 and two.points == pytest.approx(FACTOR * half, rel=1e-4)
     pilot(None, 1)
     for margin, words in ((0.25, "does not fit"), (0.5, "fits")):
-        same = replace(claim, kind=ClaimKind.EQUIVALENCE, margin=margin)
+        same = replace(claim, kind=EffectKind.EQUIVALENCE, margin=margin)
         assert detectable(TABLE_1B, same, mini).words == f"interval ≥ ±0.30: {words} the margin of ±{margin:g}"
 
 

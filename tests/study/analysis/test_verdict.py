@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.verdict import Evidence, Verdict, rule_text, verdict
-from poseur_study.experiments.experiment import Claim, ClaimKind
+from poseur_study.experiments.experiment import ClaimTest, EffectKind
 
 PAPER = {Evidence.ARITHMETIC, Evidence.COST, Evidence.RELEASED, Evidence.RETRAINED}
 COCO_ONLY = {Verdict.REPRODUCED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE}
 
 
-def claim(kind: ClaimKind, effect: float | None = 0.6) -> Claim:
-    return Claim("key", "A beats B.", "Sec. 0", kind, "a", "b", effect)
+def claim(kind: EffectKind, effect: float | None = 0.6) -> ClaimTest:
+    return ClaimTest("key", "A beats B.", "Sec. 0", kind, "a", "b", effect)
 
 
 def effect(low: float, high: float, n_seeds: int = 3) -> Estimate:
@@ -26,17 +26,17 @@ def effect(low: float, high: float, n_seeds: int = 3) -> Estimate:
 @pytest.mark.parametrize(
     ("kind", "low", "high", "on_coco", "on_generated"),
     [
-        (ClaimKind.DIRECTION, 0.1, 9.0, Verdict.REPRODUCED, Verdict.SAME_DIRECTION),
-        (ClaimKind.DIRECTION, -0.1, 9.0, Verdict.INCONCLUSIVE, Verdict.NO_EFFECT),
-        (ClaimKind.DIRECTION, -2.0, -0.1, Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION),
-        (ClaimKind.MAGNITUDE, 0.1, 1.0, Verdict.REPRODUCED, Verdict.SAME_DIRECTION),
-        (ClaimKind.MAGNITUDE, 0.7, 2.0, Verdict.CONTRADICTED, Verdict.SAME_DIRECTION),
-        (ClaimKind.MAGNITUDE, -0.2, 1.0, Verdict.INCONCLUSIVE, Verdict.NO_EFFECT),
-        (ClaimKind.MAGNITUDE, -0.2, 0.5, Verdict.CONTRADICTED, Verdict.NO_EFFECT),
-        (ClaimKind.MAGNITUDE, -1.0, -0.2, Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION),
-        (ClaimKind.EQUIVALENCE, -0.2, 0.3, Verdict.REPRODUCED, Verdict.SAME_DIRECTION),
-        (ClaimKind.EQUIVALENCE, -0.2, 0.4, Verdict.INCONCLUSIVE, Verdict.NO_EFFECT),
-        (ClaimKind.EQUIVALENCE, 0.31, 0.4, Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION),
+        (EffectKind.DIRECTION, 0.1, 9.0, Verdict.REPRODUCED, Verdict.SAME_DIRECTION),
+        (EffectKind.DIRECTION, -0.1, 9.0, Verdict.INCONCLUSIVE, Verdict.NO_EFFECT),
+        (EffectKind.DIRECTION, -2.0, -0.1, Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION),
+        (EffectKind.MAGNITUDE, 0.1, 1.0, Verdict.REPRODUCED, Verdict.SAME_DIRECTION),
+        (EffectKind.MAGNITUDE, 0.7, 2.0, Verdict.CONTRADICTED, Verdict.SAME_DIRECTION),
+        (EffectKind.MAGNITUDE, -0.2, 1.0, Verdict.INCONCLUSIVE, Verdict.NO_EFFECT),
+        (EffectKind.MAGNITUDE, -0.2, 0.5, Verdict.CONTRADICTED, Verdict.NO_EFFECT),
+        (EffectKind.MAGNITUDE, -1.0, -0.2, Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION),
+        (EffectKind.EQUIVALENCE, -0.2, 0.3, Verdict.REPRODUCED, Verdict.SAME_DIRECTION),
+        (EffectKind.EQUIVALENCE, -0.2, 0.4, Verdict.INCONCLUSIVE, Verdict.NO_EFFECT),
+        (EffectKind.EQUIVALENCE, 0.31, 0.4, Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION),
     ],
 )
 def test_the_rule(kind, low, high, on_coco, on_generated):
@@ -47,7 +47,7 @@ def test_the_rule(kind, low, high, on_coco, on_generated):
 intervals = st.tuples(st.floats(-5, 5), st.floats(-5, 5)).map(sorted)
 
 
-@given(st.sampled_from(ClaimKind), intervals, st.sampled_from(Evidence))
+@given(st.sampled_from(EffectKind), intervals, st.sampled_from(Evidence))
 def test_only_evidence_about_the_paper_can_reproduce_or_contradict_it(kind, ends, evidence):
     found = verdict(claim(kind), effect(*ends), evidence, smoke=False)
     assert (found in COCO_ONLY) == (evidence in PAPER)
@@ -55,7 +55,7 @@ def test_only_evidence_about_the_paper_can_reproduce_or_contradict_it(kind, ends
     assert verdict(claim(kind), None, evidence, smoke=True) == Verdict.NOT_RUN
 
 
-@given(st.sampled_from(ClaimKind), intervals, st.sampled_from(Evidence))
+@given(st.sampled_from(EffectKind), intervals, st.sampled_from(Evidence))
 def test_trainings_of_one_seed_decide_nothing_and_one_released_checkpoint_may(kind, ends, evidence):
     one = verdict(claim(kind), effect(*ends, n_seeds=1), evidence, smoke=False)
     if evidence in (Evidence.RETRAINED, Evidence.GENERATED):
@@ -65,10 +65,10 @@ def test_trainings_of_one_seed_decide_nothing_and_one_released_checkpoint_may(ki
 
 
 def test_the_rule_is_printed_with_its_numbers():
-    assert "+0.6" in rule_text(claim(ClaimKind.MAGNITUDE))
-    assert "±0.3" in rule_text(claim(ClaimKind.EQUIVALENCE))
+    assert "+0.6" in rule_text(claim(EffectKind.MAGNITUDE))
+    assert "±0.3" in rule_text(claim(EffectKind.EQUIVALENCE))
 
 
 def test_a_magnitude_without_a_figure_is_an_error():
     with pytest.raises(ValueError, match="needs the paper's effect"):
-        claim(ClaimKind.MAGNITUDE, None)
+        claim(EffectKind.MAGNITUDE, None)

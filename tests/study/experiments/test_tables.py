@@ -8,9 +8,9 @@ from poseur_lib.errors import UserError
 from poseur_study.analysis.table_results import difference_words
 from poseur_study.display.variants import flatten
 from poseur_study.experiments import TABLES, tables
-from poseur_study.experiments.experiment import COSTS, METRICS, NAMES, SPEEDS, UNMEASURED, ClaimKind
+from poseur_study.experiments.experiment import COSTS, METRICS, NAMES, SPEEDS, UNMEASURED, EffectKind
 from poseur_study.experiments.profiles import PROFILES, profile
-from poseur_study.paper.claims import claims_by_key
+from poseur_study.paper.claims import paper_claims
 from poseur_study.paper.tables import Printed, paper_tables
 from poseur_study.runs.plan import plan, row_run
 
@@ -88,10 +88,10 @@ def test_claims_are_the_paper_s_and_agree_with_its_rows_or_the_difference_is_an_
     keys = [claim.key for claim in table.claims]
     assert keys and len(set(keys)) == len(keys)
     for claim in table.claims:
-        assert claim.of in claims_by_key() and (claim.measured or claim.margin in (0.3, 0.6))
+        assert claim.of in paper_claims() and (claim.measured or claim.margin in (0.3, 0.6))
         printed = [table.row(key).printed(claim.metric) for key in claim.rows]
         if claim.paper_effect is None or not all(isinstance(cell, Printed) for cell in printed):
-            assert claim.kind != ClaimKind.MAGNITUDE or table.number == "S6"
+            assert claim.kind != EffectKind.MAGNITUDE or table.number == "S6"
             continue
         of_rows = sum(sign * cell.digits for sign, cell in zip((1, -1, -1, 1), printed, strict=False))
         if of_rows != round(claim.paper_effect, 1) and float(of_rows) != pytest.approx(claim.paper_effect):

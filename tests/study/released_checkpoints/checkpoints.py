@@ -14,7 +14,7 @@ from poseur_lib.config import ExperimentConfig
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.models.build import build_model
 from poseur_study.analysis.bootstrap_samples import Source
-from poseur_study.experiments.experiment import Claim, ClaimKind, Row, Table
+from poseur_study.experiments.experiment import ClaimTest, EffectKind, Row, Table
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.experiments.profiles import profile
 from poseur_study.paper.tables import Printed
@@ -60,8 +60,8 @@ TABLE = Table(
         row("two, no noise", model__head__decoder_layers=2, model__head__noise={"kind": "none"}),
     ),
     claims=(
-        Claim(key="more", text="", source="", kind=ClaimKind.DIRECTION, better="two", than="one"),
-        Claim(key="noise", text="", source="", kind=ClaimKind.DIRECTION, better="two", than="two, no noise"),
+        ClaimTest(key="more", text="", source="", kind=EffectKind.DIRECTION, better="two", than="one"),
+        ClaimTest(key="noise", text="", source="", kind=EffectKind.DIRECTION, better="two", than="two, no noise"),
     ),
     base=SMALL,
     base_reason="",

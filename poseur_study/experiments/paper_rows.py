@@ -1,14 +1,15 @@
-"""Rows of the tables that compare methods, made of the paper's rows."""
+"""Rows of the tables, made of the paper's rows: a method's configuration, or a value of a table's one factor."""
 
 import re
+from typing import Any
 
 from poseur_lib.config.training import TrainConfig
-from poseur_study.experiments.experiment import Changes, Row
+from poseur_study.experiments.experiment import Changes, Row, Table
 from poseur_study.experiments.methods import method_changes
 from poseur_study.paper.subject import Subject
-from poseur_study.paper.tables import paper_tables, said
+from poseur_study.paper.tables import paper_tables, text_number
 
-USUAL_SIZE = "256 × 192"
+USUAL_SIZE, END_TO_END = "256 × 192", "end to end"
 HRFORMER_B_BATCH = 128
 """Sec. 4.1: for want of GPU memory."""
 
@@ -37,8 +38,14 @@ HRFORMER_WEIGHTS = (
 )
 
 
+def factor_row(table: str, key: str, label: str, path: str, value: Any) -> Row:
+    """A row of the paper as a value of the setting that its table varies."""
+    ticks = tuple(paper_tables()[table].row(key).words.values())
+    return Row(key=key, label=label, ticks=ticks, changes={path: value}, paper=(table, key))
+
+
 def method_row(table: str, key: str, *, layers: int | None = None, not_run: str = "") -> Row:
-    """A row of the paper as a configuration of its method.
+    """A row of the paper as a configuration of its method; a row of an end-to-end method has none.
 
     Args:
         layers: Poseur's decoder layers, where the table does not say.
@@ -49,10 +56,23 @@ def method_row(table: str, key: str, *, layers: int | None = None, not_run: str 
         key=key,
         label=short_label(paper.subject),
         ticks=tuple(word or "—" for word in paper.words.values()),
-        changes=subject_changes(paper.subject, layers),
+        changes={} if paper.subject.setting == END_TO_END else subject_changes(paper.subject, layers),
         paper=(table, key),
         method=paper.subject.method,
         not_run=not_run,
+    )
+
+
+def comparison(number: str, *, not_run: str = "", **declared: Any) -> Table:
+    """A table of the paper that compares methods, with all of its rows.
+
+    Args:
+        not_run: why its rows cannot be run.
+    """
+    paper = paper_tables()[number]
+    rows = tuple(method_row(number, row.key, not_run=not_run) for row in paper.rows)
+    return Table(
+        **{"number": number, "factor": paper.words, "varies": METHOD_KNOBS, "rows": rows, "deltas": False, **declared}
     )
 
 
@@ -67,7 +87,7 @@ def subject_changes(subject: Subject, layers: int | None = None) -> Changes:
     size = (256, 192) if subject.input is None else input_size(subject.input)
     changes = method_changes(subject.method, subject.backbone, size)
     layers = layers or subject.layers
-    if subject.method == "Poseur" and layers not in (None, said("default_layers").digits):
+    if subject.method == "Poseur" and layers not in (None, text_number("default_layers").digits):
         changes["model.head.decoder_layers"] = layers
     if subject.backbone == "HRFormer-B":
         changes["train.global_batch"] = HRFORMER_B_BATCH

@@ -1,0 +1,64 @@
+"""Tests of the paper's claims on a table's rows; every effect is a printed number, and none is typed again."""
+
+from typing import Any
+
+from poseur_study.experiments.experiment import ClaimTest, EffectKind
+from poseur_study.paper.claims import paper_claim
+from poseur_study.paper.formula import Cell
+from poseur_study.paper.method_pairs import same_backbone_pairs
+from poseur_study.paper.tables import text_number
+
+COMPARABLE = text_number("coarse_gain").value
+"""The margin of "comparable", in AP: no more than the least that Sec. 4.2 counts as a gain."""
+
+
+def claim_test(
+    of: str, kind: EffectKind, better: str, than: str, paper_effect: float | None = None, **more: Any
+) -> ClaimTest:
+    """What a claim of the text (by its key `of`) says of two rows; `more` are further attributes of the test."""
+    claim, beyond = paper_claim(of), more.get("beyond")
+    key = f"{of}: {better} over {than}" + ("" if beyond is None else f" beyond {beyond[0]} over {beyond[1]}")
+    known = {"key": key, "text": claim.statement, "source": claim.place, "paper_effect": paper_effect, "of": of}
+    return ClaimTest(**{**known, "kind": kind, "better": better, "than": than, **more})
+
+
+def direction(of: str, better: str, than: str, paper_effect: float | None = None, **more: Any) -> ClaimTest:
+    """The first row is better than the second."""
+    return claim_test(of, EffectKind.DIRECTION, better, than, paper_effect, **more)
+
+
+def equivalence(of: str, better: str, than: str, paper_effect: float | None = None, **more: Any) -> ClaimTest:
+    """Both rows are as good."""
+    return claim_test(of, EffectKind.EQUIVALENCE, better, than, paper_effect, **more)
+
+
+def magnitude(of: str, better: str, than: str, number: str = "", **more: Any) -> ClaimTest:
+    """The first row is better by a number of the text, whose key is that of the claim where none is given."""
+    effect = text_number(number or of.replace("-", "_")).value
+    return claim_test(of, EffectKind.MAGNITUDE, better, than, effect, **more)
+
+
+def printed_effect(table: str, better: str, than: str) -> float:
+    """The difference of two printed AP."""
+    return float((Cell(table, better, "AP") - Cell(table, than, "AP")).value)
+
+
+def printed_direction(of: str, table: str, better: str, than: str) -> ClaimTest:
+    """The first row is better than the second, as the printed AP are."""
+    return direction(of, better, than, printed_effect(table, better, than))
+
+
+def better_at_same_backbone(of: str, table: str) -> tuple[ClaimTest, ...]:
+    """Poseur is better than every other method of a table at the same backbone, size and testing."""
+    return tuple(printed_direction(of, table, ours.row, other.row) for ours, other in same_backbone_pairs((table,)))
+
+
+def doubts(*keys: str) -> tuple[str, ...]:
+    """What the paper's own numbers say to claims of the text, as the audit has it: open questions of a table."""
+    return tuple(_doubt(key) for key in keys)
+
+
+def _doubt(key: str) -> str:
+    claim = paper_claim(key)
+    found = claim.check.find()
+    return f"{claim.statement} The paper's own numbers ({found.agreement}): {found.computed}. {claim.remark}".strip()
