@@ -132,8 +132,8 @@ def run(
     """
     from poseur_lib.errors import require_known
     from poseur_lib.runtime import DEVICES, PRECISIONS
-    from poseur_study.execution.cluster import EngineSettings
     from poseur_study.execution.run_job import RunOptions
+    from poseur_study.execution.slots import EngineSettings
     from poseur_study.runs.project import as_noted, project_root
 
     require_known("device", [device], DEVICES)

@@ -9,7 +9,7 @@ Table 1d: which feature levels does the decoder need?
 Table 1e: how many decoder layers are enough?
 """
 
-from poseur_lib.scoring.uncertainty import Scoring
+from poseur_lib.scoring.instance import Scoring
 from poseur_study.experiments.claims import greater, printed_effect, stated
 from poseur_study.experiments.experiment import Claim, ClaimKind, Row, Table
 from poseur_study.paper.compare import COMPARABLE

@@ -3,7 +3,7 @@
 Supplementary Table 5 and Section 6: Poseur beside RLE.
 """
 
-from poseur_lib.scoring.uncertainty import Scoring
+from poseur_lib.scoring.instance import Scoring
 from poseur_study.experiments.ablations import TABLE_1B
 from poseur_study.experiments.claims import doubts, greater, printed_effect, stated
 from poseur_study.experiments.experiment import ClaimKind, Column, Row, Table

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 
 from poseur_lib.errors import UserError
 from poseur_study.display.attention.open_model import open_checkpoint
-from poseur_study.execution.retrain import Training, again, first_model
+from poseur_study.execution.retrain import Training, first_model, retraining
 from poseur_study.explorer.controls import Changed, Say, refill, wide
 from poseur_study.explorer.runs import ExplorableRun, find_runs, runs_folders
 from poseur_study.explorer.session import Session
@@ -70,7 +70,7 @@ class ModelChooser:
             if self._open(lambda: self.session.choose_model(run.open(), run.profile)):
                 self.file.value = ""
         elif run.trainable:
-            self._offer(again(run.record, self.session.data))
+            self._offer(retraining(run.record, self.session.data))
         else:
             self._say(f"{run.run_id} is of a method without keypoint queries: {run.status}. Choose a poseur model.")
 

@@ -1,4 +1,4 @@
-"""What a batch tells of how far it is: the time left is that of this batch's own speed, and does not grow by waiting."""
+"""What a batch tells of how far it is; the time left is by this batch's own speed, and does not grow by waiting."""
 
 import re
 
@@ -54,5 +54,7 @@ def test_a_terminal_gets_a_bar_in_one_line_whose_time_stays_until_there_is_news(
             progress.show(states(1))
         progress.show(states(10))
     shown = capsys.readouterr().out
-    assert shown.count("\n") == 1 and shown.rstrip().endswith("00:00 left, runs: 10 done, 0 running, 0 failed, 0 waiting")
+    assert shown.count("\n") == 1 and shown.rstrip().endswith(
+        "00:00 left, runs: 10 done, 0 running, 0 failed, 0 waiting"
+    )
     assert set(re.findall(r"(\S+) left, runs: 1 done", shown)) == {"15:00"}
