@@ -18,8 +18,8 @@ from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.metrics import coco_evaluation, to_coco_results
 from poseur_lib.evaluation.nms import keep_people
 from poseur_lib.keypoints import KeypointSet
-from poseur_lib.scoring.instance import instance_scores
-from poseur_lib.scoring.uncertainty import Scoring, density_scores, laplace_scores, rle_scores
+from poseur_lib.scoring.instance import Scoring, instance_scores
+from poseur_lib.scoring.uncertainty import density_scores, laplace_scores, rle_scores
 
 TABLE_1C_RULE: InstanceRule = "paper"  # Eq. 5, Sec. 3.3
 

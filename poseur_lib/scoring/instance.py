@@ -1,5 +1,6 @@
 """The score of a person from its box and its keypoints."""
 
+from enum import StrEnum
 from typing import get_args
 
 import numpy as np
@@ -8,6 +9,15 @@ from jaxtyping import Float
 from poseur_lib.config.evaluation import InstanceRule
 
 CLASSIC_THRESHOLD = 0.2
+
+
+class Scoring(StrEnum):
+    """What the instance score of a person is made of (Table 1c)."""
+
+    BOX = "box score alone"
+    RLE = "RLE score"
+    LAPLACE = "Laplace score (Eq. 8)"
+    FLOW = "flow's density (Eq. 6)"
 
 
 def instance_scores(

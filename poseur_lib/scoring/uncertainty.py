@@ -13,7 +13,6 @@ Keypoint scores from sigma (Sec. 3.3).
 
 import math
 from collections.abc import Callable
-from enum import StrEnum
 
 import numpy as np
 import torch
@@ -90,15 +89,6 @@ def masses_of(model: nn.Module) -> Float[np.ndarray, "M M"] | None:
         log_phi_count=loss.log_phi_count,
         log_sigma_count=loss.log_sigma_count,
     )
-
-
-class Scoring(StrEnum):
-    """What the instance score of a person is made of (Table 1c)."""
-
-    BOX = "box score alone"
-    RLE = "RLE score"
-    LAPLACE = "Laplace score (Eq. 8)"
-    FLOW = "flow's density (Eq. 6)"
 
 
 def laplace_scores(sigma: Float[Tensor, "*shape 2"], radius: float = 0.2) -> Float[Tensor, "*shape"]:

@@ -24,7 +24,8 @@ from poseur_lib.evaluation.bootstrap import Scorer, bootstrap
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.matches import Area, ImageMatches, image_matches
 from poseur_lib.files import write_atomically
-from poseur_lib.scoring.uncertainty import Scoring, masses_of
+from poseur_lib.scoring.instance import Scoring
+from poseur_lib.scoring.uncertainty import masses_of
 from poseur_study.experiments.experiment import Metric, Row, Table
 from poseur_study.experiments.profiles import Profile
 from poseur_study.runs.datasets import DataSet

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from poseur_lib.errors import UserError
-from poseur_study.cli.data import parse_size
+from poseur_study.cli import options
 
 FORMATS = ("ours", "released")
 
@@ -14,11 +14,11 @@ FORMATS = ("ours", "released")
 def convert(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A checkpoint of the released code, or ours.")],
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="File to write; one that is there is kept.")],
-    to: Annotated[str, typer.Option(help="ours or released.")] = "ours",
+    to: Annotated[str, options.one_of("format", __name__, "FORMATS", "ours or released.")] = "ours",
     input_size: Annotated[
         str, typer.Option(metavar="HxW", help="Where the weights were released for several sizes, such as 384x288.")
     ] = "",
-    keypoint_set: Annotated[str, typer.Option(help="Default: the known set of as many keypoints.")] = "",
+    keypoint_set: Annotated[str, typer.Option(help="Default: the options.known set of as many keypoints.")] = "",
     flip_fusion: Annotated[str, typer.Option(help="mean (released default), type1 or type2.")] = "",
     keypoint_score: Annotated[str, typer.Option(help="rle (released default) or laplace.")] = "",
     instance_score: Annotated[str, typer.Option(help="released (default), paper, classic or box.")] = "",
@@ -31,15 +31,13 @@ def convert(
     from poseur_lib.checkpoints.released_convert import save_released
     from poseur_lib.checkpoints.released_load import load_released
     from poseur_lib.config import PoseurConfig
-    from poseur_lib.errors import require_known
     from poseur_lib.evaluation.evaluate import assumptions
 
-    require_known("format", [to], FORMATS)
     if target.exists():
         raise UserError(f"{target} exists already")
     model, config = load_released(
         source,
-        input_size=parse_size(input_size) if input_size else None,
+        input_size=options.given_size(input_size),
         keypoint_set=keypoint_set or None,
         flip_fusion=flip_fusion or None,
         keypoint_score=keypoint_score or None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from poseur_lib.errors import UserError
-from poseur_study.cli.study import SetOption, parse_changes
+from poseur_study.cli import options
 
 if TYPE_CHECKING:
     from poseur_lib.config import ExperimentConfig
@@ -17,14 +17,14 @@ def cost(
         list[str] | None,
         typer.Argument(metavar="[CONFIG]...", help="A profile (smoke, mini, paper) or a configuration's JSON file."),
     ] = None,
-    changes: SetOption = None,
+    changes: options.Set = None,
     paper: Annotated[
         bool, typer.Option("--paper", help="Instead: every cost that the paper prints, ours beside.")
     ] = False,
     timed: Annotated[bool, typer.Option("--time/--no-time", help="Measure time and memory as well.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda: where to measure.")] = "auto",
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads of torch; 0: its default.")] = 0,
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as CSV.")] = None,
+    device: options.Device = "auto",
+    threads: options.Threads = 0,
+    csv: options.Csv = None,
 ) -> None:
     """Print what a model costs, part by part.
 
@@ -33,10 +33,6 @@ def cost(
     """
     import torch
 
-    from poseur_lib.errors import require_known
-    from poseur_lib.runtime import DEVICES
-
-    require_known("device", [device], DEVICES)
     if bool(configs) == paper:
         raise UserError("poseur cost: give configurations, or --paper")
     torch.set_num_threads(threads or torch.get_num_threads())
@@ -52,7 +48,7 @@ def cost(
         raise UserError("--device cuda: torch sees no GPU")
     found = {}
     for name in configs:
-        found[name] = cost_of(_config(name, parse_changes(changes)), timed=timed, device=where)
+        found[name] = cost_of(_config(name, options.parse_changes(changes)), timed=timed, device=where)
         typer.echo(cost_text(name, found[name]))
     typer.echo(FOOTNOTE)
     if csv is not None:

@@ -1,30 +1,18 @@
 """`poseur data`: make a data set, and look at what one holds."""
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from poseur_lib.errors import UserError, validated
+from poseur_study.cli import options
 
 app = typer.Typer(
     help="Make a data set of generated people, or check any folder in COCO's layout.",
     no_args_is_help=True,
 )
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """(height, width) in pixels from `256x192`.
-
-    Raises:
-        UserError: `text` is no such pair.
-    """
-    match = re.fullmatch(r"(\d+)x(\d+)", text.strip().lower())
-    if match is None:
-        raise UserError(f"size {text!r}: give HEIGHTxWIDTH in pixels, for example 256x192")
-    return int(match[1]), int(match[2])
 
 
 # The defaults are PeopleSettings' (a test compares them); importing that here would load OpenCV for every command.
@@ -46,7 +34,7 @@ def generate(
     A folder that holds this very set is left as it is, an interrupted one is completed, and one that holds anything
     else is refused.
     """
-    image_size = parse_size(size)
+    image_size = options.parse_size(size)
 
     from synthetic_people import PeopleSettings
     from synthetic_people import generate as write_people
@@ -76,7 +64,7 @@ def check(
     images: Annotated[
         str, typer.Option(metavar="all|N", help="Decode this many images of each split, the first ones; 0: none.")
     ] = "200",
-    keypoints: Annotated[str, typer.Option(metavar="NAME", help="Keypoint set that the files should have.")] = "coco17",
+    keypoints: options.Keypoints = "coco17",
 ) -> None:
     """Say what a data set folder holds and what is wrong with it; exit code 1 where something is."""
     limit = parse_images(images)

@@ -6,15 +6,13 @@ from typing import Annotated
 import typer
 
 from poseur_lib.errors import UserError
-from poseur_study.cli.data import parse_size
+from poseur_study.cli import options
 
 
 def export(
     target: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="File to write; one that is there is kept.")],
-    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="A model.pt of this project, or a released one.")],
-    input_size: Annotated[
-        str, typer.Option(metavar="HxW", help="Of a released checkpoint that does not tell it, such as 256x192.")
-    ] = "",
+    checkpoint: options.Checkpoint,
+    input_size: options.InputSize = "",
     batch: Annotated[int, typer.Option(min=1, help="Images that the graph takes at once.")] = 1,
 ) -> None:
     """Write a checkpoint's model for ONNX runtimes: images in, keypoints and their scores out, no flip test."""
@@ -23,7 +21,7 @@ def export(
 
     if target.exists():
         raise UserError(f"{target} exists already")
-    model, config = load_released(checkpoint, input_size=parse_size(input_size) if input_size else None)
+    model, config = load_released(checkpoint, input_size=options.given_size(input_size))
     height, width = config.data.input_size
     export_onnx(model, target, (height, width), batch=batch)
     typer.echo(

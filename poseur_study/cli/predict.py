@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from poseur_study.cli.data import parse_size
+from poseur_study.cli import options
 
 
 def predict(
@@ -28,9 +28,12 @@ def predict(
     ] = None,
     detector: Annotated[
         str,
-        typer.Option(
-            help="Find people first: torchvision (Faster R-CNN, 167 MB) or torchvision-light (74 MB); its weights are"
-            " downloaded once. Without --boxes and --detector one person fills each image."
+        options.one_of(
+            "detector",
+            "poseur_lib.predict.detector",
+            "DETECTORS",
+            "Find people first: torchvision (Faster R-CNN, 167 MB) or torchvision-light (74 MB); its weights are"
+            " downloaded once. Without --boxes and --detector one person fills each image.",
         ),
     ] = "",
     box_threshold: Annotated[
@@ -53,22 +56,14 @@ def predict(
         bool, typer.Option("--nms/--no-nms", help="Leave out people who nearly coincide with a better-scored one.")
     ] = True,
     batch: Annotated[int | None, typer.Option(min=1, help="People a forward pass; default: as configured.")] = None,
-    input_size: Annotated[
-        str, typer.Option(metavar="HxW", help="Of a released checkpoint that does not tell it, such as 256x192.")
-    ] = "",
-    flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Flip test; default: as configured.")] = None,
-    flip_fusion: Annotated[str, typer.Option(help="mean, type1 or type2; default: as configured.")] = "",
-    keypoint_score: Annotated[
-        str, typer.Option(help="rle (mean of 1 - sigma) or laplace (Eq. 8); default: as configured.")
-    ] = "",
-    instance_score: Annotated[
-        str, typer.Option(help="released (up to 3), paper, classic or box (up to 1); default: as configured.")
-    ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="32, 16-mixed or bf16-mixed.")] = "32",
-    fast: Annotated[
-        bool, typer.Option("--fast/--plain", help="Fold batch norms, channels_last; compared with --plain first.")
-    ] = True,
+    input_size: options.InputSize = "",
+    flip: options.Flip = None,
+    flip_fusion: options.FlipFusion = "",
+    keypoint_score: options.KeypointScore = "",
+    instance_score: options.InstanceScore = "",
+    device: options.Device = "auto",
+    precision: options.Precision = "32",
+    fast: options.Fast = True,
 ) -> None:
     """Predict people's poses on images: pictures with skeletons, and results in COCO's format.
 
@@ -83,18 +78,13 @@ def predict(
 
     Images that cannot be read are named and left out, and the exit code is then 1. Ctrl-C keeps what is done.
     """
-    from poseur_lib.errors import UserError, require_known
+    from poseur_lib.errors import UserError
     from poseur_lib.predict.boxes import WholeImage
-    from poseur_lib.predict.detector import DETECTORS, load_detector
+    from poseur_lib.predict.detector import load_detector
     from poseur_lib.predict.files import find_images
     from poseur_lib.predict.folder import Output, predict_files
     from poseur_lib.predict.predictor import Poseur
-    from poseur_study.cli.inference_options import require_inference_options
 
-    require_inference_options(device=device, precision=precision, flip_fusion=flip_fusion,
-                              keypoint_score=keypoint_score, instance_score=instance_score)  # fmt: skip
-    if detector:
-        require_known("detector", [detector], DETECTORS)
     if boxes is not None and detector:
         raise UserError(f"--boxes {boxes} and --detector {detector}: give one of them")
     if box_threshold is not None and boxes is None and not detector:
@@ -114,7 +104,7 @@ def predict(
         precision=precision,
         flip=flip,
         batch=batch,
-        input_size=parse_size(input_size) if input_size else None,
+        input_size=options.given_size(input_size),
         flip_fusion=flip_fusion or None,
         keypoint_score=keypoint_score or None,
         instance_score=instance_score or None,

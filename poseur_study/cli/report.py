@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
+from poseur_study.cli import options
+
 
 def report(
     profile: Annotated[str, typer.Option("--profile", help="smoke, mini or paper.")] = "smoke",
-    runs: Annotated[
-        str, typer.Option("--runs", metavar="DIR", help="Folder of all runs; default: runs/ of the project.")
-    ] = "",
+    runs: options.Runs = "",
     out: Annotated[
         str, typer.Option("--out", metavar="DIR", help="Folder of all reports; default: reports/ of the project.")
     ] = "",
@@ -29,7 +29,7 @@ def report(
     from poseur_study.runs.store import RunStore
 
     size = profile_named(profile)
-    folder = as_given(runs) if runs else below_root("runs")
+    folder = options.runs_folder(runs)
     if runs and not (folder / size.name).is_dir():
         raise UserError(f"--runs {runs}: no runs of profile {size.name} in it ({folder / size.name} does not exist)")
     store = RunStore(folder / size.name)

@@ -1,20 +1,20 @@
 """`poseur study`: what the tables need, what of it is there, and making the rest."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from poseur_lib.errors import UserError
-from poseur_study.cli.study_released import require_no_training, run_released
+from poseur_study.cli import options
+from poseur_study.cli.study_released import run_released
+
+if TYPE_CHECKING:
+    from poseur_study.execution.batch import Batch
 
 SOURCES = ("retrained", "released")
 
-app = typer.Typer(
-    help="Plan, run and look at the runs behind the paper's tables.",
-    no_args_is_help=True,
-)
+app = typer.Typer(help="Plan, run and look at the runs behind the paper's tables.", no_args_is_help=True)
 
 ProfileOption = Annotated[str, typer.Option("--profile", help="smoke (minutes), mini (hours) or paper (a cluster).")]
 TablesOption = Annotated[str, typer.Option("--tables", help="Numbers of tables, such as 1b,1c; default: all.")]
@@ -23,14 +23,6 @@ DataOption = Annotated[
     str,
     typer.Option("--data", metavar="DIR", help="Data set in COCO's layout; default: the profile's generated people."),
 ]
-RunsOption = Annotated[
-    str, typer.Option("--runs", metavar="DIR", help="Folder of all runs; default: runs/ of the project.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change every row's configuration; part of a run's identity."),
-]
-VerifyOption = Annotated[bool, typer.Option("--verify", help="Read every record again, also known ones.")]
 
 
 @app.command("plan")
@@ -39,8 +31,8 @@ def show_plan(
     tables: TablesOption = "",
     seeds: SeedsOption = "",
     data: DataOption = "",
-    runs: RunsOption = "",
-    changes: SetOption = None,
+    runs: options.Runs = "",
+    changes: options.Set = None,
     workers: Annotated[int, typer.Option(min=1, help="Runs at a time, for the hours.")] = 1,
     device_gflops: Annotated[
         float | None,
@@ -54,8 +46,7 @@ def show_plan(
     from poseur_study.execution.status import plan_lines
 
     batch = _batch(profile, tables, seeds, data, runs, changes)
-    for line in plan_lines(batch, workers, device_gflops):
-        typer.echo(line)
+    typer.echo("\n".join(plan_lines(batch, workers, device_gflops)))
 
 
 @app.command()
@@ -64,9 +55,9 @@ def status(
     tables: TablesOption = "",
     seeds: SeedsOption = "",
     data: DataOption = "",
-    runs: RunsOption = "",
-    changes: SetOption = None,
-    verify: VerifyOption = False,
+    runs: options.Runs = "",
+    changes: options.Set = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Read every record again, also options.known ones.")] = False,
 ) -> None:
     """Say of each run of the chosen tables whether it is done, running, failed and why, or still to come.
 
@@ -78,8 +69,7 @@ def status(
     if verify:
         batch.store.forget()
     lines, wrong = status_lines(batch)
-    for line in lines:
-        typer.echo(line)
+    typer.echo("\n".join(lines))
     if wrong:
         raise typer.Exit(1)
 
@@ -90,8 +80,8 @@ def run(
     tables: TablesOption = "",
     seeds: SeedsOption = "",
     data: DataOption = "",
-    runs: RunsOption = "",
-    changes: SetOption = None,
+    runs: options.Runs = "",
+    changes: options.Set = None,
     workers: Annotated[
         int, typer.Option(min=0, help="Runs executed at a time; 0: as many as the GPUs have room for, or one.")
     ] = 0,
@@ -109,9 +99,11 @@ def run(
     limit_epochs: Annotated[
         int, typer.Option("--limit-epochs", min=0, help="Train so many epochs only: such a run stays partial.")
     ] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="32, 16-mixed or bf16-mixed.")] = "32",
-    source: Annotated[str, typer.Option(help="retrained, or released: evaluate --checkpoints instead.")] = "retrained",
+    device: options.Device = "auto",
+    precision: options.Precision = "32",
+    source: Annotated[
+        str, options.one_of("source", __name__, "SOURCES", "retrained, or released: evaluate --checkpoints instead.")
+    ] = "retrained",
     checkpoints: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Released checkpoints, for --source released.")
     ] = None,
@@ -130,27 +122,23 @@ def run(
     With --source released nothing is trained: each checkpoint in --checkpoints that is of a row of the tables is
     evaluated on --data, with ground-truth and detector boxes, once; tables then show it beside the paper's numbers.
     """
-    from poseur_lib.errors import require_known
-    from poseur_lib.runtime import DEVICES, PRECISIONS
-    from poseur_study.execution.cluster import EngineSettings
     from poseur_study.execution.run_job import RunOptions
+    from poseur_study.execution.slots import EngineSettings
     from poseur_study.runs.project import as_noted, project_root
 
-    require_known("device", [device], DEVICES)
-    require_known("precision", [precision], PRECISIONS)
-    require_known("source", [source], SOURCES)
     if source == "released":
         asked = {"--seeds": seeds, "--set": changes, "--workers": workers, "--devices": devices > 1,
                  "--runs-per-gpu": runs_per_gpu > 1,
                  "--scheduler": scheduler, "--slurm": slurm, "--retry-failed": retry_failed,
                  "--limit-epochs": limit_epochs, f"--profile {profile}": profile not in ("smoke", "paper")}  # fmt: skip
-        require_no_training([option for option, given in asked.items() if given])
+        if of_training := ", ".join(option for option, given in asked.items() if given):
+            raise UserError(f"{of_training}: of training; --source released evaluates checkpoints as they are")
         return run_released(checkpoints, tables, data, runs, input_size, device, precision)
     if checkpoints is not None or input_size:
         raise UserError("--checkpoints and --input-size are for --source released")
     settings = EngineSettings(workers, scheduler, slurm, device, devices, runs_per_gpu)
     batch = _batch(profile, tables, seeds, data, runs, changes, make=True)
-    options = RunOptions(
+    run_options = RunOptions(
         profile=profile,
         data=as_noted(batch.data.root) if data else "",
         runs=as_noted(batch.store.folder.parent),
@@ -163,7 +151,7 @@ def run(
         retry_failed=retry_failed,
         project=str(project_root()),
     )
-    problems = batch.execute(options, settings)
+    problems = batch.execute(run_options, settings)
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:
@@ -171,41 +159,12 @@ def run(
     typer.echo(f"done; next: poseur report --profile {profile}")
 
 
-def parse_changes(given: list[str] | None) -> dict[str, Any]:
-    """`path=value` pairs; a value is JSON, or a plain string.
-
-    Raises:
-        UserError: there is no `=`.
-    """
-    changes: dict[str, Any] = {}
-    for one in given or []:
-        path, equals, value = one.partition("=")
-        if not equals:
-            raise UserError(f"--set {one!r}: give PATH=VALUE, such as model.head.decoder_layers=2")
-        try:
-            changes[path] = json.loads(value)
-        except ValueError:
-            changes[path] = value
-    return changes
-
-
-def parse_seeds(given: str) -> tuple[int, ...]:
-    """`0,1,2` as numbers.
-
-    Raises:
-        UserError: one is no natural number.
-    """
-    seeds = [seed.strip() for seed in given.split(",") if seed.strip()]
-    for seed in seeds:
-        if not seed.isdigit():
-            raise UserError(f"--seeds {given!r}: {seed!r} is no natural number")
-    return tuple(dict.fromkeys(int(seed) for seed in seeds))
-
-
-def _batch(profile: str, tables: str, seeds: str, data: str, runs: str, changes: list[str] | None, make: bool = False):
+def _batch(
+    profile: str, tables: str, seeds: str, data: str, runs: str, changes: list[str] | None, make: bool = False
+) -> "Batch":
     from poseur_study.execution.batch import Batch
     from poseur_study.runs.project import as_given
 
-    numbers = tuple(number.strip() for number in tables.split(",") if number.strip())
-    folder, stored = str(as_given(data)) if data else "", str(as_given(runs)) if runs else "runs"
-    return Batch(profile, numbers, parse_seeds(seeds), folder, stored, parse_changes(changes), make)
+    numbers, stored = options.comma_separated(tables), str(options.runs_folder(runs))
+    folder, known_seeds = str(as_given(data)) if data else "", options.parse_seeds(seeds)
+    return Batch(profile, numbers, known_seeds, folder, stored, options.parse_changes(changes), make)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from IPython.display import HTML
 
 from poseur_lib.config import ExperimentConfig, PretextConfig, PretextRunConfig
-from poseur_lib.scoring.instance import InstanceRule
-from poseur_lib.scoring.uncertainty import Scoring
+from poseur_lib.scoring.instance import InstanceRule, Scoring
 from poseur_study.analysis.bootstrap_samples import Source, box_source
 from poseur_study.analysis.table_results import ap_under_rule
 from poseur_study.display.tables import show_table

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from poseur_lib.checkpoints.checkpoint import LAST_CHECKPOINT
 from poseur_lib.errors import UserError
-from poseur_lib.files import sha256_hex, write_atomically
+from poseur_lib.files import LAST_CHECKPOINT, sha256_hex, write_atomically
 from poseur_study.experiments.profiles import PROFILES
 from poseur_study.released_checkpoints.store import FOLDER, SIZES_FILE, ReleasedStore
 from poseur_study.runs import lease

@@ -5,15 +5,16 @@ dask and torch are imported by what executes: plan and status are quicker withou
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import Interrupted, UserError, describe_validation
-from poseur_study.execution.cluster import EngineSettings
 from poseur_study.execution.cost_estimate import Work
 from poseur_study.execution.run_job import RunOptions, missing_runs
+from poseur_study.execution.slots import EngineSettings
 from poseur_study.execution.table_job import TableJob, execute_table
 from poseur_study.experiments import tables
 from poseur_study.experiments.experiment import SPEEDS
@@ -57,7 +58,10 @@ class Batch:
         self.tables = tables(numbers)
         self.seeds = seeds or self.profile.seeds
         self.overrides = overrides
-        _check(overrides, self.profile.config)
+        try:
+            self.profile.config.with_changes(**overrides)
+        except ValidationError as error:
+            raise UserError(describe_validation(error, ExperimentConfig)) from None
         self.store = RunStore(below_root(runs) / self.profile.name)
         if make:
             require_writable(self.store.folder)
@@ -87,7 +91,7 @@ class Batch:
             raise Interrupted("interrupted: what was running is stopped, the same command resumes it") from None
         finally:
             self.store.remember()
-        return [self._problem(key, text) for key, text in schedule.problems.items()]
+        return [f"failed: {key}: {text} ({self._failed_at(key)})" for key, text in schedule.problems.items()]
 
     def show_tables(self, options: RunOptions) -> Iterator[tuple[str, str | None]]:
         """Execute the tables' notebooks on what is there, no run is made; each table's name, and why it failed.
@@ -108,32 +112,17 @@ class Batch:
             return {}
         return {} if earlier is None else {"seeds": list(earlier.seeds), "overrides": earlier.overrides}
 
-    def _problem(self, key: str, text: str) -> str:
-        if key not in [run.run_id for run in self.runs]:
-            return f"failed: {key}: {text} ({self.store.table_folder(key.removeprefix('table '))})"
-        return f"failed: {key}: {text} ({self.store.failed_notebook(key) or self.store.path(key)})"
+    def _failed_at(self, key: str) -> Path:
+        """The folder of a table (`table 1b`) or run that failed, or the notebook that shows the error."""
+        if key not in {run.run_id for run in self.runs}:
+            return self.store.table_folder(key.removeprefix("table "))
+        return self.store.failed_notebook(key) or self.store.path(key)
 
     def _plan(self, chosen: tuple) -> tuple[PlannedRun, ...]:
         return plan(self.profile, chosen, self.seeds, self.data.fingerprint or NOT_GENERATED, self.overrides)
 
     def _table_jobs(self, options: RunOptions) -> list[TableJob]:
-        root = options.project or str(project_root())
-        return [
-            TableJob(
-                number=table.number,
-                notebook=table.notebook,
-                folder=self.store.table_folder(table.number),
-                needs=frozenset(run.run_id for run in self._plan((table,))),
-                parameters=self._parameters(options),
-                threads=options.threads,
-                project=root,
-                alone=any(column in SPEEDS for column in table.columns),
-            )
-            for table in self.tables
-        ]
-
-    def _parameters(self, options: RunOptions) -> dict[str, Any]:
-        return {
+        parameters = {
             "profile": self.profile.name,
             "seeds": list(self.seeds),
             "data": options.data,
@@ -144,10 +133,16 @@ class Batch:
             "device": options.device,
             "precision": options.precision,
         }
-
-
-def _check(overrides: dict[str, Any], base: ExperimentConfig) -> None:
-    try:
-        base.with_changes(**overrides)
-    except ValidationError as error:
-        raise UserError(describe_validation(error, ExperimentConfig)) from None
+        return [
+            TableJob(
+                number=table.number,
+                notebook=table.notebook,
+                folder=self.store.table_folder(table.number),
+                needs=frozenset(run.run_id for run in self._plan((table,))),
+                parameters=parameters,
+                threads=options.threads,
+                project=options.project or str(project_root()),
+                alone=any(column in SPEEDS for column in table.columns),
+            )
+            for table in self.tables
+        ]

@@ -1,19 +1,13 @@
-"""What executes the runs of a batch: dask workers, each of which is one slot for one run.
+"""The dask workers that execute a batch: of this machine, of a running scheduler, or Slurm jobs by dask-jobqueue.
 
-A worker only starts a run's process and waits for it. One that is killed takes that process with it, and dask gives
-the run to another worker, where it resumes.
-
-Where a batch is executed, as the command line says it.
-
-A cluster made of Slurm jobs, by dask-jobqueue: every job is one slot for one run.
-
-The GPUs of this machine, and how they are dealt out to the slots of a local cluster.
+A worker is one slot. It only starts a run's process and waits for it. One that is killed takes that process with it,
+and dask gives the run to another worker, where it resumes.
 """
 
 import json
 import logging
-import math
 import os
+import shutil
 import signal
 import time
 import tomllib
@@ -31,40 +25,19 @@ from pydantic import Field
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.errors import UserError, validated
-from poseur_lib.runtime import device_name, processor_name
+from poseur_study.execution.slots import EngineSettings, slot_environments
 from poseur_study.runs.heartbeat import stop_children
 
-
-@dataclass(frozen=True)
-class EngineSettings:
-    """Where the runs are executed.
-
-    Attributes:
-        workers: slots of the local cluster; 0: one a GPU (or group of `devices` GPUs), or one where there is none.
-        scheduler: address of a running dask scheduler, whose workers share the disk of the runs.
-        slurm: file with the options of Slurm jobs, each of which is a slot.
-        devices: GPUs of one run.
-        runs_per_gpu: of the local cluster, slots that share a GPU.
-
-    Raises:
-        UserError: GPUs are to be shared on a cluster, which deals them out itself.
-    """
-
-    workers: int = 0
-    scheduler: str = ""
-    slurm: Path | None = None
-    device: str = "auto"
-    devices: int = 1
-    runs_per_gpu: int = 1
-
-    def __post_init__(self) -> None:
-        if self.runs_per_gpu > 1 and not self.local:
-            raise UserError("--runs-per-gpu is for this machine; start several dask workers a GPU on a cluster")
-
-    @property
-    def local(self) -> bool:
-        """True if the runs are executed on this machine."""
-        return not self.scheduler and self.slurm is None
+CONNECT_SECONDS = 60
+PATIENCE = {
+    "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
+    "distributed.comm.timeouts.tcp": "120s",
+    "distributed.scheduler.active-memory-manager.start": False,
+    "distributed.scheduler.work-stealing": False,
+    "distributed.admin.system-monitor.disk": False,
+}
+CUT_OFFS = {"distributed.scheduler.allowed-failures": 100}
+"""A run may outlast its job many times: Slurm's walltime ends each of them as if its worker had been killed."""
 
 
 class SlurmOptions(Frozen):
@@ -130,8 +103,6 @@ def slurm_cluster(options: SlurmOptions) -> Any:
     Raises:
         UserError: dask-jobqueue is not installed, or there is no Slurm on this machine.
     """
-    import shutil
-
     try:
         from dask_jobqueue import SLURMCluster
     except ImportError:
@@ -162,68 +133,6 @@ def cluster_arguments(options: SlurmOptions) -> dict[str, Any]:
         "worker_extra_args": worker,
         "scheduler_options": scheduler,
     }
-
-
-DRIVER_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
-
-
-def slot_environments(workers: int, device: str, devices: int, runs_per_gpu: int = 1) -> list[dict[str, str]]:
-    """What each slot's environment gets: its own GPUs, or nothing on a machine without.
-
-    Args:
-        workers: slots; 0: as many as the GPUs have room for, or one without GPUs.
-        devices: GPUs of one run.
-        runs_per_gpu: slots that share a GPU, or a group of them; the first slots get one each.
-
-    Raises:
-        UserError: there are not that many GPUs, or none to share.
-    """
-    gpus = visible_gpus() if device != "cpu" else ()
-    if not gpus:
-        if runs_per_gpu > 1:
-            raise UserError(f"--runs-per-gpu {runs_per_gpu}: there is no GPU here for runs to share")
-        return [{} for _ in range(workers or 1)]
-    groups = [gpus[first : first + devices] for first in range(0, len(gpus) - devices + 1, devices)]
-    room = len(groups) * runs_per_gpu
-    if room < max(workers, 1):
-        needed = math.ceil(max(workers, 1) / runs_per_gpu) * devices
-        sharing = f", {runs_per_gpu} sharing them," if runs_per_gpu > 1 else ""
-        asked = f"{workers or 1} runs at a time with {devices} GPUs each{sharing}"
-        raise UserError(f"{asked} need {needed} GPUs, there are {len(gpus)} ({', '.join(gpus)})")
-    return [{"CUDA_VISIBLE_DEVICES": ",".join(group)} for group in (groups * runs_per_gpu)[: workers or room]]
-
-
-def visible_gpus() -> tuple[str, ...]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return tuple(name.strip() for name in given.split(",") if name.strip() not in ("", "-1"))
-    if not any(Path(file).exists() for file in DRIVER_FILES):
-        return ()
-    import torch
-
-    return tuple(str(number) for number in range(torch.cuda.device_count()))
-
-
-def this_device() -> str:
-    """What a record of a run on this machine names as its device; torch is asked only where there is a GPU."""
-    return device_name("auto") if visible_gpus() else processor_name()
-
-
-CONNECT_SECONDS = 60
-
-STOP_SECONDS = 30
-
-PATIENCE = {
-    "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
-    "distributed.comm.timeouts.tcp": "120s",
-    "distributed.scheduler.active-memory-manager.start": False,
-    "distributed.scheduler.work-stealing": False,
-    "distributed.admin.system-monitor.disk": False,
-}
-
-CUT_OFFS = {"distributed.scheduler.allowed-failures": 100}
-"""A run may outlast its job many times: Slurm's walltime ends each of them as if its worker had been killed."""
 
 
 class ClusterLost(UserError):
@@ -309,7 +218,8 @@ def open_engine(settings: EngineSettings) -> Iterator[Engine]:
             with _connect(settings.scheduler) as client:
                 yield Engine(client)
             return
-        cluster = _slurm(settings.slurm) if settings.slurm is not None else _local(settings)
+        slurm = settings.slurm
+        cluster = _local(settings) if slurm is None else slurm_cluster(read_slurm_options(slurm))
         with cluster, Client(cluster, set_as_default=False) as client:
             client.register_plugin(DeafToInterrupts())
             yield Engine(client)
@@ -324,17 +234,12 @@ def _connect(address: str) -> Client:
 
 
 def _local(settings: EngineSettings) -> SpecCluster:
-    options = {"nthreads": 1, "memory_limit": 0, "silence_logs": logging.CRITICAL, "host": "127.0.0.1"}
+    here, quiet = {"host": "127.0.0.1"}, {"silence_logs": logging.CRITICAL}
     environments = slot_environments(settings.workers, settings.device, settings.devices, settings.runs_per_gpu)
-    workers = {
-        number: {"cls": Nanny, "options": {**options, "env": added, "resources": {"GPU": 1} if added else {}}}
-        for number, added in enumerate(environments)
-    }
-    address = {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": ":0"}
-    scheduler = {"cls": Scheduler, "options": address}
-    name = f"poseur-{os.getpid()}"
-    return SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.CRITICAL, name=name)
-
-
-def _slurm(file: Path) -> SpecCluster:
-    return slurm_cluster(read_slurm_options(file))
+    options = [
+        {"nthreads": 1, "memory_limit": 0, "env": added, "resources": {"GPU": 1} if added else {}, **here, **quiet}
+        for added in environments
+    ]
+    workers = {number: {"cls": Nanny, "options": of} for number, of in enumerate(options)}
+    scheduler = {"cls": Scheduler, "options": {"port": 0, "dashboard": False, "dashboard_address": ":0", **here}}
+    return SpecCluster(workers=workers, scheduler=scheduler, name=f"poseur-{os.getpid()}", **quiet)

@@ -8,18 +8,17 @@ of that included; without any, `--device-gflops`, or `PROBE_SHARE` of what a con
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError
 from poseur_lib.files import write_atomically
-from poseur_study.execution.cluster import this_device
+from poseur_study.execution.slots import this_device
 from poseur_study.experiments.profiles import Profile
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.provenance import source_digest
-from poseur_study.runs.resources import busy_seconds
 from poseur_study.runs.store import RunStore
 
 COSTS_FILE = ".costs.json"
@@ -41,6 +40,10 @@ class Speed:
 
     billions: float
     source: str
+
+    def hours(self, multiply_adds: float) -> float:
+        """Hours of one slot."""
+        return multiply_adds / 1e9 / self.billions / 3600
 
 
 class Work:
@@ -100,11 +103,9 @@ def speed_of_finished(runs: Iterable[PlannedRun], store: RunStore, work: Work) -
     seconds = sum(provenance.wall_seconds for _, provenance in made)
     if not seconds:
         return None
-    at_a_time = seconds / busy_seconds([provenance for _, provenance in made])
     where = " and ".join(sorted({provenance.device for _, provenance in made}))
-    together = f", {at_a_time:.0f} at a time" if at_a_time >= 1.5 else ""
     billions = sum(work.of(run) for run, _ in made) / 1e9
-    return Speed(billions / seconds, f"as {len(made)} finished run{'s' * (len(made) > 1)} on {where}{together}")
+    return Speed(billions / seconds, f"as {len(made)} finished run{'s' * (len(made) > 1)} on {where}")
 
 
 def given_speed(billions: float) -> Speed:
@@ -132,11 +133,6 @@ def probed_speed() -> Speed:
     rate = FORWARD_AND_BACKWARD * passes * 8 * 64 * 48 * 64 * 64 * 9 / (time.perf_counter() - start) / 1e9
     share = f"{PROBE_SHARE:.0%} of a convolution's {rate:.0f} billion multiply-adds/s"
     return Speed(PROBE_SHARE * rate, f"roughly, at {share} on {device_name(device)}")
-
-
-def hours(work: Sequence[float], speed: Speed) -> float:
-    """Hours of one slot."""
-    return sum(work) / 1e9 / speed.billions / 3600
 
 
 def _count(config: ExperimentConfig) -> dict[str, int]:

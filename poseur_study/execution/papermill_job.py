@@ -1,24 +1,25 @@
-"""Execution of one notebook in a child process, in a folder of its own per attempt."""
+"""Execution of one notebook in a child process, in a folder of its own per attempt, and what is kept of it."""
 
 import json
 import os
 import re
+import shutil
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from poseur_lib.files import write_atomically
 from poseur_study.experiments.notebook_parameters import check_parameters
-from poseur_study.runs.heartbeat import CHILD_FLAG, LEASE_VARIABLE, run_child
-from poseur_study.runs.lease import Lease
+from poseur_study.runs.heartbeat import CHILD_FLAG, LEASE_VARIABLE, Stopped, heartbeat, run_child
+from poseur_study.runs.lease import Lease, is_held
 from poseur_study.runs.project import RESULTS_VARIABLE, ROOT_VARIABLE, notebook_path, project_root
+from poseur_study.runs.store import NOTEBOOK_FILE, RESULT_FILE, RunState, clear_failure, note_failure
 
 OUTPUT_FILE = "output.txt"
-
 TAIL_LINES = 40
-
 SLURM = "SLURM_"
 """Lightning takes a process with these for one of several that srun started; a run's is alone in its job."""
 
@@ -56,6 +57,64 @@ class Attempt:
             return f"its process was killed by {signal.Signals(-self.exit_code).name}"
         lines = self.last_output.strip().splitlines()
         return lines[-1] if lines else f"exit code {self.exit_code}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run, or of a table (by its number).
+
+    Attributes:
+        state: RUNNING if another process has it, WAITING if it was stopped.
+        problem: why it failed or was stopped, one line.
+    """
+
+    state: RunState
+    problem: str | None = None
+
+
+def failure(folder: Path, message: str, notebook: Path | None = None) -> Outcome:
+    """A failure, noted in the folder of a run or table; where even that cannot be written, the outcome says so."""
+    lines = [line for line in message.strip().splitlines() if line.strip()] or ["no message"]
+    try:
+        note_failure(folder, message, notebook)
+    except OSError as error:
+        return Outcome(RunState.FAILED, f"{lines[-1]} (not noted in {folder}: {error.strerror})")
+    return Outcome(RunState.FAILED, lines[-1])
+
+
+def execute_and_keep(
+    name: str,
+    parameters: dict[str, Any],
+    held: Lease,
+    wrong: Callable[[Attempt], str | None],
+    threads: int = 0,
+    project: str = "",
+) -> Outcome:
+    """Execute a notebook under the lease of its folder; what it made replaces what is there once all of it is made.
+
+    Args:
+        wrong: what is wrong although every cell ran; None if nothing is.
+        threads, project: see `execute_notebook`.
+
+    Raises:
+        UserError: there is no such notebook, or it has no such parameter.
+        Stopped: the batch was stopped, or the lease lost.
+    """
+    folder = held.path.parent
+    with heartbeat(held) as lost:
+        attempt = execute_notebook(name, parameters, folder / "attempts", threads, held, project)
+        if lost.is_set() or not is_held(held.key):
+            raise Stopped
+        problem = attempt.problem or wrong(attempt)
+        if problem is not None:
+            return failure(folder, f"{attempt.last_output}\n{problem}", attempt.notebook)
+        results = attempt.results.iterdir() if attempt.results.is_dir() else ()
+        for path in sorted(results, key=lambda path: path.name == RESULT_FILE):  # the result comes last
+            os.replace(path, folder / path.name)
+        os.replace(attempt.notebook, folder / NOTEBOOK_FILE)
+        clear_failure(folder)
+        shutil.rmtree(folder / "attempts", ignore_errors=True)
+    return Outcome(RunState.FINISHED)
 
 
 def execute_notebook(

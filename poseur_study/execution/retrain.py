@@ -4,20 +4,18 @@ A finished run is never trained again in its own folder, where its record must s
 configuration is trained below another folder of runs, and measured and recorded there anew.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event, Thread
 from typing import Any
 
-from poseur_lib.config import ExperimentConfig, PretextRunConfig
+from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
-from poseur_lib.training.curve import read_curve
-from poseur_lib.training.loop import CURVE_FILE
+from poseur_study.execution.progress import position
 from poseur_study.execution.run_job import RunOptions, execute_run
 from poseur_study.experiments import tables
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import known_data, make_data
+from poseur_study.runs.heartbeat import repeated
 from poseur_study.runs.plan import PlannedRun, planned_experiment, planned_pretext, row_run
 from poseur_study.runs.project import below_root
 from poseur_study.runs.record import Record
@@ -27,7 +25,6 @@ NEW_RUNS = "runs_with_weights"
 """The folder of runs that the command names: a finished run is never trained again in its own folder."""
 
 POLL_SECONDS = 1.0
-
 SMOKE, SMOKE_TABLE, SMOKE_ROW = "smoke", "1b", "with"
 
 Say = Callable[[str], None]
@@ -92,14 +89,20 @@ class Training:
         options = RunOptions(self.profile, data=self.data, runs=self.runs, project=project)
         store.folder.mkdir(parents=True, exist_ok=True)
         for run in self.plan():
-            with _told(run, store, say):
-                outcome = execute_run(run, store, options, again=True)
+
+            def say_epochs(run: PlannedRun = run) -> None:
+                at = position(run, store)
+                say(f"{run.run_id}: {at.epochs} of {at.planned} epochs")
+
+            say_epochs()
+            with repeated(say_epochs, POLL_SECONDS):
+                outcome = execute_run(run, store, options, retry=True)
             if not run.done_in(outcome.state):
                 raise UserError(f"run {run.run_id} is {outcome.state.value}: {outcome.problem or 'try again later'}")
         return run.run_id
 
 
-def again(record: Record, data: str = "") -> Training:
+def retraining(record: Record, data: str = "") -> Training:
     """What makes the weights of a recorded run once more, in a folder of runs of their own."""
     return Training(record.provenance.profile, data, NEW_RUNS, record)
 
@@ -133,31 +136,3 @@ def _same_run(record: Record, fingerprint: str | None) -> PlannedRun:
     if run.run_id != record.run_id:
         raise UserError(f"run {record.run_id} cannot be trained again: this version makes it {run.run_id}")
     return run
-
-
-@contextmanager
-def _told(run: PlannedRun, store: RunStore, say: Say) -> Iterator[None]:
-    """Says how many epochs of a run are done while it is executed by another process."""
-    pretext = isinstance(run.config, PretextRunConfig)
-    epochs = run.config.pretext.epochs if pretext else run.config.train.epochs
-    ended = Event()
-
-    def watch() -> None:
-        while not ended.is_set():
-            say(f"{run.run_id}: {_epochs_done(store, run)} of {epochs} epochs")
-            ended.wait(POLL_SECONDS)
-
-    thread = Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
-def _epochs_done(store: RunStore, run: PlannedRun) -> int:
-    try:
-        return len(read_curve(store.path(run.run_id) / CURVE_FILE))
-    except (OSError, ValueError):
-        return 0

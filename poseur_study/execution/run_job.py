@@ -1,28 +1,17 @@
 """Execution of one run by whoever gets its lease: a notebook in a child process, then a look at what it left."""
 
-import os
-import shutil
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from poseur_lib.config import PretextRunConfig
-from poseur_study.execution.papermill_job import Attempt, execute_notebook
+from poseur_study.execution.papermill_job import Outcome, execute_and_keep, failure
 from poseur_study.runs import lease
-from poseur_study.runs.heartbeat import Stopped, heartbeat
+from poseur_study.runs.heartbeat import Stopped
 from poseur_study.runs.plan import PlannedRun
-from poseur_study.runs.store import (
-    ERROR_FILE,
-    NOTEBOOK_FILE,
-    RunState,
-    RunStore,
-    clear_failure,
-    note_failure,
-    set_damaged_record_aside,
-)
+from poseur_study.runs.store import ERROR_FILE, RunState, RunStore, clear_failure, set_damaged_record_aside
 
 
 @dataclass(frozen=True)
@@ -55,19 +44,6 @@ class RunOptions:
         return 0 if isinstance(run.config, PretextRunConfig) else self.limit_epochs
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a run, or of a table (by its number).
-
-    Attributes:
-        state: RUNNING if another process has it, WAITING if it was stopped.
-        problem: why it failed or was stopped, one line.
-    """
-
-    state: RunState
-    problem: str | None = None
-
-
 def satisfied(run: PlannedRun, store: RunStore, options: RunOptions) -> bool:
     """True if a run is done, or with a limit on epochs has been trained that far."""
     state, limit = store.recorded_state(run.run_id), options.limit(run)
@@ -95,11 +71,11 @@ def missing_runs(
     return [run for run in missing if run.run_id in needed or not store.recorded_state(run.run_id).done]
 
 
-def execute_run(run: PlannedRun, store: RunStore, options: RunOptions, again: bool = False) -> Outcome:
+def execute_run(run: PlannedRun, store: RunStore, options: RunOptions, retry: bool = False) -> Outcome:
     """Execute one run to its end, unless another process has it, or had it and failed.
 
     Args:
-        again: try it although it failed before.
+        retry: although it failed before.
     """
     folder = store.path(run.run_id)
     try:
@@ -113,25 +89,15 @@ def execute_run(run: PlannedRun, store: RunStore, options: RunOptions, again: bo
     try:
         if satisfied(run, store, options):
             return Outcome(store.recorded_state(run.run_id))
-        if (folder / ERROR_FILE).exists() and not again:
+        if (folder / ERROR_FILE).exists() and not retry:
             return Outcome(RunState.FAILED, store.error(run.run_id))
         return _execute(run, store, options, held)
     except Stopped:
         return Outcome(RunState.WAITING)
     except Exception as error:
-        return failure(folder, f"{type(error).__name__}: {error}", None)
+        return failure(folder, f"{type(error).__name__}: {error}")
     finally:
         held.release()
-
-
-def failure(folder: Path, message: str, notebook: Path | None) -> Outcome:
-    """A failure, noted in the run's folder; where even that cannot be written, the outcome says so."""
-    lines = [line for line in message.strip().splitlines() if line.strip()] or ["no message"]
-    try:
-        note_failure(folder, message, notebook)
-    except OSError as error:
-        return Outcome(RunState.FAILED, f"{lines[-1]} (not noted in {folder}: {error.strerror})")
-    return Outcome(RunState.FAILED, lines[-1])
 
 
 def run_parameters(run: PlannedRun, options: RunOptions) -> dict[str, Any]:
@@ -153,28 +119,20 @@ def run_parameters(run: PlannedRun, options: RunOptions) -> dict[str, Any]:
 
 
 def _execute(run: PlannedRun, store: RunStore, options: RunOptions, held: lease.Lease) -> Outcome:
-    folder = store.path(run.run_id)
-    with heartbeat(held) as lost:
-        clear_failure(folder)
-        if not store.recorded_state(run.run_id).done:
-            set_damaged_record_aside(folder)
-        parameters = run_parameters(run, options)
-        attempts = folder / "attempts"
-        attempt = execute_notebook(run.notebook, parameters, attempts, options.threads, held, options.project)
-        if lost.is_set() or not lease.is_held(held.key):
-            raise Stopped
-        return _conclude(run, attempt, store, options)
-
-
-def _conclude(run: PlannedRun, attempt: Attempt, store: RunStore, options: RunOptions) -> Outcome:
     """Success is exit code 0 and a valid record of this very run."""
     folder = store.path(run.run_id)
-    problem = attempt.problem or _no_record(run, store, options)
-    if problem is not None:
-        return failure(folder, f"{attempt.last_output}\n{problem}", attempt.notebook)
-    os.replace(attempt.notebook, folder / NOTEBOOK_FILE)
-    shutil.rmtree(folder / "attempts", ignore_errors=True)
-    return Outcome(store.recorded_state(run.run_id))
+    clear_failure(folder)
+    if not store.recorded_state(run.run_id).done:
+        set_damaged_record_aside(folder)
+    outcome = execute_and_keep(
+        run.notebook,
+        run_parameters(run, options),
+        held,
+        lambda _: _no_record(run, store, options),
+        options.threads,
+        options.project,
+    )
+    return outcome if outcome.problem else Outcome(store.recorded_state(run.run_id))
 
 
 def _no_record(run: PlannedRun, store: RunStore, options: RunOptions) -> str | None:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 from distributed import Future, KilledWorker
 
-from poseur_study.execution.cluster import ClusterLost, Engine, EngineSettings, open_engine
-from poseur_study.execution.run_job import Outcome, RunOptions, execute_run, failure, missing_runs, satisfied
+from poseur_study.execution.cluster import ClusterLost, Engine, open_engine
+from poseur_study.execution.papermill_job import Outcome, failure
+from poseur_study.execution.run_job import RunOptions, execute_run, missing_runs, satisfied
+from poseur_study.execution.slots import EngineSettings
 from poseur_study.execution.table_job import TableJob, execute_table
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.store import ERROR_FILE, RunState, RunStore
@@ -24,7 +26,7 @@ class Schedule:
     Attributes:
         elsewhere: runs that another process executes: they are looked at again and again.
         problems: why runs and tables failed, one line each, by run id or table number.
-        again: runs that are tried although they failed before.
+        retried: runs that are tried although they failed before.
     """
 
     runs: Sequence[PlannedRun]
@@ -38,7 +40,7 @@ class Schedule:
     running: dict[Future, PlannedRun | TableJob] = field(default_factory=dict)
     states: dict[str, RunState] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
-    again: set[str] = field(default_factory=set)
+    retried: set[str] = field(default_factory=set)
 
     def execute(self) -> None:
         """Make what is missing.
@@ -75,7 +77,7 @@ class Schedule:
                 continue
             self.waiting.append(run)
             if failed:
-                self.again.add(key)
+                self.retried.add(key)
             if failed or state == RunState.RECORD_ONLY:
                 self.states[key] = RunState.WAITING
 
@@ -91,13 +93,13 @@ class Schedule:
             state = parents[lost[0]]
             what = "failed" if state == RunState.FAILED else f"is {state.value}"
             message = f"{PARENT_MARK}{lost[0]} {what}"
-            self._take(run.run_id, failure(self.store.path(run.run_id), message, None))
+            self._take(run.run_id, failure(self.store.path(run.run_id), message))
             return True
         if missing or run.run_id in self.elsewhere or len(self.running) >= self.engine.slots():
             return False
         self.states[run.run_id] = RunState.RUNNING
-        again = run.run_id in self.again
-        self.running[self.engine.submit(execute_run, run, self.store, self.options, again)] = run
+        retry = run.run_id in self.retried
+        self.running[self.engine.submit(execute_run, run, self.store, self.options, retry)] = run
         return True
 
     def _to_come(self) -> set[str]:
@@ -149,7 +151,7 @@ class Schedule:
             if future.status != "error":  # not the job's, but that of asking what came of it
                 raise ClusterLost(error) from error
             message = f"{type(error).__name__}: {error}"
-        return failure(job.folder if isinstance(job, TableJob) else self.store.path(job.run_id), message, None)
+        return failure(job.folder if isinstance(job, TableJob) else self.store.path(job.run_id), message)
 
     def _take(self, key: str, outcome: Outcome) -> None:
         if not key.startswith("table "):

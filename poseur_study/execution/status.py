@@ -3,35 +3,34 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from poseur_study.analysis.power import detectable
 from poseur_study.execution.batch import Batch
-from poseur_study.execution.cost_estimate import Speed, Work, given_speed, hours, probed_speed, speed_of_finished
-from poseur_study.execution.progress import position, seconds_left
+from poseur_study.execution.cost_estimate import Speed, Work, given_speed, probed_speed, speed_of_finished
+from poseur_study.execution.progress import position, training_seconds_left
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.runs import lease
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, RunState
 
-WIDTH = 12
-AGAIN = ", again: others start from its weights, which are gone"
+REMADE = ", again: others start from its weights, which are gone"
 
 
 def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = None) -> list[str]:
     """Every distinct run with its state, multiply-adds and rows, then what the missing ones cost together."""
-    states = _states(batch)
+    states, lines = _states(batch), _notes(batch)
     missing = missing_runs(batch.runs, batch.store, RunOptions(batch.profile.name), states)
     work = Work(batch.profile, batch.store.folder)
-    billions = {run.run_id: work.of(run) / 1e9 for run in missing}
+    costs = {run.run_id: work.of(run) for run in missing}
     speed = _speed(batch, work, device_gflops) if missing else None
-    lines = _notes(batch)
     for run in batch.runs:
-        cost = f", {_work(billions[run.run_id], speed)}" if run.run_id in billions else ""
-        cost += AGAIN if cost and states[run.run_id] == RunState.RECORD_ONLY else ""
-        lines += [f"{states[run.run_id].value:{WIDTH}s} {_name(batch, run)}{cost}", f"{'':{WIDTH}s}   {_rows(run)}"]
-    lines += _detectable(batch)
-    lines.append(_total(batch, missing, states))
+        name, state = _name(batch, run), states[run.run_id]
+        if run.run_id in costs:
+            name += f", {_cost(costs[run.run_id], speed)}{REMADE * (state == RunState.RECORD_ONLY)}"
+        lines += _entry(state, name, f"for {'; '.join(run.rows)}{' (shared)' * (len(run.rows) > 1)}")
+    lines += [*_detectable(batch), _total(batch, missing, states)]
     if speed is not None:
-        lines.append(_cost(list(billions.values()), speed, workers))
+        total = sum(costs.values())
+        at_a_time = f"; {_duration(speed.hours(total) / workers)} with {workers} at a time" if workers > 1 else ""
+        lines.append(f"{_cost(total, speed, ': ')} {speed.source} ({speed.billions:.1f} G/s){at_a_time}")
     work.save()
     batch.store.remember()
     return lines
@@ -42,17 +41,12 @@ def status_lines(batch: Batch) -> tuple[list[str], bool]:
     states, lines = _states(batch), _notes(batch)
     for run in batch.runs:
         state = states[run.run_id]
-        lines.append(f"{state.value:{WIDTH}s} {_name(batch, run)}")
-        lines += [f"{'':{WIDTH}s}   {line}" for line in _explanation(batch, run, state)]
-    failed = [table for table in batch.tables if (batch.store.table_folder(table.number) / ERROR_FILE).exists()]
-    for table in failed:
-        folder = batch.store.table_folder(table.number)
-        last = (folder / ERROR_FILE).read_text().strip().splitlines()[-1]
-        lines += [
-            f"{'failed':{WIDTH}s} table {table.number}",
-            f"{'':{WIDTH}s}   {last}",
-            f"{'':{WIDTH}s}   see {folder}",
-        ]
+        lines += _entry(state, _name(batch, run), *_explanation(batch, run, state))
+    folders = {f"table {table.number}": batch.store.table_folder(table.number) for table in batch.tables}
+    failed = {name: folder for name, folder in folders.items() if (folder / ERROR_FILE).exists()}
+    for name, folder in failed.items():
+        error = (folder / ERROR_FILE).read_text().strip().splitlines()[-1]
+        lines += _entry(RunState.FAILED, name, error, f"see {folder}")
     counts = Counter(state.value for state in states.values())
     lines.append(", ".join(f"{count} {state}" for state, count in counts.items()) + _left(batch, states))
     batch.store.remember()
@@ -63,34 +57,6 @@ def _states(batch: Batch) -> dict[str, RunState]:
     return {run.run_id: batch.store.state(run.run_id) for run in batch.runs}
 
 
-def _left(batch: Batch, states: dict[str, RunState]) -> str:
-    """How long the rest will take, where something is at work and its pace is known."""
-    if RunState.RUNNING not in states.values():
-        return ""
-    work = Work(batch.profile, batch.store.folder)
-    unfinished = {run.run_id: work.of(run) for run in batch.runs if not states[run.run_id].done}
-    work.save()
-    seconds = seconds_left(batch.runs, batch.store, states, unfinished)
-    return "" if seconds is None else f"; about {_duration(seconds / 3600)} of training left"
-
-
-def _detectable(batch: Batch) -> list[str]:
-    """The smallest effect that each table can find with the profile's seeds and images; see `study.power`."""
-    lines = []
-    for table in batch.tables:
-        seeds = len(batch.seeds)
-        found = [detectable(table, claim, batch.profile, seeds) for claim in table.claims if not claim.measured]
-        for words, equivalence in dict.fromkeys((one.words, one.margin is not None) for one in found):
-            what = f"for an equivalence: {words}" if equivalence else f"can find a difference of {words} points"
-            lines.append(f"{table.name} {what} ({seeds} seed{'s' * (seeds != 1)})")
-    return lines
-
-
-def _work(billions: float, speed: Speed) -> str:
-    """A run's multiply-adds, and how long they take."""
-    return f"{billions:,.0f} G multiply-adds, {_duration(hours([billions * 1e9], speed))}"
-
-
 def _notes(batch: Batch) -> list[str]:
     return [batch.data.note] if batch.data.note else []
 
@@ -99,9 +65,32 @@ def _name(batch: Batch, run: PlannedRun) -> str:
     return run.run_id if batch.data.fingerprint else run.config.name
 
 
-def _rows(run: PlannedRun) -> str:
-    shared = " (shared)" if len(run.rows) > 1 else ""
-    return f"for {'; '.join(run.rows)}{shared}"
+def _entry(state: RunState, name: str, *more: str) -> list[str]:
+    return [f"{state.value:12s} {name}", *(f"{'':15s} {line}" for line in more)]
+
+
+def _left(batch: Batch, states: dict[str, RunState]) -> str:
+    """How long the rest will take, where a run is executed and its speed is known."""
+    if RunState.RUNNING not in states.values():
+        return ""
+    work = Work(batch.profile, batch.store.folder)
+    unfinished = {run.run_id: work.of(run) for run in batch.runs if not states[run.run_id].done}
+    work.save()
+    seconds = training_seconds_left(batch.runs, batch.store, states, unfinished)
+    return "" if seconds is None else f"; about {_duration(seconds / 3600)} of training left"
+
+
+def _detectable(batch: Batch) -> list[str]:
+    """The smallest effect that each table can find with the profile's seeds and images; see `analysis.power`."""
+    from poseur_study.analysis.power import detectable  # brings torch
+
+    lines, seeds = [], len(batch.seeds)
+    for table in batch.tables:
+        found = [detectable(table, claim, batch.profile, seeds) for claim in table.claims if not claim.measured]
+        for words, equivalence in dict.fromkeys((one.words, one.margin is not None) for one in found):
+            what = f"for an equivalence: {words}" if equivalence else f"can find a difference of {words} points"
+            lines.append(f"{table.name} {what} ({seeds} seed{'s' * (seeds != 1)})")
+    return lines
 
 
 def _explanation(batch: Batch, run: PlannedRun, state: RunState) -> list[str]:
@@ -113,9 +102,8 @@ def _explanation(batch: Batch, run: PlannedRun, state: RunState) -> list[str]:
         return [batch.store.error(run.run_id) or "", "`poseur study run` makes the record again"]
     if state != RunState.FAILED:
         return []
-    notebook = batch.store.failed_notebook(run.run_id)
     lines = [batch.store.error(run.run_id) or "", f"output: {folder / ERROR_FILE}"]
-    return lines + ([f"notebook: {folder / FAILED_NOTEBOOK_FILE}"] if notebook else [])
+    return lines + [f"notebook: {folder / FAILED_NOTEBOOK_FILE}"] * (folder / FAILED_NOTEBOOK_FILE).exists()
 
 
 def _total(batch: Batch, missing: Sequence[PlannedRun], states: dict[str, RunState]) -> str:
@@ -131,13 +119,11 @@ def _speed(batch: Batch, work: Work, device_gflops: float | None) -> Speed:
     return speed_of_finished(batch.runs, batch.store, work) or probed_speed()
 
 
-def _cost(billions: Sequence[float], speed: Speed, workers: int) -> str:
-    alone = hours([one * 1e9 for one in billions], speed)
-    text = f"{sum(billions):,.0f} G multiply-adds: {_duration(alone)} {speed.source} ({speed.billions:.1f} G/s)"
-    return text + (f"; {_duration(alone / workers)} with {workers} at a time" if workers > 1 else "")
+def _cost(multiply_adds: float, speed: Speed, between: str = ", ") -> str:
+    return f"{multiply_adds / 1e9:,.0f} G multiply-adds{between}{_duration(speed.hours(multiply_adds))}"
 
 
-def _duration(of_hours: float) -> str:
-    if of_hours >= 48:
-        return f"{of_hours / 24:.1f} days ({of_hours:,.0f} h)"
-    return f"{of_hours:.1f} h" if of_hours >= 2 else f"{60 * of_hours:.0f} min"
+def _duration(hours: float) -> str:
+    if hours >= 48:
+        return f"{hours / 24:.1f} days ({hours:,.0f} h)"
+    return f"{hours:.1f} h" if hours >= 2 else f"{60 * hours:.0f} min"

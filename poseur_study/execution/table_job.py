@@ -1,16 +1,13 @@
 """Execution of a table's notebook: what it shows replaces the table's earlier results only when all of it is there."""
 
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from poseur_study.execution.papermill_job import Attempt, execute_notebook
-from poseur_study.execution.run_job import Outcome, failure
+from poseur_study.execution.papermill_job import Attempt, Outcome, execute_and_keep, failure
 from poseur_study.runs import lease
-from poseur_study.runs.heartbeat import Stopped, heartbeat
-from poseur_study.runs.store import NOTEBOOK_FILE, RESULT_FILE, RunState, clear_failure
+from poseur_study.runs.heartbeat import Stopped
+from poseur_study.runs.store import RESULT_FILE, RunState
 
 
 @dataclass(frozen=True)
@@ -40,27 +37,14 @@ def execute_table(job: TableJob) -> Outcome:
     The outcome of one that was stopped has a problem too, for whoever does not try it again.
     """
     try:
-        with lease.waiting_lease(job.folder) as held, heartbeat(held) as lost:
-            attempts = job.folder / "attempts"
-            attempt = execute_notebook(job.notebook, job.parameters, attempts, job.threads, held, job.project)
-            if lost.is_set() or not lease.is_held(held.key):
-                raise Stopped
-            return _conclude(job.folder, attempt)
+        with lease.waiting_lease(job.folder) as held:
+            return execute_and_keep(job.notebook, job.parameters, held, _no_results, job.threads, job.project)
     except Stopped:
         return Outcome(RunState.WAITING, "stopped, or taken over by another process: the same command tries again")
     except Exception as error:
-        return failure(job.folder, f"{type(error).__name__}: {error}", None)
+        return failure(job.folder, f"{type(error).__name__}: {error}")
 
 
-def _conclude(folder: Path, attempt: Attempt) -> Outcome:
-    problem = attempt.problem
-    if problem is None and not (attempt.results / RESULT_FILE).exists():
-        problem = "every cell ran, but there are no results: none were written"
-    if problem is not None:
-        return failure(folder, f"{attempt.last_output}\n{problem}", attempt.notebook)
-    for path in sorted(attempt.results.iterdir(), key=lambda path: path.name == RESULT_FILE):  # the result comes last
-        os.replace(path, folder / path.name)
-    os.replace(attempt.notebook, folder / NOTEBOOK_FILE)
-    clear_failure(folder)
-    shutil.rmtree(folder / "attempts", ignore_errors=True)
-    return Outcome(RunState.FINISHED)
+def _no_results(attempt: Attempt) -> str | None:
+    there = (attempt.results / RESULT_FILE).exists()
+    return None if there else "every cell ran, but there are no results: none were written"

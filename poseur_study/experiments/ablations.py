@@ -5,7 +5,7 @@ reference points help? Table 1c: what does the keypoint score add to a person's 
 does the decoder need? Table 1e: how many decoder layers are enough?
 """
 
-from poseur_lib.scoring.uncertainty import Scoring
+from poseur_lib.scoring.instance import Scoring
 from poseur_study.experiments.claim_tests import (
     COMPARABLE,
     direction,

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Literal, get_args
 
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_lib.scoring.uncertainty import Scoring
+from poseur_lib.scoring.instance import Scoring
 from poseur_study.paper.tables import Missing, Printed, paper_tables, table_name
 
 EQUIVALENCE_MARGIN = 0.3

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from poseur_lib.scoring.uncertainty import Scoring
+from poseur_lib.scoring.instance import Scoring
 from poseur_study.experiments.ablations import LAYERS, WITH_NOISE
 from poseur_study.experiments.claim_tests import (
     claim_test,

@@ -8,6 +8,8 @@ import ipywidgets as widgets
 
 ALL, EVERY = "all", -1
 """What stands for all layers, heads or levels together, and its value: a slider cannot hold None."""
+WIDE = "calc(100% - 8px)"
+"""As wide as its column."""
 THIS_PERSON, VAL_SET = "this person", "the val set"
 Options = Sequence[tuple[str, Any]]
 Say = Callable[[str], None]
@@ -24,31 +26,35 @@ def numbered(count: int, together: str = ALL) -> Options:
     return [(together, EVERY), *((str(number + 1), number) for number in range(count))]
 
 
-def layer_slider(css: str, together: str = ALL) -> widgets.SelectionSlider:
+def named(widget: widgets.DOMWidget, name: str, width: str = "") -> widgets.DOMWidget:
+    """The widget with a class to find it by, and of that width."""
+    widget.add_class(f"poseur-explorer-{name}")
+    if width:
+        widget.layout.width = width
+    return widget
+
+
+def layer_slider(name: str, together: str = ALL) -> widgets.SelectionSlider:
     """A slider over layers, which acts when it is let go."""
-    slider = widgets.SelectionSlider(options=[(together, EVERY)], description="layer", continuous_update=False)
-    slider.add_class(css)
-    return slider
+    options = [(together, EVERY)]
+    return named(widgets.SelectionSlider(options=options, description="layer", continuous_update=False), name)
 
 
-def chooser(description: str, options: Options, css: str) -> widgets.Dropdown:
+def chooser(description: str, options: Options, name: str) -> widgets.Dropdown:
     """A narrow list."""
-    dropdown = widgets.Dropdown(options=options, description=description, layout=layout("13em"))
-    dropdown.add_class(css)
-    return dropdown
+    return named(widgets.Dropdown(options=options, description=description), name, "13em")
 
 
-def whose(css: str) -> widgets.ToggleButtons:
+def buttons(description: str, options: Sequence[str], name: str, width: str, each: str) -> widgets.ToggleButtons:
+    """One of a few, as buttons that are `each` wide."""
+    shown = widgets.ToggleButtons(options=options, description=description)
+    shown.style.button_width = each
+    return named(shown, name, width)
+
+
+def whose(name: str) -> widgets.ToggleButtons:
     """Weights of the person, or the mean over the val set."""
-    buttons = widgets.ToggleButtons(options=[THIS_PERSON, VAL_SET], description="weights of", layout=layout("24em"))
-    buttons.style.button_width = "7.5em"
-    buttons.add_class(css)
-    return buttons
-
-
-def layout(width: str) -> widgets.Layout:
-    """A control of that width."""
-    return widgets.Layout(width=width)
+    return buttons("weights of", [THIS_PERSON, VAL_SET], name, "24em", "7.5em")
 
 
 def as_caption(text: str) -> str:
@@ -70,10 +76,3 @@ def refill(control: widgets.Dropdown, options: Options, value: Any) -> None:
     control.value = None
     control.options = options
     control.value = value
-
-
-def wide(widget: widgets.DOMWidget, css: str) -> widgets.DOMWidget:
-    """As wide as its column, with a class to find it by."""
-    widget.layout.width = "calc(100% - 8px)"
-    widget.add_class(css)
-    return widget

@@ -11,8 +11,8 @@ import ipywidgets as widgets
 
 from poseur_lib.errors import UserError
 from poseur_study.display.attention.open_model import open_checkpoint
-from poseur_study.execution.retrain import Training, again, first_model
-from poseur_study.explorer.controls import Changed, Say, refill, wide
+from poseur_study.execution.retrain import Training, first_model, retraining
+from poseur_study.explorer.controls import WIDE, Changed, Say, named, refill
 from poseur_study.explorer.runs import ExplorableRun, find_runs, runs_folders
 from poseur_study.explorer.session import Session
 from poseur_study.runs.project import below_root
@@ -32,13 +32,11 @@ class ModelChooser:
 
     def __init__(self, session: Session, runs: str, say: Say, changed: Changed, run: str = "") -> None:
         self.session, self.runs, self._say, self._changed = session, runs, say, changed
-        self.run = wide(widgets.Dropdown(description="run"), "poseur-explorer-model")
-        self.file = wide(
-            widgets.Text(description="or a file", placeholder="checkpoint, or a run's folder", continuous_update=False),
-            "poseur-explorer-checkpoint",
-        )
-        self.train = widgets.Button(description="Train", icon="cogs", layout=widgets.Layout(display="none"))
-        self.train.add_class("poseur-explorer-train")
+        hint, hidden = "checkpoint, or a run's folder", widgets.Layout(display="none")
+        file = widgets.Text(description="or a file", placeholder=hint, continuous_update=False)
+        self.run = named(widgets.Dropdown(description="run"), "model", WIDE)
+        self.file = named(file, "checkpoint", WIDE)
+        self.train = named(widgets.Button(description="Train", icon="cogs", layout=hidden), "train")
         self.training: Training | None = None
         opened = session.model
         self.list_runs(run if opened is None else opened.run_id, opened is None)
@@ -70,7 +68,7 @@ class ModelChooser:
             if self._open(lambda: self.session.choose_model(run.open(), run.profile)):
                 self.file.value = ""
         elif run.trainable:
-            self._offer(again(run.record, self.session.data))
+            self._offer(retraining(run.record, self.session.data))
         else:
             self._say(f"{run.run_id} is of a method without keypoint queries: {run.status}. Choose a poseur model.")
 

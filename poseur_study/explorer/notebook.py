@@ -19,7 +19,7 @@ from poseur_study.display.attention.person_view import Seen
 from poseur_study.display.attention.samples import samples_figure
 from poseur_study.display.figure import Drawn
 from poseur_study.display.tables import show_table
-from poseur_study.execution.retrain import Training, again, first_model
+from poseur_study.execution.retrain import Training, first_model, retraining
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.explorer.panel import Panel
 from poseur_study.explorer.runs import ExplorableRun, find_runs, run_named, runs_folders
@@ -149,7 +149,7 @@ class Explorer:
             return ""
         if run is not None and not has_queries(run.record.config):
             return f"run {run.run_id}: {run.status}; choose a poseur run"
-        training = first_model(settings.runs, settings.data) if run is None else again(run.record, settings.data)
+        training = first_model(settings.runs, settings.data) if run is None else retraining(run.record, settings.data)
         return self._train(training) if settings.train_missing else self._to_do(run, training)
 
     def _chosen_run(self) -> ExplorableRun | None:

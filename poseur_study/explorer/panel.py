@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from poseur_lib.errors import UserError
 from poseur_study.display.attention.marks import spoken
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
-from poseur_study.explorer.controls import as_caption, refill, wide
+from poseur_study.explorer.controls import WIDE, as_caption, named, refill
 from poseur_study.explorer.model_chooser import ModelChooser
 from poseur_study.explorer.person_chooser import PersonChooser
 from poseur_study.explorer.session import Session
@@ -32,16 +32,15 @@ class Panel:
     def __init__(self, session: Session, runs: str, start: ExplorerSettings | None = None) -> None:
         start = start if session.model is None else None
         self.session = session
-        self.message = widgets.HTML()
-        self.message.add_class("poseur-explorer-message")
+        self.message = named(widgets.HTML(), "message")
         run = "" if start is None else start.run
         self.model = ModelChooser(session, runs, self.say, self._model_changed, run)
         self.person = PersonChooser(session, self.say, self.redraw, start)
         self._first_keypoint = "" if start is None else start.keypoints[0]
-        self.keypoint = wide(widgets.Dropdown(description="keypoint"), "poseur-explorer-keypoint")
+        self.keypoint = named(widgets.Dropdown(description="keypoint"), "keypoint", WIDE)
         self.views = tuple(kind(session, self.move) for kind in VIEWS)
-        self.tabs = widgets.Tab([view.widget for view in self.views], titles=[view.title for view in self.views])
-        self.tabs.add_class("poseur-explorer-tabs")
+        tabs = widgets.Tab([view.widget for view in self.views], titles=[view.title for view in self.views])
+        self.tabs = named(tabs, "tabs")
         self.tabs.layout = widgets.Layout(flex="1 1 30em", min_width="0")
         self.keypoint.observe(lambda _: self._keypoint_chosen(), "value")
         self.tabs.observe(lambda _: self.redraw(), "selected_index")

@@ -15,8 +15,8 @@ from poseur_lib.errors import UserError
 from poseur_study.display.attention.images import Box, ShownImage, own_image, uploaded_image
 from poseur_study.display.attention.overview import overview_figure
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
-from poseur_study.explorer.controls import Changed, Say, refill, wide
-from poseur_study.explorer.picture import CLICK, NEXT, PREVIOUS, PictureWidget
+from poseur_study.explorer.controls import WIDE, Changed, Say, named, refill
+from poseur_study.explorer.picture import PictureWidget
 from poseur_study.explorer.session import Session
 from poseur_study.runs.project import below_root
 
@@ -41,11 +41,12 @@ class PersonChooser:
         self.upload = widgets.FileUpload(accept="image/*", multiple=False, description="an image")
         self.person = widgets.Dropdown(description="person")
         self.overview = PictureWidget()
-        for part, name in (
-            (self.source, "source"), (self.number, "image-number"), (self.file, "file"), (self.box, "box"),
-            (self.upload, "upload"), (self.person, "person"), (self.overview, "overview"),
-        ):  # fmt: skip
-            wide(part, f"poseur-explorer-{name}")
+        parts = {
+            "source": self.source, "image-number": self.number, "file": self.file, "box": self.box,
+            "upload": self.upload, "person": self.person, "overview": self.overview,
+        }  # fmt: skip
+        for name, part in parts.items():
+            named(part, name, WIDE)
         self._fill_in(start)
         self._following = False
         for part in (self.source, self.file, self.upload):
@@ -53,11 +54,8 @@ class PersonChooser:
         for part in (self.number, self.box):
             part.observe(lambda _: self._load(), "value")
         self.person.observe(lambda _: self._person_chosen(), "value")
-        self.overview.on_event(CLICK, self._clicked)
-        self.overview.on_event(NEXT, lambda *_: self._step(1))
-        self.overview.on_event(PREVIOUS, lambda *_: self._step(-1))
-        parts = [self.source, self.number, self.file, self.box, self.upload, self.person, self.overview]
-        self.widget = widgets.VBox(parts)
+        self.overview.on_person(self._clicked, self._step)
+        self.widget = widgets.VBox(list(parts.values()))
         self._show_source()
 
     def begin(self) -> None:
@@ -90,7 +88,8 @@ class PersonChooser:
                 self.number.value = origin
             elif origin is not None:
                 self.file.value = str(origin)
-            self.box.value = "" if self.source.value == VAL else box_text(image)
+            own_box = self.source.value != VAL and len(image.people) > 1  # beside the whole image
+            self.box.value = sides(image.people[0].box) if own_box else ""
         self._following = False
 
     def _another_chosen(self) -> None:
@@ -179,11 +178,6 @@ def boxes_of(text: str) -> Sequence[Box]:
     except ValueError:
         raise UserError(f"box {text!r}: give four numbers, x, y, width and height in pixels") from None
     return ((x, y, width, height),)
-
-
-def box_text(image: ShownImage) -> str:
-    """The box of an image of one's own as it is typed; "" where the whole image is its only one."""
-    return sides(image.people[0].box) if len(image.people) > 1 else ""
 
 
 def sides(box: Sequence[float]) -> str:

@@ -12,8 +12,6 @@ import traitlets
 
 from poseur_study.display.figure import Picture
 
-CLICK, NEXT, PREVIOUS = "click", "next", "previous"
-
 
 class PictureWidget(anywidget.AnyWidget):
     """A PNG image that can be focused, clicked in some areas, and stepped through with the arrow keys.
@@ -47,11 +45,14 @@ class PictureWidget(anywidget.AnyWidget):
         with self.hold_sync():
             self.alt, self.areas, self.png = "", [], b""
 
-    def on_event(self, kind: str, act: Callable[[float, float], None]) -> None:
-        """Call `act` with the event's place whenever the person does `kind`."""
+    def on_person(self, click: Callable[[float, float], None], step: Callable[[int], None]) -> None:
+        """Call `click` with the place of a click, and `step` with 1 or -1 for an arrow key."""
 
-        def see(change: dict) -> None:
-            if change["new"]["kind"] == kind:
-                act(change["new"]["x"], change["new"]["y"])
+        def act(change: dict) -> None:
+            event = change["new"]
+            if event["kind"] == "click":
+                click(event["x"], event["y"])
+            else:
+                step({"next": 1, "previous": -1}[event["kind"]])
 
-        self.observe(see, "event")
+        self.observe(act, "event")

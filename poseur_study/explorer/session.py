@@ -1,19 +1,24 @@
 """What the explorer has open: a model, an image, a person in it, a keypoint; the forward pass is kept."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float
+from torch.utils.data import DataLoader
 
-from poseur_lib.data.coco import CocoPeople, annotation_path
+from poseur_lib.data.coco import CocoPeople, Person, annotation_path
+from poseur_lib.data.dataset import PoseCrops
 from poseur_lib.errors import UserError, unknown_name
 from poseur_study.display.attention.images import ShownImage, ValImages
 from poseur_study.display.attention.open_model import OpenModel
 from poseur_study.display.attention.person_view import Seen, see
 from poseur_study.experiments.profiles import profile
-from poseur_study.explorer.average import average_attention
 from poseur_study.runs.datasets import data_folder
+
+BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,18 @@ class Weights:
         layers = f"mean of {count} layers" if layer is None else f"layer {layer + 1}"
         over = f"mean of {heads} heads" if head is None else f"head {head + 1}"
         return chosen.mean(axis=(0, 1)), f"{layers}, {over}", self.what
+
+
+@torch.no_grad()
+def mean_self_attention(model: OpenModel, people: Sequence[Person]) -> Float[np.ndarray, "N M K K"]:
+    """Weights of every layer passed and head, averaged over people, each of whom weighs the same."""
+    network, size = model.model, model.config.data.input_size
+    crops = PoseCrops(people, model.keypoints, size, network.head.crop_rule, augment=None, seed=0)
+    total = 0.0
+    for batch in DataLoader(crops, batch_size=BATCH):
+        layers = network.explain(batch.images).layers
+        total = total + torch.stack([layer.self_attention.double().sum(dim=0) for layer in layers])
+    return (total / len(people)).numpy()
 
 
 class Session:
@@ -146,7 +163,7 @@ class Session:
             everyone = [person for people in self.val.by_image for person in people]
             people = everyone[: self.average_people]
             what = f"mean over {len(people):,} of {len(everyone):,} people of the val set"
-            self._averages[self.model] = Weights(average_attention(self.model, people), what)
+            self._averages[self.model] = Weights(mean_self_attention(self.model, people), what)
         return self._averages[self.model]
 
     def _require_self_attention(self) -> None:

@@ -21,21 +21,9 @@ from poseur_study.display.attention.distribution import distribution_figure
 from poseur_study.display.attention.path import path_figure
 from poseur_study.display.attention.samples import samples_figure
 from poseur_study.display.figure import Drawn, Picture
-from poseur_study.explorer.controls import (
-    ALL,
-    EVERY,
-    THIS_PERSON,
-    Options,
-    as_caption,
-    chooser,
-    layer_slider,
-    layout,
-    numbered,
-    offer,
-    one_of,
-    whose,
-)
-from poseur_study.explorer.picture import CLICK, NEXT, PREVIOUS, PictureWidget
+from poseur_study.explorer import controls
+from poseur_study.explorer.controls import ALL, EVERY, as_caption, named, numbered, offer, one_of
+from poseur_study.explorer.picture import PictureWidget
 from poseur_study.explorer.session import Session, Weights
 
 
@@ -54,21 +42,16 @@ class View(ABC):
 
     def __init__(self, session: Session, move: Callable[[int], None]) -> None:
         self.session, self._move = session, move
-        self.picture = PictureWidget()
-        self.picture.add_class("poseur-explorer-picture")
-        self.caption = widgets.HTML()
-        self.caption.add_class("poseur-explorer-caption")
+        self.picture = named(PictureWidget(), "picture")
+        self.caption = named(widgets.HTML(), "caption")
         self.drawn: Picture | None = None
         self.active = False
         self.controls = self.make_controls()
         for control in self.controls:
             control.observe(lambda _: self.redraw(), "value")
-        self.picture.on_event(CLICK, self._clicked)
-        self.picture.on_event(NEXT, lambda *_: self._step(1))
-        self.picture.on_event(PREVIOUS, lambda *_: self._step(-1))
+        self.picture.on_person(self._clicked, self._step)
         row = widgets.HBox(self.controls, layout=widgets.Layout(flex_flow="row wrap"))
-        self.widget = widgets.VBox([row, self.picture, self.caption])
-        self.widget.add_class(f"poseur-explorer-view-{self.name}")
+        self.widget = named(widgets.VBox([row, self.picture, self.caption]), f"view-{self.name}")
 
     def make_controls(self) -> list[widgets.ValueWidget]:
         """The view's own controls."""
@@ -118,18 +101,16 @@ class SamplesView(View):
 
     def make_controls(self) -> list[widgets.ValueWidget]:
         """Layer, head, level and what colour tells."""
-        self.layer = layer_slider("poseur-explorer-layer")
-        self.head = chooser("head", [(ALL, EVERY)], "poseur-explorer-head")
-        self.level = chooser("level", [(ALL, EVERY)], "poseur-explorer-level")
-        self.colour = widgets.ToggleButtons(options=["head", "level"], description="colour", layout=layout("18em"))
-        self.colour.style.button_width = "4.5em"
-        self.colour.add_class("poseur-explorer-colour")
+        self.layer = controls.layer_slider("layer")
+        self.head = controls.chooser("head", [(ALL, EVERY)], "head")
+        self.level = controls.chooser("level", [(ALL, EVERY)], "level")
+        self.colour = controls.buttons("colour", ["head", "level"], "colour", "18em", "4.5em")
         return [self.layer, self.head, self.level, self.colour]
 
     def fit(self) -> None:
         """Layers, heads and levels of the model."""
         head = self.session.model.head
-        offer(self.layer, layers_of(self.session))
+        offer(self.layer, numbered(head.decoder_layers))
         offer(self.head, numbered(head.num_heads))
         offer(self.level, numbered(head.num_levels))
 
@@ -158,15 +139,16 @@ class AttentionView(View):
 
     def make_controls(self) -> list[widgets.ValueWidget]:
         """Layer, head and whose weights."""
-        self.layer = layer_slider("poseur-explorer-attention-layer", "mean")
-        self.head = chooser("head", [("mean", EVERY)], "poseur-explorer-attention-head")
-        self.over = whose("poseur-explorer-attention-over")
+        self.layer = controls.layer_slider("attention-layer", "mean")
+        self.head = controls.chooser("head", [("mean", EVERY)], "attention-head")
+        self.over = controls.whose("attention-over")
         return [self.layer, self.head, self.over]
 
     def fit(self) -> None:
         """Layers and heads of the model."""
-        offer(self.layer, layers_of(self.session, "mean"))
-        offer(self.head, numbered(self.session.model.head.num_heads, "mean"))
+        head = self.session.model.head
+        offer(self.layer, numbered(head.decoder_layers, "mean"))
+        offer(self.head, numbered(head.num_heads, "mean"))
 
     def draw(self) -> Drawn:
         """Dots and lines, and the matrix."""
@@ -181,7 +163,7 @@ class MatricesView(View):
 
     def make_controls(self) -> list[widgets.ValueWidget]:
         """Whose weights."""
-        self.over = whose("poseur-explorer-matrices-over")
+        self.over = controls.whose("matrices-over")
         return [self.over]
 
     def draw(self) -> Drawn:
@@ -197,7 +179,7 @@ class DistributionView(View):
 
     def make_controls(self) -> list[widgets.ValueWidget]:
         """Which stage."""
-        self.stage = chooser("stage", [], "poseur-explorer-stage")
+        self.stage = controls.chooser("stage", [], "stage")
         return [self.stage]
 
     def fit(self) -> None:
@@ -221,13 +203,8 @@ def chosen_weights(view: AttentionView | MatricesView) -> Weights:
         UserError: the model has none, or there is no val set.
     """
     session = view.session
-    if view.over.value == THIS_PERSON:
+    if view.over.value == controls.THIS_PERSON:
         return session.attention()
     if not session.averaged:
         view.caption.value = as_caption(f"Averaging over up to {session.average_people:,} people of the val set …")
     return session.average_attention()
-
-
-def layers_of(session: Session, together: str = ALL) -> Options:
-    """The model's decoder layers, after all of them together."""
-    return numbered(session.model.head.decoder_layers, together)

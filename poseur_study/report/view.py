@@ -11,7 +11,6 @@ from poseur_study.experiments import TABLES
 from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.profiles import Profile
 from poseur_study.runs.record import RECORD_FILE, Record
-from poseur_study.runs.resources import energy_shares
 from poseur_study.runs.store import ERROR_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore
 
 
@@ -58,12 +57,6 @@ class StudyView:
         """Of the runs that are done."""
         done = [run_id for run_id in self.run_ids if self.store.recorded_state(run_id).done]
         return {run_id: self.store.record(run_id) for run_id in done}
-
-    @cached_property
-    def joules(self) -> dict[str, float | None]:
-        """Each recorded run's share of what its machine drew; None where it read nothing."""
-        drawn = energy_shares([record.provenance for record in self.records.values()])
-        return dict(zip(self.records, drawn, strict=True))
 
     def began(self, table: Table) -> datetime | None:
         """When the first of a table's runs did, evaluations of released checkpoints apart; None without any."""

@@ -1,6 +1,6 @@
 """A lease kept alive while a child process works; the child ends where the lease is lost or the batch is stopped.
 
-A child that dies with its parent: a killed batch leaves no process that writes where the next one does.
+It dies with its parent too: a killed batch leaves no process that writes where the next one does.
 """
 
 import ctypes
@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,8 @@ from poseur_study.runs import lease
 from poseur_study.runs.lease import Lease
 
 LEASE_VARIABLE = "POSEUR_LEASE"
+CHILD_FLAG = "POSEUR_CHILD"
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass
@@ -41,6 +43,24 @@ class Child:
 _children: dict[int, Child] = {}
 
 
+@contextmanager
+def repeated(act: Callable[[], None], seconds: float) -> Iterator[None]:
+    """Within, `act` is called from a thread every so many seconds."""
+    ended = Event()
+
+    def repeat() -> None:
+        while not ended.wait(seconds):
+            act()
+
+    thread = Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 class Stopped(Exception):
     """The batch was stopped, or its lease lost: what was going on is neither finished nor failed."""
 
@@ -52,29 +72,23 @@ def heartbeat(held: Lease) -> Iterator[Event]:
     A disk that does not answer is asked again at the next beat. The lease counts as lost a beat before others may take
     it over.
     """
-    ended, lost = Event(), Event()
+    lost, renewed = Event(), time.monotonic()
 
     def beat() -> None:
-        renewed = time.monotonic()
-        while not ended.wait(lease.BEAT_SECONDS):
-            now = time.monotonic()
-            try:
-                kept = held.renew()
-                renewed = now
-            except OSError:
-                kept = now - renewed < lease.BEAT_SECONDS * (lease.MISSED_BEATS - 1)
-            if not kept:
-                lost.set()
-            if lost.is_set():
-                stop_children(held.key)
+        nonlocal renewed
+        now = time.monotonic()
+        try:
+            kept = held.renew()
+            renewed = now
+        except OSError:
+            kept = now - renewed < lease.BEAT_SECONDS * (lease.MISSED_BEATS - 1)
+        if not kept:
+            lost.set()
+        if lost.is_set():
+            stop_children(held.key)
 
-    thread = Thread(target=beat, daemon=True, name=f"heartbeat of {held.path}")
-    thread.start()
-    try:
+    with repeated(beat, lease.BEAT_SECONDS):
         yield lost
-    finally:
-        ended.set()
-        thread.join()
 
 
 def run_child(command: list[str], output: Path, environment: dict[str, str]) -> int:
@@ -118,11 +132,6 @@ def require_lease() -> None:
     key = os.environ.get(LEASE_VARIABLE)
     if key and not lease.is_held(key):
         raise UserError(f"another process has taken over this run: {key.partition(' ')[2]} is gone")
-
-
-PR_SET_PDEATHSIG = 1
-
-CHILD_FLAG = "POSEUR_CHILD"
 
 
 def die_with_parent() -> None:

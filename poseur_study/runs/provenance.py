@@ -1,7 +1,4 @@
-"""By what, on what and when something was computed.
-
-Which version of some of the package's code this is, so that what it computed once is known to hold still.
-"""
+"""By what, on what and when something was computed, and which version of some source files that was."""
 
 import hashlib
 import os
@@ -17,12 +14,9 @@ import poseur_study
 from poseur_lib.config.base import Frozen
 
 PACKAGES = ("poseur_lib", "torch", "torchvision", "lightning", "numpy", "pycocotools", "opencv-python-headless")
-
 PACKAGE = Path(poseur_study.__file__).resolve().parent
-
 WRITTEN = ("runs", "reports")
 """Folders of a checkout that runs and reports write to."""
-
 COMMIT_VARIABLE = "POSEUR_COMMIT"
 
 
@@ -44,7 +38,8 @@ class Provenance(Frozen):
             training alone, over all attempts too. Earlier versions counted wall time and energy of the last one only.
         data_name: the data folder's name (its path is nobody's business); `data_fingerprint` identifies its content.
         n_images: images of the split that was evaluated (for pretraining: 0).
-        joules: of the whole machine's processors and GPUs during `wall_seconds`; None: not readable.
+        joules: of the whole machine's processors and GPUs during `wall_seconds`, what else ran there included; None:
+            not readable.
         machine: tells the machine from others of its kind, without its name; "" in older records.
         checkpoint: where the weights come from if they were not trained here.
     """
@@ -69,14 +64,9 @@ class Provenance(Frozen):
     machine: str = ""
 
     @property
-    def ended(self) -> datetime:
-        """The moment of `finished_at`."""
-        return datetime.fromisoformat(self.finished_at)
-
-    @property
     def began(self) -> datetime:
         """The wall time before it ended, as if there had been no pause between attempts."""
-        return self.ended - timedelta(seconds=self.wall_seconds)
+        return datetime.fromisoformat(self.finished_at) - timedelta(seconds=self.wall_seconds)
 
 
 def git_state(folder: Path = PACKAGE) -> tuple[str, bool]:

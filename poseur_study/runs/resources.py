@@ -1,37 +1,28 @@
-"""Energy of a run, where the machine lets it be read: the processor's counters (RAPL), and the power that GPUs report.
+"""What a run has taken over all its attempts: wall time, and energy where the machine lets it be read.
 
-Both tell of all that processor and GPUs do, other processes included: an upper estimate for a run that is not alone.
-None where neither can be read, as in most containers.
-
-What a run has taken over all its attempts: wall time and energy, noted beside its checkpoint while it is at work.
-
-Time and energy of runs that were at work on one machine at the same time: what is read is of all of them together.
-
-A run is taken to have been at work for its wall time before it finished, although earlier attempts may lie further
-back. Older records do not tell machines apart: among those, devices of the same name count as of one machine.
+Energy is read from the processor's counters (RAPL) and from the power that GPUs report. Both tell of all that processor
+and GPUs do, other processes and runs included: an upper estimate for a run that is not alone. None where neither can be
+read, as in most containers. Both are noted beside a run's checkpoint while it is at work.
 """
 
 import json
 import shutil
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 
-from poseur_lib.checkpoints.checkpoint import LAST_CHECKPOINT
-from poseur_lib.files import write_atomically
-from poseur_study.runs.provenance import Provenance
+from poseur_lib.files import LAST_CHECKPOINT, write_atomically
+from poseur_study.runs.heartbeat import repeated
 
 RAPL = Path("/sys/class/powercap")
-
 QUERY = ("nvidia-smi", "--query-gpu=power.draw", "--format=csv,noheader,nounits")
-
-GPU_PERIOD = 10.0
+GPU_PERIOD_SECONDS = 10.0
+SPENT_FILE = "spent.json"
+PERIOD_SECONDS = 60.0
 
 
 class EnergyMeter:
@@ -46,7 +37,7 @@ class EnergyMeter:
         self.first = rapl_microjoules(counters)
         self.gpu_joules: float | None = None
         if shutil.which(QUERY[0]):
-            threading.Thread(target=self._watch_gpus, daemon=True).start()
+            Thread(target=self._watch_gpus, daemon=True).start()
 
     def joules(self) -> float | None:
         """Energy so far; None where nothing can be read."""
@@ -58,7 +49,7 @@ class EnergyMeter:
         """Power times time, by trapezoids between readings."""
         last, watts = time.monotonic(), gpu_watts()
         while watts is not None:
-            time.sleep(GPU_PERIOD)
+            time.sleep(GPU_PERIOD_SECONDS)
             now, power = time.monotonic(), gpu_watts()
             if power is None:
                 return
@@ -104,11 +95,6 @@ def _number(file: Path) -> int | None:
         return None
 
 
-SPENT_FILE = "spent.json"
-
-PERIOD_SECONDS = 60.0
-
-
 @dataclass(frozen=True)
 class Spent:
     """Wall time, and energy as `EnergyMeter` reads it; `joules` is None where some attempt could not read it."""
@@ -136,61 +122,17 @@ def spent_before(folder: Path) -> Spent:
 
 @contextmanager
 def noted(folder: Path, spent: Callable[[], Spent]) -> Iterator[None]:
-    """Note what a run has taken so far, every minute and at the end, for an attempt that goes on from here."""
-    ended = Event()
+    """Note what a run has taken so far, every minute and at the end, for an attempt that goes on from here.
+
+    A disk that refuses it goes without: training is not stopped for that.
+    """
 
     def note() -> None:
-        while not ended.wait(PERIOD_SECONDS):
-            _write(folder, spent())
+        with suppress(OSError):
+            write_atomically(folder / SPENT_FILE, json.dumps(asdict(spent())).encode())
 
-    thread = Thread(target=note, daemon=True, name=f"what {folder} has taken")
-    thread.start()
     try:
-        yield
+        with repeated(note, PERIOD_SECONDS):
+            yield
     finally:
-        ended.set()
-        thread.join()
-        _write(folder, spent())
-
-
-def _write(folder: Path, spent: Spent) -> None:
-    """A disk that refuses it goes without: training is not stopped for that."""
-    try:
-        write_atomically(folder / SPENT_FILE, json.dumps(asdict(spent)).encode())
-    except OSError:
-        pass
-
-
-def energy_shares(runs: Sequence[Provenance]) -> list[float | None]:
-    """Joules of each run: at every moment an equal part of what was drawn, among the runs at work on its device.
-
-    What was drawn at a moment is the mean of the powers that those runs read, each over its own time. None where a run
-    read nothing.
-    """
-    found: list[float | None] = [None if run.joules is None else 0.0 for run in runs]
-    readers = [number for number, run in enumerate(runs) if run.joules is not None]
-    for seconds, active in _stretches(runs, readers):
-        watts = sum(runs[one].joules / runs[one].wall_seconds for one in active) / len(active)
-        for number in active:
-            found[number] += watts * seconds / len(active)
-    return found
-
-
-def busy_seconds(runs: Sequence[Provenance]) -> float:
-    """How long devices were at work, several runs at a time on one counted once."""
-    return sum(seconds for seconds, _ in _stretches(runs, range(len(runs))))
-
-
-def _stretches(runs: Sequence[Provenance], numbers: Sequence[int]) -> list[tuple[float, list[int]]]:
-    """Stretches of time in which the same runs were at work on a device, with those runs' numbers."""
-    spans = {number: (runs[number].began.timestamp(), runs[number].ended.timestamp()) for number in numbers}
-    devices: dict[tuple[str, str], list[int]] = {}
-    for number in numbers:
-        devices.setdefault((runs[number].machine, runs[number].device), []).append(number)
-    found = []
-    for here in devices.values():
-        for start, end in pairwise(sorted({moment for number in here for moment in spans[number]})):
-            active = [number for number in here if spans[number][0] <= start and end <= spans[number][1]]
-            if active:
-                found.append((end - start, active))
-    return found
+        note()

@@ -4,9 +4,8 @@ A configuration's canonical form holds, beside the schema version, only what dif
 defaults (`defaults_v1.json`). So an id keeps resolving when a class's default is changed later (the file still has
 the old one) and when a knob is added (it is not in the file, and at its default it is left out).
 
-Append what is new in the configuration tree to the frozen defaults: `python -m poseur_study.runs.run_id`.
-
-An entry that is there is never changed: it is what old run ids were computed with.
+`python -m poseur_study.runs.run_id` appends what is new in the configuration tree to the frozen defaults. An entry that
+is there is never changed: it is what old run ids were computed with.
 """
 
 import hashlib
@@ -20,13 +19,10 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.files import write_atomically
 
 SCHEMA_VERSION = 1
-
 HASH_DIGITS = 10
-
 DEFAULTS_FILE = Path(__file__).with_name(f"defaults_v{SCHEMA_VERSION}.json")
 
 RunConfig = ExperimentConfig | PretextRunConfig
-
 Defaults = dict[str, dict[str, Any]]
 
 _hashes: dict[tuple[int, str, str, str, tuple[str, ...]], str] = {}
@@ -45,14 +41,10 @@ def run_hash(config: RunConfig, data_fingerprint: str, parents: tuple[str, ...] 
     """
     key = (SCHEMA_VERSION, type(config).__name__, config.model_dump_json(), data_fingerprint, tuple(sorted(parents)))
     if key not in _hashes:
-        _hashes[key] = _hash(config, data_fingerprint, parents)
+        form = canonical_form(config, data_fingerprint, parents)
+        text = json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+        _hashes[key] = hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
     return _hashes[key]
-
-
-def _hash(config: RunConfig, data_fingerprint: str, parents: tuple[str, ...]) -> str:
-    form = canonical_form(config, data_fingerprint, parents)
-    text = json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
 
 
 def canonical_form(config: RunConfig, data_fingerprint: str, parents: tuple[str, ...]) -> dict[str, Any]:

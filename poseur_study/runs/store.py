@@ -17,11 +17,10 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-from poseur_lib.checkpoints.checkpoint import LAST_CHECKPOINT
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_lib.files import write_atomically
+from poseur_lib.files import LAST_CHECKPOINT, write_atomically
 from poseur_study.experiments.profiles import PROFILES
 from poseur_study.runs import lease
 from poseur_study.runs.provenance import source_digest

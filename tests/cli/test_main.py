@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from poseur_lib.errors import UserError
 from poseur_study.cli import main as cli
-from poseur_study.cli.data import generate, parse_images, parse_size
+from poseur_study.cli.data import generate, parse_images
+from poseur_study.cli.options import parse_size
 from synthetic_people.settings import PeopleSettings
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
-from poseur_study.execution.cluster import Engine, EngineSettings, open_engine
+from poseur_study.execution.cluster import Engine, open_engine
+from poseur_study.execution.slots import EngineSettings
 from poseur_study.experiments.profiles import profile
 from tests.study.fakes import random_predictions
 from tests.study.projects import REPOSITORY

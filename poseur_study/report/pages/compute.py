@@ -11,7 +11,6 @@ from poseur_study.report.blocks import Block, Cell, stacked_table
 from poseur_study.report.evidence import Origin
 from poseur_study.report.view import StudyView
 from poseur_study.runs.provenance import Provenance
-from poseur_study.runs.resources import busy_seconds
 
 COMPUTE_TITLE, COMPUTE_PAGE = "Compute used, run by run", "compute.html"
 ENVIRONMENT_TITLE, ENVIRONMENT_PAGE = "Environment", "environment.html"
@@ -19,12 +18,11 @@ UNREADABLE = "not readable"
 _COLUMNS = ("run", "state", "AP", "wall time", "training", "energy", "device", "finished", "for")
 _NUMBERS = ("wall time", "training", "energy")
 _ENERGY = (
-    "Energy is that of the whole machine's processor packages (RAPL) and GPUs (nvidia-smi) while a run lasted, other "
-    "work included, in equal parts among the runs that were at work on it at the time; where neither "
-    "can be read, as in most containers, or a run is older than this reading, it says so. A device is at work once, "
-    "however many runs share it. Wall time includes evaluation and "
-    "start-up; on a machine with other work it says little about the work itself, multiply-adds say more "
-    "(<code>poseur study plan</code>)."
+    "Energy is what was read while a run lasted: that of the whole machine's processor packages (RAPL) and GPUs "
+    "(nvidia-smi), other work and other runs included. It is not added up, as runs that shared a machine read the same "
+    "energy; where neither can be read, as in most containers, or a run is older than this reading, it says so. Wall "
+    "time includes evaluation and start-up; on a machine with other work it says little about the work itself, "
+    "multiply-adds say more (<code>poseur study plan</code>)."
 )
 
 
@@ -72,12 +70,11 @@ def _lead(view: StudyView) -> str:
     if not run_ids:
         return "Nothing was run yet."
     done = [view.records[run_id].provenance for run_id in run_ids]
-    known = [view.joules[run_id] for run_id in run_ids if view.joules[run_id] is not None]
-    energy = f"{_energy(known)} in {len(known)} runs where it could be read" if known else UNREADABLE
+    read = sum(one.joules is not None for one in done)
     wall, train = (sum(getattr(one, name) for one in done) for name in ("wall_seconds", "train_seconds"))
     return (
-        f"{len(done)} runs, {wall / 3600:.2f} hours of runs, {train / 3600:.2f} of them training, in "
-        f"{busy_seconds(done) / 3600:.2f} hours of devices at work. Energy: {energy}."
+        f"{len(done)} runs, {wall / 3600:.2f} hours of runs, {train / 3600:.2f} of them training. Energy could be read "
+        f"in {read} of them."
     )
 
 
@@ -92,10 +89,8 @@ def _by_device(view: StudyView, run_ids: Sequence[str]) -> str:
             sum(getattr(view.records[run_id].provenance, name) for run_id in of) / 3600
             for name in ("wall_seconds", "train_seconds")
         )
-        busy = busy_seconds([view.records[run_id].provenance for run_id in of]) / 3600
-        energy = _all_energy([view.joules[one] for one in of])
-        rows.append([device, str(len(of)), f"{busy:.2f}", f"{wall:.2f}", f"{train:.2f}", energy])
-    return stacked_table(("device", "runs", "hours at work", "hours of runs", "of them training", "energy"), rows)
+        rows.append([device, str(len(of)), f"{wall:.2f}", f"{train:.2f}"])
+    return stacked_table(("device", "runs", "hours of runs", "of them training"), rows)
 
 
 def _runs(view: StudyView, run_ids: Sequence[str]) -> Block:
@@ -115,7 +110,7 @@ def _run(view: StudyView, run_id: str) -> list[Cell]:
     ap = ", ".join(f"{found.AP:.1f} ({found.boxes.value.replace('_', ' ')})" for found in known)
     return [
         name, view.store.state(run_id).value, ap, f"{one.wall_seconds:.0f} s", f"{one.train_seconds:.0f} s",
-        _all_energy([view.joules[run_id]]), one.device, one.finished_at[:16].replace("T", " "), rows,
+        _energy(one.joules), one.device, one.finished_at[:16].replace("T", " "), rows,
     ]  # fmt: skip
 
 
@@ -124,12 +119,8 @@ def _has_page(view: StudyView, run_id: str) -> bool:
     return any((path / name).exists() for name in ("notebook.ipynb", "failed.ipynb", "error.txt"))
 
 
-def _all_energy(joules: Sequence[float | None]) -> str:
-    known = [one for one in joules if one is not None]
-    return _energy(known) if known and len(known) == len(joules) else UNREADABLE
-
-
-def _energy(joules: Sequence[float]) -> str:
+def _energy(joules: float | None) -> str:
     """`7.3 Wh`, `1.52 kWh`."""
-    watt_hours = sum(joules) / 3600
-    return f"{watt_hours:.1f} Wh" if watt_hours < 1000 else f"{watt_hours / 1000:.2f} kWh"
+    if joules is None:
+        return UNREADABLE
+    return f"{joules / 3600:.1f} Wh" if joules < 3.6e6 else f"{joules / 3.6e6:.2f} kWh"

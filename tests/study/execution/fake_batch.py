@@ -12,7 +12,7 @@ from pathlib import Path
 import poseur_study.execution.batch
 from poseur_study.cli.main import explain
 from poseur_study.execution.batch import Batch
-from poseur_study.execution.cluster import EngineSettings
+from poseur_study.execution.slots import EngineSettings
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import KnownData
 from poseur_study.runs.store import RunStore, require_writable

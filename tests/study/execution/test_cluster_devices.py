@@ -5,7 +5,8 @@ import os
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_study.execution.cluster import EngineSettings, open_engine, slot_environments, visible_gpus
+from poseur_study.execution.cluster import open_engine
+from poseur_study.execution.slots import EngineSettings, slot_environments, visible_gpus
 
 
 def seen() -> str:

@@ -5,7 +5,7 @@ import pytest
 from poseur_lib.data.coco import fingerprint
 from poseur_lib.errors import UserError
 from poseur_study.execution import retrain as module
-from poseur_study.execution.retrain import Training, again, changes_between, first_model
+from poseur_study.execution.retrain import Training, changes_between, first_model, retraining
 from poseur_study.experiments import TABLES
 from poseur_study.experiments.profiles import PROFILES, profile
 from poseur_study.explorer.runs import find_runs, run_named
@@ -33,11 +33,11 @@ def known(monkeypatch, fingerprint: str) -> None:
 def test_the_plan_is_the_recorded_run_after_its_pretraining(monkeypatch):
     known(monkeypatch, FINGERPRINT)
     record = make_record(profile("smoke").experiment(2, {"model.head.decoder_layers": 4}))
-    parent, run = again(record).plan()
+    parent, run = retraining(record).plan()
     assert (parent.run_id,) == record.parents and run.run_id == record.run_id
     known(monkeypatch, "another")
     with pytest.raises(UserError, match=f"was made on data set {FINGERPRINT}; the one that is here is another"):
-        again(record).plan()
+        retraining(record).plan()
 
 
 def test_the_first_model_is_one_that_the_study_needs(monkeypatch):

@@ -12,13 +12,8 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_study.execution.cluster import (
-    EngineSettings,
-    SlurmOptions,
-    cluster_arguments,
-    open_engine,
-    read_slurm_options,
-)
+from poseur_study.execution.cluster import SlurmOptions, cluster_arguments, open_engine, read_slurm_options
+from poseur_study.execution.slots import EngineSettings
 from poseur_study.runs.store import RunState
 from tests.study.execution.fake_notebook import planned
 from tests.study.execution.slurm_cluster import missing_programs, running_slurm

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from poseur_study.execution import table_job
+from poseur_study.execution import papermill_job
 from poseur_study.execution.papermill_job import Attempt
 from poseur_study.execution.table_job import TableJob, execute_table
 from poseur_study.runs.project import results_folder
@@ -69,7 +69,7 @@ def test_who_has_lost_a_table_replaces_nothing_of_it_and_says_so(tmp_path, monke
             held.path.unlink()
         return attempt
 
-    monkeypatch.setattr(table_job, "execute_notebook", executed)
+    monkeypatch.setattr(papermill_job, "execute_notebook", executed)
     outcome = execute_table(TableJob("1b", "table.ipynb", tmp_path, frozenset(), {}))
     assert outcome.state == (RunState.WAITING if taken else RunState.FINISHED)
     assert (outcome.problem is not None) == taken == (not (tmp_path / RESULT_FILE).exists())

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_study.cli.study import parse_changes, parse_seeds
+from poseur_study.cli.options import parse_changes, parse_seeds
 from poseur_study.experiments.notebook_parameters import RunSettings, TableSettings, check_parameters
 
 NOTEBOOKS = Path(__file__).resolve().parents[3] / "notebooks"

@@ -1,0 +1,117 @@
+"""Options that several commands have, and how what was given for them is read and checked."""
+
+import json
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+
+from poseur_lib.errors import UserError, require_known
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """(height, width) in pixels from `256x192`.
+
+    Raises:
+        UserError: `text` is no such pair.
+    """
+    match = re.fullmatch(r"(\d+)x(\d+)", text.strip().lower())
+    if match is None:
+        raise UserError(f"size {text!r}: give HEIGHTxWIDTH in pixels, for example 256x192")
+    return int(match[1]), int(match[2])
+
+
+def given_size(text: str) -> tuple[int, int] | None:
+    """As `parse_size`; None where nothing was given."""
+    return parse_size(text) if text else None
+
+
+def parse_changes(given: list[str] | None) -> dict[str, Any]:
+    """`path=value` pairs; a value is JSON, or a plain string.
+
+    Raises:
+        UserError: there is no `=`.
+    """
+    changes: dict[str, Any] = {}
+    for one in given or []:
+        path, equals, value = one.partition("=")
+        if not equals:
+            raise UserError(f"--set {one!r}: give PATH=VALUE, such as model.head.decoder_layers=2")
+        try:
+            changes[path] = json.loads(value)
+        except ValueError:
+            changes[path] = value
+    return changes
+
+
+def parse_seeds(given: str) -> tuple[int, ...]:
+    """`0,1,2` as numbers.
+
+    Raises:
+        UserError: one is no natural number.
+    """
+    seeds = comma_separated(given)
+    for seed in seeds:
+        if not seed.isdigit():
+            raise UserError(f"--seeds {given!r}: {seed!r} is no natural number")
+    return tuple(dict.fromkeys(int(seed) for seed in seeds))
+
+
+def comma_separated(text: str) -> tuple[str, ...]:
+    """`1b, 1c` as its parts; nothing where nothing was given."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def runs_folder(runs: str) -> Path:
+    """The folder of all runs: the one given, relative to the current folder, else `runs/` of the project."""
+    from poseur_study.runs.project import as_given, below_root
+
+    return as_given(runs) if runs else below_root("runs")
+
+
+def one_of(kind: str, module: str, names: str, text: str) -> Any:
+    """An option with a help text whose value, before the command begins, has to stand among `names` of a module.
+
+    "" stands for the default. The module is imported only then, so that `poseur --help` is quick.
+    """
+
+    def check(value: str) -> str:
+        if value:
+            known = getattr(import_module(module), names)
+            require_known(kind, [value], get_args(known) or known)
+        return value
+
+    return typer.Option(help=text, callback=check)
+
+
+HEAD, RUNTIME = "poseur_lib.config.heads.poseur", "poseur_lib.runtime"
+AS_CONFIGURED = "default: as configured."
+
+Checkpoint = Annotated[Path, typer.Option(metavar="FILE", help="A model.pt of this project, or a released one.")]
+InputSize = Annotated[
+    str, typer.Option(metavar="HxW", help="Of a released checkpoint that does not tell it, such as 256x192.")
+]
+Flip = Annotated[bool | None, typer.Option("--flip/--no-flip", help="Flip test; default: as configured.")]
+FlipFusion = Annotated[str, one_of("flip fusion", HEAD, "FlipFusion", f"mean, type1 or type2; {AS_CONFIGURED}")]
+KeypointScore = Annotated[
+    str, one_of("keypoint score", HEAD, "KeypointScore", f"rle (mean of 1 - sigma) or laplace (Eq. 8); {AS_CONFIGURED}")
+]
+SCORES = f"released (up to 3), paper, classic or box (up to 1); {AS_CONFIGURED}"
+InstanceScore = Annotated[str, one_of("instance score", "poseur_lib.scoring.instance", "InstanceRule", SCORES)]
+Device = Annotated[str, one_of("device", RUNTIME, "DEVICES", "auto, cpu or cuda.")]
+Precision = Annotated[str, one_of("precision", RUNTIME, "PRECISIONS", "32, 16-mixed or bf16-mixed.")]
+Fast = Annotated[
+    bool, typer.Option("--fast/--plain", help="Fold batch norms, channels_last; compared with --plain first.")
+]
+LoaderWorkers = Annotated[int, typer.Option("--workers", min=0, help="Processes that read and crop.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads of torch; 0: its default.")]
+Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as CSV.")]
+Keypoints = Annotated[str, typer.Option(metavar="NAME", help="Keypoint set of the files.")]
+Coco = Annotated[Path, typer.Option(metavar="DIR", help="Data set in COCO's layout.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change every row's configuration; part of a run's identity."),
+]
+Runs = Annotated[str, typer.Option("--runs", metavar="DIR", help="Folder of all runs; default: runs/ of the project.")]

@@ -1,0 +1,90 @@
+"""The slots of a batch, each of which executes one run at a time: where they are, and which GPUs each of them sees.
+
+Neither dask nor torch is imported here: planning and looking at a study are quicker without.
+"""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from poseur_lib.errors import UserError
+
+DRIVER_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """Where the runs are executed.
+
+    Attributes:
+        workers: slots of the local cluster; 0: one a GPU (or group of `devices` GPUs), or one where there is none.
+        scheduler: address of a running dask scheduler, whose workers share the disk of the runs.
+        slurm: file with the options of Slurm jobs, each of which is a slot.
+        devices: GPUs of one run.
+        runs_per_gpu: of the local cluster, slots that share a GPU.
+
+    Raises:
+        UserError: GPUs are to be shared on a cluster, which deals them out itself.
+    """
+
+    workers: int = 0
+    scheduler: str = ""
+    slurm: Path | None = None
+    device: str = "auto"
+    devices: int = 1
+    runs_per_gpu: int = 1
+
+    def __post_init__(self) -> None:
+        if self.runs_per_gpu > 1 and not self.local:
+            raise UserError("--runs-per-gpu is for this machine; start several dask workers a GPU on a cluster")
+
+    @property
+    def local(self) -> bool:
+        """True if the runs are executed on this machine."""
+        return not self.scheduler and self.slurm is None
+
+
+def slot_environments(workers: int, device: str, devices: int, runs_per_gpu: int = 1) -> list[dict[str, str]]:
+    """What each slot's environment gets: its own GPUs, or nothing on a machine without.
+
+    Args:
+        workers: slots; 0: as many as the GPUs have room for, or one without GPUs.
+        devices: GPUs of one run.
+        runs_per_gpu: slots that share a GPU, or a group of them; the first slots get one each.
+
+    Raises:
+        UserError: there are not that many GPUs, or none to share.
+    """
+    gpus = visible_gpus() if device != "cpu" else ()
+    if not gpus:
+        if runs_per_gpu > 1:
+            raise UserError(f"--runs-per-gpu {runs_per_gpu}: there is no GPU here for runs to share")
+        return [{} for _ in range(workers or 1)]
+    groups = [gpus[first : first + devices] for first in range(0, len(gpus) - devices + 1, devices)]
+    room = len(groups) * runs_per_gpu
+    if room < max(workers, 1):
+        needed = math.ceil(max(workers, 1) / runs_per_gpu) * devices
+        sharing = f", {runs_per_gpu} sharing them," if runs_per_gpu > 1 else ""
+        asked = f"{workers or 1} runs at a time with {devices} GPUs each{sharing}"
+        raise UserError(f"{asked} need {needed} GPUs, there are {len(gpus)} ({', '.join(gpus)})")
+    return [{"CUDA_VISIBLE_DEVICES": ",".join(group)} for group in (groups * runs_per_gpu)[: workers or room]]
+
+
+def visible_gpus() -> tuple[str, ...]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return tuple(name.strip() for name in given.split(",") if name.strip() not in ("", "-1"))
+    if not any(Path(file).exists() for file in DRIVER_FILES):
+        return ()
+    import torch
+
+    return tuple(str(number) for number in range(torch.cuda.device_count()))
+
+
+def this_device() -> str:
+    """What a record of a run on this machine names as its device."""
+    from poseur_lib.runtime import device_name, processor_name  # brings torch
+
+    return device_name("auto") if visible_gpus() else processor_name()
