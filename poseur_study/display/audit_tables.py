@@ -1,32 +1,31 @@
-"""The audit as tables: claims with what the text and the tables say, and one method's different numbers.
+"""The audit shown: the claims with what text and tables say, one method's different numbers, and where AP lies.
 
-One method, several numbers: a line a method, the paper's cells as hollow dots.
-
-Where AP lies between AP_L and AP_M: Poseur's rows beside the other methods'.
+In both figures the paper's numbers are hollow dots: a line a method with several numbers, and a line a table for where
+AP lies between AP_L and AP_M, Poseur's rows beside the other methods'.
 """
 
-import html
 from collections.abc import Iterable, Sequence
 
 import matplotlib.pyplot as plt
 from IPython.display import HTML
+from markupsafe import Markup
 
 from poseur_lib.predict.drawing import COLORBLIND
-from poseur_study.display.style import GREY, as_html, backbone_colour, style
-from poseur_study.display.tables import show_table
+from poseur_study.display.figure import as_html
+from poseur_study.display.html_table import Cell, show_table, soft
+from poseur_study.display.style import GREY, backbone_colour, style
 from poseur_study.paper.audit import RULE, Audited, Group, SizeMix, counts, summary, within_rounding
 from poseur_study.paper.checks import Agreement
 from poseur_study.paper.claims import ClaimKind
 from poseur_study.paper.tables import table_name
 
-COLUMNS = ("claim", "the text", "the numbers", "remark")
-
 MOST_SOURCES = 4  # cells that are named one by one
+LINE_INCHES = 0.72
 
 
 def summary_text(audited: Sequence[Audited]) -> HTML:
     """The result in a sentence, and the rule behind it."""
-    return HTML(f'<p class="lead">{html.escape(summary(audited))}</p><p class="caption">{html.escape(RULE)}</p>')
+    return HTML(Markup('<p class="lead">{}</p><p class="caption">{}</p>').format(summary(audited), RULE))
 
 
 def counts_table(audited: Sequence[Audited]) -> HTML:
@@ -45,13 +44,20 @@ def counts_table(audited: Sequence[Audited]) -> HTML:
 
 def claims_list(audited: Iterable[Audited], agreement: Agreement) -> HTML:
     """The claims of one agreement, in the order of the text."""
-    rows = [one for one in audited if one.finding.agreement == agreement]
-    if not rows:
-        return HTML("<p>None.</p>")
-    head = "".join(f"<th>{name}</th>" for name in COLUMNS)
-    body = "".join(f"<tr>{_cells(one)}</tr>" for one in rows)
-    table = f'<table class="deviations audit"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return HTML(f'<div class="scroll">{table}</div>')
+    rows = [_claim(one) for one in audited if one.finding.agreement == agreement]
+    return show_table(rows, css="texts audit") if rows else HTML("<p>None.</p>")
+
+
+def _claim(one: Audited) -> dict[str, Cell]:
+    claim, finding = one.claim, one.finding
+    sources = claim.sources if len(claim.sources) <= MOST_SOURCES else (claim.table_names,)
+    rounding = "The rounding of the printed digits may explain it." if finding.within_rounding else ""
+    return {
+        "claim": soft(claim.statement, f"{claim.place}; {claim.kind.value}"),
+        "the text": finding.claimed,
+        "the numbers": soft(finding.computed, "; ".join(sources)),
+        "remark": " ".join(part for part in (rounding, claim.remark) if part),
+    }
 
 
 def same_subject_table(groups: Sequence[Group]) -> HTML:
@@ -60,7 +66,7 @@ def same_subject_table(groups: Sequence[Group]) -> HTML:
         {
             "method": f"{group.subject}" + _open_layers(group),
             "column": group.column,
-            "printed": "; ".join(f"{value} ({', '.join(tables)})" for value, tables in by_value(group).items()),
+            "printed": "; ".join(_labels(group).values()),
             "apart": str(group.spread),
         }
         for group in groups
@@ -70,39 +76,22 @@ def same_subject_table(groups: Sequence[Group]) -> HTML:
     return show_table(rows, caption)
 
 
-def by_value(group: Group) -> dict[str, list[str]]:
-    """Each number of a group with the numbers of the tables that print it."""
+def _open_layers(group: Group) -> str:
+    open_layers = group.subject.method == "Poseur" and group.subject.layers is None
+    return ", layers not stated" if open_layers else ""
+
+
+def _tables(group: Group) -> dict[str, list[str]]:
+    """Each number of a group, in order, with the numbers of the tables that print it."""
     found: dict[str, list[str]] = {}
     for cell in sorted(group.cells, key=lambda one: one.value):
         found.setdefault(str(cell), []).append(cell.table)
     return found
 
 
-def _open_layers(group: Group) -> str:
-    open_layers = group.subject.method == "Poseur" and group.subject.layers is None
-    return ", layers not stated" if open_layers else ""
-
-
-def _cells(one: Audited) -> str:
-    claim, finding = one.claim, one.finding
-    sources = claim.sources if len(claim.sources) <= MOST_SOURCES else (claim.table_names,)
-    numbers = html.escape(finding.computed) + _soft("; ".join(sources))
-    rounding = "The rounding of the printed digits may explain it." if finding.within_rounding else ""
-    cells = (
-        html.escape(claim.statement) + _soft(f"{claim.place}; {claim.kind.value}"),
-        html.escape(finding.claimed),
-        numbers,
-        html.escape(" ".join(part for part in (rounding, claim.remark) if part)) or "—",
-    )
-    named = zip(COLUMNS, cells, strict=True)
-    return "".join(f'<td data-column="{name}">{cell}</td>' for name, cell in named)
-
-
-def _soft(text: str) -> str:
-    return f'<br><span class="soft">{html.escape(text)}</span>' if text else ""
-
-
-LINE_INCHES = 0.72
+def _labels(group: Group) -> dict[str, str]:
+    """`70.4 (5)`, by number."""
+    return {value: f"{value} ({', '.join(tables)})" for value, tables in _tables(group).items()}
 
 
 def same_subject_figure(groups: Sequence[Group]) -> HTML:
@@ -113,7 +102,7 @@ def same_subject_figure(groups: Sequence[Group]) -> HTML:
     with style():
         figure, axis = plt.subplots(figsize=(8.2, 0.7 + LINE_INCHES * len(differing)))
         for row, group in enumerate(differing):
-            _draw(axis, row, group)
+            _draw_group(axis, row, group)
         axis.set(yticks=range(len(differing)), ylim=(len(differing) - 0.4, -0.65), xlabel=differing[0].column)
         axis.set_yticklabels([_name(group) for group in differing])
         axis.margins(x=0.08)
@@ -122,18 +111,22 @@ def same_subject_figure(groups: Sequence[Group]) -> HTML:
         f"{differing[0].column} that the paper prints for one method at one backbone and size, with the tables in "
         "brackets. Ablated and shortened variants are left out. Hollow: the paper's numbers; no intervals are printed."
     )
-    return as_html(figure, _same_subject_alt(differing), caption)
+    lines = [
+        f"{group.subject}: "
+        + ", ".join(f"{value} in {' and '.join(tables)}" for value, tables in _tables(group).items())
+        for group in differing
+    ]
+    return as_html(figure, f"The same method with different numbers. {'; '.join(lines)}.", caption)
 
 
-def _draw(axis: plt.Axes, row: int, group: Group) -> None:
-    colour = backbone_colour(group.subject.backbone.lower().replace("-", ""))
-    values = by_value(group)
-    places = [float(value) for value in values]
+def _draw_group(axis: plt.Axes, row: int, group: Group) -> None:
+    colour = backbone_colour(group.subject.backbone)
+    labels = _labels(group)
+    places = [float(value) for value in labels]
     axis.plot([places[0], places[-1]], [row, row], color=GREY, linewidth=1)
     axis.plot(places, [row] * len(places), "o", color=colour, markerfacecolor="white", zorder=3)
-    for index, (value, tables) in enumerate(values.items()):
+    for index, (value, label) in enumerate(labels.items()):
         offset, anchor = ((0, -7), "top") if index % 2 else ((0, 6), "bottom")
-        label = f"{value} ({', '.join(tables)})"
         how = {"textcoords": "offset points", "ha": "center", "va": anchor, "fontsize": 8}
         axis.annotate(label, (float(value), row), offset, **how)
 
@@ -142,14 +135,6 @@ def _name(group: Group) -> str:
     subject = group.subject
     layers = f"{subject.layers} layers" if subject.layers else "layers not stated"
     return f"{subject.method}, {subject.backbone}" + (f"\n{layers}" if subject.method == "Poseur" else "")
-
-
-def _same_subject_alt(groups: Sequence[Group]) -> str:
-    lines = []
-    for group in groups:
-        values = [f"{value} in {' and '.join(tables)}" for value, tables in by_value(group).items()]
-        lines.append(f"{group.subject}: {', '.join(values)}")
-    return f"The same method with different numbers. {'; '.join(lines)}."
 
 
 def size_mix_figure(mixes: Sequence[SizeMix]) -> HTML:
@@ -177,12 +162,6 @@ def size_mix_figure(mixes: Sequence[SizeMix]) -> HTML:
         "Every row of the paper that prints AP, AP_M and AP_L on COCO val; hollow: the paper's numbers, bars: what the "
         "rounding of the three cells leaves open. No sentence of the paper speaks of it."
     )
-    return as_html(figure, _size_mix_alt(groups), caption)
-
-
-def _size_mix_alt(groups: dict[str, list[SizeMix]]) -> str:
-    parts = []
-    for name, members in groups.items():
-        shares = [float(one.share.value) for one in members]
-        parts.append(f"{name}: {min(shares):.2f} to {max(shares):.2f}")
-    return "Where AP lies between AP_L and AP_M. " + "; ".join(parts) + "."
+    shares = {name: [float(one.share.value) for one in members] for name, members in groups.items()}
+    parts = [f"{name}: {min(of):.2f} to {max(of):.2f}" for name, of in shares.items()]
+    return as_html(figure, f"Where AP lies between AP_L and AP_M. {'; '.join(parts)}.", caption)

@@ -7,8 +7,9 @@ from IPython.display import HTML
 from poseur_study.analysis.error_breakdown import METHOD, BreakdownRow, ClaimBreakdown
 from poseur_study.analysis.interval import Estimate
 from poseur_study.display.comparison import Effect, effects_figure
-from poseur_study.display.style import as_html
-from poseur_study.display.tables import points, show_table
+from poseur_study.display.figure import as_html
+from poseur_study.display.html_table import show_table
+from poseur_study.display.words import points
 
 PANELS = (
     (("error type",), "share of keypoints, percentage points"),

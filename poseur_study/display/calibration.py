@@ -9,8 +9,10 @@ from matplotlib.axes import Axes
 from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.analysis.interval import CUT, METHOD, Estimate, bounded
 from poseur_study.analysis.verdict import MIN_SEEDS, Evidence, Verdict
-from poseur_study.display.style import GREY, as_html, style
-from poseur_study.display.tables import interval, show_table
+from poseur_study.display.figure import as_html
+from poseur_study.display.html_table import show_table
+from poseur_study.display.style import GREY, style
+from poseur_study.display.words import interval, with_interval
 from poseur_study.experiments.analyses import CALIBRATION_MARGIN
 from poseur_study.measurements.calibration import PROBABILITIES, Reliability, ScaleCalibration, as_claimed, claimed
 
@@ -86,7 +88,8 @@ def reliability_table(scores: Sequence[Reliability]) -> HTML:
     rows = [
         {
             "a": f"{one.radius:g}", "score": one.score, "mean score, %": one.whole.predicted,
-            "within a, %": _level(one.whole.observed), "expected calibration error, %": _level(one.calibration_error),
+            "within a, %": with_interval(bounded(one.whole.observed)),
+            "expected calibration error, %": with_interval(bounded(one.calibration_error)),
             "a score of 100 % would be off by": f"{one.error_of_certainty:.1f}",
         }
         for one in scores
@@ -130,10 +133,6 @@ def _promise(one: Reliability) -> str:
         f"error {error.value:.1f} points ({interval(bounded(error))}); a score that is always 100 % has "
         f"{one.error_of_certainty:.1f}"
     )
-
-
-def _level(one: Estimate) -> str:
-    return f"{one.value:.1f} ({interval(bounded(one))})"
 
 
 def _ece(one: Reliability) -> str:

@@ -7,7 +7,7 @@ from poseur_lib.checkpoints.checkpoint import build_without_download
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.evaluation.ceiling import CODECS, ceiling_table, head_ceiling
 from poseur_study.analysis.result_types import TableResult
-from poseur_study.display.tables import show_table
+from poseur_study.display.html_table import show_table
 from poseur_study.table_study import TableStudy
 
 LOSING = tuple(codec for codec in CODECS if codec != "regression")

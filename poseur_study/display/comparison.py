@@ -1,9 +1,4 @@
-"""Paper beside ours: dots with intervals, the paper hollow, ours filled.
-
-The one figure of a table's page.
-
-The claimed effects of a study in one figure: ours with its interval, filled; the paper's hollow.
-"""
+"""Paper beside ours: dots with intervals, the paper hollow, ours filled; and claimed effects, a line each."""
 
 import textwrap
 from collections.abc import Sequence
@@ -20,18 +15,34 @@ from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.analysis.interval import METHOD, Estimate, bounded, cut_note
 from poseur_study.analysis.result_types import RowResult, TableResult
 from poseur_study.costs.row_cost import USUAL, hook_counts
+from poseur_study.display.figure import as_html
 from poseur_study.display.gflops import CostDot, gflops_figure
-from poseur_study.display.style import DARK, GREY, METHOD_MARKERS, as_html, backbone_colour, style
+from poseur_study.display.style import DARK, GREY, METHOD_MARKERS, backbone_colour, style
+from poseur_study.display.words import NOT_RUN, number, seeds, with_interval
 from poseur_study.experiments.experiment import Row, Table, shown_name
 from poseur_study.paper.tables import Printed, paper_tables
 from poseur_study.table_study import TableStudy
 
 WIDTH = 8.8
-
 FEW_ROWS, FEW_LETTERS = 8, 42
-
 LINE, NARROW_LINE, HEAD = 0.62, 0.3, 1.0
 """Inches of a row, of a row with its number beside the dot, and of what stands around the rows."""
+OWN_UNITS = "measured, each in the unit of its name"
+
+EFFECTS_WIDTH, EFFECTS_LINE, EFFECTS_HEAD = 4.7, 0.5, 0.85
+LETTERS_AN_INCH = 13.5  # of a label
+TEXT_LINE = 0.3  # of a label, as a part of EFFECTS_LINE
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A difference, ours with its interval and the paper's; None where there is none."""
+
+    label: str
+    value: float | None
+    low: float | None
+    high: float | None
+    paper: float | None = None
 
 
 @dataclass(frozen=True)
@@ -54,20 +65,30 @@ class Dot:
     released: tuple[float, float, float] | None = None
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A claim's effect, ours with its interval and the paper's."""
-
-    label: str
-    value: float | None
-    low: float | None
-    high: float | None
-    paper: float | None
+def effects_figure(effects: Sequence[Effect], xlabel: str, width: float = EFFECTS_WIDTH) -> Figure:
+    """A line an effect, its label above it, and a line at 0, where there is none; `width` is in inches."""
+    labels = [textwrap.wrap(one.label, int(width * LETTERS_AN_INCH)) or [""] for one in effects]
+    rows = [0, *accumulate(1 + TEXT_LINE * (len(lines) - 1) for lines in labels)]
+    with style():
+        figure, axis = plt.subplots(figsize=(width, EFFECTS_HEAD + EFFECTS_LINE * rows[-1]))
+        axis.axvline(0, color=GREY, linewidth=1)
+        for row, one, lines in zip(rows[1:], effects, labels, strict=True):
+            axis.plot([one.low, one.high], [row, row], color=COLORBLIND[0], solid_capstyle="round")
+            axis.plot(one.value, row, "o", color=COLORBLIND[0], zorder=3)
+            if one.paper is not None:
+                axis.plot(one.paper, row, "o", color=DARK, markerfacecolor="white", zorder=2)
+            _label(axis, 0, row - 0.36 - TEXT_LINE / 2 * (len(lines) - 1), "\n".join(lines), pad=1.5, zorder=2)
+        axis.set(xlabel=xlabel, yticks=[], ylim=(rows[-1] + 0.5, 0.2))
+        axis.spines["left"].set_visible(False)
+        axis.grid(axis="y", visible=False)
+        axis.margins(x=0.08)
+        figure.tight_layout()
+    return figure
 
 
 def comparison_figure(
     dots: Sequence[Dot],
-    differences: Sequence[Difference],
+    effects: Sequence[Effect],
     measure: str,
     alt: str,
     caption: str,
@@ -82,34 +103,27 @@ def comparison_figure(
         unit: of the differences.
     """
     with style():
-        long = len(dots) > FEW_ROWS or any(len(one.label) > FEW_LETTERS for one in differences)
-        figure, (paper, ours, effects) = _below(dots, differences) if long else _beside(dots, differences)
-        _rows(paper, ours, dots, measure, long)
-        _effects(effects, differences, _one_colour(dots), unit)
-        for axis in (paper, ours, effects):
+        long = len(dots) > FEW_ROWS or any(len(one.label) > FEW_LETTERS for one in effects)
+        figure, axes = _axes(len(dots), len(effects), long)
+        _rows(axes["paper"], axes["ours"], dots, measure, long)
+        _effects(axes["effects"], effects, _one_colour(dots), unit)
+        for name, axis in axes.items():
             if axis.has_data():
-                axis.xaxis.set_major_locator(MaxNLocator(4 if not long or axis is not effects else 9))
+                axis.xaxis.set_major_locator(MaxNLocator(9 if long and name == "effects" else 4))
             else:
                 axis.set_xticks([])
         figure.tight_layout(w_pad=2)
     return as_html(figure, alt, caption)
 
 
-def _beside(dots: Sequence, differences: Sequence) -> tuple[Figure, Sequence[plt.Axes]]:
-    height = HEAD + LINE * max(len(dots), len(differences))
-    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, height), width_ratios=(1, 1, 1.3))
-    return figure, tuple(axes)
-
-
-def _below(dots: Sequence, differences: Sequence) -> tuple[Figure, Sequence[plt.Axes]]:
-    heights = HEAD + NARROW_LINE * len(dots), HEAD + LINE * len(differences)
-    figure = plt.figure(figsize=(WIDTH, sum(heights)))
-    grid = figure.add_gridspec(2, 2, height_ratios=heights)
-    return figure, (
-        figure.add_subplot(grid[0, 0]),
-        figure.add_subplot(grid[0, 1]),
-        figure.add_subplot(grid[1, :]),
-    )
+def _axes(rows: int, effects: int, long: bool) -> tuple[Figure, dict[str, plt.Axes]]:
+    if long:
+        heights = HEAD + NARROW_LINE * rows, HEAD + LINE * effects
+        places, how = [["paper", "ours"], ["effects", "effects"]], {"height_ratios": heights}
+    else:
+        heights = (HEAD + LINE * max(rows, effects),)
+        places, how = [["paper", "ours", "effects"]], {"width_ratios": (1, 1, 1.3)}
+    return plt.subplot_mosaic(places, figsize=(WIDTH, sum(heights)), **how)
 
 
 def _rows(paper: plt.Axes, ours: plt.Axes, dots: Sequence[Dot], measure: str, long: bool) -> None:
@@ -136,17 +150,14 @@ def _one_colour(dots: Sequence[Dot]) -> str:
     return colours.pop() if len(colours) == 1 else DARK
 
 
-def _effects(axis: plt.Axes, differences: Sequence[Difference], colour: str, unit: str) -> None:
-    rows = range(len(differences))
+def _effects(axis: plt.Axes, effects: Sequence[Effect], colour: str, unit: str) -> None:
     axis.axvline(0, color=GREY, linewidth=1)
-    for row, one in enumerate(differences):
+    for row, one in enumerate(effects):
         _interval(axis, row, one.value, (one.low, one.high), "o", colour, beside=False)
         if one.paper is not None:
             _dot(axis, row, one.paper, "o", GREY, hollow=True, beside=False)
-        place = axis.get_yaxis_transform()
-        ground = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-        axis.text(0.01, row - 0.45, one.label, transform=place, fontsize=8, va="center", color="#444444", bbox=ground)
-    axis.set(title=unit, yticks=list(rows), ylim=(len(differences) - 0.5, -0.8))
+        _label(axis, 0.01, row - 0.45, one.label, color="#444444", pad=1)
+    axis.set(title=unit, yticks=list(range(len(effects))), ylim=(len(effects) - 0.5, -0.8))
     axis.set_yticklabels([])
     axis.margins(x=0.15)
 
@@ -182,14 +193,16 @@ def _dot(
     """A marker and its number: above (ours) or below (paper) it, or to the right of its interval."""
     axis.plot(value, row, marker, color=colour, markerfacecolor="white" if hollow else colour, zorder=3)
     how = {"textcoords": "offset points", "fontsize": 8, "color": DARK}
-    text = f"{round(value, 1) + 0.0:.1f}"  # no minus before a zero
     if beside:
-        axis.annotate(text, (value if right is None else right, row), (6, 0), ha="left", va="center", **how)
+        axis.annotate(number(value), (value if right is None else right, row), (6, 0), ha="left", va="center", **how)
     else:
-        axis.annotate(text, (value, row), (0, -12) if hollow else (0, 5), ha="center", **how)
+        axis.annotate(number(value), (value, row), (0, -12) if hollow else (0, 5), ha="center", **how)
 
 
-OWN_UNITS = "measured, each in the unit of its name"
+def _label(axis: plt.Axes, left: float, row: float, text: str, pad: float, **how: object) -> None:
+    """What a line is of, on white, at a fraction of the axis from its left."""
+    ground = {"facecolor": "white", "edgecolor": "none", "pad": pad}
+    axis.text(left, row, text, transform=axis.get_yaxis_transform(), fontsize=8, va="center", bbox=ground, **how)
 
 
 def table_figure(study: TableStudy, result: TableResult) -> HTML:
@@ -199,23 +212,26 @@ def table_figure(study: TableStudy, result: TableResult) -> HTML:
     table, measure = study.table, headline(study.table)
     dots = [_table_dot(table, row, of, measure) for row, of in zip(result.rows, table.rows, strict=True)]
     of_claims = {one.difference: one for one in reversed(result.claims)}  # several claims may speak of one difference
-    differences = [Difference(name, *_ends(one.effect), one.paper_effect) for name, one in reversed(of_claims.items())]
+    effects = [Effect(name, *_ends(one.effect), one.paper_effect) for name, one in reversed(of_claims.items())]
     what = "AP is OKS AP x 100; the two AP axes differ." if measure == "AP" else "PCKh@0.5."
     levels = [one for row in result.rows for one in (row.ap, row.released_ap)]
+    released = any(row.released_ap for row in result.rows)
+    beside = "; beside the paper's figure (filled), the released checkpoint evaluated on them" * released
     caption = (
-        f"Source: the paper's {_printed_in(table)} (hollow) and {_seeds(result)} of profile "
-        f"{result.profile} (filled) on {result.n_images:,} images{_beside_paper(result)}. {what} {METHOD}"
+        f"Source: the paper's {_printed_in(table)} (hollow) and {_n_seeds(result)} of profile "
+        f"{result.profile} (filled) on {result.n_images:,} images{beside}. {what} {METHOD}"
         f"{cut_note(levels)}"
         if any(levels)
         else f"Source: the paper's {_printed_in(table)} (hollow); none of the rows was run here. {what}"
     )
     unit = OWN_UNITS if any(claim.measured for claim in table.claims) else "difference, points"
-    return comparison_figure(dots, differences, measure, _alt(result, measure), caption, unit)
+    return comparison_figure(dots, effects, measure, _alt(result, measure), caption, unit)
 
 
 def _table_dot(table: Table, row: RowResult, of: Row, measure: str) -> Dot:
-    ends = _ends(bounded(row.ap))
-    return Dot(row.label, *ends, _printed(row, measure), row_backbone(table, of), of.method, _released(row))
+    released = _ends(bounded(row.released_ap)) if row.released_ap else None
+    who = (row_backbone(table, of), of.method)
+    return Dot(row.label, *_ends(bounded(row.ap)), _printed(row, measure), *who, released)
 
 
 def _scatter(study: TableStudy, result: TableResult) -> HTML:
@@ -231,7 +247,7 @@ def _scatter(study: TableStudy, result: TableResult) -> HTML:
             ours.append(CostDot(*who, trained, level.value, level.low, level.high))
     caption = (
         "Left: the paper's Tables 2a and 5; Fig. 1 itself prints no numbers. Right: "
-        f"{_seeds(result)} of profile {result.profile} on {result.n_images:,} images, at the multiply-adds of "
+        f"{_n_seeds(result)} of profile {result.profile} on {result.n_images:,} images, at the multiply-adds of "
         "the models that were trained. A line joins methods on one backbone and crop size. AP is OKS AP x 100. "
         f"{METHOD}{cut_note(row.ap for row in result.rows)}"
     )
@@ -267,76 +283,23 @@ def _printed(row: RowResult, measure: str) -> float | None:
     return None if cell.paper is None else float(cell.paper)
 
 
-def _released(row: RowResult) -> tuple[float, float, float] | None:
-    return _ends(bounded(row.released_ap)) if row.released_ap else None
-
-
-def _beside_paper(result: TableResult) -> str:
-    shown = any(row.released_ap for row in result.rows)
-    return "; beside the paper's figure (filled), the released checkpoint evaluated on them" if shown else ""
-
-
-def _seeds(result: TableResult) -> str:
-    n = max((row.ap.n_seeds for row in result.rows if row.ap), default=0)
-    return f"{n} seed{'s' * (n != 1)}"
+def _n_seeds(result: TableResult) -> str:
+    return seeds(max((row.ap.n_seeds for row in result.rows if row.ap), default=0))
 
 
 def _alt(result: TableResult, measure: str) -> str:
     rows = [
         f"{row.label}: paper {_printed(row, measure)}, "
-        + (f"released checkpoint {_words(bounded(row.released_ap))}, " if row.released_ap else "")
-        + f"ours {_words(bounded(row.ap))}"
+        + (f"released checkpoint {with_interval(bounded(row.released_ap))}, " if row.released_ap else "")
+        + f"ours {with_interval(bounded(row.ap), missing=NOT_RUN)}"
         for row in result.rows
     ]
-    claims = [f"{one.difference}: paper {one.paper_effect}, ours {_words(one.effect)}" for one in result.claims]
+    claims = [
+        f"{one.difference}: paper {one.paper_effect}, ours {with_interval(one.effect, missing=NOT_RUN)}"
+        for one in result.claims
+    ]
     return f"{measure} of {shown_name(result.number)}. " + "; ".join(rows + claims) + "."
-
-
-def _words(estimate: Estimate | None) -> str:
-    return f"{estimate.value:.1f} ({estimate.low:.1f} to {estimate.high:.1f})" if estimate else "not run"
 
 
 def _ends(estimate: Estimate | None) -> tuple[float | None, float | None, float | None]:
     return (estimate.value, estimate.low, estimate.high) if estimate else (None, None, None)
-
-
-WIDTH, LINE, HEAD = 4.7, 0.5, 0.85
-
-LETTERS_AN_INCH = 13.5  # of a label
-
-TEXT_LINE = 0.3  # of a label, as a part of LINE
-
-
-@dataclass(frozen=True)
-class Effect:
-    """A difference in points; `paper` is None where it states none."""
-
-    label: str
-    value: float
-    low: float
-    high: float
-    paper: float | None = None
-
-
-def effects_figure(effects: Sequence[Effect], xlabel: str, width: float = WIDTH) -> Figure:
-    """A line an effect, its label above it, and a line at 0, where there is none; `width` is in inches."""
-    labels = [textwrap.wrap(one.label, int(width * LETTERS_AN_INCH)) or [""] for one in effects]
-    rows = list(accumulate(1 + TEXT_LINE * (len(lines) - 1) for lines in labels))
-    with style():
-        figure, axis = plt.subplots(figsize=(width, HEAD + LINE * (rows[-1] if rows else 0)))
-        axis.axvline(0, color=GREY, linewidth=1)
-        ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-        place = axis.get_yaxis_transform()
-        for row, one, lines in zip(rows, effects, labels, strict=True):
-            axis.plot([one.low, one.high], [row, row], color=COLORBLIND[0], solid_capstyle="round")
-            axis.plot(one.value, row, "o", color=COLORBLIND[0], zorder=3)
-            if one.paper is not None:
-                axis.plot(one.paper, row, "o", color=DARK, markerfacecolor="white", zorder=2)
-            middle = row - 0.36 - TEXT_LINE / 2 * (len(lines) - 1)
-            axis.text(0, middle, "\n".join(lines), transform=place, fontsize=8, va="center", bbox=ground, zorder=2)
-        axis.set(xlabel=xlabel, yticks=[], ylim=((rows[-1] if rows else 0) + 0.5, 0.2))
-        axis.spines["left"].set_visible(False)
-        axis.grid(axis="y", visible=False)
-        axis.margins(x=0.08)
-        figure.tight_layout()
-    return figure

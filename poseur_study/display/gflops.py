@@ -8,7 +8,8 @@ from IPython.display import HTML
 from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import Bbox, BboxBase
 
-from poseur_study.display.style import DARK, GREY, METHOD_MARKERS, as_html, backbone_colour, style
+from poseur_study.display.figure import as_html
+from poseur_study.display.style import DARK, GREY, METHOD_MARKERS, backbone_colour, style
 
 MARKER = 5
 """Pixels around a point that no name should cover."""

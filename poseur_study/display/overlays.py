@@ -1,7 +1,4 @@
-"""Predicted skeletons over their images.
-
-Predictions on images: what the numbers look like.
-"""
+"""Predicted skeletons over images: of whole images, and of people over what is labelled."""
 
 from collections.abc import Sequence
 
@@ -9,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import HTML
 from jaxtyping import Float
+from matplotlib.axes import Axes
 
 from poseur_lib.data.coco import Person
 from poseur_lib.data.images import read_image
@@ -18,11 +16,12 @@ from poseur_lib.keypoints import KeypointSet
 from poseur_lib.predict.drawing import COLORBLIND
 from poseur_lib.predict.person_pose import KEYPOINT_THRESHOLD
 from poseur_lib.predict.predictor import ImagePoses
-from poseur_study.display.style import as_html, style
+from poseur_study.display.figure import as_html
+from poseur_study.display.style import style
 
 COLUMNS = 3
-
 WIDTH, TITLE = 2.9, 0.25  # inches of a picture and of the line above it
+OURS, TRUTH = COLORBLIND[1], "#ffffff"
 
 
 def overlays_figure(
@@ -48,20 +47,16 @@ def overlays_figure(
             axis.imshow(one.draw(threshold))
             axis.set_title(name, fontsize=8)
         figure.tight_layout(pad=0.3)
-    people = [person for one in poses for person in one.people]
+    scores = [person.keypoint_scores for one in poses for person in one.people]
+    unsure, total = sum(int((of < threshold).sum()) for of in scores), sum(map(len, scores))
     counted = (
-        f"{len(people)} {'person' if len(people) == 1 else 'people'} on {len(poses)} image{'s' * (len(poses) > 1)}"
+        f"{len(scores)} {'person' if len(scores) == 1 else 'people'} on {len(poses)} image{'s' * (len(poses) > 1)}"
     )
-    unsure = sum(int((person.keypoint_scores < threshold).sum()) for person in people)
-    total = sum(len(person.keypoint_scores) for person in people)
     caption = (
         f"{title} {counted}. Left limbs blue, right ones orange; the surer a keypoint, the more opaque; empty rings: "
         f"score below {threshold:g} ({unsure} of {total} keypoints). The number at a box is the person's score."
     )
     return as_html(figure, f"{counted}, with predicted skeletons.", caption, photo=True)
-
-
-OURS, TRUTH = COLORBLIND[1], "#ffffff"
 
 
 def examples_figure(
@@ -90,15 +85,22 @@ def examples_figure(
     return as_html(figure, alt + f"{similarity.max():.2f}.", caption, photo=True)
 
 
-def _draw(axis: plt.Axes, person: Person, pose: Float[np.ndarray, "K 2"], keypoints: KeypointSet) -> None:
+def _draw(axis: Axes, person: Person, pose: Float[np.ndarray, "K 2"], keypoints: KeypointSet) -> None:
     x, y, width, height = person.box
     pad = 0.15 * max(width, height)
     axis.imshow(read_image(person.image_path))
+    draw_pose_over_label(axis, person, pose, keypoints, OURS)
+    axis.set(xlim=(x - pad, x + width + pad), ylim=(y + height + pad, y - pad))
+    axis.set_aspect("equal")
+    axis.axis("off")
+
+
+def draw_pose_over_label(
+    axis: Axes, person: Person, pose: Float[np.ndarray, "K 2"], keypoints: KeypointSet, colour: str
+) -> None:
+    """A predicted skeleton over the labelled one (white, labelled keypoints only), in image pixels."""
     labelled = person.visibility > 0
     for a, b in keypoints.skeleton:
         if labelled[a] and labelled[b]:
-            axis.plot(*person.keypoints_image[[a, b]].T, color=TRUTH, linewidth=2.2, alpha=0.9)
-        axis.plot(*pose[[a, b]].T, color=OURS, linewidth=1.2)
-    axis.set(xlim=(x - pad, x + width + pad), ylim=(y + height + pad, y - pad), xticks=[], yticks=[])
-    axis.set_aspect("equal")
-    axis.axis("off")
+            axis.plot(*person.keypoints_image[[a, b]].T, color=TRUTH, linewidth=2.3, alpha=0.9)
+        axis.plot(*pose[[a, b]].T, color=colour, linewidth=1.3)

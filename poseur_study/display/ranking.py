@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from IPython.display import HTML
 
-from poseur_study.analysis.interval import Estimate
-from poseur_study.display.tables import interval, show_table
+from poseur_study.display.html_table import show_table
+from poseur_study.display.words import with_interval
 from poseur_study.measurements.score_ranking import ERROR, RANK_RESAMPLES, Ranking
+
+UNDEFINED = "not defined"
 
 
 def ranking_table(of: Sequence[Ranking]) -> HTML:
@@ -16,7 +18,10 @@ def ranking_table(of: Sequence[Ranking]) -> HTML:
     columns = dict.fromkeys(one.against for one in of)
     rows = [
         {"method": label, "score": score}
-        | {_head(against): _cell(values.get((label, score, against))) for against in columns}
+        | {
+            _head(against): with_interval(values.get((label, score, against)), missing=UNDEFINED).replace("-", "−")
+            for against in columns
+        }
         for label, score in lines
     ]
     caption = (
@@ -43,7 +48,3 @@ def best_words(of: Sequence[Ranking]) -> str:
 
 def _head(against: str) -> str:
     return "Spearman with the error" if against == ERROR else f"AUROC, {against}"
-
-
-def _cell(value: Estimate | None) -> str:
-    return "not defined" if value is None else f"{value.value:.1f} ({interval(value)})".replace("-", "−")

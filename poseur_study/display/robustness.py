@@ -9,8 +9,11 @@ from matplotlib.axes import Axes
 from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.analysis.bootstrap_samples import RESAMPLES
 from poseur_study.analysis.interval import CUT, Estimate, bounded
-from poseur_study.display.style import DARK, GREY, as_html, style
-from poseur_study.display.tables import interval, nothing_measured, points, seed_words, show_table
+from poseur_study.display.figure import as_html
+from poseur_study.display.html_table import show_table
+from poseur_study.display.style import DARK, GREY, style
+from poseur_study.display.tables import nothing_measured
+from poseur_study.display.words import seed_words, with_interval
 from poseur_study.measurements.proposal_robustness import Robustness
 
 WIDTH, HEIGHT = 3.1, 3.0
@@ -53,11 +56,11 @@ def shifts_table(of: Robustness) -> HTML:
     for number, shift in enumerate(of.shifts):
         row = {"shift": f"{shift:g}"}
         for curve in of.curves:
-            row[f"AP {curve.label}"] = _cell(bounded(curve.ap[number]))
+            row[f"AP {curve.label}"] = with_interval(bounded(curve.ap[number]))
             row[f"error % {curve.label}"] = " → ".join(f"{value:.1f}" for value in _values(curve.errors[number]))
         if of.kept_more:
-            row["% of AP kept, with − without"] = _cell(of.kept_more[number], sign=True)
-            row["error added, without − with"] = _cell(of.added_less[number], sign=True)
+            row["% of AP kept, with − without"] = with_interval(of.kept_more[number], sign=True)
+            row["error added, without − with"] = with_interval(of.added_less[number], sign=True)
         rows.append(row)
     notes = "".join(f" {line}." for line in of.notes)
     return show_table(rows, f"Errors after: {', '.join(of.stages)}. {CUT}{notes}")
@@ -99,12 +102,6 @@ def _line(axis: Axes, shifts: Sequence[float], values: Sequence[Estimate | None]
 
 def _values(of: Sequence[Estimate | None]) -> list[float]:
     return [float("nan") if one is None else one.value for one in of]
-
-
-def _cell(one: Estimate | None, sign: bool = False) -> str:
-    if one is None:
-        return "—"
-    return f"{points(one.value) if sign else f'{one.value:.1f}'} ({interval(one, sign=sign)})"
 
 
 def _alt(of: Robustness) -> str:

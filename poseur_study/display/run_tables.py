@@ -1,21 +1,21 @@
 """What a run is, what a plan holds, and what separates it from the paper."""
 
-import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from IPython.display import HTML
+from markupsafe import Markup
 
 from poseur_lib.config import ExperimentConfig, PretextConfig, PretextRunConfig
 from poseur_lib.scoring.instance import InstanceRule, Scoring
 from poseur_study.analysis.bootstrap_samples import Source, box_source
 from poseur_study.analysis.table_results import ap_under_rule
-from poseur_study.display.tables import show_table
+from poseur_study.display.html_table import bullets, show_table
 from poseur_study.display.variants import flatten
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.experiments.profiles import Profile, override_lines, still_true
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.run_steps import Run
-from poseur_study.runs.store import RunStore
+from poseur_study.runs.store import RunState, RunStore
 from poseur_study.table_study import TableStudy
 
 
@@ -51,6 +51,11 @@ def plan_table(plan: Sequence[PlannedRun], store: RunStore, profile: Profile) ->
     return show_table(rows, f"{len(rows)} distinct runs, {missing} to be executed: {expected}. A finished run is kept.")
 
 
+def states_table(states: Mapping[str, RunState]) -> HTML:
+    """How each run ended."""
+    return show_table([{"run": run_id, "state": state.value} for run_id, state in states.items()])
+
+
 def deviations_list(study: TableStudy) -> HTML:
     """What differs from the paper, what the paper leaves open, and what stays open here."""
     table = study.table
@@ -64,12 +69,12 @@ def deviations_list(study: TableStudy) -> HTML:
         ("The base configuration", [study.table.base_reason, *study.table.alternatives]),
         ("Open questions", study.table.open_questions),
     ]
-    return HTML("".join(f"<p><b>{title}</b></p>{_list(items)}" for title, items in parts))
+    return HTML(Markup().join(Markup("<p><b>{}</b></p>{}").format(title, bullets(items)) for title, items in parts))
 
 
 def rules_list(study: TableStudy) -> HTML:
     """The rule of each claim."""
-    return HTML(_list([f"{claim.text} {claim.rule}" for claim in study.collect().claims]))
+    return HTML(bullets(f"{claim.text} {claim.rule}" for claim in study.collect().claims))
 
 
 def instance_rules_table(source: Source) -> HTML:
@@ -89,7 +94,3 @@ def _cost(run: PlannedRun, store: RunStore, profile: Profile) -> str:
     if store.recorded_state(run.run_id).done:
         return f"{store.record(run.run_id).provenance.wall_seconds:.0f} s, measured"
     return f"about {profile.minutes_per_run:g} min"
-
-
-def _list(items: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{html.escape(item)}</li>' for item in items)}</ul>"

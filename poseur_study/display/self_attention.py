@@ -1,9 +1,8 @@
 """Self-attention as supp. Fig. 2 draws it: on some people, and averaged over the val split."""
 
-import html
-
 import numpy as np
 from IPython.display import HTML
+from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from poseur_lib.data.coco import Person
@@ -19,8 +18,10 @@ from poseur_study.display.attention.canvas import draw_photo, window_around
 from poseur_study.display.attention.marks import spoken
 from poseur_study.display.attention.person_view import Crop
 from poseur_study.display.figure import Drawn, drawing, panels
+from poseur_study.display.html_table import show_table
 from poseur_study.display.style import GREY
-from poseur_study.display.tables import interval, nothing_measured, points, show_table
+from poseur_study.display.tables import nothing_measured
+from poseur_study.display.words import interval, points, seeds, with_interval
 from poseur_study.experiments.analyses import DEFAULT_ROW, RELATED, SHOULDER, SHOULDER_CLAIM
 from poseur_study.measurements.attention_shares import Attention
 from poseur_study.table_study import TableStudy
@@ -54,8 +55,8 @@ def people_figure(study: TableStudy, of: Attention | None) -> HTML:
     caption = (
         f"{count} people of the val split, a column each, and the {layers} layers of the decoder, a row each: what the "
         f"{spoken(SHOULDER)}'s query attends to in the run of the first seed that was measured, mean of the heads, "
-        "over the predicted keypoints. Thicker lines are more weight, as in supp. Fig. 2, relative to the largest of "
-        "each picture."
+        "over the predicted keypoints. Thicker lines are more weight, as in supp. Fig. 2, relative to the largest of each "
+        "picture."
     )
     return Drawn(figure, f"Self-attention of the {spoken(SHOULDER)} over {count} people, by layer.", caption).html()
 
@@ -78,10 +79,9 @@ def average_figure(study: TableStudy, of: Attention | None) -> HTML:
             strong = strongest_pairs(weights, PAIRS_NAMED)
             words = ", ".join(f"{spoken(names[a])} to {spoken(names[b])} {share:.2f}" for a, b, share in strong)
             pairs.append(f"layer {number}: {words}")
-    seeds = f"{of.n_seeds} seed{'s' * (of.n_seeds > 1)}"
     caption = (
-        f"Mean over {of.n_people:,} people on {of.n_images:,} images, all heads and {seeds}. Left: over the mean "
-        "predicted pose. Right: rows attend to columns and sum to 1; equal attention to all would be "
+        f"Mean over {of.n_people:,} people on {of.n_images:,} images, all heads and {seeds(of.n_seeds)}. Left: over "
+        "the mean predicted pose. Right: rows attend to columns and sum to 1; equal attention to all would be "
         f"{1 / len(names):.2f}. Strongest pairs, as shares of the weight on others: {'; '.join(pairs)}."
     )
     return Drawn(figure, "Mean self-attention by layer, as lines over the mean pose and as matrices.", caption).html()
@@ -98,8 +98,9 @@ def shares_table(of: Attention | None) -> HTML:
             share, whoever, beyond = three
             rows.append(
                 {
-                    "weight on": name, "layer": where, "share, %": _cell(share), "as all take, %": _cell(whoever),
-                    "beyond, points": _cell(beyond, sign=True), "equal weight, %": of.chance[name],
+                    "weight on": name, "layer": where, "share, %": with_interval(share), 
+                    "as all take, %": with_interval(whoever),
+                    "beyond, points": with_interval(beyond, sign=True), "equal weight, %": of.chance[name],
                 }
             )  # fmt: skip
     caption = (
@@ -108,12 +109,6 @@ def shares_table(of: Attention | None) -> HTML:
         f"the share less that. {METHOD}"
     )
     return show_table(rows, caption)
-
-
-def _cell(one: Estimate | None, sign: bool = False) -> str:
-    if one is None:
-        return "—"
-    return f"{points(one.value) if sign else f'{one.value:.1f}'} ({interval(one, sign=sign)})"
 
 
 def reading(study: TableStudy, of: Attention | None) -> HTML:
@@ -130,11 +125,11 @@ def reading(study: TableStudy, of: Attention | None) -> HTML:
     text = (
         f"On average over layers the {spoken(SHOULDER)} gives {most} of its weight on others. Of the {len(RELATED)} "
         f"keypoints that the paper names, these are among its {len(RELATED)} strongest: {', '.join(held) or 'none'}. "
-        f"All {len(RELATED)} together get {share.value:.1f} %; if it took of others as all keypoints do, they would "
-        f"get {whoever.value:.1f} % ({points(beyond.value)} points, {interval(beyond, sign=True)}): "
+        f"All {len(RELATED)} together get {share.value:.1f} %; if it took of others as all keypoints do, they would get "
+        f"{whoever.value:.1f} % ({points(beyond.value)} points, {interval(beyond, sign=True)}): "
         f"{_against_others(beyond)}."
     )
-    return HTML(f"<p><b>{html.escape(text)}</b></p><p>{html.escape(_former_rule(study, of))}</p>")
+    return HTML(Markup("<p><b>{}</b></p><p>{}</p>").format(text, _former_rule(study, of)))
 
 
 def _against_others(beyond: Estimate) -> str:
@@ -178,5 +173,9 @@ def _crop(study: TableStudy, person: Person) -> Crop:
     """Where a person's crop lies in the image, as the row's model sees it."""
     input_size, rule = study.configs[DEFAULT_ROW].data.input_size, PoseurHead.crop_rule
     image = read_image(person.image_path)
+        study.configs[DEFAULT_ROW].data.input_size,
+        PoseurHead.crop_rule,
+        read_image(person.image_path),
+    )
     view = view_person(person, image.shape[1], study.data.val.keypoints, input_size, rule, None, (0, 0, 0))
     return Crop(image, view.matrix, input_size, rule.extent_px(input_size))

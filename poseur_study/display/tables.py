@@ -1,53 +1,24 @@
-"""Tables as HTML: factor ticks as the paper prints them, paper, ours, interval, difference, verdict.
+"""The tables of a study: rows and claims, paper beside ours with interval, difference, verdict; metrics; provenance."""
 
-What was measured of how many seeds, and what could not be, in words.
-"""
-
-import html
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import pandas as pd
 from IPython.display import HTML
+from markupsafe import Markup
 
 from poseur_study.analysis.interval import METHOD, Estimate, bounded, cut_note
 from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
 from poseur_study.analysis.verdict import RULE as LEVEL_RULE
 from poseur_study.analysis.verdict import Evidence
+from poseur_study.display.html_table import Cell, show_table
+from poseur_study.display.words import NOT_RUN, interval, points, seeds, with_interval
 from poseur_study.experiments.experiment import Table, shown_name
 from poseur_study.released_checkpoints.row_match import can_be_evaluated
 from poseur_study.runs.provenance import Provenance
 from poseur_study.runs.record import BoxMetrics, StratumRow
 
-NOT_RUN, OTHER_SEEDS = "not run", "not the same seeds"
-
+OTHER_SEEDS = "not the same seeds"
 RELEASED_TABLES = ("2a", "2b", "5", "S1", "S2", "S3", "S4", "S5", "S6")
-
 COUNTED = "Params (M) and GFLOPs are counted at the paper's own configuration of the row, whatever was trained here."
-
-CELL_CLASSES = {
-    "claim": "text",
-    "source": "text",
-    "difference": "text",
-    "verdict": "verdict",
-    "needed by": "text",
-    "versions": "text",
-    "backbone": "text",
-    "head": "text",
-}
-
-
-def show_table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> HTML:
-    """Rows as a table; a missing cell is "not run", never blank."""
-    rows = rows or [{"rows": "none"}]
-    frame = pd.DataFrame([dict(row) for row in rows])
-    styler = (
-        frame.style.hide(axis="index").format(_cell, escape="html").set_uuid("").set_table_attributes('class="table"')
-    )
-    classes = {name: kind for name, kind in CELL_CLASSES.items() if name in frame}
-    styler = styler.set_td_classes(pd.DataFrame(classes, index=frame.index))
-    below = f'<p class="caption">{html.escape(caption)}</p>' if caption else ""
-    return HTML(f'<div class="scroll">{styler.to_html(cell_ids=False)}</div>{below}')
 
 
 def result_table(table: Table, result: TableResult) -> HTML:
@@ -65,46 +36,42 @@ def _how_measured(table: Table, result: TableResult) -> str:
     deltas = "; Δ to the first row" * table.deltas
     if not any(row.ap or row.released_ap for row in result.rows):
         return f"{shown_name(result.number)}{deltas}. No AP of ours: none of the rows was run."
+    n_seeds = {row.ap.n_seeds for row in result.rows if row.ap} or {0}
     return (
         f"{shown_name(result.number)}: OKS AP and AR x 100, {result.boxes.value.replace('_', '-')} boxes, "
-        f"{result.n_images:,} images, {_seeds(result.rows)}{deltas}. {METHOD}{cut_note(levels)}"
+        f"{result.n_images:,} images, {seeds(n_seeds)}{deltas}. {METHOD}{cut_note(levels)}"
     )
 
 
-def _result_cells(table: Table, row: RowResult, first: RowResult, released: set[str]) -> dict[str, Any]:
-    cells = dict(zip(table.factor, row.ticks, strict=True))
+def _result_cells(table: Table, row: RowResult, first: RowResult, released: set[str]) -> dict[str, Cell]:
+    cells: dict[str, Cell] = dict(zip(table.factor, row.ticks, strict=True))
     for cell in row.cells:
-        paper, ours = _pair(cell, row.status.split(":")[0]).items()
-        cells |= dict([paper])
+        name = cell.column.replace("_", " ")
+        cells[f"{name}, paper"] = "—" if cell.paper is None else cell.paper
         if cell.column in released:
-            cells[f"{cell.column.replace('_', ' ')}, released checkpoint"] = _of_checkpoint(cell, table, row.key)
-        cells |= dict([ours])
+            cells[f"{name}, released checkpoint"] = _of_checkpoint(cell, table, row.key)
+        cells[f"{name}, ours"] = _ours(cell) or row.status.split(":")[0]
     if table.deltas:
         cells["Δ AP, paper"] = _difference(row.paper_ap, first.paper_ap, row is first) or "—"
         cells["Δ AP, ours"] = _our_difference(row, first)
     return cells
 
 
-def _pair(cell: CellResult, status: str) -> dict[str, Any]:
-    """A column of a row: the paper's figure, and ours with its interval, as counted, or as measured on this device."""
-    name = cell.column.replace("_", " ")
-    paper = "—" if cell.paper is None else cell.paper
+def _ours(cell: CellResult) -> str | None:
+    """Our figure with its interval, or as counted, or as measured on this device; None where there is none."""
     if cell.measured is not None:
-        ours = _level_cell(cell, cell.measured, Evidence.RETRAINED)
-    elif cell.counted is not None:
-        ours = f"{cell.counted:.2f}"
-    elif cell.on_device is not None:
-        ours = f"{cell.on_device.value:.{1 if cell.on_device.value < 100 else 0}f}"
-    else:
-        ours = status
-    return {f"{name}, paper": paper, f"{name}, ours": ours}
+        return _level_cell(cell, cell.measured, Evidence.RETRAINED)
+    if cell.counted is not None:
+        return f"{cell.counted:.2f}"
+    if cell.on_device is not None:
+        return f"{cell.on_device.value:.{1 if cell.on_device.value < 100 else 0}f}"
+    return None
 
 
 def _level_cell(cell: CellResult, of: Estimate, evidence: Evidence) -> str:
     """`74.7 (73.9 to 75.4)`, and whether the printed figure is reproduced, where that can be said."""
     against = cell.level(evidence)
-    said = f", {against.verdict.value}" if against else ""
-    return f"{of.value:.1f} ({interval(bounded(of))}){said}"
+    return with_interval(bounded(of)) + (f", {against.verdict.value}" if against else "")
 
 
 def _released_columns(table: Table, result: TableResult) -> set[str]:
@@ -131,13 +98,26 @@ def _about_cells(result: TableResult) -> str:
     """How the cells that are no AP came about."""
     cells = [cell for row in result.rows for cell in row.cells]
     parts = [COUNTED] if any(cell.counted is not None for cell in cells) else []
-    devices = {cell.on_device.device for cell in cells if cell.on_device}
     if any(cell.levels for cell in cells):
         parts.append(LEVEL_RULE)
+    devices = {cell.on_device.device for cell in cells if cell.on_device}
     if devices:
         units = {f"{cell.column} in {cell.on_device.unit}" for cell in cells if cell.on_device}
         parts.append(f"{', '.join(sorted(units))}, measured on {' and '.join(devices)}; the paper names no device.")
     return "".join(f"{part} " for part in parts)
+
+
+def _our_difference(row: RowResult, first: RowResult) -> str | None:
+    """Of rows that were trained as often; a mean over other seeds is no comparison."""
+    if row.ap and first.ap and row.ap.n_seeds != first.ap.n_seeds:
+        return OTHER_SEEDS
+    return _difference(*(one.ap.value if one.ap else None for one in (row, first)), row is first)
+
+
+def _difference(row: float | None, first: float | None, is_first: bool) -> str | None:
+    if is_first:
+        return "—"
+    return None if row is None or first is None else points(row - first)
 
 
 def claims_table(result: TableResult) -> HTML:
@@ -145,11 +125,10 @@ def claims_table(result: TableResult) -> HTML:
     others = {claim.difference: claim.evidence.value for claim in result.claims if claim.evidence is not None}
     notes = "".join(f"; of {difference}: {evidence}" for difference, evidence in others.items())
     caption = f"Evidence: {result.evidence.value}{notes}. {result.mixed_devices}".rstrip()
-    return show_table([claim_cells(claim) for claim in result.claims], caption)
+    return show_table([_claim_cells(claim) for claim in result.claims], caption)
 
 
-def claim_cells(claim: ClaimResult) -> dict[str, Any]:
-    """A claim as a table's row."""
+def _claim_cells(claim: ClaimResult) -> dict[str, Cell]:
     effect = claim.effect
     no_effect = "almost the same" if claim.kind == "equivalence" else "none printed"
     return {
@@ -157,28 +136,23 @@ def claim_cells(claim: ClaimResult) -> dict[str, Any]:
         "source": claim.source,
         "difference": claim.difference,
         "paper": no_effect if claim.paper_effect is None else points(claim.paper_effect),
-        "ours": NOT_RUN if effect is None else points(effect.value),
+        "ours": effect and points(effect.value),
         "95 % interval": interval(effect, sign=True),
-        "± images": None if effect is None else effect.images_half,
-        "± seeds": None if effect is None else ("one seed" if effect.seeds_half is None else effect.seeds_half),
+        "± images": effect and effect.images_half,
+        "± seeds": effect and ("one seed" if effect.seeds_half is None else effect.seeds_half),
         "verdict": claim.verdict.value,
     }
 
 
-def interval(estimate: Estimate | None, sign: bool = False) -> str:
-    """`23.1 to 25.0`."""
-    if estimate is None:
-        return NOT_RUN
-    show = points if sign else "{:.1f}".format
-    return f"{show(estimate.low)} to {show(estimate.high)}"
-
-
 def metrics_table(metrics: Sequence[BoxMetrics]) -> HTML:
     """AP and AR of a run, a row per box source."""
-    names = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "mean_oks")
     rows = [
         {"boxes": one.boxes.value.replace("_", " "), "number": f"{one.n_people:,}"}
-        | {name.replace("_", " "): _or_dash(name, getattr(one, name)) for name in names}
+        | {
+            name.replace("_", " "): _or_dash(getattr(one, name))
+            for name in ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR")
+        }
+        | {"mean oks": "—" if one.mean_oks is None else f"{one.mean_oks:.3f}"}
         for one in metrics
     ]
     return show_table(rows, "AP and AR by OKS, x 100; mean OKS from 0 to 1, over people cut out by their own box.")
@@ -186,12 +160,12 @@ def metrics_table(metrics: Sequence[BoxMetrics]) -> HTML:
 
 def strata_table(strata: Sequence[StratumRow]) -> HTML:
     """AP by difficulty, one column per box source."""
-    cells: dict[tuple[str, str], dict[str, Any]] = {}
+    cells: dict[tuple[str, str], dict[str, Cell]] = {}
     for row in strata:
         head = {"by": row.group, "stratum": row.name, "people": f"{row.people:,}"}
         of = cells.setdefault((row.group, row.name), head)
-        of[f"AP, {row.boxes.value.replace('_', ' ')} boxes"] = "—" if row.AP is None else row.AP
-    return show_table(list(cells.values()), "AP by difficulty; people outside a stratum are ignored.")
+        of[f"AP, {row.boxes.value.replace('_', ' ')} boxes"] = _or_dash(row.AP)
+    return show_table(cells.values(), "AP by difficulty; people outside a stratum are ignored.")
 
 
 def provenance_table(provenances: Mapping[str, Provenance]) -> HTML:
@@ -212,58 +186,18 @@ def provenance_table(provenances: Mapping[str, Provenance]) -> HTML:
         }
         for run_id, one in provenances.items()
     ]
-    return show_table(rows or [{"run": NOT_RUN}])
+    return show_table(rows or [{"run": None}])
 
 
-def _seeds(rows: Sequence[RowResult]) -> str:
-    numbers = sorted({row.ap.n_seeds for row in rows if row.ap}) or [0]
-    return f"{' or '.join(map(str, numbers))} seed{'s' * (numbers != [1])}"
-
-
-def _our_difference(row: RowResult, first: RowResult) -> str | None:
-    """Of rows that were trained as often; a mean over other seeds is no comparison."""
-    if row.ap and first.ap and row.ap.n_seeds != first.ap.n_seeds:
-        return OTHER_SEEDS
-    return _difference(*(one.ap.value if one.ap else None for one in (row, first)), row is first)
-
-
-def _difference(row: float | None, first: float | None, is_first: bool) -> str | None:
-    if is_first:
-        return "—"
-    return None if row is None or first is None else points(row - first)
-
-
-def points(value: float) -> str:
-    """A difference in points of AP, with its sign: `+0.6`; no minus before a zero."""
-    return f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")
-
-
-def _or_dash(name: str, value: float | None) -> str | float:
-    return "—" if value is None else (f"{value:.3f}" if name == "mean_oks" else value)
-
-
-def _cell(value: Any) -> str:
-    if value is None or (isinstance(value, float) and pd.isna(value)):
-        return NOT_RUN
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
-
-
-def seed_words(of: Mapping[str, int]) -> str:
-    """`3 seeds`, or by label where they differ: `2 seeds (Poseur), 3 seeds (SimpleBaseline)`."""
-    labels: dict[int, list[str]] = {}
-    for label, number in of.items():
-        labels.setdefault(number, []).append(label)
-    words = {number: f"{number} seed{'s' * (number != 1)}" for number in sorted(labels)}
-    if len(words) == 1:
-        return next(iter(words.values()))
-    return ", ".join(f"{text} ({'; '.join(labels[number])})" for number, text in words.items())
+def _or_dash(value: float | None) -> Cell:
+    return "—" if value is None else value
 
 
 def measured_notes(notes: Sequence[str]) -> HTML:
     """A line for each row and seed that was not measured, or not by this code, with the reason."""
-    return HTML("".join(f"<p>{html.escape(line)}.</p>" for line in notes))
+    return HTML(Markup().join(Markup("<p>{}.</p>").format(line) for line in notes))
 
 
 def nothing_measured(what: str) -> HTML:
     """In the place of a figure of what was measured of no run."""
-    return HTML(f"<p>No figure: {html.escape(what)} was measured of no run.</p>")
+    return HTML(Markup("<p>No figure: {} was measured of no run.</p>").format(what))

@@ -1,17 +1,12 @@
-"""Correct keypoints of cut people over the share that is cut off: inside the crop, in its padding, and outside.
+"""People cut off at their box: keypoints found inside the crop and beyond it, in words, curves, table and pictures."""
 
-What the measurements of cut people say, in words.
-
-The same cut person and the poses that several models predict, drawn beyond the border of the crop.
-"""
-
-import html
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import HTML
 from jaxtyping import Float, UInt8
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
@@ -24,8 +19,11 @@ from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.analysis.interval import CUT, Estimate, bounded
 from poseur_study.analysis.measured_values import estimate_of
 from poseur_study.analysis.verdict import MIN_SEEDS, Evidence, Verdict
-from poseur_study.display.style import DARK, GREY, METHOD_MARKERS, as_html, style
-from poseur_study.display.tables import interval, points, seed_words, show_table
+from poseur_study.display.figure import as_html
+from poseur_study.display.html_table import bullets, show_table
+from poseur_study.display.overlays import TRUTH, draw_pose_over_label
+from poseur_study.display.style import DARK, GREY, METHOD_MARKERS, style
+from poseur_study.display.words import interval, points, seed_words
 from poseur_study.experiments.analyses import AS_RELEASED, HEATMAP, SUPERVISED
 from poseur_study.experiments.experiment import Table
 from poseur_study.measurements.truncation import CUT_RESAMPLES, EXAMPLE_CUT, LEAST_OUTSIDE, SIDES, ExamplePose
@@ -33,10 +31,25 @@ from poseur_study.measurements.truncation_curves import RowShares, Share, Trunca
 from poseur_study.table_study import TableStudy
 
 NOTHING = "Nothing to show: no row has been measured."
-
 ALIKE = "no interval"
-
 PAIRS = ((SUPERVISED, AS_RELEASED), (SUPERVISED, HEATMAP), (AS_RELEASED, HEATMAP))
+ROW_COLOURS = dict(zip((AS_RELEASED, SUPERVISED, HEATMAP), COLORBLIND, strict=False))
+PANELS = {
+    "inside": "inside the crop",
+    "padding": "… of these, beyond the cut",
+    "outside": "outside the crop",
+    "far": "… of these, out of reach from inside",
+}
+CUT_OFF = {"bottom": "the bottom of the box's height", "right": "the right of the box's width"}
+ASIDE = 0.9
+"""Per cent of the box between the dots of two rows, so that none hides another."""
+LABEL_GAP = 9.0
+"""Per cent of the axis between two names."""
+FADED = 0.45
+"""How much is left of what the model does not see."""
+MARGIN = 0.12
+WIDTH, HEIGHT = 2.1, 2.6
+"""Inches of a picture."""
 
 
 def truncation_findings(of: Truncation, evidence: Evidence) -> HTML:
@@ -44,12 +57,12 @@ def truncation_findings(of: Truncation, evidence: Evidence) -> HTML:
     if not of.rows:
         return nothing_to_show(of)
     lines = [*(_found(of, side) for side in SIDES), *(_bound(of, side) for side in SIDES), *of.notes]
-    return HTML(f"<p><b>Evidence: {html.escape(evidence.value)}.</b></p>{_list(lines)}")
+    return HTML(Markup("<p><b>Evidence: {}.</b></p>{}").format(evidence.value, bullets(lines)))
 
 
 def nothing_to_show(of: Truncation) -> HTML:
     """Why there is nothing, and what makes it."""
-    return HTML(f"<p>{NOTHING}</p>{_list(of.notes)}")
+    return HTML(Markup("<p>{}</p>{}").format(NOTHING, bullets(of.notes)))
 
 
 def outside_words(of: Truncation, side: Side) -> str:
@@ -57,9 +70,10 @@ def outside_words(of: Truncation, side: Side) -> str:
     return "; ".join(_outside(row, side) for row in of.rows)
 
 
-def value_words(one: Estimate | None) -> str:
+def value_words(one: Estimate | float | None) -> str:
     """`23.1`, or a dash."""
-    return "–" if one is None else f"{one.value:.1f}"
+    value = one.value if isinstance(one, Estimate) else one
+    return "–" if value is None else f"{value:.1f}"
 
 
 def interval_words(one: Estimate | None) -> str:
@@ -67,11 +81,6 @@ def interval_words(one: Estimate | None) -> str:
     if one is None:
         return "–"
     return ALIKE if one.low == one.high else interval(bounded(one))
-
-
-def number_words(value: float | None) -> str:
-    """`23.1`, or a dash."""
-    return "–" if value is None else f"{value:.1f}"
 
 
 def seeds_of(of: Truncation) -> str:
@@ -83,7 +92,7 @@ def _outside(row: RowShares, side: Side) -> str:
     share = row.all_cuts(side, "outside")
     return (
         f"{row.label} finds {value_words(share.correct)} % ({interval_words(share.correct)}) and places "
-        f"{number_words(share.placed_outside)} % outside the crop"
+        f"{value_words(share.placed_outside)} % outside the crop"
     )
 
 
@@ -112,7 +121,7 @@ def _bound(of: Truncation, side: Side) -> str:
     row = of.row(HEATMAP)
     if row is None:
         return f"{text}."
-    placed = number_words(row.all_cuts(side, "outside").placed_outside)
+    placed = value_words(row.all_cuts(side, "outside").placed_outside)
     return f"{text}. {row.label} places {placed} % of all keypoints outside the crop where they are, outside."
 
 
@@ -144,28 +153,6 @@ def _direction(one: Estimate) -> str:
         return Verdict.ONE_SEED.value
     low, high = round(one.low, 1), round(one.high, 1)
     return "more" if low > 0 else "fewer" if high < 0 else "no difference found"
-
-
-def _list(lines: list[str] | tuple[str, ...]) -> str:
-    return f"<ul>{''.join(f'<li>{html.escape(line)}</li>' for line in lines)}</ul>"
-
-
-ROW_COLOURS = dict(zip((AS_RELEASED, SUPERVISED, HEATMAP), COLORBLIND, strict=False))
-
-PANELS = {
-    "inside": "inside the crop",
-    "padding": "… of these, beyond the cut",
-    "outside": "outside the crop",
-    "far": "… of these, out of reach from inside",
-}
-
-CUT_OFF = {"bottom": "the bottom of the box's height", "right": "the right of the box's width"}
-
-ASIDE = 0.9
-"""Per cent of the box between the dots of two rows, so that none hides another."""
-
-LABEL_GAP = 9.0
-"""Per cent of the axis between two names."""
 
 
 def truncation_figure(of: Truncation, table: Table, side: Side) -> HTML:
@@ -203,7 +190,7 @@ def truncation_table(of: Truncation) -> HTML:
                 rows.append({
                     "cut from": side, "keypoints": title, "number": f"{share.keypoints:,}", "row": row.label,
                     "correct, %": value_words(share.correct), "95 % interval": interval_words(share.correct),
-                    "placed outside the crop, %": number_words(share.placed_outside),
+                    "placed outside the crop, %": value_words(share.placed_outside),
                 })  # fmt: skip
     return show_table(rows, _caption(of)) if rows else nothing_to_show(of)
 
@@ -251,17 +238,6 @@ def _names(axis: Axes, rows: Sequence[RowShares], side: Side, zone: str) -> None
             1.01, (place + 14) / 118, row.label, transform=axis.transAxes, color=ROW_COLOURS[row.row], fontsize=8,
             va="center",
         )  # fmt: skip
-
-
-TRUTH = "#ffffff"
-
-FADED = 0.45
-"""How much is left of what the model does not see."""
-
-MARGIN = 0.12
-
-WIDTH, HEIGHT = 2.1, 2.6
-"""Inches of a picture."""
 
 
 def truncation_examples(study: TableStudy, of: Truncation) -> HTML:
@@ -316,13 +292,9 @@ def _poses(of: Truncation, row: str, seed: int) -> Mapping[int, ExamplePose]:
 
 def _draw(axis: Axes, person: Person, example: ExamplePose, keypoints: KeypointSet, colour: str) -> None:
     pose = np.array(example.keypoints)
-    labelled = person.visibility > 0
     axis.set_facecolor(DARK)
     axis.imshow(faded(read_image(person.image_path), EXAMPLE_CUT, person.box))
-    for a, b in keypoints.skeleton:
-        if labelled[a] and labelled[b]:
-            axis.plot(*person.keypoints_image[[a, b]].T, color=TRUTH, linewidth=2.4, alpha=0.85)
-        axis.plot(*pose[[a, b]].T, color=colour, linewidth=1.3)
+    draw_pose_over_label(axis, person, pose, keypoints, colour)
     axis.plot(*pose.T, "o", color=colour, markersize=2.4)
     x0, y0, x1, y1 = example.crop
     axis.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=TRUTH, linewidth=1.0, linestyle="--"))

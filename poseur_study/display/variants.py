@@ -7,7 +7,7 @@ from IPython.display import HTML
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.config.base import Frozen
-from poseur_study.display.tables import show_table
+from poseur_study.display.html_table import show_table
 from poseur_study.experiments.experiment import Row, Table
 
 PARTS = ("model.backbone", "model.head")

@@ -18,7 +18,7 @@ from poseur_study.display.attention.path import path_figure
 from poseur_study.display.attention.person_view import Seen
 from poseur_study.display.attention.samples import samples_figure
 from poseur_study.display.figure import Drawn
-from poseur_study.display.tables import show_table
+from poseur_study.display.html_table import show_table
 from poseur_study.execution.retrain import Training, first_model, retraining
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.explorer.panel import Panel

@@ -1,14 +1,10 @@
-"""An executed notebook as a sequence of HTML blocks: prose and results plain, code folded.
+"""An executed notebook as a sequence of HTML blocks: prose and results plain, code folded."""
 
-Tables whose rows become cards on a narrow screen.
-"""
-
-import html
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import nbformat
 from markupsafe import Markup
@@ -20,14 +16,15 @@ from pygments.lexers import PythonLexer
 from poseur_lib.errors import UserError
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+PRE = Markup("<pre>{}</pre>")
 
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of a page; `body` is HTML."""
+    """A piece of a page."""
 
     kind: Literal["prose", "code", "output", "error"]
-    body: str
+    body: Markup
 
 
 def notebook_blocks(path: Path) -> tuple[Block, ...]:
@@ -51,70 +48,38 @@ def notebook_title(path: Path) -> str:
     return path.stem
 
 
-def _cell_blocks(cell: Any) -> list[Block]:
+def code_colours() -> str:
+    """The style sheet of folded code, light and dark."""
+    light, dark = (
+        [line for line in HtmlFormatter(style=name).get_style_defs(".code").splitlines() if line.startswith(".code .")]
+        for name in ("xcode", "zenburn")
+    )
+    return "\n".join([*light, "@media screen and (prefers-color-scheme: dark) {", *dark, "}"])
+
+
+def _cell_blocks(cell: nbformat.NotebookNode) -> Iterator[Block]:
     if cell.cell_type == "markdown":
-        return [Block("prose", re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html(cell.source)))]
-    if cell.cell_type != "code" or "papermill-error-cell-tag" in cell.metadata.get("tags", []):
-        return []
-    code = highlight(cell.source, PythonLexer(), HtmlFormatter(nowrap=True))
-    return [Block("code", code), *(_output_block(output) for output in cell.get("outputs", []))]
+        yield Block("prose", Markup(re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html(cell.source))))
+    elif cell.cell_type == "code" and "papermill-error-cell-tag" not in cell.metadata.get("tags", []):
+        yield Block("code", Markup(highlight(cell.source, PythonLexer(), HtmlFormatter(nowrap=True))))
+        yield from map(_output_block, cell.get("outputs", []))
 
 
-def _output_block(output: Any) -> Block:
+def _output_block(output: nbformat.NotebookNode) -> Block:
     if output.output_type == "error":
-        return Block("error", f"<pre>{_plain(chr(10).join([*output.traceback]))}</pre>")
-    if output.output_type == "stream":
-        text = _plain(output.text) if output.name == "stdout" else ""
-        return Block("output", f"<pre>{text}</pre>" if text else "")
+        return Block("error", PRE.format(_plain("\n".join(output.traceback))))
     data = output.get("data", {})
+    if output.output_type == "stream" and output.name == "stdout":
+        data = {"text/plain": output.text}
     if "text/html" in data:
-        return Block("output", data["text/html"])
+        return Block("output", Markup(data["text/html"]))
     if "image/png" in data:
-        return Block("output", f'<img alt="figure" src="data:image/png;base64,{data["image/png"].strip()}">')
-    return Block("output", f"<pre>{_plain(data['text/plain'])}</pre>" if "text/plain" in data else "")
+        image = Markup('<img alt="figure" src="data:image/png;base64,{}">')
+        return Block("output", image.format(data["image/png"].strip()))
+    text = _plain(data.get("text/plain", ""))
+    return Block("output", PRE.format(text) if text else Markup())
 
 
 def _plain(text: str) -> str:
     """Text without colours and without the lines that a progress line overwrote."""
-    lines = [line.rsplit("\r", 1)[-1] for line in ANSI.sub("", text).rstrip().split("\n")]
-    return html.escape("\n".join(lines))
-
-
-def code_colours() -> str:
-    """The style sheet of folded code, light and dark."""
-    light = HtmlFormatter(style="xcode").get_style_defs(".code")
-    dark = HtmlFormatter(style="zenburn").get_style_defs(".code")
-    keep = [line for line in light.splitlines() if line.startswith(".code .")]
-    keep_dark = [line for line in dark.splitlines() if line.startswith(".code .")]
-    return "\n".join([*keep, "@media screen and (prefers-color-scheme: dark) {", *keep_dark, "}"])
-
-
-Cell = str | Markup
-"""Text, which is escaped, or HTML."""
-
-
-def stacked_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Sequence[str] = ()) -> str:
-    """A table as HTML; `numbers` names the columns that are set flush right. The first column heads a row's card."""
-    kinds = ["number" if name in numbers else "" for name in columns]
-    head = "".join(f'<th class="{kind}">{html.escape(name)}</th>' for name, kind in zip(columns, kinds, strict=True))
-    body = "".join(f"<tr>{_cells(columns, kinds, row)}</tr>" for row in rows)
-    table = f'<table class="stacked"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div class="scroll">{table}</div>'
-
-
-def mark(good: bool, words: str) -> Markup:
-    """A verdict: words in the colour of what is well, or of what is not."""
-    return Markup('<span class="{}">{}</span>').format("good" if good else "bad", words)
-
-
-def small(value: float) -> str:
-    """A difference with two digits, as 2.4e-07; 0 where there is none."""
-    return "0" if value == 0 else f"{value:.1e}"
-
-
-def _cells(columns: Sequence[str], kinds: Sequence[str], row: Sequence[Cell]) -> str:
-    named = zip(columns, kinds, row, strict=True)
-    return "".join(
-        f'<td class="{kind}" data-column="{html.escape(name)}"><div>{Markup.escape(cell) if cell else "—"}</div></td>'
-        for name, kind, cell in named
-    )
+    return "\n".join(line.rsplit("\r", 1)[-1] for line in ANSI.sub("", text).rstrip().split("\n"))

@@ -16,16 +16,12 @@ from poseur_study.parity.outputs import ConfigParity
 from poseur_study.runs.provenance import cpu_count, git_state, package_versions
 
 DATA = Path(__file__).with_name("data")
-PARITY, COSTS, METHODS = "parity.json", "costs.json", "methods.json"
-METHOD_COSTS = "method_costs.json"
-COST_CLAIMS = "cost_claims.json"
-BENCHMARKS = "benchmark*.json"
 
 Evidence = TypeVar("Evidence", bound=Frozen)
 
 
 class Origin(Frozen):
-    """By what and when something was recorded; see `study.provenance`."""
+    """By what and when something was recorded; see `runs.provenance`."""
 
     device: str
     cpu_count: int
@@ -63,7 +59,7 @@ class ParityRecord(Frozen):
 
 
 class CostRow(Frozen):
-    """A cost that the paper prints, and ours; see `costs.comparison`."""
+    """A cost that the paper prints, and ours; see `costs.paper_costs`."""
 
     source: str
     model: str
@@ -103,8 +99,13 @@ class Overfit(Frozen):
 
     @property
     def learnt(self) -> bool:
-        """True if it learnt them."""
+        """True if it learnt them, by its best look."""
         return self.ap >= self.target
+
+    @property
+    def learnt_at_the_end(self) -> bool:
+        """True if it had learnt them when the training ended."""
+        return self.ap_at_the_end >= self.target
 
 
 class CostClaimRecord(Frozen):
@@ -149,7 +150,7 @@ class MethodRecord(Frozen):
 
 
 class MethodCostRow(Frozen):
-    """GFLOPs that the paper prints of another method, and ours; see `study.method_costs.MethodCost`.
+    """GFLOPs that the paper prints of another method, and ours; see `costs.printed_gflops.MethodCost`.
 
     Attributes:
         table, row: the printed cell.
@@ -175,39 +176,31 @@ class MethodCostRecord(Frozen):
     rows: tuple[MethodCostRow, ...]
 
 
-def parity_record() -> ParityRecord | None:
-    """The recorded parity; None if there is none."""
-    return _read(DATA / PARITY, ParityRecord)
+FILES = {
+    ParityRecord: "parity.json",
+    CostRecord: "costs.json",
+    CostClaimRecord: "cost_claims.json",
+    MethodRecord: "methods.json",
+    MethodCostRecord: "method_costs.json",
+}
 
 
-def cost_record() -> CostRecord | None:
-    """The recorded costs; None if there are none."""
-    return _read(DATA / COSTS, CostRecord)
+def recorded(kind: type[Evidence]) -> Evidence | None:
+    """The record of a kind; None if there is none.
 
-
-def cost_claim_record() -> CostClaimRecord | None:
-    """The recorded statements on costs; None if there are none."""
-    return _read(DATA / COST_CLAIMS, CostClaimRecord)
-
-
-def method_record() -> MethodRecord | None:
-    """The recorded methods; None if there are none."""
-    return _read(DATA / METHODS, MethodRecord)
-
-
-def method_cost_record() -> MethodCostRecord | None:
-    """The recorded GFLOPs of the other methods; None if there are none."""
-    return _read(DATA / METHOD_COSTS, MethodCostRecord)
+    Raises:
+        UserError: it is of another version.
+    """
+    path = DATA / FILES[kind]
+    return _read(path, kind) if path.exists() else None
 
 
 def benchmark_records(folder: Path = DATA) -> tuple[Benchmark, ...]:
     """Every recorded run of the benchmarks, one a device; none may be there."""
-    return tuple(_read(path, Benchmark) for path in sorted(folder.glob(BENCHMARKS)))
+    return tuple(_read(path, Benchmark) for path in sorted(folder.glob("benchmark*.json")))
 
 
-def _read(path: Path, kind: type[Evidence]) -> Evidence | None:
-    if not path.exists():
-        return None
+def _read(path: Path, kind: type[Evidence]) -> Evidence:
     try:
         return kind.model_validate_json(path.read_text())
     except ValidationError as error:

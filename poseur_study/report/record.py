@@ -12,21 +12,19 @@ import argparse
 import sys
 from pathlib import Path
 
+from poseur_lib.config.base import Frozen
 from poseur_lib.files import write_atomically
 from poseur_study.analysis.power import FILE as PILOT
 from poseur_study.analysis.power import Pilots, pilot_of, pilots
 from poseur_study.analysis.result_types import table_results
 from poseur_study.costs.cost_claims import cost_statements
-from poseur_study.costs.paper_costs import CostComparison, compare_costs
-from poseur_study.costs.printed_gflops import MethodCost, method_costs
+from poseur_study.costs.paper_costs import compare_costs
+from poseur_study.costs.printed_gflops import method_costs
 from poseur_study.parity.evaluation import evaluation_parities
 from poseur_study.parity.outputs import config_parity, recorded_names
 from poseur_study.report.evidence import (
-    COST_CLAIMS,
-    COSTS,
     DATA,
-    METHOD_COSTS,
-    PARITY,
+    FILES,
     CostClaimRecord,
     CostRecord,
     CostRow,
@@ -37,19 +35,12 @@ from poseur_study.report.evidence import (
 )
 from poseur_study.runs.store import RunStore
 
-FILES = {
-    "parity": DATA / PARITY,
-    "costs": DATA / COSTS,
-    "methods": DATA / METHOD_COSTS,
-    "claims": DATA / COST_CLAIMS,
-    "pilot": PILOT,
-}
-
 
 def main(arguments: list[str]) -> int:
     """Record one of them; the difference of every configuration is printed as it is found."""
+    makers = {"parity": parity, "costs": costs, "methods": printed_gflops, "claims": claims, "pilot": with_pilot}
     parser = argparse.ArgumentParser(prog="python -m poseur_study.report.record", description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=tuple(FILES))
+    parser.add_argument("what", choices=tuple(makers))
     parser.add_argument("--shared", type=Path, metavar="DIR", help="parity: folder of reference/ and data/coco4/")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="pilot: folder of a profile's runs")
     asked = parser.parse_args(arguments)
@@ -57,74 +48,57 @@ def main(arguments: list[str]) -> int:
         parser.error("parity needs --shared")
     if asked.what == "pilot" and asked.runs is None:
         parser.error("pilot needs --runs")
-    makers = {
-        "parity": lambda: record_parity(asked.shared),
-        "costs": record_costs,
-        "methods": record_method_costs,
-        "claims": record_claims,
-        "pilot": lambda: Pilots(pilots=(*pilots().pilots, pilot_of(table_results(RunStore(asked.runs))))),
-    }
-    path, record = FILES[asked.what], makers[asked.what]()
+    record = makers[asked.what](asked)
+    path = PILOT if isinstance(record, Pilots) else DATA / FILES[type(record)]
     write_atomically(path, (record.model_dump_json(indent=1) + "\n").encode())
     print(f"recorded: {path}")
     return 0
 
 
-def record_parity(shared: Path) -> ParityRecord:
+def parity(asked: argparse.Namespace) -> Frozen:
     """Every recorded configuration and every stored evaluation."""
-    configs = []
-    for name in recorded_names(shared / "reference"):
-        configs.append(config_parity(shared / "reference", name))
+    reference, configs = asked.shared / "reference", []
+    for name in recorded_names(reference):
+        configs.append(config_parity(reference, name))
         print(configs[-1].name, configs[-1].differences or "recognised", flush=True)
-    evaluations = evaluation_parities(shared / "reference", shared / "data" / "coco4")
+    evaluations = evaluation_parities(reference, asked.shared / "data" / "coco4")
     return ParityRecord(origin=Origin.now(), configs=tuple(configs), evaluations=evaluations)
 
 
-def record_costs() -> CostRecord:
+def costs(_: argparse.Namespace) -> Frozen:
     """Every cost that the paper prints."""
-    return CostRecord(origin=Origin.now(), rows=tuple(cost_row(one) for one in compare_costs()))
+    rows = tuple(
+        CostRow(
+            source=one.printed.source, model=one.printed.row, quantity=str(one.printed.quantity),
+            paper=one.printed.printed, ours=one.ours, ours_everything=one.ours_everything, percent=one.percent,
+            agrees=one.agrees, note=one.printed.note,
+        )
+        for one in compare_costs()
+    )  # fmt: skip
+    return CostRecord(origin=Origin.now(), rows=rows)
 
 
-def record_method_costs() -> MethodCostRecord:
+def printed_gflops(_: argparse.Namespace) -> Frozen:
     """The GFLOPs that the paper prints of the other methods."""
-    return MethodCostRecord(origin=Origin.now(), rows=tuple(method_cost_row(one) for one in method_costs()))
+    rows = tuple(
+        MethodCostRow(
+            table=one.table, row=one.row, source=one.printed.source, model=one.model, printed=one.printed.text,
+            hooks=one.hooks, everything=one.everything, counter=one.counter, counted=one.counted, agrees=one.agrees,
+            note=one.note,
+        )
+        for one in method_costs()
+    )  # fmt: skip
+    return MethodCostRecord(origin=Origin.now(), rows=rows)
 
 
-def method_cost_row(one: MethodCost) -> MethodCostRow:
-    """A printed number as it is recorded."""
-    return MethodCostRow(
-        table=one.table,
-        row=one.row,
-        source=one.printed.source,
-        model=one.model,
-        printed=one.printed.text,
-        hooks=one.hooks,
-        everything=one.everything,
-        counter=one.counter,
-        counted=one.counted,
-        agrees=one.agrees,
-        note=one.note,
-    )
-
-
-def record_claims() -> CostClaimRecord:
+def claims(_: argparse.Namespace) -> Frozen:
     """Every statement on costs that our counters decide."""
     return CostClaimRecord(origin=Origin.now(), statements=cost_statements())
 
 
-def cost_row(one: CostComparison) -> CostRow:
-    """A comparison as it is recorded."""
-    return CostRow(
-        source=one.printed.source,
-        model=one.printed.row,
-        quantity=str(one.printed.quantity),
-        paper=one.printed.printed,
-        ours=one.ours,
-        ours_everything=one.ours_everything,
-        percent=one.percent,
-        agrees=one.agrees,
-        note=one.printed.note,
-    )
+def with_pilot(asked: argparse.Namespace) -> Frozen:
+    """The pilots that are known, and the one that some runs are."""
+    return Pilots(pilots=(*pilots().pilots, pilot_of(table_results(RunStore(asked.runs)))))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """`reports/<profile>/`: an overview, the ledger, a page per table and per run, and what they rest on."""
 
-import html
 import io
 from collections.abc import Sequence
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 from matplotlib import pyplot
 
@@ -18,28 +17,18 @@ from poseur_study.experiments import TABLES
 from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.profiles import Profile
 from poseur_study.report.blocks import Block, code_colours, notebook_blocks, notebook_title
-from poseur_study.report.notebooks import (
-    AUDIT_PAGE,
-    CELLS_CSV,
-    CLAIMS_CSV,
-    EXPLORER_PAGE,
-    execute_audit,
-    executed_explorer,
-    write_audit_csv,
-)
-from poseur_study.report.notebooks import NAME as EXPLORER
-from poseur_study.report.pages import compute as compute_page
-from poseur_study.report.pages import fixed as extend_page
+from poseur_study.report.notebooks import cells_csv, claims_csv, execute_audit, explorer_notebook
 from poseur_study.report.pages import ledger as ledger_page
-from poseur_study.report.pages.fixed import FixedPage, fixed_pages
-from poseur_study.report.pages.overview import overview_blocks
+from poseur_study.report.pages.compute import compute_page, environment_page
+from poseur_study.report.pages.fixed import fixed_pages
+from poseur_study.report.pages.overview import overview_page
+from poseur_study.report.pages.page import TEMPLATES, Page, render
 from poseur_study.report.pages.table import with_study
-from poseur_study.report.view import Link, StudyView, failure_page, run_page, table_page
+from poseur_study.report.view import INDEX, Link, StudyView, failure_page, run_page, table_page
 from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunStore
 
 SMOKE_STAMP = "smoke: proves the plumbing, is no evidence"
-TEMPLATES = Path(__file__).with_name("templates")
-INDEX = "index.html"
+AUDIT, EXPLORER = Link("Audit", "audit.html"), Link("Attention", "explorer.html")
 LEARNING_FIGURE = "learning_curves.png"
 FIRST_CSV = ("rows.csv", "claims.csv", BREAKDOWN_CSV)
 """Of a table; what its notebook has measured beside them comes after."""
@@ -64,11 +53,25 @@ class Site:
     def __init__(self, view: StudyView, folder: Path) -> None:
         self.view, self.folder = view, folder
         self.ledger = ledger_page.ledger(view)
-        self.fixed_pages = (*self._study_pages(), *fixed_pages(), _extend_page())
         self.written: set[Path] = set()
-        self.templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
-        )
+
+    @cached_property
+    def fixed_pages(self) -> tuple[Page, ...]:
+        """The ledger, compute and environment of the study, and what is the same in every profile."""
+        of_study = (ledger_page.ledger_page(self.ledger), compute_page(self.view), environment_page(self.view))
+        return (*of_study, *fixed_pages())
+
+    @cached_property
+    def links(self) -> list[Link]:
+        """To every page but those of runs, in the order in which they are read."""
+        ledger, *others = [page.link for page in self.fixed_pages]
+        explorer = [EXPLORER] if explorer_notebook(self.view.store).exists() else []
+        return [Link("Overview", INDEX), ledger, AUDIT, *self.table_links, *explorer, *others]
+
+    @cached_property
+    def table_links(self) -> list[Link]:
+        """To the pages of tables."""
+        return [Link(table.name, table_page(table)) for table in self.view.tables]
 
     def write_pages(self, audit: Path) -> Path:
         """Every page, given the executed notebook of the audit; the index is returned."""
@@ -78,7 +81,8 @@ class Site:
         for run_id in self.view.run_ids:
             self.write_run(run_id)
         self.write_failed_tables()
-        self.write_explorer()
+        if EXPLORER in self.links:
+            self._write_notebook(EXPLORER.target, explorer_notebook(self.view.store))
         self.write_fixed_pages()
         index = self.write_index()
         self.remove_others()
@@ -86,34 +90,24 @@ class Site:
 
     def write_audit(self, notebook: Path) -> None:
         """The audit of the paper, from its executed notebook; it is evidence in every profile."""
-        write_audit_csv(self.folder / "csv")
-        self.written |= {self.folder / "csv" / name for name in (CLAIMS_CSV, CELLS_CSV)}
-        files = [Link(name, f"csv/{name}") for name in (CLAIMS_CSV, CELLS_CSV)]
-        self._write(AUDIT_PAGE, notebook_title(notebook), notebook_blocks(notebook), files)
+        content = {"paper_claims.csv": claims_csv(), "paper_cells.csv": cells_csv()}
+        self._write_notebook(AUDIT.target, notebook, [self._csv(name, text.encode()) for name, text in content.items()])
 
     def write_table(self, table: Table) -> None:
         """A table's page, from its executed notebook, and its CSV files."""
-        source, files = self.view.store.table_folder(table.number), []
-        for path in sorted(source.glob("*.csv"), key=lambda path: (path.name not in FIRST_CSV, path.name)):
-            files.append(self._csv(f"table_{table.number}_{path.name}", path.read_bytes()))
-        notebook = source / NOTEBOOK_FILE
-        blocks = with_study(notebook_blocks(notebook), table, self.view)
-        self._write(table_page(table), notebook_title(notebook), blocks, files)
+        source = self.view.store.table_folder(table.number)
+        paths = sorted(source.glob("*.csv"), key=lambda path: (path.name not in FIRST_CSV, path.name))
+        files = [self._csv(f"table_{table.number}_{path.name}", path.read_bytes()) for path in paths]
+        blocks = with_study(notebook_blocks(source / NOTEBOOK_FILE), table, self.view)
+        self._write(table_page(table), notebook_title(source / NOTEBOOK_FILE), blocks, files)
 
     def write_run(self, run_id: str) -> None:
         """A run's page, from its executed notebook; of a failed one, the notebook as far as it got, or its error."""
         path, page = self.view.store.path(run_id), run_page(run_id)
-        notebook = path / NOTEBOOK_FILE
         if (path / ERROR_FILE).exists():
             self._write_failed(path, page, run_id)
-        elif notebook.exists():
-            self._write(page, notebook_title(notebook), notebook_blocks(notebook))
-
-    def write_explorer(self) -> None:
-        """The attention explorer's page, where its notebook was executed."""
-        notebook = executed_explorer(self.view.store)
-        if notebook is not None:
-            self._write(EXPLORER_PAGE, notebook_title(notebook), notebook_blocks(notebook))
+        elif (path / NOTEBOOK_FILE).exists():
+            self._write_notebook(page, path / NOTEBOOK_FILE)
 
     def write_failed_tables(self) -> None:
         """A page for each table whose last attempt failed, beside its own page of an earlier one."""
@@ -121,29 +115,23 @@ class Site:
             if self.view.failure(table) is not None:
                 self._write_failed(self.view.store.table_folder(table.number), failure_page(table), table.name)
 
-    def _write_failed(self, folder: Path, page: str, name: str) -> None:
-        """The last output of what failed, and its notebook as far as it got."""
-        text, notebook = html.escape((folder / ERROR_FILE).read_text()), folder / FAILED_NOTEBOOK_FILE
-        head = Block("error", f"<h1>{html.escape(name)} failed</h1><p>The end of its output:</p><pre>{text}</pre>")
-        self._write(page, f"{name} failed", (head, *(notebook_blocks(notebook) if notebook.exists() else ())))
-
     def write_fixed_pages(self) -> None:
-        """The ledger, compute and environment of the study, and what is the same in every profile."""
+        """The pages that no notebook is behind, and the ledger as CSV."""
         ledger = self._csv(ledger_page.CSV, ledger_csv(self.ledger).encode())
         for page in self.fixed_pages:
-            self._write(page.file, page.title, page.blocks, [ledger] if page.file == ledger_page.PAGE else ())
+            files = [ledger] if page.link.target == ledger_page.FILE else []
+            self._write(page.link.target, page.title, [Block("prose", page.body)], files)
 
     def write_index(self) -> Path:
         """The first page, and the learning curves of the first table as a picture beside it."""
-        blocks = overview_blocks(self.view, self.ledger, self._pages()[1:])
-        self._write(INDEX, f"Overview, {self.view.profile.name}", blocks)
+        page = overview_page(self.view, self.ledger, self.links[1:])
+        self._write(INDEX, page.title, [Block("prose", page.body)])
         runs = measured(self.view.labelled(self.view.tables[0].number)) if self.view.tables else ()
         if runs:
             figure, picture = learning_figure(runs), io.BytesIO()
             figure.savefig(picture, format="png", metadata={"Software": None}, dpi=144)
             pyplot.close(figure)
-            write_atomically(self.folder / LEARNING_FIGURE, picture.getvalue())
-            self.written.add(self.folder / LEARNING_FIGURE)
+            self._write_file(LEARNING_FIGURE, picture.getvalue())
         return self.folder / INDEX
 
     def remove_others(self) -> None:
@@ -153,60 +141,39 @@ class Site:
                 if path not in self.written:
                     path.unlink()
 
-    def _study_pages(self) -> tuple[FixedPage, ...]:
-        compute, environment = compute_page.compute_blocks(self.view), compute_page.environment_blocks(self.view)
-        return (
-            FixedPage(ledger_page.PAGE, "Ledger", ledger_page.TITLE, ledger_page.ledger_blocks(self.ledger)),
-            FixedPage(compute_page.COMPUTE_PAGE, "Compute", compute_page.COMPUTE_TITLE, compute),
-            FixedPage(compute_page.ENVIRONMENT_PAGE, "Environment", compute_page.ENVIRONMENT_TITLE, environment),
-        )
+    def _write_notebook(self, page: str, notebook: Path, files: Sequence[Link] = ()) -> None:
+        self._write(page, notebook_title(notebook), notebook_blocks(notebook), files)
 
-    def _pages(self) -> list[Link]:
-        """Every page but those of runs, in the order in which they are read."""
-        ledger, *others = [Link(page.short, page.file) for page in self.fixed_pages]
-        explorer = [Link(EXPLORER, EXPLORER_PAGE)] if executed_explorer(self.view.store) else []
-        return [Link("Overview", INDEX), ledger, Link("Audit", AUDIT_PAGE), *self._table_links(), *explorer, *others]
-
-    def _table_links(self) -> list[Link]:
-        return [Link(table.name, table_page(table)) for table in self.view.tables]
-
-    def _beside(self, page: str) -> tuple[Link | None, Link | None]:
-        pages = self._pages()
-        targets = [link.target for link in pages]
-        if page not in targets:
-            return None, None
-        position = targets.index(page)
-        return (
-            pages[position - 1] if position else None,
-            pages[position + 1] if position + 1 < len(pages) else None,
-        )
+    def _write_failed(self, folder: Path, page: str, name: str) -> None:
+        """The last output of what failed, and its notebook as far as it got."""
+        notebook = folder / FAILED_NOTEBOOK_FILE
+        head = Block("error", render("failed.html", name=name, text=(folder / ERROR_FILE).read_text()))
+        self._write(page, f"{name} failed", (head, *(notebook_blocks(notebook) if notebook.exists() else ())))
 
     def _csv(self, name: str, content: bytes) -> Link:
-        write_atomically(self.folder / "csv" / name, content)
-        self.written.add(self.folder / "csv" / name)
+        self._write_file(f"csv/{name}", content)
         return Link(name, f"csv/{name}")
 
     def _write(self, page: str, title: str, blocks: Sequence[Block], files: Sequence[Link] = ()) -> None:
-        before, after = self._beside(page)
-        tables = self._table_links()
-        text = self.templates.get_template("page.html.j2").render(
+        places = [place for place, link in enumerate(self.links) if link.target == page]
+        beside = [None, *self.links, None][places[0] : places[0] + 3 : 2] if places else [None, None]
+        text = render(
+            "page.html",
             title=title,
             page=page,
             root="../" * page.count("/"),
-            navigation=[link for link in self._pages() if link not in tables],
-            tables=tables,
-            before=before,
-            after=after,
+            navigation=[link for link in self.links if link not in self.table_links],
+            tables=self.table_links,
+            beside=beside,
             blocks=blocks,
             files=files,
             style=Markup((TEMPLATES / "style.css").read_text()),
             code_style=Markup(code_colours()),
-            stamp="" if self.view.profile.evidential or page == AUDIT_PAGE else SMOKE_STAMP,
+            stamp="" if self.view.profile.evidential or page == AUDIT.target else SMOKE_STAMP,
             footer=f"poseur_lib {version('poseur_lib')}, profile {self.view.profile.name}.",
         )
-        write_atomically(self.folder / page, text.encode())
-        self.written.add(self.folder / page)
+        self._write_file(page, text.encode())
 
-
-def _extend_page() -> FixedPage:
-    return FixedPage(extend_page.PAGE, "Adding to it", extend_page.TITLE, extend_page.extend_blocks())
+    def _write_file(self, name: str, content: bytes) -> None:
+        write_atomically(self.folder / name, content)
+        self.written.add(self.folder / name)

@@ -13,6 +13,8 @@ from poseur_study.experiments.profiles import Profile
 from poseur_study.runs.record import RECORD_FILE, Record
 from poseur_study.runs.store import ERROR_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore
 
+INDEX = "index.html"
+
 
 @dataclass(frozen=True)
 class Link:

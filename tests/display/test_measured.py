@@ -1,6 +1,6 @@
 """Numbers of seeds, in words."""
 
-from poseur_study.display.tables import seed_words
+from poseur_study.display.words import seed_words
 
 
 def test_seeds_are_said_row_by_row_only_where_they_differ():

@@ -13,7 +13,7 @@ from poseur_study.analysis.verdict import Verdict
 from poseur_study.costs.row_speed import RowSpeed
 from poseur_study.display import comparison as table_figure
 from poseur_study.display import tables
-from poseur_study.display.comparison import Difference, Dot, comparison_figure
+from poseur_study.display.comparison import Dot, Effect, comparison_figure
 from poseur_study.display.gflops import CostDot, gflops_figure
 from poseur_study.display.style import BACKBONE_COLOURS, DARK, METHOD_MARKERS, backbone_colour
 from poseur_study.display.variants import BY_METHOD, variants_table
@@ -120,7 +120,7 @@ def test_every_backbone_of_a_row_has_a_colour_and_every_method_a_shape():
 def test_figures_draw_with_results_and_without():
     dot = Dot("Poseur, ResNet-50", None, None, None, 75.4, "resnet50", "Poseur")
     ours = replace(dot, ours=30.0, low=29.0, high=31.0)
-    difference = Difference("AP: one minus other", 1.0, 0.2, 1.9, None)
+    difference = Effect("AP: one minus other", 1.0, 0.2, 1.9, None)
     for dots in ([dot, ours], [ours] * 20):
         html = comparison_figure(dots, [difference, replace(difference, value=None)], "AP", "alt text", "n = 3").data
         assert 'alt="alt text"' in html and "n = 3" in html

@@ -5,14 +5,14 @@ import pytest
 from poseur_lib.errors import UserError
 from poseur_study.parity.evaluation import evaluation_parities
 from poseur_study.parity.outputs import config_parity, recorded_names
-from poseur_study.report.evidence import parity_record
+from poseur_study.report.evidence import ParityRecord, recorded
 
 QUICK = "coco__poseur_mobilenetv2_coco_256x192"
 
 
 @pytest.fixture(scope="module")
 def record():
-    return parity_record()
+    return recorded(ParityRecord)
 
 
 def test_every_configuration_is_in_the_record_and_within_its_bounds(record):

@@ -5,7 +5,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from poseur_lib.errors import UserError
-from poseur_study.display.tables import show_table
+from poseur_study.display.html_table import show_table
 from poseur_study.report.blocks import notebook_blocks, notebook_title
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from poseur_lib.config.heads import HeadConfig, HeadKnobs
 from poseur_lib.models.baselines.heatmap import HeatmapPoseHead
 from poseur_lib.models.pose_model import PoseHead
-from poseur_study.report.pages.fixed import extend_blocks
+from poseur_study.report.pages.fixed import fixed_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_every_path_is_there() -> None:
-    (block,) = extend_blocks()
-    named = [html.unescape(text) for text in re.findall(r"<code[^>]*>(.*?)</code>", block.body, re.DOTALL)]
-    paths = [text for text in named if re.match(r"(poseur_lib|tests|notebooks)/", text)]
+    guide = fixed_pages()[-1]
+    named = [html.unescape(text) for text in re.findall(r"<code[^>]*>(.*?)</code>", guide.body, re.DOTALL)]
+    paths = [text for text in named if re.match(r"(poseur_lib|poseur_study|tests|notebooks)/", text)]
     assert len(paths) >= 12
     assert not [path for path in paths if not list(ROOT.glob(path.rstrip("/")))]
     assert {"build_head", "HeadConfig", "HeadKnobs", "HeatmapPoseHead", "HEADS"} <= set(named)

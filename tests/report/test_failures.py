@@ -32,7 +32,7 @@ def pages(tmp_path_factory) -> Path:
 def test_the_first_page_names_it_and_links_to_it(pages):
     index = (pages / "index.html").read_text()
     for target, why in (
-        ("runs/failed_table_1b.html", "KeyError: &#x27;a &lt;column&gt;&#x27;"),
+        ("runs/failed_table_1b.html", "KeyError: &#39;a &lt;column&gt;&#39;"),
         ("runs/failed_table_1d.html", "OSError: the disk is full"),
         ("runs/a_run.html", "RuntimeError: loss is nan"),
     ):

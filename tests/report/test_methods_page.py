@@ -19,10 +19,9 @@ from poseur_study.report.evidence import (
     MethodRow,
     Origin,
     Overfit,
-    method_cost_record,
+    recorded,
 )
-from poseur_study.report.pages.costs import method_cost_blocks
-from poseur_study.report.pages.methods import method_blocks
+from poseur_study.report.pages.methods import methods_page
 
 
 def _row(ap: float | None) -> MethodRow:
@@ -39,7 +38,7 @@ def _row(ap: float | None) -> MethodRow:
 
 def test_the_page_says_what_is_printed_and_who_misses_the_target() -> None:
     record = MethodRecord(origin=Origin.now(), rows=(_row(62.0), _row(50.0), _row(None)))
-    text = "".join(block.body for block in method_blocks(record))
+    text = " ".join(methods_page(record).body.split())
     assert "1 of the 2 that were trained" in text and "misses 61.0" in text and "1 were counted only" in text
     assert "34.0" in text and "8.9" in text and "5.0 min" in text and "41.5" in text and "not timed" in text
 
@@ -85,8 +84,9 @@ def test_the_page_says_which_counter_gives_which_of_three_numbers() -> None:
         _cost("5", "simba_resnet50", "8.9", "HRNet's summary", 8.9912),
         _cost("5", "transpose_ha6", "21.8", "all", 21.28, agrees=False, note="its trace counts more"),
     )
-    blocks = method_cost_blocks(MethodCostRecord(origin=Origin.now(), rows=rows))
-    text = html.unescape("".join(block.body for block in blocks))
+    printed = MethodCostRecord(origin=Origin.now(), rows=rows)
+    page = methods_page(MethodRecord(origin=Origin.now(), rows=(_row(None),)), printed)
+    text = " ".join(html.unescape(page.body).split())
     assert "8.27 (Table 2a) is 8.269 by the counter “output channels”" in text
     assert "8.26 (Table 2b) is 8.269" in text and "8.9 (Table 5) is 8.991 by the counter “HRNet's summary”" in text
     assert "By hooks, which Poseur's own numbers follow, it has 5.46" in text and "3 of 4 are explained" in text
@@ -95,28 +95,28 @@ def test_the_page_says_which_counter_gives_which_of_three_numbers() -> None:
 
 def test_the_record_has_every_printed_cell_of_another_method() -> None:
     """And says of each that does not agree, why."""
-    recorded = method_cost_record()
+    record = recorded(MethodCostRecord)
     cells = {
         (table, row.key): row.cells["GFLOPs"].text
         for table in TABLES
         for row in paper_tables()[table].rows
         if row.subject.method != "Poseur" and isinstance(row.cells["GFLOPs"], Printed)
     }
-    assert {(row.table, row.row): row.printed for row in recorded.rows} == cells
-    assert all(row.note for row in recorded.rows if not row.agrees)
+    assert {(row.table, row.row): row.printed for row in record.rows} == cells
+    assert all(row.note for row in record.rows if not row.agrees)
 
 
 def test_recalled_figures_are_marked() -> None:
     row = _row(None).with_changes(method="HRFormer", backbone="HRFormer-S")
     record = MethodRecord(origin=Origin.now(), rows=(row,))
-    text = "".join(block.body for block in method_blocks(record))
+    text = methods_page(record).body
     assert "7.8*" in text and "2.8*" not in text and "2.8" in text
 
 
 def test_latencies_keep_an_origin_of_their_own() -> None:
     timed = Origin.now().with_changes(threads=7)
     record = MethodRecord(origin=Origin.now(), rows=(_row(None),), timed=timed)
-    assert "time of training: Recorded on" in "".join(block.body for block in method_blocks(record))
+    assert "time of training: Recorded on" in methods_page(record).body
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """The ledger as a page: every claim with its evidence and verdict, by what it rests on."""
 
-import html
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -20,39 +19,25 @@ from poseur_study.analysis.verdict import RULE as LEVEL_RULE
 from poseur_study.analysis.verdict import Evidence, Verdict
 from poseur_study.costs.cost_claims import CostStatement
 from poseur_study.costs.paper_costs import RULE as COST_RULE
-from poseur_study.display.tables import points
+from poseur_study.display.html_table import Cell, soft
+from poseur_study.display.words import points, seeds
 from poseur_study.experiments import TABLES
 from poseur_study.experiments.experiment import shown_name
 from poseur_study.paper.audit import RULE as ARITHMETIC_RULE
 from poseur_study.paper.audit import audit
-from poseur_study.report.blocks import Block, Cell, stacked_table
-from poseur_study.report.evidence import cost_claim_record, cost_record
+from poseur_study.report.evidence import CostClaimRecord, CostRecord, recorded
+from poseur_study.report.pages.page import Page, make_page
 from poseur_study.report.view import StudyView
 
+FILE, CSV = "ledger.html", "ledger.csv"
 LEVELS = "Printed figures"
-NO_LEVELS = (
-    "None of the paper's APs and ARs can be decided by what was run here. Its released checkpoints do it, by poseur "
-    "study run --source released --checkpoints DIR --data COCO, and models that are retrained on COCO."
-)
-TITLE, PAGE, CSV = "Ledger of claims", "ledger.html", "ledger.csv"
 GOOD = {Verdict.REPRODUCED, Verdict.SAME_DIRECTION}
 BAD = {Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION}
-EFFECT_RULE = (
-    "An effect's rule was fixed with its table, before any run, but for Supp. Fig. 2, calibration and noisy "
-    "proposals, whose pages tell what was changed or came later. Direction: the 95 % interval lies above 0. "
-    "Magnitude: it also contains the paper's figure. Equivalence: it lies within the margin. Released checkpoints and "
-    "models retrained on COCO or MPII can reproduce or contradict; generated people give “same direction”, “opposite "
-    "direction” or “no effect found”; profile smoke gives no verdict on an effect. That "
-    "trainings of one seed decide nothing was added after the first runs: it takes verdicts away and gives none."
-)
-_EFFECT = ("claim", "paper", "ours", "95 % interval", "n", "evidence", "detectable", "verdict")
-_LEVEL = ("figure", "paper", "ours", "difference", "n", "evidence", "verdict", "note")
-_STATED = ("claim", "paper", "ours", "verdict", "note")
 
 
 def ledger(view: StudyView) -> tuple[LedgerEntry, ...]:
     """All lines of a profile's ledger: effects, printed figures, costs, arithmetic."""
-    name, costs, claims = view.profile.name, cost_record(), cost_claim_record()
+    name, costs, claims = view.profile.name, recorded(CostRecord), recorded(CostClaimRecord)
     fields = set(CountedCell.model_fields)
     cells = [CountedCell(**row.model_dump(include=fields)) for row in costs.rows] if costs else []
     statements: tuple[CostStatement, ...] = claims.statements if claims else ()
@@ -64,110 +49,76 @@ def ledger(view: StudyView) -> tuple[LedgerEntry, ...]:
     )
 
 
-def parts(entries: Sequence[LedgerEntry]) -> tuple[tuple[str, list[LedgerEntry]], ...]:
+def parts(entries: Sequence[LedgerEntry]) -> dict[str, list[LedgerEntry]]:
     """The lines by what they speak of; printed figures are a part where there are any."""
     own = (Evidence.COST, Evidence.ARITHMETIC)
     levels = [one for one in entries if one.level]
-    return (
-        ("Effects", [one for one in entries if one.evidence not in own and not one.level]),
-        *([(LEVELS, levels)] if levels else []),
-        ("Costs", [one for one in entries if one.evidence == Evidence.COST]),
-        ("Arithmetic", [one for one in entries if one.evidence == Evidence.ARITHMETIC]),
-    )
+    return {
+        "Effects": [one for one in entries if one.evidence not in own and not one.level],
+        **({LEVELS: levels} if levels else {}),
+        "Costs": [one for one in entries if one.evidence == Evidence.COST],
+        "Arithmetic": [one for one in entries if one.evidence == Evidence.ARITHMETIC],
+    }
 
 
-def ledger_blocks(entries: Sequence[LedgerEntry]) -> tuple[Block, ...]:
-    """A lead, the rules, and the parts."""
-    of = dict(parts(entries))
-    effects, costs, arithmetic = of["Effects"], of["Costs"], of["Arithmetic"]
-    measured = [one for one in effects if one.value is not None]
-    waiting = [one for one in effects if one.value is None]
+def ledger_page(entries: Sequence[LedgerEntry]) -> Page:
+    """A lead, and each part with its rule: what was not run, and what neither contradicts nor was measured, folded."""
+    of = parts(entries)
+    rules = {"level": LEVEL_RULE, "cost": COST_RULE, "arithmetic": ARITHMETIC_RULE}
     counted = ". ".join(f"{title}: {count_words(lines)}" for title, lines in of.items())
-    lead = f"{len(entries)} lines. {counted}."
-    return (
-        Block("prose", f'<h1>{TITLE}</h1><p class="lead">{html.escape(lead)}</p>'),
-        _section("Effects", f"{EFFECT_RULE} {METHOD} {POWER_METHOD}"),
-        Block("output", stacked_table(_EFFECT, [_effect(one) for one in measured])) if measured else _none(),
-        _folded(f"{len(waiting)} effects that were not run", _EFFECT, [_effect(one) for one in waiting]),
-        *_levels(of.get(LEVELS, [])),
-        _section("Costs", f"{COST_RULE} A statement of the text has its own rule in its note."),
-        *_stated(costs),
-        _section(
-            "Arithmetic on the paper's own numbers",
-            f"{ARITHMETIC_RULE} It says whether text and tables agree, nothing of whether an effect is there.",
-        ),
-        *_stated(arithmetic),
-    )
-
-
-def _section(title: str, text: str) -> Block:
-    return Block("prose", f"<h2>{title}</h2><p>{html.escape(text)}</p>")
-
-
-def _levels(entries: Sequence[LedgerEntry]) -> list[Block]:
-    if not entries:
-        return [_section(LEVELS, f"{NO_LEVELS} {LEVEL_RULE}")]
-    rows = [
-        [
-            _claim(one, f"{shown_name(one.table)}; {one.source}"), one.paper, one.ours,
-            f"{points(one.value)} ({points(one.low)} to {points(one.high)})", _number(one), one.evidence.value,
-            verdict_cell(one.verdict), one.note,
-        ]
-        for one in entries
-    ]  # fmt: skip
-    return [_section(LEVELS, LEVEL_RULE), Block("output", stacked_table(_LEVEL, rows))]
-
-
-def _number(one: LedgerEntry) -> str:
-    return f"{one.n_seeds} seed{'s' * (one.n_seeds != 1)}, {one.n_images:,} images of {one.data}, profile {one.profile}"
-
-
-def _none() -> Block:
-    return Block("prose", "<p>None was run yet.</p>")
-
-
-def _stated(entries: Sequence[LedgerEntry]) -> list[Block]:
-    """What contradicts in sight, the others folded."""
-    blocks = []
-    for verdict in (Verdict.CONTRADICTED, Verdict.REPRODUCED, Verdict.UNDECIDED):
-        rows = [_line(one) for one in entries if one.verdict == verdict]
-        if rows and verdict == Verdict.CONTRADICTED:
-            blocks.append(Block("output", stacked_table(_STATED, rows)))
-        elif rows:
-            blocks.append(_folded(f"{len(rows)} {verdict.value}", _STATED, rows))
-    return blocks
-
-
-def _folded(summary: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Block:
-    if not rows:
-        return Block("prose", "")
-    table = stacked_table(columns, rows)
-    return Block("output", f'<details class="fold"><summary>{html.escape(summary)}</summary>{table}</details>')
-
-
-def _claim(one: LedgerEntry, place: str) -> Markup:
-    return Markup('{}<br><span class="soft">{}</span>').format(one.claim, place)
-
-
-def _line(one: LedgerEntry) -> list[Cell]:
-    rule = one.rule if one.evidence == Evidence.COST and one.rule != COST_RULE else ""
-    note = " ".join(part for part in (rule, one.note) if part)
-    return [_claim(one, one.source), one.paper, one.ours, verdict_cell(one.verdict), note]
-
-
-def _effect(one: LedgerEntry) -> list[Cell]:
-    place = f"{one.key.split(':')[0]}; {one.source}; {one.ours}"
-    rule = Markup("<details><summary>rule</summary><div>{}</div></details>").format(f"{one.rule} {one.note}")
-    claim = _claim(one, place) + rule
-    if one.value is None:
-        return [claim, one.paper, "not run", "", "", "", one.detectable, verdict_cell(one.verdict)]
-    ends, evidence = f"{points(one.low)} to {points(one.high)}", one.evidence.value
-    return [
-        claim, one.paper, points(one.value), ends, _number(one), evidence, one.detectable, verdict_cell(one.verdict),
-    ]  # fmt: skip
+    return make_page(
+        FILE, "Ledger", "Ledger of claims",
+        lead=f"{len(entries)} lines. {counted}.", method=METHOD, power_method=POWER_METHOD, rules=rules,
+        effects=[_effect(one) for one in of["Effects"] if one.value is not None],
+        waiting=[_effect(one) for one in of["Effects"] if one.value is None],
+        levels=[_level(one) for one in of.get(LEVELS, [])],
+        costs=_by_verdict(of["Costs"]), arithmetic=_by_verdict(of["Arithmetic"]),
+    )  # fmt: skip
 
 
 def verdict_cell(verdict: Verdict) -> Markup:
     """A verdict in its colour."""
     kind = "good" if verdict in GOOD else "bad" if verdict in BAD else "soft"
     return Markup('<b class="{}">{}</b>').format(kind, verdict.value)
+
+
+def _effect(one: LedgerEntry) -> dict[str, Cell]:
+    rule = Markup("<details><summary>rule</summary><div>{}</div></details>").format(f"{one.rule} {one.note}")
+    measured = one.value is not None
+    return {
+        "claim": soft(one.claim, f"{one.key.split(':')[0]}; {one.source}; {one.ours}") + rule,
+        "paper": one.paper,
+        "ours": points(one.value) if measured else None,
+        "95 % interval": f"{points(one.low)} to {points(one.high)}" if measured else "",
+        "n": _number(one) if measured else "",
+        "evidence": one.evidence.value if measured else "",
+        "detectable": one.detectable,
+        "verdict": verdict_cell(one.verdict),
+    }
+
+
+def _level(one: LedgerEntry) -> dict[str, Cell]:
+    return {
+        "figure": soft(one.claim, f"{shown_name(one.table)}; {one.source}"), "paper": one.paper, "ours": one.ours,
+        "difference": f"{points(one.value)} ({points(one.low)} to {points(one.high)})", "n": _number(one),
+        "evidence": one.evidence.value, "verdict": verdict_cell(one.verdict), "note": one.note,
+    }  # fmt: skip
+
+
+def _number(one: LedgerEntry) -> str:
+    return f"{seeds(one.n_seeds)}, {one.n_images:,} images of {one.data}, profile {one.profile}"
+
+
+def _by_verdict(entries: Sequence[LedgerEntry]) -> dict[str, list[dict[str, Cell]]]:
+    """Lines by verdict, what contradicts first."""
+    kinds = (Verdict.CONTRADICTED, Verdict.REPRODUCED, Verdict.UNDECIDED)
+    found = {kind.value: [_line(one) for one in entries if one.verdict == kind] for kind in kinds}
+    return {name: lines for name, lines in found.items() if lines}
+
+
+def _line(one: LedgerEntry) -> dict[str, Cell]:
+    rule = one.rule if one.evidence == Evidence.COST and one.rule != COST_RULE else ""
+    return {
+        "claim": soft(one.claim, one.source), "paper": one.paper, "ours": one.ours,
+        "verdict": verdict_cell(one.verdict), "note": f"{rule} {one.note}".strip(),
+    }  # fmt: skip

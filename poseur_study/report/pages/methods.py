@@ -1,81 +1,55 @@
-"""The page of all methods on one pipeline: costs beside the printed ones, latency, and what each learns by heart."""
+"""The page of all methods on one pipeline: costs beside the printed ones, latency, and how each overfits 32 images."""
 
-import html
+from collections.abc import Mapping
 
+from poseur_study.costs.printed_gflops import COUNTERS
+from poseur_study.display.html_table import Cell, mark
 from poseur_study.experiments.methods import METHODS
 from poseur_study.experiments.profiles import profile
-from poseur_study.paper.tables import published
-from poseur_study.report.blocks import Block, Cell, mark, stacked_table
-from poseur_study.report.evidence import MethodRecord, MethodRow, Overfit
+from poseur_study.paper.tables import published, published_notes
+from poseur_study.report.evidence import MethodCostRecord, MethodCostRow, MethodRecord, MethodRow, Overfit
+from poseur_study.report.pages.page import Page, make_page
 
-TITLE = "The methods Poseur is compared with, on one pipeline"
-PAGE = "methods.html"
 MINI = profile("mini")
 MINI_PEOPLE_SEEN = MINI.config.train.epochs * MINI.people.train_images
-_COLUMNS = (
-    "method", "backbone", "params, printed", "params", "GFLOPs, printed", "GFLOPs (hooks)", "GFLOPs (all)", "latency",
-    "training", "learnt AP", "at the end", "ceiling", "by heart",
-)  # fmt: skip
-_NUMBERS = _COLUMNS[2:-1]
-_SIZES = (
-    "Costs are those of the paper's own configuration at {size}: parameters in millions (without a flow's, which "
-    "only the loss needs), GFLOPs as billions of multiply-adds, by module hooks and with everything counted. Printed "
-    "GFLOPs are those of Tables 5 and 2a, else the method's own; publications count in several ways, which the second "
-    "table tells apart. * recalled, not read. Latency: one crop, float32, median. Training: processor time "
-    "of one thread for the stand-in's run of profile mini, {people:,} people."
-)
-_LEARNT = (
-    "Whether a method is built right shows in what it learns by heart: its stand-in of profile mini sees "
-    "32 generated images again and again, and is judged on them ten times. It has to reach 90 AP, or 3 less than its "
-    "ceiling where that is lower (70 for plain L1 and PRTR). The ceiling is the AP of ground truth that is encoded and "
-    "decoded again; heatmaps of a quarter of a 64 x 48 input lose much. The best look counts and the last one stands "
-    "beside it: a quarter shift goes by the sign of the difference of two cells that are equal in the target, so that "
-    "a map learnt by heart is moved by the noise that is left. These numbers say nothing about which method is better."
-)
+SAME_MODEL = (("2a", "simba_resnet50"), ("2b", "simba_256"), ("5", "simba_resnet50"))
+"""SimpleBaseline on ResNet-50 at 256 x 192, three times."""
 
 
-def method_blocks(record: MethodRecord) -> tuple[Block, ...]:
-    """A lead, and a row for each method and backbone."""
+def methods_page(record: MethodRecord, printed: MethodCostRecord | None = None) -> Page:
+    """A row for each method and backbone; then which way to count gives the GFLOPs that the paper prints of them."""
     trained = [row.overfit for row in record.rows if row.overfit is not None]
-    learnt = sum(one.learnt for one in trained)
-    size = "{} x {}".format(*record.rows[0].input_size)
-    last = sum(one.ap_at_the_end >= one.target for one in trained)
-    lead = (
-        f"{learnt} of the {len(trained)} that were trained learn 32 images by heart by their best look, "
-        f"{last} by the last; {len(record.rows) - len(trained)}"
-        f" were counted only. {record.origin.text()}"
-    )
-    if record.timed is not None:
-        lead += f" Latencies and the time of training: {record.timed.text()}"
-    return (
-        Block("prose", f'<h1>{TITLE}</h1><p class="lead">{html.escape(lead)}</p>'),
-        Block("prose", f"<p>{_SIZES.format(size=size, people=MINI_PEOPLE_SEEN)}</p><p>{_LEARNT}</p>"),
-        Block("output", stacked_table(_COLUMNS, [_cells(row) for row in in_order(record)], _NUMBERS)),
-    )
+    in_order = sorted(record.rows, key=lambda row: list(METHODS).index(row.method))
+    found = {(row.table, row.row): row for row in printed.rows} if printed else {}
+    return make_page(
+        "methods.html", "Methods", "The methods Poseur is compared with, on one pipeline",
+        record=record, trained=trained, size="{} x {}".format(*record.rows[0].input_size), people=MINI_PEOPLE_SEEN,
+        lines=[_line(row) for row in in_order],
+        printed=printed,
+        three=[found[key] for key in SAME_MODEL if key in found],
+        printed_lines=[_printed_line(row) for row in found.values()],
+        counters=COUNTERS, notes=published_notes(),
+    )  # fmt: skip
 
 
-def in_order(record: MethodRecord) -> list[MethodRow]:
-    """Rows of one method side by side, the paper's method first."""
-    return sorted(record.rows, key=lambda row: list(METHODS).index(row.method))
-
-
-def _cells(row: MethodRow) -> list[Cell]:
+def _line(row: MethodRow) -> dict[str, Cell]:
     printed = published(row.method, row.backbone)
-    return [
-        row.method,
-        row.backbone,
-        _printed(printed.parameters),
-        f"{row.parameters / 1e6:.2f}",
-        _printed(printed.gflops),
-        f"{row.hook_multiply_adds / 1e9:.2f}",
-        f"{row.multiply_adds / 1e9:.2f}",
-        "not timed" if row.latency_ms is None else f"{row.latency_ms:.0f} ms",
-        "not timed" if row.training_cpu_ms is None else f"{MINI_PEOPLE_SEEN * row.training_cpu_ms / 60e3:.1f} min",
-        *_learnt(row.overfit),
-    ]
+    training_ms = None if row.training_cpu_ms is None else MINI_PEOPLE_SEEN * row.training_cpu_ms
+    return {
+        "method": row.method,
+        "backbone": row.backbone,
+        "params, printed": _figure(printed.parameters),
+        "params": f"{row.parameters / 1e6:.2f}",
+        "GFLOPs, printed": _figure(printed.gflops),
+        "GFLOPs (hooks)": f"{row.hook_multiply_adds / 1e9:.2f}",
+        "GFLOPs (all)": f"{row.multiply_adds / 1e9:.2f}",
+        "latency": "not timed" if row.latency_ms is None else f"{row.latency_ms:.0f} ms",
+        "training": "not timed" if training_ms is None else f"{training_ms / 60e3:.1f} min",
+        **_overfit(row.overfit),
+    }
 
 
-def _printed(figure: tuple[str, str] | None) -> str:
+def _figure(figure: tuple[str, str] | None) -> str:
     """The digits, with an asterisk where their source is only recalled."""
     if figure is None:
         return "—"
@@ -83,8 +57,18 @@ def _printed(figure: tuple[str, str] | None) -> str:
     return f"{digits}*" if "unverified" in source else digits
 
 
-def _learnt(one: Overfit | None) -> list[Cell]:
+def _overfit(one: Overfit | None) -> Mapping[str, Cell]:
     if one is None:
-        return ["—"] * 3 + ["not trained"]
+        return {"learnt AP": "", "at the end": "", "ceiling": "", "by heart": "not trained"}
     verdict = mark(one.learnt, "learnt" if one.learnt else f"misses {one.target:.1f}")
-    return [f"{one.ap:.1f}", f"{one.ap_at_the_end:.1f}", f"{one.ceiling:.1f}", verdict]
+    return {
+        "learnt AP": one.ap, "at the end": one.ap_at_the_end, "ceiling": one.ceiling, "by heart": verdict
+    }  # fmt: skip
+
+
+def _printed_line(row: MethodCostRow) -> dict[str, Cell]:
+    return {
+        "where": f"Table {row.table}", "model": row.model, "printed": row.printed, "hooks": f"{row.hooks:.2f}",
+        "all": f"{row.everything:.2f}", "counter": row.counter, "by it": f"{row.counted:.3f}",
+        "": mark(row.agrees, "agrees" if row.agrees else "differs"), "note": row.note,
+    }  # fmt: skip

@@ -12,7 +12,7 @@ from poseur_study.analysis.table_results import collect
 from poseur_study.analysis.verdict import Evidence, Verdict
 from poseur_study.display.tables import claims_table, result_table
 from poseur_study.experiments.profiles import profile
-from poseur_study.report.pages.ledger import ledger_blocks
+from poseur_study.report.pages.ledger import ledger_page
 from tests.study.released_checkpoints.checkpoints import CPU, SIZE, TABLE, opened, source_of, write_checkpoint
 
 
@@ -69,7 +69,7 @@ def test_printed_figures_are_decided_on_the_whole_of_coco_alone(done):
         assert line.claim == f"{row.label}: {cell.column} {cell.paper}." and line.note == row.released_from
     shown = result_table(TABLE, whole).data
     assert shown.count("), contradicted") == len(printed) and "within ±0.3 of the printed one" in shown
-    page = "".join(block.body for block in ledger_blocks(lines))
+    page = ledger_page(lines).body
     assert "Printed figures" in page and "one: AP 74.7." in page
     assert page.count('<b class="bad">contradicted</b>') == len(printed)
 

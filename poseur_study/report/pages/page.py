@@ -1,0 +1,44 @@
+"""A page of the report: its names, and its body from the template of the same file name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from poseur_study.display.html_table import bullets, mark, show_table
+from poseur_study.display.words import points
+from poseur_study.report.view import Link
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)  # fmt: skip
+
+
+def cards(*arguments: object, **options: object) -> object:
+    """A table whose rows become cards on a narrow screen."""
+    return show_table(*arguments, css="stacked", **options)
+
+
+ENVIRONMENT.globals |= {"cards": cards, "table": show_table, "bullets": bullets, "mark": mark, "points": points}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page without navigation; `link` is how others link to it."""
+
+    link: Link
+    title: str
+    body: Markup
+
+
+def make_page(file: str, short: str, title: str, **context: object) -> Page:
+    """The page of a file, from its template with a title and what else the template asks for."""
+    return Page(Link(short, file), title, render(file, title=title, **context))
+
+
+def render(template: str, **context: object) -> Markup:
+    """A template with what it asks for; text is escaped, tables, figures and other templates are not."""
+    return Markup(ENVIRONMENT.get_template(f"{template}.j2").render(context))
