@@ -173,9 +173,5 @@ def _crop(study: TableStudy, person: Person) -> Crop:
     """Where a person's crop lies in the image, as the row's model sees it."""
     input_size, rule = study.configs[DEFAULT_ROW].data.input_size, PoseurHead.crop_rule
     image = read_image(person.image_path)
-        study.configs[DEFAULT_ROW].data.input_size,
-        PoseurHead.crop_rule,
-        read_image(person.image_path),
-    )
     view = view_person(person, image.shape[1], study.data.val.keypoints, input_size, rule, None, (0, 0, 0))
     return Crop(image, view.matrix, input_size, rule.extent_px(input_size))
