@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from poseur_lib.checkpoints.checkpoint import LAST_CHECKPOINT, trained_model
+from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, LAST_CHECKPOINT, trained_model
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.errors import UserError
@@ -227,7 +227,7 @@ def _pretext_weights(run: Run) -> Path | None:
     if not run.planned.parents:
         return None
     (parent,) = run.planned.parents
-    weights = run.store.path(parent) / "backbone.pt"
+    weights = run.store.path(parent) / BACKBONE_FILE
     if not weights.exists():
         raise UserError(f"backbone weights {weights} do not exist: run {parent} is {run.store.state(parent).value}")
     return weights

@@ -20,7 +20,7 @@ from pathlib import Path
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_lib.files import LAST_CHECKPOINT, write_atomically
+from poseur_lib.files import BACKBONE_FILE, LAST_CHECKPOINT, MODEL_FILE, write_atomically
 from poseur_study.experiments.profiles import PROFILES
 from poseur_study.runs import lease
 from poseur_study.runs.provenance import source_digest
@@ -134,7 +134,7 @@ FAILED_NOTEBOOK_FILE = "failed.ipynb"
 
 DAMAGED_RECORD_FILE = "record.damaged.json"
 
-WEIGHTS_FILES = ("model.pt", "backbone.pt")
+WEIGHTS_FILES = (MODEL_FILE, BACKBONE_FILE)
 
 
 class RunState(StrEnum):
