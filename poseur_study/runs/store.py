@@ -1,12 +1,8 @@
-"""The folder of runs of one profile, and the state that each is in.
+"""The folder of runs of one profile: the state that each is in, and the list of those with a record.
 
-Records that were verified before and have not been written to since: a thousand need not be read for each look.
-
-What is remembered of a verified record is the inode, size, modification and change time of its files, and the version
-of the code that verified it. Whoever needs a record's content reads and verifies it in full all the same, once a
-process.
-
-The runs of folders, of every profile: what was trained, how good it is, and whether its weights are there.
+A record that was verified and has not been written to since is not read again for each look: a thousand need not be.
+What is remembered of it is the inode, size, modification and change time of its files, and the version of the code that
+verified it. Whoever needs a record's content reads and verifies it in full all the same, once a process.
 """
 
 import json
@@ -35,7 +31,6 @@ from poseur_study.runs.record import (
 )
 
 MEMORY_FILE = ".verified.json"
-
 JUDGES = (
     "poseur_lib/config",
     "poseur_study/runs/run_id.py",
@@ -125,15 +120,10 @@ def _stamp(path: Path) -> list[int] | None:
 
 
 ERROR_FILE = "error.txt"
-
 NOTEBOOK_FILE = "notebook.ipynb"
-
 RESULT_FILE = "result.json"
-
 FAILED_NOTEBOOK_FILE = "failed.ipynb"
-
 DAMAGED_RECORD_FILE = "record.damaged.json"
-
 WEIGHTS_FILES = (MODEL_FILE, BACKBONE_FILE)
 
 
