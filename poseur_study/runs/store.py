@@ -5,7 +5,6 @@ What is remembered of it is the inode, size, modification and change time of its
 verified it. Whoever needs a record's content reads and verifies it in full all the same, once a process.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.files import BACKBONE_FILE, LAST_CHECKPOINT, MODEL_FILE, write_atomically
 from poseur_study.experiments.profiles import PROFILES
 from poseur_study.runs import lease
-from poseur_study.runs.provenance import source_digest
+from poseur_study.runs.provenance import CodeCache
 from poseur_study.runs.record import (
     PARTIAL_FOLDER,
     PREDICTIONS_FILE,
@@ -46,11 +45,9 @@ class VerifiedRecords:
     """The verified records below a folder; `save` keeps what is known for the next process."""
 
     def __init__(self, folder: Path) -> None:
-        self.file = folder / MEMORY_FILE
-        self.code = source_digest(*JUDGES)
-        self.known = self._load()
+        self.known = CodeCache(folder / MEMORY_FILE, *JUDGES)
         self.read: dict[str, tuple[Signature, Record]] = {}
-        self.changed = False
+        self.save = self.known.save
 
     def holds(self, folder: Path, run_id: str) -> bool:
         """True if `folder` has a valid record of this very run."""
@@ -65,7 +62,7 @@ class VerifiedRecords:
         except UserError:
             valid = False
         if valid:
-            self.known[key], self.changed = signature, True
+            self.known[key] = signature
         return valid
 
     def record(self, folder: Path) -> Record:
@@ -79,26 +76,10 @@ class VerifiedRecords:
             known = self.read[str(folder)] = signature, read_record(folder)
         return known[1]
 
-    def save(self) -> None:
-        """Keep what is known; a folder that cannot be written to goes without."""
-        if not self.changed:
-            return
-        try:
-            write_atomically(self.file, json.dumps({"code": self.code, "verified": self.known}).encode())
-        except OSError:
-            return
-        self.changed = False
-
     def forget(self) -> None:
         """Read every record again at the next look."""
-        self.known, self.read, self.changed = {}, {}, True
-
-    def _load(self) -> dict[str, Signature]:
-        try:
-            content = json.loads(self.file.read_text())
-            return dict(content["verified"]) if content["code"] == self.code else {}
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}
+        self.known.clear()
+        self.read.clear()
 
 
 @cache
