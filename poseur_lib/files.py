@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and the name of the one from which training goes on."""
+"""Files that are there whole or not at all, and the names of those that a training leaves."""
 
 import hashlib
 import os
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-LAST_CHECKPOINT = "last.ckpt"
+LAST_CHECKPOINT, MODEL_FILE, BACKBONE_FILE = "last.ckpt", "model.pt", "backbone.pt"
+"""Where training goes on from, and the weights that it leaves."""
 
 
 @contextmanager

@@ -11,11 +11,10 @@ from pydantic import ValidationError
 
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError
-from poseur_lib.files import LAST_CHECKPOINT, atomic_file
+from poseur_lib.files import LAST_CHECKPOINT, MODEL_FILE, atomic_file
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseModel
 
-MODEL_FILE, BACKBONE_FILE = "model.pt", "backbone.pt"
 FORMAT = "poseur_lib 1"
 NETWORK = "network."
 """What Lightning's checkpoints have before the model's names."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from poseur_lib.errors import UserError
-from poseur_lib.files import LAST_CHECKPOINT, sha256_hex, write_atomically
+from poseur_lib.files import LAST_CHECKPOINT, atomic_file, sha256_hex, write_atomically
 from poseur_study.experiments.profiles import PROFILES
 from poseur_study.released_checkpoints.store import FOLDER, SIZES_FILE, ReleasedStore
 from poseur_study.runs import lease
@@ -90,10 +90,10 @@ def _import_sizes(source: ReleasedStore, target: ReleasedStore) -> list[Carried]
     """Add what the archive's user has said of files' input sizes; another word on the same file is a conflict."""
     given, known = source.sizes, target.sizes
     target.keep_sizes({digest: size for digest, size in given.items() if digest not in known})
-    other = [digest for digest, size in given.items() if known.get(digest, size) != size]
     return [
         Carried(SIZES_NAME, f"conflict: the file {digest[:10]}… is of another input size here", wrong=True)
-        for digest in other
+        for digest, size in given.items()
+        if known.get(digest, size) != size
     ]
 
 
@@ -104,23 +104,14 @@ def _recorded(runs: Path, folders: Sequence[str]) -> Iterator[tuple[RunStore, st
 
 
 def _write(archive: Path, files: dict[str, Path]) -> None:
-    partial = archive.with_name(f".{archive.name}.partial")
     digests = {name: sha256_hex(path.read_bytes()) for name, path in files.items()}
     manifest = json.dumps({"format": FORMAT, "sha256": digests}, indent=1, sort_keys=True).encode()
-    try:
-        with tarfile.open(partial, "w:gz" if archive.suffix in (".gz", ".tgz") else "w") as tar:
-            _add(tar, MANIFEST_FILE, manifest)
-            for name, path in files.items():
-                _add(tar, name, path.read_bytes())
-        partial.rename(archive)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size, member.mode = len(content), 0o644
-    tar.addfile(member, io.BytesIO(content))
+    mode = "w:gz" if archive.suffix in (".gz", ".tgz") else "w"
+    with atomic_file(archive) as partial, tarfile.open(partial, mode) as tar:
+        for name, content in [(MANIFEST_FILE, manifest), *((name, path.read_bytes()) for name, path in files.items())]:
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o644
+            tar.addfile(member, io.BytesIO(content))
 
 
 def _extract(archive: Path, folder: Path) -> list[tuple[str, str]]:

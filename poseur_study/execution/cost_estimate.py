@@ -14,11 +14,10 @@ from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError
-from poseur_lib.files import write_atomically
 from poseur_study.execution.slots import this_device
 from poseur_study.experiments.profiles import Profile
 from poseur_study.runs.plan import PlannedRun
-from poseur_study.runs.provenance import source_digest
+from poseur_study.runs.provenance import CodeCache
 from poseur_study.runs.store import RunStore
 
 COSTS_FILE = ".costs.json"
@@ -47,13 +46,11 @@ class Speed:
 
 
 class Work:
-    """Multiply-adds of the runs of a profile; those of a model are counted once and kept in the folder of the runs."""
+    """Multiply-adds of the runs of a profile; those of a model are counted once, and `save` keeps them beside the runs."""
 
     def __init__(self, size: Profile, folder: Path) -> None:
-        self.profile, self.file = size, folder / COSTS_FILE
-        self.code = source_digest(*COUNTED_BY)
-        self.known = self._load()
-        self.changed = False
+        self.profile, self.known = size, CodeCache(folder / COSTS_FILE, *COUNTED_BY)
+        self.save = self.known.save
 
     def per_image(self, run: PlannedRun) -> float:
         """Multiply-adds of a forward pass; of a pretraining run those of its backbone, the head being negligible."""
@@ -62,7 +59,7 @@ class Work:
         content = json.dumps([config.data.model_dump(mode="json"), config.model.model_dump(mode="json")])
         key = hashlib.sha256(content.encode()).hexdigest()[:16]
         if key not in self.known:
-            self.known[key], self.changed = _count(config), True
+            self.known[key] = _count(config)
         return self.known[key]["backbone" if pretext else "all"]
 
     def of(self, run: PlannedRun) -> float:
@@ -71,24 +68,9 @@ class Work:
         people = training.people_per_epoch or self._people()
         return FORWARD_AND_BACKWARD * self.per_image(run) * people * training.epochs
 
-    def save(self) -> None:
-        """Keep what was counted; a folder that cannot be written to goes without."""
-        try:
-            if self.changed:
-                write_atomically(self.file, json.dumps({"code": self.code, "multiply_adds": self.known}).encode())
-        except OSError:
-            pass
-
     def _people(self) -> float:
         people = self.profile.people
         return COCO_TRAIN_PEOPLE if people is None else PEOPLE_AN_IMAGE * people.train_images
-
-    def _load(self) -> dict[str, dict[str, int]]:
-        try:
-            content = json.loads(self.file.read_text())
-            return dict(content["multiply_adds"]) if content["code"] == self.code else {}
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}
 
 
 def speed_of_finished(runs: Iterable[PlannedRun], store: RunStore, work: Work) -> Speed | None:

@@ -5,34 +5,26 @@ What `poseur study run --source released` prints.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from poseur_lib.checkpoints.released_load import load_with_changes
 from poseur_lib.checkpoints.released_recognise import Size
 from poseur_lib.errors import UserError
-from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.models.pose_model import PoseModel
-from poseur_lib.runtime import Runtime, device_name
-from poseur_lib.scoring.uncertainty import masses_of
 from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.experiments.profiles import profile
 from poseur_study.released_checkpoints.inventory import Refused, inventory
 from poseur_study.released_checkpoints.row_match import PAPER, UNKNOWN_SIZE, Match, described, match_rows
 from poseur_study.released_checkpoints.store import FOLDER, ReleasedStore, checkpoint_run_id, origin
-from poseur_study.runs import lease, provenance
+from poseur_study.runs import lease
 from poseur_study.runs.datasets import DataSet, open_data
 from poseur_study.runs.heartbeat import heartbeat
 from poseur_study.runs.plan import PlannedRun
-from poseur_study.runs.predictions import Predictions, as_stored
+from poseur_study.runs.provenance import ReleasedFile
 from poseur_study.runs.record import BoxMetrics, Record, write_record
-from poseur_study.runs.run_id import run_hash
-from poseur_study.runs.run_steps import Measured, Run, detections, evaluated_people, measure_run
+from poseur_study.runs.run_steps import Run, measure_run, predict_by_boxes, record_of
 from poseur_study.runs.store import require_writable, set_damaged_record_aside
 
 Say = Callable[[str], None]
@@ -95,8 +87,14 @@ class ReleasedSource:
             say(f"evaluating {match.file.name} at {'{}x{}'.format(*match.config.data.input_size)}")
             planned = PlannedRun(run_id, match.config, origin(match.file.sha256), "", {}, 0)
             run = Run(planned, profile(PAPER), self.data, records, settings, time.time())
-            predictions = predict(model, run)
-            return Outcome(match, record(run, match, predictions, measure_run(run, predictions)), there=False)
+            predictions = predict_by_boxes(run, model)
+            checkpoint = ReleasedFile(name=match.file.name, sha256=match.file.sha256)
+            # its training is the released recipe, as far as the configuration's defaults have it
+            written = record_of(
+                run, (), match.config.train.epochs, measure_run(run, predictions),
+                profile=FOLDER, checkpoint=checkpoint, joules=None,
+            )  # fmt: skip
+            return Outcome(match, write_record(run.folder, written, predictions), there=False)
 
 
 class Unfit(Exception):
@@ -109,56 +107,6 @@ def load(match: Match) -> PoseModel:
         return load_with_changes(match.file.path, {"data.input_size": list(match.config.data.input_size)})[0]
     except UserError as error:
         raise Unfit(str(error)) from None
-
-
-def predict(model: PoseModel, run: Run) -> Predictions:
-    """Predictions for ground-truth boxes, and for detector boxes where there are any, as they are stored."""
-    masses = masses_of(model)
-    people = {BoxSource.GROUND_TRUTH: evaluated_people(run).people(), BoxSource.DETECTOR: detections(run)}
-    runtime: Runtime = run.runtime
-    return {
-        source: as_stored(replace(predict_people(model, of_source, run.planned.config, runtime), flow_masses=masses))
-        for source, of_source in people.items()
-        if of_source
-    }
-
-
-def record(run: Run, match: Match, predictions: Predictions, measured: Measured) -> Record:
-    """Write the record. Its configuration's training is the released recipe as far as the defaults have it."""
-    config, data = match.config, run.data
-    commit, dirty = provenance.git_state()
-    where = provenance.Provenance(
-        commit=commit,
-        dirty=dirty,
-        python=provenance.platform.python_version(),
-        versions=provenance.package_versions(),
-        device=device_name(run.settings.device),
-        cpu_count=provenance.cpu_count(),
-        threads=torch.get_num_threads(),
-        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        wall_seconds=round(time.time() - run.opened_at, 1),
-        train_seconds=0.0,
-        profile=FOLDER,
-        data_name=data.root.name,
-        data_fingerprint=data.fingerprint,
-        generated_data=data.generated,
-        n_images=data.val_images,
-        machine=provenance.machine_digest(),
-        checkpoint=provenance.ReleasedFile(name=match.file.name, sha256=match.file.sha256),
-    )
-    written = Record(
-        run_id=run.planned.run_id,
-        run_hash=run_hash(config, data.fingerprint, run.planned.parents),
-        parents=run.planned.parents,
-        config=config,
-        epochs=config.train.epochs,
-        provenance=where,
-        curve=(),
-        metrics=measured.metrics,
-        strata=measured.strata,
-        predictions_sha256=None,
-    )
-    return write_record(run.folder, written, predictions)
 
 
 def outcome_lines(outcome: Outcome) -> list[str]:

@@ -1,5 +1,6 @@
 """The data set of a profile: generated where it can be, and known by its content."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -91,24 +92,24 @@ def known_data(profile: Profile, data: str, runs: Path) -> KnownData:
 def make_data(profile: Profile, data: str) -> None:
     """Generate the profile's data set if it is a generated one and not there; one process does, others wait for it."""
     root = data_folder(profile, data)
-    if data or profile.people is None:
-        return
+    if not data and profile.people is not None:
+        with waiting_lease(root.parent / f".{root.name}.lease") as held, heartbeat(held):
+            _generate(profile, root)
+
+
+def _generate(profile: Profile, root: Path, progress: bool = True) -> None:
     from synthetic_people import generate
 
-    with waiting_lease(root.parent / f".{root.name}.lease") as held, heartbeat(held):
-        generate(root, profile.people, workers=cpu_count())
+    generate(root, profile.people, workers=cpu_count(), progress=progress)
 
 
 def _recorded_fingerprints(runs: Path) -> set[str]:
     """The generated data sets that some records in a folder name."""
     found = set()
     for file in sorted(runs.glob(f"*/{RECORD_FILE}"))[:RECORDS_ASKED]:
-        try:
+        with suppress(UserError):
             provenance = read_record(file.parent).provenance
-        except UserError:
-            continue
-        if provenance.generated_data:
-            found.add(provenance.data_fingerprint)
+            found |= {provenance.data_fingerprint} if provenance.generated_data else set()
     return found
 
 
@@ -120,9 +121,7 @@ def open_data(profile: Profile, data: str, progress: bool = True) -> DataSet:
     """
     root = data_folder(profile, data)
     if not data and profile.people is not None:
-        from synthetic_people import generate
-
-        generate(root, profile.people, workers=cpu_count(), progress=progress)
+        _generate(profile, root, progress)
     if not root.is_dir():
         raise UserError(f"data set {root} does not exist")
     name = profile.config.data.keypoint_set

@@ -6,7 +6,7 @@ Lightning's DDP starts the other processes by executing the same command again, 
 import json
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -60,11 +60,11 @@ def main(job_file: str) -> None:
     die_with_parent()
     job = json.loads(Path(job_file).read_text())
     config, folder = _CONFIG.validate_json(json.dumps(job["config"])), Path(job["folder"])
-    runtime = Runtime(**{**job["runtime"], "data": Path(job["runtime"]["data"])})
+    runtime = Runtime(**{**job["runtime"], "data": Path(job["runtime"]["data"]), "progress": False})
     if isinstance(config, ExperimentConfig):
-        train(config, folder, replace(runtime, progress=False), job["backbone"] and Path(job["backbone"]))
+        train(config, folder, runtime, job["backbone"] and Path(job["backbone"]))
     else:
-        pretrain(config, folder, replace(runtime, progress=False))
+        pretrain(config, folder, runtime)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The distinct runs behind the chosen tables, parents first: a row that two tables share is one run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
@@ -94,12 +94,13 @@ def plan(
                 label = f"{table.number}: {row.label}, seed {seed}"
                 for known in run.parents:
                     parent = runs.get(known) or planned_pretext(run.config, run.changes, seed, fingerprint)
-                    _need(runs, parent, f"{table.number}: pretraining")
-                _need(runs, run, label)
+                    _add(runs, parent, f"{table.number}: pretraining")
+                _add(runs, run, label)
     return tuple(runs.values())
 
 
-def _need(runs: dict[str, PlannedRun], run: PlannedRun, row: str) -> None:
+def _add(runs: dict[str, PlannedRun], run: PlannedRun, row: str) -> None:
+    """Note that a row needs a run, which may be there already."""
     known = runs.setdefault(run.run_id, run)
     if row not in known.rows:
-        runs[run.run_id] = PlannedRun(**{**vars(known), "rows": (*known.rows, row)})
+        runs[run.run_id] = replace(known, rows=(*known.rows, row))

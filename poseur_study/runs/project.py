@@ -7,7 +7,6 @@ import poseur_study
 from poseur_lib.errors import UserError
 
 RESULTS_VARIABLE = "POSEUR_RESULTS"
-
 ROOT_VARIABLE = "POSEUR_ROOT"
 
 

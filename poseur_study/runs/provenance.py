@@ -1,17 +1,21 @@
 """By what, on what and when something was computed, and which version of some source files that was."""
 
 import hashlib
+import json
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import poseur_lib
 import poseur_study
 from poseur_lib.config.base import Frozen
+from poseur_lib.files import write_atomically
 
 PACKAGES = ("poseur_lib", "torch", "torchvision", "lightning", "numpy", "pycocotools", "opencv-python-headless")
 PACKAGE = Path(poseur_study.__file__).resolve().parent
@@ -124,3 +128,22 @@ def source_digest(*places: str) -> str:
         for file in files:
             digest.update(f"{file.relative_to(root)} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()[:16]
+
+
+class CodeCache(dict[str, Any]):
+    """What some source files have computed, kept in a JSON file for the next process until one of them changes."""
+
+    def __init__(self, file: Path, *places: str) -> None:
+        super().__init__()
+        self.file, self.code = file, source_digest(*places)
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            content = json.loads(file.read_text())
+            self.update(content["known"] if content["code"] == self.code else {})
+        self.saved = dict(self)
+
+    def save(self) -> None:
+        """Keep what is known; a folder that cannot be written to goes without."""
+        if self != self.saved:
+            with suppress(OSError):
+                write_atomically(self.file, json.dumps({"code": self.code, "known": self}).encode())
+                self.saved = dict(self)

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from poseur_lib.checkpoints.checkpoint import LAST_CHECKPOINT, trained_model
+from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, LAST_CHECKPOINT, trained_model
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.errors import UserError
@@ -18,6 +19,7 @@ from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
 from poseur_lib.evaluation.strata import evaluate_strata
+from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import Runtime, device_name
 from poseur_lib.scoring.uncertainty import masses_of
 from poseur_lib.training.curve import Curve
@@ -131,16 +133,20 @@ def predict_run(run: Run) -> Predictions:
     """Predictions for ground-truth boxes, and for detector boxes where there are any, as they will be stored."""
     if run.finished is not None:
         return run.store.load(run.planned.run_id).predictions
-    config = run.planned.config
-    model = trained_model(run.folder, config)
-    masses = masses_of(model)
-    sources = {BoxSource.GROUND_TRUTH: evaluated_people(run).people(), BoxSource.DETECTOR: detections(run)}
+    model = trained_model(run.folder, run.planned.config)
     with noted(run.folder, lambda: run.spent):
-        return {
-            source: as_stored(replace(predict_people(model, people, config, run.runtime), flow_masses=masses))
-            for source, people in sources.items()
-            if people
-        }
+        return predict_by_boxes(run, model)
+
+
+def predict_by_boxes(run: Run, model: PoseModel) -> Predictions:
+    """A model's predictions for each kind of boxes that there are, as they will be stored."""
+    masses, config = masses_of(model), run.planned.config
+    sources = {BoxSource.GROUND_TRUTH: evaluated_people(run).people(), BoxSource.DETECTOR: detections(run)}
+    return {
+        source: as_stored(replace(predict_people(model, people, config, run.runtime), flow_masses=masses))
+        for source, people in sources.items()
+        if people
+    }
 
 
 def evaluated_people(run: Run) -> CocoPeople:
@@ -181,25 +187,54 @@ def write_run(
     if run.finished is not None:
         return run.finished
     measured = measured or Measured()
-    config, fingerprint = run.planned.config, run.data.fingerprint
-    record = Record(
-        run_id=run.planned.run_id,
-        run_hash=run_hash(config, fingerprint, run.planned.parents),
-        parents=run.planned.parents,
-        config=config,
-        epochs=len(curve),
-        provenance=_provenance(run, curve, bool(measured.metrics)),
-        curve=curve,
-        metrics=measured.metrics,
-        strata=measured.strata,
-        predictions_sha256=None,
-    )
+    record = record_of(run, curve, len(curve), measured)
     if record.partial:
         return write_record(run.folder / PARTIAL_FOLDER, record, predictions or {})
     written = write_record(run.folder, record, predictions or {})
     for name in (LAST_CHECKPOINT, SPENT_FILE):
         (run.folder / name).unlink(missing_ok=True)
     return written
+
+
+def record_of(run: Run, curve: Curve, epochs: int, measured: Measured, **origin: Any) -> Record:
+    """The record of a run that ends now, before its predictions are stored.
+
+    Args:
+        origin: what its provenance says otherwise than a run that was trained here.
+    """
+    planned, data, spent = run.planned, run.data, run.spent
+    commit, dirty = provenance.git_state()
+    made = {
+        "commit": commit,
+        "dirty": dirty,
+        "python": provenance.platform.python_version(),
+        "versions": provenance.package_versions(),
+        "device": device_name(run.settings.device),
+        "cpu_count": provenance.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "wall_seconds": round(spent.seconds, 1),
+        "train_seconds": round(curve[-1].seconds, 1) if curve else 0.0,
+        "joules": spent.joules,
+        "machine": provenance.machine_digest(),
+        "profile": run.profile.name,
+        "data_name": data.root.name,
+        "data_fingerprint": data.fingerprint,
+        "generated_data": data.generated,
+        "n_images": len(evaluated_people(run).coco.getImgIds()) if measured.metrics else 0,
+    }
+    return Record(
+        run_id=planned.run_id,
+        run_hash=run_hash(planned.config, data.fingerprint, planned.parents),
+        parents=planned.parents,
+        config=planned.config,
+        epochs=epochs,
+        provenance=provenance.Provenance(**(made | origin)),
+        curve=curve,
+        metrics=measured.metrics,
+        strata=measured.strata,
+        predictions_sha256=None,
+    )
 
 
 def _open(settings: RunSettings, pretext: bool) -> Run:
@@ -227,31 +262,7 @@ def _pretext_weights(run: Run) -> Path | None:
     if not run.planned.parents:
         return None
     (parent,) = run.planned.parents
-    weights = run.store.path(parent) / "backbone.pt"
+    weights = run.store.path(parent) / BACKBONE_FILE
     if not weights.exists():
         raise UserError(f"backbone weights {weights} do not exist: run {parent} is {run.store.state(parent).value}")
     return weights
-
-
-def _provenance(run: Run, curve: Curve, evaluated: bool) -> provenance.Provenance:
-    commit, dirty = provenance.git_state()
-    spent = run.spent
-    return provenance.Provenance(
-        commit=commit,
-        dirty=dirty,
-        python=provenance.platform.python_version(),
-        versions=provenance.package_versions(),
-        device=device_name(run.settings.device),
-        cpu_count=provenance.cpu_count(),
-        threads=torch.get_num_threads(),
-        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        wall_seconds=round(spent.seconds, 1),
-        train_seconds=round(curve[-1].seconds, 1) if curve else 0.0,
-        joules=spent.joules,
-        machine=provenance.machine_digest(),
-        profile=run.profile.name,
-        data_name=run.data.root.name,
-        data_fingerprint=run.data.fingerprint,
-        generated_data=run.data.generated,
-        n_images=len(evaluated_people(run).coco.getImgIds()) if evaluated else 0,
-    )

@@ -1,15 +1,10 @@
-"""The folder of runs of one profile, and the state that each is in.
+"""The folder of runs of one profile: the state that each is in, and the list of those with a record.
 
-Records that were verified before and have not been written to since: a thousand need not be read for each look.
-
-What is remembered of a verified record is the inode, size, modification and change time of its files, and the version
-of the code that verified it. Whoever needs a record's content reads and verifies it in full all the same, once a
-process.
-
-The runs of folders, of every profile: what was trained, how good it is, and whether its weights are there.
+A record that was verified and has not been written to since is not read again for each look: a thousand need not be.
+What is remembered of it is the inode, size, modification and change time of its files, and the version of the code that
+verified it. Whoever needs a record's content reads and verifies it in full all the same, once a process.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +15,10 @@ from pathlib import Path
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_lib.files import LAST_CHECKPOINT, write_atomically
+from poseur_lib.files import BACKBONE_FILE, LAST_CHECKPOINT, MODEL_FILE, write_atomically
 from poseur_study.experiments.profiles import PROFILES
 from poseur_study.runs import lease
-from poseur_study.runs.provenance import source_digest
+from poseur_study.runs.provenance import CodeCache
 from poseur_study.runs.record import (
     PARTIAL_FOLDER,
     PREDICTIONS_FILE,
@@ -35,7 +30,6 @@ from poseur_study.runs.record import (
 )
 
 MEMORY_FILE = ".verified.json"
-
 JUDGES = (
     "poseur_lib/config",
     "poseur_study/runs/run_id.py",
@@ -51,11 +45,9 @@ class VerifiedRecords:
     """The verified records below a folder; `save` keeps what is known for the next process."""
 
     def __init__(self, folder: Path) -> None:
-        self.file = folder / MEMORY_FILE
-        self.code = source_digest(*JUDGES)
-        self.known = self._load()
+        self.known = CodeCache(folder / MEMORY_FILE, *JUDGES)
         self.read: dict[str, tuple[Signature, Record]] = {}
-        self.changed = False
+        self.save = self.known.save
 
     def holds(self, folder: Path, run_id: str) -> bool:
         """True if `folder` has a valid record of this very run."""
@@ -70,7 +62,7 @@ class VerifiedRecords:
         except UserError:
             valid = False
         if valid:
-            self.known[key], self.changed = signature, True
+            self.known[key] = signature
         return valid
 
     def record(self, folder: Path) -> Record:
@@ -84,26 +76,10 @@ class VerifiedRecords:
             known = self.read[str(folder)] = signature, read_record(folder)
         return known[1]
 
-    def save(self) -> None:
-        """Keep what is known; a folder that cannot be written to goes without."""
-        if not self.changed:
-            return
-        try:
-            write_atomically(self.file, json.dumps({"code": self.code, "verified": self.known}).encode())
-        except OSError:
-            return
-        self.changed = False
-
     def forget(self) -> None:
         """Read every record again at the next look."""
-        self.known, self.read, self.changed = {}, {}, True
-
-    def _load(self) -> dict[str, Signature]:
-        try:
-            content = json.loads(self.file.read_text())
-            return dict(content["verified"]) if content["code"] == self.code else {}
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}
+        self.known.clear()
+        self.read.clear()
 
 
 @cache
@@ -125,16 +101,11 @@ def _stamp(path: Path) -> list[int] | None:
 
 
 ERROR_FILE = "error.txt"
-
 NOTEBOOK_FILE = "notebook.ipynb"
-
 RESULT_FILE = "result.json"
-
 FAILED_NOTEBOOK_FILE = "failed.ipynb"
-
 DAMAGED_RECORD_FILE = "record.damaged.json"
-
-WEIGHTS_FILES = ("model.pt", "backbone.pt")
+WEIGHTS_FILES = (MODEL_FILE, BACKBONE_FILE)
 
 
 class RunState(StrEnum):
