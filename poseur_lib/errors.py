@@ -1,6 +1,6 @@
 """Errors as a person reads them: one line that names what was given and the nearest thing that is known."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -18,6 +18,17 @@ class Interrupted(Exception):
 
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def listed(names: Collection[object], most: int) -> str:
+    """At most so many names, and how many more there are: "a, b and 3 more"."""
+    shown, rest = ", ".join(map(str, list(names)[:most])), len(names) - most
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a message, or the error's type where it has none."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

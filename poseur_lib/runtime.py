@@ -89,8 +89,6 @@ class Runtime(InferenceRuntime):
 
 def device_name(device: str) -> str:
     """The accelerator's name for "cuda" (or "auto" with one), else the processor's."""
-    import torch
-
     if device != "cpu" and torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return processor_name()

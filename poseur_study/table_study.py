@@ -1,9 +1,9 @@
 """What a table's notebook does, step by step: open, run what is missing, collect, write the results."""
 
-import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
+
+import pandas as pd
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.files import write_atomically
@@ -161,8 +161,5 @@ def _counts(estimate: Estimate | None) -> tuple[int | None, ...]:
 
 
 def _csv(header: tuple[str, ...], lines: list[tuple]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([[f"{cell:.3f}" if isinstance(cell, float) else cell for cell in line] for line in lines])
-    return text.getvalue()
+    cells = [[f"{cell:.3f}" if isinstance(cell, float) else cell for cell in line] for line in lines]
+    return pd.DataFrame(cells, columns=list(header), dtype=object).to_csv(index=False)

@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
-from poseur_lib.errors import UserError
+from poseur_lib.errors import UserError, first_line
 from poseur_lib.files import LAST_CHECKPOINT, MODEL_FILE, atomic_file
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseModel
@@ -48,7 +48,7 @@ def restored(content: Mapping[str, Any], path: Path | str) -> tuple[PoseModel, E
     try:
         model.load_state_dict(content["state_dict"])
     except RuntimeError as error:
-        raise UserError(f"{path}: weights and configuration do not fit: {_first_line(error)}") from None
+        raise UserError(f"{path}: weights and configuration do not fit: {first_line(error)}") from None
     return model.eval(), config
 
 
@@ -88,12 +88,8 @@ def read_file(path: Path) -> Any:
             " weights alone: torch.save({'state_dict': torch.load(FILE, weights_only=False)['state_dict']}, NEW)"
         ) from None
     except Exception as error:  # bytes that are no archive make the unpickler raise anything
-        reason = f"{type(error).__name__}: {_first_line(error)}"
+        reason = f"{type(error).__name__}: {first_line(error)}"
         raise UserError(f"{path} is cut off or cannot be read: {reason}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def checkpoint_file(path: Path) -> Path:

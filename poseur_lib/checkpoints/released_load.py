@@ -12,7 +12,7 @@ from poseur_lib.checkpoints.released_keys import rename_ours, rename_released
 from poseur_lib.checkpoints.released_recognise import Recognised, recognise
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
-from poseur_lib.errors import UserError
+from poseur_lib.errors import UserError, listed
 from poseur_lib.keypoints import keypoint_set as keypoint_set_named
 from poseur_lib.models.backbones.vit import PATCH
 from poseur_lib.models.build import build_model
@@ -154,13 +154,8 @@ def _require_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) ->
         if name in state and state[name].shape != value.shape
     ]
     groups = (("missing", missing), ("unexpected", unexpected), ("mis-shaped", misshaped))
-    if problems := [f"{len(names)} {kind}: {_listed(names)}" for kind, names in groups if names]:
+    if problems := [f"{len(names)} {kind}: {listed(names, LISTED)}" for kind, names in groups if names]:
         raise UserError(f"the state_dict does not fit; {'; '.join(problems)}")
-
-
-def _listed(names: list[str]) -> str:
-    rest = len(names) - LISTED
-    return ", ".join(names[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _text(size: tuple[int, int]) -> str:

@@ -4,7 +4,7 @@ import contextlib
 import copy
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -235,7 +235,7 @@ def box_of_labelled(entry: dict[str, Any], image: dict[str, Any]) -> tuple[float
     return clip_box(entry["bbox"], image) if found else None
 
 
-def to_box(values: Sequence[float]) -> tuple[float, float, float, float]:
+def to_box(values: Iterable[float]) -> tuple[float, float, float, float]:
     """Four numbers as (x, y, w, h)."""
     x, y, width, height = (float(value) for value in values)
     return x, y, width, height

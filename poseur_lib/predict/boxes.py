@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
+from poseur_lib.data.coco import to_box
 from poseur_lib.errors import UserError
 
 BoxFormat = Literal["xywh", "xyxy"]
@@ -100,11 +101,7 @@ def _from_rows(boxes: list[Any], box_format: str) -> list[PersonBox]:
         raise UserError(f"boxes must be rows of 4 numbers, or 5 with the score, got {boxes!r}") from None
     if rows.ndim != 2 or rows.shape[1] not in (4, 5):
         raise UserError(f"boxes must have the shape N x 4, or N x 5 with the score, got {rows.shape}")
-    return [_from_row(row, box_format) for row in rows]
-
-
-def _from_row(row: Float[np.ndarray, "_"], box_format: str) -> PersonBox:
-    x, y, *size = (float(value) for value in row[:4])
-    if box_format == "xyxy":
-        size = [size[0] - x, size[1] - y]
-    return PersonBox((x, y, size[0], size[1]), float(row[4]) if len(row) == 5 else 1.0)
+    sides = rows[:, 2:4] - rows[:, :2] if box_format == "xyxy" else rows[:, 2:4]
+    scores = rows[:, 4] if rows.shape[1] == 5 else np.ones(len(rows))
+    found = zip(np.column_stack([rows[:, :2], sides]), scores, strict=True)
+    return [PersonBox(to_box(box), float(score)) for box, score in found]

@@ -21,8 +21,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from poseur_lib.data.annotations import box_problem, detection_problems, is_finite_number, load_json
-from poseur_lib.data.coco import box_of_labelled
-from poseur_lib.errors import UserError
+from poseur_lib.data.coco import box_of_labelled, to_box
+from poseur_lib.errors import UserError, listed
 from poseur_lib.predict.boxes import PersonBox
 from poseur_lib.predict.files import image_number
 
@@ -84,8 +84,8 @@ def read_boxes(path: Path, images: Sequence[Path], min_score: float = 0.0) -> Bo
     keys = dict.fromkeys((*file.ids, *file.boxes))
     found = {image: key for key in keys if (image := places.find(key)) is not None}
     if not found:
-        names = ", ".join(map(str, list(keys)[:LISTED])) or "none"
-        raise UserError(f"{path}: none of the {len(images)} images is in it (it has: {names}{_more(keys)})")
+        names = listed(keys, LISTED) or "none"
+        raise UserError(f"{path}: none of the {len(images)} images is in it (it has: {names})")
     chosen = {image: [box for box in file.boxes.get(key, []) if box.score >= min_score] for image, key in found.items()}
     return BoxesOfFile(chosen, {image: file.ids[key] for image, key in found.items() if key in file.ids})
 
@@ -172,8 +172,7 @@ def _box(where: str, box: list[Any], score: Any) -> PersonBox:
     if not is_finite_number(score):
         raise UserError(f"{where}: score must be finite, got {score!r}")
     try:
-        x, y, width, height = (float(value) for value in box)
-        return PersonBox((x, y, width, height), float(score))
+        return PersonBox(to_box(box), float(score))
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
 
@@ -189,7 +188,3 @@ def _person_category(content: dict[str, Any]) -> int | None:
     categories = [entry for entry in content.get("categories") or [] if isinstance(entry, dict) and "id" in entry]
     categories.sort(key=lambda entry: (not entry.get("keypoints"), entry.get("name") != "person"))
     return categories[0]["id"] if categories else None
-
-
-def _more(keys: dict[Key, None]) -> str:
-    return f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""

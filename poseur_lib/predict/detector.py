@@ -19,7 +19,7 @@ from torchvision.models.detection import (
 )
 from torchvision.transforms.functional import to_tensor
 
-from poseur_lib.errors import UserError, require_known
+from poseur_lib.errors import UserError, first_line, require_known
 from poseur_lib.predict.boxes import PersonBox
 
 PERSON = "person"
@@ -86,10 +86,10 @@ def load_detector(name: str, min_score: float, device: torch.device) -> Detector
     try:
         model = architecture.build(weights=architecture.weights)
     except (OSError, RuntimeError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UserError(
-            f"the weights of detector {name!r} could not be fetched ({reason}): give boxes with --boxes FILE, predict "
-            f"on whole images without either, or place {architecture.weights.url} at {architecture.file}"
+            f"the weights of detector {name!r} could not be fetched ({first_line(error)}): give boxes with "
+            "--boxes FILE, predict on whole images without either, or place "
+            f"{architecture.weights.url} at {architecture.file}"
         ) from error
     return Detector(model, architecture.weights.meta["categories"].index(PERSON), min_score, device)
 

@@ -39,21 +39,18 @@ def _expand(given: str) -> list[Path]:
     if path.exists() or not glob.has_magic(given):
         return [path]
     matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
-    files = [match for match in matches if match.is_file() and not _is_hidden(match)]
+    files = [match for match in matches if match.is_file() and not match.name.startswith(".")]
     if not files:
         raise UserError(f"pattern {given!r} fits no file")
     return [match for match in files if match.suffix.lower() in SUFFIXES] or files
 
 
 def _images_in(folder: Path, name: str) -> list[Path]:
-    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not _is_hidden(path))
+    visible = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    images = [path for path in visible if path.suffix.lower() in SUFFIXES]
     if not images:
         raise UserError(f"{name} holds no image (looked for {', '.join(SUFFIXES)})")
     return [path for path in images if path.is_file()]
-
-
-def _is_hidden(path: Path) -> bool:
-    return path.name.startswith(".")
 
 
 def overlay_paths(images: Sequence[Path], folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from poseur_lib.checkpoints.checkpoint import checkpoint_file
-from poseur_lib.checkpoints.released_load import load_with_changes
+from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.config.evaluation import InstanceRule
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
@@ -101,18 +101,17 @@ class Poseur:
             UserError: the checkpoint cannot be used, or there is no such device or precision.
             pydantic.ValidationError: an argument has a value that does not exist.
         """
-        asked = {
-            "evaluation.flip_test": flip,
-            "evaluation.batch": batch,
-            "evaluation.instance_score": instance_score,
-            "data.input_size": None if input_size is None else list(input_size),
-            "model.head.flip_fusion": flip_fusion,
-            "model.head.keypoint_score": keypoint_score,
-        }
-        changes = {name: value for name, value in asked.items() if value is not None}
         runtime = InferenceRuntime(device=device, precision=precision)
         torch_device = runtime.torch_device
-        model, config = load_with_changes(checkpoint_file(Path(path)), changes)
+        model, config = load_released(
+            checkpoint_file(Path(path)),
+            input_size=input_size,
+            flip_fusion=flip_fusion,
+            keypoint_score=keypoint_score,
+            instance_score=instance_score,
+        )
+        asked = {"evaluation.flip_test": flip, "evaluation.batch": batch}
+        config = config.with_changes(**{name: value for name, value in asked.items() if value is not None})
         images = example_images(config.data.input_size).to(torch_device)
         optimised = optimise(model.eval().to(torch_device), images, SAFE if fast else PLAIN)
         return cls(optimised.model, config, runtime=runtime, inference=optimised.text())

@@ -5,11 +5,11 @@ our counters, and the effects that were measured. A line's rule was fixed before
 it was changed.
 """
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+
+import pandas as pd
 
 from poseur_lib.config.base import Frozen
 from poseur_study.analysis.power import detectable, pilot
@@ -219,12 +219,8 @@ def count_words(entries: Iterable[LedgerEntry]) -> str:
 
 def ledger_csv(entries: Iterable[LedgerEntry]) -> str:
     """One line a line of the ledger."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = list(LedgerEntry.model_fields)
-    writer.writerow(names)
-    for one in entries:
-        values = one.model_dump(mode="json")
-        cells = [values[name] for name in names]
-        writer.writerow([f"{cell:.3f}" if isinstance(cell, float) else cell for cell in cells])
-    return text.getvalue()
+    cells = [
+        {name: f"{cell:.3f}" if isinstance(cell, float) else cell for name, cell in one.model_dump(mode="json").items()}
+        for one in entries
+    ]
+    return pd.DataFrame(cells, columns=list(LedgerEntry.model_fields), dtype=object).to_csv(index=False)

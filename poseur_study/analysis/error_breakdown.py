@@ -7,14 +7,13 @@ Both rows are resampled alike: the intervals are those of the differences.
 What a run's poses at ground-truth boxes get wrong, summed image by image, so that images can be resampled.
 """
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 
 from poseur_lib.config.base import Frozen
@@ -177,18 +176,17 @@ def breakdown(source: Source) -> Breakdown:
 
 def breakdown_csv(of: Breakdown) -> str:
     """One line a comparison and part."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    header = ("claim", "rows", "part", "name", "measure", "number", "better", "than", "difference", "low", "high")
-    writer.writerow((*header, "seeds", "images"))
-    for claim in of.claims:
-        for row in claim.rows:
-            values = (row.better, row.than, row.difference.value, row.difference.low, row.difference.high)
-            numbers = [f"{value:.3f}" for value in values]
-            counts = (row.difference.n_seeds, row.difference.n_images)
-            who = (claim.claim, claim.difference, row.part, row.name, row.measure, row.number)
-            writer.writerow((*who, *numbers, *counts))
-    return text.getvalue()
+    header = ["claim", "rows", "part", "name", "measure", "number", "better", "than", "difference", "low", "high"]
+    lines = [
+        (
+            claim.claim, claim.difference, row.part, row.name, row.measure, row.number, row.better, row.than,
+            row.difference.value, row.difference.low, row.difference.high, row.difference.n_seeds,
+            row.difference.n_images,
+        )
+        for claim in of.claims
+        for row in claim.rows
+    ]  # fmt: skip
+    return pd.DataFrame(lines, columns=[*header, "seeds", "images"]).to_csv(index=False, float_format="%.3f")
 
 
 def _common_seeds(source: Source, claim: ClaimTest) -> tuple[int, ...]:

@@ -1,13 +1,12 @@
 """What was measured with the weights of a table's runs, as it lies in the table's folder: JSON, and CSV for people."""
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from poseur_lib.config.base import Frozen
@@ -110,12 +109,5 @@ def write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write a CSV file of rows that all have the columns of the first; nothing where there is none."""
     if not rows:
         return
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows([{key: _shown(value) for key, value in row.items()} for row in rows])
-    write_atomically(path, text.getvalue().encode())
-
-
-def _shown(value: Any) -> Any:
-    return f"{value:.5g}" if isinstance(value, float) else value
+    cells = [{name: f"{cell:.5g}" if isinstance(cell, float) else cell for name, cell in row.items()} for row in rows]
+    write_atomically(path, pd.DataFrame(cells, dtype=object).to_csv(index=False).encode())

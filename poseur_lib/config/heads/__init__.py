@@ -21,22 +21,3 @@ HeadConfig = Annotated[
     PoseurConfig | HeatmapConfig | IntegralConfig | RegressionConfig | TransPoseConfig | TokenPoseConfig | PRTRConfig,
     Field(discriminator="kind"),
 ]
-
-__all__ = [
-    "DECONVOLUTIONS",
-    "HEATMAP_STRIDE",
-    "HeadConfig",
-    "HeadKnobs",
-    "HeatmapCodecConfig",
-    "HeatmapConfig",
-    "IntegralConfig",
-    "NoNoise",
-    "PRTRConfig",
-    "PaperNoise",
-    "PoseurConfig",
-    "RLELossConfig",
-    "RegressionConfig",
-    "ReleasedNoise",
-    "TokenPoseConfig",
-    "TransPoseConfig",
-]
