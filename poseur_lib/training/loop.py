@@ -20,13 +20,11 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.config.training import TrainConfig
 from poseur_lib.data.dataset import EpochSampler, PersonCrops
 from poseur_lib.errors import UserError
-from poseur_lib.files import atomic_file
+from poseur_lib.files import CURVE_FILE, atomic_file
 from poseur_lib.models.pose_model import LossTerms
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, CurvePoint, write_curve
 from poseur_lib.training.optimiser import optimiser_and_schedule, parameter_groups
-
-CURVE_FILE = "curve.json"
 
 LossOf = Callable[[Any, Any], LossTerms]
 """Of a network and a batch."""

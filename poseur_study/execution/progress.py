@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
+from poseur_lib.files import CURVE_FILE
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.store import RunState, RunStore
-
-CURVE_FILE = "curve.json"
 
 
 @dataclass(frozen=True)

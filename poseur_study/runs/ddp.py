@@ -14,11 +14,10 @@ from pydantic import Field, TypeAdapter
 
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError
-from poseur_lib.files import write_atomically
+from poseur_lib.files import CURVE_FILE, write_atomically
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, read_curve
 from poseur_lib.training.fit import pretrain, train
-from poseur_lib.training.loop import CURVE_FILE
 from poseur_study.runs.heartbeat import die_with_parent
 
 JOB_FILE = "devices.json"
