@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LAST_CHECKPOINT, MODEL_FILE, BACKBONE_FILE = "last.ckpt", "model.pt", "backbone.pt"
-CURVE_FILE = "curve.json"
 """Where training goes on from, and the weights that it leaves."""
+CURVE_FILE = "curve.json"
 
 
 @contextmanager
