@@ -13,10 +13,11 @@ twentieth.
 import tempfile
 from pathlib import Path
 
-from poseur_lib.checkpoints.checkpoint import MODEL_FILE, load_model
+from poseur_lib.checkpoints.checkpoint import load_model
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.evaluation.ceiling import head_ceiling
+from poseur_lib.files import MODEL_FILE
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.fit import train

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, LAST_CHECKPOINT, MODEL_FILE, read_weights, save_weights
+from poseur_lib.checkpoints.checkpoint import read_weights, save_weights
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.data import Split
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
@@ -19,7 +19,7 @@ from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseBatch, PoseCrops
 from poseur_lib.data.parts import PartCrops
 from poseur_lib.errors import UserError
-from poseur_lib.files import write_atomically
+from poseur_lib.files import BACKBONE_FILE, LAST_CHECKPOINT, MODEL_FILE, write_atomically
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.build import build_model

@@ -37,8 +37,8 @@ def train(
 
     Where the profile's backbone starts from a pretext run, that is trained first, in DIR/pretext.
     """
-    from poseur_lib.checkpoints.checkpoint import MODEL_FILE
     from poseur_lib.config.presets import PRESETS
+    from poseur_lib.files import MODEL_FILE
     from poseur_lib.runtime import Runtime
     from poseur_lib.training.fit import train_in_folder
     from poseur_study.experiments.profiles import profile as profile_named

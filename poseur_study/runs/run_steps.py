@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, LAST_CHECKPOINT, trained_model
+from poseur_lib.checkpoints.checkpoint import trained_model
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.errors import UserError
@@ -19,6 +19,7 @@ from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
 from poseur_lib.evaluation.strata import evaluate_strata
+from poseur_lib.files import BACKBONE_FILE, LAST_CHECKPOINT
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import Runtime, device_name
 from poseur_lib.scoring.uncertainty import masses_of

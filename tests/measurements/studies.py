@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 
-from poseur_lib.checkpoints.checkpoint import MODEL_FILE, save_weights
+from poseur_lib.checkpoints.checkpoint import save_weights
+from poseur_lib.files import MODEL_FILE
 from poseur_lib.models.build import build_model
 from poseur_lib.training.curve import CurvePoint
 from poseur_study.experiments.notebook_parameters import RunSettings, TableSettings

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from poseur_lib.checkpoints.checkpoint import MODEL_FILE, load_model
+from poseur_lib.checkpoints.checkpoint import load_model
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.evaluation.inference import predict_people
+from poseur_lib.files import MODEL_FILE
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.pose_model import PoseTargets
 from poseur_lib.runtime import InferenceRuntime, Runtime

@@ -2,8 +2,8 @@
 
 import pytest
 
-from poseur_lib.checkpoints.checkpoint import LAST_CHECKPOINT
 from poseur_lib.errors import UserError
+from poseur_lib.files import LAST_CHECKPOINT
 from poseur_lib.runtime import Runtime
 from poseur_lib.training import fit
 from tests.training.tiny import tiny_config

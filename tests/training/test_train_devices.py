@@ -2,9 +2,10 @@
 
 import pytest
 
-from poseur_lib.checkpoints.checkpoint import MODEL_FILE, load_model
+from poseur_lib.checkpoints.checkpoint import load_model
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
+from poseur_lib.files import MODEL_FILE
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.fit import train
 from poseur_study.runs.ddp import JOB_FILE, OUTPUT_FILE, train_on_devices

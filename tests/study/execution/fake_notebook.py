@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from poseur_lib.checkpoints.checkpoint import LAST_CHECKPOINT
+from poseur_lib.files import LAST_CHECKPOINT
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.plan import TRAIN_NOTEBOOK, PlannedRun
 from poseur_study.runs.record import PARTIAL_FOLDER, write_record

@@ -2,7 +2,8 @@
 
 import torch
 
-from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, save_weights
+from poseur_lib.checkpoints.checkpoint import save_weights
+from poseur_lib.files import BACKBONE_FILE
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.training.curve import CurvePoint
 from poseur_study.experiments.notebook_parameters import RunSettings

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from poseur_lib.checkpoints.checkpoint import BACKBONE_FILE, LAST_CHECKPOINT, save_weights
+from poseur_lib.checkpoints.checkpoint import save_weights
+from poseur_lib.files import BACKBONE_FILE, LAST_CHECKPOINT
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.training.curve import CurvePoint
 from poseur_study.experiments.notebook_parameters import RunSettings
