@@ -123,7 +123,7 @@ def evaluate_all(folder: Path, people: Path, runs: Path) -> Done:
 
 
 def near_the_truth(run: Run, model) -> Predictions:
-    """What `predict_by_boxes` gives, with keypoints moved to the labelled ones and noise: 3 % of the crop per decoder layer."""
+    """`predict_by_boxes` with keypoints moved to the labelled ones and noise: 3 % of the crop per decoder layer."""
     rng = np.random.default_rng(0)
     noise = 0.03 * run.planned.config.model.head.decoder_layers
     truth = {person.image_id: person.keypoints_image for person in reversed(run.data.val.people())}
