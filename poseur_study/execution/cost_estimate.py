@@ -46,7 +46,7 @@ class Speed:
 
 
 class Work:
-    """Multiply-adds of the runs of a profile; those of a model are counted once, and `save` keeps them beside the runs."""
+    """Multiply-adds of the runs of a profile; a model's are counted once, and `save` keeps them beside the runs."""
 
     def __init__(self, size: Profile, folder: Path) -> None:
         self.profile, self.known = size, CodeCache(folder / COSTS_FILE, *COUNTED_BY)

@@ -13,7 +13,7 @@ from poseur_lib.errors import UserError
 from poseur_study.display.attention.open_model import open_checkpoint
 from poseur_study.execution.retrain import Training, first_model, retraining
 from poseur_study.explorer.controls import WIDE, Changed, Say, named, refill
-from poseur_study.explorer.runs import ExplorableRun, find_runs, runs_folders
+from poseur_study.explorer.runs import ExplorableRun, runs_to_explore
 from poseur_study.explorer.session import Session
 from poseur_study.runs.project import below_root
 
@@ -47,7 +47,7 @@ class ModelChooser:
 
     def list_runs(self, run_id: str, or_first: bool = True) -> None:
         """Offer the runs that are there now; choose the one of that name, else the first, or none."""
-        found = find_runs(runs_folders(self.runs))
+        found = runs_to_explore(self.runs)
         options = [(run.label, run) for run in found] or [(NOTHING, NO_RUN)]
         otherwise = options[0][1] if or_first else None
         refill(self.run, options, next((run for run in found if run.run_id == run_id), otherwise))

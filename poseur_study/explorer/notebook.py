@@ -19,10 +19,10 @@ from poseur_study.display.attention.person_view import Seen
 from poseur_study.display.attention.samples import samples_figure
 from poseur_study.display.figure import Drawn
 from poseur_study.display.html_table import show_table
-from poseur_study.execution.retrain import Training, first_model, retraining
+from poseur_study.execution.retrain import first_model, retraining
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.explorer.panel import Panel
-from poseur_study.explorer.runs import ExplorableRun, find_runs, run_named, runs_folders
+from poseur_study.explorer.runs import ExplorableRun, run_named, runs_to_explore
 from poseur_study.explorer.session import Session, Weights
 from poseur_study.runs.project import below_root
 
@@ -61,7 +61,7 @@ class Explorer:
         """The runs that there are, and what can be done with each."""
         rows = [
             {"run": run.run_id, "profile": run.profile, "AP": run.ap, "state": run.status}
-            for run in find_runs(runs_folders(self.settings.runs))
+            for run in runs_to_explore(self.settings.runs)
         ]
         opened = self.session.model
         looked_at = f"Opened: {opened.name}." if opened is not None else self.problem
@@ -145,42 +145,36 @@ class Explorer:
             return ""
         run = self._chosen_run()
         if run is not None and run.usable:
-            self.session.choose_model(run.open(), run.profile)
-            return ""
+            return self._open_run(run)
         if run is not None and not has_queries(run.record.config):
             return f"run {run.run_id}: {run.status}; choose a poseur run"
         training = first_model(settings.runs, settings.data) if run is None else retraining(run.record, settings.data)
-        return self._train(training) if settings.train_missing else self._to_do(run, training)
+        if settings.train_missing:
+            run_id = training.execute(print)
+            return self._open_run(run_named(runs_to_explore(training.runs), run_id))
+        runs = settings.runs
+        there = f"there is no trained model below {runs}" if run is None else f"run {run.run_id} has no weights left"
+        return f"{there}. Set `train_missing = True`, which {training.text} Or give a `checkpoint`."
+
+    def _open_run(self, run: ExplorableRun) -> str:
+        self.session.choose_model(run.open(), run.profile)
+        return ""
 
     def _chosen_run(self) -> ExplorableRun | None:
         """The run that is named, else the first that is usable, else the first that can be trained again."""
-        runs = find_runs(runs_folders(self.settings.runs))
+        runs = runs_to_explore(self.settings.runs)
         if self.settings.run:
             return run_named(runs, self.settings.run)
         return next((run for run in runs if run.usable or run.trainable), None)
 
-    def _train(self, training: Training) -> str:
-        run_id = training.execute(print)
-        run = run_named(find_runs(runs_folders(training.runs)), run_id)
-        self.session.choose_model(run.open(), run.profile)
-        return ""
-
-    def _to_do(self, run: ExplorableRun | None, training: Training) -> str:
-        runs = self.settings.runs
-        there = f"there is no trained model below {runs}" if run is None else f"run {run.run_id} has no weights left"
-        return f"{there}. Set `train_missing = True`, which {training.text} Or give a `checkpoint`."
-
     def _open_image(self) -> str:
         """Open the image and person of the parameters; why there is none, one line. There is a model."""
-        settings = self.settings
-        if isinstance(settings.image, str):
-            self.session.choose_image(self._own_image(), settings.person)
-            return ""
+        number = self.settings.image
         try:
-            val = self.session.val
+            val = None if isinstance(number, str) else self.session.val
         except UserError as error:
             return str(error)
-        self.session.choose_image(val.image(settings.image), settings.person)
+        self.session.choose_image(self._own_image() if val is None else val.image(number), self.settings.person)
         return ""
 
     def _own_image(self) -> ShownImage:
@@ -195,8 +189,7 @@ class Explorer:
         require_known("keypoint", self.settings.keypoints, known)
 
     def _check_names(self) -> None:
-        numbers = [self.session.keypoint_number(name) for name in self.settings.keypoints]
-        self.session.keypoint = numbers[0]
+        self.session.keypoint, *_ = (self.session.keypoint_number(name) for name in self.settings.keypoints)
         count = self.session.model.head.decoder_layers
         for layer in self.settings.layers:
             if layer > count:

@@ -78,6 +78,6 @@ def run_named(runs: Sequence[ExplorableRun], run_id: str) -> ExplorableRun:
     return named[0]
 
 
-def runs_folders(runs: str) -> tuple[Path, ...]:
-    """The folder of runs of a notebook, and the one where runs are trained again."""
-    return tuple(dict.fromkeys((below_root(runs), below_root(NEW_RUNS))))
+def runs_to_explore(runs: str) -> tuple[ExplorableRun, ...]:
+    """The runs in a notebook's folder of runs, and in the one where runs are trained again, as `find_runs` has them."""
+    return find_runs(tuple(dict.fromkeys((below_root(runs), below_root(NEW_RUNS)))))

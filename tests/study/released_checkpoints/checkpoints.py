@@ -23,13 +23,12 @@ from poseur_study.released_checkpoints.evaluate import Outcome, ReleasedSource
 from poseur_study.released_checkpoints.store import ReleasedStore
 from poseur_study.runs.datasets import DataSet
 from poseur_study.runs.predictions import Predictions, as_stored
-from poseur_study.runs.run_steps import Run
+from poseur_study.runs.run_steps import Run, predict_by_boxes
 from poseur_study.runs.store import RunStore
 
 SIZE = (64, 64)
 SIZES = {f"{name}.pth": SIZE for name in ("1", "2", "2_copy", "3")}
 CPU = RunSettings(profile="paper", device="cpu")
-PREDICT = released_source.predict
 SMALL = {
     "data.input_size": list(SIZE),
     "model.backbone": {"kind": "mobilenetv2"},
@@ -119,18 +118,18 @@ def evaluate_all(folder: Path, people: Path, runs: Path) -> Done:
     """All of it evaluated, with AP above 0."""
     source = opened(folder, people, runs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(released_source, "predict", near_the_truth)
+        patch.setattr(released_source, "predict_by_boxes", near_the_truth)
         return Done(source, list(source.evaluate(CPU)), runs)
 
 
-def near_the_truth(model, run: Run) -> Predictions:
-    """What `predict` gives, with keypoints moved to the labelled ones and noise: 3 % of the crop per decoder layer."""
+def near_the_truth(run: Run, model) -> Predictions:
+    """`predict_by_boxes` with keypoints moved to the labelled ones and noise: 3 % of the crop per decoder layer."""
     rng = np.random.default_rng(0)
     noise = 0.03 * run.planned.config.model.head.decoder_layers
     truth = {person.image_id: person.keypoints_image for person in reversed(run.data.val.people())}
     nobody = np.zeros((17, 2))
     moved = {}
-    for source, of_source in PREDICT(model, run).items():
+    for source, of_source in predict_by_boxes(run, model).items():
         labelled = np.stack([truth.get(int(image), nobody) for image in of_source.image_id])
         points = (labelled - of_source.center[:, None]) / (200 * of_source.box_scale[:, None]) + 0.5
         points += rng.normal(0, noise, points.shape)

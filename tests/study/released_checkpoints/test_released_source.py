@@ -66,26 +66,26 @@ def test_predictions_are_those_of_the_released_model(checkpoints, few_people, tm
 def test_nothing_is_evaluated_twice(done, checkpoints, few_people, monkeypatch):
     runs = done.runs
     before = recorded(runs)
-    monkeypatch.setattr(released_source, "predict", lambda *_: pytest.fail("evaluated again"))
+    monkeypatch.setattr(released_source, "predict_by_boxes", lambda *_: pytest.fail("evaluated again"))
     again = list(opened(checkpoints, few_people, runs, sizes={}).evaluate(CPU))  # the sizes are remembered
     assert len(again) == 2 and all(outcome.there for outcome in again)
     assert recorded(runs) == before
 
 
 def test_it_goes_on_with_the_checkpoint_that_it_was_cut_off_in(checkpoints, few_people, tmp_path, monkeypatch):
-    real, seen = released_source.predict, []
+    real, seen = released_source.predict_by_boxes, []
 
-    def cut_off(model, run):
+    def cut_off(run, model):
         if seen:
             raise KeyboardInterrupt
         seen.append(run)
-        return real(model, run)
+        return real(run, model)
 
-    monkeypatch.setattr(released_source, "predict", cut_off)
+    monkeypatch.setattr(released_source, "predict_by_boxes", cut_off)
     with pytest.raises(KeyboardInterrupt):
         list(opened(checkpoints, few_people, tmp_path).evaluate(CPU))
     assert len(list(tmp_path.glob(f"released/*/{RECORD_FILE}"))) == 1
-    monkeypatch.setattr(released_source, "predict", real)
+    monkeypatch.setattr(released_source, "predict_by_boxes", real)
     assert [outcome.there for outcome in opened(checkpoints, few_people, tmp_path).evaluate(CPU)] == [True, False]
 
 
