@@ -55,8 +55,8 @@ def people_figure(study: TableStudy, of: Attention | None) -> HTML:
     caption = (
         f"{count} people of the val split, a column each, and the {layers} layers of the decoder, a row each: what the "
         f"{spoken(SHOULDER)}'s query attends to in the run of the first seed that was measured, mean of the heads, "
-        "over the predicted keypoints. Thicker lines are more weight, as in supp. Fig. 2, relative to the largest of each "
-        "picture."
+        "over the predicted keypoints. Thicker lines are more weight, as in supp. Fig. 2, relative to the largest of "
+        "each picture."
     )
     return Drawn(figure, f"Self-attention of the {spoken(SHOULDER)} over {count} people, by layer.", caption).html()
 
@@ -125,8 +125,8 @@ def reading(study: TableStudy, of: Attention | None) -> HTML:
     text = (
         f"On average over layers the {spoken(SHOULDER)} gives {most} of its weight on others. Of the {len(RELATED)} "
         f"keypoints that the paper names, these are among its {len(RELATED)} strongest: {', '.join(held) or 'none'}. "
-        f"All {len(RELATED)} together get {share.value:.1f} %; if it took of others as all keypoints do, they would get "
-        f"{whoever.value:.1f} % ({points(beyond.value)} points, {interval(beyond, sign=True)}): "
+        f"All {len(RELATED)} together get {share.value:.1f} %; if it took of others as all keypoints do, they would "
+        f"get {whoever.value:.1f} % ({points(beyond.value)} points, {interval(beyond, sign=True)}): "
         f"{_against_others(beyond)}."
     )
     return HTML(Markup("<p><b>{}</b></p><p>{}</p>").format(text, _former_rule(study, of)))

@@ -1,6 +1,6 @@
 """What differs between the rows of a table: only the declared factor may move."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from IPython.display import HTML
@@ -8,6 +8,7 @@ from IPython.display import HTML
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.config.base import Frozen
 from poseur_study.display.html_table import show_table
+from poseur_study.display.words import NOT_RUN
 from poseur_study.experiments.experiment import Row, Table
 
 PARTS = ("model.backbone", "model.head")
@@ -30,39 +31,34 @@ def variants_table(table: Table, configs: Mapping[str, ExperimentConfig]) -> HTM
     caption = f"All that differs between the rows; the other {alike} settings are the same." if len(configs) > 1 else ""
     reasons = sorted({f"Not run: {row.not_run}." for row in table.rows if row.not_run})
     by_method = bool(BY_METHOD & set(table.varies)) or not configs
-    rows = _line_a_row(table, configs, flat, moving) if by_method else _column_a_row(table, flat, moving)
-    return show_table(rows, " ".join([caption, *reasons]).strip())
+    if by_method:
+        moving = [path for path in moving if not path.startswith(PARTS)]
+    rows = table.rows if by_method else table.runnable
+    lines = [
+        _ticks(table, row, by_method) | _settings(table, row, configs.get(row.key), moving, by_method) for row in rows
+    ]
+    if not by_method:
+        labels, of = [row.label for row in rows], lines
+        lines = [{"setting": name} | dict(zip(labels, [one[name] for one in of], strict=True)) for name in of[0]]
+    return show_table(lines, " ".join([caption, *reasons]).strip())
 
 
-def _column_a_row(table: Table, flat: Mapping[str, Mapping[str, Any]], moving: list[str]) -> list[dict[str, str]]:
-    rows = table.runnable
-    lines = [(f"{factor} (as printed)", [row.ticks[i] for row in rows]) for i, factor in enumerate(table.factor)]
-    lines += [(path, [str(flat[row.key].get(path, "—")) for row in rows]) for path in moving]
-    if any(row.scoring for row in rows):
-        lines.append(("scored by", [_scored(row) for row in rows]))
-    labels = [row.label for row in rows]
-    return [{"setting": name} | dict(zip(labels, values, strict=True)) for name, values in lines]
+def _ticks(table: Table, row: Row, by_method: bool) -> dict[str, str]:
+    """The factors as the paper prints them."""
+    names = table.factor if by_method else [f"{factor} (as printed)" for factor in table.factor]
+    return dict(zip(names, row.ticks, strict=True))
 
 
-def _line_a_row(
-    table: Table,
-    configs: Mapping[str, ExperimentConfig],
-    flat: Mapping[str, Mapping[str, Any]],
-    moving: list[str],
-) -> list[dict[str, str]]:
-    others = [path for path in moving if not path.startswith(PARTS)]
-    rows = []
-    for row in table.rows:
-        cells = dict(zip(table.factor, row.ticks, strict=True))
-        if row.key in configs:
-            model = configs[row.key].model
-            cells |= {"backbone": words(model.backbone), "head": words(model.head)}
-            cells |= {path: str(flat[row.key].get(path, "—")) for path in others}
-            cells |= {"scored by": _scored(row)} if any(one.scoring for one in table.rows) else {}
-        else:
-            cells |= dict.fromkeys(("backbone", "head", *others), "not run")
-        rows.append(cells)
-    return rows
+def _settings(
+    table: Table, row: Row, config: ExperimentConfig | None, moving: Sequence[str], by_method: bool
+) -> dict[str, str]:
+    """What moves; nothing of a row that cannot be run."""
+    if config is None:
+        return dict.fromkeys(("backbone", "head", *moving), NOT_RUN)
+    flat = flatten(config.model_dump(mode="json"))
+    parts = {"backbone": words(config.model.backbone), "head": words(config.model.head)} if by_method else {}
+    scored = {"scored by": row.scoring.value if row.scoring else "—"} if any(one.scoring for one in table.rows) else {}
+    return parts | {path: str(flat.get(path, "—")) for path in moving} | scored
 
 
 def words(node: Frozen) -> str:
@@ -81,7 +77,3 @@ def flatten(tree: Any, path: str = "") -> dict[str, Any]:
     for name, value in tree.items():
         found |= flatten(value, f"{path}.{name}" if path else name)
     return found
-
-
-def _scored(row: Row) -> str:
-    return row.scoring.value if row.scoring else "—"

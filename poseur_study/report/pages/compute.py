@@ -1,7 +1,7 @@
 """What was computed: every run with its time, device and energy, and the environments that runs were made in."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from markupsafe import Markup
 
@@ -35,7 +35,9 @@ def environment_page(view: StudyView) -> Page:
     return make_page("environment.html", "Environment", "Environment", lines=lines, origin=origin.text(), here=here)
 
 
-def _grouped(view: StudyView, run_ids: Iterable[str], by: object) -> dict:
+def _grouped(
+    view: StudyView, run_ids: Iterable[str], by: Callable[[Provenance], Hashable]
+) -> dict[Hashable, list[str]]:
     groups = defaultdict(list)
     for run_id in run_ids:
         groups[by(view.records[run_id].provenance)].append(run_id)

@@ -1,13 +1,14 @@
 """A page of the report: its names, and its body from the template of the same file name."""
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
+from IPython.display import HTML
 from markupsafe import Markup
 
-from poseur_study.display.html_table import bullets, mark, show_table
-from poseur_study.display.words import points
+from poseur_study.display.html_table import Cell, bullets, show_table
 from poseur_study.report.view import Link
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -17,12 +18,12 @@ ENVIRONMENT = jinja2.Environment(
 )  # fmt: skip
 
 
-def cards(*arguments: object, **options: object) -> object:
+def cards(rows: Iterable[Mapping[str, Cell]], caption: str = "", numbers: Collection[str] = ()) -> HTML:
     """A table whose rows become cards on a narrow screen."""
-    return show_table(*arguments, css="stacked", **options)
+    return show_table(rows, caption, css="stacked", numbers=numbers)
 
 
-ENVIRONMENT.globals |= {"cards": cards, "table": show_table, "bullets": bullets, "mark": mark, "points": points}
+ENVIRONMENT.globals |= {"cards": cards, "table": show_table, "bullets": bullets}
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Page:
 
 
 def make_page(file: str, short: str, title: str, **context: object) -> Page:
-    """The page of a file, from its template with a title and what else the template asks for."""
+    """The page of a file, from its template with a title and what else the template asks for; `short`: of its link."""
     return Page(Link(short, file), title, render(file, title=title, **context))
 
 
