@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_every_path_is_there() -> None:
     (block,) = extend_blocks()
     named = [html.unescape(text) for text in re.findall(r"<code[^>]*>(.*?)</code>", block.body, re.DOTALL)]
-    paths = [text for text in named if re.match(r"(poseur_lib|tests|notebooks)/", text)]
-    assert len(paths) >= 12
+    paths = [text for text in named if re.match(r"(poseur_lib|poseur_study|tests|notebooks)/", text)]
+    assert len(paths) >= 18
     assert not [path for path in paths if not list(ROOT.glob(path.rstrip("/")))]
     assert {"build_head", "HeadConfig", "HeadKnobs", "HeatmapPoseHead", "HEADS"} <= set(named)
 
