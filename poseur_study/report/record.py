@@ -115,15 +115,15 @@ def record_claims() -> CostClaimRecord:
 def cost_row(one: CostComparison) -> CostRow:
     """A comparison as it is recorded."""
     return CostRow(
-        source=one.printed.source,
-        model=one.printed.row,
-        quantity=str(one.printed.quantity),
-        paper=one.printed.printed,
+        source=one.cell.printed.source,
+        model=one.cell.model,
+        quantity=str(one.cell.quantity),
+        paper=one.cell.printed.text,
         ours=one.ours,
         ours_everything=one.ours_everything,
         percent=one.percent,
         agrees=one.agrees,
-        note=one.printed.note,
+        note=one.cell.note,
     )
 
 
