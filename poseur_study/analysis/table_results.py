@@ -124,7 +124,7 @@ def _cell(source: Source, row: Row, column: Column) -> CellResult:
         found = level(text, measured, evidence_class(source))
         return cell.model_copy(update={"measured": measured, "levels": (found,) if found else ()})
     if column in COSTS:
-        return cell.model_copy(update={"counted": row_cost(source.table, row, column, place)})
+        return cell.model_copy(update={"counted": row_cost(source.table, row, column)})
     speed = row_speed(source.table, row, source.device)
     here = OnDevice(value=speed.of(column), unit=UNITS[column], device=speed.device)
     return cell.model_copy(update={"on_device": here})

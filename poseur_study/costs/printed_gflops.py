@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.costs.cost import Cost, cost
+from poseur_lib.costs.cost import Cost
 from poseur_study.costs.other_counters import BINARY_GIGA, count, output_channel_rule, summary_rule
+from poseur_study.costs.row_cost import model_cost
 from poseur_study.experiments.paper_rows import subject_changes
 from poseur_study.paper.tables import Printed, paper_tables
 
@@ -119,7 +120,7 @@ def method_costs() -> Iterator[MethodCost]:
                 continue
             config = ExperimentConfig().with_changes(**subject_changes(row.subject))
             counter = OF_METHOD[row.subject.method] if table == "5" else OUTPUT_CHANNELS
-            ours = cost(config)
+            ours = model_cost(config)
             yield MethodCost(
                 table=table,
                 row=row.key,

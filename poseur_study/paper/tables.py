@@ -5,7 +5,7 @@ compared methods' own publications print.
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -107,10 +107,8 @@ class PaperTable:
         Raises:
             UserError: there is no such row.
         """
-        for row in self.rows:
-            if row.key == key:
-                return row
-        raise UserError(f"{self.name} has no row {key!r}; it has {', '.join(row.key for row in self.rows)}")
+        require_printed(self.name, "row", key, [row.key for row in self.rows])
+        return next(row for row in self.rows if row.key == key)
 
 
 def table_name(number: str) -> str:
@@ -130,16 +128,24 @@ def printed_cell(table: str, row: str, column: str) -> Printed:
     Raises:
         UserError: there is no such table, row or column, or the cell has no number.
     """
-    known = paper_tables()
-    if table not in known:
-        raise UserError(f"the paper has no table {table!r}; it has {', '.join(known)}")
-    cells = known[table].row(row).cells
-    if column not in cells:
-        raise UserError(f"{known[table].name} has no column {column!r}; it has {', '.join(cells)}")
+    require_printed("the paper", "table", table, paper_tables())
+    of = paper_tables()[table]
+    cells = of.row(row).cells
+    require_printed(of.name, "column", column, cells)
     cell = cells[column]
     if isinstance(cell, Missing):
-        raise UserError(f"{known[table].name}, row {row}, {column}: no number ({cell.name.lower().replace('_', ' ')})")
+        raise UserError(f"{of.name}, row {row}, {column}: no number ({cell.name.lower().replace('_', ' ')})")
     return cell
+
+
+def require_printed(whose: str, kind: str, key: str, known: Collection[str]) -> None:
+    """Check that something of the paper is there.
+
+    Raises:
+        UserError: it is not; what there is is named.
+    """
+    if key not in known:
+        raise UserError(f"{whose} has no {kind} {key!r}; it has {', '.join(known)}")
 
 
 def read_tables(file: Path) -> Mapping[str, PaperTable]:
@@ -262,10 +268,8 @@ def text_number(key: str) -> TextNumber:
     Raises:
         UserError: there is none of this key.
     """
-    known = text_numbers()
-    if key not in known:
-        raise UserError(f"the paper's text has no number {key!r}; known: {', '.join(known)}")
-    return known[key]
+    require_printed("the paper's text", "number", key, text_numbers())
+    return text_numbers()[key]
 
 
 @dataclass(frozen=True)

@@ -69,9 +69,9 @@ def costs(_: argparse.Namespace) -> Frozen:
     """Every cost that the paper prints."""
     rows = tuple(
         CostRow(
-            source=one.printed.source, model=one.printed.row, quantity=str(one.printed.quantity),
-            paper=one.printed.printed, ours=one.ours, ours_everything=one.ours_everything, percent=one.percent,
-            agrees=one.agrees, note=one.printed.note,
+            source=one.cell.printed.source, model=one.cell.model, quantity=str(one.cell.quantity),
+            paper=one.cell.printed.text, ours=one.ours, ours_everything=one.ours_everything, percent=one.percent,
+            agrees=one.agrees, note=one.cell.note,
         )
         for one in compare_costs()
     )  # fmt: skip

@@ -1,12 +1,22 @@
 """The paper's cost columns beside ours."""
 
+from decimal import Decimal
+
 import pytest
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.costs.cost import cost
-from poseur_study.costs import paper_costs as comparison
-from poseur_study.costs.paper_costs import CostComparison, compare_costs, comparison_table
-from poseur_study.paper.costs import PRINTED_COSTS, PrintedCost, Quantity
+from poseur_study.costs import row_cost
+from poseur_study.costs.paper_costs import (
+    NOTES,
+    CostComparison,
+    PrintedCost,
+    compare_costs,
+    comparison_table,
+    printed_costs,
+)
+from poseur_study.costs.row_cost import Quantity
+from poseur_study.paper.tables import Printed
 from tests.costs.models import poseur
 
 DIFFER = {
@@ -21,7 +31,9 @@ DIFFER = {
 
 
 def compared(printed: str, ours: float) -> CostComparison:
-    return CostComparison(PrintedCost("T", "m", Quantity.MULTIPLY_ADDS, printed, {}), ours, None)
+    return CostComparison(
+        PrintedCost(Printed(Decimal(printed), "T"), "m", Quantity.MULTIPLY_ADDS, ExperimentConfig()), ours, None
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,21 +48,22 @@ def test_percent_is_what_ours_is_above_the_papers():
     assert compared("4.00", 4.4).percent == pytest.approx(10)
 
 
-def test_every_cell_is_a_configuration():
-    for cell in PRINTED_COSTS:
-        ExperimentConfig().with_changes(**cell.changes)
-        assert cell.value > 0
-    assert len({(cell.source, cell.quantity) for cell in PRINTED_COSTS}) == len(PRINTED_COSTS)
+def test_every_cell_is_there_once_and_every_note_has_its_cell():
+    cells = printed_costs()
+    assert len(cells) == len({(cell.printed.source, cell.quantity) for cell in cells}) == 39
+    assert all(cell.printed.value > 0 for cell in cells)
+    assert len([cell for cell in cells if cell.note]) == len(NOTES)
 
 
 def test_tables_1d_and_s3_and_s4(monkeypatch):
-    chosen = [c for c in PRINTED_COSTS if c.source in ("Table 1d, Res2, Res3, Res4, Res5", "Table 1e, N_d 3")]
+    chosen = [c for c in printed_costs() if c.printed.source in ("Table 1d, Res2, Res3, Res4, Res5", "Table 1e, N_d 3")]
     calls = []
-    monkeypatch.setattr(comparison, "cost", lambda config: calls.append(config) or cost(config))
+    row_cost._cost.cache_clear()
+    monkeypatch.setattr(row_cost, "cost", lambda config: calls.append(config) or cost(config))
     rows = compare_costs(chosen)
     assert [round(row.ours, 3) for row in rows] == [29.006, 4.480, 28.898, 4.480]
     assert all(row.agrees for row in rows)
-    assert len(calls) == 2  # the same model once; the rows name its levels or leave the default
+    assert len(calls) == 1  # the same model once, whether a row names its levels or leaves the default
     table = comparison_table(rows)
     assert list(table["paper"]) == ["29.0", "4.48", "28.8", "4.48"]
     assert "flows" in table["note"][0]
@@ -58,9 +71,9 @@ def test_tables_1d_and_s3_and_s4(monkeypatch):
 
 @pytest.mark.slow
 def test_which_cells_differ():
-    differing = {row.printed.source: row for row in compare_costs() if not row.agrees}
+    differing = {row.cell.printed.source: row for row in compare_costs() if not row.agrees}
     assert set(differing) == DIFFER
-    assert all(row.printed.note for row in differing.values())
+    assert all(row.cell.note for row in differing.values())
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ def test_every_path_is_there() -> None:
     guide = fixed_pages()[-1]
     named = [html.unescape(text) for text in re.findall(r"<code[^>]*>(.*?)</code>", guide.body, re.DOTALL)]
     paths = [text for text in named if re.match(r"(poseur_lib|poseur_study|tests|notebooks)/", text)]
-    assert len(paths) >= 12
+    assert len(paths) >= 18
     assert not [path for path in paths if not list(ROOT.glob(path.rstrip("/")))]
     assert {"build_head", "HeadConfig", "HeadKnobs", "HeatmapPoseHead", "HEADS"} <= set(named)
 

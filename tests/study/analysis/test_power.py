@@ -11,7 +11,13 @@ from poseur_study.analysis import power
 from poseur_study.analysis.power import FACTOR, Pilot, PilotDifference, Pilots, detectable
 from poseur_study.experiments import tables
 from poseur_study.experiments.experiment import EffectKind
-from poseur_study.experiments.profiles import NARROW_DEVIATIONS, PATHS, profile, still_true, without_restored
+from poseur_study.experiments.profiles import (
+    NARROW_DEVIATIONS,
+    SETTINGS_SPOKEN_OF,
+    profile,
+    still_true,
+    without_restored,
+)
 from poseur_study.runs.resources import joules_between, rapl_microjoules
 
 (TABLE_1B,) = tables(["1b"])
@@ -77,7 +83,7 @@ def test_seeds_are_those_of_the_study_and_an_equivalence_is_held_against_its_mar
 
 
 def test_every_line_of_a_profile_is_known_or_speaks_of_no_setting():
-    unknown = [line for line in NARROW_DEVIATIONS if not any(line.startswith(words) for words in PATHS)]
+    unknown = [line for line in NARROW_DEVIATIONS if not any(line.startswith(words) for words in SETTINGS_SPOKEN_OF)]
     assert [line.split(":")[0] for line in unknown] == ["Data", "Boxes"]
 
 
