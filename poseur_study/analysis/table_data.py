@@ -19,12 +19,12 @@ import pandas as pd
 from jaxtyping import Float
 from pycocotools.cocoeval import COCOeval
 
-from poseur_lib.checkpoints.checkpoint import MODEL_FILE, trained_model
+from poseur_lib.checkpoints.checkpoint import trained_model
 from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.bootstrap import Scorer, bootstrap, resamples
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.matches import Area, ImageMatches, image_matches
-from poseur_lib.files import write_atomically
+from poseur_lib.files import MODEL_FILE, write_atomically
 from poseur_lib.scoring.instance import InstanceRule, Scoring
 from poseur_lib.scoring.uncertainty import masses_of
 from poseur_study.analysis.interval import Estimate, Sample, difference, estimate
