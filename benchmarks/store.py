@@ -21,9 +21,9 @@ import numpy as np
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.runtime import processor_name
 from poseur_lib.training.curve import CurvePoint
-from poseur_study.analysis import bootstrap_samples as table_source
 from poseur_study.analysis import table_results as results
-from poseur_study.analysis.bootstrap_samples import Source
+from poseur_study.analysis.interval import Sample
+from poseur_study.analysis.table_data import RESAMPLES, TableData
 from poseur_study.execution.batch import Batch
 from poseur_study.runs import record
 from poseur_study.runs.datasets import DataSet
@@ -62,14 +62,14 @@ def collect(arguments: list[str]) -> None:
     """The results of the table, from verified records and the resamples that were computed before."""
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     batch = _batch(given["--data"], given["--runs"], tuple(int(seed) for seed in given["--seeds"].split(",")))
-    source = _source(batch)
+    data = _table_data(batch)
     start = time.perf_counter()
-    result = results.collect(source)
+    result = results.collect(data)
     print(f"{time.perf_counter() - start:.2f}")
     assert all(len(row.run_ids) == len(batch.seeds) and row.ap is not None for row in result.rows)
 
 
-def _source(batch: Batch) -> Source:
+def _table_data(batch: Batch) -> TableData:
     (table,) = batch.tables
     fingerprint = batch.data.fingerprint or ""
     runs = {
@@ -78,14 +78,14 @@ def _source(batch: Batch) -> Source:
         for seed in batch.seeds
     }
     data = DataSet(batch.data.root, "coco17", fingerprint, True, PEOPLE[BoxSource.GROUND_TRUTH])
-    return Source(batch.profile, table, data, batch.store, batch.seeds, runs)
+    return TableData(batch.profile, table, data, batch.store, batch.seeds, runs)
 
 
 def _resample(batch: Batch) -> None:
     """Have made-up resamples remembered: to compute them is no matter of the store."""
     rng = np.random.default_rng(0)
-    table_source._computed = lambda *_: table_source.Sample(50.0, rng.normal(50, 1, table_source.RESAMPLES))
-    results.collect(_source(batch))
+    TableData.computed = lambda *_: Sample(50.0, rng.normal(50, 1, RESAMPLES))
+    results.collect(_table_data(batch))
 
 
 def _make(folder: Path, runs: int) -> list[str]:

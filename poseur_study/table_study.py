@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
-
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.files import write_atomically
-from poseur_study.analysis.bootstrap_samples import Source
 from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, BREAKDOWN_FILE, breakdown, breakdown_csv
 from poseur_study.analysis.interval import Estimate
-from poseur_study.analysis.result_types import CellResult, TableResult
-from poseur_study.analysis.table_results import collect, provenances
+from poseur_study.analysis.measured_values import as_csv
+from poseur_study.analysis.result_types import TableResult
+from poseur_study.analysis.table_data import TableData
+from poseur_study.analysis.table_results import collect
 from poseur_study.execution.progress import PlanProgress
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.experiments import tables
@@ -49,11 +48,11 @@ class TableStudy:
             for row in self.table.runnable
         }
         where = (self.profile, self.table, self.data, self.store)
-        self.source = Source(*where, self.seeds, runs, overrides, settings.device)
+        self.table_data = TableData(*where, self.seeds, runs, overrides, settings.device)
 
     def run(self, row: Row) -> PlannedRun:
         """The run of a row's first seed."""
-        return self.source.runs[row.key, self.seeds[0]]
+        return self.table_data.runs[row.key, self.seeds[0]]
 
     @property
     def configs(self) -> dict[str, ExperimentConfig]:
@@ -97,11 +96,11 @@ class TableStudy:
 
     def collect(self, measured: Mapping[str, Estimate | None] | None = None) -> TableResult:
         """The results as far as the runs are there; `measured`: what claims need beside the rows' metrics, by key."""
-        return collect(self.source, measured)
+        return collect(self.table_data, measured)
 
     def provenances(self) -> dict[str, Provenance]:
         """Where each finished run behind the rows comes from."""
-        return provenances(self.source)
+        return self.table_data.provenances()
 
     def write(self, result: TableResult) -> Path:
         """Write the results beside the runs, as JSON for the report and as CSV; returns the folder.
@@ -111,7 +110,7 @@ class TableStudy:
         folder = results_folder(self.store.table_folder(self.table.number))
         write_atomically(folder / "rows.csv", rows_csv(result).encode())
         write_atomically(folder / "claims.csv", claims_csv(result).encode())
-        why = breakdown(self.source)
+        why = breakdown(self.table_data)
         write_atomically(folder / BREAKDOWN_CSV, breakdown_csv(why).encode())
         write_atomically(folder / BREAKDOWN_FILE, (why.model_dump_json(indent=1) + "\n").encode())
         write_atomically(folder / RESULT_FILE, (result.model_dump_json(indent=1) + "\n").encode())
@@ -120,46 +119,38 @@ class TableStudy:
 
 def rows_csv(result: TableResult) -> str:
     """One line a row and column; empty cells are explained by `status`."""
-    header = ("table", "row", "column", "paper", "ours", "low", "high", "seeds", "images", "counted", "on this device")
+    columns = ("table", "row", "column", "paper", "ours", "low", "high", "seeds", "images", "counted", "on this device")
+    released = ("released", "released low", "released high", "released file")
     lines = [
-        (
-            result.number, row.label, cell.column, cell.paper, *_three(cell.measured), *_counts(cell.measured),
-            cell.counted, *_on_device(cell), *_three(cell.released), row.released_from if cell.released else None,
-            cell.not_measured or row.status,
-        )
+        {"table": result.number, "row": row.label, "column": cell.column, "paper": cell.paper}
+        | _interval(cell.measured, "ours", "low", "high") | _counts(cell.measured) | {"counted": cell.counted}
+        | ({"on this device": cell.on_device.value, "device": cell.on_device.device} if cell.on_device else {})
+        | (_interval(cell.released, *released) | {released[3]: row.released_from} if cell.released else {})
+        | {"status": cell.not_measured or row.status}
         for row in result.rows
         for cell in row.cells
     ]  # fmt: skip
-    released = ("released", "released low", "released high", "released file")
-    return _csv((*header, "device", *released, "status"), lines)
+    return as_csv(lines, (*columns, "device", *released, "status"))
 
 
 def claims_csv(result: TableResult) -> str:
     """One line a claim."""
-    header = ("table", "claim", "text", "source", "kind", "difference", "paper", "ours", "low", "high")
+    columns = ("table", "claim", "text", "source", "kind", "difference", "paper", "ours", "low", "high")
     lines = [
-        (
-            result.number, claim.key, claim.text, claim.source, claim.kind, claim.difference, claim.paper_effect,
-            *_three(claim.effect), *_counts(claim.effect), (claim.evidence or result.evidence).value,
-            claim.verdict.value,
-        )
+        {
+            "table": result.number, "claim": claim.key, "text": claim.text, "source": claim.source, "kind": claim.kind,
+            "difference": claim.difference, "paper": claim.paper_effect,
+            "evidence": (claim.evidence or result.evidence).value, "verdict": claim.verdict.value,
+        }
+        | _interval(claim.effect, "ours", "low", "high") | _counts(claim.effect)
         for claim in result.claims
     ]  # fmt: skip
-    return _csv((*header, "seeds", "images", "evidence", "verdict"), lines)
+    return as_csv(lines, (*columns, "seeds", "images", "evidence", "verdict"))
 
 
-def _on_device(cell: CellResult) -> tuple[float | None, str | None]:
-    return (None, None) if cell.on_device is None else (cell.on_device.value, cell.on_device.device)
+def _interval(of: Estimate | None, value: str, low: str, high: str, *_: str) -> dict[str, float]:
+    return {} if of is None else {value: of.value, low: of.low, high: of.high}
 
 
-def _three(estimate: Estimate | None) -> tuple[float | None, ...]:
-    return (None, None, None) if estimate is None else (estimate.value, estimate.low, estimate.high)
-
-
-def _counts(estimate: Estimate | None) -> tuple[int | None, ...]:
-    return (None, None) if estimate is None else (estimate.n_seeds, estimate.n_images)
-
-
-def _csv(header: tuple[str, ...], lines: list[tuple]) -> str:
-    cells = [[f"{cell:.3f}" if isinstance(cell, float) else cell for cell in line] for line in lines]
-    return pd.DataFrame(cells, columns=list(header), dtype=object).to_csv(index=False)
+def _counts(of: Estimate | None) -> dict[str, int]:
+    return {} if of is None else {"seeds": of.n_seeds, "images": of.n_images}

@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-import pandas as pd
-
 from poseur_lib.config.base import Frozen
+from poseur_study.analysis.measured_values import as_csv
 from poseur_study.analysis.power import detectable, pilot
 from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
 from poseur_study.analysis.table_results import difference_words
@@ -32,7 +31,7 @@ class LedgerEntry(Frozen):
         of: key of the claim among the paper's; "" where it is a printed number of a table.
         paper, ours: the figures in words; `value`, `low`, `high` are those of an effect.
         data: the data set with its fingerprint; what the numbers are from where no data is needed.
-        detectable: the smallest effect that was to be found, as it was stated before the run, and by a later pilot.
+        detectable: the minimum detectable effect, and whether it was stated before the runs.
         in_points: the effect is one of AP, AR or PCKh; others say their unit in `ours`.
         level: it is of a printed AP or AR, not of a difference of two; `value` is then ours minus the printed one.
     """
@@ -117,7 +116,7 @@ def effect_entries(
     """The claims of all tables: as they came out, or "not run".
 
     Args:
-        began: when the first of a table's runs did: what could be found was stated before.
+        began: when the first of a table's runs did: what it could find was stated before, or not.
     """
     found = []
     for table in tables:
@@ -183,14 +182,10 @@ def _effect(
 def _stated(
     table: Table, claim: ClaimTest, result: TableResult | None, profile: Profile, start: datetime | None
 ) -> str:
-    """What could be found by the last pilot before the runs, or the first of all, and by the latest."""
-    n_seeds, source = len(result.seeds) if result else 0, pilot(start)
-    first, now = (detectable(table, claim, profile, n_seeds, one) for one in (source, pilot()))
-    if now.words == first.words:
-        return first.words
-    stated = start is None or datetime.fromisoformat(source.recorded_at) <= start
-    when = "stated before the runs" if stated else "by the first pilot, younger than some of the runs"
-    return f"{first.words} {when}; {now.words} by the latest pilot"
+    """What the study can find, and whether that was stated before its runs."""
+    one = detectable(table, claim, profile, len(result.seeds) if result else 0)
+    late = one.points is not None and pilot().younger_than(start)
+    return f"{one.words}, stated on {pilot().recorded_at[:10]}, after some of the runs" if late else one.words
 
 
 def _note(result: TableResult | None, rows: Collection[str]) -> str:
@@ -219,8 +214,4 @@ def count_words(entries: Iterable[LedgerEntry]) -> str:
 
 def ledger_csv(entries: Iterable[LedgerEntry]) -> str:
     """One line a line of the ledger."""
-    cells = [
-        {name: f"{cell:.3f}" if isinstance(cell, float) else cell for name, cell in one.model_dump(mode="json").items()}
-        for one in entries
-    ]
-    return pd.DataFrame(cells, columns=list(LedgerEntry.model_fields), dtype=object).to_csv(index=False)
+    return as_csv([one.model_dump(mode="json") for one in entries], list(LedgerEntry.model_fields))

@@ -13,20 +13,18 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float, Int
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.data.coco import Person, labels_of
-from poseur_lib.evaluation.ap import evaluate_predictions
-from poseur_lib.evaluation.bootstrap import Scorer, bootstrap, resamples
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.errors import ErrorType, error_types
 from poseur_lib.evaluation.oks import keypoint_similarity
 from poseur_lib.evaluation.strata import strata, stratum_matches
 from poseur_lib.keypoints import KeypointSet
-from poseur_study.analysis.bootstrap_samples import BOOTSTRAP_SEED, RESAMPLES, Sample, Source, predictions_of
-from poseur_study.analysis.interval import Estimate, estimate
+from poseur_study.analysis.interval import Estimate, Sample, difference, estimate
+from poseur_study.analysis.measured_values import as_csv
+from poseur_study.analysis.table_data import TableData, image_weights, metric_sample
 from poseur_study.experiments.experiment import ClaimTest
 
 SHARE, SIMILARITY = "% of keypoints", "similarity × 100"
@@ -46,12 +44,10 @@ class PoseErrors:
 
 
 @lru_cache(maxsize=64)
-def run_errors(source: Source, run_id: str) -> PoseErrors:
+def run_errors(data: TableData, row_key: str, seed: int) -> PoseErrors:
     """The errors of a finished run on the val split."""
-    people = source.data.val.people()
-    predictions = source.store.load(run_id).predictions[BoxSource.GROUND_TRUTH]
-    images = sorted(int(image) for image in source.data.val.coco.getImgIds())
-    return pose_errors(predictions, people, source.data.val.keypoints, images)
+    val, predictions = data.dataset.val, data.predictions(row_key, seed, BoxSource.GROUND_TRUTH)
+    return pose_errors(predictions, val.people(), val.keypoints, sorted(map(int, val.coco.getImgIds())))
 
 
 def pose_errors(
@@ -85,12 +81,12 @@ def pose_errors(
     return PoseErrors(tuple(names), *per_image)
 
 
-def ratio_draws(errors: PoseErrors, number: int) -> tuple[float, Float[np.ndarray, " n"]]:
-    """A quantity on the images as they are, and on each resample; NaN where none of its keypoints is there."""
-    weights = _weights(len(errors.sums))
+def ratio_sample(errors: PoseErrors, number: int) -> Sample:
+    """A quantity; NaN where none of its keypoints is there."""
+    weights = image_weights(len(errors.sums))
     sums, counts = errors.sums[:, number], errors.counts[:, number]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return float(100 * sums.sum() / counts.sum()), 100 * (weights @ sums) / (weights @ counts)
+        return Sample(float(100 * sums.sum() / counts.sum()), 100 * (weights @ sums) / (weights @ counts))
 
 
 def _subsets(visibility: Int[np.ndarray, "N K"], keypoints: KeypointSet) -> dict[tuple[str, str], np.ndarray]:
@@ -110,11 +106,6 @@ def _by_image(values: np.ndarray, of_image: Int[np.ndarray, "N"], images: int) -
     total = np.zeros((images, values.shape[1]))
     np.add.at(total, of_image, values)
     return total
-
-
-@lru_cache(maxsize=2)
-def _weights(images: int) -> Float[np.ndarray, "n I"]:
-    return np.stack(list(resamples(images, RESAMPLES, BOOTSTRAP_SEED))).astype(np.float32)
 
 
 AP_RESAMPLES = 300
@@ -164,47 +155,41 @@ class Breakdown(Frozen):
     claims: tuple[ClaimBreakdown, ...]
 
 
-def breakdown(source: Source) -> Breakdown:
+def breakdown(data: TableData) -> Breakdown:
     """The comparisons of a table as far as its runs are there, each pair of rows once."""
     found: dict[tuple[str, str], ClaimBreakdown] = {}
-    for claim in source.table.claims:
+    for claim in data.table.claims:
         pair = (claim.better, claim.than)
-        if claim.better != claim.than and pair not in found and (seeds := _common_seeds(source, claim)):
-            found[pair] = _compare(source, claim, seeds)
+        if claim.better != claim.than and pair not in found and (seeds := data.done(*pair)):
+            found[pair] = _compare(data, claim, seeds)
     return Breakdown(claims=tuple(found.values()))
 
 
 def breakdown_csv(of: Breakdown) -> str:
     """One line a comparison and part."""
-    header = ["claim", "rows", "part", "name", "measure", "number", "better", "than", "difference", "low", "high"]
+    columns = ("claim", "rows", "part", "name", "measure", "number", "better", "than", "difference", "low", "high")
     lines = [
-        (
-            claim.claim, claim.difference, row.part, row.name, row.measure, row.number, row.better, row.than,
-            row.difference.value, row.difference.low, row.difference.high, row.difference.n_seeds,
-            row.difference.n_images,
-        )
+        {
+            "claim": claim.claim, "rows": claim.difference, "part": row.part, "name": row.name, "measure": row.measure,
+            "number": row.number, "better": row.better, "than": row.than, "difference": row.difference.value,
+            "low": row.difference.low, "high": row.difference.high, "seeds": row.difference.n_seeds,
+            "images": row.difference.n_images,
+        }
         for claim in of.claims
         for row in claim.rows
     ]  # fmt: skip
-    return pd.DataFrame(lines, columns=[*header, "seeds", "images"]).to_csv(index=False, float_format="%.3f")
+    return as_csv(lines, (*columns, "seeds", "images"))
 
 
-def _common_seeds(source: Source, claim: ClaimTest) -> tuple[int, ...]:
-    done = [set(source.done(source.table.row(key))) for key in (claim.better, claim.than)]
-    return tuple(sorted(set.intersection(*done)))
-
-
-def _compare(source: Source, claim: ClaimTest, seeds: tuple[int, ...]) -> ClaimBreakdown:
-    better, than = ([source.runs[key, seed] for seed in seeds] for key in (claim.better, claim.than))
-    same = [run.run_id for run in better] == [run.run_id for run in than]
-    rows: list[BreakdownRow] = []
-    if not same and source.data.val.keypoints.oks_sigmas:
-        errors = [[run_errors(source, run.run_id) for run in runs] for runs in (better, than)]
-        rows += _error_rows(errors, source.data.val_images)
-    labels = [source.table.row(key).label for key in (claim.better, claim.than)]
-    rows += _ap_rows(source, claim, seeds)
+def _compare(data: TableData, claim: ClaimTest, seeds: tuple[int, ...]) -> ClaimBreakdown:
+    pair = (claim.better, claim.than)
+    better, than = ([data.runs[key, seed].run_id for seed in seeds] for key in pair)
+    labels = [data.table.row(key).label for key in pair]
+    rows = _ap_rows(data, pair, seeds)
+    if better != than and data.dataset.val.keypoints.oks_sigmas:
+        rows = _error_rows([[run_errors(data, key, seed) for seed in seeds] for key in pair], data.n_images) + rows
     return ClaimBreakdown(
-        claim=claim.key, difference=f"{labels[0]} minus {labels[1]}", same_poses=same, rows=tuple(rows)
+        claim=claim.key, difference=f"{labels[0]} minus {labels[1]}", same_poses=better == than, rows=tuple(rows)
     )
 
 
@@ -212,44 +197,42 @@ def _error_rows(errors: list[list[PoseErrors]], images: int) -> list[BreakdownRo
     """Shares of errors, and similarities by keypoint and visibility, from the runs of both rows, seed by seed."""
     rows = []
     for number, (part, name, measure) in enumerate(errors[0][0].names):
-        samples = [[Sample(*ratio_draws(one, number)) for one in of_row] for of_row in errors]
+        samples = [[ratio_sample(one, number) for one in of_row] for of_row in errors]
         count = int(errors[0][0].counts[:, number].sum())
         if count:
             rows.append(_row((part, name, measure, count), samples, images))
     return [row for row in rows if row is not None]
 
 
-def _ap_rows(source: Source, claim: ClaimTest, seeds: tuple[int, ...]) -> list[BreakdownRow]:
-    by_row = [[_ap_samples(source, key, seed) for seed in seeds] for key in (claim.better, claim.than)]
+def _ap_rows(data: TableData, pair: tuple[str, str], seeds: tuple[int, ...]) -> list[BreakdownRow]:
+    by_row = [[_ap_samples(data, key, seed) for seed in seeds] for key in pair]
     rows = []
     for (part, name), (people, _) in by_row[0][0].items():
         samples = [[one[part, name][1] for one in of_row] for of_row in by_row]
-        rows.append(_row((part, name, "AP", people), samples, source.data.val_images))
+        rows.append(_row((part, name, "AP", people), samples, data.n_images))
     return [row for row in rows if row is not None]
 
 
 def _row(head: tuple[Part, str, str, int], samples: list[list[Sample]], images: int) -> BreakdownRow | None:
     part, name, measure, number = head
-    pairs = list(zip(*samples, strict=True))
-    difference = estimate([a.value - b.value for a, b in pairs], [a.draws - b.draws for a, b in pairs], images)
-    if difference is None:
+    found = estimate([difference(better, than) for better, than in zip(*samples, strict=True)], images)
+    if found is None:
         return None
     means = [float(np.mean([one.value for one in of_row])) for of_row in samples]
     return BreakdownRow(
-        part=part, name=name, measure=measure, number=number, better=means[0], than=means[1], difference=difference
+        part=part, name=name, measure=measure, number=number, better=means[0], than=means[1], difference=found
     )
 
 
 @lru_cache(maxsize=64)
-def _ap_samples(source: Source, row_key: str, seed: int) -> dict[tuple[Part, str], tuple[int, Sample]]:
+def _ap_samples(data: TableData, row_key: str, seed: int) -> dict[tuple[Part, str], tuple[int, Sample]]:
     """AP of each stratum, with how many people it has."""
-    row, config = source.table.row(row_key), source.runs[row_key, seed].config
-    evaluation = evaluate_predictions(source.data.val, predictions_of(source, row_key, seed), config, row.scoring)
-    found = {}
-    for stratum in strata(evaluation):
-        if stratum.group in GROUPS:
-            matches = stratum_matches(evaluation, stratum)
-            draws = bootstrap(matches, AP_RESAMPLES, BOOTSTRAP_SEED)
-            sample = Sample(Scorer(matches)(), draws)
-            found[stratum.group, stratum.name] = (len(stratum.annotation_ids), sample)
-    return found
+    evaluation = data.matching(row_key, seed)
+    return {
+        (stratum.group, stratum.name): (
+            len(stratum.annotation_ids),
+            metric_sample({"all": stratum_matches(evaluation, stratum)}, "AP", AP_RESAMPLES),
+        )
+        for stratum in strata(evaluation)
+        if stratum.group in GROUPS
+    }

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -35,20 +36,41 @@ class Estimate(Frozen):
     n_images: int
 
 
-def estimate(per_seed: Sequence[float], draws: Sequence[Float[np.ndarray, " n"]], n_images: int) -> Estimate | None:
-    """The mean over seeds with its interval; None where there is no seed or no person to find.
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A number of one seed: on the images as they are, and on each resample of them; NaN where it is not defined."""
+
+    value: float
+    draws: Float[np.ndarray, " n"]
+
+    @classmethod
+    def of(cls, array: Float[np.ndarray, " n"]) -> "Sample":
+        """The value, then the draws."""
+        return cls(float(array[0]), array[1:])
+
+    @property
+    def array(self) -> Float[np.ndarray, " n"]:
+        """The value, then the draws."""
+        return np.concatenate([[self.value], self.draws])
+
+
+def difference(better: Sample, than: Sample, *beyond: Sample) -> Sample:
+    """The first less the second, resample by resample; beyond the third less the fourth where these are given."""
+    first, second = better.array - than.array, [one.array for one in beyond]
+    return Sample.of(first - second[0] + second[1] if second else first)
+
+
+def estimate(samples: Sequence[Sample], n_images: int) -> Estimate | None:
+    """The mean over seeds, a sample each, with its interval; None where there is no seed or no person to find.
 
     The bootstrap's percentile interval of the mean over seeds (all seeds on the same resamples) and the t interval of
     that mean over seeds add in quadrature, each side for itself.
-
-    Args:
-        per_seed: the number on the images as they are.
-        draws: the number on each resample, seed by seed.
     """
+    per_seed = [one.value for one in samples]
     if not per_seed or not all(math.isfinite(value) for value in per_seed):
         return None
     value = float(np.mean(per_seed))
-    over_images = np.mean(draws, axis=0)
+    over_images = np.mean([one.draws for one in samples], axis=0)
     low, high = np.nanquantile(over_images, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     seeds_half = student_half_width(per_seed) if len(per_seed) > 1 else None
     return Estimate(

@@ -3,19 +3,28 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from pydantic import model_validator
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.files import write_atomically
-from poseur_study.analysis.interval import Estimate, estimate
+from poseur_study.analysis.interval import Estimate, Sample, estimate
+
+FIRST_CODE = "7ccbc7e2d21ccf43"
+"""Digest of the source that made every measurement that was committed without a version."""
 
 
 class MeasuredValues(Frozen):
-    """What a measurement finds about one run; its subclasses say what that is."""
+    """What a measurement finds about one run; its subclasses say what that is.
+
+    Attributes:
+        VERSION: of the measurement; it is raised whenever what the measurement computes changes.
+    """
+
+    VERSION: ClassVar[int] = 1
 
     def lines(self) -> Sequence[Mapping[str, Any]]:
         """The values as lines of a CSV file, all with the same columns."""
@@ -35,26 +44,25 @@ class StoredSample(Frozen):
         return cls(value=rounded[0], draws=tuple(rounded[1:]))
 
     @property
-    def array(self) -> Float[np.ndarray, " n"]:
-        """The value, then the draws; NaN where the number is not defined."""
-        return np.array([math.nan if one is None else one for one in (self.value, *self.draws)])
+    def sample(self) -> Sample:
+        """As numbers, NaN where it is not defined."""
+        return Sample.of(np.array([math.nan if one is None else one for one in (self.value, *self.draws)]))
 
     def minus(self, other: "StoredSample") -> "StoredSample":
         """The difference, resample by resample."""
-        value, *draws = self.array - other.array
+        value, *draws = self.sample.array - other.sample.array
         return StoredSample.of(value, draws)
 
     def percent_of(self, whole: "StoredSample") -> "StoredSample":
         """Per cent of another number, resample by resample; not defined where that is 0."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            value, *draws = 100 * self.array / whole.array
+            value, *draws = 100 * self.sample.array / whole.sample.array
         return StoredSample.of(value, draws)
 
 
 def estimate_of(samples: Sequence[StoredSample], n_images: int) -> Estimate | None:
     """The mean over seeds, a sample each, with its interval."""
-    arrays = [one.array for one in samples]
-    return estimate([float(one[0]) for one in arrays], [one[1:] for one in arrays], n_images)
+    return estimate([one.sample for one in samples], n_images)
 
 
 class MeasuredEntry(Frozen):
@@ -62,7 +70,9 @@ class MeasuredEntry(Frozen):
 
     Attributes:
         settings: all that the values depend on beside the run and the data set.
-        code: digest of the source that measured them.
+        version: of the measurement (`MeasuredValues.VERSION`). Entries that were written before measurements had a
+            version name instead, as `code`, the digest of the source that measured them: those of `FIRST_CODE` are
+            version 1, what the first versions compute; those of any other source are version 0, an earlier one.
         values: of a `MeasuredValues`.
     """
 
@@ -71,8 +81,16 @@ class MeasuredEntry(Frozen):
     run_id: str
     data_fingerprint: str
     settings: dict[str, Any]
-    code: str
+    version: int
     values: dict[str, Any]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _version_of_code(cls, entry: Any) -> Any:
+        if not isinstance(entry, dict) or "code" not in entry:
+            return entry
+        version = int(entry["code"] == FIRST_CODE)
+        return {name: value for name, value in entry.items() if name != "code"} | {"version": version}
 
     def is_of(self, run_id: str, data_fingerprint: str, settings: Mapping[str, Any]) -> bool:
         """True if they were measured of this very run, data set and settings."""
@@ -100,14 +118,17 @@ def write_measured(folder: Path, name: str, of: Sequence[tuple[MeasuredEntry, Me
         for entry, values in of
         for line in values.lines()
     ]
-    write_lines(folder / f"measured_{name}.csv", rows)
+    write_atomically(folder / f"measured_{name}.csv", as_csv(rows, digits=".5g").encode())
     content = _File(entries=tuple(entry for entry, _ in of)).model_dump_json()
     write_atomically(folder / f"measured_{name}.json", (content + "\n").encode())
 
 
-def write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a CSV file of rows that all have the columns of the first; nothing where there is none."""
-    if not rows:
-        return
-    cells = [{name: f"{cell:.5g}" if isinstance(cell, float) else cell for name, cell in row.items()} for row in rows]
-    write_atomically(path, pd.DataFrame(cells, dtype=object).to_csv(index=False).encode())
+def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None, digits: str = ".3f") -> str:
+    """Rows as a CSV file, numbers that are not whole with so many digits, what is missing left empty.
+
+    Args:
+        columns: needed where there may be no row.
+    """
+    table = pd.DataFrame(list(rows), columns=columns, dtype=object)
+    shown = table.map(lambda cell: f"{cell:{digits}}" if isinstance(cell, float) else str(cell), na_action="ignore")
+    return shown.to_csv(index=False, lineterminator="\n")

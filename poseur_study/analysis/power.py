@@ -1,10 +1,14 @@
-"""The smallest effect that a table can find, stated before its runs, from the intervals of a pilot.
+"""The minimum detectable effect of a claim's study: which difference its interval would tell from 0.
 
-A pilot is a difference of the same kind that was measured before: its interval has a half width from the images, h,
-at n images, and, with several seeds, the standard deviation s of the difference over the seeds. A study of n' images
-and S seeds is expected to have the half widths h sqrt(n / n') and t(0.975, S - 1) s / sqrt(S), added in quadrature to
-H. An effect of (1 + z(0.8) / z(0.975)) H = 1.43 H has an interval that excludes 0 in 80 % of such studies. Where the
-pilot has one seed, s is not known, and what is stated is a lower bound.
+A pilot, recorded from finished runs, says how wide such intervals are. Of a study with S seeds and n' images the half
+width over the seeds is expected to be t(0.975, S - 1) s / sqrt(S), that over the images h sqrt(n / n'); both add in
+quadrature to H. An effect of (1 + z(0.8) / z(0.975)) H = 1.43 H has an interval that excludes 0 in 80 % of such
+studies.
+
+s is the standard deviation of a difference over seeds, pooled over the pilot's differences between rows that were
+trained apart: sqrt(sum (S_i - 1) s_i^2 / sum (S_i - 1)). Two scores of the same poses do not have the spread of two
+trainings: there s is the claim's own, or pooled over such claims. h, at n images, is the claim's own, or the median of
+its kind. With one seed s is not known, and what is stated is a lower bound.
 """
 
 import math
@@ -21,19 +25,19 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.errors import UserError
 from poseur_study.analysis.interval import LEVEL, Estimate
 from poseur_study.analysis.result_types import TableResult
+from poseur_study.analysis.table_data import COCO_VAL_IMAGES
 from poseur_study.experiments.experiment import ClaimTest, EffectKind, Table
 from poseur_study.experiments.profiles import Profile
 
 FILE = Path(__file__).with_name("pilot.json")
 POWER = 0.8
 FACTOR = float(1 + stats.norm.ppf(POWER) / stats.norm.ppf((1 + LEVEL) / 2))
-COCO_VAL_IMAGES = 5000
 METHOD = (
-    "Smallest detectable effect: the difference whose 95 % interval excludes 0 in 80 % of studies of this size, "
-    f"{FACTOR:.2f} times the expected half width. From a pilot's half widths: that of the images shrinks with the "
-    "square root of their number, that of the seeds is t(0.975, S − 1) s / √S. With one seed, or a pilot of one, the "
-    "spread over seeds is unknown, and the figure is a lower bound. An equivalence asks for an interval that fits its "
-    "margin."
+    "Minimum detectable effect: the difference whose 95 % interval excludes 0 in 80 % of studies of this size, "
+    f"{FACTOR:.2f} times the expected half width. That of the images shrinks with the square root of their number; "
+    "that of the seeds is t(0.975, S − 1) s / √S, with s pooled over the recorded differences between rows that were "
+    "trained apart (between scores of the same poses: the claim's own). With one seed the spread over seeds is "
+    "unknown, and the figure is a lower bound. An equivalence asks for an interval that fits its margin."
 )
 
 
@@ -55,29 +59,27 @@ class PilotDifference(Frozen):
 
 
 class Pilot(Frozen):
-    """Where the widths come from; what it states is stated for runs that began after `recorded_at`."""
+    """Where the widths come from; runs that began before `recorded_at` were not planned by it."""
 
     profile: str
     data: str
     recorded_at: str
-    differences: tuple[PilotDifference, ...]
+    differences: tuple[PilotDifference, ...] = Field(min_length=1)
 
     @property
-    def tables(self) -> tuple[str, ...]:
-        """Numbers of the tables that it has differences of."""
-        return tuple(sorted({one.table for one in self.differences}))
+    def tables(self) -> str:
+        """Numbers of the tables that it has differences of, in words."""
+        return ", ".join(sorted({one.table for one in self.differences}))
 
-
-class Pilots(Frozen):
-    """All pilots that were recorded, the oldest first: a later one does not change what was stated before some runs."""
-
-    pilots: tuple[Pilot, ...] = Field(min_length=1)
+    def younger_than(self, runs_began: datetime | None) -> bool:
+        """True if some runs began before it was recorded: then nothing was stated before them by it."""
+        return runs_began is not None and runs_began < datetime.fromisoformat(self.recorded_at)
 
 
 class Detectable(Frozen):
-    """The smallest effect that a claim's study can find, in points; `bound`: at least that, seeds being unknown.
+    """The minimum detectable effect of a claim's study, in points; `bound`: at least that, seeds being unknown.
 
-    `points` is None where no pilot has measured such a thing. `margin` is that of an equivalence, which asks for an
+    `points` is None where the pilot has measured no such thing. `margin` is that of an equivalence, which asks for an
     interval that fits into it.
     """
 
@@ -86,7 +88,6 @@ class Detectable(Frozen):
     bound: bool
     n_images: int
     n_seeds: int
-    source: str
 
     @property
     def words(self) -> str:
@@ -101,23 +102,16 @@ class Detectable(Frozen):
 
 
 @cache
-def pilots() -> Pilots:
-    """The recorded pilots. Raises UserError if they cannot be read."""
+def pilot() -> Pilot:
+    """The recorded pilot. Raises UserError if it cannot be read."""
     try:
-        return Pilots.model_validate_json(FILE.read_text())
+        return Pilot.model_validate_json(FILE.read_text())
     except (OSError, ValidationError) as error:
         raise UserError(f"pilot {FILE} cannot be read: {type(error).__name__}") from None
 
 
-def pilot(runs_began: datetime | None = None) -> Pilot:
-    """The last pilot, or the last one before some runs began; the first one where none was before them."""
-    known = pilots().pilots
-    before = [one for one in known if runs_began is None or datetime.fromisoformat(one.recorded_at) <= runs_began]
-    return before[-1] if before else known[0]
-
-
 def pilot_of(results: Iterable[tuple[Table, TableResult]]) -> Pilot:
-    """The widths of the effects in some results, now recorded as the pilot of later ones."""
+    """The widths of the effects in some results, now recorded as the pilot of later runs."""
     found, where = [], {}
     for table, result in results:
         where = {"profile": result.profile, "data": f"{result.data_name} ({result.data_fingerprint})"}
@@ -129,34 +123,35 @@ def pilot_of(results: Iterable[tuple[Table, TableResult]]) -> Pilot:
     return Pilot(**where, recorded_at=recorded_at, differences=tuple(found))
 
 
-def detectable(
-    table: Table, claim: ClaimTest, profile: Profile, n_seeds: int = 0, source: Pilot | None = None
-) -> Detectable:
-    """The smallest effect that a claim's study in a profile can find: from its own pilot, else from its kind's.
+def detectable(table: Table, claim: ClaimTest, profile: Profile, n_seeds: int = 0) -> Detectable:
+    """The minimum detectable effect of a claim's study in a profile.
 
     Args:
         n_seeds: 0: as many as the profile has.
-        source: None: the last pilot.
     """
-    differences = (source or pilot()).differences
     n_images = COCO_VAL_IMAGES if profile.people is None else profile.people.val_images
     n_seeds = n_seeds or len(profile.seeds)
     margin = claim.margin if claim.kind == EffectKind.EQUIVALENCE else None
     study = {"n_images": n_images, "n_seeds": n_seeds, "margin": margin}
     if claim.measured:
-        return Detectable(points=None, bound=False, source="no pilot", **study)
-    own = [one for one in differences if (one.table, one.claim) == (table.number, claim.key)]
-    alike = [one for one in differences if one.rescored == rescored(table, claim)]
-    used = own or alike or list(differences)
-    images = float(np.median([one.images_half * math.sqrt(one.n_images / n_images) for one in used]))
-    deviations = [one.seeds_deviation for one in used if one.seeds_deviation is not None]
-    known = bool(deviations) and n_seeds > 1
-    spread = float(np.median(deviations)) if known else 0.0
-    seeds = student(n_seeds) * spread / math.sqrt(n_seeds) if known else 0.0
+        return Detectable(points=None, bound=False, **study)
+    same_poses = rescored(table, claim)
+    alike = [one for one in pilot().differences if one.rescored == same_poses] or list(pilot().differences)
+    own = [one for one in alike if (one.table, one.claim) == (table.number, claim.key)]
+    images = float(np.median([one.images_half * math.sqrt(one.n_images / n_images) for one in own or alike]))
+    spread = pooled_deviation(own if own and same_poses else alike) if n_seeds > 1 else None
+    seeds = 0.0 if spread is None else student(n_seeds) * spread / math.sqrt(n_seeds)
     both = math.sqrt(2) if claim.beyond and not own else 1.0
-    tables = sorted({one.table for one in used})
-    text = "its own pilot" if own else f"the pilot of Table{'s' * (len(tables) > 1)} {', '.join(tables)}"
-    return Detectable(points=FACTOR * both * math.hypot(images, seeds), bound=not known, source=text, **study)
+    return Detectable(points=FACTOR * both * math.hypot(images, seeds), bound=spread is None, **study)
+
+
+def pooled_deviation(differences: Iterable[PilotDifference]) -> float | None:
+    """Standard deviation over seeds, pooled by degrees of freedom; None where no difference has several seeds."""
+    known = [(one.n_seeds - 1, one.seeds_deviation**2) for one in differences if one.seeds_deviation is not None]
+    if not known:
+        return None
+    freedom, variances = zip(*known, strict=True)
+    return math.sqrt(np.average(variances, weights=freedom))
 
 
 def rescored(table: Table, claim: ClaimTest) -> bool:

@@ -1,20 +1,17 @@
 """The released checkpoints' column of a table: from the records of those that were evaluated on its data set."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from poseur_lib.evaluation.ap import evaluate_predictions
-from poseur_lib.evaluation.bootstrap import Scorer, bootstrap
-from poseur_lib.evaluation.matches import Area, ImageMatches, image_matches
-from poseur_study.analysis.bootstrap_samples import AREAS, BOOTSTRAP_SEED, RESAMPLES, Sample, Source, box_source
-from poseur_study.analysis.interval import Estimate, estimate
+from poseur_lib.evaluation.matches import Area, ImageMatches
+from poseur_study.analysis.interval import Estimate, Sample, difference, estimate
 from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
+from poseur_study.analysis.table_data import COCO_VAL_IMAGES, TableData, all_matches, metric_sample
 from poseur_study.analysis.verdict import Evidence, level, verdict
-from poseur_study.experiments.experiment import METRICS, ClaimTest, Metric, Row
+from poseur_study.experiments.experiment import METRICS, ClaimTest, Metric
 from poseur_study.released_checkpoints.row_match import UNKNOWN_SIZE, can_be_evaluated, is_of, paper_config, rivalled
 from poseur_study.released_checkpoints.store import Evaluated, ReleasedStore
-
-COCO_VAL_IMAGES = 5000
 
 STRENGTH = tuple(Evidence)  # strongest first
 
@@ -32,98 +29,97 @@ class Choice:
         return self.evaluated is not None and self.evaluated.match.size_known
 
 
-def with_released(source: Source, result: TableResult) -> TableResult:
-    """A table's results with the released checkpoints' column, and claims decided by them where that is stronger."""
-    if not _all_evaluated(source):
-        return result
-    rows = tuple(_row(source, source.table.row(row.key), row) for row in result.rows)
-    claims = tuple(
-        _claim(source, claim, of_claim, result.evidence)
-        for claim, of_claim in zip(source.table.claims, result.claims, strict=True)
-    )
-    return result.model_copy(update={"rows": rows, "claims": claims, "released_evidence": released_evidence(source)})
+@dataclass(frozen=True, eq=False)
+class ReleasedColumn:
+    """The checkpoints that were evaluated on a table's data set, each beside the row that it is of."""
 
+    data: TableData
 
-def released_evidence(source: Source) -> Evidence:
-    """What the released column is worth: it speaks of the paper on the whole of COCO val only."""
-    whole = source.data.val_images >= COCO_VAL_IMAGES and not source.data.generated
-    return Evidence.RELEASED if whole else Evidence.NONE
+    @cached_property
+    def store(self) -> ReleasedStore:
+        """Where evaluated checkpoints are kept."""
+        return ReleasedStore(self.data.store.folder.parent)
 
+    @cached_property
+    def evaluated(self) -> tuple[Evaluated, ...]:
+        """All of them, whatever rows they are of."""
+        return self.store.evaluated(self.data.dataset.fingerprint)
 
-@lru_cache(maxsize=256)
-def chosen(source: Source, row_key: str) -> Choice:
-    """The one evaluated checkpoint that is a row's; of several, none."""
-    row = source.table.row(row_key)
-    if not can_be_evaluated(row):
-        return Choice(None)
-    config = paper_config(source.table, row)
-    fitting = [one for one in _all_evaluated(source) if is_of(one.match.config, config)]
-    left = [one for one in fitting if not any(rivalled(one.match, other.match) for other in fitting)]
-    if len(left) == 1 and box_source(source) in left[0].predicted:
-        file = left[0].match.file
-        return Choice(left[0], file.name if file.size_known else f"{file.name}: {UNKNOWN_SIZE}")
-    names = ", ".join(sorted(one.match.file.name for one in fitting))
-    return Choice(None, f"ambiguous: {names}" if len(fitting) > 1 else "")
+    @property
+    def evidence(self) -> Evidence:
+        """What the column is worth: it speaks of the paper on the whole of COCO val only."""
+        whole = self.data.n_images >= COCO_VAL_IMAGES and not self.data.dataset.generated
+        return Evidence.RELEASED if whole else Evidence.NONE
 
+    def beside(self, result: TableResult) -> TableResult:
+        """A table's results with the column, and claims decided by it where it is the stronger evidence."""
+        if not self.evaluated:
+            return result
+        claims = zip(self.data.table.claims, result.claims, strict=True)
+        return result.model_copy(
+            update={
+                "rows": tuple(self._row(row) for row in result.rows),
+                "claims": tuple(self._claim(claim, of_claim, result.evidence) for claim, of_claim in claims),
+                "released_evidence": self.evidence,
+            }
+        )
 
-def released_estimate(source: Source, row: Row, metric: Metric) -> Estimate | None:
-    """A metric of the row's checkpoint; its interval is that of resampled images."""
-    if chosen(source, row.key).evaluated is None:
-        return None
-    found = released_sample(source, row.key, metric)
-    return estimate([found.value], [found.draws], source.data.val_images)
+    @lru_cache(maxsize=256)  # noqa: B019 it lives as long as a table's results are collected
+    def chosen(self, row_key: str) -> Choice:
+        """The one evaluated checkpoint that is a row's; of several, none."""
+        row = self.data.table.row(row_key)
+        if not can_be_evaluated(row):
+            return Choice(None)
+        config = paper_config(self.data.table, row)
+        fitting = [one for one in self.evaluated if is_of(one.match.config, config)]
+        left = [one for one in fitting if not any(rivalled(one.match, other.match) for other in fitting)]
+        if len(left) == 1 and self.data.boxes in left[0].predicted:
+            file = left[0].match.file
+            return Choice(left[0], file.name if file.size_known else f"{file.name}: {UNKNOWN_SIZE}")
+        names = ", ".join(sorted(one.match.file.name for one in fitting))
+        return Choice(None, f"ambiguous: {names}" if len(fitting) > 1 else "")
 
+    @lru_cache(maxsize=8)  # noqa: B019
+    def matches(self, row_key: str) -> dict[Area, ImageMatches]:
+        """Of the row's checkpoint, scored as the row has it in the paper."""
+        row = self.data.table.row(row_key)
+        loaded = self.store.records.load(self.chosen(row_key).evaluated.record.run_id)
+        predictions, config = loaded.predictions[self.data.boxes], paper_config(self.data.table, row)
+        return all_matches(evaluate_predictions(self.data.dataset.val, predictions, config, row.scoring))
 
-def released_effect(source: Source, claim: ClaimTest) -> Estimate | None:
-    """The claim's difference between checkpoints, where all of its rows have one of known input size."""
-    if claim.measured or claim.metric not in METRICS or not all(chosen(source, key).decides for key in claim.rows):
-        return None
-    signed = list(zip((1, -1, -1, 1), claim.rows, strict=False))
-    samples = [(sign, released_sample(source, key, claim.metric)) for sign, key in signed]
-    value = sum(sign * one.value for sign, one in samples)
-    return estimate([value], [sum(sign * one.draws for sign, one in samples)], source.data.val_images)
+    @lru_cache(maxsize=4096)  # noqa: B019
+    def sample(self, row_key: str, metric: Metric) -> Sample:
+        """A metric of the row's checkpoint, recomputed from its record."""
+        return metric_sample(self.matches(row_key), metric)
 
+    def estimate(self, row_key: str, metric: Metric) -> Estimate | None:
+        """A metric of the row's checkpoint; its interval is that of resampled images."""
+        if self.chosen(row_key).evaluated is None:
+            return None
+        return estimate([self.sample(row_key, metric)], self.data.n_images)
 
-@lru_cache(maxsize=4096)
-def released_sample(source: Source, row_key: str, metric: Metric) -> Sample:
-    """A metric of the row's checkpoint, recomputed from its record."""
-    matches = _matches(source, row_key)[AREAS.get(metric, "all")]
-    measure = "AP" if metric in AREAS else metric
-    return Sample(Scorer(matches, measure)(), bootstrap(matches, RESAMPLES, BOOTSTRAP_SEED, measure))
+    def effect(self, claim: ClaimTest) -> Estimate | None:
+        """The claim's difference between checkpoints, where all of its rows have one of known input size."""
+        if claim.measured or claim.metric not in METRICS or not all(self.chosen(key).decides for key in claim.rows):
+            return None
+        samples = [self.sample(key, claim.metric) for key in claim.rows]
+        return estimate([difference(*samples)], self.data.n_images)
 
+    def _row(self, row: RowResult) -> RowResult:
+        cells = tuple(self._cell(row.key, cell) if cell.column in METRICS else cell for cell in row.cells)
+        found = {"released_ap": self.estimate(row.key, "AP"), "released_from": self.chosen(row.key).note}
+        return row.model_copy(update={"cells": cells, **found})
 
-@lru_cache(maxsize=8)
-def _all_evaluated(source: Source) -> tuple[Evaluated, ...]:
-    return ReleasedStore(source.store.folder.parent).evaluated(source.data.fingerprint)
+    def _cell(self, row_key: str, cell: CellResult) -> CellResult:
+        found = self.estimate(row_key, cell.column)
+        decided = level(cell.paper, found, self.evidence) if self.chosen(row_key).decides else None
+        return cell.model_copy(update={"released": found, "levels": (*cell.levels, *([decided] if decided else []))})
 
-
-@lru_cache(maxsize=8)
-def _matches(source: Source, row_key: str) -> dict[Area, ImageMatches]:
-    """Scored as the row has it in the paper."""
-    row, store = source.table.row(row_key), ReleasedStore(source.store.folder.parent)
-    config = paper_config(source.table, row)
-    loaded = store.records.load(chosen(source, row_key).evaluated.record.run_id)
-    evaluation = evaluate_predictions(source.data.val, loaded.predictions[box_source(source)], config, row.scoring)
-    return {area: image_matches(evaluation, area) for area in {"all", *AREAS.values()}}
-
-
-def _row(source: Source, row: Row, result: RowResult) -> RowResult:
-    cells = tuple(_cell(source, row, cell) if cell.column in METRICS else cell for cell in result.cells)
-    found = {"released_ap": released_estimate(source, row, "AP"), "released_from": chosen(source, row.key).note}
-    return result.model_copy(update={"cells": cells, **found})
-
-
-def _cell(source: Source, row: Row, cell: CellResult) -> CellResult:
-    found = released_estimate(source, row, cell.column)
-    decided = level(cell.paper, found, released_evidence(source)) if chosen(source, row.key).decides else None
-    return cell.model_copy(update={"released": found, "levels": (*cell.levels, *([decided] if decided else []))})
-
-
-def _claim(source: Source, claim: ClaimTest, result: ClaimResult, own: Evidence) -> ClaimResult:
-    """The claim by the stronger evidence; ours where both are alike."""
-    effect, evidence = released_effect(source, claim), released_evidence(source)
-    weaker = STRENGTH.index(evidence) >= STRENGTH.index(own)
-    if effect is None or (result.effect is not None and weaker):
-        return result
-    decided = verdict(claim, effect, evidence, smoke=False)
-    return result.model_copy(update={"effect": effect, "verdict": decided, "evidence": evidence})
+    def _claim(self, claim: ClaimTest, result: ClaimResult, own: Evidence) -> ClaimResult:
+        """The claim by the stronger evidence; ours where both are alike."""
+        effect = self.effect(claim)
+        weaker = STRENGTH.index(self.evidence) >= STRENGTH.index(own)
+        if effect is None or (result.effect is not None and weaker):
+            return result
+        decided = verdict(claim, effect, self.evidence, smoke=False)
+        return result.model_copy(update={"effect": effect, "verdict": decided, "evidence": self.evidence})

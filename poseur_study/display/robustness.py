@@ -7,8 +7,8 @@ from IPython.display import HTML
 from matplotlib.axes import Axes
 
 from poseur_lib.predict.drawing import COLORBLIND
-from poseur_study.analysis.bootstrap_samples import RESAMPLES
 from poseur_study.analysis.interval import CUT, Estimate, bounded
+from poseur_study.analysis.table_data import RESAMPLES
 from poseur_study.display.figure import as_html
 from poseur_study.display.html_table import show_table
 from poseur_study.display.style import DARK, GREY, style

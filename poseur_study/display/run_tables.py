@@ -7,8 +7,7 @@ from markupsafe import Markup
 
 from poseur_lib.config import ExperimentConfig, PretextConfig, PretextRunConfig
 from poseur_lib.scoring.instance import InstanceRule, Scoring
-from poseur_study.analysis.bootstrap_samples import Source, box_source
-from poseur_study.analysis.table_results import ap_under_rule
+from poseur_study.analysis.table_data import TableData
 from poseur_study.display.html_table import bullets, show_table
 from poseur_study.display.variants import flatten
 from poseur_study.execution.run_job import RunOptions, missing_runs
@@ -62,7 +61,7 @@ def deviations_list(study: TableStudy) -> HTML:
     overrides = study.settings.overrides
     declared = study.profile.deviations_of(table.number, [table.changes(row) for row in table.runnable])
     deviations = [*still_true(declared, overrides), *override_lines(overrides)]
-    if box_source(study.source) != study.table.boxes:
+    if study.table_data.boxes != study.table.boxes:
         deviations.append("The data set has no detector file: ground-truth boxes are used instead of detector boxes.")
     parts = [
         ("Deviations from the paper", deviations),
@@ -77,13 +76,13 @@ def rules_list(study: TableStudy) -> HTML:
     return HTML(bullets(f"{claim.text} {claim.rule}" for claim in study.collect().claims))
 
 
-def instance_rules_table(source: Source) -> HTML:
+def instance_rules_table(data: TableData) -> HTML:
     """AP of rows under both rules for the score of a person."""
     rules: tuple[InstanceRule, ...] = ("paper", "released")
     heads = {"paper": "AP, box × mean (Eq. 5)", "released": "AP, box + mean + max (released code)"}
     rows = []
-    for row in source.table.rows:
-        cells = {heads[rule]: ap_under_rule(source, row, rule) for rule in rules}
+    for row in data.table.rows:
+        cells = {heads[rule]: data.ap_under_rule(row.key, rule) for rule in rules}
         if row.scoring == Scoring.BOX:
             cells[heads["released"]] = "—" if cells[heads["released"]] is not None else None
         rows.append({"keypoint score": row.label} | cells)

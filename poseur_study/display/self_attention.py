@@ -11,7 +11,6 @@ from poseur_lib.data.images import read_image
 from poseur_lib.evaluation.attention import strongest_pairs, weights_on_others
 from poseur_lib.models.poseur.head import PoseurHead
 from poseur_study.analysis.interval import METHOD, Estimate, bounded
-from poseur_study.analysis.table_results import evidence_class
 from poseur_study.analysis.verdict import MIN_SEEDS, Verdict, verdict
 from poseur_study.display.attention.between_keypoints import draw_lines, draw_matrix, strongest
 from poseur_study.display.attention.canvas import draw_photo, window_around
@@ -142,7 +141,7 @@ def _against_others(beyond: Estimate) -> str:
 
 def _former_rule(study: TableStudy, of: Attention) -> str:
     """Plain shares against equal weight, and what they would have made of each claim."""
-    evidence, smoke = evidence_class(study.source), not study.profile.evidential
+    evidence, smoke = study.table_data.evidence, not study.profile.evidential
     found = []
     for claim in study.table.claims:
         share, equal = of.shares.get(claim.key, [None])[-1], of.chance.get(claim.key)

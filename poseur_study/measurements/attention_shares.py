@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from poseur_study.analysis.bootstrap_samples import RESAMPLES
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.measured_values import StoredSample, estimate_of
+from poseur_study.analysis.table_data import RESAMPLES
 from poseur_study.experiments.analyses import DEFAULT_ROW
 from poseur_study.measurements.measure import Measurements, measure_rows
 from poseur_study.measurements.self_attention import AttendingPerson, AttentionRun, measure_attention

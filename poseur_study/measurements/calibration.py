@@ -16,7 +16,6 @@ from jaxtyping import Float
 
 from poseur_lib.config import ExperimentConfig, PoseurConfig
 from poseur_lib.config.base import Frozen
-from poseur_lib.evaluation.bootstrap import resamples
 from poseur_lib.evaluation.calibration import (
     Bins,
     KeypointErrors,
@@ -31,8 +30,8 @@ from poseur_lib.evaluation.calibration import (
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.losses.rle import laplace_scale
 from poseur_lib.scoring.uncertainty import density_scores, laplace_scores
-from poseur_study.analysis.bootstrap_samples import BOOTSTRAP_SEED, RESAMPLES, Source
-from poseur_study.analysis.interval import Estimate, estimate
+from poseur_study.analysis.interval import Estimate, Sample, estimate
+from poseur_study.analysis.table_data import TableData, image_weights
 from poseur_study.experiments.analyses import SCORE_CLAIM
 from poseur_study.experiments.experiment import Row
 
@@ -134,40 +133,39 @@ class RunErrors:
 
 
 @lru_cache(maxsize=16)
-def run_errors(source: Source, row_key: str, seed: int) -> RunErrors:
+def run_errors(data: TableData, row_key: str, seed: int) -> RunErrors:
     """What a finished run got wrong on the val split."""
-    val, run = source.data.val, source.runs[row_key, seed]
-    predictions = source.store.load(run.run_id).predictions[BoxSource.GROUND_TRUTH]
+    val, predictions = data.dataset.val, data.predictions(row_key, seed, BoxSource.GROUND_TRUTH)
     images = sorted(int(image) for image in val.coco.getImgIds())
     errors = keypoint_errors(predictions, val.people(), val.keypoints, images)
-    return RunErrors(run.config, predictions, errors)
+    return RunErrors(data.runs[row_key, seed].config, predictions, errors)
 
 
-def runs_of(source: Source, row: Row) -> list[RunErrors]:
+def runs_of(data: TableData, row: Row) -> list[RunErrors]:
     """What a row's finished runs got wrong, seed by seed."""
-    return [run_errors(source, row.key, seed) for seed in source.done(row)]
+    return [run_errors(data, row.key, seed) for seed in data.done(row.key)]
 
 
-def scale_calibrations(source: Source) -> tuple[ScaleCalibration, ...]:
+def scale_calibrations(data: TableData) -> tuple[ScaleCalibration, ...]:
     """Of every row that was run and has a sigma, for both axes."""
     found = []
-    for row in source.table.rows:
-        runs = [run for run in runs_of(source, row) if run.predictions.sigma is not None]
-        found += [_scale(source, row, runs, axis) for axis in AXES if runs]
+    for row in data.table.rows:
+        runs = [run for run in runs_of(data, row) if run.predictions.sigma is not None]
+        found += [_scale(data, row, runs, axis) for axis in AXES if runs]
     return tuple(found)
 
 
-def reliabilities(source: Source, row_key: str) -> tuple[Reliability, ...]:
+def reliabilities(data: TableData, row_key: str) -> tuple[Reliability, ...]:
     """Of the scores of a row that claim to be probabilities, at the configuration's radius and at smaller ones."""
-    row = source.table.row(row_key)
-    runs = runs_of(source, row)
+    row = data.table.row(row_key)
+    runs = runs_of(data, row)
     if not runs:
         return ()
     found = []
     for radius in (runs[0].config.model.head.score_radius, *SMALL_RADII):
         scores = [probabilities(run.predictions, run.config, radius) for run in runs]
         names = [name for name in scores[0] if all(name in one for one in scores)]
-        found += [_reliability(source, row, name, radius, runs, [one[name] for one in scores]) for name in names]
+        found += [_reliability(data, row, name, radius, runs, [one[name] for one in scores]) for name in names]
     return tuple(found)
 
 
@@ -201,8 +199,8 @@ def calibration_lines(scales: Sequence[ScaleCalibration], scores: Sequence[Relia
     ]  # fmt: skip
 
 
-def _scale(source: Source, row: Row, runs: Sequence[RunErrors], axis: str) -> ScaleCalibration:
-    number, images = AXES.index(axis), source.data.val_images
+def _scale(data: TableData, row: Row, runs: Sequence[RunErrors], axis: str) -> ScaleCalibration:
+    number, images = AXES.index(axis), data.n_images
     sigmas = [run.predictions.sigma[run.errors.chosen][:, number].astype(np.float64) for run in runs]
     edges = equal_mass_edges(sigmas, SIGMA_BINS)
     sums = [
@@ -220,7 +218,7 @@ def _scale(source: Source, row: Row, runs: Sequence[RunErrors], axis: str) -> Sc
 
 
 def _reliability(
-    source: Source,
+    data: TableData,
     row: Row,
     name: str,
     radius: float,
@@ -230,7 +228,7 @@ def _reliability(
     predicted = [100 * of[run.errors.chosen].astype(np.float64) for run, of in zip(runs, scores, strict=True)]
     edges = equal_mass_edges(predicted, SCORE_BINS)
     sums = [
-        binned(of, 100.0 * (run.errors.larger <= radius), run.errors.image, source.data.val_images, edges)
+        binned(of, 100.0 * (run.errors.larger <= radius), run.errors.image, data.n_images, edges)
         for run, of in zip(runs, predicted, strict=True)
     ]
     (whole,) = _bins([merged(one) for one in sums])
@@ -263,9 +261,5 @@ def _estimate(sums: Sequence[Bins], measure: Measure) -> Estimate | None:
     """A measure of each seed's sums, with its interval."""
     images = len(sums[0].number)
     once = [float(measure(one, np.ones((1, images)))[0]) for one in sums]
-    return estimate(once, [measure(one, _weights(images)) for one in sums], images)
-
-
-@lru_cache(maxsize=2)
-def _weights(images: int) -> Float[np.ndarray, "n I"]:
-    return np.stack(list(resamples(images, RESAMPLES, BOOTSTRAP_SEED))).astype(np.float64)
+    weights = image_weights(images)
+    return estimate([Sample(value, measure(one, weights)) for value, one in zip(once, sums, strict=True)], images)

@@ -1,7 +1,7 @@
 """Measuring with the weights of a table's runs, and keeping what was found so that the page needs no weights.
 
-A measurement is a function of one run's model. It is made again where there are weights and the code has changed since;
-where the weights are gone, what was found stays.
+A measurement is a function of one run's model. It is made again where there are weights and its version was raised
+since; where the weights are gone, what was found stays.
 """
 
 import json
@@ -14,17 +14,7 @@ from pydantic import ValidationError
 from poseur_study.analysis.measured_values import MeasuredEntry, MeasuredValues, read_measured, write_measured
 from poseur_study.measurements.trained_models import RowModel, row_model
 from poseur_study.runs.project import results_folder
-from poseur_study.runs.provenance import source_digest
 from poseur_study.table_study import TableStudy
-
-MEASURED_BY = (
-    "poseur_lib/models",
-    "poseur_lib/data",
-    "poseur_lib/evaluation",
-    "poseur_lib/scoring",
-    "poseur_lib/keypoints.py",
-    "poseur_study/measurements",
-)
 
 Values = TypeVar("Values", bound=MeasuredValues)
 
@@ -68,13 +58,13 @@ def measure_rows(
     kept: list[tuple[MeasuredEntry, Values]] = []
     notes: list[str] = []
     for of in [(row.key, seed) for row in study.table.runnable for seed in study.seeds]:
-        entry, why = _entry(study, of, before.get(of), measure, settings)
+        entry, why = _entry(study, of, before.get(of), kind, measure, settings)
         values = None if entry is None else _values(entry, kind)
         if values is None:
             notes.append(f"Not measured: {why}")
         else:
             kept.append((entry, values))
-            notes += [f"Measured by an earlier version of this code: {why}"] if why else []
+            notes += [f"Measured by an earlier version of this measurement: {why}"] if why else []
     write_measured(results_folder(folder), name, kept)
     return Measurements({(entry.row, entry.seed): values for entry, values in kept}, tuple(notes))
 
@@ -91,15 +81,15 @@ def _entry(
     study: TableStudy,
     of: tuple[str, int],
     before: MeasuredEntry | None,
+    kind: type[MeasuredValues],
     measure: Callable[[RowModel], MeasuredValues],
     settings: dict[str, Any],
 ) -> tuple[MeasuredEntry | None, str]:
     """The values of a row and seed, or why there are none."""
-    run_id, fingerprint = study.source.runs[of].run_id, study.data.fingerprint
-    code = source_digest(*MEASURED_BY)
+    run_id, fingerprint = study.table_data.runs[of].run_id, study.data.fingerprint
     if before is not None and not before.is_of(run_id, fingerprint, settings):
         before = None
-    if before is not None and before.code == code:
+    if before is not None and before.version == kind.VERSION:
         return before, ""
     model = row_model(study, *of)
     if model.model is None:
@@ -107,6 +97,7 @@ def _entry(
     values = measure(model).model_dump(mode="json")
     row, seed = of
     entry = MeasuredEntry(
-        row=row, seed=seed, run_id=run_id, data_fingerprint=fingerprint, settings=settings, code=code, values=values
-    )
+        row=row, seed=seed, run_id=run_id, data_fingerprint=fingerprint, settings=settings, version=kind.VERSION,
+        values=values,
+    )  # fmt: skip
     return entry, ""

@@ -25,9 +25,9 @@ from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.matches import image_matches
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.poses import PosePrediction
-from poseur_study.analysis.bootstrap_samples import BOOTSTRAP_SEED, RESAMPLES, box_source
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.measured_values import MeasuredValues, StoredSample, estimate_of
+from poseur_study.analysis.table_data import BOOTSTRAP_SEED, RESAMPLES
 from poseur_study.experiments.analyses import AP_SHIFTS, ERROR_SHIFTS, SHIFTS, ap_claim_key, error_claim_key
 from poseur_study.measurements.measure import Measurements, measure_rows
 from poseur_study.measurements.trained_models import RowModel, study_runtime, val_crops
@@ -120,7 +120,7 @@ def measure_shifts(study: TableStudy, of: RowModel, shifts: Sequence[float]) -> 
 def shifted_predictions(study: TableStudy, of: RowModel, shift: float) -> PredictedPeople:
     """What a run predicts from shifted proposals for the table's boxes, as its record would have it."""
     val = study.data.val
-    people = val.people() if box_source(study.source) == BoxSource.GROUND_TRUTH else val.detections()
+    people = val.people() if study.table_data.boxes == BoxSource.GROUND_TRUTH else val.detections()
     model = ShiftedModel(of.model, shift, SHIFT_SEED)
     return as_stored(predict_people(model, people, of.run.config, study_runtime(study)))
 

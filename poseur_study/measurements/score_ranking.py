@@ -8,15 +8,15 @@ The numbers behind the calibration figures, as CSV files beside the table's othe
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.heads import PoseurConfig
 from poseur_lib.evaluation.bootstrap import resamples
 from poseur_lib.evaluation.ranking import Ranks, auroc, image_weights, spearman
-from poseur_study.analysis.bootstrap_samples import BOOTSTRAP_SEED, Source
-from poseur_study.analysis.interval import Estimate, estimate
-from poseur_study.analysis.measured_values import write_lines
+from poseur_lib.files import write_atomically
+from poseur_study.analysis.interval import Estimate, Sample, estimate
+from poseur_study.analysis.measured_values import as_csv
+from poseur_study.analysis.table_data import BOOTSTRAP_SEED, TableData
 from poseur_study.experiments.experiment import Row
 from poseur_study.measurements.calibration import (
     OWN,
@@ -56,13 +56,13 @@ class Ranking(Frozen):
     value: Estimate | None
 
 
-def rankings(source: Source, radius: float) -> tuple[Ranking, ...]:
+def rankings(data: TableData, radius: float) -> tuple[Ranking, ...]:
     """Every score of every row that was run, against everything.
 
     Args:
         radius: a of Eq. 8.
     """
-    return tuple(one for row in source.table.rows for one in _row_rankings(source, row, radius))
+    return tuple(one for row in data.table.rows for one in _row_rankings(data, row, radius))
 
 
 def ranking_lines(of: Sequence[Ranking]) -> list[Mapping[str, object]]:
@@ -82,19 +82,19 @@ def within(radius: float) -> str:
     return f"within {radius:g}"
 
 
-def _row_rankings(source: Source, row: Row, radius: float) -> list[Ranking]:
-    runs = runs_of(source, row)
-    by_run = [_run_rankings(run, radius, source.data.val_images) for run in runs]
+def _row_rankings(data: TableData, row: Row, radius: float) -> list[Ranking]:
+    runs = runs_of(data, row)
+    by_run = [_run_rankings(run, radius, data.n_images) for run in runs]
     found = []
     for key in by_run[0] if by_run else ():
-        value = estimate([one[key][0] for one in by_run], [one[key][1:] for one in by_run], source.data.val_images)
+        value = estimate([one[key] for one in by_run], data.n_images)
         score, against = key
         found.append(Ranking(row=row.key, label=row.label, score=score, against=against, value=value))
     return found
 
 
-def _run_rankings(run: RunErrors, radius: float, images: int) -> dict[tuple[str, str], Float[np.ndarray, "_n"]]:
-    """Per (score, against): the value on the images as they are, then on each resample."""
+def _run_rankings(run: RunErrors, radius: float, images: int) -> dict[tuple[str, str], Sample]:
+    """By score and what it is held against."""
     errors = run.errors
     scores = {OWN: run.predictions.keypoint_scores}
     if isinstance(run.config.model.head, PoseurConfig):
@@ -110,13 +110,14 @@ def _run_rankings(run: RunErrors, radius: float, images: int) -> dict[tuple[str,
             for against, hit in hits.items():
                 found[name, against].append(100 * auroc(of, hit, weights))
             found[name, ERROR].append(100 * spearman(of, error_ranks, weights))
-    return {key: np.array(values) for key, values in found.items()}
+    return {key: Sample.of(np.array(values)) for key, values in found.items()}
 
 
 def write_calibration(
     study: TableStudy, scales: Sequence[ScaleCalibration], scores: Sequence[Reliability], ranks: Sequence[Ranking]
 ) -> None:
-    """Every bin as `calibration.csv`, every rank correlation as `ranking.csv`."""
+    """Every bin as `calibration.csv`, every rank correlation as `ranking.csv`; nothing where there is none."""
     folder = results_folder(study.store.table_folder(study.table.number))
-    write_lines(folder / "calibration.csv", calibration_lines(scales, scores))
-    write_lines(folder / "ranking.csv", ranking_lines(ranks))
+    for name, lines in (("calibration", calibration_lines(scales, scores)), ("ranking", ranking_lines(ranks))):
+        if lines:
+            write_atomically(folder / f"{name}.csv", as_csv(lines, digits=".5g").encode())

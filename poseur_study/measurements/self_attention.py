@@ -19,8 +19,8 @@ from poseur_lib.evaluation.attention import (
 )
 from poseur_lib.evaluation.bootstrap import resamples
 from poseur_lib.keypoints import KeypointSet
-from poseur_study.analysis.bootstrap_samples import BOOTSTRAP_SEED, RESAMPLES
 from poseur_study.analysis.measured_values import MeasuredValues, StoredSample
+from poseur_study.analysis.table_data import BOOTSTRAP_SEED, RESAMPLES
 from poseur_study.experiments.analyses import RELATED, RELATION_CLAIM, SHOULDER, SHOULDER_CLAIM
 from poseur_study.measurements.trained_models import RowModel, study_runtime, val_crops
 from poseur_study.table_study import TableStudy

@@ -39,7 +39,7 @@ def row_model(study: TableStudy, row_key: str, seed: int) -> RowModel:
     Raises:
         UserError: weights are there, and are cut off.
     """
-    row, run = study.table.row(row_key), study.source.runs[row_key, seed]
+    row, run = study.table.row(row_key), study.table_data.runs[row_key, seed]
     state = study.store.state(run.run_id)
     if state == RunState.FINISHED:
         return RowModel(row, seed, run, trained_model(study.store.path(run.run_id), run.config))

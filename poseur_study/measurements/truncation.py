@@ -20,8 +20,8 @@ from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.truncation import Cut, CutImages, Side, correct, cut_people, places
 from poseur_lib.keypoints import KeypointSet
-from poseur_study.analysis.bootstrap_samples import BOOTSTRAP_SEED
 from poseur_study.analysis.measured_values import MeasuredValues, StoredSample
+from poseur_study.analysis.table_data import BOOTSTRAP_SEED
 from poseur_study.measurements.trained_models import RowModel, study_runtime
 from poseur_study.table_study import TableStudy
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from poseur_lib.config.base import Frozen
 from poseur_lib.files import write_atomically
 from poseur_study.analysis.power import FILE as PILOT
-from poseur_study.analysis.power import Pilots, pilot_of, pilots
+from poseur_study.analysis.power import Pilot, pilot_of
 from poseur_study.analysis.result_types import table_results
 from poseur_study.costs.cost_claims import cost_statements
 from poseur_study.costs.paper_costs import compare_costs
@@ -38,7 +38,7 @@ from poseur_study.runs.store import RunStore
 
 def main(arguments: list[str]) -> int:
     """Record one of them; the difference of every configuration is printed as it is found."""
-    makers = {"parity": parity, "costs": costs, "methods": printed_gflops, "claims": claims, "pilot": with_pilot}
+    makers = {"parity": parity, "costs": costs, "methods": printed_gflops, "claims": claims, "pilot": pilot}
     parser = argparse.ArgumentParser(prog="python -m poseur_study.report.record", description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=tuple(makers))
     parser.add_argument("--shared", type=Path, metavar="DIR", help="parity: folder of reference/ and data/coco4/")
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     if asked.what == "pilot" and asked.runs is None:
         parser.error("pilot needs --runs")
     record = makers[asked.what](asked)
-    path = PILOT if isinstance(record, Pilots) else DATA / FILES[type(record)]
+    path = PILOT if isinstance(record, Pilot) else DATA / FILES[type(record)]
     write_atomically(path, (record.model_dump_json(indent=1) + "\n").encode())
     print(f"recorded: {path}")
     return 0
@@ -96,9 +96,9 @@ def claims(_: argparse.Namespace) -> Frozen:
     return CostClaimRecord(origin=Origin.now(), statements=cost_statements())
 
 
-def with_pilot(asked: argparse.Namespace) -> Frozen:
-    """The pilots that are known, and the one that some runs are."""
-    return Pilots(pilots=(*pilots().pilots, pilot_of(table_results(RunStore(asked.runs)))))
+def pilot(asked: argparse.Namespace) -> Frozen:
+    """The pilot that some runs are, in place of the earlier one."""
+    return pilot_of(table_results(RunStore(asked.runs)))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from html import unescape
 import pytest
 
 from poseur_study.analysis import table_results as results
-from poseur_study.analysis.bootstrap_samples import Source
 from poseur_study.analysis.interval import Estimate
+from poseur_study.analysis.table_data import TableData
 from poseur_study.analysis.verdict import Verdict
 from poseur_study.costs.row_speed import RowSpeed
 from poseur_study.display import comparison as table_figure
@@ -40,7 +40,7 @@ def configs(table) -> dict:
 def result(table, folder):
     runs = {(row.key, 0): row_run(SMOKE, table, row, 0, "f" * 16, {}) for row in table.runnable}
     data = DataSet(folder, "coco17", "f" * 16, True, 300)
-    return results.collect(Source(SMOKE, table, data, RunStore(folder), (0,), runs))
+    return results.collect(TableData(SMOKE, table, data, RunStore(folder), (0,), runs))
 
 
 def cells(html: str, tag: str) -> list[str]:
@@ -91,11 +91,13 @@ def test_rows_of_other_seeds_have_no_difference(tmp_path):
 def test_a_failed_seed_is_in_its_row_s_status(states, status, tmp_path, monkeypatch):
     (table,) = (one for one in TABLES if one.number == "1b")
     runs = {(row.key, n): row_run(SMOKE, table, row, n, "f" * 16, {}) for row in table.runnable for n in range(3)}
-    source = Source(SMOKE, table, DataSet(tmp_path, "coco17", "f" * 16, True, 300), RunStore(tmp_path), (0, 1, 2), runs)
+    data = TableData(
+        SMOKE, table, DataSet(tmp_path, "coco17", "f" * 16, True, 300), RunStore(tmp_path), (0, 1, 2), runs
+    )
     of = {run.run_id: RunState(states[seed]) for (_, seed), run in runs.items()}
     monkeypatch.setattr(RunStore, "state", lambda self, run_id: of[run_id])
     monkeypatch.setattr(RunStore, "recorded_state", lambda self, run_id: of[run_id])
-    assert results._status(source, table.rows[0]) == status
+    assert results._status(data, table.rows[0]) == status
 
 
 @each

@@ -26,7 +26,7 @@ def open_study(number: str, data: Path, runs: Path, seeds: tuple[int, ...] = (0,
 
 def finish(study: TableStudy, row_key: str, seed: int = 0) -> None:
     """Make a row's run with a model of random weights."""
-    planned = study.source.runs[row_key, seed]
+    planned = study.table_data.runs[row_key, seed]
     settings = RunSettings(
         profile="smoke", data=study.settings.data, runs=study.settings.runs, overrides=planned.changes, seed=seed,
         run_id=planned.run_id, device="cpu", progress=False,
@@ -37,7 +37,7 @@ def finish(study: TableStudy, row_key: str, seed: int = 0) -> None:
     save_weights(run.folder / MODEL_FILE, build_model(planned.config), planned.config)
     predictions = predict_run(run)
     row = CurvePoint(epoch=1, step=1, images=1, seconds=1.0, loss=0.0, terms={})
-    write_run(run, [row], predictions, measure_run(run, predictions))
+    write_run(run, (row,), predictions, measure_run(run, predictions))
 
 
 def drop_weights(study: TableStudy) -> None:

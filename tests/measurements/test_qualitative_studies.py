@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_study.analysis.bootstrap_samples import sample
-from poseur_study.analysis.measured_values import StoredSample
+from poseur_study.analysis.measured_values import FIRST_CODE, MeasuredEntry, StoredSample
+from poseur_study.analysis.table_data import TableData
 from poseur_study.analysis.verdict import Evidence, Verdict
 from poseur_study.display import calibration as calibration_figures
 from poseur_study.display.ranking import ranking_table
@@ -29,7 +29,7 @@ from poseur_study.measurements.calibration import (
     scale_calibrations,
 )
 from poseur_study.measurements.calibration import claim_effects as score_effects
-from poseur_study.measurements.proposal_robustness import measured_shifts, robustness, shifted_predictions
+from poseur_study.measurements.proposal_robustness import ShiftedRun, measured_shifts, robustness, shifted_predictions
 from poseur_study.measurements.score_ranking import rankings, write_calibration
 from poseur_study.measurements.trained_models import row_model
 from synthetic_people import PeopleSettings, generate
@@ -59,10 +59,26 @@ def test_the_curve_starts_at_the_table_s_own_ap_and_ends_elsewhere(data, runs):
     shifted = measured_shifts(study)
     assert not shifted.notes and set(shifted.of) == {("without", 0), ("with", 0)}
     for (key, seed), run in shifted.of.items():
-        assert run.ap[0].value == pytest.approx(sample(study.source, key, seed, "AP").value, abs=1e-3)
+        assert run.ap[0].value == pytest.approx(study.table_data.sample(key, seed, "AP").value, abs=1e-3)
         start, *layers = zip(*run.errors, strict=True)
         assert len(layers) == 2 and len({one.value for one in layers[-1]}) == len(SHIFTS)
         assert start[-1].value > start[0].value
+
+
+def test_scores_are_those_that_ap_is_computed_from(data, runs):
+    study = open_study("noisy_proposals", data, runs)
+    scores = study.table_data.scores()
+    assert list(scores.columns) == ["row", "seed", "image", "person", "OKS", "score"]
+    for (key, seed), of_run in scores.groupby(["row", "seed"]):
+        evaluation, matches = study.table_data.matching(key, seed), study.table_data.matches(key, seed)["all"]
+        assert sorted(of_run.score) == sorted(one["score"] for one in evaluation.cocoDt.anns.values())
+        images = matches.image_ids[matches.image[matches.matched[0]]]
+        assert (of_run[of_run.OKS >= 0.5].groupby("image").size() >= np.unique(images, return_counts=True)[1]).all()
+        known = study.data.val.coco.anns
+        assert all(
+            known[person]["image_id"] == image for image, person in zip(of_run.image, of_run.person, strict=True)
+        )
+    assert set(scores.row) == {"without", "with"}
 
 
 def test_what_was_measured_is_kept_and_read_when_the_weights_are_gone(data, tmp_path):
@@ -93,6 +109,23 @@ def test_values_of_another_run_or_shift_are_not_taken_for_these(data, tmp_path, 
     drop_weights(study)
     monkeypatch.setattr("poseur_study.measurements.proposal_robustness.SHIFT_SEED", 1)
     assert not measured_shifts(study).of
+
+
+def test_what_another_version_of_the_measurement_has_found_is_said_to_be_that(data, tmp_path, monkeypatch):
+    study = open_study("noisy_proposals", data, tmp_path)
+    finish(study, "with")
+    first = measured_shifts(study)
+    drop_weights(study)
+    monkeypatch.setattr(ShiftedRun, "VERSION", 2)
+    later = measured_shifts(study)
+    assert later.of == first.of and "Measured by an earlier version" in later.notes[1]
+
+
+def test_values_without_a_version_are_known_by_the_source_that_measured_them():
+    entry = {"row": "with", "seed": 0, "run_id": "r", "data_fingerprint": "f", "settings": {}, "values": {}}
+    for code, version in ((FIRST_CODE, 1), ("0123456789abcdef", 0)):
+        assert MeasuredEntry.model_validate({**entry, "code": code}).version == version
+    assert MeasuredEntry.model_validate({**entry, "version": 3}).version == 3
 
 
 def scaled(run, ap, error):
@@ -156,7 +189,7 @@ def test_the_former_rule_of_self_attention_is_said_beside_today_s(data, tmp_path
     study = open_study("figure_s2", data, tmp_path)
     finish(study, "with")
     found = attention(study, measured_attention(study))
-    monkeypatch.setattr("poseur_study.display.self_attention.evidence_class", lambda _: Evidence.GENERATED)
+    monkeypatch.setattr(TableData, "evidence", Evidence.GENERATED)
     study.profile = profile("mini")
 
     def words(share: tuple[float, float], beyond: tuple[float, float]) -> str:
@@ -180,7 +213,7 @@ def test_calibration_needs_no_weights_and_writes_its_numbers(data, tmp_path):
     for key in ("poseur", "rle", "simba"):
         finish(study, key)
     drop_weights(study)
-    scales, scores = scale_calibrations(study.source), reliabilities(study.source, "poseur")
+    scales, scores = scale_calibrations(study.table_data), reliabilities(study.table_data, "poseur")
     assert [(one.row, one.axis) for one in scales] == [(row, axis) for row in ("poseur", "rle") for axis in "xy"]
     assert all(one.laplace_per_sigma == pytest.approx(2 * 2**0.5) for one in scales)
     assert [(one.score, one.radius) for one in scores] == [
@@ -192,7 +225,7 @@ def test_calibration_needs_no_weights_and_writes_its_numbers(data, tmp_path):
     assert claimed(scores).radius == 0.2
     (effect,) = score_effects(scores).values()
     assert effect == claimed(scores).calibration_error
-    ranks = rankings(study.source, 0.2)
+    ranks = rankings(study.table_data, 0.2)
     assert {one.score for one in ranks if one.row == "simba"} == {OWN}
     assert len(ranks) == 5 * (1 + len(PROBABILITIES) + 2)
     write_calibration(study, scales, scores, ranks)
@@ -214,7 +247,7 @@ def test_calibration_needs_no_weights_and_writes_its_numbers(data, tmp_path):
 
 def test_without_any_run_there_is_nothing_to_show(data, tmp_path):
     study = open_study("calibration", data, tmp_path)
-    scores = reliabilities(study.source, "poseur")
-    assert scores == () and score_effects(scores) == {} and rankings(study.source, 0.2) == ()
+    scores = reliabilities(study.table_data, "poseur")
+    assert scores == () and score_effects(scores) == {} and rankings(study.table_data, 0.2) == ()
     for html in (calibration_figures.scales_figure(()), calibration_figures.answer(scores, Evidence.NONE)):
         assert "No figure" in html.data

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from poseur_study.analysis.error_breakdown import METHOD
 from poseur_study.analysis.power import METHOD as POWER_METHOD
-from poseur_study.analysis.power import Pilot, detectable, pilot
+from poseur_study.analysis.power import detectable, pilot
 from poseur_study.analysis.table_results import difference_words
 from poseur_study.display.breakdown import breakdown_figures, breakdown_table, notable
 from poseur_study.display.html_table import Cell, soft
@@ -39,40 +39,36 @@ def learning_section(view: StudyView, table: Table) -> Markup:
 
 
 def _what_it_can_find(table: Table, view: StudyView) -> Markup:
-    """Warnings, and the smallest effect that each claim's study can find, from the last pilot before its runs."""
-    result, began = view.results[table.number], view.began(table)
-    source = pilot(began)
+    """Warnings, and the minimum detectable effect of each claim's study."""
+    result = view.results[table.number]
     return render(
         "table_start.html",
         failure=view.failure(table), failure_page=failure_page(table), overrides=override_lines(result.overrides),
-        stated=_stated(source, began), method=POWER_METHOD,
-        lines=[_smallest_effect(table, claim, view, source) for claim in table.claims],
+        stated=_stated(view.began(table)), method=POWER_METHOD,
+        lines=[_detectable_effect(table, claim, view) for claim in table.claims],
     )  # fmt: skip
 
 
-def _smallest_effect(table: Table, claim: ClaimTest, view: StudyView, source: Pilot) -> dict[str, Cell]:
-    n_seeds = len(view.results[table.number].seeds)
+def _detectable_effect(table: Table, claim: ClaimTest, view: StudyView) -> dict[str, Cell]:
+    one = detectable(table, claim, view.profile, len(view.results[table.number].seeds))
     unit = claim.metric if claim.kind != EffectKind.EQUIVALENCE and not claim.measured else ""
-    one, later = (detectable(table, claim, view.profile, n_seeds, of) for of in (source, pilot()))
-    by_latest = {f"by the pilot of {pilot().recorded_at[:10]}": f"{later.words} {unit}".strip()}
     return {
         "claim": soft(claim.text, difference_words(table, claim)),
         "paper": claim.paper_words,
-        "smallest detectable effect": f"{one.words} {unit}".strip(),
-        **(by_latest if source != pilot() else {}),
+        "minimum detectable effect": f"{one.words} {unit}".strip(),
         "planned": f"{seeds(one.n_seeds)}, {one.n_images:,} images",
-        "from": one.source,
     }
 
 
-def _stated(source: Pilot, began: datetime | None) -> str:
+def _stated(began: datetime | None) -> str:
     """Whether the figures were there before the results: older runs had none."""
-    where = f"profile {source.profile}, Tables {', '.join(source.tables)}"
-    text = f"Stated on {source.recorded_at[:10]} from a pilot ({where}) for the runs after it."
-    if began is not None and began < datetime.fromisoformat(source.recorded_at):
-        return f"{text} Some of the results below are older, or the pilot itself: nothing was stated before them."
-    if source != pilot():
-        text += " What the latest pilot says of such a study, these results among it, stands beside it."
+    source = pilot()
+    text = (
+        f"Stated on {source.recorded_at[:10]} from the spread over seeds and images of the effects then measured "
+        f"(profile {source.profile}, Tables {source.tables})."
+    )
+    if source.younger_than(began):
+        return f"{text} Some of the runs below are older: of them it says what they can find, not what they were to."
     return text
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from poseur_study.analysis.interval import CUT, Estimate, bounded, cut_note, estimate, student_half_width
+from poseur_study.analysis.interval import CUT, Estimate, Sample, bounded, cut_note, estimate, student_half_width
 
 
 def test_student_interval_of_three_seeds():
@@ -15,29 +15,28 @@ def test_student_interval_of_three_seeds():
 
 def test_one_seed_has_the_bootstrap_interval_and_no_spread_of_seeds():
     draws = np.arange(1001) / 100  # quantiles 0.25 and 9.75
-    found = estimate([5.0], [draws], 300)
+    found = estimate([Sample(5.0, draws)], 300)
     assert (found.low, found.high) == pytest.approx((0.25, 9.75))
     assert found.seeds_half is None and found.images_half == pytest.approx(4.75)
 
 
 def test_seeds_and_images_add_in_quadrature():
-    draws = [np.full(100, value) for value in (1.0, 2.0, 3.0)]
-    found = estimate([1.0, 2.0, 3.0], draws, 300)
+    found = estimate([Sample(value, np.full(100, value)) for value in (1.0, 2.0, 3.0)], 300)
     assert found.value == 2.0 and found.images_half == 0.0
     assert found.high - 2.0 == pytest.approx(found.seeds_half)
-    spread = [np.linspace(value - 1, value + 1, 2001) for value in (1.0, 2.0, 3.0)]
-    both = estimate([1.0, 2.0, 3.0], spread, 300)
+    spread = [Sample(value, np.linspace(value - 1, value + 1, 2001)) for value in (1.0, 2.0, 3.0)]
+    both = estimate(spread, 300)
     assert both.high - 2.0 == pytest.approx(math.hypot(0.95, both.seeds_half), rel=1e-3)
 
 
 def test_seeds_share_their_resamples():
     up, down = np.linspace(-1, 1, 201), np.linspace(1, -1, 201)
-    assert estimate([0.0, 0.0], [up, down], 300).images_half == pytest.approx(0.0, abs=1e-12)
+    assert estimate([Sample(0.0, up), Sample(0.0, down)], 300).images_half == pytest.approx(0.0, abs=1e-12)
 
 
 def test_nothing_to_estimate():
-    assert estimate([], [], 300) is None
-    assert estimate([math.nan], [np.full(10, math.nan)], 300) is None
+    assert estimate([], 300) is None
+    assert estimate([Sample(math.nan, np.full(10, math.nan))], 300) is None
 
 
 def test_an_interval_is_cut_to_what_a_share_can_be():

@@ -10,7 +10,7 @@ from poseur_lib.data.crop import CropRule, box_to_center_scale
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.errors import ErrorType
 from poseur_lib.keypoints import COCO_17
-from poseur_study.analysis.error_breakdown import SHARE, SIMILARITY, pose_errors, ratio_draws
+from poseur_study.analysis.error_breakdown import SHARE, SIMILARITY, pose_errors, ratio_sample
 
 SIZE = (64, 48)
 
@@ -45,22 +45,22 @@ def errors():
 
 def value(errors, part, name):
     (number,) = (n for n, found in enumerate(errors.names) if found[:2] == (part, name))
-    return errors.sums[:, number], errors.counts[:, number], ratio_draws(errors, number)
+    return errors.sums[:, number], errors.counts[:, number], ratio_sample(errors, number)
 
 
 def test_shares_of_error_types(errors):
-    sums, counts, (share, draws) = value(errors, "error type", "miss")
+    sums, counts, share = value(errors, "error type", "miss")
     assert list(sums) == [0, 0, 1] and list(counts) == [17, 0, 16]
-    assert share == pytest.approx(100 / 33)
-    assert np.nanmax(draws) == pytest.approx(100 / 16) and np.nanmin(draws) == 0
-    shares = [value(errors, "error type", kind.word)[2][0] for kind in ErrorType]
+    assert share.value == pytest.approx(100 / 33)
+    assert np.nanmax(share.draws) == pytest.approx(100 / 16) and np.nanmin(share.draws) == 0
+    shares = [value(errors, "error type", kind.word)[2].value for kind in ErrorType]
     assert sum(shares) == pytest.approx(100)
 
 
 def test_similarities_by_keypoint_and_visibility(errors):
-    assert value(errors, "keypoint", "nose")[2][0] == pytest.approx(50, abs=1e-3)
+    assert value(errors, "keypoint", "nose")[2].value == pytest.approx(50, abs=1e-3)
     assert value(errors, "keypoint", "wrist")[1].sum() == 3
     assert value(errors, "visibility", "hidden")[1].sum() == 1
-    assert value(errors, "visibility", "hidden")[2][0] == pytest.approx(100, abs=1e-2)
+    assert value(errors, "visibility", "hidden")[2].value == pytest.approx(100, abs=1e-2)
     assert {measure for part, _, measure in errors.names if part == "error type"} == {SHARE}
     assert {measure for part, _, measure in errors.names if part != "error type"} == {SIMILARITY}

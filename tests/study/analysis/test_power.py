@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
 from poseur_lib.config import AugmentConfig
 from poseur_study.analysis import power
-from poseur_study.analysis.power import FACTOR, Pilot, PilotDifference, Pilots, detectable
+from poseur_study.analysis.power import FACTOR, Pilot, PilotDifference, detectable
 from poseur_study.experiments import tables
 from poseur_study.experiments.experiment import EffectKind
 from poseur_study.experiments.profiles import (
@@ -23,17 +23,18 @@ from poseur_study.runs.resources import joules_between, rapl_microjoules
 (TABLE_1B,) = tables(["1b"])
 (TABLE_1C,) = tables(["1c"])
 (TABLE_1D,) = tables(["1d"])
-EARLY, LATE = "2026-01-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00"
 
 
 @pytest.fixture
 def pilot(monkeypatch):
-    def use(deviation: float | None, n_seeds: int) -> None:
+    def use(deviation: float | None, n_seeds: int, *others: PilotDifference) -> PilotDifference:
         one = PilotDifference(table="1b", claim="1b-gain", rescored=False, images_half=0.6, n_images=500,
                               seeds_deviation=deviation, n_seeds=n_seeds)  # fmt: skip
         rescored = one.with_changes(table="1c", claim="x", rescored=True, images_half=0.1)
-        found = Pilot(profile="mini", data="d", recorded_at=EARLY, differences=(one, rescored))
+        found = Pilot(profile="mini", data="d", recorded_at="2026-01-01T00:00:00+00:00",
+                      differences=(one, rescored, *others))  # fmt: skip
         monkeypatch.setattr(power, "pilot", lambda: found)
+        return one
 
     return use
 
@@ -50,25 +51,32 @@ def test_four_times_the_images_halve_it_and_seeds_add_in_quadrature(pilot):
     assert both.points == pytest.approx(FACTOR * math.hypot(0.3, seeds), rel=1e-5) and not both.bound
 
 
-def test_what_was_stated_before_some_runs_stays(monkeypatch):
-    """A later pilot speaks of later runs."""
-    first, second = (Pilot(profile="mini", data="d", recorded_at=when, differences=()) for when in (EARLY, LATE))
-    monkeypatch.setattr(power, "pilots", lambda: Pilots(pilots=(first, second)))
-    assert power.pilot() is second
-    for day, stated in (("2025-12-31", first), ("2026-01-02", first), ("2026-02-01", second), ("2026-03-01", second)):
-        assert power.pilot(datetime.fromisoformat(f"{day}T00:00:00+00:00")) is stated
+def test_seeds_are_pooled_over_trainings_by_their_degrees_of_freedom(pilot):
+    one = pilot(0.4, 3)
+    pilot(0.4, 3, one.with_changes(table="1d", claim="y", seeds_deviation=0.1, n_seeds=2))
+    pooled = math.sqrt((2 * 0.4**2 + 0.1**2) / 3)
+    found = detectable(TABLE_1B, TABLE_1B.claims[0], profile("mini"))
+    assert found.points == pytest.approx(FACTOR * math.hypot(0.3, 4.30265 * pooled / math.sqrt(3)), rel=1e-5)
 
 
-def test_the_recorded_pilots_are_in_order_and_have_differences():
-    dates = [datetime.fromisoformat(one.recorded_at) for one in power.pilots().pilots]
-    assert dates == sorted(dates) and all(one.differences for one in power.pilots().pilots)
+def test_scores_of_the_same_poses_have_their_own_spread(pilot):
+    one, claim = pilot(0.4, 3), TABLE_1C.claims[0]
+    pilot(0.4, 3, one.with_changes(table="1c", claim=claim.key, rescored=True, images_half=0.2, seeds_deviation=0.0))
+    assert detectable(TABLE_1C, claim, profile("mini")).points == pytest.approx(FACTOR * 0.1)
+
+
+def test_the_recorded_pilot_has_seeds_of_both_kinds_and_a_date():
+    found = power.pilot()
+    assert {one.rescored for one in found.differences if one.seeds_deviation is not None} == {True, False}
+    recorded = datetime.fromisoformat(found.recorded_at)
+    assert found.younger_than(recorded - timedelta(hours=1)) and not found.younger_than(recorded)
+    assert not found.younger_than(None)
 
 
 def test_the_pilot_of_another_table_is_of_the_same_kind(pilot):
     pilot(None, 1)
-    assert "Table 1b" in detectable(TABLE_1D, TABLE_1D.claims[0], profile("mini")).source
-    rescored = detectable(TABLE_1C, TABLE_1C.claims[0], profile("mini"))
-    assert "Table 1c" in rescored.source and rescored.points == pytest.approx(FACTOR * 0.05)
+    assert detectable(TABLE_1D, TABLE_1D.claims[0], profile("mini")).points == pytest.approx(FACTOR * 0.3)
+    assert detectable(TABLE_1C, TABLE_1C.claims[0], profile("mini")).points == pytest.approx(FACTOR * 0.05)
 
 
 def test_seeds_are_those_of_the_study_and_an_equivalence_is_held_against_its_margin(pilot):

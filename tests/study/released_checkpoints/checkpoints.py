@@ -13,7 +13,7 @@ from poseur_lib.checkpoints.released_convert import save_released
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.models.build import build_model
-from poseur_study.analysis.bootstrap_samples import Source
+from poseur_study.analysis.table_data import TableData
 from poseur_study.experiments.experiment import ClaimTest, EffectKind, Row, Table
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.experiments.profiles import profile
@@ -84,9 +84,9 @@ def write_checkpoint(path: Path, layers: int, seed: int = 0) -> Path:
     return path
 
 
-def source_of(data: DataSet, runs: Path, **changes) -> Source:
+def table_data(data: DataSet, runs: Path, **changes) -> TableData:
     """The small table at profile paper, none of its rows trained; `changes` to what is known of the data set."""
-    return Source(profile("paper"), TABLE, replace(data, **changes), RunStore(runs / "paper"), seeds=(), runs={})
+    return TableData(profile("paper"), TABLE, replace(data, **changes), RunStore(runs / "paper"), seeds=(), runs={})
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,18 @@ import pytest
 
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.analysis.claim_ledger import level_entries
-from poseur_study.analysis.released_results import with_released
+from poseur_study.analysis.released_results import ReleasedColumn
 from poseur_study.analysis.table_results import collect
 from poseur_study.analysis.verdict import Evidence, Verdict
 from poseur_study.display.tables import claims_table, result_table
 from poseur_study.experiments.profiles import profile
 from poseur_study.report.pages.ledger import ledger_page
-from tests.study.released_checkpoints.checkpoints import CPU, SIZE, TABLE, opened, source_of, write_checkpoint
+from tests.study.released_checkpoints.checkpoints import CPU, SIZE, TABLE, opened, table_data, write_checkpoint
 
 
 def test_the_tables_get_a_column(done):
     source, outcomes, runs = done.source, done.outcomes, done.runs
-    result = collect(source_of(source.data, runs))
+    result = collect(table_data(source.data, runs))
     one, two, quiet = result.rows
     assert (one.released_from, two.released_from, quiet.released_from) == ("1.pth", "2.pth", "")
     for row, outcome in zip((one, two), outcomes, strict=True):
@@ -47,7 +47,7 @@ def test_the_tables_get_a_column(done):
 )
 def test_claims_rest_on_it_where_both_rows_have_it(done, known, evidence, verdicts):
     source, runs = done.source, done.runs
-    result = collect(source_of(source.data, runs, **known))
+    result = collect(table_data(source.data, runs, **known))
     more, noise = result.claims
     assert result.released_evidence == evidence
     assert more.evidence == evidence and more.verdict in verdicts and more.effect is not None
@@ -57,9 +57,9 @@ def test_claims_rest_on_it_where_both_rows_have_it(done, known, evidence, verdic
 
 
 def test_printed_figures_are_decided_on_the_whole_of_coco_alone(done):
-    part = collect(source_of(done.source.data, done.runs))
+    part = collect(table_data(done.source.data, done.runs))
     assert level_entries([TABLE], {TABLE.number: part}, profile("paper")) == ()
-    whole = collect(source_of(done.source.data, done.runs, generated=False, val_images=5000))
+    whole = collect(table_data(done.source.data, done.runs, generated=False, val_images=5000))
     printed = [(row, cell) for row in whole.rows for cell in row.cells if cell.released and cell.paper]
     lines = level_entries([TABLE], {TABLE.number: whole}, profile("paper"))
     assert len(lines) == len(printed) > 0
@@ -76,16 +76,16 @@ def test_printed_figures_are_decided_on_the_whole_of_coco_alone(done):
 
 def test_weaker_evidence_does_not_replace_ours(done):
     source, runs = done.source, done.runs
-    part = source_of(source.data, runs)
+    part = table_data(source.data, runs)
     result = collect(part)
     ours = result.claims[0].model_copy(update={"evidence": None, "verdict": Verdict.REPRODUCED})
     retrained = result.model_copy(update={"claims": (ours, result.claims[1]), "evidence": Evidence.RETRAINED})
-    assert with_released(part, retrained).claims[0] == ours
+    assert ReleasedColumn(part).beside(retrained).claims[0] == ours
 
 
 def test_another_data_set_has_no_column(done):
     source, runs = done.source, done.runs
-    result = collect(source_of(source.data, runs, fingerprint="0123456789abcdef"))
+    result = collect(table_data(source.data, runs, fingerprint="0123456789abcdef"))
     assert result.released_evidence is None
     assert all(row.released_ap is None for row in result.rows)
 
@@ -97,13 +97,13 @@ def test_a_second_checkpoint_of_a_row_is_not_chosen_between(done, few_people, tm
         folder.mkdir()
         write_checkpoint(folder / f"seed{seed}.pth", 1, seed=seed)
         list(opened(folder, few_people, tmp_path / "runs", {f"seed{seed}.pth": SIZE}).evaluate(CPU))
-    row = collect(source_of(source.data, tmp_path / "runs")).rows[0]
+    row = collect(table_data(source.data, tmp_path / "runs")).rows[0]
     assert row.released_ap is None
     assert row.released_from == "ambiguous: seed1.pth, seed2.pth"
 
 
 def test_the_page_shows_it_between_the_paper_s_and_ours(done):
-    source = source_of(done.source.data, done.runs)
+    source = table_data(done.source.data, done.runs)
     result = collect(source)
     shown = result_table(TABLE, result).data
     heads = re.findall(r"<th[^>]*>([^<]*)</th>", shown)
@@ -114,7 +114,7 @@ def test_the_page_shows_it_between_the_paper_s_and_ours(done):
 
 
 def test_poseur_s_rows_of_a_table_that_has_the_column_are_not_run_without_a_checkpoint(done):
-    result = collect(source_of(done.source.data, done.runs, fingerprint="0123456789abcdef"))
+    result = collect(table_data(done.source.data, done.runs, fingerprint="0123456789abcdef"))
     assert "released checkpoint" not in result_table(TABLE, result).data
     shown = result_table(replace(TABLE, number="5"), result.model_copy(update={"number": "5"})).data
     assert "AP, released checkpoint" in shown and "Released checkpoints evaluated" not in shown

@@ -1,0 +1,253 @@
+"""What a table's results are computed from: its runs' predictions, scored, matched and resampled; no weights, no GPU.
+
+Resampled metrics are remembered below the folder of runs, because a thousand bootstraps take minutes and to read them
+again a second. They follow from what is in their key: the run and the digest of its predictions (which the verified
+record has), box source, scoring, metric, resampling, and the code that computes them.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from pycocotools.cocoeval import COCOeval
+
+from poseur_lib.checkpoints.checkpoint import trained_model
+from poseur_lib.evaluation.ap import evaluate_predictions
+from poseur_lib.evaluation.bootstrap import Scorer, bootstrap, resamples
+from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
+from poseur_lib.evaluation.matches import Area, ImageMatches, image_matches
+from poseur_lib.files import MODEL_FILE, write_atomically
+from poseur_lib.scoring.instance import InstanceRule, Scoring
+from poseur_lib.scoring.uncertainty import masses_of
+from poseur_study.analysis.interval import Estimate, Sample, difference, estimate
+from poseur_study.analysis.verdict import Evidence
+from poseur_study.experiments.experiment import ClaimTest, Metric, Row, Table
+from poseur_study.experiments.profiles import Profile
+from poseur_study.runs.datasets import DataSet
+from poseur_study.runs.plan import PlannedRun
+from poseur_study.runs.provenance import Provenance, source_digest
+from poseur_study.runs.store import RunStore
+
+RESAMPLES = 1000
+BOOTSTRAP_SEED = 0
+AREAS: dict[str, Area] = {"AP_M": "medium", "AP_L": "large"}
+COCO_VAL_IMAGES = 5000
+NO_DENSITY = "the flow's density is not in the record, and the weights are gone"
+
+MEMORY = ".samples"
+COMPUTED_BY = (
+    "poseur_lib/evaluation", "poseur_lib/scoring", "poseur_lib/keypoints.py", "poseur_lib/data/annotations.py",
+    "poseur_lib/data/coco.py", "poseur_lib/data/crop.py", "poseur_study/analysis", "poseur_study/runs/predictions.py",
+)  # fmt: skip
+
+
+@lru_cache(maxsize=2)
+def image_weights(images: int) -> Float[np.ndarray, "n I"]:
+    """How often each image is in each of the resamples that all intervals are computed on."""
+    return np.stack(list(resamples(images, RESAMPLES, BOOTSTRAP_SEED))).astype(np.float64)
+
+
+def metric_sample(matches: Mapping[Area, ImageMatches], metric: Metric, n: int = RESAMPLES) -> Sample:
+    """A metric on the images as they are, and on n resamples of them."""
+    measure = "AP" if metric in AREAS else metric
+    of_area = matches[AREAS.get(metric, "all")]
+    return Sample(Scorer(of_area, measure)(), bootstrap(of_area, n, BOOTSTRAP_SEED, measure))
+
+
+def all_matches(evaluation: COCOeval) -> dict[Area, ImageMatches]:
+    """The matches of an evaluation in every area range that a metric asks for."""
+    return {area: image_matches(evaluation, area) for area in ("all", *AREAS.values())}
+
+
+@dataclass(frozen=True, eq=False)
+class TableData:
+    """The rows of a table with what their runs have left: predictions, matches, metrics, provenance.
+
+    Attributes:
+        runs: by row key and seed.
+        overrides: the study's own changes to every row.
+        device: where speeds are measured.
+    """
+
+    profile: Profile
+    table: Table
+    dataset: DataSet
+    store: RunStore
+    seeds: tuple[int, ...]
+    runs: dict[tuple[str, int], PlannedRun]
+    overrides: dict[str, Any] = field(default_factory=dict)
+    device: str = "auto"
+
+    @property
+    def n_images(self) -> int:
+        """Images of the val split."""
+        return self.dataset.val_images
+
+    @cached_property
+    def boxes(self) -> BoxSource:
+        """The table's box source, or ground truth where the data set has no detector file."""
+        file = self.dataset.root / "annotations" / "person_detections_val2017.json"
+        return self.table.boxes if file.exists() else BoxSource.GROUND_TRUTH
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What the results are worth.
+
+        COCO counts only as a whole validation set, and with the paper's recipe: at a profile's full size, as declared.
+        """
+        if not self.profile.evidential:
+            return Evidence.NONE
+        if self.dataset.generated:
+            return Evidence.GENERATED
+        whole = self.n_images >= COCO_VAL_IMAGES and self.profile.scaling is None
+        return Evidence.RETRAINED if whole and self.as_declared else Evidence.NONE
+
+    @property
+    def as_declared(self) -> bool:
+        """True if every run is what profile and table declare: nothing was overridden."""
+        number, table, profile = self.table.number, self.table, self.profile
+        return all(
+            run.config == profile.experiment(seed, profile.of_table(number, table.changes(table.row(key))))
+            for (key, seed), run in self.runs.items()
+        )
+
+    def done(self, *row_keys: str) -> tuple[int, ...]:
+        """Seeds of which all these rows' runs are finished and hold what their scoring needs."""
+        each = [(key, seed) for key in row_keys for seed in self.seeds]
+        missing = {seed for key, seed in each if not self._recorded(key, seed) or self.lacks(key, seed)}
+        return tuple(seed for seed in self.seeds if seed not in missing)
+
+    def lacks(self, row_key: str, seed: int) -> str:
+        """What a finished run does not hold that the row needs; "" if nothing."""
+        if self.table.row(row_key).scoring != Scoring.FLOW or not self._recorded(row_key, seed):
+            return ""
+        return "" if self.predictions(row_key, seed, self.boxes).flow_masses is not None else NO_DENSITY
+
+    def _recorded(self, row_key: str, seed: int) -> bool:
+        run = self.runs.get((row_key, seed))
+        return run is not None and self.store.recorded_state(run.run_id).done
+
+    @lru_cache(maxsize=8)  # noqa: B019 a table's data lives as long as its notebook
+    def predictions(self, row_key: str, seed: int, boxes: BoxSource) -> PredictedPeople:
+        """What a row's run has predicted; the flow's density comes from its weights where the record has none."""
+        run = self.runs[row_key, seed]
+        predictions = self.store.load(run.run_id).predictions[boxes]
+        folder = self.store.path(run.run_id)
+        needed = self.table.row(row_key).scoring == Scoring.FLOW and predictions.flow_masses is None
+        if needed and (folder / MODEL_FILE).exists():
+            return replace(predictions, flow_masses=masses_of(trained_model(folder, run.config)))
+        return predictions
+
+    @lru_cache(maxsize=2)  # noqa: B019
+    def matching(self, row_key: str, seed: int, rule: InstanceRule | None = None) -> COCOeval:
+        """pycocotools' matching of a row's run, by the table's boxes and the row's scores, not yet accumulated.
+
+        Args:
+            rule: for the score of a person; None: as the row has it.
+        """
+        predictions, config = self.predictions(row_key, seed, self.boxes), self.runs[row_key, seed].config
+        return evaluate_predictions(self.dataset.val, predictions, config, self.table.row(row_key).scoring, rule)
+
+    @lru_cache(maxsize=8)  # noqa: B019
+    def matches(self, row_key: str, seed: int) -> dict[Area, ImageMatches]:
+        """Which detections of a row's run found a person, by area range."""
+        return all_matches(self.matching(row_key, seed))
+
+    @lru_cache(maxsize=4096)  # noqa: B019
+    def sample(self, row_key: str, seed: int, metric: Metric) -> Sample:
+        """A metric of a row's run, recomputed from its record, or as it was computed before from the same one."""
+        row, run = self.table.row(row_key), self.runs[row_key, seed]
+        if row.scoring == Scoring.FLOW:  # may follow from the weights, of which the record has no digest
+            return self.computed(row_key, seed, metric)
+        key = {
+            "run": run.run_id,
+            "predictions": self.store.record(run.run_id).predictions_sha256,
+            "data": self.dataset.fingerprint,
+            "boxes": self.boxes,
+            "scoring": row.scoring,
+            "metric": metric,
+            "resamples": [RESAMPLES, BOOTSTRAP_SEED],
+        }
+        return Sample.of(remembered(self.store.folder, key, lambda: self.computed(row_key, seed, metric).array))
+
+    def computed(self, row_key: str, seed: int, metric: Metric) -> Sample:
+        """A metric of a row's run, recomputed from its record."""
+        return metric_sample(self.matches(row_key, seed), metric)
+
+    def estimate(self, row_key: str, metric: Metric) -> Estimate | None:
+        """A row's metric, mean over its seeds; None where it was not run."""
+        return estimate([self.sample(row_key, seed, metric) for seed in self.done(row_key)], self.n_images)
+
+    def effect(self, claim: ClaimTest) -> Estimate | None:
+        """The claim's difference over the seeds that all of its rows have."""
+        each = [[self.sample(key, seed, claim.metric) for key in claim.rows] for seed in self.done(*claim.rows)]
+        return estimate([difference(*samples) for samples in each], self.n_images)
+
+    def ap_under_rule(self, row_key: str, rule: InstanceRule) -> float | None:
+        """A row's AP, mean over its seeds, with another rule for the score of a person."""
+        evaluations = [self.matching(row_key, seed, rule) for seed in self.done(row_key)]
+        values = [Scorer(image_matches(one))() for one in evaluations]
+        return float(np.mean(values)) if values else None
+
+    def scores(self) -> pd.DataFrame:
+        """Every detection of every finished run after OKS-NMS, a line each.
+
+        Columns: row, seed, image (id), person (id of the annotation that the pose fits best; none where the image has
+        nobody), OKS with that person, 0 to 1, and score, by which detections are ranked.
+        """
+        columns = ["row", "seed", "image", "person", "OKS", "score"]
+        lines = [
+            (row.key, seed, *line)
+            for row in self.table.runnable
+            for seed in self.done(row.key)
+            for line in _detections(self.matching(row.key, seed))
+        ]
+        return pd.DataFrame(lines, columns=columns).astype({"person": "Int64"})
+
+    def provenances(self, *rows: Row) -> dict[str, Provenance]:
+        """Where each finished run comes from, by its id; of all rows if none is named."""
+        chosen = [(row.key, seed) for row in rows or self.table.runnable for seed in self.done(row.key)]
+        return {run_id: self.store.record(run_id).provenance for run_id in (self.runs[one].run_id for one in chosen)}
+
+
+def _detections(evaluation: COCOeval) -> Iterator[tuple[int, int | None, float, float]]:
+    """Image, person, OKS and score of each detection."""
+    (category,) = evaluation.params.catIds
+    for image in evaluation.params.imgIds:
+        people = [person["id"] for person in evaluation._gts[image, category]]
+        found = sorted(evaluation._dts[image, category], key=lambda one: -one["score"])
+        for place, one in enumerate(found[: evaluation.params.maxDets[-1]]):
+            oks = evaluation.ious[image, category][place] if people else np.zeros(0)
+            best = int(np.argmax(oks)) if people else None
+            yield int(image), *((None, 0.0) if best is None else (people[best], float(oks[best]))), float(one["score"])
+
+
+def remembered(
+    runs: Path, key: Mapping[str, Any], compute: Callable[[], Float[np.ndarray, " n"]]
+) -> Float[np.ndarray, " n"]:
+    """The array of a key: read where it was computed before, else computed and kept.
+
+    A file that cannot be read counts as none; a folder that cannot be written to goes without.
+    """
+    text = json.dumps({**key, "code": source_digest(*COMPUTED_BY)}, sort_keys=True)
+    name = hashlib.sha256(text.encode()).hexdigest()[:24]
+    file = runs / MEMORY / name[:2] / f"{name}.npy"
+    try:
+        return np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        pass
+    array, content = compute(), io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    try:
+        write_atomically(file, content.getvalue())
+    except OSError:
+        pass
+    return array
