@@ -12,7 +12,7 @@ from poseur_lib.errors import UserError
 from poseur_study.paper.checks import Above, All, Among, Check, Equals, Unchecked, Unnamed, Within
 from poseur_study.paper.formula import Cell, Text, formula, reference
 from poseur_study.paper.method_pairs import heatmap_pairs, same_backbone_pairs
-from poseur_study.paper.tables import read_toml, require_printed, table_name
+from poseur_study.paper.tables import entry_of, read_toml, table_name
 
 CLAIMS_FILE = Path(__file__).with_name("claims.toml")
 WORDS = ("place", "text", "note")
@@ -93,8 +93,7 @@ def paper_claim(key: str) -> Claim:
     Raises:
         UserError: there is none of this key.
     """
-    require_printed("the paper", "claim", key, paper_claims())
-    return paper_claims()[key]
+    return entry_of(paper_claims(), key, "the paper", "claim")
 
 
 def read_claims(file: Path) -> Mapping[str, Claim]:

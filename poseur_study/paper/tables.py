@@ -5,17 +5,19 @@ compared methods' own publications print.
 """
 
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from poseur_lib.errors import UserError
 from poseur_study.paper.subject import Subject, subject_of
+
+Entry = TypeVar("Entry")
 
 TABLES_FILE, TEXT_FILE, PUBLISHED_FILE = (
     Path(__file__).with_name(f"{name}.toml") for name in ("tables", "text", "published")
@@ -107,8 +109,7 @@ class PaperTable:
         Raises:
             UserError: there is no such row.
         """
-        require_printed(self.name, "row", key, [row.key for row in self.rows])
-        return next(row for row in self.rows if row.key == key)
+        return entry_of({row.key: row for row in self.rows}, key, self.name, "row")
 
 
 def table_name(number: str) -> str:
@@ -128,24 +129,22 @@ def printed_cell(table: str, row: str, column: str) -> Printed:
     Raises:
         UserError: there is no such table, row or column, or the cell has no number.
     """
-    require_printed("the paper", "table", table, paper_tables())
-    of = paper_tables()[table]
-    cells = of.row(row).cells
-    require_printed(of.name, "column", column, cells)
-    cell = cells[column]
+    of = entry_of(paper_tables(), table, "the paper", "table")
+    cell = entry_of(of.row(row).cells, column, of.name, "column")
     if isinstance(cell, Missing):
         raise UserError(f"{of.name}, row {row}, {column}: no number ({cell.name.lower().replace('_', ' ')})")
     return cell
 
 
-def require_printed(whose: str, kind: str, key: str, known: Collection[str]) -> None:
-    """Check that something of the paper is there.
+def entry_of(known: Mapping[str, Entry], key: str, whose: str, kind: str) -> Entry:
+    """What the paper has under a key: `whose` and `kind` are words for the error.
 
     Raises:
-        UserError: it is not; what there is is named.
+        UserError: it is not there; what there is is named.
     """
     if key not in known:
         raise UserError(f"{whose} has no {kind} {key!r}; it has {', '.join(known)}")
+    return known[key]
 
 
 def read_tables(file: Path) -> Mapping[str, PaperTable]:
@@ -268,8 +267,7 @@ def text_number(key: str) -> TextNumber:
     Raises:
         UserError: there is none of this key.
     """
-    require_printed("the paper's text", "number", key, text_numbers())
-    return text_numbers()[key]
+    return entry_of(text_numbers(), key, "the paper's text", "number")
 
 
 @dataclass(frozen=True)
