@@ -70,5 +70,5 @@ notebooks-strip: install
 	@"$(BIN)/python" -m nbstripout notebooks/*.ipynb
 
 clean:
-	rm -rf build dist ./*.egg-info .pytest_cache .ruff_cache .hypothesis lightning_logs runs/smoke reports/smoke
+	rm -rf build dist ./*.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis lightning_logs runs/smoke reports/smoke
 	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
