@@ -24,7 +24,7 @@ help:
 	@echo "make study-all        the same with every table (22 minutes on 2 cores)"
 	@echo "make test             install, run the tests (under 10 minutes)"
 	@echo "make test-all         the slow tests too (under 45 minutes)"
-	@echo "make lint             check style"
+	@echo "make lint             check style, types and that notebooks hold no output (under a minute)"
 	@echo "make lock             resolve pyproject.toml into requirements.lock again"
 	@echo "make notebooks-strip  remove outputs from notebooks/"
 	@echo "make clean            remove caches and what the smoke profile wrote"
@@ -56,8 +56,12 @@ test-slow: install
 
 test-all: test test-slow
 
+# mypy checks the library alone; the whole takes some seconds, without any test.
 lint: install
 	@"$(BIN)/python" -m ruff check .
+	@"$(BIN)/python" -m ruff format --check .
+	@"$(BIN)/python" -m mypy
+	@"$(BIN)/python" -m nbstripout --verify notebooks/*.ipynb
 
 lock: install
 	@"$(BIN)/python" tools/lock.py
@@ -66,5 +70,5 @@ notebooks-strip: install
 	@"$(BIN)/python" -m nbstripout notebooks/*.ipynb
 
 clean:
-	rm -rf build dist ./*.egg-info .pytest_cache .ruff_cache .hypothesis lightning_logs runs/smoke reports/smoke
+	rm -rf build dist ./*.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis lightning_logs runs/smoke reports/smoke
 	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +

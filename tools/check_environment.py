@@ -42,7 +42,9 @@ def main() -> int:
         return 0 if is_editable() else 1
     tables = tomllib.loads((ROOT / "pyproject.toml").read_text())
     project = tables["project"]
-    requirements = project["dependencies"] + project["optional-dependencies"]["test"]
+    requirements = project["dependencies"] + [
+        one for extra in project["optional-dependencies"].values() for one in extra
+    ]
     try:
         problems = unmet(requirements + tables["build-system"]["requires"])
     except ModuleNotFoundError as error:

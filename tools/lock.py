@@ -1,6 +1,6 @@
 """Write requirements.lock: exact versions and hashes for Linux x86-64, CPython 3.11 and 3.12.
 
-Run by `make lock`. uv resolves pyproject.toml (with its `test` extra and the build requirements) for every supported
+Run by `make lock`. uv resolves pyproject.toml (with all its extras and the build requirements) for every supported
 Python at once; of each release only the hashes of the wheels that such a machine can install are kept, or that of
 the source archive where there is no such wheel.
 """
@@ -17,11 +17,17 @@ from packaging.utils import parse_wheel_filename
 
 UV = "uv==0.13.9"
 PYTHONS = ("cp311", "cp312")
+EXTRAS = ("study", "slurm", "test")
 HEADER = """\
 # Exact versions and hashes for Linux x86-64, CPython 3.11 and 3.12. Written by: make lock
 # Do not edit: change pyproject.toml, then run that command. Installed by: make install
 """
-ALWAYS_TRUE = {"python_full_version >= '3.11'", "platform_machine == 'x86_64'", "sys_platform == 'linux'"}
+ALWAYS_TRUE = {
+    "python_full_version >= '3.11'",
+    "python_full_version < '3.13'",
+    "platform_machine == 'x86_64'",
+    "sys_platform == 'linux'",
+}
 
 
 def uv_command(folder: Path) -> list[str]:
@@ -38,7 +44,7 @@ def resolve(project: Path, folder: Path) -> list[dict]:
     build = folder / "build-requirements.txt"
     build.write_text("\n".join(tomllib.loads(project.read_text())["build-system"]["requires"]))
     out = folder / "pylock.toml"
-    sources = [str(project), str(build), "--extra", "test"]
+    sources = [str(project), str(build), *(part for extra in EXTRAS for part in ("--extra", extra))]
     flags = ["--universal", "--python-version", "3.11", "--format", "pylock.toml", "--quiet", "-o", str(out)]
     quiet = {"env": {**os.environ, "NO_COLOR": "1"}, "stdout": subprocess.DEVNULL}
     subprocess.run([*uv_command(folder), "pip", "compile", *sources, *flags], check=True, **quiet)

@@ -17,6 +17,10 @@ from poseur_study.cli import ceiling, convert, cost, data, evaluate, export, pre
 
 INTERRUPTED = 130  # the shell's exit status for a process that Ctrl-C ended
 USAGE = 2
+STUDY_MODULES = frozenset(
+    ("IPython", "anywidget", "dask", "distributed", "ipywidgets", "jinja2", "markupsafe", "matplotlib", "nbconvert")
+) | {"nbformat", "papermill", "pygments", "traitlets", "yaml"}
+"""What the extra [study] installs: the commands of tables and pages import it, those of the library do not."""
 
 app = typer.Typer(
     name="poseur",
@@ -93,6 +97,8 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> tuple[str, i
         return f"poseur: {describe_validation(error, getattr(config, error.title, None))}", 1
     if isinstance(error, UserError):
         return f"poseur: {_one_line(str(error))}", 1
+    if isinstance(error, ModuleNotFoundError) and (missing := str(error.name).partition(".")[0]) in STUDY_MODULES:
+        return f"poseur: {missing} is not installed: pip install 'poseur_lib[study]'", 1
     if isinstance(error, OSError) and error.filename is not None:
         return f"poseur: {error.filename}: {error.strerror}", 1
     name = type(error).__name__

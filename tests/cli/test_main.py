@@ -86,6 +86,12 @@ def test_help_does_not_import_torch() -> None:
         (FileNotFoundError(2, "No such file or directory", "/x/y.json"), "poseur: /x/y.json: No such file", 1),
         (KeyboardInterrupt(), "poseur: interrupted", 130),
         (KeyError("seed"), "poseur: KeyError: 'seed' (run again with --debug", 1),
+        (
+            ModuleNotFoundError("No module named 'dask'", name="dask.distributed"),
+            "poseur: dask is not installed: pip install 'poseur_lib[study]'",
+            1,
+        ),
+        (ModuleNotFoundError("No module named 'lost'", name="lost"), "poseur: ModuleNotFoundError: No module", 1),
     ],
 )
 def test_an_error_is_one_line(failing, capsys, error: BaseException, line: str, code: int) -> None:

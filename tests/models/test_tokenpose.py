@@ -11,7 +11,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.baselines.tokenpose import patches_of
 from poseur_study.costs.other_counters import BINARY_GIGA, count, summary_rule
-from tests.models.tokens import overfit, random_batch, small_model
+from tests.models.tokens import overfit, random_batch, small_model, weights_that_do_not_learn
 
 HEAD = {
     "kind": "tokenpose",
@@ -150,12 +150,7 @@ def test_attention_scales() -> None:
     "head", [{}, {"fused_parts": 2, "mlp_hidden": None}, {"position_embedding": "learned", "dropout": 0.1}]
 )
 def test_every_weight_learns(head: dict) -> None:
-    model = small_model({**HEAD, **head})
-    images, targets = random_batch()
-    losses = model.loss(images, targets)
-    assert torch.isfinite(losses.total)
-    losses.total.backward()
-    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+    assert weights_that_do_not_learn(small_model({**HEAD, **head})) == []
 
 
 def test_flip_test_merges_heatmaps() -> None:

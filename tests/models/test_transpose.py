@@ -14,7 +14,7 @@ from poseur_lib.costs.cost import Cost, cost
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines.cell_attention import SelfAttention
 from poseur_lib.models.build import build_model
-from tests.models.tokens import SMALL, overfit, random_batch, small_model
+from tests.models.tokens import SMALL, overfit, random_batch, small_model, weights_that_do_not_learn
 
 HEAD = {"kind": "transpose", "embed_dims": 16, "ffn_dims": 32, "layers": 2, "dropout": 0.0}
 HRNET_S = {"kind": "hrnet", "width": 48, "stages": 3, "outputs": "finest", "weights": "none"}
@@ -135,11 +135,7 @@ def test_input_projection_starts_as_one_matrix_would() -> None:
 def test_every_weight_learns(head: dict) -> None:
     backbone = {"model.backbone": {"kind": "resnet", "depth": 18, "stages": 2, "weights": "none"}}
     model = small_model({**HEAD, **head}, **(backbone if "deconvolutions" in head else {}))
-    images, targets = random_batch()
-    losses = model.loss(images, targets)
-    assert torch.isfinite(losses.total)
-    losses.total.backward()
-    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+    assert weights_that_do_not_learn(model) == []
 
 
 def test_offset_maps() -> None:

@@ -1,4 +1,4 @@
-"""Small models with the heads of TransPose and TokenPose, and how those are made to overfit."""
+"""Small models with the heads of TransPose and TokenPose, and how models are made to overfit."""
 
 import torch
 
@@ -48,3 +48,27 @@ def overfit(head: PoseHead, steps: int, rate: float, people: int = 2) -> tuple[f
         found = head.decode(head.eval()(features)).keypoints
     cells = (found - targets.keypoints) * torch.tensor([12.0, 16.0])
     return losses[0], losses[-1], cells.norm(dim=-1).max().item()
+
+
+def weights_that_do_not_learn(model: PoseModel) -> list[str]:
+    """Names of parameters that the loss of a batch has no gradient for."""
+    loss = model.loss(*random_batch()).total
+    assert torch.isfinite(loss)
+    loss.backward()
+    return [name for name, parameter in model.named_parameters() if parameter.grad is None]
+
+
+def learn_by_heart(model: PoseModel, steps: int) -> tuple[float, float, float]:
+    """Train on four images of noise, 64x48: the loss before and after, and the mean error of supervised keypoints."""
+    images = torch.randn(4, 3, 64, 48)
+    targets = PoseTargets(torch.rand(4, 17, 2) * 0.8 + 0.1, torch.rand(4, 17) > 0.2)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, fused=True)
+    losses = []
+    for _ in range(steps):
+        optimiser.zero_grad()
+        losses.append(model.loss(images, targets).total)
+        losses[-1].backward()
+        optimiser.step()
+    with torch.no_grad():
+        error = (model(images).keypoints - targets.keypoints).abs()[targets.supervised]
+    return losses[0].item(), losses[-1].item(), error.mean().item()

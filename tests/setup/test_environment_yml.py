@@ -1,8 +1,5 @@
 """environment.yml: its shape, its specs, and that it says what pyproject.toml says. Solving it stays untested."""
 
-import tomllib
-from pathlib import Path
-
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -10,8 +7,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from rattler import MatchSpec
 
-ROOT = Path(__file__).resolve().parents[2]
-PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+from tests.setup.project import EXTRAS, PROJECT, ROOT, build_requirements, requirements
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +50,9 @@ def test_names_and_bounds_are_those_of_pyproject(conda_specs: list[str], pip_spe
         assert requirement.name not in here, f"{requirement.name} stands in both sections"
         here[canonicalize_name(requirement.name)] = requirement.specifier
     python, pip = here.pop("python"), here.pop("pip")
-    project = PYPROJECT["project"]
-    assert python == SpecifierSet(project["requires-python"]) and pip == SpecifierSet()
-    there = project["dependencies"] + project["optional-dependencies"]["test"] + PYPROJECT["build-system"]["requires"]
-    assert here == {canonicalize_name(item.name): item.specifier for item in map(Requirement, there)}
+    assert python == SpecifierSet(PROJECT["requires-python"]) and pip == SpecifierSet()
+    there = [*requirements(*EXTRAS), *build_requirements()]
+    assert here == {canonicalize_name(item.name): item.specifier for item in there}
 
 
 def test_everything_that_builds_on_torch_is_in_the_pip_section(pip_specs: list[str]) -> None:

@@ -3,7 +3,6 @@
 import re
 import shlex
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import typer
@@ -13,9 +12,10 @@ from poseur_study.cli import main as cli
 from poseur_study.execution.cluster import SlurmOptions
 from poseur_study.experiments import tables
 from poseur_study.experiments.profiles import profile
+from tests.setup.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 COMMANDS = [line.strip() for line in README.splitlines() if re.match(r"    (\.venv/bin/)?poseur ", line)]
 MAKEFILE = (ROOT / "Makefile").read_text()
 
@@ -47,7 +47,7 @@ def test_profiles_and_tables_that_are_named_exist() -> None:
 
 def test_make_has_the_targets_that_are_named() -> None:
     targets = set(re.findall(r"^([\w-]+):", MAKEFILE, re.MULTILINE))
-    named = re.findall(r"(?:`|^    )make ([\w-]+)", README, re.MULTILINE)
+    named = re.findall(r"(?:`|^    )make ([\w-]+)", README + CONTRIBUTING, re.MULTILINE)
     assert {"study", "test", "test-all", "study-all"} <= set(named) <= targets
 
 
@@ -55,11 +55,3 @@ def test_the_slurm_file_is_one() -> None:
     (block,) = re.findall(r"\n((?:    \w+: .+\n){3,})", README)
     options = SlurmOptions.model_validate(yaml.safe_load(block))
     assert (options.jobs, options.gpus, options.walltime) == (8, 1, "48:00:00")
-
-
-def test_files_and_folders_that_are_named_exist() -> None:
-    named = re.findall(
-        r"`((?:poseur_lib|poseur_study|synthetic_people|notebooks|runs|reports|benchmarks|tests)/[\w./]*)`", README
-    )
-    assert len(named) > 20
-    assert [path for path in named if not (ROOT / path).exists()] == []

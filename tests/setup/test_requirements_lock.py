@@ -1,15 +1,13 @@
 """requirements.lock pins everything that pyproject.toml asks for, with hashes, and names no machine or index."""
 
 import re
-import tomllib
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).resolve().parents[2]
-PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+from tests.setup.project import EXTRAS, ROOT, build_requirements, requirements
+
 TEXT = (ROOT / "requirements.lock").read_text()
 
 
@@ -28,9 +26,8 @@ def locked(python: str) -> dict[str, Requirement]:
 
 @pytest.mark.parametrize("python", ["3.11.7", "3.12.1"])
 def test_every_requirement_is_pinned_within_its_bounds(python: str) -> None:
-    project, pins = PYPROJECT["project"], locked(python)
-    wanted = project["dependencies"] + project["optional-dependencies"]["test"] + PYPROJECT["build-system"]["requires"]
-    for requirement in map(Requirement, wanted):
+    pins = locked(python)
+    for requirement in [*requirements(*EXTRAS), *build_requirements()]:
         (pin,) = pins[canonicalize_name(requirement.name)].specifier
         assert pin.operator == "==" and requirement.specifier.contains(pin.version), requirement
 
