@@ -1,4 +1,4 @@
-"""Weights on disk with the configuration that they belong to, and which of them a run's folder holds."""
+"""Weights on disk with the configuration that they belong to."""
 
 import pickle
 import warnings

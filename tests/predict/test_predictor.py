@@ -109,8 +109,8 @@ def test_nms_is_the_evaluation_s(poseur):
     assert [person.box_score for person in every.people] == [0.4, 0.9, 0.8]
     kept = poseur.predict(noise(), boxes, nms=True)
     assert [person.box_score for person in kept.people] == [0.9, 0.8]
-    predictions, scores, _ = poseur._predict([noise()], [[PersonBox((*row[:4],), row[4]) for row in boxes]], nms=False)
-    assert list(keep_people(predictions, scores, COCO_17.oks_sigmas, 0.9)) == [1, 2]
+    ranked = poseur._predict([noise()], [[PersonBox((*row[:4],), row[4]) for row in boxes]], nms=False)
+    assert list(keep_people(ranked.predictions, ranked.instance_scores, COCO_17.oks_sigmas, 0.9)) == [1, 2]
 
 
 def test_faster_inference_leaves_the_poses_where_they_are(checkpoint, poseur):
