@@ -27,12 +27,12 @@ def test_the_record_is_written_anew_with_the_weights(tmp_path):
         config = run.planned.config
         torch.manual_seed(0)
         save_weights(run.folder / BACKBONE_FILE, build_backbone(config.backbone, config.data.input_size), config)
-        assert write_run(run, [row(loss)]).curve == (row(loss),)
+        assert write_run(run, (row(loss),)).curve == (row(loss),)
 
     make(2.0)
     done = open_pretext(settings)
     assert done.finished.curve == (row(2.0),)
-    assert write_run(done, [row(9.0)]).curve == (row(2.0),)  # finished: nothing is written
+    assert write_run(done, (row(9.0),)).curve == (row(2.0),)  # finished: nothing is written
     (done.folder / BACKBONE_FILE).unlink()
     make(1.0)
     assert open_pretext(settings).finished.curve == (row(1.0),)

@@ -61,6 +61,6 @@ def test_the_record_counts_what_the_attempts_before_took(tmp_path):
     config = run.planned.config
     save_weights(run.folder / BACKBONE_FILE, build_backbone(config.backbone, config.data.input_size), config)
     row = CurvePoint(epoch=1, step=1, images=1, seconds=1.0, loss=1.0, terms={}, part_iou=0.5)
-    where = write_run(run, [row]).provenance
+    where = write_run(run, (row,)).provenance
     assert 5100 <= where.wall_seconds < 5200 and (where.joules is None or where.joules >= 70)
     assert {path.name for path in run.folder.iterdir()} == {BACKBONE_FILE, "record.json"}
