@@ -123,13 +123,11 @@ def equivalence(margin: float, effect: Estimate) -> Verdict:
 
 def _on_generated_people(claim: ClaimTest, effect: Estimate) -> Verdict:
     if claim.kind == EffectKind.EQUIVALENCE:
-        of_coco = equivalence(claim.margin, effect)
-        translated = {
+        return {
             Verdict.REPRODUCED: Verdict.SAME_DIRECTION,
             Verdict.CONTRADICTED: Verdict.OPPOSITE_DIRECTION,
             Verdict.INCONCLUSIVE: Verdict.NO_EFFECT,
-        }
-        return translated[of_coco]
+        }[equivalence(claim.margin, effect)]
     if effect.low > 0:
         return Verdict.SAME_DIRECTION
     return Verdict.OPPOSITE_DIRECTION if effect.high < 0 else Verdict.NO_EFFECT
