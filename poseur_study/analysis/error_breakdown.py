@@ -2,9 +2,8 @@
 
 Computed from stored predictions, no weights needed. Errors and similarities are those of poses at ground-truth boxes,
 one for one, so that scores and detector do not matter; AP by kind of person is the table's own (its boxes and scores).
-Both rows are resampled alike: the intervals are those of the differences.
-
-What a run's poses at ground-truth boxes get wrong, summed image by image, so that images can be resampled.
+Both rows are resampled alike: the intervals are those of the differences. What a run gets wrong is summed image by
+image, so that images can be resampled.
 """
 
 from collections.abc import Sequence

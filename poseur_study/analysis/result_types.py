@@ -1,7 +1,4 @@
-"""A table's results as they are written beside its notebook: everything that its page shows as numbers.
-
-The results of tables as they lie in the folder of a profile's runs.
-"""
+"""A table's results as they lie beside its notebook in the folder of a profile's runs: all numbers of its page."""
 
 from collections.abc import Collection
 from pathlib import Path

@@ -1,11 +1,9 @@
-"""The one enumeration of verdicts, and the rule by which an effect with its interval becomes one.
+"""The one enumeration of verdicts, and the rules by which a claim's effect, or a printed figure, becomes one.
 
-The rule is fixed before a run and printed on the page (`rule_text`).
-
-A printed AP or AR beside that of a released checkpoint, or of models retrained with the paper's recipe.
-
-Both are of the same images, COCO's val2017, so which images there are is no part of their difference: another training
-is, by Student's t over the seeds, and of a released checkpoint, which is the paper's own model, nothing.
+The rule of an effect is fixed before a run and printed on the page (`rule_text`). A printed AP or AR is held against
+that of a released checkpoint, or of models retrained with the paper's recipe (`level`): both are of the same images,
+COCO's val2017, so which images there are is no part of their difference. Another training is, by Student's t over the
+seeds; of a released checkpoint, which is the paper's own model, nothing is.
 """
 
 from enum import StrEnum
@@ -125,13 +123,11 @@ def equivalence(margin: float, effect: Estimate) -> Verdict:
 
 def _on_generated_people(claim: ClaimTest, effect: Estimate) -> Verdict:
     if claim.kind == EffectKind.EQUIVALENCE:
-        of_coco = equivalence(claim.margin, effect)
-        translated = {
+        return {
             Verdict.REPRODUCED: Verdict.SAME_DIRECTION,
             Verdict.CONTRADICTED: Verdict.OPPOSITE_DIRECTION,
             Verdict.INCONCLUSIVE: Verdict.NO_EFFECT,
-        }
-        return translated[of_coco]
+        }[equivalence(claim.margin, effect)]
     if effect.low > 0:
         return Verdict.SAME_DIRECTION
     return Verdict.OPPOSITE_DIRECTION if effect.high < 0 else Verdict.NO_EFFECT

@@ -2,12 +2,11 @@
 
 From the records of a table's runs, no weights needed: poses at ground-truth boxes, one for one, so that no detector
 matters. All numbers are per cent: of the crop side, or of keypoints.
-
-The scores that a keypoint can be given, by name: those that claim to be probabilities, and the others.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 
 import numpy as np
@@ -35,15 +34,27 @@ from poseur_study.analysis.table_data import TableData, image_weights
 from poseur_study.experiments.analyses import SCORE_CLAIM
 from poseur_study.experiments.experiment import Row
 
-SIGMA = "Eq. 8 with σ"
+SIGMA_BINS, SCORE_BINS = 10, 10
+AXES = ("x", "y")
+SMALL_RADII = (0.05, 0.02)
+"""Beside a of the configuration, whose score may be near 1 for almost every keypoint."""
 
-LAPLACE = "Eq. 8 with b"
 
-FLOW = "Eq. 6"
+class KeypointScore(StrEnum):
+    """What a keypoint is scored by; LAPLACE and FLOW are those that `Scoring` makes a person's score of.
 
-PROBABILITIES = (SIGMA, LAPLACE, FLOW)
+    All but OWN are, by what Sec. 3.3 says of them, the probability to be within a radius on both axes. Eq. 8 with sigma
+    in the place of b is the paper's and the released code's; with b of the loss it is what Eq. 7 says; Eq. 6 is the
+    flow's density by quadrature.
+    """
 
-OWN = "its own score"
+    LAPLACE = "Eq. 8 with σ"
+    LAPLACE_OF_LOSS = "Eq. 8 with b"
+    FLOW = "Eq. 6"
+    OWN = "its own score"
+
+
+PROBABILITIES = (KeypointScore.LAPLACE, KeypointScore.LAPLACE_OF_LOSS, KeypointScore.FLOW)
 
 
 def laplace_per_sigma(config: ExperimentConfig) -> float:
@@ -55,29 +66,19 @@ def laplace_per_sigma(config: ExperimentConfig) -> float:
 
 def probabilities(
     predictions: PredictedPeople, config: ExperimentConfig, radius: float
-) -> Mapping[str, Float[np.ndarray, "N K"]]:
-    """Poseur's scores that are, by what Sec. 3.3 says of them, the probability to be within `radius` on both axes.
-
-    Eq. 8 with sigma in the place of b is the paper's and the released code's; with b of the loss it is what Eq. 7 says;
-    Eq. 6 is the flow's density by quadrature, and is left out where the record holds no table of its masses.
-    """
+) -> Mapping[KeypointScore, Float[np.ndarray, "N K"]]:
+    """Poseur's scores that claim to be probabilities; Eq. 6 is left out where the record holds no table of masses."""
     sigma = torch.from_numpy(predictions.sigma)
     count = config.model.head.loss.log_sigma_count
     scores = {
-        SIGMA: laplace_scores(sigma, radius).numpy(),
-        LAPLACE: laplace_scores(laplace_scale(sigma, log_sigma_count=count), radius).numpy(),
+        KeypointScore.LAPLACE: laplace_scores(sigma, radius).numpy(),
+        KeypointScore.LAPLACE_OF_LOSS: laplace_scores(laplace_scale(sigma, log_sigma_count=count), radius).numpy(),
     }
     if predictions.flow_masses is not None:
-        scores[FLOW] = density_scores(predictions.sigma, predictions.flow_masses, radius, log_sigma_count=count)
+        masses = predictions.flow_masses
+        scores[KeypointScore.FLOW] = density_scores(predictions.sigma, masses, radius, log_sigma_count=count)
     return scores
 
-
-SIGMA_BINS, SCORE_BINS = 10, 10
-
-AXES = ("x", "y")
-
-SMALL_RADII = (0.05, 0.02)
-"""Beside a of the configuration, whose score may be near 1 for almost every keypoint."""
 
 Measure = Callable[[Bins, Float[np.ndarray, "_n _I"]], Float[np.ndarray, "_n"]]
 
@@ -111,7 +112,7 @@ class Reliability(Frozen):
 
     row: str
     label: str
-    score: str
+    score: KeypointScore
     radius: float
     bins: tuple[CalibrationBin, ...]
     whole: CalibrationBin
@@ -176,7 +177,7 @@ def claimed(of: Sequence[Reliability]) -> Reliability | None:
 
 def as_claimed(of: Sequence[Reliability]) -> list[Reliability]:
     """Eq. 8 as the paper has it, at the configuration's radius and then at the smaller ones."""
-    return [one for one in of if one.score == SIGMA]
+    return [one for one in of if one.score == KeypointScore.LAPLACE]
 
 
 def claim_effects(of: Sequence[Reliability]) -> Mapping[str, Estimate | None]:
@@ -220,7 +221,7 @@ def _scale(data: TableData, row: Row, runs: Sequence[RunErrors], axis: str) -> S
 def _reliability(
     data: TableData,
     row: Row,
-    name: str,
+    name: KeypointScore,
     radius: float,
     runs: Sequence[RunErrors],
     scores: Sequence[Float[np.ndarray, "_N _K"]],

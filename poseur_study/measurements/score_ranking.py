@@ -1,8 +1,7 @@
 """Which method's keypoint scores order keypoints best by the errors made; no score has to be a probability for that.
 
 Per cent of pairs (AUROC) or of correlation (Spearman), from the records of a table's runs, at ground-truth boxes.
-
-The numbers behind the calibration figures, as CSV files beside the table's other results.
+`write_calibration` writes them and the bins of `calibration` beside the table's other results.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,8 +18,8 @@ from poseur_study.analysis.measured_values import as_csv
 from poseur_study.analysis.table_data import BOOTSTRAP_SEED, TableData
 from poseur_study.experiments.experiment import Row
 from poseur_study.measurements.calibration import (
-    OWN,
     SMALL_RADII,
+    KeypointScore,
     Reliability,
     RunErrors,
     ScaleCalibration,
@@ -32,11 +31,8 @@ from poseur_study.runs.project import results_folder
 from poseur_study.table_study import TableStudy
 
 RANK_RESAMPLES = 300
-
 NEAR_SIMILARITY = 0.5
-
 SIMILAR = f"OKS term ≥ {NEAR_SIMILARITY}"
-
 ERROR = "error"
 
 
@@ -51,7 +47,7 @@ class Ranking(Frozen):
 
     row: str
     label: str
-    score: str
+    score: KeypointScore
     against: str
     value: Estimate | None
 
@@ -93,17 +89,19 @@ def _row_rankings(data: TableData, row: Row, radius: float) -> list[Ranking]:
     return found
 
 
-def _run_rankings(run: RunErrors, radius: float, images: int) -> dict[tuple[str, str], Sample]:
+def _run_rankings(run: RunErrors, radius: float, images: int) -> dict[tuple[KeypointScore, str], Sample]:
     """By score and what it is held against."""
     errors = run.errors
-    scores = {OWN: run.predictions.keypoint_scores}
+    scores = {KeypointScore.OWN: run.predictions.keypoint_scores}
     if isinstance(run.config.model.head, PoseurConfig):
         scores |= probabilities(run.predictions, run.config, radius)
     hits = {within(a): errors.larger <= a for a in (radius, *SMALL_RADII)}
     if errors.similarity is not None:
         hits[SIMILAR] = errors.similarity >= NEAR_SIMILARITY
     error_ranks, ranks = Ranks(errors.larger), {name: Ranks(of[errors.chosen]) for name, of in scores.items()}
-    found: dict[tuple[str, str], list[float]] = {(name, against): [] for name in ranks for against in (*hits, ERROR)}
+    found: dict[tuple[KeypointScore, str], list[float]] = {
+        (name, against): [] for name in ranks for against in (*hits, ERROR)
+    }
     for counts in (np.ones(images, int), *resamples(images, RANK_RESAMPLES, BOOTSTRAP_SEED)):
         weights = image_weights(counts, errors.image)
         for name, of in ranks.items():

@@ -1,6 +1,6 @@
 """How many keypoints a run finds of cut people: in its crop, beyond the cut, and outside the crop (supp. Fig. 1).
 
-How many keypoints lie outside the crop in training: what the knob `supervise_outside_crop` has to act on.
+`outside_in_training` counts those outside the crop in training: what the knob `supervise_outside_crop` has to act on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,23 +26,15 @@ from poseur_study.measurements.trained_models import RowModel, study_runtime
 from poseur_study.table_study import TableStudy
 
 SIDES: tuple[Side, ...] = ("bottom", "right")
-
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
-
 ZONES = ("inside", "padding", "outside", "far")
 """The places of `evaluation.truncation.Places`."""
-
 MOST_IMAGES = 1000
 """Of the val split: every person is predicted a dozen times."""
-
 CUT_RESAMPLES = 300
-
 EXAMPLE_CUT = Cut("bottom", 0.4)
-
 EXAMPLES = 3
-
 EXAMPLE_SEED = 0
-
 LEAST_OUTSIDE = 4
 """Labelled keypoints outside the crop of a person who is drawn."""
 

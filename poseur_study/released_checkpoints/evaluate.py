@@ -1,6 +1,6 @@
-"""Released checkpoints evaluated here: recognised, matched to the tables' rows, judged on a data set, recorded.
+"""Released checkpoints evaluated here: recognised, matched to the tables' rows, judged on a data set, recorded, told.
 
-What `poseur study run --source released` prints.
+`poseur study run --source released` prints the lines.
 """
 
 import time

@@ -21,9 +21,9 @@ from poseur_study.experiments.analyses import SHIFTS
 from poseur_study.experiments.profiles import profile
 from poseur_study.measurements.attention_shares import attention, claim_effects, measured_attention
 from poseur_study.measurements.calibration import (
-    OWN,
     PROBABILITIES,
     SMALL_RADII,
+    KeypointScore,
     claimed,
     reliabilities,
     scale_calibrations,
@@ -226,7 +226,7 @@ def test_calibration_needs_no_weights_and_writes_its_numbers(data, tmp_path):
     (effect,) = score_effects(scores).values()
     assert effect == claimed(scores).calibration_error
     ranks = rankings(study.table_data, 0.2)
-    assert {one.score for one in ranks if one.row == "simba"} == {OWN}
+    assert {one.score for one in ranks if one.row == "simba"} == {KeypointScore.OWN}
     assert len(ranks) == 5 * (1 + len(PROBABILITIES) + 2)
     write_calibration(study, scales, scores, ranks)
     folder = study.store.table_folder("calibration")
