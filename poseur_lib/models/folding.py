@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+Convolution = nn.Conv2d | nn.ConvTranspose2d
 
 
 def fold_batch_norms(model: nn.Module, images: Tensor) -> int:
@@ -23,16 +23,15 @@ def fold_batch_norms(model: nn.Module, images: Tensor) -> int:
     pairs = _pairs(model, images)
     parents = {id(child): (parent, name) for parent in model.modules() for name, child in parent.named_children()}
     for convolution, norm in pairs:
-        transposed = isinstance(convolution, nn.ConvTranspose2d)
-        folded = fuse_conv_bn_eval(convolution, norm, transpose=transposed)
+        folded = fuse_conv_bn_eval(convolution, norm, transpose=isinstance(convolution, nn.ConvTranspose2d))
         for old, new in ((convolution, folded), (norm, nn.Identity())):
             parent, name = parents[id(old)]
             setattr(parent, name, new)
     return len(pairs)
 
 
-def _pairs(model: nn.Module, images: Tensor) -> list[tuple[nn.Module, nn.BatchNorm2d]]:
-    outputs: dict[int, tuple[nn.Module, Tensor]] = {}  # the tensors are kept, so that no id is given twice
+def _pairs(model: nn.Module, images: Tensor) -> list[tuple[Convolution, nn.BatchNorm2d]]:
+    outputs: dict[int, tuple[Convolution, Tensor]] = {}  # the tensors are kept, so that no id is given twice
     takers: dict[int, list[nn.Module]] = {}
     calls: dict[int, int] = {}
 
@@ -42,7 +41,7 @@ def _pairs(model: nn.Module, images: Tensor) -> list[tuple[nn.Module, nn.BatchNo
             for one in inputs:
                 if id(one) in outputs:
                     takers.setdefault(id(one), []).append(module)
-        if type(module) in CONVOLUTIONS:
+        if isinstance(module, Convolution) and isinstance(output, Tensor):
             outputs[id(output)] = (module, output)
 
     handles = [module.register_forward_hook(see) for module in model.modules()]

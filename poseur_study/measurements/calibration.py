@@ -35,13 +35,13 @@ from poseur_study.analysis.table_data import TableData, image_weights
 from poseur_study.experiments.analyses import SCORE_CLAIM
 from poseur_study.experiments.experiment import Row
 
-SIGMA = "Eq. 8 with σ"
+EQ8_SIGMA = "Eq. 8 with σ"
 
-LAPLACE = "Eq. 8 with b"
+EQ8_B = "Eq. 8 with b"
 
 FLOW = "Eq. 6"
 
-PROBABILITIES = (SIGMA, LAPLACE, FLOW)
+PROBABILITIES = (EQ8_SIGMA, EQ8_B, FLOW)
 
 OWN = "its own score"
 
@@ -64,8 +64,8 @@ def probabilities(
     sigma = torch.from_numpy(predictions.sigma)
     count = config.model.head.loss.log_sigma_count
     scores = {
-        SIGMA: laplace_scores(sigma, radius).numpy(),
-        LAPLACE: laplace_scores(laplace_scale(sigma, log_sigma_count=count), radius).numpy(),
+        EQ8_SIGMA: laplace_scores(sigma, radius).numpy(),
+        EQ8_B: laplace_scores(laplace_scale(sigma, log_sigma_count=count), radius).numpy(),
     }
     if predictions.flow_masses is not None:
         scores[FLOW] = density_scores(predictions.sigma, predictions.flow_masses, radius, log_sigma_count=count)
@@ -176,7 +176,7 @@ def claimed(of: Sequence[Reliability]) -> Reliability | None:
 
 def as_claimed(of: Sequence[Reliability]) -> list[Reliability]:
     """Eq. 8 as the paper has it, at the configuration's radius and then at the smaller ones."""
-    return [one for one in of if one.score == SIGMA]
+    return [one for one in of if one.score == EQ8_SIGMA]
 
 
 def claim_effects(of: Sequence[Reliability]) -> Mapping[str, Estimate | None]:
