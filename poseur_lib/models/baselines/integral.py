@@ -57,10 +57,15 @@ class IntegralHead(CoordinateHead):
         return LossTerms(error, {"l1": error})
 
     def round_trip(self, keypoints: Float[Tensor, "B K 2"], input_size: tuple[int, int]) -> Float[Tensor, "B K 2"]:
-        """Through a distribution over cells and its expectation; what lies beyond the outermost cells is lost."""
-        size = heatmap_size(input_size)
-        sides = extent(size, False, keypoints)
-        return expectation(bilinear_maps(keypoints * sides, size)) / sides
+        """Through a distribution over cells and its expectation."""
+        return round_trip(keypoints, input_size)
+
+
+def round_trip(keypoints: Float[Tensor, "B K 2"], input_size: tuple[int, int]) -> Float[Tensor, "B K 2"]:
+    """A distribution over cells and its expectation; what lies beyond the outermost cells' places is lost."""
+    size = heatmap_size(input_size)
+    sides = extent(size, False, keypoints)
+    return expectation(bilinear_maps(keypoints * sides, size)) / sides
 
 
 def expectation(probabilities: Float[Tensor, "B K h w"]) -> Float[Tensor, "B K 2"]:
