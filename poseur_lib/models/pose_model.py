@@ -7,6 +7,7 @@ its targets lose.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Generic, NamedTuple, TypeVar
 
@@ -22,6 +23,14 @@ from poseur_lib.scoring.flip import unflip_points
 
 FeatureMaps = Sequence[Float[Tensor, "B _C _H _W"]]
 Outputs = TypeVar("Outputs")
+
+
+def without_autocast(like: Tensor) -> AbstractContextManager:
+    """What is computed inside keeps its precision on the device of `like`, whatever autocast is on outside.
+
+    The meta device, on which costs are counted, has no autocast to switch off.
+    """
+    return nullcontext() if like.is_meta else torch.autocast(like.device.type, enabled=False)
 
 
 class PoseTargets(NamedTuple):

@@ -34,19 +34,14 @@ class SelfAttention(nn.Module):
     def forward(self, x: Float[Tensor, "B tokens C"], placed: Float[Tensor, "B tokens C"] | None = None) -> Tensor:
         """What each element gathers; queries and keys are made of `placed` (`x` with positions), values of `x`."""
         query, key = self._query_key(x if placed is None else placed)
-        mixed = scaled_dot_product_attention(
-            query, key, self._heads(self.value_proj(x)), dropout_p=self._dropout_now, scale=self.scale
-        )
+        value, dropped = self._heads(self.value_proj(x)), self.dropout if self.training else 0.0
+        mixed = scaled_dot_product_attention(query, key, value, dropout_p=dropped, scale=self.scale)
         return self.output_proj(mixed.transpose(1, 2).flatten(2))
 
     def attention_weights(self, placed: Float[Tensor, "B tokens C"]) -> Float[Tensor, "B M tokens tokens"]:
         """How much element i (third axis) takes of element j (last axis); each i's weights sum to one."""
         query, key = self._query_key(placed)
         return (query @ key.transpose(-2, -1) * self.scale).softmax(dim=-1)
-
-    @property
-    def _dropout_now(self) -> float:
-        return self.dropout if self.training else 0.0
 
     def _query_key(self, placed: Float[Tensor, "B tokens C"]) -> tuple[Tensor, Tensor]:
         query, key = self.query_key_proj(placed).chunk(2, dim=-1)

@@ -32,8 +32,7 @@ from poseur_lib.data.crop import CropRule
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines.heatmap_decoding import decode, merge_flipped, round_trip
 from poseur_lib.models.baselines.heatmap_encoding import encode, heatmap_size, size_text
-from poseur_lib.models.pose_model import FeatureMaps, LossTerms, PoseHead, PoseTargets
-from poseur_lib.models.precision import without_autocast
+from poseur_lib.models.pose_model import FeatureMaps, LossTerms, PoseHead, PoseTargets, without_autocast
 from poseur_lib.poses import PosePrediction
 
 INITIAL_STD = 0.001

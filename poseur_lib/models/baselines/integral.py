@@ -21,8 +21,7 @@ from torch import Tensor
 from poseur_lib.config.heads.heatmap import IntegralConfig
 from poseur_lib.models.baselines.heatmap import HeatmapLayers
 from poseur_lib.models.baselines.heatmap_encoding import bilinear_maps, extent, heatmap_size
-from poseur_lib.models.pose_model import CoordinateHead, FeatureMaps, LossTerms, PoseTargets
-from poseur_lib.models.precision import without_autocast
+from poseur_lib.models.pose_model import CoordinateHead, FeatureMaps, LossTerms, PoseTargets, without_autocast
 from poseur_lib.poses import PosePrediction
 
 

@@ -35,10 +35,9 @@ from poseur_lib.config.heads import PRTRConfig
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines.set_prediction import SetPrediction, assign, matching_cost, set_loss, take
 from poseur_lib.models.baselines.set_transformer import SetTransformer
-from poseur_lib.models.pose_model import CoordinateHead, FeatureMaps, LossTerms, PoseTargets
+from poseur_lib.models.pose_model import CoordinateHead, FeatureMaps, LossTerms, PoseTargets, without_autocast
 from poseur_lib.models.poseur.decoder import coordinate_mlp
 from poseur_lib.models.poseur.positional import map_encoding
-from poseur_lib.models.precision import without_autocast
 from poseur_lib.poses import PosePrediction
 
 

@@ -31,8 +31,7 @@ from torch.nn.functional import normalize
 from poseur_lib.config.heads import RegressionConfig
 from poseur_lib.losses.flow import RealNVP
 from poseur_lib.losses.rle import negative_log_likelihood
-from poseur_lib.models.pose_model import CoordinateHead, FeatureMaps, LossTerms, PoseTargets
-from poseur_lib.models.precision import without_autocast
+from poseur_lib.models.pose_model import CoordinateHead, FeatureMaps, LossTerms, PoseTargets, without_autocast
 from poseur_lib.poses import PosePrediction
 from poseur_lib.scoring.uncertainty import rle_scores
 

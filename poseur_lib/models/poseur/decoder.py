@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 from poseur_lib.config.heads import PoseurConfig
+from poseur_lib.models.pose_model import without_autocast
 from poseur_lib.models.poseur.deformable import EMSDA, MSDA
 from poseur_lib.models.poseur.memory import Memory
 from poseur_lib.models.poseur.queries import Queries
-from poseur_lib.models.precision import without_autocast
 from poseur_lib.poses import StagePrediction
 
 

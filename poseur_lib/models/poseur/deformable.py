@@ -8,6 +8,7 @@ Frames: (x, y) in [0, 1] of the crop, which is [0, 1] of each level's map.
 
 import math
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -15,6 +16,13 @@ from torch import Tensor, nn
 
 from poseur_lib.models.poseur.memory import Memory
 from poseur_lib.models.poseur.sampling import corner_rows, level_geometry, sample_bags, sample_memory
+
+
+class Samples(NamedTuple):
+    """Sampling locations, and attention weights that sum to 1 over levels and points."""
+
+    sampling_locations: Float[Tensor, "B Q M L S 2"]
+    attention_weights: Float[Tensor, "B Q M L S"]
 
 
 class DeformableAttention(nn.Module, ABC):
@@ -56,10 +64,8 @@ class DeformableAttention(nn.Module, ABC):
         query: Float[Tensor, "B Q C"],
         reference_points: Float[Tensor, "B Q 2"],
         sizes: tuple[tuple[int, int], ...],
-    ) -> tuple[Float[Tensor, "B Q M L S 2"], Float[Tensor, "B Q M L S"]]:
-        """Sampling locations, and attention weights that sum to 1 over levels and points.
-
-        An offset is counted in cells of its level.
+    ) -> Samples:
+        """Where the heads look; an offset is counted in cells of its level.
 
         Args:
             sizes: (height, width) of each level.
@@ -70,15 +76,11 @@ class DeformableAttention(nn.Module, ABC):
         reference_x, reference_y = reference_points.float()[:, :, None, None, None].unbind(dim=-1)
         sampling_locations = torch.stack([reference_x + x / width, reference_y + y / height], dim=-1)
         attention_weights = self.attention_weights(query).view(*shape[:3], -1).softmax(dim=-1).view(shape)
-        return sampling_locations, attention_weights
+        return Samples(sampling_locations, attention_weights)
 
     @abstractmethod
     def head_outputs(
-        self,
-        sampling_locations: Float[Tensor, "B Q M L S 2"],
-        attention_weights: Float[Tensor, "B Q M L S"],
-        memory: Memory,
-        image_index: Int[Tensor, " B"] | None,
+        self, samples: Samples, memory: Memory, image_index: Int[Tensor, " B"] | None
     ) -> Float[Tensor, "B Q M D"]:
         """What each head sees; D = C / M channels."""
 
@@ -99,9 +101,8 @@ class DeformableAttention(nn.Module, ABC):
         Raises:
             ValueError: no `image_index`, and not as many instances as images.
         """
-        sampling_locations, attention_weights = self.samples(query, reference_points, memory.sizes)
-        outputs = self.head_outputs(sampling_locations, attention_weights, memory, image_index)
-        return self.output_proj(outputs.flatten(2))
+        samples = self.samples(query, reference_points, memory.sizes)
+        return self.output_proj(self.head_outputs(samples, memory, image_index).flatten(2))
 
 
 class EMSDA(DeformableAttention):
@@ -119,14 +120,10 @@ class EMSDA(DeformableAttention):
         nn.init.xavier_uniform_(self.value_proj_bias)
 
     def head_outputs(
-        self,
-        sampling_locations: Float[Tensor, "B Q M L S 2"],
-        attention_weights: Float[Tensor, "B Q M L S"],
-        memory: Memory,
-        image_index: Int[Tensor, " B"] | None,
+        self, samples: Samples, memory: Memory, image_index: Int[Tensor, " B"] | None
     ) -> Float[Tensor, "B Q M D"]:
         """Weighted sums of the maps, each projected by its head's W^v."""
-        sums = sample_memory(memory, sampling_locations, attention_weights, image_index)  # (B, Q, M, C)
+        sums = sample_memory(memory, *samples, image_index)  # (B, Q, M, C)
         projection = self.value_proj_weight.view(self.num_heads, -1, self.value_proj_weight.shape[1])
         return torch.einsum("bqmc,mcd->bqmd", sums, projection.to(sums.dtype)) + self.value_proj_bias
 
@@ -145,14 +142,10 @@ class MSDA(DeformableAttention):
         nn.init.zeros_(self.value_proj.bias)
 
     def head_outputs(
-        self,
-        sampling_locations: Float[Tensor, "B Q M L S 2"],
-        attention_weights: Float[Tensor, "B Q M L S"],
-        memory: Memory,
-        image_index: Int[Tensor, " B"] | None,
+        self, samples: Samples, memory: Memory, image_index: Int[Tensor, " B"] | None
     ) -> Float[Tensor, "B Q M D"]:
         """Weighted sums of each head's own channels: a cell's row is cut into M rows, one per head."""
-        rows, row_weights = corner_rows(memory.sizes, sampling_locations, attention_weights)
+        rows, row_weights = corner_rows(memory.sizes, *samples)
         of_head = rows * self.num_heads + torch.arange(self.num_heads, device=rows.device)[:, None]
         values = self.value_proj(memory.values).unflatten(2, (self.num_heads, -1)).flatten(1, 2)  # (I, P M, D)
         return sample_bags(values, of_head, row_weights.to(values.dtype), image_index)

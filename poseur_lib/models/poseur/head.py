@@ -11,13 +11,12 @@ from torch import Tensor, nn
 from poseur_lib.config.heads import NoNoise, PoseurConfig
 from poseur_lib.losses.flow import RealNVP
 from poseur_lib.losses.rle import negative_log_likelihood
-from poseur_lib.models.pose_model import CoordinateHead, FeatureMaps, LossTerms, PoseTargets
+from poseur_lib.models.pose_model import CoordinateHead, FeatureMaps, LossTerms, PoseTargets, without_autocast
 from poseur_lib.models.poseur.decoder import QueryDecoder
 from poseur_lib.models.poseur.deformable import DeformableAttention
 from poseur_lib.models.poseur.memory import MemoryEmbedding, build_neck
 from poseur_lib.models.poseur.queries import CoarseStage, KeypointEncoder, LearnedQueries, starting_points
-from poseur_lib.models.poseur.recording import recording
-from poseur_lib.models.precision import without_autocast
+from poseur_lib.models.poseur.recording import explained
 from poseur_lib.poses import Explanation, PosePrediction, StagePrediction
 from poseur_lib.scoring.flip import fuse, unflip
 from poseur_lib.scoring.uncertainty import box_masses, laplace_scores, rle_scores
@@ -121,9 +120,7 @@ class PoseurHead(CoordinateHead):
 
     def explain(self, features: FeatureMaps) -> Explanation:
         """One ordinary pass, recorded: samples, their weights and the self-attention of every layer passed."""
-        with recording(self.decoder) as seen:
-            outputs = self(features)
-        return seen.explanation(self.decode(outputs))
+        return explained(self.decoder, lambda: self(features))
 
     def slow_parameters(self) -> Sequence[nn.Parameter]:
         """The linear layers of the sampling offsets and, where they are learned, of the reference points (Sec. 4.1)."""

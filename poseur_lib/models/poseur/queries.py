@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from poseur_lib.config.heads import NoNoise, PaperNoise, PoseurConfig, ReleasedNoise
+from poseur_lib.models.pose_model import without_autocast
 from poseur_lib.models.poseur.positional import point_encoding
-from poseur_lib.models.precision import without_autocast
 from poseur_lib.poses import StagePrediction
 
 
