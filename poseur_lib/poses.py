@@ -1,23 +1,26 @@
-"""What models predict: the poses of a batch of crops, and Poseur's stages on the way to them."""
+"""What models say: the poses of a batch of crops, Poseur's stages on the way to them, and what its queries attended to.
 
-from dataclasses import dataclass, replace
-from typing import Literal
+All points are (x, y) in [0, 1] of the crop; those outside of it lie beyond that range. B counts rows: instances, and in
+training the query groups of each instance one after another.
+"""
+
+from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor
 
 
 @dataclass(frozen=True)
-class LayerPrediction:
-    """What one stage of a model predicts.
+class StagePrediction:
+    """What one stage of Poseur predicts: the coarse stage, or a decoder layer.
 
     Attributes:
-        keypoints: (x, y) in [0, 1] of the crop; points outside the crop lie outside that range.
-        sigma: the network's scale output per axis, a fraction of the crop side, in (0, 1).
+        sigma: the network's scale output per axis, a fraction of the crop side, in (0, 1). It is no Laplace scale; that
+            one is `poseur_lib.losses.rle.laplace_scale`.
     """
 
-    keypoints: Float[Tensor, "N K 2"]
-    sigma: Float[Tensor, "N K 2"]
+    keypoints: Float[Tensor, "B K 2"]
+    sigma: Float[Tensor, "B K 2"]
 
 
 @dataclass(frozen=True)
@@ -25,30 +28,51 @@ class PosePrediction:
     """What every model predicts.
 
     Attributes:
-        keypoints: (x, y) in `frame`: [0, 1] of the crop, or pixels of the original image.
         keypoint_scores: confidence; its scale is the method's own.
-        sigma: scale output of the last stage, always a fraction of the crop side; None where the method has none.
+        sigma: scale output of the last stage, a fraction of the crop side; None where the method has none.
         coarse: Poseur's FC proposal.
         layers: one prediction per decoder layer, in order; the last one is `keypoints` before any flip fusion.
-        frame: the frame of `keypoints` (`coarse` and `layers` are always in the crop frame).
     """
 
-    keypoints: Float[Tensor, "N K 2"]
-    keypoint_scores: Float[Tensor, "N K"]
-    sigma: Float[Tensor, "N K 2"] | None = None
-    coarse: LayerPrediction | None = None
-    layers: tuple[LayerPrediction, ...] = ()
-    frame: Literal["crop", "image"] = "crop"
+    keypoints: Float[Tensor, "B K 2"]
+    keypoint_scores: Float[Tensor, "B K"]
+    sigma: Float[Tensor, "B K 2"] | None = None
+    coarse: StagePrediction | None = None
+    layers: tuple[StagePrediction, ...] = ()
 
-    def to_image(self, center: Float[Tensor, "N 2"], box_scale: Float[Tensor, "N 2"]) -> "PosePrediction":
-        """The same prediction with `keypoints` in pixels of the original image.
 
-        Args:
-            center: centre of the crop in image pixels.
-            box_scale: size (width, height) of the crop in units of 200 image pixels, as the released code has it.
-        """
-        if self.frame != "crop":
-            raise ValueError(f"frame is {self.frame!r}, expected 'crop'")
-        side = box_scale * 200.0
-        keypoints = self.keypoints * side[:, None] + (center - 0.5 * side)[:, None]
-        return replace(self, keypoints=keypoints, frame="image")
+@dataclass(frozen=True)
+class LayerExplanation:
+    """What the queries attended to in one pass through a decoder layer (Eq. 1): M heads, L levels, S points.
+
+    Attributes:
+        reference_points: what the layer samples around.
+        sampling_locations: of the samples; beyond the crop the maps are zero.
+        attention_weights: of the samples; each head's sum to 1 over levels and points.
+        self_attention: how much of each keypoint's value (last axis) a keypoint takes; rows sum to 1. None where the
+            layer has no self-attention.
+    """
+
+    reference_points: Float[Tensor, "B K 2"]
+    sampling_locations: Float[Tensor, "B K M L S 2"]
+    attention_weights: Float[Tensor, "B K M L S"]
+    self_attention: Float[Tensor, "B M K K"] | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A prediction, and what was attended to on the way; what `PoseModel.explain` gives.
+
+    Attributes:
+        prediction: that of an ordinary forward pass.
+        layers: one a pass, in order: a shared layer that is passed three times is here three times.
+        level_sizes: (height, width) in cells of the maps that are sampled, in the order of the L axis.
+    """
+
+    prediction: PosePrediction
+    layers: tuple[LayerExplanation, ...]
+    level_sizes: tuple[tuple[int, int], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.layers) != len(self.prediction.layers):
+            raise ValueError(f"{len(self.layers)} passes were recorded, expected {len(self.prediction.layers)}")

@@ -11,13 +11,13 @@ from poseur_lib.checkpoints.checkpoint import FORMAT, build_without_download, re
 from poseur_lib.checkpoints.released_keys import rename_ours, rename_released
 from poseur_lib.checkpoints.released_recognise import Recognised, recognise
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.config.evaluation import InstanceRule
 from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
 from poseur_lib.errors import UserError, listed
 from poseur_lib.keypoints import keypoint_set as keypoint_set_named
 from poseur_lib.models.backbones.vit import PATCH
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseModel
-from poseur_lib.scoring.instance import InstanceRule
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
 OPTIONAL = ("num_batches_tracked", "_flow.mask", "relative_position_index")

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from poseur_lib.costs.parts import part_of
 from poseur_lib.models.backbones.hrformer import WindowAttention
 from poseur_lib.models.baselines.transpose import CellAttention
-from poseur_lib.models.poseur.coarse import CoarseStage
 from poseur_lib.models.poseur.decoder import OutputBranches, SelfAttention
-from poseur_lib.models.poseur.neck import DeconvolutionNeck
+from poseur_lib.models.poseur.memory import DeconvolutionNeck
+from poseur_lib.models.poseur.queries import CoarseStage
 
 NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d)
 ACTIVATIONS = (nn.ReLU, nn.ReLU6)

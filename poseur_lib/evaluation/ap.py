@@ -80,7 +80,7 @@ def _keypoint_scores(predictions: PredictedPeople, head: HeadConfig, scoring: Sc
         return rle_scores(torch.from_numpy(predictions.sigma)).numpy()
     if not isinstance(head, PoseurConfig):
         raise ValueError(f"scoring {scoring.value!r} is Poseur's, and the head is {head.kind!r}")
-    if scoring == Scoring.LAPLACE:
+    if scoring == Scoring.EQ8_SIGMA:
         return laplace_scores(torch.from_numpy(predictions.sigma), head.score_radius).numpy()
     if predictions.flow_masses is None:
         raise ValueError(f"scoring {scoring.value!r} needs the flow's density, and the predictions have none")

@@ -11,10 +11,12 @@ class RealNVP(nn.Module):
     """Affine coupling layers on the plane, with a Gaussian prior of identity covariance.
 
     Args:
-        layers: coupling layers; they keep y and x by turns, y first.
+        layers: coupling layers, in the order from the prior to the data; the first keeps y, the next one x, and so on.
         hidden: width of the scale and shift networks.
         prior_mean: mean of the prior on both axes (paper: 0; released code: 0.5).
     """
+
+    mask: Float[Tensor, "layers 2"]
 
     def __init__(self, layers: int = 6, hidden: int = 64, prior_mean: float = 0.5) -> None:
         super().__init__()
@@ -23,13 +25,8 @@ class RealNVP(nn.Module):
         self.shift = nn.ModuleList(_network(hidden) for _ in range(layers))
         self.log_scale = nn.ModuleList(nn.Sequential(*_network(hidden), nn.Tanh()) for _ in range(layers))
 
-    def log_prob(self, x: Float[Tensor, "N 2"]) -> Float[Tensor, " N"]:
-        """log phi(x)."""
-        z, log_det = self.to_prior(x)
-        return -0.5 * (z - self.prior_mean).square().sum(dim=1) - math.log(2 * math.pi) + log_det
-
-    def to_prior(self, x: Float[Tensor, "N 2"]) -> tuple[Float[Tensor, "N 2"], Float[Tensor, " N"]]:
-        """The prior's point of x, and the log determinant of that map."""
+    def to_prior(self, x: Float[Tensor, "rows 2"]) -> tuple[Float[Tensor, "rows 2"], Float[Tensor, " rows"]]:
+        """The prior's point of x, and the log determinant of that map: the layers from the last to the first."""
         log_det = x.new_zeros(x.shape[0])
         for mask, shift, log_scale in reversed(list(zip(self.mask, self.shift, self.log_scale, strict=True))):
             kept = mask * x
@@ -39,14 +36,10 @@ class RealNVP(nn.Module):
             log_det = log_det - s.sum(dim=1)
         return x, log_det
 
-    def from_prior(self, z: Float[Tensor, "N 2"]) -> Float[Tensor, "N 2"]:
-        """The inverse of `to_prior`; used to sample and to draw the density."""
-        for mask, shift, log_scale in zip(self.mask, self.shift, self.log_scale, strict=True):
-            kept = mask * z
-            s = log_scale(kept) * (1 - mask)
-            t = shift(kept) * (1 - mask)
-            z = kept + (1 - mask) * (z * torch.exp(s) + t)
-        return z
+    def log_prob(self, x: Float[Tensor, "rows 2"]) -> Float[Tensor, " rows"]:
+        """log phi(x)."""
+        z, log_det = self.to_prior(x)
+        return -0.5 * (z - self.prior_mean).square().sum(dim=1) - math.log(2 * math.pi) + log_det
 
 
 def _network(hidden: int) -> nn.Sequential:

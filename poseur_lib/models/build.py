@@ -2,17 +2,8 @@
 
 from collections.abc import Sequence
 
+from poseur_lib.config import heads
 from poseur_lib.config.experiment import ExperimentConfig
-from poseur_lib.config.heads import (
-    HeadConfig,
-    HeatmapConfig,
-    IntegralConfig,
-    PoseurConfig,
-    PRTRConfig,
-    RegressionConfig,
-    TokenPoseConfig,
-    TransPoseConfig,
-)
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import build_backbone
@@ -40,7 +31,7 @@ def build_model(config: ExperimentConfig) -> PoseModel:
 
 
 def build_head(
-    config: HeadConfig, num_keypoints: int, channels: Sequence[int], input_size: tuple[int, int]
+    config: heads.HeadConfig, num_keypoints: int, channels: Sequence[int], input_size: tuple[int, int]
 ) -> PoseHead:
     """The head of a configuration.
 
@@ -53,18 +44,18 @@ def build_head(
         UserError: the input size or the maps do not fit the head.
     """
     match config:
-        case PoseurConfig():
+        case heads.PoseurConfig():
             return PoseurHead(config, num_keypoints, channels)
-        case HeatmapConfig():
+        case heads.HeatmapConfig():
             return HeatmapHead(config, num_keypoints, channels, input_size)
-        case IntegralConfig():
+        case heads.IntegralConfig():
             return IntegralHead(config, num_keypoints, channels, input_size)
-        case TransPoseConfig():
+        case heads.TransPoseConfig():
             return TransPoseHead(config, num_keypoints, channels, input_size)
-        case TokenPoseConfig():
+        case heads.TokenPoseConfig():
             return TokenPoseHead(config, num_keypoints, channels, input_size)
-        case RegressionConfig():
+        case heads.RegressionConfig():
             return RegressionHead(config, num_keypoints, channels, input_size)
-        case PRTRConfig():
+        case heads.PRTRConfig():
             return PRTRHead(config, num_keypoints, channels)
     raise UserError(f"head {config.kind!r} is not built yet")

@@ -7,19 +7,30 @@ its targets lose.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Generic, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from poseur_lib.data.crop import CropRule
 from poseur_lib.errors import UserError
-from poseur_lib.models.explanation import Explanation
-from poseur_lib.poses import LayerPrediction, PosePrediction
+from poseur_lib.poses import Explanation, PosePrediction
+from poseur_lib.scoring.flip import unflip_points
 
 FeatureMaps = Sequence[Float[Tensor, "B _C _H _W"]]
 Outputs = TypeVar("Outputs")
+
+
+def without_autocast(like: Tensor) -> AbstractContextManager:
+    """What is computed inside keeps its precision on the device of `like`, whatever autocast is on outside.
+
+    The meta device, on which costs are counted, has no autocast to switch off.
+    """
+    return nullcontext() if like.is_meta else torch.autocast(like.device.type, enabled=False)
 
 
 class PoseTargets(NamedTuple):
@@ -42,7 +53,11 @@ class LossTerms(NamedTuple):
 
 
 class PoseHead(nn.Module, ABC, Generic[Outputs]):
-    """Everything after the backbone. `Outputs` is what the network gives before mirrored passes are merged."""
+    """Everything after the backbone. `Outputs` is what the network gives before mirrored passes are merged.
+
+    Attributes:
+        crop_rule: how a person's crop is cut out for the head, see `poseur_lib.data.crop`.
+    """
 
     crop_rule = CropRule()
 
@@ -78,16 +93,50 @@ class PoseHead(nn.Module, ABC, Generic[Outputs]):
         """
         return keypoints
 
+    def flow_masses(self) -> Float[np.ndarray, "cells cells"] | None:
+        """The table of `poseur_lib.scoring.uncertainty.box_masses` of which Eq. 6 is computed; None without a flow."""
+        return None
+
     def slow_parameters(self) -> Sequence[nn.Parameter]:
         """Parameters that train at `TrainConfig.sampling_offsets_lr_factor` times the learning rate."""
         return ()
+
+
+class CoordinateHead(PoseHead[PosePrediction]):
+    """A head whose outputs are coordinates, so that there is nothing to decode.
+
+    Attributes:
+        flip_shift: crop pixel x of the mirror image is pixel W - 1 - x of the image; 1 / W takes the 1 into account, 0
+            is what Poseur's released code does.
+    """
+
+    flip_shift = 0.0
+
+    def merge_flipped(
+        self, outputs: PosePrediction, flipped: PosePrediction, flip_index: Int[Tensor, " K"]
+    ) -> PosePrediction:
+        """Plain means of coordinates, scores and sigma."""
+        points = unflip_points(flipped.keypoints, flip_index, self.flip_shift)
+        sigma = None
+        if outputs.sigma is not None and flipped.sigma is not None:
+            sigma = 0.5 * (outputs.sigma + flipped.sigma[:, flip_index])
+        return replace(
+            outputs,
+            keypoints=0.5 * (outputs.keypoints + points),
+            keypoint_scores=0.5 * (outputs.keypoint_scores + flipped.keypoint_scores[:, flip_index]),
+            sigma=sigma,
+        )
+
+    def decode(self, outputs: PosePrediction) -> PosePrediction:
+        """The outputs as they are."""
+        return outputs
 
 
 class PoseModel(nn.Module):
     """A backbone and a head.
 
     Args:
-        backbone: maps images [B, 3, H, W] to feature maps, finest first.
+        backbone: maps images [B, 3, H, W] to feature maps, finest first; its `channels` are their widths.
         head: makes poses of them.
         flip_index: the keypoint set's left-right permutation.
 
@@ -123,8 +172,8 @@ class PoseModel(nn.Module):
         flip_index = torch.tensor(self.flip_index, device=images.device)
         mirrored = images.flip(3)
         if self.flip_in_one_batch:
-            both = self.backbone(torch.cat([images, mirrored]))
-            features, mirrored_features = ([x[half] for x in both] for half in _halves(len(images)))
+            pairs = [x.chunk(2) for x in self.backbone(torch.cat([images, mirrored]))]
+            features, mirrored_features = ([pair[half] for pair in pairs] for half in (0, 1))
         else:
             features, mirrored_features = self.backbone(images), self.backbone(mirrored)
         merged = self.head.merge_flipped(self.head(features), self.head(mirrored_features), flip_index)
@@ -139,18 +188,3 @@ class PoseModel(nn.Module):
         if targets.keypoints.shape[1] != len(self.flip_index):
             raise UserError(f"the head has {len(self.flip_index)} keypoints, the targets {targets.keypoints.shape[1]}")
         return self.head.loss(self.backbone(images), targets)
-
-
-def _halves(count: int) -> tuple[slice, slice]:
-    return slice(count), slice(count, None)
-
-
-__all__ = [
-    "FeatureMaps",
-    "LayerPrediction",
-    "LossTerms",
-    "PoseHead",
-    "PoseModel",
-    "PosePrediction",
-    "PoseTargets",
-]

@@ -24,20 +24,20 @@ NARROWINGS = 12
 
 @dataclass(frozen=True, eq=False)
 class FlowGrid:
-    """Densities per square sigma at P x P places, row by row from above; they do not depend on the keypoint.
+    """Densities per square sigma at the places of a grid, row by row from above; they do not depend on the keypoint.
 
     Attributes:
         steps: of x, and of y, from the prediction in units of sigma; odd in number, so that the middle one is 0.
         flow: the flow's density phi, as it is.
-        laplace: the Laplace density of scale b = k sqrt(2) sigma.
+        laplace_density: the Laplace density of scale b = k sqrt(2) sigma.
         product: what both make of it, with mass 1 on the grid.
         exponent: c / k, to which phi enters the product.
     """
 
-    steps: Float[np.ndarray, "P"]
-    flow: Float[np.ndarray, "P P"]
-    laplace: Float[np.ndarray, "P P"]
-    product: Float[np.ndarray, "P P"]
+    steps: Float[np.ndarray, "grid"]
+    flow: Float[np.ndarray, "grid grid"]
+    laplace_density: Float[np.ndarray, "grid grid"]
+    product: Float[np.ndarray, "grid grid"]
     exponent: float
 
     @property
@@ -51,16 +51,16 @@ class FlowGrid:
         """What |s_x| and |s_y| each stay below with nearly all of the product's mass."""
         order = np.argsort(np.abs(self.steps), kind="stable")
         distances = np.abs(self.steps)[order]
-        within = [np.searchsorted(np.cumsum(marginal[order]), SHARE_KEPT) for marginal in self._marginals()]
+        within = [int(np.searchsorted(np.cumsum(marginal[order]), SHARE_KEPT)) for marginal in self._marginals()]
         return float(distances[min(max(within), len(distances) - 1)])
 
-    def level_of_mass(self, density: Float[np.ndarray, "P P"], share: float) -> float:
+    def level_of_mass(self, density: Float[np.ndarray, "grid grid"], share: float) -> float:
         """The density above which `share` of the mass on the grid lies."""
         ordered = np.sort(density, axis=None)[::-1]
         mass = np.cumsum(ordered) / ordered.sum()
-        return float(ordered[min(np.searchsorted(mass, share), len(ordered) - 1)])
+        return float(ordered[min(int(np.searchsorted(mass, share)), len(ordered) - 1)])
 
-    def _marginals(self) -> tuple[Float[np.ndarray, "P"], Float[np.ndarray, "P"]]:
+    def _marginals(self) -> tuple[Float[np.ndarray, "grid"], Float[np.ndarray, "grid"]]:
         """Masses of the columns and of the rows of the product; each sums to 1."""
         mass = self.product / self.product.sum()
         return mass.sum(axis=0), mass.sum(axis=1)

@@ -1,26 +1,22 @@
 """Flip test: one pose from the image's and its mirror image's, as the released code's three fusions."""
 
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from poseur_lib.poses import LayerPrediction
+from poseur_lib.config.heads.poseur import FlipFusion
+from poseur_lib.poses import StagePrediction
 from poseur_lib.scoring.uncertainty import laplace_scores, rle_scores
 
-FlipFusion = Literal["mean", "type1", "type2"]
 TYPE2_WEIGHT = 0.7
-
-
-def unflip(prediction: LayerPrediction, flip_index: Int[Tensor, " K"]) -> LayerPrediction:
-    """A prediction on the mirror image, back in the frame of the image: x becomes 1 - x, left becomes right."""
-    return LayerPrediction(unflip_points(prediction.keypoints, flip_index), prediction.sigma[:, flip_index])
+"""Of Eq. 8 in the released code, which gives no reason for it."""
 
 
 def unflip_points(
-    keypoints: Float[Tensor, "N K 2"], flip_index: Int[Tensor, " K"], shift: float = 0.0
-) -> Float[Tensor, "N K 2"]:
+    keypoints: Float[Tensor, "B K 2"], flip_index: Int[Tensor, " K"], shift: float = 0.0
+) -> Float[Tensor, "B K 2"]:
     """Keypoints on the mirror image, back in the frame of the image: x becomes 1 - x - shift, left becomes right.
 
     The pixels of a mirrored tensor change places as x_px -> W - 1 - x_px: `shift` 1 / W is exact under the plain crop
@@ -30,9 +26,14 @@ def unflip_points(
     return torch.stack([1 - shift - x, y], dim=-1)
 
 
+def unflip(prediction: StagePrediction, flip_index: Int[Tensor, " K"]) -> StagePrediction:
+    """A prediction on the mirror image, back in the frame of the image: x becomes 1 - x, left becomes right."""
+    return StagePrediction(unflip_points(prediction.keypoints, flip_index), prediction.sigma[:, flip_index])
+
+
 def fuse(
-    image: LayerPrediction, mirrored: LayerPrediction, fusion: FlipFusion, radius: float = 0.2
-) -> tuple[Float[Tensor, "N K 2"], Float[Tensor, "N K"] | None]:
+    image: StagePrediction, mirrored: StagePrediction, fusion: FlipFusion, radius: float = 0.2
+) -> tuple[Float[Tensor, "B K 2"], Float[Tensor, "B K"] | None]:
     """Fused keypoints, and the fused score where the fusion defines one (types 1 and 2).
 
     "mean": plain mean of the coordinates. "type1": weights s = mean(1 - sigma), score (s s' (1 - |s - s'|))^2.

@@ -16,13 +16,13 @@ class Scoring(StrEnum):
 
     BOX = "box score alone"
     RLE = "RLE score"
-    LAPLACE = "Laplace score (Eq. 8)"
+    EQ8_SIGMA = "Laplace score (Eq. 8)"
     FLOW = "flow's density (Eq. 6)"
 
 
 def instance_scores(
-    bbox_scores: Float[np.ndarray, " N"], keypoint_scores: Float[np.ndarray, "N K"], rule: InstanceRule
-) -> Float[np.ndarray, " N"]:
+    bbox_scores: Float[np.ndarray, " B"], keypoint_scores: Float[np.ndarray, "B K"], rule: InstanceRule
+) -> Float[np.ndarray, " B"]:
     """Scores by which people are ranked in AP.
 
     Args:

@@ -20,13 +20,13 @@ from jaxtyping import Float
 from pycocotools.cocoeval import COCOeval
 
 from poseur_lib.checkpoints.checkpoint import trained_model
+from poseur_lib.config.evaluation import InstanceRule
 from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.bootstrap import Scorer, bootstrap, resamples
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.matches import Area, ImageMatches, image_matches
 from poseur_lib.files import MODEL_FILE, write_atomically
-from poseur_lib.scoring.instance import InstanceRule, Scoring
-from poseur_lib.scoring.uncertainty import masses_of
+from poseur_lib.scoring.instance import Scoring
 from poseur_study.analysis.interval import Estimate, Sample, difference, estimate
 from poseur_study.analysis.verdict import Evidence
 from poseur_study.experiments.experiment import ClaimTest, Metric, Row, Table
@@ -143,7 +143,7 @@ class TableData:
         folder = self.store.path(run.run_id)
         needed = self.table.row(row_key).scoring == Scoring.FLOW and predictions.flow_masses is None
         if needed and (folder / MODEL_FILE).exists():
-            return replace(predictions, flow_masses=masses_of(trained_model(folder, run.config)))
+            return replace(predictions, flow_masses=trained_model(folder, run.config).head.flow_masses())
         return predictions
 
     @lru_cache(maxsize=2)  # noqa: B019

@@ -99,7 +99,7 @@ KeypointScore = Annotated[
     str, one_of("keypoint score", HEAD, "KeypointScore", f"rle (mean of 1 - sigma) or laplace (Eq. 8); {AS_CONFIGURED}")
 ]
 SCORES = f"released (up to 3), paper, classic or box (up to 1); {AS_CONFIGURED}"
-InstanceScore = Annotated[str, one_of("instance score", "poseur_lib.scoring.instance", "InstanceRule", SCORES)]
+InstanceScore = Annotated[str, one_of("instance score", "poseur_lib.config.evaluation", "InstanceRule", SCORES)]
 Device = Annotated[str, one_of("device", RUNTIME, "DEVICES", "auto, cpu or cuda.")]
 Precision = Annotated[str, one_of("precision", RUNTIME, "PRECISIONS", "32, 16-mixed or bf16-mixed.")]
 Fast = Annotated[

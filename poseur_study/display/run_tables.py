@@ -6,7 +6,8 @@ from IPython.display import HTML
 from markupsafe import Markup
 
 from poseur_lib.config import ExperimentConfig, PretextConfig, PretextRunConfig
-from poseur_lib.scoring.instance import InstanceRule, Scoring
+from poseur_lib.config.evaluation import InstanceRule
+from poseur_lib.scoring.instance import Scoring
 from poseur_study.analysis.table_data import TableData
 from poseur_study.display.html_table import bullets, show_table
 from poseur_study.display.variants import flatten

@@ -116,7 +116,7 @@ TABLE_1C = Table(
             key="laplace",
             label="Laplace",
             ticks=("Ours (Eq. 8)",),
-            scoring=Scoring.LAPLACE,
+            scoring=Scoring.EQ8_SIGMA,
             paper=("1c", "ours"),
         ),
         Row(key="flow", label="flow's density", ticks=("none printed (Eq. 6)",), scoring=Scoring.FLOW),

@@ -63,7 +63,7 @@ class ShiftedModel(PoseModel):
         return self.head.decode(self.head.merge_flipped(*outputs, flip_index))
 
     def _started_beside(self, images: Tensor, shift: Tensor) -> PosePrediction:
-        return self.head.prediction(*self.head.stages(self.backbone(images), shift=shift))
+        return self.head.as_prediction(*self.head.forward_stages(self.backbone(images), shift=shift))
 
     def _shift(self, images: Tensor) -> Float[Tensor, "B K 2"]:
         directions = random_directions(len(images), len(self.flip_index), self.generator)
@@ -160,7 +160,7 @@ def stage_distances(
         truth = batch.keypoints.to(device)
         of_batch = []
         for length in shifts:
-            coarse, layers = model.head.stages(features, shift=length * directions)
+            coarse, layers = model.head.forward_stages(features, shift=length * directions)
             points = [coarse.keypoints + length * directions, *(layer.keypoints for layer in layers)]
             of_batch.append(torch.stack([(one - truth).norm(dim=-1) for one in points]))
         parts.append(torch.stack(of_batch).cpu().numpy())

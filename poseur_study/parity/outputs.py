@@ -1,6 +1,6 @@
 """Ours against the released implementation, config by config: what `python -m poseur_study.parity.outputs` records."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +9,10 @@ from torch import Tensor
 
 from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.config.base import Frozen
+from poseur_lib.data.crop import keypoints_to_image
 from poseur_lib.errors import UserError
-from poseur_lib.models.pose_model import PoseModel, PosePrediction
+from poseur_lib.models.pose_model import PoseModel
+from poseur_lib.poses import PosePrediction
 from poseur_study.parity.reference import Reference
 
 CROP_TOLERANCE, IMAGE_TOLERANCE = 1e-5, 1e-3
@@ -108,7 +110,7 @@ def output_differences(reference: Reference) -> Differences:
         layers=largest(torch.stack([layer.keypoints for layer in ours.layers]), recorded["dec_pred"]),
         sigmas=largest(torch.stack([layer.sigma for layer in ours.layers]), recorded["dec_sigma"]),
         scores=largest(ours.keypoint_scores, recorded["dec_score"]),
-        image_px=largest(case.in_image(ours), recorded["noflip_preds"][..., :2]),
+        image_px=largest(in_image(ours, recorded), recorded["noflip_preds"][..., :2]),
         flip_px=tuple(pixels for pixels, _ in flips),
         flip_scores=tuple(score for _, score in flips),
     )
@@ -119,15 +121,18 @@ def largest(ours: Tensor, theirs: Tensor) -> float:
     return (ours - theirs.view_as(ours)).abs().max().item()
 
 
+def in_image(prediction: PosePrediction, recorded: Mapping[str, Tensor]) -> Tensor:
+    """Keypoints in pixels of the original image, whose recorded crop they were predicted on."""
+    where = (recorded[name].numpy() for name in ("meta_center", "meta_scale"))
+    return torch.from_numpy(keypoints_to_image(prediction.keypoints.numpy(), *where))
+
+
 @dataclass(frozen=True)
 class _Case:
     """A model and what was recorded of it."""
 
     model: PoseModel
     recorded: dict[str, Tensor]
-
-    def in_image(self, prediction: PosePrediction) -> Tensor:
-        return prediction.to_image(self.recorded["meta_center"], self.recorded["meta_scale"]).keypoints
 
     def flips(self, ours: PosePrediction, mirrored: PosePrediction) -> Iterator[tuple[float, float]]:
         """Differences of each fusion: of keypoints in pixels, and of scores."""
@@ -137,5 +142,8 @@ class _Case:
             head.config = configured.with_changes(flip_fusion=fusion)
             merged = head.merge_flipped(ours, mirrored, flip_index)
             theirs = self.recorded[f"flip_{key}_preds"]
-            yield largest(self.in_image(merged), theirs[..., :2]), largest(merged.keypoint_scores, theirs[..., 2])
+            yield (
+                largest(in_image(merged, self.recorded), theirs[..., :2]),
+                largest(merged.keypoint_scores, theirs[..., 2]),
+            )
         head.config = configured

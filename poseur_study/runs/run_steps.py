@@ -22,7 +22,6 @@ from poseur_lib.evaluation.strata import evaluate_strata
 from poseur_lib.files import BACKBONE_FILE, LAST_CHECKPOINT
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import Runtime, device_name
-from poseur_lib.scoring.uncertainty import masses_of
 from poseur_lib.training.curve import Curve
 from poseur_lib.training.fit import pretrain, train
 from poseur_study.experiments.notebook_parameters import RunSettings
@@ -141,7 +140,7 @@ def predict_run(run: Run) -> Predictions:
 
 def predict_by_boxes(run: Run, model: PoseModel) -> Predictions:
     """A model's predictions for each kind of boxes that there are, as they will be stored."""
-    masses, config = masses_of(model), run.planned.config
+    masses, config = model.head.flow_masses(), run.planned.config
     sources = {BoxSource.GROUND_TRUTH: evaluated_people(run).people(), BoxSource.DETECTOR: detections(run)}
     return {
         source: as_stored(replace(predict_people(model, people, config, run.runtime), flow_masses=masses))

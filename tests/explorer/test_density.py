@@ -24,7 +24,7 @@ def gaussian(mean: tuple[float, float], deviation: float):
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_flat_flow_leaves_the_laplace_part_and_its_scale(count):
     grid = flow_grid(lambda e: torch.zeros(len(e)), log_phi_count=count, log_sigma_count=count)
-    assert np.allclose(grid.product / grid.product.max(), grid.laplace / grid.laplace.max())
+    assert np.allclose(grid.product / grid.product.max(), grid.laplace_density / grid.laplace_density.max())
     scale, reach = math.sqrt(2) * count, grid.steps[-1]
     cut = scale - reach * math.exp(-reach / scale) / (1 - math.exp(-reach / scale))  # of the part that is on the grid
     assert grid.mean_distance == pytest.approx([cut, cut], rel=2e-2)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.distributions import Laplace, Normal
 
 from poseur_lib.losses.flow import RealNVP
-from poseur_lib.losses.rle import laplace_scale, residual_log_likelihood
+from poseur_lib.losses.rle import laplace_scale, negative_log_likelihood
 
 COUNTS = list(itertools.product((1, 2), (1, 2)))
 
@@ -42,7 +42,7 @@ def batch(seed: int = 0, stages: int = 3):
 @pytest.mark.parametrize("prior_mean", [0.0, 0.5])
 def test_identity_flow_leaves_a_gaussian_and_a_laplace(log_phi_count, log_sigma_count, prior_mean):
     keypoints, sigma, target, weight = batch()
-    loss = residual_log_likelihood(
+    loss = negative_log_likelihood(
         keypoints, sigma, target, weight, identity_flow(prior_mean),
         log_phi_count=log_phi_count, log_sigma_count=log_sigma_count,
     )  # fmt: skip
@@ -62,7 +62,7 @@ def test_best_sigma_without_a_flow(log_sigma_count):
     ones = torch.ones(1000, 1, dtype=torch.float64)
     sigmas = torch.logspace(-3, 0, 301, dtype=torch.float64)  # one stage each
     tried = sigmas[:, None, None, None].expand(-1, 1000, 1, 2)
-    losses = residual_log_likelihood(
+    losses = negative_log_likelihood(
         torch.zeros_like(tried), tried, target, ones, FlatFlow().double(), log_sigma_count=log_sigma_count
     )
     best = sigmas[losses.argmin()]
@@ -79,7 +79,7 @@ def test_flow_term_pulls_sigma_where_it_fits():
     for count in (1, 2):
         flow = RealNVP(hidden=4)
         flow.load_state_dict(identity_flow().state_dict())
-        residual_log_likelihood(keypoints, sigma, target, weight, flow, log_phi_count=count).sum().backward()
+        negative_log_likelihood(keypoints, sigma, target, weight, flow, log_phi_count=count).sum().backward()
         gradients.append(flow.shift[0][4].bias.grad)
     assert gradients[0].abs().max() > 0
     torch.testing.assert_close(gradients[1], 2 * gradients[0])
@@ -91,18 +91,18 @@ def test_divisor_is_independent_of_visibility(seed):
     """N K divides, however few keypoints are supervised: losses of disjoint weights add up, none gives zero."""
     keypoints, sigma, target, weight = batch(seed)
     flow = identity_flow()
-    part = residual_log_likelihood(keypoints, sigma, target, weight, flow)
-    rest = residual_log_likelihood(keypoints, sigma, target, 1 - weight, flow)
-    whole = residual_log_likelihood(keypoints, sigma, target, torch.ones_like(weight), flow)
+    part = negative_log_likelihood(keypoints, sigma, target, weight, flow)
+    rest = negative_log_likelihood(keypoints, sigma, target, 1 - weight, flow)
+    whole = negative_log_likelihood(keypoints, sigma, target, torch.ones_like(weight), flow)
     torch.testing.assert_close(part + rest, whole, atol=1e-5, rtol=1e-5)
-    assert residual_log_likelihood(keypoints, sigma, target, 0 * weight, flow).eq(0).all()
+    assert negative_log_likelihood(keypoints, sigma, target, 0 * weight, flow).eq(0).all()
 
 
 def test_stages_are_scored_apart():
     keypoints, sigma, target, weight = batch()
     flow = RealNVP(hidden=4)
-    together = residual_log_likelihood(keypoints, sigma, target, weight, flow)
-    alone = [residual_log_likelihood(keypoints[i : i + 1], sigma[i : i + 1], target, weight, flow) for i in range(3)]
+    together = negative_log_likelihood(keypoints, sigma, target, weight, flow)
+    alone = [negative_log_likelihood(keypoints[i : i + 1], sigma[i : i + 1], target, weight, flow) for i in range(3)]
     torch.testing.assert_close(together, torch.cat(alone))
 
 
@@ -113,7 +113,7 @@ def test_gradients_are_finite_near_the_ends_of_sigma(extreme, error):
     flow = RealNVP()
     sigma = torch.full((1, 2, 3, 2), extreme, requires_grad=True)
     keypoints = torch.full((1, 2, 3, 2), error, requires_grad=True)
-    loss = residual_log_likelihood(keypoints, sigma, torch.zeros(2, 3, 2), torch.ones(2, 3), flow)
+    loss = negative_log_likelihood(keypoints, sigma, torch.zeros(2, 3, 2), torch.ones(2, 3), flow)
     loss.sum().backward()
     assert loss.isfinite().all() and keypoints.grad.isfinite().all() and sigma.grad.isfinite().all()
     assert all(parameter.grad.isfinite().all() for parameter in flow.parameters())

@@ -66,8 +66,8 @@ def test_the_mirror_image_s_proposals_move_to_the_same_place(images, monkeypatch
 def test_the_proposal_itself_stays_and_what_starts_beside_it_does_not(images):
     model = small_model()
     features = model.backbone(images)
-    coarse, layers = model.head.stages(features)
-    moved_coarse, moved = model.head.stages(features, shift=torch.full((3, 17, 2), 0.3))
+    coarse, layers = model.head.forward_stages(features)
+    moved_coarse, moved = model.head.forward_stages(features, shift=torch.full((3, 17, 2), 0.3))
     assert torch.equal(coarse.keypoints, moved_coarse.keypoints)
     assert not torch.allclose(layers[0].keypoints, moved[0].keypoints)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poseur_lib.models.poseur.decoder import inverse_sigmoid
-from poseur_lib.models.poseur.encoder import Queries
+from poseur_lib.models.poseur.queries import Queries
 from tests.models.small import random_features, random_targets, small_head
 
 
@@ -46,8 +46,8 @@ def test_permuted_queries_give_permuted_poses(class_embedding):
     memory = head.memory_embedding(head.neck(features))
     points, order = torch.rand(2, 2, 5, 2), torch.tensor([3, 0, 4, 1, 2])
     queries = head.keypoint_encoder(points)
-    positional = None if queries.positional is None else queries.positional[order]
-    permuted = Queries(queries.content[:, :, order], positional)
+    embedding = None if queries.class_embedding is None else queries.class_embedding[order]
+    permuted = Queries(queries.content[:, :, order], embedding)
     straight = head.decoder(queries, points, memory)
     for ours, theirs in zip(head.decoder(permuted, points[:, :, order], memory), straight, strict=True):
         torch.testing.assert_close(ours.keypoints, theirs.keypoints[:, order], atol=1e-6, rtol=0)
@@ -69,7 +69,7 @@ def test_keypoints_act_on_each_other_through_self_attention_only(self_attention)
 
 def test_gradient_reaches_earlier_layers_through_the_references_but_not_the_coarse_stage():
     head = small_head()
-    _, layers = head.stages(random_features())
+    _, layers = head.forward_stages(random_features())
     layers[-1].keypoints.sum().backward()
     assert head.decoder.branches[0].step[0].weight.grad.abs().max() > 0
     assert head.decoder.branches[0].correction[0].weight.grad is None

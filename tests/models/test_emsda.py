@@ -36,12 +36,12 @@ def by_memory(values, sizes, locations, weights):
 
 def by_bags(values, sizes, locations, weights):
     rows, shares = corner_rows(sizes, locations, weights)
-    return sample_bags(values, rows.flatten(3), shares.flatten(3))
+    return sample_bags(values, rows, shares)
 
 
 def by_matrix(values, sizes, locations, weights):
     rows, shares = corner_rows(sizes, locations, weights)
-    return sample_dense(values, rows.flatten(3), shares.flatten(3))
+    return sample_dense(values, rows, shares)
 
 
 def assert_equals_eq1(sample, sizes, locations, weights, seed=0, dims=4):
@@ -112,7 +112,7 @@ def test_attention_sums_to_one_and_offsets_count_cells():
     layer = EMSDA(8, 2, 2, 3)
     torch.nn.init.zeros_(layer.sampling_offsets.weight)
     points = torch.rand(2, 5, 2)
-    locations, attention = layer.sampling(torch.randn(2, 5, 8), points, ((4, 8), (2, 5)))
+    locations, attention = layer.samples(torch.randn(2, 5, 8), points, ((4, 8), (2, 5)))
     torch.testing.assert_close(attention.sum(dim=(-1, -2)), torch.ones(2, 5, 2))
     cells = torch.tensor([[8.0, 4.0], [5.0, 2.0]])  # (width, height)
     steps = (locations - points[:, :, None, None, None]) * cells[:, None]

@@ -71,7 +71,8 @@ def test_weights_are_shares_and_layers_sample_around_what_the_one_before_says(ch
     explanation = head.explain(random_features())
     prediction = explanation.prediction
     assert len(explanation.layers) == head.config.decoder_layers
-    first = prediction.coarse.keypoints if prediction.coarse else head.keypoint_encoder.points().expand(2, -1, -1)
+    coarse = prediction.coarse
+    first = coarse.keypoints if coarse else head.keypoint_encoder.learned_points().expand(2, -1, -1)
     for layer, start in zip(explanation.layers, (first, *(x.keypoints for x in prediction.layers)), strict=False):
         assert torch.equal(layer.reference_points, start)
         assert layer.sampling_locations.shape == (2, 5, 4, 4, 2, 2)

@@ -6,6 +6,14 @@ import torch
 from poseur_lib.losses.flow import RealNVP
 
 
+def from_prior(flow: RealNVP, z: torch.Tensor) -> torch.Tensor:
+    """The inverse of `flow.to_prior`: z, drawn from the prior, becomes a sample of the density."""
+    for mask, shift, log_scale in zip(flow.mask, flow.shift, flow.log_scale, strict=True):
+        kept = mask * z
+        z = kept + (1 - mask) * (z * torch.exp(log_scale(kept) * (1 - mask)) + shift(kept) * (1 - mask))
+    return z
+
+
 def wild_flow(layers: int = 6, **settings) -> RealNVP:
     """A flow that is far from the identity, in float64."""
     torch.manual_seed(layers)
@@ -31,9 +39,9 @@ def test_log_determinant_is_that_of_the_jacobian(layers):
 def test_round_trip(layers):
     flow = wild_flow(layers)
     points = torch.randn(50, 2, dtype=torch.float64) * 3
-    torch.testing.assert_close(flow.from_prior(flow.to_prior(points)[0]), points)
-    torch.testing.assert_close(flow.to_prior(flow.from_prior(points))[0], points)
-    assert (flow.from_prior(points) - points).abs().max() > 0.1
+    torch.testing.assert_close(from_prior(flow, flow.to_prior(points)[0]), points)
+    torch.testing.assert_close(flow.to_prior(from_prior(flow, points))[0], points)
+    assert (from_prior(flow, points) - points).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("prior_mean", [0.0, 0.5])
@@ -50,5 +58,5 @@ def test_density_integrates_to_one(prior_mean):
 def test_one_layer_keeps_y():
     flow = wild_flow(1)
     points = torch.randn(5, 2, dtype=torch.float64)
-    kept = flow.from_prior(points)
+    kept = from_prior(flow, points)
     assert torch.equal(kept[:, 1], points[:, 1]) and (kept[:, 0] != points[:, 0]).all()

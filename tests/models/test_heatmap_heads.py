@@ -9,9 +9,10 @@ from poseur_lib.config.heads.heatmap import DARK, QUARTER, UDP_DARK, UDP_OFFSET,
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines.heatmap import HeatmapHead, heatmap_loss
 from poseur_lib.models.baselines.heatmap_encoding import encode
-from poseur_lib.models.baselines.integral import IntegralHead, IntegralOutputs
+from poseur_lib.models.baselines.integral import IntegralHead
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseTargets
+from poseur_lib.poses import PosePrediction
 
 NARROW = {"kind": "narrow_resnet", "widths": [8, 8, 16, 16], "weights": "none"}
 HEADS = {
@@ -66,7 +67,7 @@ def test_the_flip_test_of_the_mirror_image_is_the_mirror_image(name):
     index = torch.tensor(build_model(experiment(HEADS[name])).flip_index)
     generator = torch.Generator().manual_seed(0)
     if name == "integral":
-        image, mirrored = (IntegralOutputs(torch.rand(2, 17, 2, generator=generator), torch.rand(2, 17)) for _ in "12")
+        image, mirrored = (PosePrediction(torch.rand(2, 17, 2, generator=generator), torch.rand(2, 17)) for _ in "12")
     else:
         maps = head.codec.maps_per_keypoint
         image, mirrored = (torch.rand(2, 17, maps, 16, 12, generator=generator) for _ in "12")

@@ -22,7 +22,7 @@ def test_every_image_starts_at_the_same_points(head):
     memory = head.memory_embedding(head.neck(random_features()))
     starts = points.expand(2, 1, -1, -1)
     queries = encoder(starts)
-    assert torch.equal(queries.content[0], queries.content[1]) and queries.positional is encoder.class_embedding
+    assert torch.equal(queries.content[0], queries.content[1]) and queries.class_embedding is encoder.class_embedding
     expected = head.decoder(queries, starts, memory)[-1]
     pose = head(random_features())
     torch.testing.assert_close(pose.keypoints, expected.keypoints)
@@ -46,7 +46,7 @@ def test_the_loss_trains_the_points(noise):
 
 def test_points_start_all_over_the_crop():
     """N(0, 1) embeddings and a xavier layer, as Deformable DETR has them: logits of deviation near sqrt(2)."""
-    points = small_head(500, initial_points="learned").keypoint_encoder.points()
+    points = small_head(500, initial_points="learned").keypoint_encoder.learned_points()
     assert points.min() < 0.1 and points.max() > 0.9
     assert points.logit().std().item() == pytest.approx(2**0.5, rel=0.35)
 

@@ -35,7 +35,7 @@ def with_weights_of(msda: MSDA) -> EMSDA:
 
 def by_grid_sample(layer: MSDA, query, points, memory: Memory):
     """Deformable DETR's order, head by head."""
-    locations, attention = layer.sampling(query, points, memory.sizes)
+    locations, attention = layer.samples(query, points, memory.sizes)
     values = layer.value_proj(memory.values)
     heads = [
         eq1_sums(own, memory.sizes, locations[:, :, m : m + 1], attention[:, :, m : m + 1])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from poseur_lib.config import NoNoise, PaperNoise, ReleasedNoise
-from poseur_lib.models.poseur.noise import move_points, starting_points
+from poseur_lib.models.poseur.queries import move_points, starting_points
 from tests.models.small import random_features, small_head
 
 DRAWS = 400
@@ -77,6 +77,11 @@ def test_without_noise_there_is_one_clean_group():
     assert torch.equal(starting_points(NoNoise(), proposal), proposal[:, None])
 
 
+def test_an_unknown_noise_is_an_error():
+    with pytest.raises(TypeError):
+        starting_points("released", torch.randn(2, 5, 2))
+
+
 @pytest.mark.parametrize("noise", [ReleasedNoise(), PaperNoise()])
 @torch.no_grad()
 def test_no_noise_at_inference(noise):
@@ -84,7 +89,7 @@ def test_no_noise_at_inference(noise):
     head, features = small_head(noise=noise), random_features()
     first, second = head(features), head(features)
     assert len(first.keypoints) == 2 and torch.equal(first.keypoints, second.keypoints)
-    _, layers = head.stages(features, noisy=True)
+    _, layers = head.forward_stages(features, noisy=True)
     noisy = layers[-1].keypoints.unflatten(0, (2, -1))
     assert noisy.shape[1] == 1 + noise.groups
     torch.testing.assert_close(noisy[:, 0], first.keypoints, atol=1e-6, rtol=0)

@@ -11,8 +11,7 @@ from torch import nn
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.models import optimise as module
 from poseur_lib.models.build import build_model
-from poseur_lib.models.folding import fold_batch_norms
-from poseur_lib.models.optimise import PLAIN, SAFE, InferenceOptions, optimise
+from poseur_lib.models.optimise import PLAIN, SAFE, InferenceOptions, fold_batch_norms, optimise
 from tests.models.reference import RES50, Reference
 
 SIZE = (64, 64)

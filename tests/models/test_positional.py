@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poseur_lib.models.poseur.encoder import KeypointEncoder
 from poseur_lib.models.poseur.memory import MemoryEmbedding
 from poseur_lib.models.poseur.positional import map_encoding, point_encoding
+from poseur_lib.models.poseur.queries import KeypointEncoder
 from tests.models.small import small_config
 
 
@@ -51,7 +51,7 @@ def test_query_of_the_paper_is_class_embedding_plus_location():
     encoder = KeypointEncoder(small_config(query_content="paper", class_embedding="content"), 5)
     points = torch.rand(2, 3, 5, 2)
     queries = encoder(points)
-    assert queries.positional is None
+    assert queries.class_embedding is None
     torch.testing.assert_close(queries.content, point_encoding(points, 32) + encoder.class_embedding)
 
 
@@ -61,5 +61,5 @@ def test_query_of_the_released_code_knows_the_point_and_the_clipped_point():
     queries = encoder(points)
     both = torch.cat([point_encoding(points, 32), point_encoding(points.clamp(0, 1), 32)], dim=-1)
     torch.testing.assert_close(queries.content, encoder.location_norm(encoder.location_proj(both)))
-    assert queries.positional is encoder.class_embedding
+    assert queries.class_embedding is encoder.class_embedding
     assert encoder(points.clamp(0, 1)).content.ne(queries.content).any(), "points outside are told from the border"

@@ -14,7 +14,8 @@ from poseur_lib.errors import UserError
 from poseur_lib.models.baselines.prtr import PRTRHead
 from poseur_lib.models.baselines.set_prediction import SetPrediction, assign, matching_cost, set_loss, take
 from poseur_lib.models.build import build_model
-from poseur_lib.models.pose_model import PosePrediction, PoseTargets
+from poseur_lib.models.pose_model import PoseTargets
+from poseur_lib.poses import PosePrediction
 from tests.models.small import CHANNELS, random_features, random_targets
 from tests.models.tokens import learn_by_heart
 
@@ -177,7 +178,7 @@ def test_terms_sum_up_and_layers_are_matched_on_their_own():
     head, features, targets = head_of(), features_of(), random_targets()
     both = head.loss(features, targets)
     torch.testing.assert_close(both.total, both.terms["classes"] + both.terms["keypoints"])
-    layers = [head.predict(one) for one in head.stages(features)]
+    layers = [head.predict(one) for one in head.decode_queries(features)]
     alone = [head.loss_of([layer], targets).total for layer in layers]
     torch.testing.assert_close(both.total, sum(alone))
     torch.testing.assert_close(head_of(auxiliary_losses=False).loss(features, targets).total, alone[-1])

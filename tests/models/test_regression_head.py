@@ -10,7 +10,8 @@ from poseur_lib.config.heads import RegressionConfig
 from poseur_lib.costs import cost
 from poseur_lib.models.baselines.regression import RegressionHead, l1_loss
 from poseur_lib.models.build import build_model
-from poseur_lib.models.pose_model import PosePrediction, PoseTargets
+from poseur_lib.models.pose_model import PoseTargets
+from poseur_lib.poses import PosePrediction
 from tests.models.small import CHANNELS, random_features, random_targets
 from tests.models.tokens import learn_by_heart
 

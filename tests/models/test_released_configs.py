@@ -13,7 +13,9 @@ from poseur_lib import load_released
 from poseur_lib.checkpoints.released_recognise import recognise
 from poseur_lib.data.crop import PIXELS_PER_SCALE
 from poseur_lib.errors import UserError
-from poseur_lib.models.pose_model import PoseModel, PosePrediction
+from poseur_lib.models.pose_model import PoseModel
+from poseur_lib.poses import PosePrediction
+from poseur_study.parity.outputs import in_image
 from tests.models.reference import Reference
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference"
@@ -107,18 +109,17 @@ def test_stages(case):
 
 def test_flip_fusions(case):
     model, recorded = case.model, case.recorded
-    where = recorded["meta_center"], recorded["meta_scale"]
-    close(case.prediction.to_image(*where).keypoints, recorded["noflip_preds"][..., :2], 1e-3)
+    close(in_image(case.prediction, recorded), recorded["noflip_preds"][..., :2], 1e-3)
     with torch.no_grad():
         mirrored = model(case.images.flip(3))
     close(mirrored.keypoints, recorded["flipimg_dec_pred_last"])
     configured = model.head.config
     for fusion, key in (("mean", "default"), ("type1", "type1"), ("type2", "type2")):
         model.head.config = configured.with_changes(flip_fusion=fusion)
-        merged = model.head.merge_flipped(case.prediction, mirrored, torch.tensor(model.flip_index)).to_image(*where)
+        merged = model.head.merge_flipped(case.prediction, mirrored, torch.tensor(model.flip_index))
         # Fractions of the crop: how float32 rounds here, and with how many threads, is worth up to 1.2e-3 pixels.
         side = (recorded["meta_scale"] * PIXELS_PER_SCALE)[:, None]
-        close(merged.keypoints / side, recorded[f"flip_{key}_preds"][..., :2] / side)
+        close(in_image(merged, recorded) / side, recorded[f"flip_{key}_preds"][..., :2] / side)
         close(merged.keypoint_scores, recorded[f"flip_{key}_preds"][..., 2])
     model.head.config = configured
 

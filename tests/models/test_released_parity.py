@@ -5,10 +5,13 @@ import json
 import pytest
 import torch
 
-from poseur_lib.models.pose_model import LayerPrediction, PoseTargets
-from poseur_lib.models.poseur.noise import move_points
+from poseur_lib.models.pose_model import PoseTargets
+from poseur_lib.models.poseur.queries import move_points
+from poseur_lib.poses import StagePrediction
 from poseur_lib.scoring.flip import fuse, unflip
+from poseur_study.parity.outputs import in_image
 from tests.models.reference import RES50, Reference
+from tests.models.test_flow import from_prior
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +71,10 @@ def test_sampling_locations(model, prediction, images, outputs):
         close(queries.content[0, 0], outputs["query_init_b0"])
         layer = head.decoder.layers[0]
         content = queries.content
-        mixed = layer.self_attention(content, content + queries.positional)
+        mixed = layer.self_attention(content, content + queries.class_embedding)
         content = layer.self_norm(content + mixed)
-        query = (content + queries.positional)[:, 0]
-        locations, weights = layer.cross_attention.sampling(query, prediction.coarse.keypoints, memory.sizes)
+        query = (content + queries.class_embedding)[:, 0]
+        locations, weights = layer.cross_attention.samples(query, prediction.coarse.keypoints, memory.sizes)
     close(locations[0, 3], outputs["sampling_loc_l0_b0_q3"])
     torch.testing.assert_close(weights.sum(dim=(-1, -2)), torch.ones(2, 17, 8))
 
@@ -87,7 +90,7 @@ def test_every_decoder_layer(prediction, outputs):
 )
 def test_flip_fusions(reference, model, prediction, images, outputs, fusion, key):
     torch.testing.assert_close(
-        prediction.to_image(outputs["meta_center"], outputs["meta_scale"]).keypoints,
+        in_image(prediction, outputs),
         outputs["noflip_preds"][..., :2],
         atol=1e-3,
         rtol=0,
@@ -98,9 +101,8 @@ def test_flip_fusions(reference, model, prediction, images, outputs, fusion, key
     model.head.config = model.head.config.with_changes(flip_fusion=fusion)
     merged = model.head.merge_flipped(prediction, on_mirror, torch.tensor(model.flip_index))
     model.head.config = model.head.config.with_changes(flip_fusion="mean")
-    in_image = merged.to_image(outputs["meta_center"], outputs["meta_scale"])
-    close(in_image.keypoints, outputs[key][..., :2], 1e-3)
-    close(in_image.keypoint_scores, outputs[key][..., 2])
+    close(in_image(merged, outputs), outputs[key][..., :2], 1e-3)
+    close(merged.keypoint_scores, outputs[key][..., 2])
 
 
 def test_fusing_a_prediction_with_itself_changes_nothing(prediction, model):
@@ -123,9 +125,9 @@ def recorded_loss(reference):
 def _stages(recorded, requires_grad=True):
     names = ("enc_pred", "enc_sigma", "dec_pred", "dec_sigma")
     inputs = {name: recorded[name].clone().requires_grad_(requires_grad) for name in names}
-    coarse = LayerPrediction(inputs["enc_pred"], inputs["enc_sigma"])
+    coarse = StagePrediction(inputs["enc_pred"], inputs["enc_sigma"])
     pairs = zip(inputs["dec_pred"], inputs["dec_sigma"], strict=True)
-    layers = tuple(LayerPrediction(p.reshape(-1, 17, 2), s.reshape(-1, 17, 2)) for p, s in pairs)
+    layers = tuple(StagePrediction(p.reshape(-1, 17, 2), s.reshape(-1, 17, 2)) for p, s in pairs)
     targets = PoseTargets(recorded["target"], recorded["target_weight"][..., 0] > 0)
     return inputs, coarse, layers, targets
 
@@ -147,7 +149,7 @@ def test_losses_and_their_gradients(model, recorded_loss):
 
 def test_losses_without_noise_groups_and_without_visible_keypoints(model, recorded_loss):
     _, coarse, layers, targets = _stages(recorded_loss, requires_grad=False)
-    clean = tuple(LayerPrediction(x.keypoints.view(2, 4, 17, 2)[:, 0], x.sigma.view(2, 4, 17, 2)[:, 0]) for x in layers)
+    clean = tuple(StagePrediction(x.keypoints.view(2, 4, 17, 2)[:, 0], x.sigma.view(2, 4, 17, 2)[:, 0]) for x in layers)
     losses = model.head.loss_of(coarse, clean, targets)
     for i in range(6):
         expected = recorded_loss[f"loss_nonoise.dec_rle_loss_{i}"].view(())
@@ -165,8 +167,8 @@ def test_flow(model, recorded_loss, which):
         torch.testing.assert_close(flow.log_prob(grid), recorded_loss[f"{which}.log_prob"], rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(z, recorded_loss[f"{which}.z"], rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(log_det, recorded_loss[f"{which}.logdet"], rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(flow.from_prior(grid), recorded_loss[f"{which}.forward_p"], rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(flow.from_prior(z), grid, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(from_prior(flow, grid), recorded_loss[f"{which}.forward_p"], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(from_prior(flow, z), grid, rtol=1e-4, atol=1e-4)
     assert torch.equal(flow.mask, recorded_loss[f"{which}.mask"])
 
 
@@ -186,7 +188,7 @@ def test_a_training_step(reference, images, monkeypatch):
     monkeypatch.setattr("poseur_lib.models.poseur.head.starting_points", recorded_points)
     features = model.backbone(images)
     targets = PoseTargets(recorded["target"], recorded["target_weight"][..., 0] > 0)
-    coarse, layers = model.head.stages(features, noisy=True)
+    coarse, layers = model.head.forward_stages(features, noisy=True)
     close(torch.stack([layer.keypoints for layer in layers]), recorded["dec_pred"])
     losses = model.head.loss_of(coarse, layers, targets)
     for ours, theirs in zip(LOSS_NAMES, RECORDED, strict=True):

@@ -9,6 +9,7 @@ import torch
 from poseur_lib.losses.flow import RealNVP
 from poseur_lib.losses.rle import laplace_scale
 from poseur_lib.scoring.uncertainty import box_masses, density_scores, laplace_scores
+from tests.models.test_flow import from_prior
 
 SIGMA = np.random.default_rng(0).uniform(0.005, 0.6, (50, 17, 2)).astype(np.float32)
 
@@ -41,7 +42,7 @@ def test_masses_are_those_of_samples_of_a_flow_that_is_not_symmetric():
     torch.manual_seed(0)
     flow = RealNVP(layers=4, hidden=8, prior_mean=0.5)
     masses = box_masses(flow.log_prob, log_phi_count=1, log_sigma_count=1)
-    e = flow.from_prior(torch.randn(200_000, 2) + 0.5).detach()
+    e = from_prior(flow, torch.randn(200_000, 2) + 0.5).detach()
     weight = torch.exp(-e.abs().sum(1) / math.sqrt(2)).double()
     for i, j in ((10, 40), (40, 10), (32, 32), (64, 20)):
         half = [-math.sqrt(2) * math.log1p(-k / 64) if k < 64 else math.inf for k in (i, j)]

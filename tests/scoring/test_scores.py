@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poseur_lib.keypoints import COCO_17
-from poseur_lib.models.pose_model import LayerPrediction
+from poseur_lib.poses import StagePrediction
 from poseur_lib.scoring.flip import fuse, unflip
 from poseur_lib.scoring.instance import instance_scores
 from poseur_lib.scoring.uncertainty import laplace_scores, rle_scores
@@ -63,10 +63,10 @@ def test_instance_scores_by_hand(rule, expected):
     np.testing.assert_allclose(instance_scores(np.array([0.9, 0.5]), keypoint_scores, rule), expected)
 
 
-def prediction(seed: int) -> LayerPrediction:
+def prediction(seed: int) -> StagePrediction:
     generator = torch.Generator().manual_seed(seed)
     keypoints = torch.rand(3, 17, 2, generator=generator)
-    return LayerPrediction(keypoints, torch.rand(3, 17, 2, generator=generator) * 0.8 + 0.1)
+    return StagePrediction(keypoints, torch.rand(3, 17, 2, generator=generator) * 0.8 + 0.1)
 
 
 def test_unflip_mirrors_x_and_exchanges_left_and_right():
@@ -108,7 +108,7 @@ def test_fusions_by_hand(fusion):
 def test_fusing_is_symmetric_and_leans_to_the_surer_one(fusion):
     image, mirrored = prediction(1), prediction(2)
     torch.testing.assert_close(fuse(image, mirrored, fusion)[0], fuse(mirrored, image, fusion)[0])
-    sure = LayerPrediction(torch.zeros(1, 1, 2), torch.full((1, 1, 2), 0.05))
-    unsure = LayerPrediction(torch.ones(1, 1, 2), torch.full((1, 1, 2), 0.9))
+    sure = StagePrediction(torch.zeros(1, 1, 2), torch.full((1, 1, 2), 0.05))
+    unsure = StagePrediction(torch.ones(1, 1, 2), torch.full((1, 1, 2), 0.9))
     fused = fuse(sure, unsure, fusion)[0]
     assert fused.max() == 0.5 if fusion == "mean" else fused.max() < 0.2

@@ -1,22 +1,19 @@
 """A backbone from its configuration."""
 
-from torch import nn
-
 from poseur_lib.config import backbone as config_of
+from poseur_lib.models.backbones.backbone import Backbone, require_multiple
 from poseur_lib.models.backbones.high_resolution import HighResolutionNet
 from poseur_lib.models.backbones.hrformer import hrformer
 from poseur_lib.models.backbones.hrnet import hrnet
 from poseur_lib.models.backbones.mobilenetv2 import MobileNetV2
-from poseur_lib.models.backbones.narrow import NarrowResNet
-from poseur_lib.models.backbones.narrow_high_resolution import narrow_high_resolution
+from poseur_lib.models.backbones.narrow import NarrowResNet, narrow_high_resolution
 from poseur_lib.models.backbones.resnet import ResNet
-from poseur_lib.models.backbones.sizes import require_multiple
 from poseur_lib.models.backbones.stem import HRNetStem
 from poseur_lib.models.backbones.timm_backbone import TimmBackbone
 from poseur_lib.models.backbones.vit import ViT
 
 
-def build_backbone(config: config_of.BackboneConfig, input_size: tuple[int, int] = (256, 192)) -> nn.Module:
+def build_backbone(config: config_of.BackboneConfig, input_size: tuple[int, int] = (256, 192)) -> Backbone:
     """The backbone of a configuration; pretext weights are loaded by the training code, which knows their run.
 
     Args:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from poseur_lib.models.backbones.sizes import require_multiple
+from poseur_lib.models.backbones.backbone import require_multiple
 from poseur_lib.models.backbones.stem import WIDE_CHANNELS, HighResolutionStem
 
 
@@ -73,17 +73,13 @@ class Fusion(nn.Module):
         maps = [branch(x) for branch, x in zip(self.branches, maps, strict=True)]
         fused = []
         for layers in self.fuse_layers:
-            first, *others = (layer(x) for layer, x in zip(layers, maps, strict=True))
+            first, *others = (layer(x) for layer, x in zip(layers.children(), maps, strict=True))
             fused.append(self.relu(sum(others, first)))
         return fused
 
 
 class HighResolutionNet(HighResolutionStem):
-    """Feature strides 4, 8, 16, 32: the branches after the last fusion, or the finest of them.
-
-    Attributes:
-        channels: width of each feature map.
-    """
+    """Feature strides 4, 8, 16, 32: the branches after the last fusion, or the finest of them."""
 
     def __init__(self, frame: Frame) -> None:
         super().__init__(frame.stem_blocks)
@@ -94,7 +90,8 @@ class HighResolutionNet(HighResolutionStem):
         )
         self.transition2 = _new_branch(frame.widths[:3])
         self.stage2, self.stage3 = _stage(frame, 2), _stage(frame, 3)
-        self.transition3 = self.stage4 = None
+        self.transition3: nn.ModuleList | None = None
+        self.stage4: nn.Sequential | None = None
         if frame.stages == 4:
             self.transition3, self.stage4 = _new_branch(frame.widths), _stage(frame, 4)
         self.reset_convolutions()
@@ -105,11 +102,13 @@ class HighResolutionNet(HighResolutionStem):
         Raises:
             UserError: the images' sides are not multiples of the coarsest stride.
         """
-        require_multiple(tuple(images.shape[-2:]), self.frame.multiple, self.frame.name)
+        require_multiple((images.shape[-2], images.shape[-1]), self.frame.multiple, self.frame.name)
         x = self.stem(images)
         maps = self.stage2([make(x) for make in self.transition1])
         maps = self.stage3(_enter(self.transition2, maps))
-        return maps if self.stage4 is None else self.stage4(_enter(self.transition3, maps))
+        if self.transition3 is None or self.stage4 is None:
+            return maps
+        return self.stage4(_enter(self.transition3, maps))
 
 
 def _stage(frame: Frame, branches: int) -> nn.Sequential:

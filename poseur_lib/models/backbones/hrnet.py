@@ -1,11 +1,55 @@
-"""HRNet (Wang et al., TPAMI 2021): high-resolution branches of basic residual blocks."""
+"""HRNet (Wang et al., TPAMI 2021): high-resolution branches of basic residual blocks, and its ImageNet classifier.
 
-from torchvision.models.resnet import BasicBlock
+RLE and PRTR take a single map; PRTR's released code takes the classifier's last one. Parameter names are those of the
+first release.
+"""
+
+import itertools
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from poseur_lib.config.backbone import HRNetConfig
+from poseur_lib.models.backbones.backbone import timm_weights
 from poseur_lib.models.backbones.high_resolution import Frame, HighResolutionNet, downsampling
-from poseur_lib.models.backbones.hrnet_classifier import HRNetClassifier
-from poseur_lib.models.backbones.imagenet import timm_weights
+
+BOTTLENECKS = (32, 64, 128, 256)
+POOLED_CHANNELS = 2048
+
+
+def _unit(before: int, after: int, kernel: int, stride: int = 1, bias: bool = True) -> nn.Sequential:
+    convolution = nn.Conv2d(before, after, kernel, stride=stride, padding=kernel // 2, bias=bias)
+    return nn.Sequential(convolution, nn.BatchNorm2d(after))
+
+
+class HRNetClassifier(HighResolutionNet):
+    """All branches become one map of stride 32 and 2,048 channels, which the classifier pools (HRNetV2, Fig. 11)."""
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__(frame)
+        widened = [width * Bottleneck.expansion for width in BOTTLENECKS]
+        self.incre_modules = nn.ModuleList(
+            nn.Sequential(Bottleneck(before, width, downsample=_unit(before, after, 1, bias=False)))
+            for before, width, after in zip(self.channels, BOTTLENECKS, widened, strict=True)
+        )
+        self.downsamp_modules = nn.ModuleList(
+            _unit(before, after, 3, stride=2).append(nn.ReLU(inplace=True))
+            for before, after in itertools.pairwise(widened)
+        )
+        self.final_layer = _unit(widened[-1], POOLED_CHANNELS, 1).append(nn.ReLU(inplace=True))
+        self.channels = (POOLED_CHANNELS,)
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
+        """The map, alone in its list.
+
+        Raises:
+            UserError: the images' sides are not multiples of 32.
+        """
+        first, *others = (widen(x) for widen, x in zip(self.incre_modules, super().forward(images), strict=True))
+        for halve, x in zip(self.downsamp_modules, others, strict=True):
+            first = x + halve(first)
+        return [self.final_layer(first)]
 
 
 def hrnet(config: HRNetConfig) -> HighResolutionNet:

@@ -1,5 +1,6 @@
 """MobileNetV2: torchvision's, cut where its stride changes."""
 
+import itertools
 from collections.abc import Sequence
 
 import torchvision
@@ -7,21 +8,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from poseur_lib.config.backbone import MobileNetV2Config
-from poseur_lib.models.backbones.imagenet import with_imagenet
+from poseur_lib.models.backbones.backbone import Backbone, with_imagenet
 
 BLOCKS = (1, 2, 3, 4, 3, 3, 1)
 """Inverted residuals of the seven layers (Table 2 of the MobileNetV2 paper)."""
 
 
-class MobileNetV2(nn.Module):
+class MobileNetV2(Backbone):
     """Feature strides 4, 8, 16, 32: the ends of layers 2, 3 and 5, and the last convolution, as the released code."""
 
     def __init__(self, config: MobileNetV2Config) -> None:
         super().__init__()
         blocks = iter(_torchvision_blocks(config))
         self.conv1 = next(blocks)
-        for number, count in enumerate(BLOCKS, 1):
-            self.add_module(f"layer{number}", nn.Sequential(*(next(blocks) for _ in range(count))))
+        layers = (nn.Sequential(*itertools.islice(blocks, count)) for count in BLOCKS)
+        self.layer1, self.layer2, self.layer3, self.layer4, self.layer5, self.layer6, self.layer7 = layers
         self.conv2 = next(blocks)
         self.channels = (24, 32, 96, 1280)
 

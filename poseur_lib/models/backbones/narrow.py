@@ -1,4 +1,4 @@
-"""A ResNet of free widths, for the profiles that train on a CPU."""
+"""Small stand-ins for ResNet, HRNet and HRFormer, for the profiles that train on a CPU."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,24 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
-from poseur_lib.config.backbone import NarrowResNetConfig
+from poseur_lib.config.backbone import NarrowHighResolutionConfig, NarrowResNetConfig
+from poseur_lib.models.backbones.backbone import Backbone
+from poseur_lib.models.backbones.high_resolution import Frame, HighResolutionNet, downsampling
+from poseur_lib.models.backbones.hrformer import Block, depthwise_downsampling, reset_linear
+
+HEADS = (1, 2, 4)
+"""Attention heads of the three branches."""
 
 
-class NarrowResNet(nn.Module):
+def _stage(before: int, after: int, blocks: int, stride: int) -> nn.Sequential:
+    shortcut = None
+    if stride != 1 or before != after:
+        shortcut = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+    first = BasicBlock(before, after, stride, shortcut)
+    return nn.Sequential(first, *(BasicBlock(after, after) for _ in range(blocks - 1)))
+
+
+class NarrowResNet(Backbone):
     """Basic blocks of free widths behind a 7x7 stem of stride 4, as in ResNet. Feature strides 4, 8, 16, 32."""
 
     def __init__(self, config: NarrowResNetConfig) -> None:
@@ -40,9 +54,25 @@ class NarrowResNet(nn.Module):
         return maps
 
 
-def _stage(before: int, after: int, blocks: int, stride: int) -> nn.Sequential:
-    shortcut = None
-    if stride != 1 or before != after:
-        shortcut = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
-    first = BasicBlock(before, after, stride, shortcut)
-    return nn.Sequential(first, *(BasicBlock(after, after) for _ in range(blocks - 1)))
+def narrow_high_resolution(config: NarrowHighResolutionConfig) -> HighResolutionNet:
+    """HRNet's or HRFormer's: three stages, one fusion each, one block between two fusions."""
+    residual = config.block == "residual"
+    width = config.width
+    net = HighResolutionNet(
+        Frame(
+            name=config.name,
+            widths=(width, 2 * width, 4 * width, 8 * width),
+            stem_blocks=1,
+            modules=(1, 1, 0),
+            make_block=lambda channels, branch: (
+                BasicBlock(channels, channels) if residual else Block(channels, HEADS[branch])
+            ),
+            blocks=1,
+            make_downsampling=downsampling if residual else depthwise_downsampling,
+            upsampling="nearest" if residual else "bilinear",
+            stages=3,
+            finest_only=config.outputs == "finest",
+        )
+    )
+    reset_linear(net)
+    return net

@@ -4,18 +4,14 @@ from collections.abc import Sequence
 
 import torchvision
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from poseur_lib.config.backbone import ResNetConfig
-from poseur_lib.models.backbones.imagenet import with_imagenet
+from poseur_lib.models.backbones.backbone import Backbone, with_imagenet
 
 
-class ResNet(nn.Module):
-    """torchvision's ResNet without its classifier, or its first stages. Feature strides 4, 8, 16, 32.
-
-    Attributes:
-        channels: width of each feature map.
-    """
+class ResNet(Backbone):
+    """torchvision's ResNet without its classifier, or its first stages. Feature strides 4, 8, 16, 32."""
 
     def __init__(self, config: ResNetConfig) -> None:
         super().__init__()

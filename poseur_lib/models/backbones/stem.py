@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 
 from poseur_lib.config.backbone import HRNetStemConfig
+from poseur_lib.models.backbones.backbone import Backbone
 
 STEM_CHANNELS = 64
 WIDE_CHANNELS = STEM_CHANNELS * Bottleneck.expansion
 
 
-class HighResolutionStem(nn.Module):
+class HighResolutionStem(Backbone):
     """Two convolutions of stride 2, then bottleneck blocks: 256 channels at stride 4."""
 
     def __init__(self, blocks: int) -> None:
@@ -45,11 +46,7 @@ class HighResolutionStem(nn.Module):
 
 
 class HRNetStem(HighResolutionStem):
-    """The stem as a backbone of one map.
-
-    Attributes:
-        channels: width of the map.
-    """
+    """The stem as a backbone of one map."""
 
     def __init__(self, config: HRNetStemConfig) -> None:
         super().__init__(config.blocks)

@@ -2,23 +2,21 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import timm
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from poseur_lib.config.backbone import TimmConfig
 from poseur_lib.errors import UserError
-from poseur_lib.models.backbones.imagenet import with_imagenet
+from poseur_lib.models.backbones.backbone import Backbone, with_imagenet
 
 STRIDES = (4, 8, 16, 32)
 
 
-class TimmBackbone(nn.Module):
+class TimmBackbone(Backbone):
     """Feature strides 4, 8, 16, 32 of a timm model.
-
-    Attributes:
-        channels: width of each feature map.
 
     Raises:
         UserError: timm has no such model, or it gives no such maps, or ImageNet weights cannot be had.
@@ -26,15 +24,15 @@ class TimmBackbone(nn.Module):
 
     def __init__(self, config: TimmConfig) -> None:
         super().__init__()
-        strides = [feature["reduction"] for feature in _features(config.name).feature_info]
+        strides = _strides(config.name)
         missing = [stride for stride in STRIDES if stride not in strides]
         if missing:
             raise UserError(f"timm model {config.name!r} gives maps of strides {strides}: {missing} are missing")
         indices = tuple(strides.index(stride) for stride in STRIDES)
         pretrained = config.weights == "imagenet"
         make = partial(timm.create_model, config.name, features_only=True, out_indices=indices, pretrained=pretrained)
-        self.net = with_imagenet(config.name, make) if pretrained else make()
-        self.channels = tuple(self.net.feature_info.channels())
+        net: Any = with_imagenet(config.name, make) if pretrained else make()  # timm does not type `feature_info`
+        self.net, self.channels = net, tuple(net.feature_info.channels())
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Sequence[Tensor]:
         """Feature maps res2 to res5."""
@@ -44,10 +42,11 @@ class TimmBackbone(nn.Module):
         ]
 
 
-def _features(name: str) -> nn.Module:
+def _strides(name: str) -> list[int]:
     if name not in timm.list_models() and name not in timm.list_pretrained():
         raise UserError(f"timm {timm.__version__} has no model {name!r}")
     try:
-        return timm.create_model(name, features_only=True)
+        net: Any = timm.create_model(name, features_only=True)
     except (RuntimeError, AttributeError, TypeError, AssertionError) as error:
         raise UserError(f"timm model {name!r} gives no feature maps ({error})") from error
+    return [feature["reduction"] for feature in net.feature_info]

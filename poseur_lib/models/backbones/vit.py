@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,8 +12,7 @@ from torch import Tensor, nn
 
 from poseur_lib.config.backbone import ViTConfig
 from poseur_lib.errors import UserError
-from poseur_lib.models.backbones.imagenet import timm_weights
-from poseur_lib.models.backbones.sizes import require_multiple
+from poseur_lib.models.backbones.backbone import Backbone, require_multiple, timm_weights
 
 PATCH, PADDING = 16, 2
 IMAGENET = "vit_base_patch16_224.mae"
@@ -30,7 +30,7 @@ class PatchEmbed(nn.Module):
         return self.proj(images)
 
 
-class ViT(nn.Module):
+class ViT(Backbone):
     """ViT-B for one input size; the position embedding of the class token, which is absent, is added to every token.
 
     Args:
@@ -48,7 +48,7 @@ class ViT(nn.Module):
         self.patch_embed = PatchEmbed(dims)
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + cells[0] * cells[1], dims))
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
-        norm = partial(nn.LayerNorm, eps=1e-6)
+        norm: Any = partial(nn.LayerNorm, eps=1e-6)  # timm asks for a class and takes whatever makes a module
         heads = dims // 64
         self.blocks = nn.ModuleList(Block(dims, heads, qkv_bias=True, norm_layer=norm) for _ in range(depth))
         self.last_norm = norm(dims)

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from poseur_lib.config.heads.base import HEATMAP_STRIDE
 from poseur_lib.errors import UserError
 from poseur_lib.models.backbones import map_sizes
+from poseur_lib.models.baselines.heatmap_encoding import heatmap_size, size_text
 from poseur_lib.models.pose_model import FeatureMaps
 from poseur_lib.models.poseur.positional import sine_encoding
 
@@ -31,28 +31,23 @@ class SelfAttention(nn.Module):
         self.value_proj = nn.Linear(dims, dims, bias=input_bias)
         self.output_proj = nn.Linear(dims, dims)
 
-    def forward(self, x: Float[Tensor, "B N C"], placed: Float[Tensor, "B N C"] | None = None) -> Tensor:
+    def forward(self, x: Float[Tensor, "B tokens C"], placed: Float[Tensor, "B tokens C"] | None = None) -> Tensor:
         """What each element gathers; queries and keys are made of `placed` (`x` with positions), values of `x`."""
         query, key = self._query_key(x if placed is None else placed)
-        mixed = scaled_dot_product_attention(
-            query, key, self._heads(self.value_proj(x)), dropout_p=self._dropout_now, scale=self.scale
-        )
+        value, dropped = self._heads(self.value_proj(x)), self.dropout if self.training else 0.0
+        mixed = scaled_dot_product_attention(query, key, value, dropout_p=dropped, scale=self.scale)
         return self.output_proj(mixed.transpose(1, 2).flatten(2))
 
-    def attention_weights(self, placed: Float[Tensor, "B N C"]) -> Float[Tensor, "B M N N"]:
+    def attention_weights(self, placed: Float[Tensor, "B tokens C"]) -> Float[Tensor, "B M tokens tokens"]:
         """How much element i (third axis) takes of element j (last axis); each i's weights sum to one."""
         query, key = self._query_key(placed)
         return (query @ key.transpose(-2, -1) * self.scale).softmax(dim=-1)
 
-    @property
-    def _dropout_now(self) -> float:
-        return self.dropout if self.training else 0.0
-
-    def _query_key(self, placed: Float[Tensor, "B N C"]) -> tuple[Tensor, Tensor]:
+    def _query_key(self, placed: Float[Tensor, "B tokens C"]) -> tuple[Tensor, Tensor]:
         query, key = self.query_key_proj(placed).chunk(2, dim=-1)
         return self._heads(query), self._heads(key)
 
-    def _heads(self, x: Float[Tensor, "B N C"]) -> Float[Tensor, "B M N _D"]:
+    def _heads(self, x: Float[Tensor, "B tokens C"]) -> Float[Tensor, "B M tokens _D"]:
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
@@ -88,8 +83,7 @@ def last_map_size(channels: Sequence[int], input_size: tuple[int, int]) -> tuple
     Raises:
         UserError: a side of the input is no multiple of 4, so that heatmaps do not cover it.
     """
-    if any(side % HEATMAP_STRIDE for side in input_size):
-        raise UserError(f"input size {size_text(input_size)}: heatmaps need multiples of {HEATMAP_STRIDE}")
+    heatmap_size(input_size)
     return map_sizes(input_size)[len(channels) - 1]
 
 
@@ -105,8 +99,3 @@ def last_map(features: FeatureMaps, size: tuple[int, int]) -> Float[Tensor, "B _
             f" {size_text(size)}"
         )
     return features[-1]
-
-
-def size_text(size: Sequence[int]) -> str:
-    """A size (height, width), as errors print it."""
-    return "x".join(map(str, size))

@@ -31,9 +31,9 @@ from poseur_lib.config.heads.heatmap import HeatmapCodecConfig, HeatmapConfig
 from poseur_lib.data.crop import CropRule
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines.heatmap_decoding import decode, merge_flipped, round_trip
-from poseur_lib.models.baselines.heatmap_encoding import encode
-from poseur_lib.models.pose_model import FeatureMaps, LossTerms, PoseHead, PosePrediction, PoseTargets
-from poseur_lib.models.precision import without_autocast
+from poseur_lib.models.baselines.heatmap_encoding import encode, heatmap_size, size_text
+from poseur_lib.models.pose_model import FeatureMaps, LossTerms, PoseHead, PoseTargets, without_autocast
+from poseur_lib.poses import PosePrediction
 
 INITIAL_STD = 0.001
 
@@ -59,7 +59,7 @@ class HeatmapPoseHead(PoseHead[Tensor]):
     def loss_of(self, maps: Maps, targets: PoseTargets) -> LossTerms:
         """The loss of given maps."""
         with without_autocast(maps):
-            wanted = encode(self.codec, targets.keypoints, tuple(maps.shape[-2:]))
+            wanted = encode(self.codec, targets.keypoints, (maps.shape[-2], maps.shape[-1]))
             weight = targets.supervised.float()[..., None, None]
             return heatmap_loss(maps.float(), wanted, weight)
 
@@ -108,10 +108,8 @@ class HeatmapLayers(nn.Module):
         self, channels: Sequence[int], maps: int, input_size: tuple[int, int], deconvolutions: int, width: int
     ) -> None:
         super().__init__()
-        self.input_size = tuple(input_size)
+        self.input_size, self.heatmap_size = tuple(input_size), heatmap_size(input_size)
         self.stride = HEATMAP_STRIDE * 2**deconvolutions
-        if any(side % HEATMAP_STRIDE for side in input_size):
-            raise UserError(f"input size {_x(input_size)}: heatmaps need multiples of {HEATMAP_STRIDE}")
         if not deconvolutions and len(channels) > 1:
             raise UserError(
                 f"a heatmap head without deconvolutions takes the one map of a backbone with outputs 'finest', and"
@@ -125,7 +123,7 @@ class HeatmapLayers(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.normal_(module.weight, std=INITIAL_STD)
-        nn.init.zeros_(self.predict.bias)
+        nn.init.zeros_(self.predict.get_parameter("bias"))
 
     def forward(self, features: FeatureMaps) -> Float[Tensor, "B maps h w"]:
         """The maps.
@@ -137,10 +135,10 @@ class HeatmapLayers(nn.Module):
         expected = tuple(-(-side // self.stride) for side in self.input_size)
         if tuple(last.shape[-2:]) != expected:
             raise UserError(
-                f"heatmaps of a {_x(self.input_size)} input are made of a map of stride {self.stride}, {_x(expected)}"
-                f" cells; the backbone gives {_x(last.shape[-2:])}"
+                f"heatmaps of a {size_text(self.input_size)} input are made of a map of stride {self.stride},"
+                f" {size_text(expected)} cells; the backbone gives {size_text(last.shape[-2:])}"
             )
-        height, width = (side // HEATMAP_STRIDE for side in self.input_size)
+        height, width = self.heatmap_size
         return self.predict(self.deconvolutions(last)[..., :height, :width])
 
 
@@ -170,7 +168,3 @@ def _deconvolution(before: int, after: int) -> tuple[nn.Module, ...]:
     """Twice the size: 4x4, stride 2, without bias; batch norm; ReLU."""
     deconvolution = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False)
     return deconvolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True)
-
-
-def _x(size: Sequence[int]) -> str:
-    return "x".join(map(str, size))

@@ -29,7 +29,7 @@ def decode(
 ) -> tuple[Float[Tensor, "B K 2"], Float[Tensor, "B K"]]:
     """Keypoints in [0, 1] of the crop, and their scores: the maximum of the heatmap, or of the smoothed disc."""
     maps = maps.float()
-    size = tuple(maps.shape[-2:])
+    size = maps.shape[-2], maps.shape[-1]
     if codec.decoding == "offset":
         cells, scores = _by_offsets(maps, disc_radius(codec, size))
     else:

@@ -12,20 +12,34 @@ Here, unlike there: Gaussians with exact centres are not cut off (UDP's code doe
 keypoint outside of the crop has no weight (theirs do as long as its Gaussian touches the map).
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from poseur_lib.config.heads.base import HEATMAP_STRIDE
 from poseur_lib.config.heads.heatmap import HeatmapCodecConfig
+from poseur_lib.errors import UserError
 
 CUT_OFF = 3
 """Gaussians around rounded centres reach so many sigmas on either axis."""
 
 
+def size_text(size: Sequence[int]) -> str:
+    """A size (height, width), as errors print it."""
+    return "x".join(map(str, size))
+
+
 def heatmap_size(input_size: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) of the heatmaps of an input."""
+    """(height, width) of the heatmaps of an input.
+
+    Raises:
+        UserError: a side of the input is no multiple of 4, so that heatmaps do not cover it.
+    """
     height, width = input_size
+    if height % HEATMAP_STRIDE or width % HEATMAP_STRIDE:
+        raise UserError(f"input size {size_text(input_size)}: heatmaps need multiples of {HEATMAP_STRIDE}")
     return height // HEATMAP_STRIDE, width // HEATMAP_STRIDE
 
 

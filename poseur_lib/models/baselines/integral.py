@@ -13,27 +13,19 @@ averages coordinates, which is to average the two distributions.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from poseur_lib.config.heads.heatmap import IntegralConfig
 from poseur_lib.models.baselines.heatmap import HeatmapLayers
 from poseur_lib.models.baselines.heatmap_encoding import bilinear_maps, extent, heatmap_size
-from poseur_lib.models.pose_model import FeatureMaps, LossTerms, PoseHead, PosePrediction, PoseTargets
-from poseur_lib.models.precision import without_autocast
+from poseur_lib.models.pose_model import CoordinateHead, FeatureMaps, LossTerms, PoseTargets, without_autocast
+from poseur_lib.poses import PosePrediction
 
 
-class IntegralOutputs(NamedTuple):
-    """Keypoints (x, y) in [0, 1] of the crop, and their scores in [0, 1]."""
-
-    keypoints: Float[Tensor, "B K 2"]
-    keypoint_scores: Float[Tensor, "B K"]
-
-
-class IntegralHead(PoseHead[IntegralOutputs]):
+class IntegralHead(CoordinateHead):
     """Deconvolutions, softmax, expectation.
 
     Args:
@@ -46,35 +38,22 @@ class IntegralHead(PoseHead[IntegralOutputs]):
         self, config: IntegralConfig, num_keypoints: int, channels: Sequence[int], input_size: tuple[int, int]
     ) -> None:
         super().__init__()
-        self.score_radius, self.input_width = config.score_radius, input_size[1]
+        self.score_radius, self.flip_shift = config.score_radius, 1 / input_size[1]
         self.layers = HeatmapLayers(channels, num_keypoints, input_size, config.deconvolutions, config.channels)
 
-    def forward(self, features: FeatureMaps) -> IntegralOutputs:
-        """Expectations and scores."""
+    def forward(self, features: FeatureMaps) -> PosePrediction:
+        """Expectations, and scores in [0, 1]."""
         logits = self.layers(features)
         with without_autocast(logits):
             probabilities = logits.float().flatten(2).softmax(dim=2).unflatten(2, logits.shape[-2:])
             cells = expectation(probabilities)
             scores = mass_within(probabilities, cells, self.score_radius)
-        return IntegralOutputs(cells / cells.new_tensor([logits.shape[-1], logits.shape[-2]]), scores)
+        return PosePrediction(cells / cells.new_tensor([logits.shape[-1], logits.shape[-2]]), scores)
 
     def loss(self, features: FeatureMaps, targets: PoseTargets) -> LossTerms:
         """Mean absolute error of the coordinates, as fractions of the crop; not labelled ones count as 0."""
         error = ((self(features).keypoints - targets.keypoints).abs() * targets.supervised[..., None]).mean()
         return LossTerms(error, {"l1": error})
-
-    def merge_flipped(
-        self, outputs: IntegralOutputs, flipped: IntegralOutputs, flip_index: Int[Tensor, " K"]
-    ) -> IntegralOutputs:
-        """Means; crop pixel x of the mirror image is W - 1 - x of the image."""
-        x, y = flipped.keypoints[:, flip_index].unbind(dim=-1)
-        back = torch.stack([1 - 1 / self.input_width - x, y], dim=-1)
-        scores = 0.5 * (outputs.keypoint_scores + flipped.keypoint_scores[:, flip_index])
-        return IntegralOutputs(0.5 * (outputs.keypoints + back), scores)
-
-    def decode(self, outputs: IntegralOutputs) -> PosePrediction:
-        """An expectation has nothing to decode."""
-        return PosePrediction(outputs.keypoints, outputs.keypoint_scores)
 
     def round_trip(self, keypoints: Float[Tensor, "B K 2"], input_size: tuple[int, int]) -> Float[Tensor, "B K 2"]:
         """Through a distribution over cells and its expectation."""

@@ -26,24 +26,23 @@ and so uncounted there, and 10.98 G; 57.23 M, 21.63 G and 37.79 G. HRNet's map i
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from poseur_lib.config.heads import PRTRConfig
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines.set_prediction import SetPrediction, assign, matching_cost, set_loss, take
 from poseur_lib.models.baselines.set_transformer import SetTransformer
-from poseur_lib.models.pose_model import FeatureMaps, LossTerms, PoseHead, PosePrediction, PoseTargets
+from poseur_lib.models.pose_model import CoordinateHead, FeatureMaps, LossTerms, PoseTargets, without_autocast
+from poseur_lib.models.poseur.decoder import coordinate_mlp
 from poseur_lib.models.poseur.positional import map_encoding
-from poseur_lib.models.precision import without_autocast
-from poseur_lib.scoring.flip import unflip_points
+from poseur_lib.poses import PosePrediction
 
 
-class PRTRHead(PoseHead[PosePrediction]):
-    """Queries that find their keypoints.
+class PRTRHead(CoordinateHead):
+    """Queries that find their keypoints; mirrored passes are merged when each is matched, as queries could not be.
 
     Args:
         config: every knob; the defaults are the released code's.
@@ -64,21 +63,15 @@ class PRTRHead(PoseHead[PosePrediction]):
         self.transformer = SetTransformer(config)
         self.queries = nn.Parameter(torch.randn(config.num_queries, dims))
         self.classes = nn.Linear(dims, num_keypoints + 1)
-        self.coordinates = nn.Sequential(
-            nn.Linear(dims, dims),
-            nn.ReLU(inplace=True),
-            nn.Linear(dims, dims),
-            nn.ReLU(inplace=True),
-            nn.Linear(dims, 2),
-        )
+        self.coordinates = coordinate_mlp(dims)
 
-    def stages(self, features: FeatureMaps) -> Float[Tensor, "S B N C"]:
+    def decode_queries(self, features: FeatureMaps) -> Float[Tensor, "layers B Q C"]:
         """The queries' content after each decoder layer."""
         projected = self.input_proj(features[-1])
-        positions = map_encoding(*projected.shape[2:], self.config.embed_dims, projected.device)
+        positions = map_encoding(projected.shape[2], projected.shape[3], self.config.embed_dims, projected.device)
         return self.transformer(projected.flatten(2).transpose(1, 2), positions, self.queries)
 
-    def predict(self, content: Float[Tensor, "B N C"]) -> SetPrediction:
+    def predict(self, content: Float[Tensor, "B Q C"]) -> SetPrediction:
         """What the queries say."""
         with without_autocast(content):  # bfloat16 would round to whole pixels
             content = content.float()
@@ -86,7 +79,7 @@ class PRTRHead(PoseHead[PosePrediction]):
 
     def forward(self, features: FeatureMaps) -> PosePrediction:
         """The last layer's queries, each keypoint's chosen by class alone."""
-        prediction = self.predict(self.stages(features)[-1])
+        prediction = self.predict(self.decode_queries(features)[-1])
         if self.config.background_in_score:
             probability = prediction.logits.softmax(dim=-1)[..., :-1]
         else:
@@ -97,7 +90,7 @@ class PRTRHead(PoseHead[PosePrediction]):
 
     def loss(self, features: FeatureMaps, targets: PoseTargets) -> LossTerms:
         """Cross-entropy and L1, summed over the decoder layers."""
-        content = self.stages(features)
+        content = self.decode_queries(features)
         if not self.config.auxiliary_losses:
             content = content[-1:]
         return self.loss_of([self.predict(one) for one in content], targets)
@@ -119,21 +112,6 @@ class PRTRHead(PoseHead[PosePrediction]):
         classes, keypoints = (torch.stack(column).sum() for column in zip(*pairs, strict=True))
         keypoints = config.keypoint_weight * keypoints
         return LossTerms(classes + keypoints, {"classes": classes, "keypoints": keypoints})
-
-    def merge_flipped(
-        self, outputs: PosePrediction, flipped: PosePrediction, flip_index: Int[Tensor, " K"]
-    ) -> PosePrediction:
-        """Plain means; the mirrored x is 1 - x, as released."""
-        points = unflip_points(flipped.keypoints, flip_index)
-        return replace(
-            outputs,
-            keypoints=0.5 * (outputs.keypoints + points),
-            keypoint_scores=0.5 * (outputs.keypoint_scores + flipped.keypoint_scores[:, flip_index]),
-        )
-
-    def decode(self, outputs: PosePrediction) -> PosePrediction:
-        """Matched already: queries of mirrored passes could not be merged."""
-        return outputs
 
     def round_trip(self, keypoints: Float[Tensor, "B K 2"], input_size: tuple[int, int]) -> Float[Tensor, "B K 2"]:
         """A sigmoid does not leave the crop."""

@@ -22,26 +22,24 @@ Expected at 256x192: ResNet-50 23.6 M (recalled) and 4.0 GFLOPs; counted, withou
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from poseur_lib.config.heads import RegressionConfig
 from poseur_lib.losses.flow import RealNVP
-from poseur_lib.losses.rle import residual_log_likelihood
-from poseur_lib.models.pose_model import FeatureMaps, LossTerms, PoseHead, PosePrediction, PoseTargets
-from poseur_lib.models.precision import without_autocast
-from poseur_lib.scoring.flip import unflip_points
+from poseur_lib.losses.rle import negative_log_likelihood
+from poseur_lib.models.pose_model import CoordinateHead, FeatureMaps, LossTerms, PoseTargets, without_autocast
+from poseur_lib.poses import PosePrediction
 from poseur_lib.scoring.uncertainty import rle_scores
 
 XAVIER_GAIN = 0.01
 CENTRE = 0.5
 
 
-class RegressionHead(PoseHead[PosePrediction]):
+class RegressionHead(CoordinateHead):
     """Pooling and a linear layer.
 
     Args:
@@ -58,7 +56,8 @@ class RegressionHead(PoseHead[PosePrediction]):
         self.config = config
         self.flip_shift = 1 / input_size[1] if config.flip_shift else 0.0
         self.coordinates = _linear(channels[-1], 2 * num_keypoints)
-        self.sigma = self.flow = None
+        self.sigma: nn.Linear | None = None
+        self.flow: RealNVP | None = None
         if config.loss == "rle":
             self.sigma = _linear(channels[-1], 2 * num_keypoints)
             self.flow = RealNVP(config.flow_layers, config.flow_hidden, config.flow_prior_mean)
@@ -77,11 +76,11 @@ class RegressionHead(PoseHead[PosePrediction]):
     def loss(self, features: FeatureMaps, targets: PoseTargets) -> LossTerms:
         """The mean over all keypoints, those without a target with weight 0."""
         prediction, weight = self(features), targets.supervised.float()
-        if prediction.sigma is None:
+        if prediction.sigma is None or self.flow is None:
             term = l1_loss(prediction.keypoints, targets.keypoints, weight)
             return LossTerms(term, {"l1": term})
         with without_autocast(weight):
-            (term,) = residual_log_likelihood(
+            (term,) = negative_log_likelihood(
                 prediction.keypoints[None],
                 prediction.sigma[None],
                 targets.keypoints,
@@ -91,24 +90,6 @@ class RegressionHead(PoseHead[PosePrediction]):
                 log_sigma_count=self.config.log_sigma_count,
             )
         return LossTerms(term, {"likelihood": term})
-
-    def merge_flipped(
-        self, outputs: PosePrediction, flipped: PosePrediction, flip_index: Int[Tensor, " K"]
-    ) -> PosePrediction:
-        """Plain means of coordinates, scores and sigma."""
-        points = unflip_points(flipped.keypoints, flip_index, self.flip_shift)
-        scores = flipped.keypoint_scores[:, flip_index]
-        sigma = None if outputs.sigma is None else 0.5 * (outputs.sigma + flipped.sigma[:, flip_index])
-        return replace(
-            outputs,
-            keypoints=0.5 * (outputs.keypoints + points),
-            keypoint_scores=0.5 * (outputs.keypoint_scores + scores),
-            sigma=sigma,
-        )
-
-    def decode(self, outputs: PosePrediction) -> PosePrediction:
-        """Regression has nothing to decode."""
-        return outputs
 
 
 def l1_loss(

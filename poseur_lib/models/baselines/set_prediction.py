@@ -13,18 +13,18 @@ from torch.nn.functional import cross_entropy
 
 
 class SetPrediction(NamedTuple):
-    """What N queries say, in any order.
+    """What Q queries say, in any order.
 
     Attributes:
         logits: of the K + 1 classes.
         keypoints: (x, y) in [0, 1] of the crop.
     """
 
-    logits: Float[Tensor, "B N C"]
-    keypoints: Float[Tensor, "B N 2"]
+    logits: Float[Tensor, "B Q C"]
+    keypoints: Float[Tensor, "B Q 2"]
 
 
-def assign(cost: Float[Tensor, "B K N"]) -> Int[Tensor, "B K"]:
+def assign(cost: Float[Tensor, "B K Q"]) -> Int[Tensor, "B K"]:
     """The query of each keypoint: different ones, with the least sum of costs (the Hungarian method, on the CPU).
 
     A cost that is not finite counts as 0, so that a loss that is not finite is reported as such. On the meta device,
@@ -44,7 +44,7 @@ def matching_cost(
     supervised: Bool[Tensor, "B K"],
     class_cost: float,
     keypoint_cost: float,
-) -> Float[Tensor, "B K N"]:
+) -> Float[Tensor, "B K Q"]:
     """class_cost (1 - p(keypoint)) + keypoint_cost |x - target|_1 of each query for each keypoint.
 
     p is a share of all K + 1 classes. A keypoint that is not supervised has no distance.
@@ -78,6 +78,6 @@ def set_loss(
     return cross_entropy(prediction.logits.transpose(1, 2), labels, weight), error.sum() / (2 * batch)
 
 
-def take(per_query: Float[Tensor, "B N D"], query_of: Int[Tensor, "B K"]) -> Float[Tensor, "B K D"]:
+def take(per_query: Float[Tensor, "B Q D"], query_of: Int[Tensor, "B K"]) -> Float[Tensor, "B K D"]:
     """The rows of the assigned queries."""
     return per_query.gather(1, query_of[..., None].expand(-1, -1, per_query.shape[-1]))

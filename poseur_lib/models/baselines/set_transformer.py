@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from poseur_lib.config.heads import PRTRConfig
+from poseur_lib.models.baselines.cell_attention import feed_forward
 
 
 class EncoderLayer(nn.Module):
@@ -16,7 +17,10 @@ class EncoderLayer(nn.Module):
     def __init__(self, config: PRTRConfig) -> None:
         super().__init__()
         self.self_attention, self.self_norm = _attention(config), nn.LayerNorm(config.embed_dims)
-        self.ffn, self.ffn_norm = _ffn(config), nn.LayerNorm(config.embed_dims)
+        self.ffn, self.ffn_norm = (
+            _ffn(config),
+            nn.LayerNorm(config.embed_dims),
+        )
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, cells: Float[Tensor, "B P C"], positions: Float[Tensor, "P C"]) -> Float[Tensor, "B P C"]:
@@ -35,16 +39,19 @@ class DecoderLayer(nn.Module):
         dims = config.embed_dims
         self.self_attention, self.self_norm = _attention(config), nn.LayerNorm(dims)
         self.cross_attention, self.cross_norm = _attention(config), nn.LayerNorm(dims)
-        self.ffn, self.ffn_norm = _ffn(config), nn.LayerNorm(dims)
+        self.ffn, self.ffn_norm = (
+            _ffn(config),
+            nn.LayerNorm(dims),
+        )
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(
         self,
-        content: Float[Tensor, "B N C"],
-        queries: Float[Tensor, "N C"],
+        content: Float[Tensor, "B Q C"],
+        queries: Float[Tensor, "Q C"],
         cells: Float[Tensor, "B P C"],
         placed_cells: Float[Tensor, "B P C"],
-    ) -> Float[Tensor, "B N C"]:
+    ) -> Float[Tensor, "B Q C"]:
         """The layer's output; `placed_cells` are the cells with their positions."""
         query = content + queries
         mixed, _ = self.self_attention(query, query, content, need_weights=False)
@@ -67,9 +74,9 @@ class SetTransformer(nn.Module):
                 nn.init.xavier_uniform_(parameter)
 
     def forward(
-        self, cells: Float[Tensor, "B P C"], positions: Float[Tensor, "P C"], queries: Float[Tensor, "N C"]
-    ) -> Float[Tensor, "S B N C"]:
-        """The normed content of the queries after each of the S decoder layers; it starts as zero."""
+        self, cells: Float[Tensor, "B P C"], positions: Float[Tensor, "P C"], queries: Float[Tensor, "Q C"]
+    ) -> Float[Tensor, "layers B Q C"]:
+        """The normed content of the queries after each of the decoder layers; it starts as zero."""
         for layer in self.encoder:
             cells = layer(cells, positions)
         placed = cells + positions
@@ -86,9 +93,4 @@ def _attention(config: PRTRConfig) -> nn.MultiheadAttention:
 
 
 def _ffn(config: PRTRConfig) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(config.embed_dims, config.ffn_dims),
-        nn.ReLU(inplace=True),
-        nn.Dropout(config.dropout),
-        nn.Linear(config.ffn_dims, config.embed_dims),
-    )
+    return feed_forward(config.embed_dims, config.ffn_dims, nn.ReLU(inplace=True), config.dropout)

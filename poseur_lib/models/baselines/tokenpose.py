@@ -38,11 +38,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from poseur_lib.config.heads import TokenPoseConfig
-from poseur_lib.config.heads.base import HEATMAP_STRIDE
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines import cell_attention
-from poseur_lib.models.baselines.cell_attention import SelfAttention, cell_positions, feed_forward, size_text
+from poseur_lib.models.baselines.cell_attention import SelfAttention, cell_positions, feed_forward
 from poseur_lib.models.baselines.heatmap import HeatmapPoseHead, Maps
+from poseur_lib.models.baselines.heatmap_encoding import heatmap_size, size_text
 from poseur_lib.models.pose_model import FeatureMaps
 
 INITIAL_STD = 0.02
@@ -60,7 +60,7 @@ class TokenLayer(nn.Module):
         self.ffn = feed_forward(dims, config.ffn_dims, nn.GELU(), config.dropout)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, tokens: Float[Tensor, "B N C"]) -> Float[Tensor, "B N C"]:
+    def forward(self, tokens: Float[Tensor, "B tokens C"]) -> Float[Tensor, "B tokens C"]:
         """The tokens with what they gathered from the others."""
         tokens = tokens + self.dropout(self.attention(self.attention_norm(tokens)))
         return tokens + self.dropout(self.ffn(self.ffn_norm(tokens)))
@@ -76,6 +76,8 @@ class TokenPose(nn.Module):
         maps_per_keypoint: heatmaps that a token becomes.
     """
 
+    positions: Tensor | None
+
     def __init__(
         self,
         config: TokenPoseConfig,
@@ -88,7 +90,7 @@ class TokenPose(nn.Module):
         super().__init__()
         dims = config.embed_dims
         self.config, self.num_keypoints, self.heatmap_size = config, num_keypoints, heatmap_size
-        grid = tuple(side // patch for side, patch in zip(map_size, config.patch_size, strict=True))
+        grid = map_size[0] // config.patch_size[0], map_size[1] // config.patch_size[1]
         self.embedding = nn.Linear(channels * math.prod(config.patch_size), dims)
         self.keypoint_tokens = nn.Parameter(torch.empty(num_keypoints, dims))
         if config.position_embedding == "sine":
@@ -113,22 +115,24 @@ class TokenPose(nn.Module):
         tokens = self.tokens(features)
         for number, layer in enumerate(self.layers):
             if number > 0 and self.config.position_embedding == "sine":
-                tokens = tokens + self._sequence_positions()
+                tokens = self._placed(tokens)
             tokens = layer(tokens)
             if (number + 1) % part == 0:
                 states.append(tokens[:, : self.num_keypoints])
         return states
 
-    def tokens(self, features: Float[Tensor, "B _C H W"]) -> Float[Tensor, "B N _D"]:
+    def tokens(self, features: Float[Tensor, "B _C H W"]) -> Float[Tensor, "B tokens _D"]:
         """What the first layer sees: K keypoint tokens, then the patches row by row."""
         patches = self.embedding(patches_of(features, self.config.patch_size))
         tokens = torch.cat([self.keypoint_tokens.expand(len(patches), -1, -1), patches], dim=1)
-        return self.dropout(tokens if self.positions is None else tokens + self._sequence_positions())
+        return self.dropout(self._placed(tokens))
 
-    def _sequence_positions(self) -> Float[Tensor, "N _D"]:
+    def _placed(self, tokens: Float[Tensor, "B tokens D"]) -> Float[Tensor, "B tokens D"]:
+        if self.positions is None:
+            return tokens
         if self.config.position_embedding == "learned":
-            return self.positions
-        return nn.functional.pad(self.positions, (0, 0, self.num_keypoints, 0))  # keypoint tokens have no place
+            return tokens + self.positions
+        return tokens + nn.functional.pad(self.positions, (0, 0, self.num_keypoints, 0))  # keypoints have no place
 
     def _reset(self) -> None:
         nn.init.trunc_normal_(self.keypoint_tokens, std=INITIAL_STD)
@@ -180,9 +184,8 @@ class TokenPoseHead(HeatmapPoseHead):
                 f"model.head.patch_size {size_text(config.patch_size)} does not divide the backbone's last map,"
                 f" {size_text(self.map_size)} cells of an input of {size_text(input_size)}"
             )
-        heatmap_size = tuple(side // HEATMAP_STRIDE for side in input_size)
         self.network = TokenPose(
-            config, num_keypoints, channels[-1], self.map_size, heatmap_size, self.codec.maps_per_keypoint
+            config, num_keypoints, channels[-1], self.map_size, heatmap_size(input_size), self.codec.maps_per_keypoint
         )
 
     def forward(self, features: FeatureMaps) -> Maps:

@@ -34,11 +34,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from poseur_lib.config.heads import TransPoseConfig
-from poseur_lib.config.heads.base import HEATMAP_STRIDE
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines import cell_attention
-from poseur_lib.models.baselines.cell_attention import SelfAttention, cell_positions, feed_forward, size_text
+from poseur_lib.models.baselines.cell_attention import SelfAttention, cell_positions, feed_forward
 from poseur_lib.models.baselines.heatmap import HeatmapPoseHead, Maps
+from poseur_lib.models.baselines.heatmap_encoding import heatmap_size, size_text
 from poseur_lib.models.pose_model import FeatureMaps
 
 
@@ -67,8 +67,9 @@ class EncoderLayer(nn.Module):
         self.ffn = feed_forward(dims, config.ffn_dims, nn.ReLU(inplace=True), config.dropout)
         self.ffn_norm = nn.LayerNorm(dims)
         self.dropout = nn.Dropout(config.dropout)
-        for linear in (self.ffn[0], self.ffn[3]):
-            nn.init.xavier_uniform_(linear.weight)
+        for part in self.ffn:
+            if isinstance(part, nn.Linear):
+                nn.init.xavier_uniform_(part.weight)
 
     def forward(self, cells: Float[Tensor, "B P C"], positions: Float[Tensor, "P C"] | None) -> Float[Tensor, "B P C"]:
         """The cells with what they gathered from the others."""
@@ -91,6 +92,8 @@ class TransPose(nn.Module):
         outputs: heatmaps to make.
     """
 
+    positions: Tensor | None
+
     def __init__(self, config: TransPoseConfig, channels: int, map_size: tuple[int, int], outputs: int) -> None:
         super().__init__()
         dims = config.embed_dims
@@ -110,7 +113,7 @@ class TransPose(nn.Module):
         self.final = nn.Conv2d(dims, outputs, 1)
         for module in (self.reduce, self.final, *(step[0] for step in steps)):
             nn.init.normal_(module.weight, std=0.001)
-        nn.init.zeros_(self.final.bias)
+        nn.init.zeros_(self.final.get_parameter("bias"))
 
     def forward(self, features: Float[Tensor, "B _C H W"]) -> Float[Tensor, "B _K _H _W"]:
         """Heatmaps, whose size is the map's, doubled by each deconvolution."""
@@ -122,7 +125,7 @@ class TransPose(nn.Module):
     def attention_weights(self, features: Float[Tensor, "B _C H W"]) -> list[Float[Tensor, "B M P P"]]:
         """Each layer's weights, cells row by row: how much a cell (third axis) takes of another (last axis)."""
         cells, weights = self._cells(features), []
-        for layer in self.layers:
+        for layer in (one for one in self.layers if isinstance(one, EncoderLayer)):
             weights.append(layer.attention.attention_weights(layer.placed(cells, self.positions)))
             cells = layer(cells, self.positions)
         return weights
@@ -151,7 +154,7 @@ class TransPoseHead(HeatmapPoseHead):
         self.num_keypoints = num_keypoints
         self.map_size = cell_attention.last_map_size(channels, input_size)
         made = tuple(side * 2**config.deconvolutions for side in self.map_size)
-        wanted = tuple(side // HEATMAP_STRIDE for side in input_size)
+        wanted = heatmap_size(input_size)
         if made != wanted:
             raise UserError(
                 f"model.head.deconvolutions {config.deconvolutions}: the backbone's last map has"

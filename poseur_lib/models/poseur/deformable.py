@@ -2,10 +2,13 @@
 
 Both sample the same places with the same weights and have equally many parameters. MSDA applies the linear layer W^v to
 every cell of the maps and samples the result; EMSDA samples first and applies W^v to the sums only.
+
+Frames: (x, y) in [0, 1] of the crop, which is [0, 1] of each level's map.
 """
 
 import math
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -13,6 +16,13 @@ from torch import Tensor, nn
 
 from poseur_lib.models.poseur.memory import Memory
 from poseur_lib.models.poseur.sampling import corner_rows, level_geometry, sample_bags, sample_memory
+
+
+class Samples(NamedTuple):
+    """Sampling locations, and attention weights that sum to 1 over levels and points."""
+
+    sampling_locations: Float[Tensor, "B Q M L S 2"]
+    attention_weights: Float[Tensor, "B Q M L S"]
 
 
 class DeformableAttention(nn.Module, ABC):
@@ -33,7 +43,10 @@ class DeformableAttention(nn.Module, ABC):
         self._reset_parameters()
 
     def _reset_parameters(self) -> None:
-        """Xavier uniform for every matrix; the offsets' bias puts head m on the m-th ray of a ring, point s at s+1."""
+        """Xavier uniform for every matrix; the offsets' bias puts head m on the m-th ray of a ring, point s at s+1.
+
+        The ring is Deformable DETR's.
+        """
         for matrix in (self.sampling_offsets.weight, self.attention_weights.weight, self.output_proj.weight):
             nn.init.xavier_uniform_(matrix)
         nn.init.zeros_(self.attention_weights.bias)
@@ -46,56 +59,57 @@ class DeformableAttention(nn.Module, ABC):
         with torch.no_grad():
             self.sampling_offsets.bias.copy_(ring.expand(-1, self.num_levels, -1, -1).flatten())
 
-    def sampling(
+    def samples(
         self,
-        query: Float[Tensor, "N Q C"],
-        reference_points: Float[Tensor, "N Q 2"],
+        query: Float[Tensor, "B Q C"],
+        reference_points: Float[Tensor, "B Q 2"],
         sizes: tuple[tuple[int, int], ...],
-    ) -> tuple[Float[Tensor, "N Q M L S 2"], Float[Tensor, "N Q M L S"]]:
-        """Sampling locations in [0, 1] of each level's map, and attention weights that sum to 1 over levels and points.
+    ) -> Samples:
+        """Where the heads look; an offset is counted in cells of its level.
 
-        An offset is counted in cells of its level.
+        Args:
+            sizes: (height, width) of each level.
         """
         shape = (*query.shape[:2], self.num_heads, self.num_levels, self.num_points)
         width, height, _ = level_geometry(sizes, query.device)
         x, y = self.sampling_offsets(query).float().view(*shape, 2).unbind(dim=-1)
         reference_x, reference_y = reference_points.float()[:, :, None, None, None].unbind(dim=-1)
-        locations = torch.stack([reference_x + x / width, reference_y + y / height], dim=-1)
-        attention = self.attention_weights(query).view(*shape[:3], -1).softmax(dim=-1).view(shape)
-        return locations, attention
+        sampling_locations = torch.stack([reference_x + x / width, reference_y + y / height], dim=-1)
+        attention_weights = self.attention_weights(query).view(*shape[:3], -1).softmax(dim=-1).view(shape)
+        return Samples(sampling_locations, attention_weights)
+
+    @abstractmethod
+    def head_outputs(
+        self, samples: Samples, memory: Memory, image_index: Int[Tensor, " B"] | None
+    ) -> Float[Tensor, "B Q M D"]:
+        """What each head sees; D = C / M channels."""
 
     def forward(
         self,
-        query: Float[Tensor, "N Q C"],
-        reference_points: Float[Tensor, "N Q 2"],
+        query: Float[Tensor, "B Q C"],
+        reference_points: Float[Tensor, "B Q 2"],
         memory: Memory,
-        image_index: Int[Tensor, " N"] | None = None,
-    ) -> Float[Tensor, "N Q C"]:
+        image_index: Int[Tensor, " B"] | None = None,
+    ) -> Float[Tensor, "B Q C"]:
         """Eq. 1.
 
         Args:
-            query: content plus positional query.
-            reference_points: (x, y) in [0, 1] of the image of `memory`.
-            image_index: the image of each of the N instances; None: one instance an image, in order.
-        """
-        locations, attention = self.sampling(query, reference_points, memory.sizes)
-        return self.output_proj(self.heads(locations, attention, memory, image_index).flatten(2))
+            query: content and class embedding, added.
+            image_index: the image of each instance, where several are people of one image (Sec. 4.3); None: one
+                instance an image, in order.
 
-    @abstractmethod
-    def heads(
-        self,
-        locations: Float[Tensor, "N Q M L S 2"],
-        attention: Float[Tensor, "N Q M L S"],
-        memory: Memory,
-        image_index: Int[Tensor, " N"] | None,
-    ) -> Float[Tensor, "N Q M D"]:
-        """What each head sees; D = C / M channels."""
+        Raises:
+            ValueError: no `image_index`, and not as many instances as images.
+        """
+        samples = self.samples(query, reference_points, memory.sizes)
+        return self.output_proj(self.head_outputs(samples, memory, image_index).flatten(2))
 
 
 class EMSDA(DeformableAttention):
     """Efficient multi-scale deformable attention (Eq. 1): each head sums all C channels, then projects the sum to D.
 
-    Released code: the projection's bias, which Eq. 1 does not have, is added once after sampling; so it is here.
+    Released code: the projection's bias, which Eq. 1 does not have, is added once after sampling, and starts as Xavier
+    uniform like the matrix; so it is here.
     """
 
     def __init__(self, embed_dims: int, num_heads: int, num_levels: int, num_points: int) -> None:
@@ -105,17 +119,13 @@ class EMSDA(DeformableAttention):
         nn.init.xavier_uniform_(self.value_proj_weight)
         nn.init.xavier_uniform_(self.value_proj_bias)
 
-    def heads(
-        self,
-        locations: Float[Tensor, "N Q M L S 2"],
-        attention: Float[Tensor, "N Q M L S"],
-        memory: Memory,
-        image_index: Int[Tensor, " N"] | None,
-    ) -> Float[Tensor, "N Q M D"]:
+    def head_outputs(
+        self, samples: Samples, memory: Memory, image_index: Int[Tensor, " B"] | None
+    ) -> Float[Tensor, "B Q M D"]:
         """Weighted sums of the maps, each projected by its head's W^v."""
-        sums = sample_memory(memory, locations, attention, image_index)  # (N, Q, M, C)
+        sums = sample_memory(memory, *samples, image_index)  # (B, Q, M, C)
         projection = self.value_proj_weight.view(self.num_heads, -1, self.value_proj_weight.shape[1])
-        return torch.einsum("nqmc,mcd->nqmd", sums, projection.to(sums.dtype)) + self.value_proj_bias
+        return torch.einsum("bqmc,mcd->bqmd", sums, projection.to(sums.dtype)) + self.value_proj_bias
 
 
 class MSDA(DeformableAttention):
@@ -131,21 +141,11 @@ class MSDA(DeformableAttention):
         nn.init.xavier_uniform_(self.value_proj.weight)
         nn.init.zeros_(self.value_proj.bias)
 
-    def heads(
-        self,
-        locations: Float[Tensor, "N Q M L S 2"],
-        attention: Float[Tensor, "N Q M L S"],
-        memory: Memory,
-        image_index: Int[Tensor, " N"] | None,
-    ) -> Float[Tensor, "N Q M D"]:
-        """Weighted sums of each head's own channels: a cell's row is cut into M rows, one per head.
-
-        Raises:
-            ValueError: no `image_index`, and not as many instances as images.
-        """
-        if image_index is None and len(locations) != len(memory.values):
-            raise ValueError(f"{len(locations)} instances in {len(memory.values)} images need an image_index")
-        rows, shares = corner_rows(memory.sizes, locations, attention)
-        of_head = rows.flatten(3) * self.num_heads + torch.arange(self.num_heads, device=rows.device)[:, None]
-        values = self.value_proj(memory.values).unflatten(2, (self.num_heads, -1)).flatten(1, 2)  # (B, P M, D)
-        return sample_bags(values, of_head, shares.flatten(3).to(values.dtype), image_index)
+    def head_outputs(
+        self, samples: Samples, memory: Memory, image_index: Int[Tensor, " B"] | None
+    ) -> Float[Tensor, "B Q M D"]:
+        """Weighted sums of each head's own channels: a cell's row is cut into M rows, one per head."""
+        rows, row_weights = corner_rows(memory.sizes, *samples)
+        of_head = rows * self.num_heads + torch.arange(self.num_heads, device=rows.device)[:, None]
+        values = self.value_proj(memory.values).unflatten(2, (self.num_heads, -1)).flatten(1, 2)  # (I, P M, D)
+        return sample_bags(values, of_head, row_weights.to(values.dtype), image_index)

@@ -3,28 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from poseur_lib.config.heads import NoNoise, PoseurConfig
 from poseur_lib.losses.flow import RealNVP
-from poseur_lib.losses.rle import residual_log_likelihood
-from poseur_lib.models.explanation import Explanation
-from poseur_lib.models.pose_model import FeatureMaps, LayerPrediction, LossTerms, PoseHead, PosePrediction, PoseTargets
-from poseur_lib.models.poseur.coarse import CoarseStage
+from poseur_lib.losses.rle import negative_log_likelihood
+from poseur_lib.models.pose_model import CoordinateHead, FeatureMaps, LossTerms, PoseTargets, without_autocast
 from poseur_lib.models.poseur.decoder import QueryDecoder
-from poseur_lib.models.poseur.encoder import KeypointEncoder, LearnedQueries
-from poseur_lib.models.poseur.memory import MemoryEmbedding
-from poseur_lib.models.poseur.neck import build_neck
-from poseur_lib.models.poseur.noise import starting_points
-from poseur_lib.models.poseur.recording import recording
-from poseur_lib.models.precision import without_autocast
+from poseur_lib.models.poseur.deformable import DeformableAttention
+from poseur_lib.models.poseur.memory import MemoryEmbedding, build_neck
+from poseur_lib.models.poseur.queries import CoarseStage, KeypointEncoder, LearnedQueries, starting_points
+from poseur_lib.models.poseur.recording import explained
+from poseur_lib.poses import Explanation, PosePrediction, StagePrediction
 from poseur_lib.scoring.flip import fuse, unflip
-from poseur_lib.scoring.uncertainty import laplace_scores, rle_scores
+from poseur_lib.scoring.uncertainty import box_masses, laplace_scores, rle_scores
 
 
-class PoseurHead(PoseHead[PosePrediction]):
+class PoseurHead(CoordinateHead):
     """Direct regression with queries (Fig. 3).
 
     Learned initial points (Table 1a) leave out the coarse stage with its flow and its loss: the caption tells the rows
@@ -41,7 +39,9 @@ class PoseurHead(PoseHead[PosePrediction]):
         self.config = config
         self.neck = build_neck(config, channels)
         self.memory_embedding = MemoryEmbedding(len(config.feature_levels), config.embed_dims)
-        self.coarse_stage = self.coarse_flow = None
+        self.coarse_stage: CoarseStage | None = None
+        self.coarse_flow: RealNVP | None = None
+        self.keypoint_encoder: KeypointEncoder | LearnedQueries
         if config.initial_points == "coarse":
             pooled = config.embed_dims if config.coarse_features == "neck" else channels[-1]
             self.coarse_stage = CoarseStage(pooled, num_keypoints, config.coarse_fc == "l2_normalised")
@@ -49,17 +49,18 @@ class PoseurHead(PoseHead[PosePrediction]):
         else:
             self.keypoint_encoder = LearnedQueries(config, num_keypoints)
         self.decoder = QueryDecoder(config)
-        flow = config.loss
+        loss = config.loss
         if self.coarse_stage is not None:
-            self.coarse_flow = RealNVP(flow.flow_layers, flow.flow_hidden, flow.flow_prior_mean)
-        self.decoder_flow = RealNVP(flow.flow_layers, flow.flow_hidden, flow.flow_prior_mean)
+            self.coarse_flow = RealNVP(loss.flow_layers, loss.flow_hidden, loss.flow_prior_mean)
+        self.decoder_flow = RealNVP(loss.flow_layers, loss.flow_hidden, loss.flow_prior_mean)
 
-    def stages(
+    def forward_stages(
         self, features: FeatureMaps, *, noisy: bool = False, shift: Float[Tensor, "B K 2"] | None = None
-    ) -> tuple[LayerPrediction | None, tuple[LayerPrediction, ...]]:
-        """The coarse proposal of each image, and the prediction of every decoder layer (B x G rows, group by group).
+    ) -> tuple[StagePrediction | None, tuple[StagePrediction, ...]]:
+        """The forward pass: the coarse proposal of each image, and the prediction of every decoder layer.
 
-        There is no proposal where the initial points are learned.
+        There is no proposal where the initial points are learned. With `noisy`, a layer has B x G rows: row b G + g is
+        group g of instance b.
 
         Args:
             features: the backbone's maps of B images, one person each.
@@ -67,47 +68,42 @@ class PoseurHead(PoseHead[PosePrediction]):
             shift: what the initial points are moved by, in fractions of the crop; the proposal itself is not.
         """
         maps = self.neck(features)
-        if self.coarse_stage is None:
-            coarse, start = None, self.keypoint_encoder.points().expand(len(maps[0]), -1, -1)
-        else:
+        coarse = None
+        if self.coarse_stage is not None:
             coarse = self.coarse_stage(maps[-1] if self.config.coarse_features == "neck" else features[-1])
             start = coarse.keypoints.detach()
+        elif isinstance(self.keypoint_encoder, LearnedQueries):
+            start = self.keypoint_encoder.learned_points().expand(len(maps[0]), -1, -1)
         start = start if shift is None else start + shift
         memory = self.memory_embedding(maps)
         points = starting_points(self.config.noise if noisy else NoNoise(), start)
         return coarse, self.decoder(self.keypoint_encoder(points), points, memory)
 
-    def forward(self, features: FeatureMaps) -> PosePrediction:
-        """Inference: the clean queries only."""
-        return self.prediction(*self.stages(features))
-
-    def prediction(self, coarse: LayerPrediction | None, layers: tuple[LayerPrediction, ...]) -> PosePrediction:
+    def as_prediction(self, coarse: StagePrediction | None, layers: tuple[StagePrediction, ...]) -> PosePrediction:
         """The last layer's poses with their scores, and the stages that led to them."""
         last = layers[-1]
-        return PosePrediction(
-            keypoints=last.keypoints,
-            keypoint_scores=self._scores(last.sigma),
-            sigma=last.sigma,
-            coarse=coarse,
-            layers=layers,
-        )
+        return PosePrediction(last.keypoints, self._keypoint_scores(last.sigma), last.sigma, coarse, layers)
+
+    def forward(self, features: FeatureMaps) -> PosePrediction:
+        """Inference: the clean queries only."""
+        return self.as_prediction(*self.forward_stages(features))
 
     def loss(self, features: FeatureMaps, targets: PoseTargets) -> LossTerms:
         """Eq. 4: the coarse term, plus lambda times the sum over decoder layers; all query groups are supervised."""
-        coarse, layers = self.stages(features, noisy=True)
+        coarse, layers = self.forward_stages(features, noisy=True)
         return self.loss_of(coarse, layers, targets)
 
     def loss_of(
-        self, coarse: LayerPrediction | None, layers: tuple[LayerPrediction, ...], targets: PoseTargets
+        self, coarse: StagePrediction | None, layers: tuple[StagePrediction, ...], targets: PoseTargets
     ) -> LossTerms:
         """The loss of given predictions; layers have G rows per target row. Without `coarse`, it has no term."""
         weight = targets.supervised.float()
         groups = layers[0].keypoints.shape[0] // weight.shape[0]
         many_weight, many_target = (x.repeat_interleave(groups, dim=0) for x in (weight, targets.keypoints))
-        terms = self.config.loss.decoder_weight * self._likelihood(layers, many_target, many_weight, self.decoder_flow)
-        names = tuple(f"layer_{number}" for number in range(len(layers)))
-        if coarse is not None:
-            coarse_term = self._likelihood((coarse,), targets.keypoints, weight, self.coarse_flow)
+        terms = self.config.loss.decoder_weight * self._loss_terms(layers, many_target, many_weight, self.decoder_flow)
+        names: tuple[str, ...] = tuple(f"layer_{number}" for number in range(len(layers)))
+        if coarse is not None and self.coarse_flow is not None:
+            coarse_term = self._loss_terms((coarse,), targets.keypoints, weight, self.coarse_flow)
             terms, names = torch.cat([coarse_term, terms]), ("coarse", *names)
         return LossTerms(terms.sum(), dict(zip(names, terms, strict=True)))
 
@@ -119,36 +115,41 @@ class PoseurHead(PoseHead[PosePrediction]):
         mirrored = unflip(flipped.layers[-1], flip_index)
         keypoints, scores = fuse(last, mirrored, self.config.flip_fusion, self.config.score_radius)
         if scores is None:
-            scores = 0.5 * (self._scores(last.sigma) + self._scores(mirrored.sigma))
+            scores = 0.5 * (self._keypoint_scores(last.sigma) + self._keypoint_scores(mirrored.sigma))
         return replace(outputs, keypoints=keypoints, keypoint_scores=scores, sigma=0.5 * (last.sigma + mirrored.sigma))
-
-    def decode(self, outputs: PosePrediction) -> PosePrediction:
-        """Regression has nothing to decode."""
-        return outputs
 
     def explain(self, features: FeatureMaps) -> Explanation:
         """One ordinary pass, recorded: samples, their weights and the self-attention of every layer passed."""
-        with recording(self.decoder) as seen:
-            outputs = self(features)
-        return seen.explanation(self.decode(outputs))
+        return explained(self.decoder, lambda: self(features))
 
     def slow_parameters(self) -> Sequence[nn.Parameter]:
         """The linear layers of the sampling offsets and, where they are learned, of the reference points (Sec. 4.1)."""
-        linear = [layer.cross_attention.sampling_offsets for layer in self.decoder.layers]
+        linear = [
+            module.sampling_offsets for module in self.decoder.modules() if isinstance(module, DeformableAttention)
+        ]
         if isinstance(self.keypoint_encoder, LearnedQueries):
             linear.append(self.keypoint_encoder.reference_points)
         return [parameter for one in linear for parameter in one.parameters()]
 
-    def _scores(self, sigma: Float[Tensor, "N K 2"]) -> Float[Tensor, "N K"]:
+    def flow_masses(self) -> Float[np.ndarray, "cells cells"]:
+        """Of the last stage's flow, for Eq. 6."""
+        device = self.decoder_flow.mask.device
+        return box_masses(
+            lambda e: self.decoder_flow.log_prob(e.to(device)).cpu(),
+            log_phi_count=self.config.loss.log_phi_count,
+            log_sigma_count=self.config.loss.log_sigma_count,
+        )
+
+    def _keypoint_scores(self, sigma: Float[Tensor, "B K 2"]) -> Float[Tensor, "B K"]:
         if self.config.keypoint_score == "laplace":
             return laplace_scores(sigma, self.config.score_radius)
         return rle_scores(sigma)
 
-    def _likelihood(
-        self, stages: Sequence[LayerPrediction], target: Tensor, weight: Tensor, flow: RealNVP
-    ) -> Float[Tensor, " S"]:
+    def _loss_terms(
+        self, stages: Sequence[StagePrediction], target: Tensor, weight: Tensor, flow: RealNVP
+    ) -> Float[Tensor, " stages"]:
         with without_autocast(target):
-            return residual_log_likelihood(
+            return negative_log_likelihood(
                 torch.stack([stage.keypoints.float() for stage in stages]),
                 torch.stack([stage.sigma.float() for stage in stages]),
                 target,

@@ -20,12 +20,15 @@ def sine_encoding(position: Float[Tensor, "*shape"], dims: int) -> Float[Tensor,
 
 
 def point_encoding(points: Float[Tensor, "*shape 2"], dims: int) -> Float[Tensor, "*shape {dims}"]:
-    """Encoding of (x, y) points in [0, 1]: half of the channels for x, then half for y."""
+    """Encoding of (x, y) points in [0, 1]: half of the channels for x, then half for y, as in the released code."""
     return sine_encoding(points, dims // 2).flatten(-2)
 
 
-def map_encoding(height: int, width: int, dims: int, device: torch.device) -> Float[Tensor, "cells {dims}"]:
-    """Encoding of the cell centres of a map, row by row: half of the channels for y, then half for x."""
+def map_encoding(height: int, width: int, dims: int, device: torch.device) -> Float[Tensor, "P {dims}"]:
+    """Encoding of the P cell centres of a map, row by row: half of the channels for y, then half for x, as in DETR.
+
+    The order is not that of `point_encoding`; both are the released code's, and so is 1e-6.
+    """
     y = (torch.arange(height, device=device) + 0.5) / (height + 1e-6)
     x = (torch.arange(width, device=device) + 0.5) / (width + 1e-6)
     y_part = sine_encoding(y, dims // 2)[:, None].expand(-1, width, -1)

@@ -1,54 +1,48 @@
 """Records what the layers of a decoder attend to, by hooks that are there for one pass only."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from itertools import zip_longest
 
 from torch import Tensor
 
-from poseur_lib.models.explanation import Explanation, LayerExplanation
 from poseur_lib.models.poseur.decoder import QueryDecoder, SelfAttention
-from poseur_lib.models.poseur.deformable import DeformableAttention
-from poseur_lib.poses import PosePrediction
+from poseur_lib.models.poseur.deformable import DeformableAttention, Samples
+from poseur_lib.models.poseur.memory import Memory
+from poseur_lib.poses import Explanation, LayerExplanation, PosePrediction
 
 
-@dataclass
-class Recording:
-    """What was seen of the clean query group so far: a list entry for each pass through a layer."""
+def explained(decoder: QueryDecoder, predict: Callable[[], PosePrediction]) -> Explanation:
+    """What `predict` gives, and what the layers that it passes attend to; the hooks are gone also after an error.
 
-    samples: list[tuple[Tensor, Tensor, Tensor]] = field(default_factory=list)
-    self_attention: list[Tensor] = field(default_factory=list)
-    level_sizes: tuple[tuple[int, int], ...] = ()
+    Args:
+        predict: passes through the decoder once, with one query group.
+    """
+    samples: list[tuple[Tensor, Samples]] = []
+    self_attention: list[Tensor] = []
+    sizes: list[tuple[tuple[int, int], ...]] = []
 
-    def see_self_attention(self, module: SelfAttention, inputs: tuple) -> None:
-        """A pre-hook; the weights are computed of the same inputs by the layer's own projections."""
+    def see_self_attention(module: SelfAttention, inputs: tuple[Tensor, Tensor]) -> None:
+        """The weights are computed of the same inputs by the layer's own projections."""
         _, query = inputs
-        self.self_attention.append(module.weights(query)[:, 0])
+        self_attention.append(module.attention_weights(query).squeeze(1))
 
-    def see_cross_attention(self, module: DeformableAttention, inputs: tuple) -> None:
-        """A pre-hook; locations and weights are those of the pure function that the layer is about to call."""
+    def see_cross_attention(module: DeformableAttention, inputs: tuple[Tensor, Tensor, Memory, Tensor | None]) -> None:
+        """Locations and weights are those of the pure function that the layer is about to call."""
         query, reference_points, memory, _ = inputs
-        self.level_sizes = memory.sizes
-        self.samples.append((reference_points, *module.sampling(query, reference_points, memory.sizes)))
+        samples.append((reference_points, module.samples(query, reference_points, memory.sizes)))
+        sizes.append(memory.sizes)
 
-    def explanation(self, prediction: PosePrediction) -> Explanation:
-        """All passes, as one with the prediction that they led to."""
-        passes = zip_longest(self.samples, self.self_attention)
-        layers = tuple(LayerExplanation(*samples, self_attention) for samples, self_attention in passes)
-        return Explanation(prediction, layers, self.level_sizes)
-
-
-@contextmanager
-def recording(decoder: QueryDecoder) -> Iterator[Recording]:
-    """Records the passes that are made inside; the hooks are gone afterwards, also after an error."""
-    seen, handles = Recording(), []
+    handles = []
     try:
-        for layer in decoder.layers:
-            if layer.self_attention is not None:
-                handles.append(layer.self_attention.register_forward_pre_hook(seen.see_self_attention))
-            handles.append(layer.cross_attention.register_forward_pre_hook(seen.see_cross_attention))
-        yield seen
+        for module in decoder.modules():
+            if isinstance(module, SelfAttention):
+                handles.append(module.register_forward_pre_hook(see_self_attention))
+            elif isinstance(module, DeformableAttention):
+                handles.append(module.register_forward_pre_hook(see_cross_attention))
+        prediction = predict()
     finally:
         for handle in handles:
             handle.remove()
+    passes = zip_longest(samples, self_attention)
+    layers = [LayerExplanation(points, seen[0], seen[1], weights) for (points, seen), weights in passes]
+    return Explanation(prediction, tuple(layers), sizes[0])

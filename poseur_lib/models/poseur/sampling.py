@@ -1,8 +1,8 @@
 """Weighted bilinear sampling of feature pyramids: the inner double sum of Eq. 1.
 
-Every head of every query is a weighted sum of L levels x S points x 4 corners rows of the flattened maps; that is what
-`embedding_bag` computes, so no sampled feature is ever stored and one map serves all heads and all instances of an
-image.
+Every head of every query is a weighted sum of R = L levels x S points x 4 corners rows of the flattened maps; that is
+what `embedding_bag` computes, so no sampled feature is ever stored and one map serves all heads and all instances of an
+image. Memory is of I images and queries of B instances: one instance an image, or several of them by `image_index`.
 """
 
 import functools
@@ -19,94 +19,22 @@ DENSE_CELLS_PER_ROW = 16
 """Below this many cells of the pyramid per row that a head reads, `sample_dense` is the faster way (benchmarks/)."""
 
 
-def sample_memory(
-    memory: Memory,
-    locations: Float[Tensor, "N Q M L S 2"],
-    weights: Float[Tensor, "N Q M L S"],
-    image_index: Int[Tensor, " N"] | None = None,
-) -> Float[Tensor, "N Q M C"]:
-    """The inner double sum of Eq. 1: bilinear samples, weighted and added over levels and points.
-
-    Args:
-        memory: maps of B images.
-        locations: (x, y) in [0, 1] of each level's map; outside, the maps are zero.
-        weights: attention weights A.
-        image_index: the image of each of the N instances; None: one instance an image, in order.
-
-    Raises:
-        ValueError: no `image_index`, and not as many instances as images.
-    """
-    if image_index is None and len(locations) != len(memory.values):
-        raise ValueError(f"{len(locations)} instances in {len(memory.values)} images need an image_index")
-    rows, row_weights = corner_rows(memory.sizes, locations, weights)
-    rows, row_weights = rows.flatten(3), row_weights.flatten(3).to(memory.values.dtype)
-    few_cells = memory.values.shape[1] <= DENSE_CELLS_PER_ROW * rows.shape[-1]
-    if image_index is None and few_cells and not torch.onnx.is_in_onnx_export():
-        return sample_dense(memory.values, rows, row_weights)
-    return sample_bags(memory.values, rows, row_weights, image_index)
+@functools.lru_cache(maxsize=64)
+def level_geometry(
+    sizes: tuple[tuple[int, int], ...], device: torch.device
+) -> tuple[Float[Tensor, "L 1"], Float[Tensor, "L 1"], Float[Tensor, "L 1"]]:
+    """Width, height and first row of each level, as floats (exact: rows stay far below 2^24)."""
+    starts = itertools.accumulate((h * w for h, w in sizes[:-1]), initial=0)
+    columns = ([w for _, w in sizes], [h for h, _ in sizes], list(starts))
+    with torch.inference_mode(False):  # the first call may be a prediction's, the next one a training step's
+        width, height, start = (torch.tensor(x, dtype=torch.float32, device=device)[:, None] for x in columns)
+    return width, height, start
 
 
-def sample_bags(
-    values: Float[Tensor, "B P C"],
-    rows: Int[Tensor, "N Q M R"],
-    row_weights: Float[Tensor, "N Q M R"],
-    image_index: Int[Tensor, " N"] | None = None,
-) -> Float[Tensor, "N Q M C"]:
-    """Weighted sums of R rows of `values`, as bags of an embedding: nothing of size R x C is stored.
-
-    ONNX has no such operator: there, the rows are gathered.
-    """
-    if image_index is None:
-        image_index = torch.arange(rows.shape[0], device=rows.device)
-    rows = rows + image_index[:, None, None, None] * values.shape[1]
-    if torch.onnx.is_in_onnx_export():
-        return sum_gathered(values.flatten(0, 1), rows, row_weights)
-    bags = (rows.shape[0] * rows.shape[1] * rows.shape[2], rows.shape[3])
-    sums = embedding_bag(
-        rows.reshape(bags), values.flatten(0, 1), mode="sum", per_sample_weights=row_weights.reshape(bags)
-    )
-    return sums.view(*rows.shape[:3], -1)
-
-
-def sum_gathered(
-    values: Float[Tensor, "P C"], rows: Int[Tensor, "N Q M R"], row_weights: Float[Tensor, "N Q M R"]
-) -> Float[Tensor, "N Q M C"]:
-    """The same sums of rows that are all copied first."""
-    return (row_weights[..., None, :] @ values[rows]).squeeze(-2)
-
-
-def sample_dense(
-    values: Float[Tensor, "N P C"], rows: Int[Tensor, "N Q M R"], row_weights: Float[Tensor, "N Q M R"]
-) -> Float[Tensor, "N Q M C"]:
-    """The same sums as one matrix product, for small maps: the weights are scattered into [Q M, P] per image."""
-    n, q, m, _ = rows.shape
-    matrix = row_weights.new_zeros(n, q * m, values.shape[1])
-    matrix = matrix.scatter_add(2, rows.reshape(n, q * m, -1), row_weights.reshape(n, q * m, -1))
-    return torch.bmm(matrix, values).view(n, q, m, -1)
-
-
-def corner_rows(
-    sizes: tuple[tuple[int, int], ...],
-    locations: Float[Tensor, "N Q M L S 2"],
-    weights: Float[Tensor, "N Q M L S"],
-) -> tuple[Int[Tensor, "N Q M L S 4"], Float[Tensor, "N Q M L S 4"]]:
-    """Row number and weight of the four cells around each location; cells outside their map weigh nothing."""
-    width, height, start = level_geometry(sizes, locations.device)
-    x, y = locations.float().unbind(dim=-1)
-    left, right = _axis(x, width)
-    top, bottom = _axis(y, height)
-    rows, shares = [], []
-    for row, y_share in (top, bottom):
-        first = start + row * width
-        weighted = y_share * weights
-        for column, x_share in (left, right):
-            rows.append((first + column).long())
-            shares.append(weighted * x_share)
-    return torch.stack(rows, dim=-1), torch.stack(shares, dim=-1)
-
-
-def _axis(position: Tensor, cells: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """The two cells next to a position on one axis, and their shares: 0 outside, where the cell is clamped.
+def _axis(
+    position: Float[Tensor, "B Q M L S"], cells: Float[Tensor, "L 1"]
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """The two cells next to a position in [0, 1] on one axis, and their shares: 0 outside, where the cell is clamped.
 
     A position that is NaN gets some cell and the share NaN, so that a diverged network ends in the loss.
     """
@@ -120,10 +48,92 @@ def _axis(position: Tensor, cells: Tensor) -> tuple[tuple[Tensor, Tensor], tuple
     return (low_cell, (1 - high_share) * low_inside), (high_cell, high_share * high_inside)
 
 
-@functools.lru_cache(maxsize=64)
-def level_geometry(sizes: tuple[tuple[int, int], ...], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Width, height and first row of each level, as float columns [L, 1] (exact: rows stay far below 2^24)."""
-    starts = itertools.accumulate((h * w for h, w in sizes[:-1]), initial=0)
-    columns = ([w for _, w in sizes], [h for h, _ in sizes], list(starts))
-    with torch.inference_mode(False):  # the first call may be a prediction's, the next one a training step's
-        return tuple(torch.tensor(column, dtype=torch.float32, device=device)[:, None] for column in columns)
+def corner_rows(
+    sizes: tuple[tuple[int, int], ...],
+    sampling_locations: Float[Tensor, "B Q M L S 2"],
+    attention_weights: Float[Tensor, "B Q M L S"],
+) -> tuple[Int[Tensor, "B Q M R"], Float[Tensor, "B Q M R"]]:
+    """Row number and weight of the four cells around each location; cells outside their map weigh nothing."""
+    width, height, start = level_geometry(sizes, sampling_locations.device)
+    x, y = sampling_locations.float().unbind(dim=-1)
+    left, right = _axis(x, width)
+    top, bottom = _axis(y, height)
+    rows, shares = [], []
+    for row, y_share in (top, bottom):
+        first = start + row * width
+        weighted = y_share * attention_weights
+        for column, x_share in (left, right):
+            rows.append((first + column).long())
+            shares.append(weighted * x_share)
+    return torch.stack(rows, dim=-1).flatten(3), torch.stack(shares, dim=-1).flatten(3)
+
+
+def sum_gathered(
+    values: Float[Tensor, "rows C"], rows: Int[Tensor, "B Q M R"], row_weights: Float[Tensor, "B Q M R"]
+) -> Float[Tensor, "B Q M C"]:
+    """Weighted sums of R rows of `values`, which are all copied first."""
+    return (row_weights[..., None, :] @ values[rows]).squeeze(-2)
+
+
+def sample_dense(
+    values: Float[Tensor, "B P C"], rows: Int[Tensor, "B Q M R"], row_weights: Float[Tensor, "B Q M R"]
+) -> Float[Tensor, "B Q M C"]:
+    """The same sums as one matrix product, for small maps: the weights are scattered into [Q M, P] per image."""
+    b, q, m, _ = rows.shape
+    matrix = row_weights.new_zeros(b, q * m, values.shape[1])
+    matrix = matrix.scatter_add(2, rows.reshape(b, q * m, -1), row_weights.reshape(b, q * m, -1))
+    return torch.bmm(matrix, values).view(b, q, m, -1)
+
+
+def sample_bags(
+    values: Float[Tensor, "I P C"],
+    rows: Int[Tensor, "B Q M R"],
+    row_weights: Float[Tensor, "B Q M R"],
+    image_index: Int[Tensor, " B"] | None = None,
+) -> Float[Tensor, "B Q M C"]:
+    """The same sums as bags of an embedding: nothing of size R x C is stored.
+
+    ONNX has no such operator: there, the rows are gathered.
+
+    Args:
+        image_index: the image of each instance; None: one instance an image, in order.
+
+    Raises:
+        ValueError: no `image_index`, and not as many instances as images.
+    """
+    if image_index is None:
+        if len(rows) != len(values):
+            raise ValueError(f"{len(rows)} instances in {len(values)} images need an image_index")
+        image_index = torch.arange(rows.shape[0], device=rows.device)
+    rows = rows + image_index[:, None, None, None] * values.shape[1]
+    if torch.onnx.is_in_onnx_export():
+        return sum_gathered(values.flatten(0, 1), rows, row_weights)
+    bags = (rows.shape[0] * rows.shape[1] * rows.shape[2], rows.shape[3])
+    sums = embedding_bag(
+        rows.reshape(bags), values.flatten(0, 1), mode="sum", per_sample_weights=row_weights.reshape(bags)
+    )
+    return sums.view(*rows.shape[:3], -1)
+
+
+def sample_memory(
+    memory: Memory,
+    sampling_locations: Float[Tensor, "B Q M L S 2"],
+    attention_weights: Float[Tensor, "B Q M L S"],
+    image_index: Int[Tensor, " B"] | None = None,
+) -> Float[Tensor, "B Q M C"]:
+    """The inner double sum of Eq. 1: bilinear samples, weighted and added over levels and points.
+
+    Args:
+        sampling_locations: (x, y) in [0, 1] of the crop, and so of each level's map; outside, the maps are zero.
+        image_index: as in `sample_bags`.
+
+    Raises:
+        ValueError: no `image_index`, and not as many instances as images.
+    """
+    rows, row_weights = corner_rows(memory.sizes, sampling_locations, attention_weights)
+    row_weights = row_weights.to(memory.values.dtype)
+    few_cells = memory.values.shape[1] <= DENSE_CELLS_PER_ROW * rows.shape[-1]
+    one_each = image_index is None and len(rows) == len(memory.values)
+    if one_each and few_cells and not torch.onnx.is_in_onnx_export():
+        return sample_dense(memory.values, rows, row_weights)
+    return sample_bags(memory.values, rows, row_weights, image_index)

@@ -31,7 +31,7 @@ def distribution_figure(seen: Seen, keypoint: int, stage_number: int = -1) -> Dr
     with drawing():
         figure, axes = panels(4, 4, (SIDE, SIDE * min(max(window.aspect, 0.6), 1.6)), bottom=0.5, gap=0.42)
         draw_photo(axes[0], seen.crop, window)
-        for axis, density in zip(axes, (grid.product, grid.flow, grid.laplace, grid.product), strict=True):
+        for axis, density in zip(axes, (grid.product, grid.flow, grid.laplace_density, grid.product), strict=True):
             if axis is not axes[0]:
                 _draw_density(axis, density, window)
             _draw_contours(axis, grid, density, stage, keypoint)

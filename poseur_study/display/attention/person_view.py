@@ -10,8 +10,7 @@ from poseur_lib.data.coco import Person
 from poseur_lib.data.crop import crop_image, transform_points
 from poseur_lib.data.dataset import normalise, view_person
 from poseur_lib.losses.rle import laplace_scale
-from poseur_lib.models.explanation import Explanation, LayerExplanation
-from poseur_lib.poses import LayerPrediction
+from poseur_lib.poses import Explanation, LayerExplanation, StagePrediction
 from poseur_lib.scoring.density_grid import FlowGrid
 from poseur_study.display.attention.open_model import OpenModel
 
@@ -80,7 +79,7 @@ class Seen:
         named += [(f"layer {number}", layer, model.decoder_density) for number, layer in layers]
         return tuple(self._stage(*one) for one in named)
 
-    def _stage(self, name: str, layer: LayerPrediction, density: FlowGrid) -> Stage:
+    def _stage(self, name: str, layer: StagePrediction, density: FlowGrid) -> Stage:
         sigma = layer.sigma[0]
         laplace = laplace_scale(sigma, log_sigma_count=self.model.head.loss.log_sigma_count)
         return Stage(

@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from poseur_lib.models.explanation import LayerExplanation
+from poseur_lib.poses import LayerExplanation
 from poseur_study.display.attention.canvas import Window, black_note, draw_photo, window_around
 from poseur_study.display.attention.marks import (
     PREDICTED,
