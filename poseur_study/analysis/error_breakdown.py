@@ -1,110 +1,24 @@
 """Why an effect is there: two rows of a table compared keypoint by keypoint, by how hard it is, and by error type.
 
-Computed from stored predictions, no weights needed. Errors and similarities are those of poses at ground-truth boxes,
-one for one, so that scores and detector do not matter; AP by kind of person is the table's own (its boxes and scores).
-Both rows are resampled alike: the intervals are those of the differences. What a run gets wrong is summed image by
-image, so that images can be resampled.
+Computed from the runs' evaluations, no weights needed. Errors and similarities are those of poses at ground-truth
+boxes, one for one, so that scores and detector do not matter; AP by kind of person is the table's own (its boxes and
+scores). Both rows are resampled alike: the intervals are those of the differences.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from poseur_lib.config.base import Frozen
-from poseur_lib.data.coco import Person, labels_of
-from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
-from poseur_lib.evaluation.errors import ErrorType, error_types
-from poseur_lib.evaluation.oks import keypoint_similarity
 from poseur_lib.evaluation.strata import strata, stratum_matches
-from poseur_lib.keypoints import KeypointSet
 from poseur_study.analysis.interval import Estimate, Sample, difference, estimate
 from poseur_study.analysis.measured_values import as_csv
-from poseur_study.analysis.table_data import TableData, image_weights, metric_sample
+from poseur_study.analysis.table_data import TableData, metric_sample
 from poseur_study.experiments.experiment import ClaimTest
+from poseur_study.runs.evaluation import PoseErrors
 
 SHARE, SIMILARITY = "% of keypoints", "similarity × 100"
-
-
-@dataclass(frozen=True, eq=False)
-class PoseErrors:
-    """Sums of I images for C quantities: a quantity is 100 sums / counts.
-
-    Attributes:
-        names: (part, name, measure) of each quantity.
-    """
-
-    names: tuple[tuple[str, str, str], ...]
-    sums: Float[np.ndarray, "I C"]
-    counts: Float[np.ndarray, "I C"]
-
-
-@lru_cache(maxsize=64)
-def run_errors(data: TableData, row_key: str, seed: int) -> PoseErrors:
-    """The errors of a finished run on the val split."""
-    val, predictions = data.dataset.val, data.predictions(row_key, seed, BoxSource.GROUND_TRUTH)
-    return pose_errors(predictions, val.people(), val.keypoints, sorted(map(int, val.coco.getImgIds())))
-
-
-def pose_errors(
-    predictions: PredictedPeople, people: Sequence[Person], keypoints: KeypointSet, images: Sequence[int]
-) -> PoseErrors:
-    """Error types of all keypoints; mean similarity by keypoint (left and right together), and of seen and hidden ones.
-
-    Args:
-        predictions: for the people's own boxes, in their order.
-        images: ids of all images, those without people included.
-    """
-    truth, visibility, area = labels_of(people)
-    poses = predictions.keypoints_image()
-    similarity = keypoint_similarity(poses, truth, area, keypoints.oks_sigmas)
-    of_image = np.searchsorted(np.asarray(images), predictions.image_id)
-    types = np.empty(visibility.shape, int)
-    for image in np.unique(of_image):
-        at = np.flatnonzero(of_image == image)
-        types[at] = error_types(poses[at], truth[at], visibility[at] > 0, area[at], keypoints)
-    names, sums, counts = [], [], []
-    labelled = visibility > 0
-    for kind in ErrorType:
-        names.append(("error type", kind.word, SHARE))
-        sums.append((types == kind).sum(1))
-        counts.append(labelled.sum(1))
-    for (part, name), chosen in _subsets(visibility, keypoints).items():
-        names.append((part, name, SIMILARITY))
-        sums.append((similarity * chosen).sum(1))
-        counts.append(chosen.sum(1))
-    per_image = [_by_image(np.stack(values, axis=1), of_image, len(images)) for values in (sums, counts)]
-    return PoseErrors(tuple(names), *per_image)
-
-
-def ratio_sample(errors: PoseErrors, number: int) -> Sample:
-    """A quantity; NaN where none of its keypoints is there."""
-    weights = image_weights(len(errors.sums))
-    sums, counts = errors.sums[:, number], errors.counts[:, number]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return Sample(float(100 * sums.sum() / counts.sum()), 100 * (weights @ sums) / (weights @ counts))
-
-
-def _subsets(visibility: Int[np.ndarray, "N K"], keypoints: KeypointSet) -> dict[tuple[str, str], np.ndarray]:
-    """Which keypoints belong to each part of the body, and which are seen or hidden."""
-    found: dict[tuple[str, str], np.ndarray] = {}
-    for name in dict.fromkeys(_without_side(name) for name in keypoints.names):
-        of_part = np.array([_without_side(one) == name for one in keypoints.names])
-        found["keypoint", name] = (visibility > 0) & of_part
-    return found | {("visibility", "seen"): visibility == 2, ("visibility", "hidden"): visibility == 1}
-
-
-def _without_side(name: str) -> str:
-    return name.removeprefix("left_").removeprefix("right_").replace("_", " ")
-
-
-def _by_image(values: np.ndarray, of_image: Int[np.ndarray, "N"], images: int) -> Float[np.ndarray, "I C"]:
-    total = np.zeros((images, values.shape[1]))
-    np.add.at(total, of_image, values)
-    return total
 
 
 AP_RESAMPLES = 300
@@ -185,8 +99,9 @@ def _compare(data: TableData, claim: ClaimTest, seeds: tuple[int, ...]) -> Claim
     better, than = ([data.runs[key, seed].run_id for seed in seeds] for key in pair)
     labels = [data.table.row(key).label for key in pair]
     rows = _ap_rows(data, pair, seeds)
-    if better != than and data.dataset.val.keypoints.oks_sigmas:
-        rows = _error_rows([[run_errors(data, key, seed) for seed in seeds] for key in pair], data.n_images) + rows
+    if better != than:
+        errors = [[data.evaluation(key, seed).errors for seed in seeds] for key in pair]
+        rows = _error_rows(errors, data.n_images) + rows
     return ClaimBreakdown(
         claim=claim.key, difference=f"{labels[0]} minus {labels[1]}", same_poses=better == than, rows=tuple(rows)
     )
@@ -194,13 +109,23 @@ def _compare(data: TableData, claim: ClaimTest, seeds: tuple[int, ...]) -> Claim
 
 def _error_rows(errors: list[list[PoseErrors]], images: int) -> list[BreakdownRow]:
     """Shares of errors, and similarities by keypoint and visibility, from the runs of both rows, seed by seed."""
-    rows = []
-    for number, (part, name, measure) in enumerate(errors[0][0].names):
-        samples = [[ratio_sample(one, number) for one in of_row] for of_row in errors]
-        count = int(errors[0][0].counts[:, number].sum())
-        if count:
-            rows.append(_row((part, name, measure, count), samples, images))
+    by_row = [[_error_samples(one) for one in of_row] for of_row in errors]
+    rows = [
+        _row((*head, number), [[one[head][1] for one in of_row] for of_row in by_row], images)
+        for head, (number, _) in by_row[0][0].items()
+        if number
+    ]
     return [row for row in rows if row is not None]
+
+
+def _error_samples(errors: PoseErrors) -> dict[tuple[Part, str, str], tuple[int, Sample]]:
+    """Each quantity, with how many keypoints it is about."""
+    found = {
+        ("error type", name, SHARE): (number, Sample(share, draws)) for name, number, share, draws in errors.shares()
+    }
+    for part, name, number, mean, draws in errors.similarities():
+        found[part, name, SIMILARITY] = number, Sample(mean, draws)
+    return found
 
 
 def _ap_rows(data: TableData, pair: tuple[str, str], seeds: tuple[int, ...]) -> list[BreakdownRow]:

@@ -1,4 +1,6 @@
-"""What a table's results are computed from: its runs' predictions, scored, matched and resampled; no weights, no GPU.
+"""What a table's results are computed from: its runs' evaluations, matched and resampled; no weights, no GPU.
+
+Rows with other scores than those of their runs ask for full predictions too, and so does calibration.
 
 Resampled metrics are remembered below the folder of runs, because a thousand bootstraps take minutes and to read them
 again a second. They follow from what is in their key: the run and the digest of its predictions (which the verified
@@ -21,8 +23,8 @@ from pycocotools.cocoeval import COCOeval
 
 from poseur_lib.checkpoints.checkpoint import trained_model
 from poseur_lib.config.evaluation import InstanceRule
-from poseur_lib.evaluation.ap import evaluate_predictions
-from poseur_lib.evaluation.bootstrap import Scorer, bootstrap, resamples
+from poseur_lib.evaluation.ap import rank_people
+from poseur_lib.evaluation.bootstrap import Scorer, bootstrap
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.matches import Area, ImageMatches, image_matches
 from poseur_lib.files import MODEL_FILE, write_atomically
@@ -32,27 +34,23 @@ from poseur_study.analysis.verdict import Evidence
 from poseur_study.experiments.experiment import ClaimTest, Metric, Row, Table
 from poseur_study.experiments.profiles import Profile
 from poseur_study.runs.datasets import DataSet
+from poseur_study.runs.evaluate import run_evaluation
+from poseur_study.runs.evaluation import BOOTSTRAP_SEED, RESAMPLES, RunEvaluation, in_order_of_images
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.provenance import Provenance, source_digest
 from poseur_study.runs.store import RunStore
 
-RESAMPLES = 1000
-BOOTSTRAP_SEED = 0
 AREAS: dict[str, Area] = {"AP_M": "medium", "AP_L": "large"}
 COCO_VAL_IMAGES = 5000
+NO_PREDICTIONS = "other scores ask for the full predictions, which are not here"
 NO_DENSITY = "the flow's density is not in the record, and the weights are gone"
 
 MEMORY = ".samples"
 COMPUTED_BY = (
     "poseur_lib/evaluation", "poseur_lib/scoring", "poseur_lib/keypoints.py", "poseur_lib/data/annotations.py",
     "poseur_lib/data/coco.py", "poseur_lib/data/crop.py", "poseur_study/analysis", "poseur_study/runs/predictions.py",
+    "poseur_study/runs/evaluate.py", "poseur_study/runs/evaluation.py",
 )  # fmt: skip
-
-
-@lru_cache(maxsize=2)
-def image_weights(images: int) -> Float[np.ndarray, "n I"]:
-    """How often each image is in each of the resamples that all intervals are computed on."""
-    return np.stack(list(resamples(images, RESAMPLES, BOOTSTRAP_SEED))).astype(np.float64)
 
 
 def metric_sample(matches: Mapping[Area, ImageMatches], metric: Metric, n: int = RESAMPLES) -> Sample:
@@ -69,7 +67,7 @@ def all_matches(evaluation: COCOeval) -> dict[Area, ImageMatches]:
 
 @dataclass(frozen=True, eq=False)
 class TableData:
-    """The rows of a table with what their runs have left: predictions, matches, metrics, provenance.
+    """The rows of a table with what their runs have left: evaluations, matches, metrics, provenance.
 
     Attributes:
         runs: by row key and seed.
@@ -127,15 +125,29 @@ class TableData:
 
     def lacks(self, row_key: str, seed: int) -> str:
         """What a finished run does not hold that the row needs; "" if nothing."""
-        if self.table.row(row_key).scoring != Scoring.FLOW or not self._recorded(row_key, seed):
+        scoring = self.table.row(row_key).scoring
+        if scoring is None or not self._recorded(row_key, seed):
             return ""
-        return "" if self.predictions(row_key, seed, self.boxes).flow_masses is not None else NO_DENSITY
+        if not self.store.has_predictions(self.runs[row_key, seed].run_id):
+            return NO_PREDICTIONS
+        lacking = scoring == Scoring.FLOW and self.predictions(row_key, seed, self.boxes).flow_masses is None
+        return NO_DENSITY if lacking else ""
 
     def _recorded(self, row_key: str, seed: int) -> bool:
         run = self.runs.get((row_key, seed))
         return run is not None and self.store.recorded_state(run.run_id).done
 
-    @lru_cache(maxsize=8)  # noqa: B019 a table's data lives as long as its notebook
+    @lru_cache(maxsize=64)  # noqa: B019 a table's data lives as long as its notebook
+    def evaluation(self, row_key: str, seed: int) -> RunEvaluation:
+        """What a row's run is judged by; of a run that was recorded without, it is made of its predictions."""
+        run_id = self.runs[row_key, seed].run_id
+        found = self.store.evaluation(run_id)
+        if found is None:
+            loaded = self.store.load(run_id)
+            found = run_evaluation(self.dataset.val, loaded.predictions, loaded.record.config)
+        return found
+
+    @lru_cache(maxsize=8)  # noqa: B019
     def predictions(self, row_key: str, seed: int, boxes: BoxSource) -> PredictedPeople:
         """What a row's run has predicted; the flow's density comes from its weights where the record has none."""
         run = self.runs[row_key, seed]
@@ -153,8 +165,12 @@ class TableData:
         Args:
             rule: for the score of a person; None: as the row has it.
         """
-        predictions, config = self.predictions(row_key, seed, self.boxes), self.runs[row_key, seed].config
-        return evaluate_predictions(self.dataset.val, predictions, config, self.table.row(row_key).scoring, rule)
+        scoring, scores = self.table.row(row_key).scoring, None
+        if scoring is not None or rule is not None:
+            predictions, config = self.predictions(row_key, seed, self.boxes), self.runs[row_key, seed].config
+            ranked = rank_people(predictions, config, self.dataset.keypoints, scoring, rule, nms=False)
+            scores = ranked.instance_scores[in_order_of_images(predictions)]
+        return self.evaluation(row_key, seed).matching(self.boxes, scores)
 
     @lru_cache(maxsize=8)  # noqa: B019
     def matches(self, row_key: str, seed: int) -> dict[Area, ImageMatches]:
@@ -201,7 +217,8 @@ class TableData:
         """Every detection of every finished run after OKS-NMS, a line each.
 
         Columns: row, seed, image (id), person (id of the annotation that the pose fits best; none where the image has
-        nobody), OKS with that person, 0 to 1, and score, by which detections are ranked.
+        nobody), OKS with that person, 0 to 1 (to a thousandth, 0 below 0.1), and score, by which detections are ranked
+        (only the order of a run's own scores is kept: 0 is the lowest).
         """
         columns = ["row", "seed", "image", "person", "OKS", "score"]
         lines = [

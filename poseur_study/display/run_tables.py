@@ -21,14 +21,20 @@ from poseur_study.table_study import TableStudy
 
 def run_table(run: Run) -> HTML:
     """What a run trains: all that differs from the defaults, which are the paper's configuration."""
-    config = run.planned.config
+    return settings_table(run.planned.run_id, run.planned.config, run.data.root.name, run.data.fingerprint)
+
+
+def settings_table(
+    run_id: str, config: ExperimentConfig | PretextRunConfig, data_name: str, data_fingerprint: str
+) -> HTML:
+    """The settings of a run that differ from the defaults."""
     paper = flatten((PretextRunConfig() if isinstance(config, PretextRunConfig) else ExperimentConfig()).model_dump())
     paper = flatten({"pretext": PretextConfig().model_dump()}) | paper
     moved = {path: value for path, value in flatten(config.model_dump()).items() if paper.get(path, "—") != value}
     rows = [
         {"setting": path, "here": str(value), "default": str(paper.get(path, "—"))} for path, value in moved.items()
     ]
-    where = f"{run.planned.run_id}, on {run.data.root.name} ({run.data.fingerprint})"
+    where = f"{run_id}, on {data_name} ({data_fingerprint})"
     caption = f"{where}: the settings that differ from the defaults, which are the paper's."
     return show_table(rows or [{"setting": "none", "here": "—", "default": "—"}], caption)
 

@@ -18,11 +18,13 @@ from poseur_lib.files import LAST_CHECKPOINT, atomic_file, sha256_hex, write_ato
 from poseur_study.experiments.profiles import PROFILES
 from poseur_study.released_checkpoints.store import FOLDER, SIZES_FILE, ReleasedStore
 from poseur_study.runs import lease
+from poseur_study.runs.evaluation import EVALUATION_FILE
 from poseur_study.runs.record import PREDICTIONS_FILE, RECORD_FILE, read_record
 from poseur_study.runs.store import NOTEBOOK_FILE, WEIGHTS_FILES, RunStore, clear_failure
 
 MANIFEST_FILE = "manifest.json"
-RECORD_FILES = (PREDICTIONS_FILE, NOTEBOOK_FILE, RECORD_FILE)  # the record comes last: with it the run is there
+RECORD_FILES = (PREDICTIONS_FILE, EVALUATION_FILE, NOTEBOOK_FILE, RECORD_FILE)
+"""The record comes last: with it the run is there."""
 SIZES_NAME = f"{FOLDER}/{SIZES_FILE}"
 CARRIED = (*(profile.name for profile in PROFILES), FOLDER)
 """Folders below that of all runs whose records can travel."""
@@ -51,7 +53,7 @@ def export_runs(archive: Path, runs: Path, folders: Sequence[str], weights: bool
     if archive.exists():
         raise UserError(f"{archive} exists: nothing is overwritten")
     carried, files = [], {}
-    for store, run_id in _recorded(runs, folders):
+    for store, run_id in recorded(runs, folders):
         name = f"{store.folder.name}/{run_id}"
         if not store.recorded_state(run_id).done:
             carried.append(Carried(name, f"left out: {store.error(run_id)}", wrong=True))
@@ -97,7 +99,8 @@ def _import_sizes(source: ReleasedStore, target: ReleasedStore) -> list[Carried]
     ]
 
 
-def _recorded(runs: Path, folders: Sequence[str]) -> Iterator[tuple[RunStore, str]]:
+def recorded(runs: Path, folders: Sequence[str]) -> Iterator[tuple[RunStore, str]]:
+    """The runs that have a record, whatever that is worth."""
     for folder in folders:
         for record in sorted((runs / folder).glob(f"*/{RECORD_FILE}")):
             yield RunStore(runs / folder), record.parent.name
@@ -169,8 +172,8 @@ def _import(source: Path, store: RunStore, run_id: str) -> Carried:
         if (target / RECORD_FILE).exists():
             if (target / RECORD_FILE).read_bytes() != (source / RECORD_FILE).read_bytes():
                 return Carried(name, "conflict: another record is there; nothing was overwritten", wrong=True)
-            added = _copy(source, target, WEIGHTS_FILES)
-            return Carried(name, f"there already{', weights added' if added else ''}")
+            added = _copy(source, target, (*WEIGHTS_FILES, *RECORD_FILES))
+            return Carried(name, ", ".join(["there already", *(f"{file} added" for file in added)]))
         removed = _remove_weights(target)
         _copy(source, target, (*WEIGHTS_FILES, *RECORD_FILES))
         clear_failure(target)

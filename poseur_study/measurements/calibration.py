@@ -30,9 +30,10 @@ from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.losses.rle import laplace_scale
 from poseur_lib.scoring.uncertainty import density_scores, laplace_scores
 from poseur_study.analysis.interval import Estimate, Sample, estimate
-from poseur_study.analysis.table_data import TableData, image_weights
+from poseur_study.analysis.table_data import TableData
 from poseur_study.experiments.analyses import SCORE_CLAIM
 from poseur_study.experiments.experiment import Row
+from poseur_study.runs.evaluation import image_weights
 
 SIGMA_BINS, SCORE_BINS = 10, 10
 AXES = ("x", "y")

@@ -89,12 +89,14 @@ class ReleasedSource:
             run = Run(planned, profile(PAPER), self.data, records, settings, time.time())
             predictions = predict_by_boxes(run, model)
             checkpoint = ReleasedFile(name=match.file.name, sha256=match.file.sha256)
+            measured = measure_run(run, predictions)
             # its training is the released recipe, as far as the configuration's defaults have it
             written = record_of(
-                run, (), match.config.train.epochs, measure_run(run, predictions),
+                run, (), match.config.train.epochs, measured,
                 profile=FOLDER, checkpoint=checkpoint, joules=None,
             )  # fmt: skip
-            return Outcome(match, write_record(run.folder, written, predictions), there=False)
+            written = write_record(run.folder, written, predictions, measured.evaluation)
+            return Outcome(match, written, there=False)
 
 
 class Unfit(Exception):

@@ -23,6 +23,7 @@ from poseur_study.report.pages.compute import compute_page, environment_page
 from poseur_study.report.pages.fixed import fixed_pages
 from poseur_study.report.pages.overview import overview_page
 from poseur_study.report.pages.page import TEMPLATES, Page, render
+from poseur_study.report.pages.run import record_page
 from poseur_study.report.pages.table import with_study
 from poseur_study.report.view import INDEX, Link, StudyView, failure_page, run_page, table_page
 from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunStore
@@ -102,12 +103,13 @@ class Site:
         self._write(table_page(table), notebook_title(source / NOTEBOOK_FILE), blocks, files)
 
     def write_run(self, run_id: str) -> None:
-        """A run's page, from its executed notebook; of a failed one, the notebook as far as it got, or its error."""
+        """A run's page, from its record; of a failed one, the notebook as far as it got, or its error."""
         path, page = self.view.store.path(run_id), run_page(run_id)
         if (path / ERROR_FILE).exists():
             self._write_failed(path, page, run_id)
-        elif (path / NOTEBOOK_FILE).exists():
-            self._write_notebook(page, path / NOTEBOOK_FILE)
+        elif run_id in self.view.records:
+            of_record = record_page(self.view.records[run_id])
+            self._write(page, of_record.title, [Block("prose", of_record.body)])
 
     def write_failed_tables(self) -> None:
         """A page for each table whose last attempt failed, beside its own page of an earlier one."""

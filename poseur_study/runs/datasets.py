@@ -7,7 +7,7 @@ from pathlib import Path
 
 from poseur_lib.data.coco import CocoPeople, annotation_path, fingerprint
 from poseur_lib.errors import UserError
-from poseur_lib.keypoints import keypoint_set
+from poseur_lib.keypoints import KeypointSet, keypoint_set
 from poseur_study.experiments.profiles import Profile
 from poseur_study.runs.heartbeat import heartbeat
 from poseur_study.runs.lease import waiting_lease
@@ -34,10 +34,15 @@ class DataSet:
     generated: bool
     val_images: int
 
+    @property
+    def keypoints(self) -> KeypointSet:
+        """The keypoints that its people are labelled with."""
+        return keypoint_set(self.keypoints_name)
+
     @cached_property
     def val(self) -> CocoPeople:
         """The val split, indexed once."""
-        return CocoPeople(self.root, "val", keypoint_set(self.keypoints_name))
+        return CocoPeople(self.root, "val", self.keypoints)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The record of a run: small enough to commit, complete enough to compute every score again without weights.
 
-`record.json` holds configuration, provenance, curve and metrics, and the SHA-256 of `predictions.npz` beside it. It is
-written last, so a folder with a record is a run that ended; a record that was altered or cut off is an error and
-never counts as a finished run.
+`record.json` holds configuration, provenance, curve and metrics, and the SHA-256 of `predictions.npz`, which is not
+committed of every run. `evaluation.xz` beside it is: what results are computed from, tied to the same SHA-256. The
+record is written last, so a folder with a record is a run that ended; one of which anything was altered or cut off, or
+which has neither predictions nor evaluation, is an error and never counts as a finished run.
 """
 
 import json
@@ -19,6 +20,8 @@ from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.files import sha256_hex, write_atomically
 from poseur_lib.training.curve import Curve
+from poseur_study.runs import evaluation as evaluation_file
+from poseur_study.runs.evaluation import EVALUATION_FILE, RunEvaluation
 from poseur_study.runs.heartbeat import require_lease
 from poseur_study.runs.predictions import Predictions, from_bytes, to_bytes
 from poseur_study.runs.provenance import Provenance
@@ -95,43 +98,46 @@ class LoadedRecord:
     predictions: Predictions
 
 
-def write_record(folder: Path, record: Record, predictions: Predictions) -> Record:
+def write_record(
+    folder: Path, record: Record, predictions: Predictions, evaluation: RunEvaluation | None = None
+) -> Record:
     """Store a run; the record comes back with the digest of its predictions.
 
     The lease is looked at last: of a process that was taken for dead, nothing replaces what another has stored since.
+
+    Args:
+        evaluation: of these predictions.
 
     Raises:
         UserError: the batch that started this process has lost the run; nothing is written.
         OSError: disk full, say; an earlier record is as it was, or no longer verifies.
     """
     content = to_bytes(predictions) if predictions else None
-    digest = None if content is None else sha256_hex(content)
-    record = record.model_copy(update={"predictions_sha256": digest})
+    record = record.model_copy(update={"predictions_sha256": content and sha256_hex(content)})
     body = record.model_dump(mode="json")
     envelope = {"sha256": _body_digest(body), "record": body}
     require_lease()
     if content is not None:
         write_atomically(folder / PREDICTIONS_FILE, content)
+    if evaluation is None:
+        (folder / EVALUATION_FILE).unlink(missing_ok=True)
+    else:
+        write_evaluation(folder, record, evaluation)
     write_atomically(folder / RECORD_FILE, (json.dumps(envelope, indent=1, sort_keys=True) + "\n").encode())
     return record
 
 
+def write_evaluation(folder: Path, record: Record, evaluation: RunEvaluation) -> None:
+    """Store what results are computed from, tied to the record by the digest of the predictions."""
+    write_atomically(folder / EVALUATION_FILE, evaluation_file.to_bytes(evaluation, record.predictions_sha256))
+
+
 def read_record(folder: Path) -> Record:
-    """The record of a folder, verified: its own digest, its id and hash, and that its predictions are the stored ones.
+    """The record of a folder, verified: its own digest, its id and hash, and that the files beside it are its own.
 
     Raises:
-        UserError: it is missing, cut off or altered, or its predictions are.
+        UserError: it is missing, cut off or altered, or predictions or evaluation are, or both are missing.
     """
-    return _read(folder)[0]
-
-
-def load_record(folder: Path) -> LoadedRecord:
-    """The verified record with its predictions. Raises UserError as `read_record` does."""
-    record, content = _read(folder)
-    return LoadedRecord(record, from_bytes(content) if content else {})
-
-
-def _read(folder: Path) -> tuple[Record, bytes]:
     path = folder / RECORD_FILE
     try:
         envelope = json.loads(path.read_text())
@@ -143,7 +149,38 @@ def _read(folder: Path) -> tuple[Record, bytes]:
     if _body_digest(body) != digest:
         raise UserError(f"record {path} was altered: its content does not have the digest {str(digest)[:10]}…")
     record = _validated(path, body)
-    return record, _predictions_content(folder, record)
+    if record.predictions_sha256 is not None:
+        evaluation = read_evaluation(folder, record)
+        if evaluation is None or (folder / PREDICTIONS_FILE).exists():
+            _predictions_content(folder, record)
+    return record
+
+
+def load_record(folder: Path) -> LoadedRecord:
+    """The verified record with its predictions.
+
+    Raises:
+        UserError: as `read_record` does, or the predictions are not here.
+    """
+    record = read_record(folder)
+    if record.predictions_sha256 is None:
+        return LoadedRecord(record, {})
+    return LoadedRecord(record, from_bytes(_predictions_content(folder, record)))
+
+
+def read_evaluation(folder: Path, record: Record) -> RunEvaluation | None:
+    """What a record's results are computed from; None where it was not stored.
+
+    Raises:
+        UserError: it was cut off or altered, or is of other predictions.
+    """
+    path = folder / EVALUATION_FILE
+    try:
+        return evaluation_file.from_bytes(path.read_bytes(), str(record.predictions_sha256))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"evaluation {path} is not that of the record: {error}") from None
 
 
 def _validated(path: Path, body: object) -> Record:
@@ -162,11 +199,14 @@ def _validated(path: Path, body: object) -> Record:
 
 
 def _predictions_content(folder: Path, record: Record) -> bytes:
-    if record.predictions_sha256 is None:
-        return b""
     path = folder / PREDICTIONS_FILE
     try:
         content = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(
+            f"predictions {path} are not here: they are not committed of every run, only what its results are computed"
+            " from. `poseur runs import` brings them from where the run was made"
+        ) from None
     except OSError as error:
         raise UserError(f"predictions {path} cannot be read: {error.strerror}") from None
     if sha256_hex(content) != record.predictions_sha256:

@@ -13,7 +13,6 @@ from poseur_lib.checkpoints.checkpoint import trained_model
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.errors import UserError
-from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.metrics import summarise
@@ -29,6 +28,8 @@ from poseur_study.experiments.profiles import Profile, profile
 from poseur_study.runs import provenance
 from poseur_study.runs.datasets import DataSet, open_data
 from poseur_study.runs.ddp import train_on_devices
+from poseur_study.runs.evaluate import run_evaluation
+from poseur_study.runs.evaluation import RunEvaluation
 from poseur_study.runs.heartbeat import die_with_parent_in_batch
 from poseur_study.runs.plan import PlannedRun, planned_experiment, planned_pretext
 from poseur_study.runs.predictions import Predictions, as_stored
@@ -94,10 +95,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run's predictions are worth; both empty for pretraining."""
+    """What a run's predictions are worth, and what that was computed from; nothing for pretraining."""
 
     metrics: tuple[BoxMetrics, ...] = ()
     strata: tuple[StratumRow, ...] = ()
+    evaluation: RunEvaluation | None = None
 
 
 def open_run(settings: RunSettings) -> Run:
@@ -165,16 +167,22 @@ def detections(run: Run) -> Sequence[Person]:
 def measure_run(run: Run, predictions: Predictions) -> Measured:
     """AP and AR per box source, and by difficulty."""
     people = evaluated_people(run)
+    evaluation = run_evaluation(people, predictions, run.planned.config)
+    similarity = mean_oks(predictions[BoxSource.GROUND_TRUTH], people.people(), people.keypoints)
+    return metrics_of(evaluation, similarity)
+
+
+def metrics_of(evaluation: RunEvaluation, mean_oks: float | None) -> Measured:
+    """Metrics and strata of what is kept of a run; the mean OKS is that of the poses at ground-truth boxes."""
     metrics, by_stratum = [], []
-    for source, of_source in predictions.items():
-        evaluation = evaluate_predictions(people, of_source, run.planned.config)
-        rows = [finite(asdict(row)) for row in evaluate_strata(evaluation)]
+    for source, of_source in evaluation.boxes.items():
+        matching = evaluation.matching(source)
+        rows = [finite(asdict(row)) for row in evaluate_strata(matching)]
         by_stratum += [StratumRow(boxes=source, **row) for row in rows]
-        at_ground_truth = source == BoxSource.GROUND_TRUTH
-        similarity = mean_oks(of_source, people.people(), people.keypoints) if at_ground_truth else None
-        numbers = finite({**asdict(summarise(evaluation)), "mean_oks": similarity})
-        metrics.append(BoxMetrics(boxes=source, n_people=len(of_source), **numbers))
-    return Measured(tuple(metrics), tuple(by_stratum))
+        similarity = mean_oks if source == BoxSource.GROUND_TRUTH else None
+        numbers = finite({**asdict(summarise(matching)), "mean_oks": similarity})
+        metrics.append(BoxMetrics(boxes=source, n_people=len(of_source.rank), **numbers))
+    return Measured(tuple(metrics), tuple(by_stratum), evaluation)
 
 
 def write_run(
@@ -189,8 +197,8 @@ def write_run(
     measured = measured or Measured()
     record = record_of(run, curve, len(curve), measured)
     if record.partial:
-        return write_record(run.folder / PARTIAL_FOLDER, record, predictions or {})
-    written = write_record(run.folder, record, predictions or {})
+        return write_record(run.folder / PARTIAL_FOLDER, record, predictions or {}, measured.evaluation)
+    written = write_record(run.folder, record, predictions or {}, measured.evaluation)
     for name in (LAST_CHECKPOINT, SPENT_FILE):
         (run.folder / name).unlink(missing_ok=True)
     return written

@@ -18,6 +18,7 @@ from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.files import BACKBONE_FILE, LAST_CHECKPOINT, MODEL_FILE, write_atomically
 from poseur_study.experiments.profiles import PROFILES
 from poseur_study.runs import lease
+from poseur_study.runs.evaluation import EVALUATION_FILE, RunEvaluation
 from poseur_study.runs.provenance import CodeCache
 from poseur_study.runs.record import (
     PARTIAL_FOLDER,
@@ -26,6 +27,7 @@ from poseur_study.runs.record import (
     LoadedRecord,
     Record,
     load_record,
+    read_evaluation,
     read_record,
 )
 
@@ -35,6 +37,7 @@ JUDGES = (
     "poseur_study/runs/run_id.py",
     "poseur_study/runs/record.py",
     "poseur_study/runs/predictions.py",
+    "poseur_study/runs/evaluation.py",
     "poseur_study/runs/defaults_v1.json",
 )
 
@@ -89,7 +92,7 @@ def verified_records(folder: Path) -> VerifiedRecords:
 
 
 def _signature(folder: Path) -> Signature:
-    return [_stamp(folder / name) for name in (RECORD_FILE, PREDICTIONS_FILE)]
+    return [_stamp(folder / name) for name in (RECORD_FILE, PREDICTIONS_FILE, EVALUATION_FILE)]
 
 
 def _stamp(path: Path) -> list[int] | None:
@@ -204,8 +207,16 @@ class RunStore:
         return verified_records(self.folder).record(self.path(run_id))
 
     def load(self, run_id: str) -> LoadedRecord:
-        """The verified record and predictions of a finished run."""
+        """The verified record and predictions of a finished run. Raises UserError where they are not here."""
         return load_record(self.path(run_id))
+
+    def has_predictions(self, run_id: str) -> bool:
+        """True if the predictions of a finished run are here, and not only what its results are computed from."""
+        return (self.path(run_id) / PREDICTIONS_FILE).exists()
+
+    def evaluation(self, run_id: str) -> RunEvaluation | None:
+        """What a finished run's results are computed from; None for one that was recorded without."""
+        return read_evaluation(self.path(run_id), self.record(run_id))
 
     def partial(self, run_id: str) -> Record:
         """The record of a run that was limited to some epochs."""

@@ -10,7 +10,7 @@ from poseur_study.report.evidence import Origin
 from poseur_study.report.pages.page import Page, make_page
 from poseur_study.report.view import StudyView, run_page
 from poseur_study.runs.provenance import Provenance
-from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE
+from poseur_study.runs.store import ERROR_FILE
 
 
 def compute_page(view: StudyView) -> Page:
@@ -87,8 +87,8 @@ def _run(view: StudyView, run_id: str) -> dict[str, Cell]:
 
 def _name(view: StudyView, run_id: str) -> Markup:
     """A run's id, which may break after each underscore, with a link where it has a page."""
-    name, path = Markup("_<wbr>").join(run_id.split("_")), view.store.path(run_id)
-    has_page = any((path / file).exists() for file in (NOTEBOOK_FILE, FAILED_NOTEBOOK_FILE, ERROR_FILE))
+    name = Markup("_<wbr>").join(run_id.split("_"))
+    has_page = run_id in view.records or (view.store.path(run_id) / ERROR_FILE).exists()
     return Markup('<a href="{}">{}</a>').format(run_page(run_id), name) if has_page else name
 
 

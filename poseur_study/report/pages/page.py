@@ -35,9 +35,13 @@ class Page:
     body: Markup
 
 
-def make_page(file: str, short: str, title: str, **context: object) -> Page:
-    """The page of a file, from its template with a title and what else the template asks for; `short`: of its link."""
-    return Page(Link(short, file), title, render(file, title=title, **context))
+def make_page(file: str, short: str, title: str, template: str = "", **context: object) -> Page:
+    """The page of a file, from its template (of its own name if "") with a title and what else the template asks for.
+
+    Args:
+        short: of its link.
+    """
+    return Page(Link(short, file), title, render(template or file, title=title, **context))
 
 
 def render(template: str, **context: object) -> Markup:

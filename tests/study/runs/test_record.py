@@ -95,7 +95,7 @@ def test_altered_predictions_are_an_error(run_folder, smoke_config, predictions,
     with pytest.raises(UserError, match="altered or cut off"):
         read_record(run_folder)
     path.unlink()
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="are not here"):
         read_record(run_folder)
 
 

@@ -10,7 +10,7 @@ from poseur_lib.data.crop import CropRule, box_to_center_scale
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.errors import ErrorType
 from poseur_lib.keypoints import COCO_17
-from poseur_study.analysis.error_breakdown import SHARE, SIMILARITY, pose_errors, ratio_sample
+from poseur_study.runs.evaluate import pose_errors
 
 SIZE = (64, 48)
 
@@ -43,24 +43,20 @@ def errors():
     return pose_errors(predictions, people, COCO_17, [3, 7, 9])
 
 
-def value(errors, part, name):
-    (number,) = (n for n, found in enumerate(errors.names) if found[:2] == (part, name))
-    return errors.sums[:, number], errors.counts[:, number], ratio_sample(errors, number)
-
-
 def test_shares_of_error_types(errors):
-    sums, counts, share = value(errors, "error type", "miss")
-    assert list(sums) == [0, 0, 1] and list(counts) == [17, 0, 16]
-    assert share.value == pytest.approx(100 / 33)
-    assert np.nanmax(share.draws) == pytest.approx(100 / 16) and np.nanmin(share.draws) == 0
-    shares = [value(errors, "error type", kind.word)[2].value for kind in ErrorType]
-    assert sum(shares) == pytest.approx(100)
+    assert errors.types[ErrorType.MISS].tolist() == [0, 0, 1] and errors.types.sum(axis=0).tolist() == [17, 0, 16]
+    found = {name: (number, share, draws) for name, number, share, draws in errors.shares()}
+    number, share, draws = found["miss"]
+    assert number == 33 and share == pytest.approx(100 / 33)
+    assert np.nanmax(draws) == pytest.approx(100 / 16) and np.nanmin(draws) == 0
+    assert sum(share for _, share, _ in found.values()) == pytest.approx(100)
 
 
 def test_similarities_by_keypoint_and_visibility(errors):
-    assert value(errors, "keypoint", "nose")[2].value == pytest.approx(50, abs=1e-3)
-    assert value(errors, "keypoint", "wrist")[1].sum() == 3
-    assert value(errors, "visibility", "hidden")[1].sum() == 1
-    assert value(errors, "visibility", "hidden")[2].value == pytest.approx(100, abs=1e-2)
-    assert {measure for part, _, measure in errors.names if part == "error type"} == {SHARE}
-    assert {measure for part, _, measure in errors.names if part != "error type"} == {SIMILARITY}
+    found = {(part, name): (number, mean, draws) for part, name, number, mean, draws in errors.similarities()}
+    number, mean, draws = found["keypoint", "nose"]
+    assert number == 2 and mean == pytest.approx(50, abs=1e-3)
+    assert np.nanmax(draws) == pytest.approx(100, abs=1e-2) and np.nanmin(draws) == pytest.approx(0, abs=1e-2)
+    assert np.isnan(draws).any()
+    assert found["keypoint", "wrist"][0] == 3
+    assert found["visibility", "hidden"][:2] == (1, pytest.approx(100, abs=1e-2))
