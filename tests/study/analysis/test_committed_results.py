@@ -1,0 +1,161 @@
+"""Every committed result of a table, computed again from the committed files, without weights or data set."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from poseur_lib.evaluation.dataset_predictions import BoxSource
+from poseur_study.analysis.bootstrap_samples import Source
+from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, BREAKDOWN_FILE, breakdown, breakdown_csv
+from poseur_study.analysis.interval import Estimate
+from poseur_study.analysis.measured_values import MeasuredValues, read_measured
+from poseur_study.analysis.result_types import TableResult
+from poseur_study.analysis.table_results import collect
+from poseur_study.experiments import tables
+from poseur_study.experiments.analyses import CALIBRATION, POSEUR
+from poseur_study.experiments.profiles import MINI_PEOPLE, profile
+from poseur_study.measurements import attention_shares, calibration
+from poseur_study.measurements.measure import Measurements
+from poseur_study.measurements.proposal_robustness import ShiftedRun, robustness
+from poseur_study.measurements.self_attention import AttentionRun
+from poseur_study.runs.datasets import DataSet
+from poseur_study.runs.evaluation import DRAW_STEP, EVALUATION_FILE
+from poseur_study.runs.plan import row_run
+from poseur_study.runs.record import PREDICTIONS_FILE, RECORD_FILE, read_evaluation, read_record
+from poseur_study.runs.run_steps import metrics_of
+from poseur_study.runs.store import RESULT_FILE, RunStore
+from poseur_study.table_study import claims_csv, rows_csv
+from synthetic_people import generate
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+MINI = REPOSITORY / "runs" / "mini"
+TABLES = sorted(path.parent.name for path in MINI.glob(f"tables/*/{RESULT_FILE}"))
+OTHERS = [number for number in TABLES if number not in ("1b", CALIBRATION.number)]
+RUNS = sorted(path.parent for path in MINI.glob(f"*/{EVALUATION_FILE}"))
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory) -> Path:
+    """The runs as far as they are committed, without what earlier processes have left beside them."""
+    listed = subprocess.run(
+        ["git", "ls-files", "runs/mini"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    root = tmp_path_factory.mktemp("committed")
+    for name in listed.stdout.split():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).symlink_to(REPOSITORY / name)
+    return root / "runs" / "mini"
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory) -> Path:
+    """A data set folder of which only that there is a detector file is known."""
+    root = tmp_path_factory.mktemp("data") / "mini"
+    (root / "annotations").mkdir(parents=True)
+    (root / "annotations" / "person_detections_val2017.json").touch()
+    return root
+
+
+def source_of(number: str, runs: Path, data: Path) -> Source:
+    """A table as its notebook has it, at the committed seeds and data set."""
+    (table,), size, stored = tables([number]), profile("mini"), stored_result(number)
+    runs_of = {
+        (row.key, seed): row_run(size, table, row, seed, stored.data_fingerprint, {})
+        for row in table.runnable
+        for seed in stored.seeds
+    }
+    of_data = DataSet(data, size.config.data.keypoint_set, stored.data_fingerprint, True, stored.n_images)
+    return Source(size, table, of_data, RunStore(runs), stored.seeds, runs_of)
+
+
+def stored_result(number: str) -> TableResult:
+    return TableResult.model_validate_json((MINI / "tables" / number / RESULT_FILE).read_text())
+
+
+def measured_claims(source: Source) -> Mapping[str, Estimate | None]:
+    """What a table's notebook has measured: committed beside the result, or computed from predictions."""
+    number = source.table.number
+    if number == CALIBRATION.number:
+        return calibration.claim_effects(calibration.reliabilities(source, POSEUR))
+    data = SimpleNamespace(val_images=source.data.val_images, val=SimpleNamespace(people=list))
+    study = SimpleNamespace(table=source.table, data=data)
+    if number == "noisy_proposals":
+        return robustness(study, stored_measurements(number, "shifts", ShiftedRun)).effects
+    if number == "figure_s2":
+        return attention_shares.claim_effects(
+            attention_shares.attention(study, stored_measurements(number, "attention", AttentionRun))
+        )
+    return {}
+
+
+def stored_measurements(number: str, name: str, kind: type[MeasuredValues]) -> Measurements:
+    entries = read_measured(MINI / "tables" / number, name)
+    return Measurements({(one.row, one.seed): kind.model_validate_json(json.dumps(one.values)) for one in entries}, ())
+
+
+def check(number: str, runs: Path, data: Path) -> None:
+    """All files of a table's result: tables and claims to the last digit, JSON as far as arithmetic is the same."""
+    source, folder = source_of(number, runs, data), MINI / "tables" / number
+    result = collect(source, measured_claims(source))
+    assert rows_csv(result) == (folder / "rows.csv").read_text()
+    assert claims_csv(result) == (folder / "claims.csv").read_text()
+    assert_same(json.loads(result.model_dump_json()), json.loads((folder / RESULT_FILE).read_text()), 1e-9)
+    why = breakdown(source)
+    assert breakdown_csv(why) == (folder / BREAKDOWN_CSV).read_text()
+    assert_same(json.loads(why.model_dump_json()), json.loads((folder / BREAKDOWN_FILE).read_text()), 2 * DRAW_STEP)
+
+
+def assert_same(found, stored, within: float, where: str = "") -> None:
+    """Equality of JSON values, numbers within a distance."""
+    if isinstance(stored, dict):
+        assert found.keys() == stored.keys(), where
+        for key in stored:
+            assert_same(found[key], stored[key], within, f"{where}/{key}")
+    elif isinstance(stored, list):
+        assert len(found) == len(stored), where
+        for place, (one, other) in enumerate(zip(found, stored, strict=True)):
+            assert_same(one, other, within, f"{where}/{place}")
+    else:
+        assert found == (pytest.approx(stored, abs=within) if isinstance(stored, float) else stored), where
+
+
+@pytest.mark.parametrize("number", ["1b", *(pytest.param(n, marks=pytest.mark.slow) for n in OTHERS)])
+def test_a_table_follows_from_the_committed_evaluations(number, committed, labels):
+    check(number, committed, labels)
+
+
+@pytest.mark.slow
+def test_calibration_follows_from_committed_predictions_and_the_labels_that_the_generator_gives(committed, tmp_path):
+    size = MINI_PEOPLE.model_copy(update={"train_images": 1})
+    generate(tmp_path / "mini", size, workers=0, progress=False)
+    check("calibration", committed, tmp_path / "mini")
+
+
+@pytest.mark.parametrize("run", [RUNS[0], *(pytest.param(run, marks=pytest.mark.slow) for run in RUNS[1:])], ids=str)
+def test_a_record_s_metrics_and_strata_follow_from_its_evaluation(run):
+    record = read_record(run)
+    at_truth = record.of(BoxSource.GROUND_TRUTH)
+    found = metrics_of(read_evaluation(run, record), at_truth.mean_oks)
+    assert found.metrics == record.metrics and found.strata == record.strata
+
+
+def test_what_is_committed_of_runs_is_small_and_only_what_pages_need(committed):
+    """Full predictions: of rows whose scores are not their runs' own, and of calibration."""
+    needed = set()
+    for number in TABLES:
+        (table,) = tables([number])
+        needed |= {
+            run_id
+            for row in stored_result(number).rows
+            if number == CALIBRATION.number or table.row(row.key).scoring is not None
+            for run_id in row.run_ids
+        }
+    files = [path for path in committed.glob("*/*")]
+    assert {path.parent.name for path in files if path.name == PREDICTIONS_FILE} == needed
+    assert {path.name for path in files} == {RECORD_FILE, EVALUATION_FILE, PREDICTIONS_FILE}
+    evaluated = {path.parent.name: path.stat().st_size for path in files if path.name == EVALUATION_FILE}
+    assert len(evaluated) == 57 and max(evaluated.values()) < 60_000
