@@ -28,7 +28,7 @@ from poseur_study.runs.plan import row_run
 from poseur_study.runs.record import PREDICTIONS_FILE, RECORD_FILE, read_evaluation, read_record
 from poseur_study.runs.run_steps import metrics_of
 from poseur_study.runs.store import RESULT_FILE, RunStore
-from poseur_study.table_study import claims_csv, rows_csv
+from poseur_study.table_study import TableStudy, claims_csv, rows_csv
 from synthetic_people import generate
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -81,8 +81,9 @@ def measured_claims(source: Source) -> Mapping[str, Estimate | None]:
     number = source.table.number
     if number == CALIBRATION.number:
         return calibration.claim_effects(calibration.reliabilities(source, POSEUR))
-    data = SimpleNamespace(val_images=source.data.val_images, val=SimpleNamespace(people=list))
-    study = SimpleNamespace(table=source.table, data=data)
+    study = object.__new__(TableStudy)
+    study.table, study.data = source.table, source.data
+    vars(study.data)["val"] = SimpleNamespace(people=list)  # only counted, for a caption
     if number == "noisy_proposals":
         return robustness(study, stored_measurements(number, "shifts", ShiftedRun)).effects
     if number == "figure_s2":
