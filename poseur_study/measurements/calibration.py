@@ -42,20 +42,20 @@ SMALL_RADII = (0.05, 0.02)
 
 
 class KeypointScore(StrEnum):
-    """What a keypoint is scored by; LAPLACE and FLOW are those that `Scoring` makes a person's score of.
+    """What a keypoint is scored by; EQ8_SIGMA and FLOW are those that `Scoring` makes a person's score of.
 
     All but OWN are, by what Sec. 3.3 says of them, the probability to be within a radius on both axes. Eq. 8 with sigma
     in the place of b is the paper's and the released code's; with b of the loss it is what Eq. 7 says; Eq. 6 is the
     flow's density by quadrature.
     """
 
-    LAPLACE = "Eq. 8 with σ"
-    LAPLACE_OF_LOSS = "Eq. 8 with b"
+    EQ8_SIGMA = "Eq. 8 with σ"
+    EQ8_B = "Eq. 8 with b"
     FLOW = "Eq. 6"
     OWN = "its own score"
 
 
-PROBABILITIES = (KeypointScore.LAPLACE, KeypointScore.LAPLACE_OF_LOSS, KeypointScore.FLOW)
+PROBABILITIES = (KeypointScore.EQ8_SIGMA, KeypointScore.EQ8_B, KeypointScore.FLOW)
 
 
 def laplace_per_sigma(config: ExperimentConfig) -> float:
@@ -72,8 +72,8 @@ def probabilities(
     sigma = torch.from_numpy(predictions.sigma)
     count = config.model.head.loss.log_sigma_count
     scores = {
-        KeypointScore.LAPLACE: laplace_scores(sigma, radius).numpy(),
-        KeypointScore.LAPLACE_OF_LOSS: laplace_scores(laplace_scale(sigma, log_sigma_count=count), radius).numpy(),
+        KeypointScore.EQ8_SIGMA: laplace_scores(sigma, radius).numpy(),
+        KeypointScore.EQ8_B: laplace_scores(laplace_scale(sigma, log_sigma_count=count), radius).numpy(),
     }
     if predictions.flow_masses is not None:
         masses = predictions.flow_masses
@@ -178,7 +178,7 @@ def claimed(of: Sequence[Reliability]) -> Reliability | None:
 
 def as_claimed(of: Sequence[Reliability]) -> list[Reliability]:
     """Eq. 8 as the paper has it, at the configuration's radius and then at the smaller ones."""
-    return [one for one in of if one.score == KeypointScore.LAPLACE]
+    return [one for one in of if one.score == KeypointScore.EQ8_SIGMA]
 
 
 def claim_effects(of: Sequence[Reliability]) -> Mapping[str, Estimate | None]:
