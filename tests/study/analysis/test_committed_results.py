@@ -7,9 +7,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from poseur_study.analysis.bootstrap_samples import Source
 
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_study.analysis.bootstrap_samples import Source
 from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, BREAKDOWN_FILE, breakdown, breakdown_csv
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.measured_values import MeasuredValues, read_measured
