@@ -31,7 +31,8 @@ class PosePrediction:
         keypoint_scores: confidence; its scale is the method's own.
         sigma: scale output of the last stage, a fraction of the crop side; None where the method has none.
         coarse: Poseur's FC proposal.
-        layers: one prediction per decoder layer, in order; the last one is `keypoints` before any flip fusion.
+        layers: one prediction per decoder layer, in order; the keypoints of the last one are `keypoints` before any
+            flip fusion.
     """
 
     keypoints: Float[Tensor, "B K 2"]

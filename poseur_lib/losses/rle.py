@@ -25,8 +25,8 @@ def negative_log_likelihood(
 
     Per keypoint, with the error d = keypoints - target on each axis:
 
-        - log_phi_count log phi(d / sigma) + sum over x, y of
-          [(log_sigma_count - 1) log sigma + log(sigma sqrt(2 pi)) + |d| / (sqrt(2) sigma + 1e-9)]
+        loss = -log_phi_count log phi(d / sigma) + sum over x, y of
+               [(log_sigma_count - 1) log sigma + log(sigma sqrt(2 pi)) + |d| / (sqrt(2) sigma + 1e-9)]
 
     Paper: log phi once per keypoint and log sigma once per axis, as the density of x = x_bar sigma + mu has it.
     Released code: log phi, one value a keypoint, is broadcast against the two axes and counts twice; log sigma appears

@@ -93,7 +93,7 @@ class PoseHead(nn.Module, ABC, Generic[Outputs]):
         """
         return keypoints
 
-    def flow_masses(self) -> Float[np.ndarray, "cells cells"] | None:
+    def flow_masses(self) -> Float[np.ndarray, "edges edges"] | None:
         """The table of `poseur_lib.scoring.uncertainty.box_masses` of which Eq. 6 is computed; None without a flow."""
         return None
 
@@ -153,14 +153,18 @@ class PoseModel(nn.Module):
         self.flip_index = tuple(flip_index)
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> PosePrediction:
-        """Poses in [0, 1] of each crop; `images` are RGB, normalised by ImageNet's mean and deviation."""
+        """Poses, where [0, 1] is the crop and what lies beyond is outside.
+
+        `images` are RGB, normalised by ImageNet's mean and deviation.
+        """
         return self.head.decode(self.head(self.backbone(images)))
 
     @torch.no_grad()
     def explain(self, images: Float[Tensor, "B 3 H W"]) -> Explanation:
-        """The prediction of `forward`, bit by bit, and what the queries attended to on the way.
+        """The prediction of `forward`, bit for bit, and what the queries attended to on the way.
 
-        Costs an ordinary pass; nothing of it is there in the passes before and after.
+        Costs an ordinary pass, and each layer's samples and attention weights once more; nothing of it is there in the
+        passes before and after.
 
         Raises:
             UserError: the head has no queries.

@@ -50,9 +50,10 @@ def laplace_scores(sigma: Float[Tensor, "*shape 2"], radius: float = 0.2) -> Flo
 
 
 @torch.no_grad()
-def box_masses(log_phi: LogDensity, *, log_phi_count: int, log_sigma_count: int) -> Float[np.ndarray, "cells cells"]:
-    """Mass of the boxes |e_x| <= h_x, |e_y| <= h_y; row and column i stand for h = -k sqrt(2) log(1 - i / CELLS).
+def box_masses(log_phi: LogDensity, *, log_phi_count: int, log_sigma_count: int) -> Float[np.ndarray, "edges edges"]:
+    """Mass of the boxes |e_x| <= h_x, |e_y| <= h_y around no error.
 
+    Row (x) and column (y) i of CELLS + 1 stand for h = -k sqrt(2) log(1 - i / CELLS).
     In u = 1 - exp(-|e| / (k sqrt(2))) the Laplace factor is flat: midpoints of equal cells in u are the quadrature, and
     phi^(c/k) is what they sum up, over the four quadrants. The last row and column are all of the axis.
 
@@ -75,7 +76,7 @@ def box_masses(log_phi: LogDensity, *, log_phi_count: int, log_sigma_count: int)
 
 def density_scores(
     sigma: Float[np.ndarray, "B K 2"],
-    masses: Float[np.ndarray, "cells cells"],
+    masses: Float[np.ndarray, "edges edges"],
     radius: float = 0.2,
     *,
     log_sigma_count: int,

@@ -109,7 +109,8 @@ class PoseurConfig(HeadKnobs):
         keypoint_score: "rle": mean of 1 - sigma (released default); "laplace": Eq. 8 (Table 1c). Its row without any
             is `evaluation.instance_score` "box".
         score_radius: a of Eq. 8, a fraction of the crop side.
-        flip_fusion: how two mirrored predictions merge: plain means, or the released types 1 and 2.
+        flip_fusion: how two mirrored predictions merge: plain means, or the released types 1 and 2, which make the
+            keypoint scores themselves, whatever `keypoint_score` says.
     """
 
     kind: Literal["poseur"] = "poseur"

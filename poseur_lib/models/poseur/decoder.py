@@ -1,6 +1,7 @@
 """Query decoder: self-attention among keypoints, attention to the image, iterative refinement (Sec. 3.1).
 
-Points are (x, y) in [0, 1] of the crop. Attentions and FFN are DETR's: residual, dropout, then LayerNorm.
+Points are (x, y) in [0, 1] of the crop. Around each attention and the FFN, as in DETR: dropout of its output, the sum
+with its input, LayerNorm.
 """
 
 from jaxtyping import Float, Int

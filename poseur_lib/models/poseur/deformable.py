@@ -45,7 +45,7 @@ class DeformableAttention(nn.Module, ABC):
     def _reset_parameters(self) -> None:
         """Xavier uniform for every matrix; the offsets' bias puts head m on the m-th ray of a ring, point s at s+1.
 
-        The ring is Deformable DETR's.
+        The ring is Deformable DETR's, whose two sampling matrices start at 0.
         """
         for matrix in (self.sampling_offsets.weight, self.attention_weights.weight, self.output_proj.weight):
             nn.init.xavier_uniform_(matrix)
@@ -132,7 +132,8 @@ class MSDA(DeformableAttention):
     """Multi-scale deformable attention of Deformable DETR: the whole pyramid is projected, in every layer.
 
     Each head samples its own D of the C projected channels. As many parameters as EMSDA. With the same weights both
-    give the same where all samples lie on the maps; a sample beyond the border is zero here, without the bias.
+    give the same where all samples lie between the centres of the outermost cells: farther out the zeros around the map
+    take part of a sample, and here of its bias too.
     """
 
     def __init__(self, embed_dims: int, num_heads: int, num_levels: int, num_points: int) -> None:

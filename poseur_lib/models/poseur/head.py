@@ -89,7 +89,10 @@ class PoseurHead(CoordinateHead):
         return self.as_prediction(*self.forward_stages(features))
 
     def loss(self, features: FeatureMaps, targets: PoseTargets) -> LossTerms:
-        """Eq. 4: the coarse term, plus lambda times the sum over decoder layers; all query groups are supervised."""
+        """Eq. 4: the coarse term, plus lambda times the decoder's; all query groups are supervised.
+
+        The paper has one decoder term. Released code, and here: the sum over layers, each a mean over B G K.
+        """
         coarse, layers = self.forward_stages(features, noisy=True)
         return self.loss_of(coarse, layers, targets)
 
@@ -110,13 +113,13 @@ class PoseurHead(CoordinateHead):
     def merge_flipped(
         self, outputs: PosePrediction, flipped: PosePrediction, flip_index: Int[Tensor, " K"]
     ) -> PosePrediction:
-        """Fuses the last layers; `coarse` and `layers` stay those of the image itself."""
+        """Fuses the last layers, without `flip_shift`; `coarse` and `layers` stay those of the image itself."""
         last = outputs.layers[-1]
-        mirrored = unflip(flipped.layers[-1], flip_index)
-        keypoints, scores = fuse(last, mirrored, self.config.flip_fusion, self.config.score_radius)
+        unflipped = unflip(flipped.layers[-1], flip_index)
+        keypoints, scores = fuse(last, unflipped, self.config.flip_fusion, self.config.score_radius)
         if scores is None:
-            scores = 0.5 * (self._keypoint_scores(last.sigma) + self._keypoint_scores(mirrored.sigma))
-        return replace(outputs, keypoints=keypoints, keypoint_scores=scores, sigma=0.5 * (last.sigma + mirrored.sigma))
+            scores = 0.5 * (self._keypoint_scores(last.sigma) + self._keypoint_scores(unflipped.sigma))
+        return replace(outputs, keypoints=keypoints, keypoint_scores=scores, sigma=0.5 * (last.sigma + unflipped.sigma))
 
     def explain(self, features: FeatureMaps) -> Explanation:
         """One ordinary pass, recorded: samples, their weights and the self-attention of every layer passed."""
@@ -131,8 +134,8 @@ class PoseurHead(CoordinateHead):
             linear.append(self.keypoint_encoder.reference_points)
         return [parameter for one in linear for parameter in one.parameters()]
 
-    def flow_masses(self) -> Float[np.ndarray, "cells cells"]:
-        """Of the last stage's flow, for Eq. 6."""
+    def flow_masses(self) -> Float[np.ndarray, "edges edges"]:
+        """Of the flow that all decoder layers share, for Eq. 6."""
         device = self.decoder_flow.mask.device
         return box_masses(
             lambda e: self.decoder_flow.log_prob(e.to(device)).cpu(),

@@ -39,7 +39,7 @@ class ProjectionNeck(nn.Module):
         self.norms = nn.ModuleList(nn.GroupNorm(config.norm_groups, dims) for _ in self.levels)
 
     def forward(self, features: FeatureMaps) -> list[Float[Tensor, "B C _H _W"]]:
-        """One map per chosen level, finest first: the last one, which the coarse stage pools, is the coarsest."""
+        """One map per chosen level, finest first: the last one, which the coarse stage may pool, is the coarsest."""
         chosen = (features[level] for level in self.levels)
         return [norm(conv(x)) for x, conv, norm in zip(chosen, self.convs, self.norms, strict=True)]
 
@@ -61,7 +61,7 @@ class DeconvolutionNeck(nn.Module):
         self.deconv_norms = nn.ModuleList(nn.BatchNorm2d(dims) for _ in deconvs)
 
     def forward(self, features: FeatureMaps) -> list[Float[Tensor, "B C _H _W"]]:
-        """Maps of rising size, as released: the last one, which the coarse stage pools, is the finest."""
+        """Maps of rising size, as released: the last one, which the coarse stage may pool, is the finest."""
         maps, x = [], features[-1]
         for deconv, norm in zip(self.deconvs, self.deconv_norms, strict=True):
             x = norm(deconv(x)).relu()
@@ -70,7 +70,9 @@ class DeconvolutionNeck(nn.Module):
 
 
 def build_neck(config: PoseurConfig, channels: Sequence[int]) -> ProjectionNeck | DeconvolutionNeck:
-    """The neck that `config.neck` names, for backbone maps of these widths. There are no encoder layers."""
+    """The neck that `config.neck` names, for backbone maps of these widths. No Transformer encoder follows, unlike in
+    Deformable DETR.
+    """
     neck = DeconvolutionNeck if config.neck == "deconvolution" else ProjectionNeck
     return neck(config, channels)
 
@@ -79,8 +81,11 @@ def build_neck(config: PoseurConfig, channels: Sequence[int]) -> ProjectionNeck 
 class Memory:
     """The feature pyramids of I images, flattened to rows: levels in the order of the neck, cells row by row.
 
+    A crop holds one person, so the models here have I = B; a decoder that is given `image_index` serves several people
+    an image.
+
     Attributes:
-        values: one row per cell; P is the number of cells of all levels.
+        values: one row per cell, its encodings included, which are then sampled too; P cells of all levels.
         sizes: (height, width) of each level.
     """
 

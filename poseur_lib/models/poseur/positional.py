@@ -8,7 +8,9 @@ from torch import Tensor
 
 
 def sine_encoding(position: Float[Tensor, "*shape"], dims: int) -> Float[Tensor, "*shape {dims}"]:
-    """PE(pos, 2i) = sin(pos / 10000^(2i/d)), PE(pos, 2i+1) = cos(pos / 10000^(2i/d)), with pos scaled to [0, 2 pi].
+    """PE(pos, 2i) = sin(pos / 10000^(2i/d)), PE(pos, 2i+1) = cos(pos / 10000^(2i/d)).
+
+    Here pos is the coordinate times 2 pi.
 
     Args:
         position: coordinate, 1 is the far border.
@@ -20,7 +22,10 @@ def sine_encoding(position: Float[Tensor, "*shape"], dims: int) -> Float[Tensor,
 
 
 def point_encoding(points: Float[Tensor, "*shape 2"], dims: int) -> Float[Tensor, "*shape {dims}"]:
-    """Encoding of (x, y) points in [0, 1]: half of the channels for x, then half for y, as in the released code."""
+    """Encoding of (x, y) points, in [0, 1] of the crop or beyond: half of the channels for x, then half for y.
+
+    The order is the released code's.
+    """
     return sine_encoding(points, dims // 2).flatten(-2)
 
 

@@ -33,8 +33,8 @@ class CoarseStage(nn.Module):
         nn.init.xavier_uniform_(self.coordinates.weight)
         nn.init.xavier_uniform_(self.sigma.weight)
 
-    def forward(self, feature: Float[Tensor, "B C H W"]) -> StagePrediction:
-        """Coordinates, which no function confines to the crop, and sigma in (0, 1), of the pooled map as it is."""
+    def forward(self, feature: Float[Tensor, "B _C _H _W"]) -> StagePrediction:
+        """Coordinates, which no function confines to the crop, and sigma in (0, 1), which is never normalised."""
         with without_autocast(feature):  # bfloat16 would round to whole pixels
             pooled = feature.float().mean(dim=(2, 3))
             sigma = self.sigma(pooled).sigmoid()
@@ -57,7 +57,7 @@ def starting_points(
         case PaperNoise():  # anywhere in the crop
             random = torch.rand(batch, noise.groups, num_keypoints, 2, device=proposal.device)
             return torch.cat([proposal[:, None], random], dim=1)
-        case ReleasedNoise():  # copies of the proposal, of whose points some are moved, the same for the whole batch
+        case ReleasedNoise():  # copies of the proposal, of whose points some, the same for the whole batch, are moved
             count = noise.groups * num_keypoints
             moved = torch.randperm(count, device=proposal.device)[: noise.groups * noise.moved_points]
             is_moved = torch.zeros(count, dtype=torch.bool, device=proposal.device).index_fill_(0, moved, True)

@@ -1,8 +1,10 @@
 """Weighted bilinear sampling of feature pyramids: the inner double sum of Eq. 1.
 
-Every head of every query is a weighted sum of R = L levels x S points x 4 corners rows of the flattened maps; that is
-what `embedding_bag` computes, so no sampled feature is ever stored and one map serves all heads and all instances of an
-image. Memory is of I images and queries of B instances: one instance an image, or several of them by `image_index`.
+Every head of every query is a weighted sum of R = L levels x S points x 4 corners rows of the flattened maps. Small
+maps are multiplied by a matrix of the weights (`sample_dense`); otherwise `embedding_bag` sums the rows, so that no
+sampled feature is stored (`sample_bags`); ONNX, which has neither, gathers the rows first. One map serves all heads and
+all instances of an image. Memory is of I images and queries of B instances: one instance an image, or several of them
+by `image_index`.
 """
 
 import functools
@@ -16,7 +18,7 @@ from torch.nn.functional import embedding_bag
 from poseur_lib.models.poseur.memory import Memory
 
 DENSE_CELLS_PER_ROW = 16
-"""Below this many cells of the pyramid per row that a head reads, `sample_dense` is the faster way (benchmarks/)."""
+"""Up to this many cells of the pyramid per row that a head reads, `sample_dense` is the faster way (benchmarks/)."""
 
 
 @functools.lru_cache(maxsize=64)
