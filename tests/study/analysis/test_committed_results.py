@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from poseur_study.analysis.bootstrap_samples import Source
 
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, BREAKDOWN_FILE, breakdown, breakdown_csv
