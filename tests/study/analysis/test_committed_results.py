@@ -7,13 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from poseur_study.analysis.bootstrap_samples import Source
 
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, BREAKDOWN_FILE, breakdown, breakdown_csv
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.measured_values import MeasuredValues, read_measured
 from poseur_study.analysis.result_types import TableResult
+from poseur_study.analysis.table_data import TableData
 from poseur_study.analysis.table_results import collect
 from poseur_study.experiments import tables
 from poseur_study.experiments.analyses import CALIBRATION, POSEUR
@@ -60,7 +60,7 @@ def labels(tmp_path_factory) -> Path:
     return root
 
 
-def source_of(number: str, runs: Path, data: Path) -> Source:
+def data_of(number: str, runs: Path, root: Path) -> TableData:
     """A table as its notebook has it, at the committed seeds and data set."""
     (table,), size, stored = tables([number]), profile("mini"), stored_result(number)
     runs_of = {
@@ -68,21 +68,21 @@ def source_of(number: str, runs: Path, data: Path) -> Source:
         for row in table.runnable
         for seed in stored.seeds
     }
-    of_data = DataSet(data, size.config.data.keypoint_set, stored.data_fingerprint, True, stored.n_images)
-    return Source(size, table, of_data, RunStore(runs), stored.seeds, runs_of)
+    dataset = DataSet(root, size.config.data.keypoint_set, stored.data_fingerprint, True, stored.n_images)
+    return TableData(size, table, dataset, RunStore(runs), stored.seeds, runs_of)
 
 
 def stored_result(number: str) -> TableResult:
     return TableResult.model_validate_json((MINI / "tables" / number / RESULT_FILE).read_text())
 
 
-def measured_claims(source: Source) -> Mapping[str, Estimate | None]:
+def measured_claims(data: TableData) -> Mapping[str, Estimate | None]:
     """What a table's notebook has measured: committed beside the result, or computed from predictions."""
-    number = source.table.number
+    number = data.table.number
     if number == CALIBRATION.number:
-        return calibration.claim_effects(calibration.reliabilities(source, POSEUR))
+        return calibration.claim_effects(calibration.reliabilities(data, POSEUR))
     study = object.__new__(TableStudy)
-    study.table, study.data = source.table, source.data
+    study.table, study.data = data.table, data.dataset
     vars(study.data)["val"] = SimpleNamespace(people=list)  # only counted, for a caption
     if number == "noisy_proposals":
         return robustness(study, stored_measurements(number, "shifts", ShiftedRun)).effects
@@ -98,14 +98,14 @@ def stored_measurements(number: str, name: str, kind: type[MeasuredValues]) -> M
     return Measurements({(one.row, one.seed): kind.model_validate_json(json.dumps(one.values)) for one in entries}, ())
 
 
-def check(number: str, runs: Path, data: Path) -> None:
+def check(number: str, runs: Path, root: Path) -> None:
     """All files of a table's result: tables and claims to the last digit, JSON as far as arithmetic is the same."""
-    source, folder = source_of(number, runs, data), MINI / "tables" / number
-    result = collect(source, measured_claims(source))
+    data, folder = data_of(number, runs, root), MINI / "tables" / number
+    result = collect(data, measured_claims(data))
     assert rows_csv(result) == (folder / "rows.csv").read_text()
     assert claims_csv(result) == (folder / "claims.csv").read_text()
     assert_same(json.loads(result.model_dump_json()), json.loads((folder / RESULT_FILE).read_text()), 1e-9)
-    why = breakdown(source)
+    why = breakdown(data)
     assert breakdown_csv(why) == (folder / BREAKDOWN_CSV).read_text()
     assert_same(json.loads(why.model_dump_json()), json.loads((folder / BREAKDOWN_FILE).read_text()), 2 * DRAW_STEP)
 

@@ -64,7 +64,7 @@ def predictions(people):
     }
 
 
-@pytest.mark.parametrize("scoring", [None, Scoring.BOX, Scoring.LAPLACE])
+@pytest.mark.parametrize("scoring", [None, Scoring.BOX, Scoring.EQ8_SIGMA])
 @pytest.mark.parametrize("boxes", list(BoxSource))
 def test_every_metric_and_stratum_is_that_of_the_predictions(people, predictions, smoke_config, boxes, scoring):
     of = rank_people(predictions[boxes], smoke_config, COCO_17, scoring)
