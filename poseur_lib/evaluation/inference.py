@@ -39,10 +39,7 @@ def predict_people(
     keypoints = keypoint_set(config.data.keypoint_set)
     crops = PoseCrops(people, keypoints, config.data.input_size, model.head.crop_rule, None, seed=0, read=read)
     loader = DataLoader(
-        crops,
-        batch_size=config.evaluation.batch,
-        num_workers=runtime.loader_workers,
-        pin_memory=device.type == "cuda",
+        crops, batch_size=config.evaluation.batch, num_workers=runtime.loader_workers, pin_memory=device.type == "cuda"
     )
     predict = model.predict_flipped if config.evaluation.flip_test else model
     count = keypoints.num_keypoints

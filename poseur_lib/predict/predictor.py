@@ -122,12 +122,7 @@ class Poseur:
         return keypoint_set(self.config.data.keypoint_set)
 
     def predict(
-        self,
-        image: ImageLike,
-        boxes: BoxesLike | None = None,
-        *,
-        box_format: BoxFormat = "xywh",
-        nms: bool = False,
+        self, image: ImageLike, boxes: BoxesLike | None = None, *, box_format: BoxFormat = "xywh", nms: bool = False
     ) -> ImagePoses:
         """The poses of the people of one image.
 
