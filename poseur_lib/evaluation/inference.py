@@ -1,6 +1,7 @@
 """From people to predictions: crops, forward passes, flip test."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,14 +55,10 @@ def predict_people(
         for name, value in values.items():
             if value is not None:
                 found.setdefault(name, []).append(value.float().cpu().numpy())
-    joined = {name: np.concatenate(parts) for name, parts in found.items()}
+    joined: dict[str, Any] = {name: np.concatenate(parts) for name, parts in found.items()}
     return PredictedPeople(
         image_id=np.array([person.image_id for person in people], np.int64),
         bbox_scores=np.array([person.bbox_score for person in people], np.float32),
-        center=joined["center"],
-        box_scale=joined["box_scale"],
-        keypoints=joined["keypoints"],
-        sigma=joined.get("sigma"),
-        keypoint_scores=joined["keypoint_scores"],
         input_size=config.data.input_size,
+        **({"sigma": None} | joined),
     )
