@@ -28,7 +28,7 @@ def listed(names: Collection[object], most: int) -> str:
 
 def first_line(error: Exception) -> str:
     """The first line of a message, or the error's type where it has none."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -10,11 +10,8 @@ import torch
 from poseur_lib.errors import UserError, require_known
 
 Device = Literal["auto", "cpu", "cuda"]
-
 Precision = Literal["32", "16-mixed", "bf16-mixed"]
-
 DEVICES: tuple[str, ...] = get_args(Device)
-
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from poseur_lib.data.coco import annotation_path
-from poseur_lib.predict.boxes import BoxFinder, PersonBox, WholeImage
 from poseur_lib.predict.boxes_file import read_boxes
 from poseur_lib.predict.files import find_images
+from poseur_lib.predict.people import BoxFinder, PersonBox, WholeImage
 from poseur_lib.predict.predictor import Poseur
 from poseur_lib.predict.rgb import as_rgb
 from poseur_study.execution.retrain import first_model

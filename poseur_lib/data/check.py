@@ -86,10 +86,7 @@ class DatasetReport:
 
 
 def check_dataset(
-    root: Path,
-    keypoints: KeypointSet = COCO_17,
-    check_images: bool = False,
-    limit: int | None = None,
+    root: Path, keypoints: KeypointSet = COCO_17, check_images: bool = False, limit: int | None = None
 ) -> DatasetReport:
     """Look through both splits of a folder.
 

@@ -196,14 +196,7 @@ class EpochSampler(Sampler[SampleKey]):
             each with its own number, so that no two of its samples are augmented alike.
     """
 
-    def __init__(
-        self,
-        length: int,
-        seed: int,
-        rank: int = 0,
-        world_size: int = 1,
-        samples: int | None = None,
-    ) -> None:
+    def __init__(self, length: int, seed: int, rank: int = 0, world_size: int = 1, samples: int | None = None) -> None:
         if not 0 <= rank < world_size:
             raise ValueError(f"rank must be in 0..{world_size - 1}, got {rank}")
         self.length, self.seed = length, seed

@@ -1,6 +1,7 @@
 """Is a predicted scale the size of the error, and a score the share of keypoints that it promises?
 
-All keypoints of an image are drawn together in a resample, so that everything here is kept as sums an image and bin.
+All keypoints of an image are drawn together in a resample, so that this is kept as sums an image and bin. Whether a
+score orders keypoints as their errors do (`auroc`, `spearman`) is asked of their ranks, whatever the score's own scale.
 """
 
 from collections.abc import Sequence
@@ -122,3 +123,36 @@ def calibration_error(of: Bins, weights: Float[np.ndarray, "n I"]) -> Float[np.n
 def merged(of: Bins) -> Bins:
     """All bins as one."""
     return Bins(*(part.sum(axis=1, keepdims=True) for part in (of.predicted, of.observed, of.number)))
+
+
+class Ranks:
+    """Values that are ranked again for any weights; ties share their mean rank. Sorted once."""
+
+    def __init__(self, values: Float[np.ndarray, "E"]) -> None:
+        distinct, self.group = np.unique(values, return_inverse=True)
+        self.groups = len(distinct)
+
+    def __call__(self, weights: Float[np.ndarray, "E"]) -> Float[np.ndarray, "E"]:
+        """Mean rank of each value where value e is there `weights[e]` times: what lies below it, and half its own."""
+        mass = np.bincount(self.group, weights=weights, minlength=self.groups)
+        return (np.cumsum(mass) - mass / 2)[self.group]
+
+
+def auroc(ranks: Ranks, hit: Bool[np.ndarray, "E"], weights: Float[np.ndarray, "E"]) -> float:
+    """Probability that a hit has a higher score than a miss, ties counting half; NaN without either.
+
+    Args:
+        ranks: of the scores.
+    """
+    hits, misses = weights @ hit, weights @ ~hit
+    if hits == 0 or misses == 0:
+        return float("nan")
+    below = ranks(weights * ~hit)
+    return float((weights * hit) @ below / (hits * misses))
+
+
+def spearman(a: Ranks, b: Ranks, weights: Float[np.ndarray, "E"]) -> float:
+    """Correlation of the ranks of two values; NaN where one of them is constant."""
+    x, y = (ranks - weights @ ranks / weights.sum() for ranks in (a(weights), b(weights)))
+    spread = np.sqrt((weights @ x**2) * (weights @ y**2))
+    return float(weights @ (x * y) / spread) if spread > 0 else float("nan")

@@ -59,16 +59,9 @@ class PredictedPeople:
 
     def select(self, chosen: Int[np.ndarray, "M"] | Bool[np.ndarray, "N"]) -> "PredictedPeople":
         """The predictions of some of the boxes."""
-        return replace(
-            self,
-            image_id=self.image_id[chosen],
-            bbox_scores=self.bbox_scores[chosen],
-            center=self.center[chosen],
-            box_scale=self.box_scale[chosen],
-            keypoints=self.keypoints[chosen],
-            sigma=None if self.sigma is None else self.sigma[chosen],
-            keypoint_scores=self.keypoint_scores[chosen],
-        )
+        of_boxes = ("image_id", "bbox_scores", "center", "box_scale", "keypoints", "sigma", "keypoint_scores")
+        values = {name: getattr(self, name) for name in of_boxes}
+        return replace(self, **{name: value[chosen] for name, value in values.items() if value is not None})
 
 
 class BoxSource(StrEnum):

@@ -1,6 +1,7 @@
 """From people to predictions: crops, forward passes, flip test."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,10 +40,7 @@ def predict_people(
     keypoints = keypoint_set(config.data.keypoint_set)
     crops = PoseCrops(people, keypoints, config.data.input_size, model.head.crop_rule, None, seed=0, read=read)
     loader = DataLoader(
-        crops,
-        batch_size=config.evaluation.batch,
-        num_workers=runtime.loader_workers,
-        pin_memory=device.type == "cuda",
+        crops, batch_size=config.evaluation.batch, num_workers=runtime.loader_workers, pin_memory=device.type == "cuda"
     )
     predict = model.predict_flipped if config.evaluation.flip_test else model
     count = keypoints.num_keypoints
@@ -57,14 +55,10 @@ def predict_people(
         for name, value in values.items():
             if value is not None:
                 found.setdefault(name, []).append(value.float().cpu().numpy())
-    joined = {name: np.concatenate(parts) for name, parts in found.items()}
+    joined: dict[str, Any] = {name: np.concatenate(parts) for name, parts in found.items()}
     return PredictedPeople(
         image_id=np.array([person.image_id for person in people], np.int64),
         bbox_scores=np.array([person.bbox_score for person in people], np.float32),
-        center=joined["center"],
-        box_scale=joined["box_scale"],
-        keypoints=joined["keypoints"],
-        sigma=joined.get("sigma"),
-        keypoint_scores=joined["keypoint_scores"],
         input_size=config.data.input_size,
+        **({"sigma": None} | joined),
     )

@@ -156,12 +156,8 @@ def _fits_outside(
 
 def evaluate_strata(evaluation: COCOeval) -> list[StratumMetrics]:
     """AP and AR of every stratum of the labelled people."""
-    rows = []
-    for stratum in strata(evaluation):
-        matches = stratum_matches(evaluation, stratum)
-        rows.append(
-            StratumMetrics(
-                stratum.group, stratum.name, len(stratum.annotation_ids), Scorer(matches)(), Scorer(matches, "AR")()
-            )
-        )
-    return rows
+    return [
+        StratumMetrics(one.group, one.name, len(one.annotation_ids), Scorer(matches)(), Scorer(matches, "AR")())
+        for one in strata(evaluation)
+        for matches in [stratum_matches(evaluation, one)]
+    ]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from poseur_lib.errors import first_line
 from poseur_lib.models.pose_model import PoseModel
 
 TOLERANCE = 1e-4
@@ -80,7 +81,7 @@ def optimise(model: PoseModel, images: Tensor, options: InferenceOptions) -> Opt
             if not moved <= TOLERANCE:
                 raise ArithmeticError(f"keypoints moved by {moved:.1e}")
         except Exception as error:  # compilers raise anything; the plain model is always at hand
-            failed.append(f"inference without {name}: {_first_line(error)}")
+            failed.append(f"inference without {name}: {first_line(error)[:160]}")
             continue
         model = changed
         if done:
@@ -186,7 +187,3 @@ def _keypoints(model: PoseModel, images: Tensor) -> Tensor:
     """Of the flip test, in full float32: GPUs else round convolutions to TF32, whatever the order of the sums."""
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         return model.predict_flipped(images).keypoints.float()
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]

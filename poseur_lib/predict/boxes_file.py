@@ -23,8 +23,8 @@ from jaxtyping import UInt8
 from poseur_lib.data.annotations import box_problem, detection_problems, is_finite_number, load_json
 from poseur_lib.data.coco import box_of_labelled, to_box
 from poseur_lib.errors import UserError, listed
-from poseur_lib.predict.boxes import PersonBox
 from poseur_lib.predict.files import image_number
+from poseur_lib.predict.people import PersonBox
 
 PERSON = 1
 Key = str | int

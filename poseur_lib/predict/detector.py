@@ -20,7 +20,7 @@ from torchvision.models.detection import (
 from torchvision.transforms.functional import to_tensor
 
 from poseur_lib.errors import UserError, first_line, require_known
-from poseur_lib.predict.boxes import PersonBox
+from poseur_lib.predict.people import PersonBox
 
 PERSON = "person"
 

@@ -23,8 +23,7 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from poseur_lib.keypoints import KeypointSet
-from poseur_lib.predict.boxes import whole_image
-from poseur_lib.predict.person_pose import KEYPOINT_THRESHOLD, PersonPose
+from poseur_lib.predict.people import KEYPOINT_THRESHOLD, PersonPose, whole_image
 
 # seaborn's `colorblind` palette; a backbone has its colour everywhere.
 COLORBLIND = (
@@ -32,7 +31,6 @@ COLORBLIND = (
 )  # fmt: skip
 
 Colour = tuple[int, int, int]
-
 Fill = Callable[[np.ndarray, np.ndarray], object]
 
 
@@ -41,17 +39,11 @@ def _rgb(text: str) -> Colour:
 
 
 LEFT, RIGHT, MIDDLE, RIM = _rgb(COLORBLIND[9]), _rgb(COLORBLIND[1]), (255, 255, 255), (20, 20, 20)
-
 RIM_OPACITY, PLATE_OPACITY, BOX_OPACITY = 0.55, 0.65, 0.45
-
 FAINT, OPAQUE_FROM = 0.25, 0.98  # opacity at the threshold; the score that needs no more of it
-
 LINE_WIDTH, MIN_LINE_WIDTH = 0.011, 1.6  # of the person's extent; image pixels
-
 DISC_RADIUS = 1.15  # of the line's width
-
 TEXT_SIZE, MIN_TEXT_SIZE = 4.0, 11  # of the line's width; image pixels
-
 SHIFT = 4  # binary digits of sub-pixel positions
 
 

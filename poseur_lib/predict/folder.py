@@ -14,9 +14,8 @@ from poseur_lib.data.images import read_image
 from poseur_lib.errors import Interrupted, UserError
 from poseur_lib.files import write_atomically
 from poseur_lib.keypoints import KeypointSet
-from poseur_lib.predict.boxes import BoxFinder, PersonBox
 from poseur_lib.predict.files import JPEG, image_ids, overlay_paths, renumbered
-from poseur_lib.predict.person_pose import KEYPOINT_THRESHOLD
+from poseur_lib.predict.people import KEYPOINT_THRESHOLD, BoxFinder, PersonBox
 from poseur_lib.predict.predictor import ImagePoses, Poseur
 
 RESULTS_FILE, IMAGES_FILE = "predictions.json", "images.json"

@@ -23,8 +23,15 @@ from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.keypoints import KeypointSet, keypoint_set
 from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
 from poseur_lib.models.pose_model import PoseModel
-from poseur_lib.predict.boxes import BoxesLike, BoxFormat, PersonBox, as_boxes, whole_image
-from poseur_lib.predict.person_pose import KEYPOINT_THRESHOLD, PersonPose
+from poseur_lib.predict.people import (
+    KEYPOINT_THRESHOLD,
+    BoxesLike,
+    BoxFormat,
+    PersonBox,
+    PersonPose,
+    as_boxes,
+    whole_image,
+)
 from poseur_lib.predict.rgb import ImageLike, as_rgb
 from poseur_lib.runtime import Device, InferenceRuntime, Precision
 
@@ -122,12 +129,7 @@ class Poseur:
         return keypoint_set(self.config.data.keypoint_set)
 
     def predict(
-        self,
-        image: ImageLike,
-        boxes: BoxesLike | None = None,
-        *,
-        box_format: BoxFormat = "xywh",
-        nms: bool = False,
+        self, image: ImageLike, boxes: BoxesLike | None = None, *, box_format: BoxFormat = "xywh", nms: bool = False
     ) -> ImagePoses:
         """The poses of the people of one image.
 

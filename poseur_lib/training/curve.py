@@ -11,8 +11,7 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.files import write_atomically
 
 Measured = Annotated[
-    float | None,
-    BeforeValidator(lambda value: None if isinstance(value, float) and math.isnan(value) else value),
+    float | None, BeforeValidator(lambda value: None if isinstance(value, float) and math.isnan(value) else value)
 ]
 """None where nothing was measured, or nobody was there to be found (NaN)."""
 

@@ -3,6 +3,7 @@
 `train_in_folder` does both, with the configuration beside the weights.
 """
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseBatch, PoseCrops
 from poseur_lib.data.parts import PartCrops
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.ap import evaluate_predictions
+from poseur_lib.evaluation.inference import predict_people
+from poseur_lib.evaluation.metrics import summarise
+from poseur_lib.evaluation.oks import mean_oks
 from poseur_lib.files import BACKBONE_FILE, CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE, write_atomically
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import build_backbone
@@ -28,7 +33,6 @@ from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, read_curve
 from poseur_lib.training.loop import TrainingLoop, run_loop, training_batches
 from poseur_lib.training.pretext import PartSegmentation, mean_part_iou, part_loss
-from poseur_lib.training.progress import pose_measure
 
 IOU_PEOPLE = 300
 CONFIG_FILE = "config.json"
@@ -114,6 +118,28 @@ def pose_loss(model: PoseModel, batch: PoseBatch, *, supervise_outside_crop: boo
     """The model's loss on a batch of crops, over the labelled keypoints inside the crop, or over all labelled ones."""
     supervised = batch.visibility > 0 if supervise_outside_crop else batch.inside
     return model.loss(batch.images, PoseTargets(batch.keypoints, supervised))
+
+
+def pose_measure(
+    config: ExperimentConfig, people: CocoPeople, runtime: Runtime
+) -> Callable[[PoseModel], dict[str, float]]:
+    """What the learning curve is measured on: the first people of the evaluated split, by ground-truth boxes.
+
+    Mean OKS and AP of a model in training, without flip test and OKS-NMS.
+    """
+    plain = config.with_changes(**{"evaluation.flip_test": False})
+    first = people.people()[: config.evaluation.curve_people]
+    part = people.on_images({person.image_id for person in first})
+    measured = part.people()
+
+    def measure(model: PoseModel) -> dict[str, float]:
+        predictions = predict_people(model, measured, plain, runtime)
+        return {
+            "mean_oks": mean_oks(predictions, measured, people.keypoints),
+            "ap": summarise(evaluate_predictions(part, predictions, plain, nms=False)).AP,
+        }
+
+    return measure
 
 
 def load_backbone(backbone: nn.Module, path: Path | None, config: ExperimentConfig) -> None:

@@ -79,10 +79,10 @@ def predict(
     Images that cannot be read are named and left out, and the exit code is then 1. Ctrl-C keeps what is done.
     """
     from poseur_lib.errors import UserError
-    from poseur_lib.predict.boxes import WholeImage
     from poseur_lib.predict.detector import load_detector
     from poseur_lib.predict.files import find_images
     from poseur_lib.predict.folder import Output, predict_files
+    from poseur_lib.predict.people import WholeImage
     from poseur_lib.predict.predictor import Poseur
 
     if boxes is not None and detector:

@@ -14,7 +14,7 @@ from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.oks import oks_of_people
 from poseur_lib.keypoints import KeypointSet
 from poseur_lib.predict.drawing import COLORBLIND
-from poseur_lib.predict.person_pose import KEYPOINT_THRESHOLD
+from poseur_lib.predict.people import KEYPOINT_THRESHOLD
 from poseur_lib.predict.predictor import ImagePoses
 from poseur_study.display.figure import as_html
 from poseur_study.display.style import style

@@ -11,7 +11,7 @@ import numpy as np
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.heads import PoseurConfig
 from poseur_lib.evaluation.bootstrap import resamples
-from poseur_lib.evaluation.ranking import Ranks, auroc, image_weights, spearman
+from poseur_lib.evaluation.calibration import Ranks, auroc, spearman
 from poseur_lib.files import write_atomically
 from poseur_study.analysis.interval import Estimate, Sample, estimate
 from poseur_study.analysis.measured_values import as_csv
@@ -103,7 +103,7 @@ def _run_rankings(run: RunErrors, radius: float, images: int) -> dict[tuple[Keyp
         (name, against): [] for name in ranks for against in (*hits, ERROR)
     }
     for counts in (np.ones(images, int), *resamples(images, RANK_RESAMPLES, BOOTSTRAP_SEED)):
-        weights = image_weights(counts, errors.image)
+        weights = counts.astype(np.float64)[errors.image]
         for name, of in ranks.items():
             for against, hit in hits.items():
                 found[name, against].append(100 * auroc(of, hit, weights))

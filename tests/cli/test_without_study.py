@@ -20,7 +20,7 @@ REFUSED = (
 """What `pip install poseur_lib` leaves out; jinja2, markupsafe, pygments and yaml come with torch, rich and timm."""
 
 SCRIPT = """
-import json, sys
+import importlib, json, pkgutil, sys
 
 class Refusing:
     def find_spec(self, name, path=None, target=None):
@@ -28,6 +28,10 @@ class Refusing:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Refusing())
+import poseur_lib
+
+for module in pkgutil.walk_packages(poseur_lib.__path__, "poseur_lib."):
+    importlib.import_module(module.name)
 from poseur_study.cli.main import main
 
 sys.exit(max(main(arguments) for arguments in json.loads(sys.argv[2])))
@@ -35,7 +39,7 @@ sys.exit(max(main(arguments) for arguments in json.loads(sys.argv[2])))
 
 
 def poseur(*commands: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Command lines, one after the other in one process that cannot import what is refused."""
+    """Command lines, after all of the library, in one process that cannot import what is refused."""
     arguments = [SCRIPT, REFUSED, json.dumps([command.split() for command in commands])]
     return subprocess.run([sys.executable, "-c", *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
 
@@ -67,6 +71,13 @@ def test_the_library_s_commands_run(folder: Path) -> None:
     for said in ("2 people on 2 images", "AP_M", "written: released.pth", "written: model.onnx", "GFLOPs"):
         assert said in done.stdout
     assert len(list((folder / "predictions").iterdir())) == 4
+
+
+def test_a_missing_checkpoint_is_found_missing_after_all_is_imported(tmp_path: Path) -> None:
+    commands = ("predict no.jpg --checkpoint no.pt --out out", "evaluate --checkpoint no.pt --data .",
+                "convert no.pt new.pt", "export --checkpoint no.pt new.onnx")  # fmt: skip
+    done = poseur(*commands, folder=tmp_path)
+    assert done.stderr.splitlines() == ["poseur: no.pt: no such checkpoint"] * len(commands)
 
 
 def test_a_command_of_the_study_says_what_it_needs(folder: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from poseur_lib.evaluation.ranking import Ranks, auroc, image_weights, spearman
+from poseur_lib.evaluation.calibration import Ranks, auroc, spearman
 
 
 @pytest.fixture
@@ -43,7 +43,3 @@ def test_spearman_is_scipy_s_on_repeated_data(sample):
     expected = stats.spearmanr(score[copies], error[copies]).statistic
     assert spearman(Ranks(score), Ranks(error), weights) == pytest.approx(expected)
     assert spearman(Ranks(score), Ranks(-score), weights) == pytest.approx(-1)
-
-
-def test_a_keypoint_is_there_as_often_as_its_image():
-    assert image_weights(np.array([2, 0, 1]), np.array([0, 2, 2, 1])).tolist() == [2, 1, 1, 0]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from poseur_lib.errors import UserError
-from poseur_lib.predict.boxes import PersonBox, as_boxes
+from poseur_lib.predict.people import PersonBox, as_boxes
 
 SIZE = (60, 80)
 

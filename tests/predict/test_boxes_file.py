@@ -8,9 +8,9 @@ import pytest
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import COCO_17
-from poseur_lib.predict.boxes import PersonBox
 from poseur_lib.predict.boxes_file import read_boxes
 from poseur_lib.predict.files import image_ids
+from poseur_lib.predict.people import PersonBox
 from tests.training.tiny import write_people
 
 A, B = Path("a/photo.jpg"), Path("b/photo.jpg")

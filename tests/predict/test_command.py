@@ -14,7 +14,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from poseur_lib.predict import detector, folder
-from poseur_lib.predict.boxes import PersonBox
+from poseur_lib.predict.people import PersonBox
 from poseur_lib.predict.predictor import Poseur
 from poseur_study.cli.main import main
 from tests.predict.conftest import noise, write_image

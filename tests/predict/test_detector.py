@@ -10,8 +10,8 @@ from torch import nn
 
 from poseur_lib.errors import UserError
 from poseur_lib.predict import detector
-from poseur_lib.predict.boxes import PersonBox
 from poseur_lib.predict.detector import DETECTORS, Detector, load_detector
+from poseur_lib.predict.people import PersonBox
 from tests.predict.conftest import noise
 
 CPU = torch.device("cpu")

@@ -17,7 +17,7 @@ from poseur_lib.predict.drawing import (
     limb_colour,
     opacities,
 )
-from poseur_lib.predict.person_pose import PersonPose
+from poseur_lib.predict.people import PersonPose
 
 GREY = np.full((200, 160, 3), 110, np.uint8)
 

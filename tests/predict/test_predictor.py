@@ -15,7 +15,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.nms import keep_people
 from poseur_lib.keypoints import COCO_17, MPII_16
-from poseur_lib.predict.boxes import PersonBox
+from poseur_lib.predict.people import PersonBox
 from poseur_lib.predict.predictor import Poseur
 from poseur_lib.runtime import Runtime
 from poseur_lib.scoring.instance import instance_scores

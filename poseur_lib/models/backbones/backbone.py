@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from poseur_lib.errors import UserError
+from poseur_lib.config.backbone import MobileNetV2Config, ResNetConfig
+from poseur_lib.errors import UserError, first_line
 
 LEVELS = ("res2", "res3", "res4", "res5")
 Net = TypeVar("Net", bound=nn.Module)
@@ -56,11 +57,17 @@ def with_imagenet(name: str, make: Callable[[], Net]) -> Net:
     try:
         return make()
     except (OSError, RuntimeError, ImportError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UserError(
-            f"ImageNet weights of {name} could not be downloaded ({reason}): put the file into the cache of"
+            f"ImageNet weights of {name} could not be downloaded ({first_line(error)}): put the file into the cache of"
             f" torch.hub ({torch.hub.get_dir()}) or Hugging Face, or choose model.backbone.weights 'none' or 'pretext'"
         ) from error
+
+
+def torchvision_net(make: Callable[..., Net], config: ResNetConfig | MobileNetV2Config) -> Net:
+    """The model of a constructor of torchvision, with ImageNet weights where the configuration says so."""
+    if config.weights != "imagenet":
+        return make(weights=None)
+    return with_imagenet(config.name, lambda: make(weights="IMAGENET1K_V1"))
 
 
 def timm_weights(name: str, imagenet_name: str) -> dict[str, Tensor]:

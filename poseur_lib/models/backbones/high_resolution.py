@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from poseur_lib.models.backbones.backbone import require_multiple
-from poseur_lib.models.backbones.stem import WIDE_CHANNELS, HighResolutionStem
+from poseur_lib.models.backbones.stem import WIDE_CHANNELS, HighResolutionStem, unit
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,7 @@ class Frame:
 
 def downsampling(before: int, after: int, relu: bool = True) -> nn.Sequential:
     """A 3x3 convolution of stride 2."""
-    convolution = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(after), *([nn.ReLU(inplace=True)] if relu else []))
+    return unit(before, after, 3, stride=2, relu=relu)
 
 
 class Fusion(nn.Module):
@@ -86,7 +85,10 @@ class HighResolutionNet(HighResolutionStem):
         self.frame = frame
         self.channels = frame.widths[: 1 if frame.finest_only else frame.stages]
         self.transition1 = nn.ModuleList(
-            [_same_size(WIDE_CHANNELS, frame.widths[0]), nn.Sequential(downsampling(WIDE_CHANNELS, frame.widths[1]))]
+            [
+                unit(WIDE_CHANNELS, frame.widths[0], 3, relu=True),
+                nn.Sequential(downsampling(WIDE_CHANNELS, frame.widths[1])),
+            ]
         )
         self.transition2 = _new_branch(frame.widths[:3])
         self.stage2, self.stage3 = _stage(frame, 2), _stage(frame, 3)
@@ -124,15 +126,9 @@ def _exchange(frame: Frame, source: int, target: int) -> nn.Module:
     if source == target:
         return nn.Identity()
     if source > target:
-        enlarge = nn.Upsample(scale_factor=2 ** (source - target), mode=frame.upsampling)
-        return nn.Sequential(nn.Conv2d(before, after, 1, bias=False), nn.BatchNorm2d(after), enlarge)
+        return unit(before, after, 1).append(nn.Upsample(scale_factor=2 ** (source - target), mode=frame.upsampling))
     halvings = [frame.make_downsampling(before, before, True) for _ in range(target - source - 1)]
     return nn.Sequential(*halvings, frame.make_downsampling(before, after, False))
-
-
-def _same_size(before: int, after: int) -> nn.Sequential:
-    convolution = nn.Conv2d(before, after, 3, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True))
 
 
 def _new_branch(widths: tuple[int, ...]) -> nn.ModuleList:

@@ -13,14 +13,10 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from poseur_lib.config.backbone import HRNetConfig
 from poseur_lib.models.backbones.backbone import timm_weights
 from poseur_lib.models.backbones.high_resolution import Frame, HighResolutionNet, downsampling
+from poseur_lib.models.backbones.stem import unit
 
 BOTTLENECKS = (32, 64, 128, 256)
 POOLED_CHANNELS = 2048
-
-
-def _unit(before: int, after: int, kernel: int, stride: int = 1, bias: bool = True) -> nn.Sequential:
-    convolution = nn.Conv2d(before, after, kernel, stride=stride, padding=kernel // 2, bias=bias)
-    return nn.Sequential(convolution, nn.BatchNorm2d(after))
 
 
 class HRNetClassifier(HighResolutionNet):
@@ -30,14 +26,13 @@ class HRNetClassifier(HighResolutionNet):
         super().__init__(frame)
         widened = [width * Bottleneck.expansion for width in BOTTLENECKS]
         self.incre_modules = nn.ModuleList(
-            nn.Sequential(Bottleneck(before, width, downsample=_unit(before, after, 1, bias=False)))
+            nn.Sequential(Bottleneck(before, width, downsample=unit(before, after, 1)))
             for before, width, after in zip(self.channels, BOTTLENECKS, widened, strict=True)
         )
         self.downsamp_modules = nn.ModuleList(
-            _unit(before, after, 3, stride=2).append(nn.ReLU(inplace=True))
-            for before, after in itertools.pairwise(widened)
+            unit(before, after, 3, stride=2, bias=True, relu=True) for before, after in itertools.pairwise(widened)
         )
-        self.final_layer = _unit(widened[-1], POOLED_CHANNELS, 1).append(nn.ReLU(inplace=True))
+        self.final_layer = unit(widened[-1], POOLED_CHANNELS, 1, bias=True, relu=True)
         self.channels = (POOLED_CHANNELS,)
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:

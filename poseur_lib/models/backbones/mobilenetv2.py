@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from poseur_lib.config.backbone import MobileNetV2Config
-from poseur_lib.models.backbones.backbone import Backbone, with_imagenet
+from poseur_lib.models.backbones.backbone import Backbone, torchvision_net
 
 BLOCKS = (1, 2, 3, 4, 3, 3, 1)
 """Inverted residuals of the seven layers (Table 2 of the MobileNetV2 paper)."""
@@ -19,7 +19,7 @@ class MobileNetV2(Backbone):
 
     def __init__(self, config: MobileNetV2Config) -> None:
         super().__init__()
-        blocks = iter(_torchvision_blocks(config))
+        blocks = iter(torchvision_net(torchvision.models.mobilenet_v2, config).features)
         self.conv1 = next(blocks)
         layers = (nn.Sequential(*itertools.islice(blocks, count)) for count in BLOCKS)
         self.layer1, self.layer2, self.layer3, self.layer4, self.layer5, self.layer6, self.layer7 = layers
@@ -32,10 +32,3 @@ class MobileNetV2(Backbone):
         res3 = self.layer3(res2)
         res4 = self.layer5(self.layer4(res3))
         return [res2, res3, res4, self.conv2(self.layer7(self.layer6(res4)))]
-
-
-def _torchvision_blocks(config: MobileNetV2Config) -> nn.Sequential:
-    make = torchvision.models.mobilenet_v2
-    if config.weights != "imagenet":
-        return make(weights=None).features
-    return with_imagenet(config.name, lambda: make(weights="IMAGENET1K_V1")).features

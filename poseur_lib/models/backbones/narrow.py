@@ -10,15 +10,14 @@ from poseur_lib.config.backbone import NarrowHighResolutionConfig, NarrowResNetC
 from poseur_lib.models.backbones.backbone import Backbone
 from poseur_lib.models.backbones.high_resolution import Frame, HighResolutionNet, downsampling
 from poseur_lib.models.backbones.hrformer import Block, depthwise_downsampling, reset_linear
+from poseur_lib.models.backbones.stem import unit
 
 HEADS = (1, 2, 4)
 """Attention heads of the three branches."""
 
 
 def _stage(before: int, after: int, blocks: int, stride: int) -> nn.Sequential:
-    shortcut = None
-    if stride != 1 or before != after:
-        shortcut = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+    shortcut = unit(before, after, 1, stride) if stride != 1 or before != after else None
     first = BasicBlock(before, after, stride, shortcut)
     return nn.Sequential(first, *(BasicBlock(after, after) for _ in range(blocks - 1)))
 
@@ -29,12 +28,7 @@ class NarrowResNet(Backbone):
     def __init__(self, config: NarrowResNetConfig) -> None:
         super().__init__()
         self.channels = config.widths
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, config.widths[0], 7, stride=2, padding=3, bias=False),
-            nn.BatchNorm2d(config.widths[0]),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(3, stride=2, padding=1),
-        )
+        self.stem = unit(3, config.widths[0], 7, 2, relu=True).append(nn.MaxPool2d(3, stride=2, padding=1))
         widths = (config.widths[0], *config.widths)
         self.stages = nn.ModuleList(
             _stage(before, after, blocks, stride=1 if level == 0 else 2)

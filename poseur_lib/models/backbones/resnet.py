@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from poseur_lib.config.backbone import ResNetConfig
-from poseur_lib.models.backbones.backbone import Backbone, with_imagenet
+from poseur_lib.models.backbones.backbone import Backbone, torchvision_net
 
 
 class ResNet(Backbone):
@@ -15,7 +15,7 @@ class ResNet(Backbone):
 
     def __init__(self, config: ResNetConfig) -> None:
         super().__init__()
-        net = _torchvision_resnet(config)
+        net: torchvision.models.ResNet = torchvision_net(getattr(torchvision.models, config.name), config)
         self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
         self.layer1, self.layer2 = net.layer1, net.layer2
         self.layer3 = net.layer3 if config.stages > 2 else None
@@ -31,10 +31,3 @@ class ResNet(Backbone):
             x = layer(x)
             maps.append(x)
         return maps
-
-
-def _torchvision_resnet(config: ResNetConfig) -> torchvision.models.ResNet:
-    make = getattr(torchvision.models, config.name)
-    if config.weights != "imagenet":
-        return make(weights=None)
-    return with_imagenet(config.name, lambda: make(weights="IMAGENET1K_V1"))

@@ -18,6 +18,14 @@ STEM_CHANNELS = 64
 WIDE_CHANNELS = STEM_CHANNELS * Bottleneck.expansion
 
 
+def unit(
+    before: int, after: int, kernel: int, stride: int = 1, *, bias: bool = False, relu: bool = False
+) -> nn.Sequential:
+    """A convolution and its batch norm, and a ReLU where `relu` says so."""
+    convolution = nn.Conv2d(before, after, kernel, stride=stride, padding=kernel // 2, bias=bias)
+    return nn.Sequential(convolution, nn.BatchNorm2d(after), *([nn.ReLU(inplace=True)] if relu else []))
+
+
 class HighResolutionStem(Backbone):
     """Two convolutions of stride 2, then bottleneck blocks: 256 channels at stride 4."""
 
@@ -28,8 +36,7 @@ class HighResolutionStem(Backbone):
         self.conv2 = nn.Conv2d(STEM_CHANNELS, STEM_CHANNELS, 3, stride=2, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(STEM_CHANNELS)
         self.relu = nn.ReLU(inplace=True)
-        shortcut = nn.Sequential(nn.Conv2d(STEM_CHANNELS, WIDE_CHANNELS, 1, bias=False), nn.BatchNorm2d(WIDE_CHANNELS))
-        first = Bottleneck(STEM_CHANNELS, STEM_CHANNELS, downsample=shortcut)
+        first = Bottleneck(STEM_CHANNELS, STEM_CHANNELS, downsample=unit(STEM_CHANNELS, WIDE_CHANNELS, 1))
         others = (Bottleneck(WIDE_CHANNELS, STEM_CHANNELS) for _ in range(blocks - 1))
         self.layer1 = nn.Sequential(first, *others)
 

@@ -143,13 +143,7 @@ class HeatmapLayers(nn.Module):
 
 
 class HeatmapHead(HeatmapPoseHead):
-    """SimpleBaseline's head, or HRNet's and HRFormer's without deconvolutions.
-
-    Args:
-        config: every knob.
-        num_keypoints: K.
-        channels, input_size: as in `HeatmapLayers`.
-    """
+    """SimpleBaseline's head, or HRNet's and HRFormer's without deconvolutions; made of what `build_head` is given."""
 
     def __init__(
         self, config: HeatmapConfig, num_keypoints: int, channels: Sequence[int], input_size: tuple[int, int]

@@ -73,9 +73,7 @@ def merge_flipped(
     return 0.5 * (maps + back)
 
 
-def peaks(
-    heatmaps: Float[Tensor, "B K h w"],
-) -> tuple[Int[Tensor, "B K"], Int[Tensor, "B K"], Float[Tensor, "B K"]]:
+def peaks(heatmaps: Float[Tensor, "B K h w"]) -> tuple[Int[Tensor, "B K"], Int[Tensor, "B K"], Float[Tensor, "B K"]]:
     """Column and row of the highest cell, and its value."""
     scores, flat = heatmaps.flatten(2).max(dim=2)
     width = heatmaps.shape[-1]

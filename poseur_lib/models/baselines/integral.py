@@ -26,13 +26,7 @@ from poseur_lib.poses import PosePrediction
 
 
 class IntegralHead(CoordinateHead):
-    """Deconvolutions, softmax, expectation.
-
-    Args:
-        config: every knob.
-        num_keypoints: K.
-        channels, input_size: as in `HeatmapLayers`.
-    """
+    """Deconvolutions, softmax, expectation; made of what `build_head` is given."""
 
     def __init__(
         self, config: IntegralConfig, num_keypoints: int, channels: Sequence[int], input_size: tuple[int, int]

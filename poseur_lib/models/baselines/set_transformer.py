@@ -17,10 +17,7 @@ class EncoderLayer(nn.Module):
     def __init__(self, config: PRTRConfig) -> None:
         super().__init__()
         self.self_attention, self.self_norm = _attention(config), nn.LayerNorm(config.embed_dims)
-        self.ffn, self.ffn_norm = (
-            _ffn(config),
-            nn.LayerNorm(config.embed_dims),
-        )
+        self.ffn, self.ffn_norm = _ffn(config), nn.LayerNorm(config.embed_dims)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, cells: Float[Tensor, "B P C"], positions: Float[Tensor, "P C"]) -> Float[Tensor, "B P C"]:
@@ -39,10 +36,7 @@ class DecoderLayer(nn.Module):
         dims = config.embed_dims
         self.self_attention, self.self_norm = _attention(config), nn.LayerNorm(dims)
         self.cross_attention, self.cross_norm = _attention(config), nn.LayerNorm(dims)
-        self.ffn, self.ffn_norm = (
-            _ffn(config),
-            nn.LayerNorm(dims),
-        )
+        self.ffn, self.ffn_norm = _ffn(config), nn.LayerNorm(dims)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(

@@ -162,13 +162,7 @@ def _mlp(before: int, hidden: int | None, after: int) -> nn.Sequential:
 
 
 class TokenPoseHead(HeatmapPoseHead):
-    """TokenPose on the backbone's last map.
-
-    Args:
-        config: every knob.
-        num_keypoints: K.
-        channels: widths of the backbone's maps, finest first.
-        input_size: (height, width) of the crops.
+    """TokenPose on the backbone's last map; made of what `build_head` is given.
 
     Raises:
         UserError: the map cannot be cut into patches.

@@ -135,13 +135,7 @@ class TransPose(nn.Module):
 
 
 class TransPoseHead(HeatmapPoseHead):
-    """TransPose on the backbone's last map.
-
-    Args:
-        config: every knob.
-        num_keypoints: K.
-        channels: widths of the backbone's maps, finest first.
-        input_size: (height, width) of the crops.
+    """TransPose on the backbone's last map; made of what `build_head` is given.
 
     Raises:
         UserError: the map, doubled by the deconvolutions, is not a quarter of the input.

@@ -5,8 +5,8 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 
 from poseur_lib.predict.drawing import COLORBLIND
-from poseur_lib.scoring.density_grid import FlowGrid
 from poseur_study.display.attention.canvas import Window, draw_photo
+from poseur_study.display.attention.density_grid import FlowGrid
 from poseur_study.display.attention.marks import PREDICTED, TRUTH, capital, mark, spoken
 from poseur_study.display.attention.person_view import Seen, Stage
 from poseur_study.display.figure import Drawn, drawing, panels

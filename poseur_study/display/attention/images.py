@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.images import decode_image, read_image
 from poseur_lib.errors import UserError
-from poseur_lib.predict.boxes import as_boxes
+from poseur_lib.predict.people import as_boxes
 
 Box = tuple[float, float, float, float]
 

@@ -11,7 +11,7 @@ from poseur_lib.data.crop import crop_image, transform_points
 from poseur_lib.data.dataset import normalise, view_person
 from poseur_lib.losses.rle import laplace_scale
 from poseur_lib.poses import Explanation, LayerExplanation, StagePrediction
-from poseur_lib.scoring.density_grid import FlowGrid
+from poseur_study.display.attention.density_grid import FlowGrid
 from poseur_study.display.attention.open_model import OpenModel
 
 

@@ -1,4 +1,4 @@
-"""Boxes of the people of one image, and what can be wrong with them."""
+"""The people of one image: the boxes that are given and what can be wrong with them, and the poses that come back."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from poseur_lib.data.coco import to_box
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.metrics import coco_result
 
 BoxFormat = Literal["xywh", "xyxy"]
+KEYPOINT_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,33 @@ class PersonBox:
         (x, y, width, height), (image_height, image_width) = self.box, image_size
         if x >= image_width or y >= image_height or x + width <= 0 or y + height <= 0:
             raise UserError(f"box {self.box} lies outside the image of {image_width} x {image_height} pixels")
+
+
+@dataclass(frozen=True, eq=False)
+class PersonPose:
+    """What the predictor gives for one person.
+
+    Attributes:
+        keypoints_image: (x, y) in image pixels, in the order of the keypoint set; they may lie outside the image.
+        keypoint_scores: confidence, on the scale of the method and its keypoint score (Poseur's: 0 to 1).
+        score: of the person, by which people are ranked; its scale is that of the rule ("released": up to 3, "paper"
+            and "classic": up to 1).
+        box: (x, y, w, h) in image pixels, as given.
+        box_score: the detector's; 1 for a given box.
+        sigma_image: the network's scale output per axis, in image pixels; None where a method has none.
+    """
+
+    keypoints_image: Float[np.ndarray, "K 2"]
+    keypoint_scores: Float[np.ndarray, "K"]
+    score: float
+    box: tuple[float, float, float, float]
+    box_score: float = 1.0
+    sigma_image: Float[np.ndarray, "K 2"] | None = None
+
+    def to_coco(self, image_id: int = 1, category_id: int = 1) -> dict[str, Any]:
+        """In COCO's results format: keypoints as (x, y, score) in image pixels."""
+        points = np.column_stack([self.keypoints_image, self.keypoint_scores])
+        return coco_result(image_id, points, self.score, category_id)
 
 
 @runtime_checkable
