@@ -3,9 +3,9 @@
 The knobs, with what the paper and the released code say of each, are in `poseur_lib.config.heads.poseur`; what goes
 in and out is in `poseur_lib.poses` and `poseur_lib.models.pose_model`.
 
-The axes are B people (instances), I images, K keypoints, G query groups, Q = G K queries, C = embed_dims channels, M heads,
-D = C / M channels of a head, L levels, P cells of all levels, S sampling points a level, R = 4 L S cells that a head
-reads.
+The axes are B people (instances), I images, K keypoints, G query groups, Q = G K queries, C = embed_dims channels, M
+heads, D = C / M channels of a head, L levels, P cells of all levels, S sampling points a level, R = 4 L S cells that a
+head reads.
 
 positional: sine-cosine encodings of points and of map cells.
 memory: necks, and the rows that they flatten the backbone's maps to.
