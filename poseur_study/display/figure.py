@@ -145,3 +145,20 @@ def panels(
         left, down = gap + column * (size[0] + gap), top + row * between + (row + 1) * size[1]
         axes.append(figure.add_axes((left / width, 1 - down / height, size[0] / width, size[1] / height)))
     return figure, axes
+
+
+def panel_row(
+    rooms: Sequence[tuple[float, float]], height: float, total: float, bottom: float, top: float = 0.3
+) -> tuple[Figure, list[Axes]]:
+    """A figure of one row of panels, `total` inches wide.
+
+    Args:
+        rooms: of each panel, the room to its left and its own width, inches.
+        bottom, top: room below and above the panels.
+    """
+    whole, left, axes = top + height + bottom, 0.0, []
+    figure = Figure(figsize=(total, whole))
+    for gap, width in rooms:
+        axes.append(figure.add_axes(((left + gap) / total, bottom / whole, width / total, height / whole)))
+        left += gap + width
+    return figure, axes

@@ -14,8 +14,7 @@ from poseur_study.analysis.interval import METHOD, Estimate, bounded
 from poseur_study.analysis.verdict import MIN_SEEDS, Verdict, verdict
 from poseur_study.display.attention.between_keypoints import draw_lines, draw_matrix, strongest
 from poseur_study.display.attention.canvas import draw_photo, window_around
-from poseur_study.display.attention.marks import spoken
-from poseur_study.display.attention.person_view import Crop
+from poseur_study.display.attention.person_view import Crop, spoken
 from poseur_study.display.figure import Drawn, drawing, panels
 from poseur_study.display.html_table import show_table
 from poseur_study.display.style import GREY

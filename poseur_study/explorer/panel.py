@@ -8,7 +8,7 @@ named in `model_chooser` and `person_chooser`, those of the views in `views`. On
 import ipywidgets as widgets
 
 from poseur_lib.errors import UserError
-from poseur_study.display.attention.marks import spoken
+from poseur_study.display.attention.person_view import spoken
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.explorer.controls import WIDE, as_caption, named, refill
 from poseur_study.explorer.model_chooser import ModelChooser

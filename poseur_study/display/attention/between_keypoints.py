@@ -10,10 +10,9 @@ from matplotlib.patheffects import withStroke
 from scipy.optimize import isotonic_regression
 
 from poseur_lib.predict.drawing import COLORBLIND
-from poseur_study.display.attention.canvas import Window, black_note, draw_photo, window_around
-from poseur_study.display.attention.marks import OUTLINE, capital, spoken
-from poseur_study.display.attention.person_view import Seen
-from poseur_study.display.figure import Drawn, drawing, panels
+from poseur_study.display.attention.canvas import OUTLINE, black_note, capital, draw_photo, window_around
+from poseur_study.display.attention.person_view import Seen, spoken
+from poseur_study.display.figure import Drawn, drawing, panel_row, panels
 
 Weights = Float[np.ndarray, "K K"]
 LINES, CHOSEN = COLORBLIND[8], COLORBLIND[3]
@@ -21,7 +20,7 @@ RIM, LINES_RIM = 0.6, "white"
 """Points of the edge by which lines over each other can be told apart."""
 THICKEST = 9.0
 """Points of the line of the row's largest weight."""
-HEIGHT, NAMES_LEFT, NAMES_BELOW = 4.6, 1.15, 1.15
+HEIGHT, GAP, NAMES_LEFT, NAMES_BELOW = 4.6, 0.3, 1.15, 1.15
 NAMED_UP_TO = 26
 """More keypoints than this have numbers for names."""
 STRONGEST = 3
@@ -38,16 +37,16 @@ def attention_figure(seen: Seen, keypoint: int, weights: Weights, which: str, wh
         which: "layer 1, mean of 4 heads".
         whose: the person's, or "mean over 200 of 2,000 people of the val set".
     """
-    row, window = weights[keypoint], window_around(seen.crop, seen.keypoints_px)
+    name, window = seen.spoken(keypoint), window_around(seen.crop, seen.keypoints_px)
     with drawing():
-        figure, axes = panels(2, 2, (HEIGHT, HEIGHT), bottom=NAMES_BELOW)
-        _place(axes, window)
+        width = HEIGHT / window.aspect
+        rooms, total = [(GAP, width), (GAP + NAMES_LEFT, HEIGHT)], 2 * GAP + width + NAMES_LEFT + HEIGHT + 0.9
+        figure, axes = panel_row(rooms, HEIGHT, total, NAMES_BELOW)
         draw_photo(axes[0], seen.crop, window)
-        draw_lines(axes[0], window.clamped(seen.keypoints_px), keypoint, row)
-        axes[0].set_title(f"from {spoken(seen.model.keypoints.names[keypoint])}")
+        draw_lines(axes[0], window.clamped(seen.keypoints_px), keypoint, weights[keypoint])
+        axes[0].set_title(f"from {name}")
         draw_matrix(axes[1], weights, seen.model.keypoints.names, keypoint)
         axes[1].set_title(which)
-    name = spoken(seen.model.keypoints.names[keypoint])
     alt = f"Self-attention of the {name} over {seen.who}, and the matrix of all keypoints; {which}."
     return Drawn(figure, alt, _caption(seen, keypoint, weights, which, whose) + black_note(seen.crop, window), axes[:1])
 
@@ -58,10 +57,9 @@ def matrices_figure(layers: Float[np.ndarray, "N M K K"], names: Sequence[str], 
     gap = max(1, keypoints // 12)
     step = keypoints + gap
     mosaic = np.full((count * step - gap, heads * step - gap), np.nan)
-    for layer in range(count):
-        for head in range(heads):
-            top, left = layer * step, head * step
-            mosaic[top : top + keypoints, left : left + keypoints] = layers[layer, head]
+    for layer, head in np.ndindex(count, heads):
+        top, left = layer * step, head * step
+        mosaic[top : top + keypoints, left : left + keypoints] = layers[layer, head]
     side = min(1.6, 9.4 / heads)
     with drawing():
         figure, (axis,) = panels(1, 1, (heads * side, count * side), gap=0.75, bottom=0.15, top=0.55)
@@ -87,18 +85,7 @@ def matrices_figure(layers: Float[np.ndarray, "N M K K"], names: Sequence[str], 
 
 def strongest(row: Float[np.ndarray, "K"], keypoint: int, count: int = STRONGEST) -> list[int]:
     """The other keypoints of which a keypoint takes most, in order."""
-    order = [int(other) for other in np.argsort(-row, kind="stable") if other != keypoint]
-    return order[:count]
-
-
-def _place(axes: Sequence[Axes], window: Window) -> None:
-    """The photo as wide as it is, the matrix beside it with room for names."""
-    figure, gap = axes[0].figure, 0.3
-    width = HEIGHT / window.aspect
-    total, height = gap + width + gap + NAMES_LEFT + HEIGHT + 0.9, figure.get_figheight()
-    figure.set_figwidth(total)
-    for axis, left, wide in ((axes[0], gap, width), (axes[1], 2 * gap + width + NAMES_LEFT, HEIGHT)):
-        axis.set_position((left / total, NAMES_BELOW / height, wide / total, HEIGHT / height))
+    return [int(other) for other in np.argsort(-row, kind="stable") if other != keypoint][:count]
 
 
 def draw_lines(
@@ -182,10 +169,10 @@ def _colour_bar(axis: Axes, image: object) -> None:
 def _caption(seen: Seen, keypoint: int, weights: Weights, which: str, whose: str) -> str:
     names, row = seen.model.keypoints.names, weights[keypoint]
     most = ", ".join(f"{spoken(names[other])} {row[other]:.2f}" for other in strongest(row, keypoint))
-    name = capital(spoken(names[keypoint]))
     where = f" of {whose}" if whose == seen.who else f", {whose}, drawn over {seen.who}"
     return (
         f"Self-attention between the keypoint queries of {seen.model.name}, {which}{where}, as in supp. Fig. 2: dots"
-        f" are keypoints, thicker is more weight. {name} takes {row[keypoint]:.2f} of its own value and most of {most};"
-        f" equal attention to all would be {1 / len(row):.2f}. Right: every row, which sums to 1."
+        f" are keypoints, thicker is more weight. {capital(seen.spoken(keypoint))} takes {row[keypoint]:.2f} of its own"
+        f" value and most of {most}; equal attention to all would be {1 / len(row):.2f}. Right: every row,"
+        " which sums to 1."
     )

@@ -1,16 +1,21 @@
-"""The photo behind the points: a crop with what lies around it, in crop pixels."""
+"""The photo behind the points, in crop pixels; marks with one meaning in all figures of attention; words for them."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from poseur_lib.data.crop import transform_points
-from poseur_study.display.attention.person_view import Crop
+from poseur_lib.predict.drawing import COLORBLIND
+from poseur_study.display.attention.person_view import Crop, Seen
 
 LONG_SIDE = 480
 """Pixels of a photo's longer side in the picture."""
@@ -19,6 +24,12 @@ FURTHEST = 0.4
 PAD = 0.05
 OUTSIDE_WHITE = 0.55
 """Share of white in what the network does not see."""
+OUTLINE = [withStroke(linewidth=3, foreground="black")]
+REFERENCE = {"marker": "+", "color": "white", "markersize": 13, "markeredgewidth": 1.8, "path_effects": OUTLINE}
+PREDICTED = {"marker": "D", "color": "none", "markeredgecolor": "white", "markersize": 7, "markeredgewidth": 1.6,
+             "path_effects": OUTLINE}  # fmt: skip
+TRUTH = {"marker": "x", "color": "#7CFC00", "markersize": 8, "markeredgewidth": 2.2, "path_effects": OUTLINE}
+FAINT = {"color": "white", "linewidth": 0.8, "alpha": 0.55}
 
 
 @dataclass(frozen=True)
@@ -34,11 +45,6 @@ class Window:
     def aspect(self) -> float:
         """Height over width."""
         return (self.bottom - self.top) / (self.right - self.left)
-
-    @property
-    def corners(self) -> Float[np.ndarray, "4 2"]:
-        """In crop pixels."""
-        return np.array([(x, y) for x in (self.left, self.right) for y in (self.top, self.bottom)])
 
     def clamped(self, points_px: Float[np.ndarray, "*shape 2"]) -> Float[np.ndarray, "*shape 2"]:
         """Points that lie beyond the window, moved to its border."""
@@ -70,8 +76,8 @@ def window_at(crop: Crop, points_px: Float[np.ndarray, "N 2"], smallest: float =
 
 def black_note(crop: Crop, *windows: Window) -> str:
     """The sentence that explains what of the photo in windows is plain; "" where they hold image alone."""
-    to_image = cv2.invertAffineTransform(crop.matrix)
-    places = transform_points(np.concatenate([window.corners for window in windows]), to_image)
+    corners = [(x, y) for one in windows for x in (one.left, one.right) for y in (one.top, one.bottom)]
+    places = transform_points(np.array(corners), cv2.invertAffineTransform(crop.matrix))
     height, width = crop.image.shape[:2]
     inside = (places >= -0.5).all() and (places <= (width - 0.5, height - 0.5)).all()
     return "" if inside else " Plain black or grey: beyond the image."
@@ -89,10 +95,39 @@ def draw_photo(axis: Axes, crop: Crop, window: Window) -> None:
     outside = ((y < 0) | (y > 1))[:, None] | ((x < 0) | (x > 1))[None]
     photo[outside] = (photo[outside] * (1 - OUTSIDE_WHITE) + 255 * OUTSIDE_WHITE).astype(np.uint8)
     half = 0.5 / scale  # the first pixel's centre is at the window's corner
-    extent = (window.left - half, window.left + width / scale - half, window.top + height / scale - half,
-              window.top - half)  # fmt: skip
+    left, top = window.left - half, window.top - half
+    extent = (left, left + width / scale, top + height / scale, top)
     axis.imshow(photo, extent=extent, interpolation="nearest", aspect="equal")
     frame = Rectangle((0, 0), *crop.extent_px, fill=False, edgecolor="white", linewidth=1.2)
     axis.add_patch(frame).set_path_effects([withStroke(linewidth=2.6, foreground="black")])
     axis.set(xlim=(window.left, window.right), ylim=(window.bottom, window.top), xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
+
+
+def colours(count: int) -> list[str]:
+    """A colour for each of `count` things: the palette's, or evenly around the circle of hues where that ends."""
+    if count <= len(COLORBLIND):
+        return list(COLORBLIND[:count])
+    return [to_hex(colormaps["hsv"](number / count)) for number in range(count)]
+
+
+def mark(axis: Axes, window: Window, point_px: Float[np.ndarray, "2"], how: dict, zorder: float = 5) -> None:
+    """One mark, at the border of the window where it lies beyond."""
+    axis.plot(*window.clamped(point_px), linestyle="none", zorder=zorder, **how)
+
+
+def handle(how: dict, label: str) -> Line2D:
+    """A mark's line in a legend, legible on white."""
+    return Line2D([], [], linestyle="none", label=label, **{**how, "markersize": 7})
+
+
+def draw_pose(axis: Axes, seen: Seen) -> None:
+    """The pose that the model ends with, faint, so that its keypoints can be told and clicked on."""
+    points = seen.keypoints_px
+    axis.add_collection(LineCollection(points[np.array(seen.model.keypoints.skeleton)], **FAINT, zorder=2))
+    axis.scatter(*points.T, s=9, color="white", edgecolor="black", linewidth=0.5, alpha=0.8, zorder=3)
+
+
+def capital(text: str) -> str:
+    """With a capital letter first; `str.capitalize` would lower the others."""
+    return text[:1].upper() + text[1:]

@@ -5,9 +5,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 
 from poseur_lib.predict.drawing import COLORBLIND
-from poseur_study.display.attention.canvas import Window, draw_photo
-from poseur_study.display.attention.density_grid import FlowGrid
-from poseur_study.display.attention.marks import PREDICTED, TRUTH, capital, mark, spoken
+from poseur_study.display.attention.canvas import PREDICTED, TRUTH, Window, capital, draw_photo, mark
 from poseur_study.display.attention.person_view import Seen, Stage
 from poseur_study.display.figure import Drawn, drawing, panels
 
@@ -25,52 +23,40 @@ def distribution_figure(seen: Seen, keypoint: int, stage_number: int = -1) -> Dr
         stage_number: position in `seen.stages`; the last one is the model's answer.
     """
     stage = seen.stages[stage_number]
-    grid = stage.density
-    window = _window(stage, keypoint, grid)
+    grid, place = stage.density, stage.keypoints_px[keypoint]
+    reach = grid.steps[-1] * stage.sigma_px[keypoint]
+    window = Window(*map(float, (*(place - reach), *(place + reach))))
     titles = ("over the crop", "flow G", "Laplace part", "both: what is learned")
+    densities = (grid.product, grid.flow, grid.laplace_density, grid.product)
+    extent = (window.left, window.right, window.bottom, window.top)
     with drawing():
         figure, axes = panels(4, 4, (SIDE, SIDE * min(max(window.aspect, 0.6), 1.6)), bottom=0.5, gap=0.42)
         draw_photo(axes[0], seen.crop, window)
-        for axis, density in zip(axes, (grid.product, grid.flow, grid.laplace_density, grid.product), strict=True):
+        for axis, title, density in zip(axes, titles, densities, strict=True):
             if axis is not axes[0]:
-                _draw_density(axis, density, window)
-            _draw_contours(axis, grid, density, stage, keypoint)
-        for axis, title in zip(axes, titles, strict=True):
-            mark(axis, window, stage.keypoints_px[keypoint], {**PREDICTED, "markersize": 4})
+                axis.imshow(density, extent=extent, cmap=DENSITIES, vmin=0, interpolation="bilinear")
+                axis.tick_params(labelsize=7, length=2)
+            _draw_contours(axis, density, stage, keypoint)
+            mark(axis, window, place, {**PREDICTED, "markersize": 4})
             if seen.labelled[keypoint]:
                 mark(axis, window, seen.truth_px[keypoint], TRUTH)
-            axis.set_title(title)
-            axis.set(xlim=(window.left, window.right), ylim=(window.bottom, window.top), aspect="auto")
+            axis.set(title=title, xlim=extent[:2], ylim=extent[2:], aspect="auto")
         axes[1].set_xlabel("crop pixels")
-    name = spoken(seen.model.keypoints.names[keypoint])
-    alt = f"Learned density of the {name} of {seen.who} around the prediction of {stage.name}."
-    return Drawn(figure, alt, _caption(seen, keypoint, stage, grid, window))
+    alt = f"Learned density of the {seen.spoken(keypoint)} of {seen.who} around the prediction of {stage.name}."
+    return Drawn(figure, alt, _caption(seen, keypoint, stage, window))
 
 
-def _window(stage: Stage, keypoint: int, grid: FlowGrid) -> Window:
-    (x, y), (sigma_x, sigma_y) = stage.keypoints_px[keypoint], stage.sigma_px[keypoint]
-    reach = grid.steps[-1]
-    return Window(*(float(v) for v in (x - reach * sigma_x, y - reach * sigma_y, x + reach * sigma_x,
-                                       y + reach * sigma_y)))  # fmt: skip
-
-
-def _draw_density(axis: Axes, density: Float[np.ndarray, "P P"], window: Window) -> None:
-    extent = (window.left, window.right, window.bottom, window.top)
-    axis.imshow(density, extent=extent, cmap=DENSITIES, vmin=0, interpolation="bilinear")
-    axis.tick_params(labelsize=7, length=2)
-
-
-def _draw_contours(axis: Axes, grid: FlowGrid, density: Float[np.ndarray, "P P"], stage: Stage, keypoint: int) -> None:
+def _draw_contours(axis: Axes, density: Float[np.ndarray, "P P"], stage: Stage, keypoint: int) -> None:
     """The smallest regions that hold half and nine tenths of the mass on the grid."""
-    (x, y), (sigma_x, sigma_y) = stage.keypoints_px[keypoint], stage.sigma_px[keypoint]
+    grid, (sigma_x, sigma_y), (x, y) = stage.density, stage.sigma_px[keypoint], stage.keypoints_px[keypoint]
     levels = [grid.level_of_mass(density, share) for share in SHARES]
     if levels[0] < levels[1]:
-        axis.contour(x + grid.steps * sigma_x, y + grid.steps * sigma_y, density, levels=levels, linewidths=(1.0, 1.6),
-                     colors=[COLORBLIND[8]])  # fmt: skip
+        how = {"levels": levels, "linewidths": (1.0, 1.6), "colors": [COLORBLIND[8]]}
+        axis.contour(x + grid.steps * sigma_x, y + grid.steps * sigma_y, density, **how)
 
 
-def _caption(seen: Seen, keypoint: int, stage: Stage, grid: FlowGrid, window: Window) -> str:
-    name, (scale_x, scale_y) = spoken(seen.model.keypoints.names[keypoint]), stage.laplace_px[keypoint]
+def _caption(seen: Seen, keypoint: int, stage: Stage, window: Window) -> str:
+    grid, (scale_x, scale_y) = stage.density, stage.laplace_px[keypoint]
     row, column = np.unravel_index(np.argmax(grid.product), grid.product.shape)
     peak = grid.steps[[column, row]] * stage.sigma_px[keypoint]
     label = ""
@@ -81,9 +67,9 @@ def _caption(seen: Seen, keypoint: int, stage: Stage, grid: FlowGrid, window: Wi
     power = "" if grid.exponent == 1 else f" to the power {grid.exponent:g}"
     flow = "coarse stage's flow" if stage.name == "coarse" else "decoder's flow, one for all layers"
     return (
-        f"{capital(name)} of {seen.who}, {seen.model.name}, {stage.name}: density of its true place around the"
-        f" prediction (◇), by the {flow}. Laplace part: scale b = {scale_x:.1f} × {scale_y:.1f} crop pixels. Both:"
-        f" G{power} times the Laplace part, the density whose likelihood the loss maximises; it is highest"
+        f"{capital(seen.spoken(keypoint))} of {seen.who}, {seen.model.name}, {stage.name}: density of its true place"
+        f" around the prediction (◇), by the {flow}. Laplace part: scale b = {scale_x:.1f} × {scale_y:.1f} crop pixels."
+        f" Both: G{power} times the Laplace part, the density whose likelihood the loss maximises; it is highest"
         f" ({peak[0]:+.1f}, {peak[1]:+.1f}) crop pixels from the prediction.{label} Contours hold 50 and 90 % of the"
         " mass in the picture; σ moves and stretches the picture, its shape is the same for every keypoint."
     )

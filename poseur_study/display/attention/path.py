@@ -1,7 +1,5 @@
 """The way of one keypoint from the coarse proposal through the decoder layers, with its uncertainty."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float
 from matplotlib import colormaps
@@ -9,14 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 
 from poseur_lib.predict.drawing import COLORBLIND
-from poseur_study.display.attention.canvas import Window, black_note, draw_photo, window_around, window_at
-from poseur_study.display.attention.marks import FAINT, OUTLINE, TRUTH, capital, draw_pose, mark, spoken
-from poseur_study.display.attention.person_view import Seen, Stage
-from poseur_study.display.figure import Drawn, drawing, panels
+from poseur_study.display.attention import canvas
+from poseur_study.display.attention.canvas import FAINT, OUTLINE, TRUTH, Window, capital, draw_photo, draw_pose, mark
+from poseur_study.display.attention.person_view import Seen
+from poseur_study.display.figure import Drawn, drawing, panel_row
 from poseur_study.display.style import DARK
 
-HEIGHT = 4.2
-"""Inches of a panel."""
+HEIGHT, GAP = 4.2, 0.3
+"""Inches of a panel, and between two."""
 LABEL_BELOW, LABEL_LEFT = 0.5, 0.55
 SMALLEST_PX = 0.05
 """Where the logarithmic axis ends."""
@@ -24,25 +22,27 @@ SMALLEST_PX = 0.05
 
 def path_figure(seen: Seen, keypoint: int) -> Drawn:
     """The whole person, the way from near, and how error and scale change on it."""
-    stages = seen.stages
-    way = np.stack([stage.keypoints_px[keypoint] for stage in stages])
-    scales = np.stack([stage.expected_px[keypoint] for stage in stages])
+    way = np.stack([stage.keypoints_px[keypoint] for stage in seen.stages])
+    scales = np.stack([stage.expected_px[keypoint] for stage in seen.stages])
     near = np.concatenate([way - scales, way + scales, seen.truth_px[[keypoint]][: int(seen.labelled[keypoint])]])
-    whole, close = window_around(seen.crop, np.concatenate([way, seen.keypoints_px])), window_at(seen.crop, near)
+    whole, close = (
+        canvas.window_around(seen.crop, np.concatenate([way, seen.keypoints_px])),
+        canvas.window_at(seen.crop, near),
+    )
     with drawing():
-        figure, axes = panels(3, 3, (HEIGHT, HEIGHT), bottom=LABEL_BELOW)
-        _place(axes, whole)
+        width = HEIGHT / whole.aspect
+        rooms = [(GAP, width), (GAP, HEIGHT), (GAP + LABEL_LEFT, HEIGHT - LABEL_LEFT)]
+        total = max(width, 1.5) + 2 * HEIGHT + 5 * GAP
+        figure, axes = panel_row(rooms, HEIGHT, total, LABEL_BELOW)
         for axis, window, title in ((axes[0], whole, "the crop"), (axes[1], close, "from near")):
             draw_photo(axis, seen.crop, window)
             axis.set_title(title)
         draw_pose(axes[0], seen)
         _draw_way(axes[0], seen, keypoint, way, whole, size=4)
-        for stage, colour in zip(stages, _colours(stages), strict=True):
-            _draw_ellipses(axes[1], stage, keypoint, colour)
+        _draw_ellipses(axes[1], seen, keypoint)
         _draw_way(axes[1], seen, keypoint, way, close, size=8)
         _draw_numbers(axes[2], seen, keypoint)
-    name = spoken(seen.model.keypoints.names[keypoint])
-    alt = f"The {name} of {seen.who} from the coarse proposal to layer {len(seen.layers)}."
+    alt = f"The {seen.spoken(keypoint)} of {seen.who} from the coarse proposal to layer {len(seen.layers)}."
     return Drawn(figure, alt, _caption(seen, keypoint, whole, close), axes[:2])
 
 
@@ -53,38 +53,28 @@ def errors_px(seen: Seen, keypoint: int) -> Float[np.ndarray, "S"] | None:
     return np.array([np.linalg.norm(stage.keypoints_px[keypoint] - seen.truth_px[keypoint]) for stage in seen.stages])
 
 
-def _place(axes: Sequence[Axes], whole: Window) -> None:
-    """The first panel is as wide as its photo; the others move up to it."""
-    width = HEIGHT / whole.aspect
-    figure = axes[0].figure
-    gap, total = 0.3, max(HEIGHT / whole.aspect, 1.5) + 2 * HEIGHT + 5 * 0.3
-    height = figure.get_figheight()
-    figure.set_figwidth(total)
-    lefts = (gap, 2 * gap + width, 3 * gap + width + HEIGHT + LABEL_LEFT)
-    for axis, left, wide in zip(axes, lefts, (width, HEIGHT, HEIGHT - LABEL_LEFT), strict=True):
-        axis.set_position((left / total, LABEL_BELOW / height, wide / total, HEIGHT / height))
-
-
-def _colours(stages: Sequence[Stage]) -> list[tuple[float, ...]]:
+def _colours(seen: Seen) -> list[tuple[float, ...]]:
     """From dark to light in the order of the stages."""
-    return [colormaps["plasma"](0.15 + 0.75 * number / max(len(stages) - 1, 1)) for number in range(len(stages))]
+    count = len(seen.stages)
+    return [colormaps["plasma"](0.15 + 0.75 * number / max(count - 1, 1)) for number in range(count)]
 
 
 def _draw_way(axis: Axes, seen: Seen, keypoint: int, way: np.ndarray, window: Window, size: float) -> None:
     axis.plot(*way.T, **{**FAINT, "alpha": 0.9, "linewidth": 1.4}, path_effects=OUTLINE, zorder=4)
-    for number, (point, colour) in enumerate(zip(way, _colours(seen.stages), strict=True)):
+    for number, (point, colour) in enumerate(zip(way, _colours(seen), strict=True)):
         how = {"marker": "o", "color": colour, "markersize": size, "markeredgecolor": "white"}
         mark(axis, window, point, how, zorder=5 + number / 100)
     if seen.labelled[keypoint]:
         mark(axis, window, seen.truth_px[keypoint], TRUTH, zorder=6)
 
 
-def _draw_ellipses(axis: Axes, stage: Stage, keypoint: int, colour: tuple[float, ...]) -> None:
+def _draw_ellipses(axis: Axes, seen: Seen, keypoint: int) -> None:
     """Solid: the error that the whole density expects; dashed: the scale of its Laplace part."""
-    for (half_width, half_height), line in ((stage.expected_px[keypoint], "-"), (stage.laplace_px[keypoint], "--")):
-        place, size = stage.keypoints_px[keypoint], (2 * half_width, 2 * half_height)
-        ellipse = Ellipse(place, *size, fill=False, edgecolor=colour, linewidth=1.8, linestyle=line)
-        axis.add_patch(ellipse).set_path_effects(OUTLINE if line == "-" else [])
+    for stage, colour in zip(seen.stages, _colours(seen), strict=True):
+        for half, line in ((stage.expected_px[keypoint], "-"), (stage.laplace_px[keypoint], "--")):
+            how = {"fill": False, "edgecolor": colour, "linewidth": 1.8, "linestyle": line}
+            ellipse = axis.add_patch(Ellipse(stage.keypoints_px[keypoint], *(2 * half), **how))
+            ellipse.set_path_effects(OUTLINE if line == "-" else [])
 
 
 def _draw_numbers(axis: Axes, seen: Seen, keypoint: int) -> None:
@@ -99,7 +89,7 @@ def _draw_numbers(axis: Axes, seen: Seen, keypoint: int) -> None:
     for label, values, line, colour in lines:
         shown = np.maximum(values, SMALLEST_PX)
         axis.plot(range(len(stages)), shown, line, color=colour, label=label, zorder=1)
-        axis.scatter(range(len(stages)), shown, c=_colours(stages), edgecolors="white", s=45, zorder=2)
+        axis.scatter(range(len(stages)), shown, c=_colours(seen), edgecolors="white", s=45, zorder=2)
     axis.set_yscale("log")
     axis.yaxis.set_major_formatter("{x:g}")
     axis.set_xticks(range(len(stages)), [stage.name.removeprefix("layer ") for stage in stages])
@@ -110,34 +100,28 @@ def _draw_numbers(axis: Axes, seen: Seen, keypoint: int) -> None:
 
 
 def _caption(seen: Seen, keypoint: int, whole: Window, close: Window) -> str:
-    name, first, last = spoken(seen.model.keypoints.names[keypoint]), seen.stages[0], seen.stages[-1]
-    errors = errors_px(seen, keypoint)
-    found = "It has no label here." if errors is None else (
-        f"Distance to the label (green ×): {errors[0]:.1f} crop pixels in stage {first.name}, {errors[-1]:.1f} in "
-        f"{last.name}."
-    )  # fmt: skip
+    first, last, errors = seen.stages[0], seen.stages[-1], errors_px(seen, keypoint)
+    found = "It has no label here."
+    if errors is not None:
+        ends = f"{errors[0]:.1f} crop pixels in stage {first.name}, {errors[-1]:.1f} in {last.name}"
+        found = f"Distance to the label (green ×): {ends}."
     count, names = seen.model.head.loss.log_sigma_count, ", ".join(stage.name for stage in seen.stages)
     sigma, laplace, expected = (each[keypoint] for each in (last.sigma_px, last.laplace_px, last.expected_px))
-    numbers = (
-        f"σ {sigma[0]:.2f} × {sigma[1]:.2f}, b {laplace[0]:.1f} × {laplace[1]:.1f}, expected {expected[0]:.1f} ×"
-        f" {expected[1]:.1f}"
-    )
     return (
-        f"{capital(name)} of {seen.who}, {seen.model.name}: {names}, from dark to light. {found} Half axes of the"
-        f" dashed ellipses: the scale b = {count}·√2·σ of the Laplace part that σ stands for under the loss; of"
-        " the solid ones: the mean error on each axis under the whole learned density, whose flow narrows or widens it."
-        f" In {last.name}, in crop pixels: {numbers}. The right panel shows means of x and y."
-        f"{_too_large(seen, keypoint, close)}{black_note(seen.crop, whole, close)}"
+        f"{capital(seen.spoken(keypoint))} of {seen.who}, {seen.model.name}: {names}, from dark to light. {found} Half"
+        f" axes of the dashed ellipses: the scale b = {count}·√2·σ of the Laplace part that σ stands for under the"
+        " loss; of the solid ones: the mean error on each axis under the whole learned density, whose flow narrows or"
+        f" widens it. In {last.name}, in crop pixels: σ {sigma[0]:.2f} × {sigma[1]:.2f}, b {laplace[0]:.1f} ×"
+        f" {laplace[1]:.1f}, expected {expected[0]:.1f} × {expected[1]:.1f}. The right panel shows means of x and y."
+        f"{_too_large(seen, keypoint, close)}{canvas.black_note(seen.crop, whole, close)}"
     )
 
 
-def _too_large(seen: Seen, keypoint: int, close: Window) -> str:
-    """Which dashed ellipses the near panel shows nothing of; "" where there is none."""
-    hidden = [stage.name for stage in seen.stages if not _within(stage, keypoint, close)]
+def _too_large(seen: Seen, keypoint: int, window: Window) -> str:
+    """Which dashed ellipses the near panel shows nothing of, not the end of an axis; "" where there is none."""
+    hidden = []
+    for stage in seen.stages:
+        axes = np.diag(stage.laplace_px[keypoint])
+        if not window.holds(stage.keypoints_px[keypoint] + np.concatenate([-axes, axes])).any():
+            hidden.append(stage.name)
     return f" The near panel is too small for the dashed ellipses of {', '.join(hidden)}." if hidden else ""
-
-
-def _within(stage: Stage, keypoint: int, window: Window) -> bool:
-    """Whether a window shows some of the ellipse of the Laplace part: the end of an axis."""
-    ends = np.concatenate([side * np.diag(stage.laplace_px[keypoint]) for side in (-1, 1)])
-    return bool(window.holds(stage.keypoints_px[keypoint] + ends).any())

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 
 from poseur_lib.data.coco import Person
-from poseur_lib.data.crop import crop_image, transform_points
+from poseur_lib.data.crop import crop_image
 from poseur_lib.data.dataset import normalise, view_person
 from poseur_lib.losses.rle import laplace_scale
 from poseur_lib.poses import Explanation, LayerExplanation, StagePrediction
@@ -82,14 +82,9 @@ class Seen:
     def _stage(self, name: str, layer: StagePrediction, density: FlowGrid) -> Stage:
         sigma = layer.sigma[0]
         laplace = laplace_scale(sigma, log_sigma_count=self.model.head.loss.log_sigma_count)
-        return Stage(
-            name=name,
-            keypoints_px=self.to_px(layer.keypoints[0].numpy()),
-            sigma_px=self.to_px(sigma.numpy()),
-            laplace_px=self.to_px(laplace.numpy()),
-            expected_px=self.to_px(sigma.numpy() * density.mean_distance.astype(np.float32)),
-            density=density,
-        )
+        expected = sigma.numpy() * density.mean_distance.astype(np.float32)
+        lengths = (layer.keypoints[0].numpy(), sigma.numpy(), laplace.numpy(), expected)
+        return Stage(name, *map(self.to_px, lengths), density=density)
 
     @property
     def keypoints_px(self) -> Float[np.ndarray, "K 2"]:
@@ -100,6 +95,10 @@ class Seen:
     def layers(self) -> tuple[LayerExplanation, ...]:
         """What was attended to, one a decoder layer passed."""
         return self.explanation.layers
+
+    def spoken(self, keypoint: int) -> str:
+        """A keypoint's name as prose has it."""
+        return spoken(self.model.keypoints.names[keypoint])
 
     def to_px(self, points: Float[np.ndarray, "*shape 2"]) -> Float[np.ndarray, "*shape 2"]:
         """Points or lengths in [0, 1] of the crop, in crop pixels."""
@@ -121,19 +120,11 @@ def see(model: OpenModel, image: UInt8[np.ndarray, "height width 3"], person: Pe
     """
     rule, input_size = model.model.head.crop_rule, model.config.data.input_size
     view = view_person(person, image.shape[1], model.keypoints, input_size, rule, None, (0, 0, 0))
-    crop = crop_image(image, view.matrix, input_size)
-    explanation = model.model.explain(torch.from_numpy(normalise(crop))[None])
-    return Seen(
-        model=model,
-        who=who,
-        crop=Crop(image, view.matrix, input_size, rule.extent_px(input_size)),
-        explanation=explanation,
-        truth_px=_labels(person, view.matrix, model),
-        labelled=view.visibility > 0,
-    )
+    explanation = model.model.explain(torch.from_numpy(normalise(crop_image(image, view.matrix, input_size)))[None])
+    crop = Crop(image, view.matrix, input_size, rule.extent_px(input_size))
+    return Seen(model, who, crop, explanation, view.keypoints_px, labelled=view.visibility > 0)
 
 
-def _labels(person: Person, matrix: Float[np.ndarray, "2 3"], model: OpenModel) -> Float[np.ndarray, "K 2"]:
-    if person.keypoints_image is None:
-        return np.zeros((model.keypoints.num_keypoints, 2), np.float32)
-    return transform_points(person.keypoints_image, matrix)
+def spoken(name: str) -> str:
+    """A keypoint's name as prose has it."""
+    return name.replace("_", " ")
