@@ -4,11 +4,11 @@ The compared methods' publications, and the paper for its own baselines, count i
 follows is our reading of it, unless the publication says so.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.config.base import Frozen
 from poseur_lib.costs.cost import Cost
 from poseur_study.costs.other_counters import BINARY_GIGA, count, output_channel_rule, summary_rule
 from poseur_study.costs.row_cost import model_cost
@@ -51,84 +51,70 @@ OUTPUT_CHANNELS = Counter(
 )
 COUNTERS = (HOOKS, EVERYTHING, SUMMARY, OUTPUT_CHANNELS)
 
-OF_METHOD: Mapping[str, Counter] = MappingProxyType(
-    {
-        "SimpleBaseline": SUMMARY,
-        "HRNet": SUMMARY,
-        "UDP-Pose": SUMMARY,
-        "TokenPose": SUMMARY,
-        "TransPose": EVERYTHING,
-        "HRFormer": HOOKS,
-        "PRTR": EVERYTHING,
-        "RLE": HOOKS,
-    }
-)
+OF_METHOD: Mapping[str, Counter] = {
+    **dict.fromkeys(("SimpleBaseline", "HRNet", "UDP-Pose", "TokenPose"), SUMMARY),
+    **dict.fromkeys(("TransPose", "PRTR"), EVERYTHING),
+    **dict.fromkeys(("HRFormer", "RLE"), HOOKS),
+}
 """The counter of a method's own publication, which Table 5 cites; Tables 2a and 2b are the paper's own count."""
 
-NOTES: Mapping[tuple[str, str], str] = MappingProxyType(
-    {
-        ("2a", "simba_resnet50"): "mmpose, of which the released code is a fork, lists 5.46 for it, as by hooks.",
-        ("2b", "simba_256"): "Table 2a's number, cut off instead of rounded.",
-        ("5", "simba_resnet50"): "Printed with its digits cut off.",
-        ("5", "simba_resnet152"): "Printed with its digits cut off.",
-        ("5", "hrformer_s"): "Printed with its digits cut off.",
-        ("5", "udp_hrnet_w32"): "UDP's README has 7.16, 0.06 more than HRNet's, and 0.2 M parameters more, whatever "
-        "the backbone; its released network has a last layer of three maps a keypoint and neither. Not explained.",
-        ("5", "transpose_ha6"): "TransPose's trace also counts batch norm, softmax, ReLU, dropout and additions: with "
-        "them ours is within 0.07 (tests/models/test_transpose.py).",
-        ("5", "hrformer_b_384"): "Not explained.",
-        ("5", "rle_hrnet_w32"): "The printed number is that of HRNet's heatmap model. Which map RLE pools is "
-        "unverified.",
-    }
-)
+NOTES: Mapping[tuple[str, str], str] = {
+    ("2a", "simba_resnet50"): "mmpose, of which the released code is a fork, lists 5.46 for it, as by hooks.",
+    ("2b", "simba_256"): "Table 2a's number, cut off instead of rounded.",
+    ("5", "simba_resnet50"): "Printed with its digits cut off.",
+    ("5", "simba_resnet152"): "Printed with its digits cut off.",
+    ("5", "hrformer_s"): "Printed with its digits cut off.",
+    ("5", "udp_hrnet_w32"): "UDP's README has 7.16, 0.06 more than HRNet's, and 0.2 M parameters more, whatever "
+    "the backbone; its released network has a last layer of three maps a keypoint and neither. Not explained.",
+    ("5", "transpose_ha6"): "TransPose's trace also counts batch norm, softmax, ReLU, dropout and additions: with "
+    "them ours is within 0.07 (tests/models/test_transpose.py).",
+    ("5", "hrformer_b_384"): "Not explained.",
+    ("5", "rle_hrnet_w32"): "The printed number is that of HRNet's heatmap model. Which map RLE pools is unverified.",
+}
 
 
-@dataclass(frozen=True)
-class MethodCost:
-    """A printed number beside ours.
+class MethodCost(Frozen):
+    """GFLOPs that the paper prints of another method, and ours.
 
     Attributes:
-        table, row: of the printed cell.
+        table, row: the printed cell.
         hooks, everything: GFLOPs by our two conventions.
         counter: the way to count that the number follows, as we read it; `counted`: ours by it.
+        agrees: by `agrees_with`.
     """
 
     table: str
     row: str
-    printed: Printed
+    source: str
     model: str
+    printed: str
     hooks: float
     everything: float
     counter: str
     counted: float
+    agrees: bool
     note: str
 
-    @property
-    def agrees(self) -> bool:
-        """True if ours by that counter is the printed number once rounded or cut off, or within 1 %."""
-        half = float(self.printed.half_digit)
-        near = -half <= self.counted - self.printed.value < 2 * half
-        return near or abs(self.counted / self.printed.value - 1) <= AGREES_PERCENT / 100
+
+def agrees_with(printed: Printed, counted: float) -> bool:
+    """True if ours is the printed number once rounded or cut off, or within 1 %."""
+    half = float(printed.half_digit)
+    return -half <= counted - printed.value < 2 * half or abs(counted / printed.value - 1) <= AGREES_PERCENT / 100
 
 
-def method_costs() -> Iterator[MethodCost]:
+def method_costs() -> tuple[MethodCost, ...]:
     """Every printed number of another method, table by table."""
-    for table in TABLES:
-        for row in paper_tables()[table].rows:
-            cell = row.cells["GFLOPs"]
-            if row.subject.method == "Poseur" or not isinstance(cell, Printed):
-                continue
-            config = ExperimentConfig().with_changes(**subject_changes(row.subject))
-            counter = OF_METHOD[row.subject.method] if table == "5" else OUTPUT_CHANNELS
-            ours = model_cost(config)
-            yield MethodCost(
-                table=table,
-                row=row.key,
-                printed=cell,
-                model=", ".join(row.words.values()),
-                hooks=ours.hook_multiply_adds / 1e9,
-                everything=ours.multiply_adds / 1e9,
-                counter=counter.name,
-                counted=counter.gflops(config, ours),
-                note=NOTES.get((table, row.key), ""),
-            )
+    found = []
+    for table, row in ((number, row) for number in TABLES for row in paper_tables()[number].rows):
+        cell, method = row.cells["GFLOPs"], row.subject.method
+        if method == "Poseur" or not isinstance(cell, Printed):
+            continue
+        config = ExperimentConfig().with_changes(**subject_changes(row.subject))
+        counter, ours = OF_METHOD[method] if table == "5" else OUTPUT_CHANNELS, model_cost(config)
+        counted = counter.gflops(config, ours)
+        found.append(MethodCost(
+            table=table, row=row.key, source=cell.source, model=", ".join(row.words.values()), printed=cell.text,
+            hooks=ours.hook_multiply_adds / 1e9, everything=ours.multiply_adds / 1e9, counter=counter.name,
+            counted=counted, agrees=agrees_with(cell, counted), note=NOTES.get((table, row.key), ""),
+        ))  # fmt: skip
+    return tuple(found)

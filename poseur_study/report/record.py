@@ -27,9 +27,7 @@ from poseur_study.report.evidence import (
     FILES,
     CostClaimRecord,
     CostRecord,
-    CostRow,
     MethodCostRecord,
-    MethodCostRow,
     Origin,
     ParityRecord,
 )
@@ -67,28 +65,12 @@ def parity(asked: argparse.Namespace) -> Frozen:
 
 def costs(_: argparse.Namespace) -> Frozen:
     """Every cost that the paper prints."""
-    rows = tuple(
-        CostRow(
-            source=one.cell.printed.source, model=one.cell.model, quantity=str(one.cell.quantity),
-            paper=one.cell.printed.text, ours=one.ours, ours_everything=one.ours_everything, percent=one.percent,
-            agrees=one.agrees, note=one.cell.note,
-        )
-        for one in compare_costs()
-    )  # fmt: skip
-    return CostRecord(origin=Origin.now(), rows=rows)
+    return CostRecord(origin=Origin.now(), rows=compare_costs())
 
 
 def printed_gflops(_: argparse.Namespace) -> Frozen:
     """The GFLOPs that the paper prints of the other methods."""
-    rows = tuple(
-        MethodCostRow(
-            table=one.table, row=one.row, source=one.printed.source, model=one.model, printed=one.printed.text,
-            hooks=one.hooks, everything=one.everything, counter=one.counter, counted=one.counted, agrees=one.agrees,
-            note=one.note,
-        )
-        for one in method_costs()
-    )  # fmt: skip
-    return MethodCostRecord(origin=Origin.now(), rows=rows)
+    return MethodCostRecord(origin=Origin.now(), rows=method_costs())
 
 
 def claims(_: argparse.Namespace) -> Frozen:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from poseur_study.costs.printed_gflops import COUNTERS
+from poseur_study.costs.printed_gflops import COUNTERS, MethodCost
 from poseur_study.display.html_table import Cell, mark
 from poseur_study.experiments.methods import METHODS
 from poseur_study.experiments.profiles import profile
 from poseur_study.paper.tables import published, published_notes
-from poseur_study.report.evidence import MethodCostRecord, MethodCostRow, MethodRecord, MethodRow, Overfit
+from poseur_study.report.evidence import MethodCostRecord, MethodRecord, MethodRow, Overfit
 from poseur_study.report.pages.page import Page, make_page
 
 MINI = profile("mini")
@@ -66,7 +66,7 @@ def _overfit(one: Overfit | None) -> Mapping[str, Cell]:
     }  # fmt: skip
 
 
-def _printed_line(row: MethodCostRow) -> dict[str, Cell]:
+def _printed_line(row: MethodCost) -> dict[str, Cell]:
     return {
         "where": f"Table {row.table}", "model": row.model, "printed": row.printed, "hooks": f"{row.hooks:.2f}",
         "all": f"{row.everything:.2f}", "counter": row.counter, "by it": f"{row.counted:.3f}",
