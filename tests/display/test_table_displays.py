@@ -120,11 +120,11 @@ def test_every_backbone_of_a_row_has_a_colour_and_every_method_a_shape():
 
 
 def test_figures_draw_with_results_and_without():
-    dot = Dot("Poseur, ResNet-50", None, None, None, 75.4, "resnet50", "Poseur")
-    ours = replace(dot, ours=30.0, low=29.0, high=31.0)
-    difference = Effect("AP: one minus other", 1.0, 0.2, 1.9, None)
+    dot = Dot("Poseur, ResNet-50", None, 75.4, "resnet50", "Poseur")
+    ours = replace(dot, ours=(30.0, 29.0, 31.0))
+    difference = Effect("AP: one minus other", (1.0, 0.2, 1.9))
     for dots in ([dot, ours], [ours] * 20):
-        html = comparison_figure(dots, [difference, replace(difference, value=None)], "AP", "alt text", "n = 3").data
+        html = comparison_figure(dots, [difference, replace(difference, ours=None)], "AP", "alt text", "n = 3").data
         assert 'alt="alt text"' in html and "n = 3" in html
     point = CostDot("ResNet-50", "Poseur", "resnet50", 4.54, 75.4)
     for here in ([], [replace(point, low=74.0, high=76.0)]):
