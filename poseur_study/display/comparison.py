@@ -107,7 +107,8 @@ def comparison_figure(
         long = len(dots) > FEW_ROWS or any(len(one.label) > FEW_LETTERS for one in effects)
         figure, axes = _axes(len(dots), len(effects), long)
         _rows(axes["paper"], axes["ours"], dots, measure, long)
-        _effects(axes["effects"], effects, _one_colour(dots), unit)
+        colours = {backbone_colour(dot.backbone) for dot in dots}
+        _effects(axes["effects"], effects, colours.pop() if len(colours) == 1 else DARK, unit)
         for name, axis in axes.items():
             if axis.has_data():
                 axis.xaxis.set_major_locator(MaxNLocator(9 if long and name == "effects" else 4))
@@ -143,12 +144,6 @@ def _rows(paper: plt.Axes, ours: plt.Axes, dots: Sequence[Dot], measure: str, lo
         paper.text(0.5, 0.5, "none printed", transform=paper.transAxes, color=GREY, ha="center", va="center")
     paper.set_yticklabels([dot.label for dot in dots])
     ours.set_yticklabels([])
-
-
-def _one_colour(dots: Sequence[Dot]) -> str:
-    """The backbone's colour where all rows have the same."""
-    colours = {backbone_colour(dot.backbone) for dot in dots}
-    return colours.pop() if len(colours) == 1 else DARK
 
 
 def _effects(axis: plt.Axes, effects: Sequence[Effect], colour: str, unit: str) -> None:

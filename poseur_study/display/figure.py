@@ -17,8 +17,6 @@ from poseur_study.display.style import STYLE_FILE
 
 PNG_LEVEL = 1
 """Of compression: the picture goes to a browser on the same machine, and time counts more than bytes."""
-
-
 WEBP_QUALITY = 80
 FIGURE = Markup('<figure class="{}"><img alt="{}" style="width:{}px;max-width:100%" src="{}">{}</figure>')
 

@@ -42,10 +42,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--shared", type=Path, metavar="DIR", help="parity: folder of reference/ and data/coco4/")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="pilot: folder of a profile's runs")
     asked = parser.parse_args(arguments)
-    if asked.what == "parity" and asked.shared is None:
-        parser.error("parity needs --shared")
-    if asked.what == "pilot" and asked.runs is None:
-        parser.error("pilot needs --runs")
+    needed = {"parity": "shared", "pilot": "runs"}.get(asked.what)
+    if needed and getattr(asked, needed) is None:
+        parser.error(f"{asked.what} needs --{needed}")
     record = makers[asked.what](asked)
     path = PILOT if isinstance(record, Pilot) else DATA / FILES[type(record)]
     write_atomically(path, (record.model_dump_json(indent=1) + "\n").encode())

@@ -20,7 +20,7 @@ from poseur_study.report.evidence import (
     Overfit,
     recorded,
 )
-from poseur_study.report.pages.methods import methods_page
+from poseur_study.report.pages.recorded import methods_page
 
 
 def _row(ap: float | None) -> MethodRow:
