@@ -63,14 +63,12 @@ def same_subject_table(groups: Sequence[Group]) -> HTML:
     """Cells that speak of one method and differ, largest difference first."""
     rows = [
         {
-            "method": f"{group.subject}"
-            + f", {NO_LAYERS}" * (group.subject.method == "Poseur" and group.subject.layers is None),
+            "method": f"{subject}" + f", {NO_LAYERS}" * (subject.method == "Poseur" and subject.layers is None),
             "column": group.column,
             "printed": "; ".join(_labels(group).values()),
             "apart": str(group.spread),
         }
-        for group in groups
-        if group.differ
+        for group, subject in ((one, one.subject) for one in groups if one.differ)
     ]
     caption = "In brackets the tables that print it. A number that is only rounded more coarsely counts as the same."
     return show_table(rows, caption)

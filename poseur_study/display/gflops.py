@@ -13,12 +13,7 @@ from poseur_study.display.style import DARK, GREY, METHOD_MARKERS, backbone_colo
 
 MARKER = 5
 """Pixels around a point that no name should cover."""
-SIDES = (
-    ((0, 7), "center", "bottom"),
-    ((7, 0), "left", "center"),
-    ((-7, 0), "right", "center"),
-    ((0, -8), "center", "top"),
-)
+PLACES = (0, 7, "center", "bottom"), (7, 0, "left", "center"), (-7, 0, "right", "center"), (0, -8, "center", "top")
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,7 @@ def _name(axis: plt.Axes, members: Sequence[CostDot], taken: list[BboxBase]) -> 
     """The pair's name beside one of its points, where it covers least of what is there already."""
     found = []
     for one in sorted(members, key=lambda one: -one.ap):
-        for offset, ha, va in SIDES:
+        for *offset, ha, va in PLACES:
             how = {"textcoords": "offset points", "ha": ha, "va": va, "fontsize": 7.5, "color": DARK}
             text = axis.annotate(one.pair.replace(" ", "\n", 1), (one.gflops, one.ap), offset, **how)
             box = text.get_window_extent()

@@ -99,13 +99,8 @@ def learning_caption(runs: Sequence[LabelledRun]) -> str:
 
 def curve_figure(curve: Curve, title: str) -> HTML:
     """Loss, and where measured mean OKS, AP and (pretraining) the IoU of body parts, over the images seen."""
-    names = {
-        "training loss": "loss",
-        "mean OKS": "mean_oks",
-        "AP (OKS, x 100)": "ap",
-        "mean IoU of body parts": "part_iou",
-    }
-    panels = {label: [getattr(row, name) for row in curve] for label, name in names.items()}
+    names = dict(loss="training loss", mean_oks="mean OKS", ap="AP (OKS, x 100)", part_iou="mean IoU of body parts")
+    panels = {label: [getattr(row, name) for row in curve] for name, label in names.items()}
     panels = {label: values for label, values in panels.items() if any(value is not None for value in values)}
     with style():
         figure, axes = plt.subplots(1, len(panels), figsize=(2.9 * len(panels), 2.4), squeeze=False)
