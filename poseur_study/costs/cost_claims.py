@@ -4,7 +4,6 @@ Each number is that of the paper's own configuration, by the hook convention, wh
 How the paper counted, it does not say: where a note explains a number by another counter, that is our reading.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from poseur_lib.config import ExperimentConfig
@@ -62,8 +61,8 @@ def _row(table: str, row: str) -> Cost:
 
 
 def _resnet50(layers: int, **head: Any) -> ExperimentConfig:
-    changes: Mapping[str, Any] = {"decoder_layers": layers, **head}
-    return ExperimentConfig().with_changes(**{f"model.head.{name}": value for name, value in changes.items()})
+    head["decoder_layers"] = layers
+    return ExperimentConfig().with_changes(**{f"model.head.{name}": value for name, value in head.items()})
 
 
 def _gflops(of: Cost) -> float:

@@ -88,12 +88,7 @@ def effects_figure(effects: Sequence[Effect], xlabel: str, width: float = EFFECT
 
 
 def comparison_figure(
-    dots: Sequence[Dot],
-    effects: Sequence[Effect],
-    measure: str,
-    alt: str,
-    caption: str,
-    unit: str = "difference, points",
+    dots: Sequence[Dot], effects: Sequence[Effect], measure: str, alt: str, caption: str, unit: str
 ) -> HTML:
     """The rows' AP, the paper's and ours each on an axis of its own, and the differences that are claimed.
 

@@ -265,7 +265,13 @@ def truncation_examples(study: TableStudy, of: Truncation) -> HTML:
     names = ", ".join(row.label for row in of.rows)
     cut = f"cut by {EXAMPLE_CUT.share:.0%} from the {EXAMPLE_CUT.side}"
     alt = f"{len(people)} people {cut}, with the poses of {names}."
-    return as_html(figure, alt, _example_caption(len(people), study, seeds[0]), photo=True)
+    caption = (
+        f"{len(people)} people of the val split of {study.data.root.name}, drawn by lot among those with at least "
+        f"{LEAST_OUTSIDE} labelled keypoints outside the crop after a cut of {EXAMPLE_CUT.share:.0%} from the "
+        f"{EXAMPLE_CUT.side}; seed {seeds[0]}, the first that was measured of all rows. Coloured: predicted; white: "
+        "labelled; dashed: the crop. What is shown weakly was black for the models; beyond the image there is nothing."
+    )
+    return as_html(figure, alt, caption, photo=True)
 
 
 def faded(
@@ -301,12 +307,3 @@ def _frame(axis: Axes, person: Person, of_person: Sequence[ExamplePose]) -> None
     axis.set_aspect("equal")
     for spine in axis.spines.values():
         spine.set_visible(False)
-
-
-def _example_caption(people: int, study: TableStudy, seed: int) -> str:
-    return (
-        f"{people} people of the val split of {study.data.root.name}, drawn by lot among those with at least "
-        f"{LEAST_OUTSIDE} labelled keypoints outside the crop after a cut of {EXAMPLE_CUT.share:.0%} from the "
-        f"{EXAMPLE_CUT.side}; seed {seed}, the first that was measured of all rows. Coloured: predicted; white: "
-        "labelled; dashed: the crop. What is shown weakly was black for the models; beyond the image there is nothing."
-    )
