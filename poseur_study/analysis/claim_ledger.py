@@ -18,6 +18,7 @@ from poseur_study.analysis.verdict import RULE as LEVEL_RULE
 from poseur_study.analysis.verdict import Evidence, Level, Verdict, arithmetic_verdict, cost_verdict, rule_text
 from poseur_study.costs.cost_claims import CostStatement
 from poseur_study.costs.paper_costs import RULE as COST_RULE
+from poseur_study.costs.paper_costs import CostRow
 from poseur_study.experiments.experiment import ClaimTest, Table
 from poseur_study.experiments.profiles import Profile
 from poseur_study.paper.audit import RULE as ARITHMETIC_RULE
@@ -72,20 +73,8 @@ def arithmetic_entries(audited: Sequence[Audited], profile: str) -> tuple[Ledger
     )  # fmt: skip
 
 
-class CountedCell(Frozen):
-    """A printed cost with our count, as the report has it recorded."""
-
-    source: str
-    model: str
-    quantity: str
-    paper: str
-    ours: float
-    agrees: bool
-    note: str
-
-
 def cost_entries(
-    cells: Iterable[CountedCell], statements: Iterable[CostStatement], profile: str
+    cells: Iterable[CostRow], statements: Iterable[CostStatement], profile: str
 ) -> tuple[LedgerEntry, ...]:
     """What the paper prints and says of costs, by our counters."""
     common = {"table": "", "data": "our counters", "profile": profile, "evidence": Evidence.COST}

@@ -75,7 +75,7 @@ def _cell(data: TableData, row: Row, column: Column) -> CellResult:
     if column in COSTS:
         return cell.model_copy(update={"counted": row_cost(data.table, row, column)})
     speed = row_speed(data.table, row, data.device)
-    here = OnDevice(value=speed.of(column), unit=UNITS[column], device=speed.device)
+    here = OnDevice(value=speed.of[column], unit=UNITS[column], device=speed.device)
     return cell.model_copy(update={"on_device": here})
 
 

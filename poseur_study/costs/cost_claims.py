@@ -4,14 +4,13 @@ Each number is that of the paper's own configuration, by the hook convention, wh
 How the paper counted, it does not say: where a note explains a number by another counter, that is our reading.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.config.base import Frozen
 from poseur_lib.costs.cost import Cost
-from poseur_study.costs.other_counters import count, output_channel_rule
 from poseur_study.costs.paper_costs import RULE, agrees_with
+from poseur_study.costs.printed_gflops import count, output_channel_rule
 from poseur_study.costs.row_cost import Quantity, both_counts, hook_counts, model_cost
 from poseur_study.experiments.paper_rows import subject_changes
 from poseur_study.paper.claims import paper_claim
@@ -62,8 +61,8 @@ def _row(table: str, row: str) -> Cost:
 
 
 def _resnet50(layers: int, **head: Any) -> ExperimentConfig:
-    changes: Mapping[str, Any] = {"decoder_layers": layers, **head}
-    return ExperimentConfig().with_changes(**{f"model.head.{name}": value for name, value in changes.items()})
+    head["decoder_layers"] = layers
+    return ExperimentConfig().with_changes(**{f"model.head.{name}": value for name, value in head.items()})
 
 
 def _gflops(of: Cost) -> float:

@@ -5,11 +5,12 @@ Supp. Table 5 also prints memory and frames per second, without device, batch or
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from itertools import product
 
 import pandas as pd
 
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.config.base import Frozen
 from poseur_study.costs.row_cost import USUAL, Quantity, both_counts, quantity_of, row_config
 from poseur_study.experiments import TABLES
 from poseur_study.paper.formula import Cell
@@ -31,25 +32,23 @@ _BINARY = (
 _ROUNDED = (
     f"{Cell('1e', 'layers_6', 'GFLOPs')} in Table 1e and {Cell('2a', 'poseur_resnet50', 'GFLOPs')} in Table 2a, rounded"
 )
-NOTES: Mapping[tuple[str, str, str], str] = MappingProxyType(
-    {
-        **{("1d", f"levels_{number}", "Params"): _WITH_FLOWS for number in (1, 2, 3, 4)},
-        **{("1e", f"layers_{number}", "Params"): _CUT for number in (3, 4, 5, 6)},
-        **{("1e", f"layers_{number}", "GFLOPs"): _STEP for number in (4, 5, 6)},
-        ("2a", "poseur_mobilenet", "GFLOPs"): "unexplained: five layers give 0.466, six 0.487",
-        ("2a", "poseur_resnet50", "GFLOPs"): "Table 1e prints it for five layers too",
-        **{("2b", f"poseur_{size}", "Params"): "without the flows" for size in (64, 128, 256)},
-        ("2b", "poseur_64", "GFLOPs"): "unexplained: six layers would give 0.494, but 1.598 at 128 x 128",
-        ("5", "poseur_resnet50", "GFLOPs"): _ROUNDED,
-        ("5", "poseur_hrnet_w32", "GFLOPs"): f"Table 2a prints {Cell('2a', 'poseur_hrnet_w32', 'GFLOPs')}; {_BINARY}",
-        ("5", "poseur_hrnet_w48_384", "GFLOPs"): _BINARY,
-        ("S3", "own", "Params"): "no number of layers gives it: 5 have 31.7 M, 6 have 33.1 M, as in Table 1e",
-        ("S3", "shared", "Params"): "layer and output branches shared; counts the two flows",
-        ("S4", "emsda", "GFLOPs (Dec.)"): "the neck (0.377 in convolutions) and 0.021 a decoder layer",
-        ("S4", "msda", "GFLOPs (Dec.)"): ("MSDA projects 4080 cells in each of 3 layers: 3 x 4080 x 256^2 = 0.80 more"),
-        ("S5", "poseur_resnet50", "GFLOPs"): _ROUNDED,
-    }
-)
+NOTES: Mapping[tuple[str, str, str], str] = {
+    **{("1d", f"levels_{number}", "Params"): _WITH_FLOWS for number in (1, 2, 3, 4)},
+    **{("1e", f"layers_{number}", "Params"): _CUT for number in (3, 4, 5, 6)},
+    **{("1e", f"layers_{number}", "GFLOPs"): _STEP for number in (4, 5, 6)},
+    ("2a", "poseur_mobilenet", "GFLOPs"): "unexplained: five layers give 0.466, six 0.487",
+    ("2a", "poseur_resnet50", "GFLOPs"): "Table 1e prints it for five layers too",
+    **{("2b", f"poseur_{size}", "Params"): "without the flows" for size in (64, 128, 256)},
+    ("2b", "poseur_64", "GFLOPs"): "unexplained: six layers would give 0.494, but 1.598 at 128 x 128",
+    ("5", "poseur_resnet50", "GFLOPs"): _ROUNDED,
+    ("5", "poseur_hrnet_w32", "GFLOPs"): f"Table 2a prints {Cell('2a', 'poseur_hrnet_w32', 'GFLOPs')}; {_BINARY}",
+    ("5", "poseur_hrnet_w48_384", "GFLOPs"): _BINARY,
+    ("S3", "own", "Params"): "no number of layers gives it: 5 have 31.7 M, 6 have 33.1 M, as in Table 1e",
+    ("S3", "shared", "Params"): "layer and output branches shared; counts the two flows",
+    ("S4", "emsda", "GFLOPs (Dec.)"): "the neck (0.377 in convolutions) and 0.021 a decoder layer",
+    ("S4", "msda", "GFLOPs (Dec.)"): ("MSDA projects 4080 cells in each of 3 layers: 3 x 4080 x 256^2 = 0.80 more"),
+    ("S5", "poseur_resnet50", "GFLOPs"): _ROUNDED,
+}
 """Why a cell may differ from ours, and where the reading of the row is ours."""
 
 
@@ -64,33 +63,25 @@ class PrintedCost:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class CostComparison:
-    """A printed cost and ours.
+class CostRow(Frozen):
+    """A cost that the paper prints, and ours.
 
     Attributes:
         ours: by the hook convention where it is GFLOPs.
         ours_everything: GFLOPs with everything counted; None for parameters.
+        percent: how much ours is above the paper's.
+        agrees: by `RULE`.
     """
 
-    cell: PrintedCost
+    source: str
+    model: str
+    quantity: str
+    paper: str
     ours: float
     ours_everything: float | None
-
-    @property
-    def percent(self) -> float:
-        """How much ours is above the paper's."""
-        return 100 * (self.ours / self.cell.printed.value - 1)
-
-    @property
-    def agrees(self) -> bool:
-        """By `RULE`."""
-        return agrees_with(self.cell.printed, self.ours)
-
-    @property
-    def verdict(self) -> str:
-        """`agrees` in words."""
-        return f"agrees within {TOLERANCE_PERCENT:.0f} % or rounding" if self.agrees else "differs"
+    percent: float
+    agrees: bool
+    note: str
 
 
 def agrees_with(printed: Printed, ours: float) -> bool:
@@ -103,48 +94,36 @@ def printed_costs() -> tuple[PrintedCost, ...]:
     """Every cell that prints parameters or GFLOPs of Poseur, with the configuration that its row is declared with."""
     found = []
     for table in TABLES:
-        for row in table.rows:
-            for column in USUAL:
-                number = row.printed(column)
-                if (
-                    row.method == "Poseur"
-                    and row.paper
-                    and row.paper[0] == table.number
-                    and isinstance(number, Printed)
-                ):
-                    config, note = row_config(table, row), NOTES.get((*row.paper, column), "")
-                    label = _label(table.number, paper_tables()[table.number].row(row.paper[1]), config)
-                    found.append(PrintedCost(number, label, quantity_of(column, row.paper), config, note))
+        own = [row for row in table.rows if row.method == "Poseur" and row.paper and row.paper[0] == table.number]
+        for row, column in product(own, USUAL):
+            if isinstance(number := row.printed(column), Printed):
+                config, note = row_config(table, row), NOTES.get((*row.paper, column), "")
+                label = _label(table.number, paper_tables()[table.number].row(row.paper[1]), config)
+                found.append(PrintedCost(number, label, quantity_of(column, row.paper), config, note))
     return tuple(found)
 
 
-def compare_costs(cells: Iterable[PrintedCost] | None = None) -> tuple[CostComparison, ...]:
+def compare_costs(cells: Iterable[PrintedCost] | None = None) -> tuple[CostRow, ...]:
     """Every cell with our number."""
-    return tuple(_comparison(cell) for cell in (printed_costs() if cells is None else cells))
+    return tuple(_compared(cell) for cell in (printed_costs() if cells is None else cells))
 
 
-def comparison_table(rows: Iterable[CostComparison]) -> pd.DataFrame:
+def comparison_table(rows: Iterable[CostRow]) -> pd.DataFrame:
     """The comparison as a table: place, model, what is counted, paper, ours, difference in %, verdict, note."""
-    return pd.DataFrame(
-        {
-            "source": row.cell.printed.source,
-            "model": row.cell.model,
-            "quantity": str(row.cell.quantity),
-            "paper": row.cell.printed.text,
-            "ours": round(row.ours, 3),
-            "everything counted": None if row.ours_everything is None else round(row.ours_everything, 3),
-            "difference, %": round(row.percent, 1),
-            "verdict": row.verdict,
-            "note": row.cell.note,
-        }
-        for row in rows
-    )
+    table = pd.DataFrame(row.model_dump() for row in rows).round({"ours": 3, "ours_everything": 3, "percent": 1})
+    verdicts = {True: f"agrees within {TOLERANCE_PERCENT:.0f} % or rounding", False: "differs"}
+    names = {"ours_everything": "everything counted", "percent": "difference, %", "agrees": "verdict"}
+    return table.assign(agrees=table["agrees"].map(verdicts)).rename(columns=names)
 
 
-def _comparison(cell: PrintedCost) -> CostComparison:
-    hooks, everything = both_counts(cell.config)
+def _compared(cell: PrintedCost) -> CostRow:
+    hooks, everything = (counts.of(cell.quantity) for counts in both_counts(cell.config))
     in_parameters = cell.quantity in (Quantity.PARAMETERS, Quantity.PARAMETERS_WITHOUT_FLOWS)
-    return CostComparison(cell, hooks.of(cell.quantity), None if in_parameters else everything.of(cell.quantity))
+    return CostRow(
+        source=cell.printed.source, model=cell.model, quantity=str(cell.quantity), paper=cell.printed.text, ours=hooks,
+        ours_everything=None if in_parameters else everything, percent=100 * (hooks / cell.printed.value - 1),
+        agrees=agrees_with(cell.printed, hooks), note=cell.note,
+    )  # fmt: skip
 
 
 def _label(table: str, row: PaperRow, config: ExperimentConfig) -> str:

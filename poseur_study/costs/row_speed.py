@@ -8,6 +8,7 @@ float32, random weights, no flip test.
     Memory (test)   the same of a forward pass without gradients
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,14 +28,8 @@ UNITS = {"FPS": "images a second", "Memory": "MiB", "Memory (test)": "MiB"}
 class RowSpeed:
     """What was measured, by column, and where: `device` names the accelerator, or the processor and its threads."""
 
-    fps: float
-    training_mib: float
-    test_mib: float
+    of: Mapping[SpeedColumn, float]
     device: str
-
-    def of(self, column: SpeedColumn) -> float:
-        """A column's number."""
-        return {"FPS": self.fps, "Memory": self.training_mib, "Memory (test)": self.test_mib}[column]
 
 
 def row_speed(table: Table, row: Row, device: str) -> RowSpeed:
@@ -59,7 +54,7 @@ def _measured(config: str, device: str) -> RowSpeed:
     training = peak_mib(lambda: training_step(model, image), device)
     threads = torch.get_num_threads()
     where = device_name(device) + ("" if device == "cuda" else f", {threads} thread" + "s" * (threads > 1))
-    return RowSpeed(1 / seconds, training, test, where)
+    return RowSpeed({"FPS": 1 / seconds, "Memory": training, "Memory (test)": test}, where)
 
 
 def training_step(model: PoseModel, image: torch.Tensor) -> None:

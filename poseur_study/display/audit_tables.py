@@ -21,6 +21,7 @@ from poseur_study.paper.tables import table_name
 
 MOST_SOURCES = 4  # cells that are named one by one
 LINE_INCHES = 0.72
+NO_LAYERS = "layers not stated"
 
 
 def summary_text(audited: Sequence[Audited]) -> HTML:
@@ -30,15 +31,13 @@ def summary_text(audited: Sequence[Audited]) -> HTML:
 
 def counts_table(audited: Sequence[Audited]) -> HTML:
     """How many claims of each kind agree, contradict and cannot be checked."""
-    rows = []
-    for name, kinds in (*((kind.value, (kind,)) for kind in ClaimKind), ("all", tuple(ClaimKind))):
-        of_kind = [one for one in audited if one.claim.kind in kinds]
-        number = counts(of_kind)
-        rows.append(
-            {"claims": name, "number": str(len(of_kind))}
-            | {agreement.value: str(number[agreement]) for agreement in Agreement}
-            | {"of these maybe rounding": str(within_rounding(of_kind))}
-        )
+    kinds = {kind.value: [one for one in audited if one.claim.kind == kind] for kind in ClaimKind} | {"all": audited}
+    rows = [
+        {"claims": name, "number": str(len(of_kind))}
+        | {agreement.value: str(counts(of_kind)[agreement]) for agreement in Agreement}
+        | {"of these maybe rounding": str(within_rounding(of_kind))}
+        for name, of_kind in kinds.items()
+    ]
     return show_table(rows, "Claims of the paper and its supplement, held against the numbers that they print.")
 
 
@@ -64,21 +63,15 @@ def same_subject_table(groups: Sequence[Group]) -> HTML:
     """Cells that speak of one method and differ, largest difference first."""
     rows = [
         {
-            "method": f"{group.subject}" + _open_layers(group),
+            "method": f"{subject}" + f", {NO_LAYERS}" * (subject.method == "Poseur" and subject.layers is None),
             "column": group.column,
             "printed": "; ".join(_labels(group).values()),
             "apart": str(group.spread),
         }
-        for group in groups
-        if group.differ
+        for group, subject in ((one, one.subject) for one in groups if one.differ)
     ]
     caption = "In brackets the tables that print it. A number that is only rounded more coarsely counts as the same."
     return show_table(rows, caption)
-
-
-def _open_layers(group: Group) -> str:
-    open_layers = group.subject.method == "Poseur" and group.subject.layers is None
-    return ", layers not stated" if open_layers else ""
 
 
 def _tables(group: Group) -> dict[str, list[str]]:
@@ -111,12 +104,9 @@ def same_subject_figure(groups: Sequence[Group]) -> HTML:
         f"{differing[0].column} that the paper prints for one method at one backbone and size, with the tables in "
         "brackets. Ablated and shortened variants are left out. Hollow: the paper's numbers; no intervals are printed."
     )
-    lines = [
-        f"{group.subject}: "
-        + ", ".join(f"{value} in {' and '.join(tables)}" for value, tables in _tables(group).items())
-        for group in differing
-    ]
-    return as_html(figure, f"The same method with different numbers. {'; '.join(lines)}.", caption)
+    printed = [", ".join(f"{value} in {' and '.join(of)}" for value, of in _tables(one).items()) for one in differing]
+    lines = "; ".join(f"{group.subject}: {words}" for group, words in zip(differing, printed, strict=True))
+    return as_html(figure, f"The same method with different numbers. {lines}.", caption)
 
 
 def _draw_group(axis: plt.Axes, row: int, group: Group) -> None:
@@ -133,7 +123,7 @@ def _draw_group(axis: plt.Axes, row: int, group: Group) -> None:
 
 def _name(group: Group) -> str:
     subject = group.subject
-    layers = f"{subject.layers} layers" if subject.layers else "layers not stated"
+    layers = f"{subject.layers} layers" if subject.layers else NO_LAYERS
     return f"{subject.method}, {subject.backbone}" + (f"\n{layers}" if subject.method == "Poseur" else "")
 
 

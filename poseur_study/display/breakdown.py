@@ -59,7 +59,7 @@ def part_words(row: BreakdownRow) -> str:
 def _effect(row: BreakdownRow) -> Effect:
     label = NAMES.get(row.part, "{}").format(row.name)
     one = row.difference
-    return Effect(f"{label}  ({row.than:.1f} → {row.better:.1f})", one.value, one.low, one.high)
+    return Effect(f"{label}  ({row.than:.1f} → {row.better:.1f})", (one.value, one.low, one.high))
 
 
 def _alt(of: ClaimBreakdown, rows: Sequence[BreakdownRow]) -> str:

@@ -1,6 +1,6 @@
 """Predicted scales against errors, and scores against the share of keypoints that they promise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 from IPython.display import HTML
@@ -80,7 +80,8 @@ def reliability_figure(scores: Sequence[Reliability]) -> HTML:
         "the score is what it says. ECE: expected calibration error, the mean distance from that line over all "
         f"keypoints, per cent. {METHOD} {CUT}"
     )
-    return as_html(figure, "Share within a over score. " + "; ".join(map(_ece, scores)) + ".", caption)
+    errors = [f"{one.score}, a = {one.radius:g}: ECE {one.calibration_error.value:.1f}" for one in scores]
+    return as_html(figure, f"Share within a over score. {'; '.join(errors)}.", caption)
 
 
 def reliability_table(scores: Sequence[Reliability]) -> HTML:
@@ -135,10 +136,6 @@ def _promise(one: Reliability) -> str:
     )
 
 
-def _ece(one: Reliability) -> str:
-    return f"{one.score}, a = {one.radius:g}: ECE {one.calibration_error.value:.1f}"
-
-
 def _ends(scales: Sequence[ScaleCalibration]) -> tuple[float, float]:
     """Limits of both axes, which hold every prediction, as sigma and as b, and every error."""
     values = [value for one in scales for of in one.bins for value in (of.predicted, of.observed.low, of.observed.high)]
@@ -149,8 +146,7 @@ def _ends(scales: Sequence[ScaleCalibration]) -> tuple[float, float]:
 def _scale_panel(axis: Axes, scales: Sequence[ScaleCalibration], as_laplace: bool, ends: tuple[float, float]) -> None:
     for place, one in enumerate(scales):
         colour, scale = AXIS_COLOURS[one.axis], one.laplace_per_sigma if as_laplace else 1.0
-        places = [(scale * of.predicted, of.observed) for of in one.bins]
-        _dots(axis, places, colour, dict.fromkeys(range(len(one.bins)), 26))
+        _dots(axis, [(scale * of.predicted, of.observed, 26) for of in one.bins], colour)
         words = f"{one.axis}: error = {one.factor.value / scale:.2f} × predicted"
         axis.text(0.04, 0.95 - 0.09 * place, words, transform=axis.transAxes, color=colour, fontsize=8, va="top")
     axis.plot(ends, ends, color=GREY, linewidth=1, zorder=1)
@@ -162,14 +158,14 @@ def _score_panel(axis: Axes, scores: Sequence[Reliability]) -> None:
     axis.plot([0, 100], [0, 100], color=GREY, linewidth=1, zorder=1)
     for place, one in enumerate(scores):
         colour = SCORE_COLOURS[one.score]
-        sizes = {number: 8 + 1.2 * of.part for number, of in enumerate(one.bins)}
-        _dots(axis, [(of.predicted, bounded(of.observed)) for of in one.bins], colour, sizes)
+        _dots(axis, [(of.predicted, bounded(of.observed), 8 + 1.2 * of.part) for of in one.bins], colour)
         words = f"{one.score}: ECE {one.calibration_error.value:.1f}"
         axis.text(0.97, 0.04 + 0.08 * place, words, transform=axis.transAxes, color=colour, fontsize=8, ha="right")
 
 
-def _dots(axis: Axes, bins: Sequence[tuple[float, Estimate]], colour: str, sizes: Mapping[int, float]) -> None:
-    axis.plot([x for x, _ in bins], [one.value for _, one in bins], color=colour, linewidth=0.8, alpha=0.6)
-    for number, (x, one) in enumerate(bins):
+def _dots(axis: Axes, bins: Sequence[tuple[float, Estimate, float]], colour: str) -> None:
+    """Place, share or error, and size of the dot of each bin."""
+    axis.plot([x for x, *_ in bins], [one.value for _, one, _ in bins], color=colour, linewidth=0.8, alpha=0.6)
+    for x, one, size in bins:
         axis.plot([x, x], [one.low, one.high], color=colour, solid_capstyle="round")
-        axis.scatter(x, one.value, s=sizes[number], color=colour, zorder=3)
+        axis.scatter(x, one.value, s=size, color=colour, zorder=3)

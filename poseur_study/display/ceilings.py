@@ -21,9 +21,15 @@ def row_ceilings(study: TableStudy, result: TableResult) -> HTML:
         declared, here = paper[row.key], study.configs[row.key]
         line = dict(zip(study.table.factor, row.ticks, strict=True))
         line |= {"AP, paper": "—" if row.paper_ap is None else row.paper_ap, "ceiling": _ceiling(study, declared)}
-        line |= {"input here": _size(here.data.input_size), "AP, ours": row.ap.value if row.ap else None}
+        line |= {"input here": "{} × {}".format(*here.data.input_size), "AP, ours": row.ap.value if row.ap else None}
         lines.append(line | {"ceiling here": _ceiling(study, here)})
-    return show_table(lines, _caption(study))
+    caption = (
+        "Ceiling: AP of ground truth that is encoded and decoded as the row's method does it, at the row's input; no "
+        "network takes part. Coordinates are their own code, so that regression loses nothing. What the ceiling "
+        "lacks to 100, no training brings back. A map that is learned by heart may still fall below it: in a Gaussian "
+        f"on whole cells the neighbours of the highest are equal, and the quarter shift goes by noise. {_people(study)}"
+    )
+    return show_table(lines, caption)
 
 
 def codec_ceilings(study: TableStudy) -> HTML:
@@ -45,19 +51,6 @@ def _ceiling(study: TableStudy, config: ExperimentConfig) -> float:
     return head_ceiling(study.data.val, head, config.data.input_size).AP
 
 
-def _caption(study: TableStudy) -> str:
-    return (
-        "Ceiling: AP of ground truth that is encoded and decoded as the row's method does it, at the row's input; no "
-        "network takes part. Coordinates are their own code, so that regression loses nothing. What the ceiling "
-        "lacks to 100, no training brings back. A map that is learned by heart may still fall below it: in a Gaussian "
-        f"on whole cells the neighbours of the highest are equal, and the quarter shift goes by noise. {_people(study)}"
-    )
-
-
 def _people(study: TableStudy) -> str:
     people = "generated people" if study.data.generated else "people"
     return f"Counted on {len(study.data.val.people()):,} labelled {people} of the val split, in their own boxes."
-
-
-def _size(size: tuple[int, int]) -> str:
-    return f"{size[0]} × {size[1]}"

@@ -34,14 +34,16 @@ LETTERS_AN_INCH = 13.5  # of a label
 TEXT_LINE = 0.3  # of a label, as a part of EFFECTS_LINE
 
 
+Interval = tuple[float, float, float]
+"""Value, low and high end."""
+
+
 @dataclass(frozen=True)
 class Effect:
     """A difference, ours with its interval and the paper's; None where there is none."""
 
     label: str
-    value: float | None
-    low: float | None
-    high: float | None
+    ours: Interval | None
     paper: float | None = None
 
 
@@ -52,17 +54,15 @@ class Dot:
     The backbone is its colour, the method its shape.
 
     Attributes:
-        released: of the released checkpoint evaluated here: value and interval.
+        released: of the released checkpoint evaluated here.
     """
 
     label: str
-    ours: float | None
-    low: float | None
-    high: float | None
+    ours: Interval | None
     paper: float | None
     backbone: str
     method: str
-    released: tuple[float, float, float] | None = None
+    released: Interval | None = None
 
 
 def effects_figure(effects: Sequence[Effect], xlabel: str, width: float = EFFECTS_WIDTH) -> Figure:
@@ -73,8 +73,9 @@ def effects_figure(effects: Sequence[Effect], xlabel: str, width: float = EFFECT
         figure, axis = plt.subplots(figsize=(width, EFFECTS_HEAD + EFFECTS_LINE * rows[-1]))
         axis.axvline(0, color=GREY, linewidth=1)
         for row, one, lines in zip(rows[1:], effects, labels, strict=True):
-            axis.plot([one.low, one.high], [row, row], color=COLORBLIND[0], solid_capstyle="round")
-            axis.plot(one.value, row, "o", color=COLORBLIND[0], zorder=3)
+            value, *ends = one.ours
+            axis.plot(ends, [row, row], color=COLORBLIND[0], solid_capstyle="round")
+            axis.plot(value, row, "o", color=COLORBLIND[0], zorder=3)
             if one.paper is not None:
                 axis.plot(one.paper, row, "o", color=DARK, markerfacecolor="white", zorder=2)
             _label(axis, 0, row - 0.36 - TEXT_LINE / 2 * (len(lines) - 1), "\n".join(lines), pad=1.5, zorder=2)
@@ -87,12 +88,7 @@ def effects_figure(effects: Sequence[Effect], xlabel: str, width: float = EFFECT
 
 
 def comparison_figure(
-    dots: Sequence[Dot],
-    effects: Sequence[Effect],
-    measure: str,
-    alt: str,
-    caption: str,
-    unit: str = "difference, points",
+    dots: Sequence[Dot], effects: Sequence[Effect], measure: str, alt: str, caption: str, unit: str
 ) -> HTML:
     """The rows' AP, the paper's and ours each on an axis of its own, and the differences that are claimed.
 
@@ -106,7 +102,8 @@ def comparison_figure(
         long = len(dots) > FEW_ROWS or any(len(one.label) > FEW_LETTERS for one in effects)
         figure, axes = _axes(len(dots), len(effects), long)
         _rows(axes["paper"], axes["ours"], dots, measure, long)
-        _effects(axes["effects"], effects, _one_colour(dots), unit)
+        colours = {backbone_colour(dot.backbone) for dot in dots}
+        _effects(axes["effects"], effects, colours.pop() if len(colours) == 1 else DARK, unit)
         for name, axis in axes.items():
             if axis.has_data():
                 axis.xaxis.set_major_locator(MaxNLocator(9 if long and name == "effects" else 4))
@@ -130,10 +127,10 @@ def _rows(paper: plt.Axes, ours: plt.Axes, dots: Sequence[Dot], measure: str, lo
     for row, dot in enumerate(dots):
         colour, marker = backbone_colour(dot.backbone), METHOD_MARKERS.get(dot.method, "o")
         if dot.paper is not None:
-            _dot(paper, row, dot.paper, marker, colour, hollow=True, beside=long)
+            _hollow(paper, row, dot.paper, marker, colour, beside=long)
         if dot.released is not None:
-            _interval(paper, row, dot.released[0], dot.released[1:], marker, colour, beside=False)
-        _interval(ours, row, dot.ours, (dot.low, dot.high), marker, colour, beside=long)
+            _interval(paper, row, dot.released, marker, colour)
+        _interval(ours, row, dot.ours, marker, colour, beside=long)
     checkpoints = ", released checkpoint" if any(dot.released is not None for dot in dots) else ""
     for axis, title in ((paper, f"{measure}, paper{checkpoints}"), (ours, f"{measure}, ours")):
         axis.set(title=title, ylim=(len(dots) - 0.5, -0.7), yticks=list(range(len(dots))))
@@ -144,18 +141,12 @@ def _rows(paper: plt.Axes, ours: plt.Axes, dots: Sequence[Dot], measure: str, lo
     ours.set_yticklabels([])
 
 
-def _one_colour(dots: Sequence[Dot]) -> str:
-    """The backbone's colour where all rows have the same."""
-    colours = {backbone_colour(dot.backbone) for dot in dots}
-    return colours.pop() if len(colours) == 1 else DARK
-
-
 def _effects(axis: plt.Axes, effects: Sequence[Effect], colour: str, unit: str) -> None:
     axis.axvline(0, color=GREY, linewidth=1)
     for row, one in enumerate(effects):
-        _interval(axis, row, one.value, (one.low, one.high), "o", colour, beside=False)
+        _interval(axis, row, one.ours, "o", colour)
         if one.paper is not None:
-            _dot(axis, row, one.paper, "o", GREY, hollow=True, beside=False)
+            _hollow(axis, row, one.paper, "o", GREY)
         _label(axis, 0.01, row - 0.45, one.label, color="#444444", pad=1)
     axis.set(title=unit, yticks=list(range(len(effects))), ylim=(len(effects) - 0.5, -0.8))
     axis.set_yticklabels([])
@@ -163,40 +154,26 @@ def _effects(axis: plt.Axes, effects: Sequence[Effect], colour: str, unit: str) 
 
 
 def _interval(
-    axis: plt.Axes,
-    row: int,
-    value: float | None,
-    ends: tuple[float | None, float | None],
-    marker: str,
-    colour: str,
-    *,
-    beside: bool,
+    axis: plt.Axes, row: int, ours: Interval | None, marker: str, colour: str, *, beside: bool = False
 ) -> None:
-    if value is None:
+    if ours is None:
         axis.text(0.5, row, "not run", transform=axis.get_yaxis_transform(), color=GREY, ha="center", va="center")
         return
-    axis.plot(ends, [row, row], color=colour, linewidth=1.6, solid_capstyle="round")
-    _dot(axis, row, value, marker, colour, hollow=False, beside=beside, right=ends[1])
+    axis.plot(ours[1:], [row, row], color=colour, linewidth=1.6, solid_capstyle="round")
+    axis.plot(ours[0], row, marker, color=colour, zorder=3)
+    _number(axis, row, ours[0], (6, 0) if beside else (0, 5), right=ours[2])
 
 
-def _dot(
-    axis: plt.Axes,
-    row: int,
-    value: float,
-    marker: str,
-    colour: str,
-    *,
-    hollow: bool,
-    beside: bool,
-    right: float | None = None,
-) -> None:
-    """A marker and its number: above (ours) or below (paper) it, or to the right of its interval."""
-    axis.plot(value, row, marker, color=colour, markerfacecolor="white" if hollow else colour, zorder=3)
-    how = {"textcoords": "offset points", "fontsize": 8, "color": DARK}
-    if beside:
-        axis.annotate(number(value), (value if right is None else right, row), (6, 0), ha="left", va="center", **how)
-    else:
-        axis.annotate(number(value), (value, row), (0, -12) if hollow else (0, 5), ha="center", **how)
+def _hollow(axis: plt.Axes, row: int, value: float, marker: str, colour: str, *, beside: bool = False) -> None:
+    axis.plot(value, row, marker, color=colour, markerfacecolor="white", zorder=3)
+    _number(axis, row, value, (6, 0) if beside else (0, -12), right=value)
+
+
+def _number(axis: plt.Axes, row: int, value: float, offset: tuple[int, int], right: float) -> None:
+    """Above (ours) or below (paper) the marker, or to the right of its interval."""
+    place, how = ((right, row), ("left", "center")) if offset[0] else ((value, row), ("center", "baseline"))
+    words = {"textcoords": "offset points", "fontsize": 8, "color": DARK, "ha": how[0], "va": how[1]}
+    axis.annotate(number(value), place, offset, **words)
 
 
 def _label(axis: plt.Axes, left: float, row: float, text: str, pad: float, **how: object) -> None:
@@ -210,9 +187,13 @@ def table_figure(study: TableStudy, result: TableResult) -> HTML:
     if study.table.scatter:
         return _scatter(study, result)
     table, measure = study.table, headline(study.table)
-    dots = [_table_dot(table, row, of, measure) for row, of in zip(result.rows, table.rows, strict=True)]
+    dots = [
+        Dot(row.label, ours, _printed(row, measure), row_backbone(table, of), of.method, released)
+        for row, of in zip(result.rows, table.rows, strict=True)
+        for ours, released in [(_ends(bounded(row.ap)), _ends(bounded(row.released_ap)))]
+    ]
     of_claims = {one.difference: one for one in reversed(result.claims)}  # several claims may speak of one difference
-    effects = [Effect(name, *_ends(one.effect), one.paper_effect) for name, one in reversed(of_claims.items())]
+    effects = [Effect(name, _ends(one.effect), one.paper_effect) for name, one in reversed(of_claims.items())]
     what = "AP is OKS AP x 100; the two AP axes differ." if measure == "AP" else "PCKh@0.5."
     levels = [one for row in result.rows for one in (row.ap, row.released_ap)]
     released = any(row.released_ap for row in result.rows)
@@ -226,12 +207,6 @@ def table_figure(study: TableStudy, result: TableResult) -> HTML:
     )
     unit = OWN_UNITS if any(claim.measured for claim in table.claims) else "difference, points"
     return comparison_figure(dots, effects, measure, _alt(result, measure), caption, unit)
-
-
-def _table_dot(table: Table, row: RowResult, of: Row, measure: str) -> Dot:
-    released = _ends(bounded(row.released_ap)) if row.released_ap else None
-    who = (row_backbone(table, of), of.method)
-    return Dot(row.label, *_ends(bounded(row.ap)), _printed(row, measure), *who, released)
 
 
 def _scatter(study: TableStudy, result: TableResult) -> HTML:
@@ -301,5 +276,5 @@ def _alt(result: TableResult, measure: str) -> str:
     return f"{measure} of {shown_name(result.number)}. " + "; ".join(rows + claims) + "."
 
 
-def _ends(estimate: Estimate | None) -> tuple[float | None, float | None, float | None]:
-    return (estimate.value, estimate.low, estimate.high) if estimate else (None, None, None)
+def _ends(estimate: Estimate | None) -> Interval | None:
+    return (estimate.value, estimate.low, estimate.high) if estimate else None

@@ -17,8 +17,6 @@ from poseur_study.display.style import STYLE_FILE
 
 PNG_LEVEL = 1
 """Of compression: the picture goes to a browser on the same machine, and time counts more than bytes."""
-
-
 WEBP_QUALITY = 80
 FIGURE = Markup('<figure class="{}"><img alt="{}" style="width:{}px;max-width:100%" src="{}">{}</figure>')
 
@@ -55,13 +53,6 @@ class Area:
     x: tuple[float, float]
     y: tuple[float, float]
 
-    def crop_px(self, across: float, down: float) -> tuple[float, float] | None:
-        """The place of the crop that is shown at a fraction of the picture; None beside this area."""
-        s, t = (across - self.left) / (self.right - self.left), (down - self.top) / (self.bottom - self.top)
-        if not (0 <= s <= 1 and 0 <= t <= 1):
-            return None
-        return self.x[0] + s * (self.x[1] - self.x[0]), self.y[0] + t * (self.y[1] - self.y[0])
-
 
 @dataclass(frozen=True)
 class Picture:
@@ -75,8 +66,11 @@ class Picture:
 
     def crop_px(self, across: float, down: float) -> tuple[float, float] | None:
         """The place of the crop at a fraction (x, y) of the picture; None where no crop is shown."""
-        found = (area.crop_px(across, down) for area in self.areas)
-        return next((place for place in found if place is not None), None)
+        for of in self.areas:
+            s, t = (across - of.left) / (of.right - of.left), (down - of.top) / (of.bottom - of.top)
+            if 0 <= s <= 1 and 0 <= t <= 1:
+                return of.x[0] + s * (of.x[1] - of.x[0]), of.y[0] + t * (of.y[1] - of.y[0])
+        return None
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,12 +13,7 @@ from poseur_study.display.style import DARK, GREY, METHOD_MARKERS, backbone_colo
 
 MARKER = 5
 """Pixels around a point that no name should cover."""
-PLACES = (
-    ((0, 7), "center", "bottom"),
-    ((7, 0), "left", "center"),
-    ((-7, 0), "right", "center"),
-    ((0, -8), "center", "top"),
-)
+PLACES = (0, 7, "center", "bottom"), (7, 0, "left", "center"), (-7, 0, "right", "center"), (0, -8, "center", "top")
 
 
 @dataclass(frozen=True)
@@ -47,19 +42,16 @@ def gflops_figure(paper: Sequence[CostDot], ours: Sequence[CostDot], alt: str, c
         for axis, dots, title in zip(axes, (paper, ours), ("paper, COCO val", "ours"), strict=True):
             _panel(axis, dots, hollow=dots is paper)
             axis.set(title=title, xlabel="GFLOPs (multiply-adds)", ylabel="AP")
-        handles = [
-            plt.Line2D([], [], marker=METHOD_MARKERS[method], color=DARK, markerfacecolor="white", linestyle="")
-            for method in _methods(paper)
-        ]
-        figure.legend(handles, _methods(paper), loc="lower center", ncols=len(handles), fontsize=8)
+        methods = list(dict.fromkeys(dot.method for dot in paper))
+        how = {"color": DARK, "markerfacecolor": "white", "linestyle": ""}
+        handles = [plt.Line2D([], [], marker=METHOD_MARKERS[method], **how) for method in methods]
+        figure.legend(handles, methods, loc="lower center", ncols=len(handles), fontsize=8)
         figure.tight_layout(rect=(0, 0.06, 1, 1), w_pad=2)
         for axis, dots in zip(axes, (paper, ours), strict=True):
-            _names(axis, dots)
+            taken = [_box(axis, one) for one in dots]
+            for pair in dict.fromkeys(dot.pair for dot in dots):  # once the points have their places on the page
+                _name(axis, [dot for dot in dots if dot.pair == pair], taken)
     return as_html(figure, alt, caption)
-
-
-def _methods(dots: Sequence[CostDot]) -> list[str]:
-    return list(dict.fromkeys(dot.method for dot in dots))
 
 
 def _panel(axis: plt.Axes, dots: Sequence[CostDot], *, hollow: bool) -> None:
@@ -74,23 +66,19 @@ def _panel(axis: plt.Axes, dots: Sequence[CostDot], *, hollow: bool) -> None:
         colour = backbone_colour(members[0].backbone)
         axis.plot([one.gflops for one in members], [one.ap for one in members], color=colour, linewidth=1, alpha=0.6)
         for one in members:
-            _point(axis, one, colour, hollow)
+            if one.low is not None:
+                axis.plot([one.gflops] * 2, [one.low, one.high], color=colour, linewidth=1.2)
+            how = {"color": colour, "markerfacecolor": "white" if hollow else colour, "zorder": 3}
+            axis.plot(one.gflops, one.ap, METHOD_MARKERS[one.method], **how)
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.autoscale_view()
-
-
-def _names(axis: plt.Axes, dots: Sequence[CostDot]) -> None:
-    """Each pair's name, once the points have their places on the page."""
-    taken = [_box(axis, one) for one in dots]
-    for pair in dict.fromkeys(dot.pair for dot in dots):
-        _name(axis, [dot for dot in dots if dot.pair == pair], taken)
 
 
 def _name(axis: plt.Axes, members: Sequence[CostDot], taken: list[BboxBase]) -> None:
     """The pair's name beside one of its points, where it covers least of what is there already."""
     found = []
     for one in sorted(members, key=lambda one: -one.ap):
-        for offset, ha, va in PLACES:
+        for *offset, ha, va in PLACES:
             how = {"textcoords": "offset points", "ha": ha, "va": va, "fontsize": 7.5, "color": DARK}
             text = axis.annotate(one.pair.replace(" ", "\n", 1), (one.gflops, one.ap), offset, **how)
             box = text.get_window_extent()
@@ -112,10 +100,3 @@ def _box(axis: plt.Axes, one: CostDot) -> Bbox:
 def _shared(a: BboxBase, b: BboxBase) -> float:
     both = Bbox.intersection(a, b)
     return 0.0 if both is None else both.width * both.height
-
-
-def _point(axis: plt.Axes, one: CostDot, colour: str, hollow: bool) -> None:
-    if one.low is not None:
-        axis.plot([one.gflops] * 2, [one.low, one.high], color=colour, linewidth=1.2)
-    face = "white" if hollow else colour
-    axis.plot(one.gflops, one.ap, METHOD_MARKERS[one.method], color=colour, markerfacecolor=face, zorder=3)

@@ -33,11 +33,8 @@ class LabelledRun:
 
 def measured(runs: Sequence[LabelledRun]) -> tuple[LabelledRun, ...]:
     """Those that were measured while they trained."""
-    return tuple(
-        run
-        for run in runs
-        if isinstance(run.record.config, ExperimentConfig) and any(row.ap is not None for row in run.record.curve)
-    )
+    posed = [run for run in runs if isinstance(run.record.config, ExperimentConfig)]
+    return tuple(run for run in posed if any(row.ap is not None for row in run.record.curve))
 
 
 def learning_figures(runs: Sequence[LabelledRun]) -> list[HTML]:
@@ -102,12 +99,8 @@ def learning_caption(runs: Sequence[LabelledRun]) -> str:
 
 def curve_figure(curve: Curve, title: str) -> HTML:
     """Loss, and where measured mean OKS, AP and (pretraining) the IoU of body parts, over the images seen."""
-    panels = {
-        "training loss": [row.loss for row in curve],
-        "mean OKS": [row.mean_oks for row in curve],
-        "AP (OKS, x 100)": [row.ap for row in curve],
-        "mean IoU of body parts": [row.part_iou for row in curve],
-    }
+    names = dict(loss="training loss", mean_oks="mean OKS", ap="AP (OKS, x 100)", part_iou="mean IoU of body parts")
+    panels = {label: [getattr(row, name) for row in curve] for name, label in names.items()}
     panels = {label: values for label, values in panels.items() if any(value is not None for value in values)}
     with style():
         figure, axes = plt.subplots(1, len(panels), figsize=(2.9 * len(panels), 2.4), squeeze=False)

@@ -49,9 +49,8 @@ def overlays_figure(
         figure.tight_layout(pad=0.3)
     scores = [person.keypoint_scores for one in poses for person in one.people]
     unsure, total = sum(int((of < threshold).sum()) for of in scores), sum(map(len, scores))
-    counted = (
-        f"{len(scores)} {'person' if len(scores) == 1 else 'people'} on {len(poses)} image{'s' * (len(poses) > 1)}"
-    )
+    people, images = "person" if len(scores) == 1 else "people", "images" if len(poses) > 1 else "image"
+    counted = f"{len(scores)} {people} on {len(poses)} {images}"
     caption = (
         f"{title} {counted}. Left limbs blue, right ones orange; the surer a keypoint, the more opaque; empty rings: "
         f"score below {threshold:g} ({unsure} of {total} keypoints). The number at a box is the person's score."

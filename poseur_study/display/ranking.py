@@ -15,15 +15,14 @@ def ranking_table(of: Sequence[Ranking]) -> HTML:
     """A line a score of a method, a column for each thing that it is held against."""
     lines = dict.fromkeys((one.label, one.score) for one in of)
     values = {(one.label, one.score, one.against): one.value for one in of}
-    columns = dict.fromkeys(one.against for one in of)
-    rows = [
-        {"method": label, "score": score}
-        | {
-            _head(against): with_interval(values.get((label, score, against)), missing=UNDEFINED).replace("-", "−")
-            for against in columns
-        }
-        for label, score in lines
-    ]
+    heads = {one.against: f"AUROC, {one.against}" for one in of} | {ERROR: "Spearman with the error"}
+    rows = []
+    for label, score in lines:
+        row = {"method": label, "score": score}
+        for against in dict.fromkeys(one.against for one in of):
+            shown = with_interval(values.get((label, score, against)), missing=UNDEFINED)
+            row[heads[against]] = shown.replace("-", "−")
+        rows.append(row)
     caption = (
         "Labelled keypoints inside their crops, at ground-truth boxes. AUROC × 100: how often a keypoint that meets "
         "the condition is scored above one that does not; 50 by chance, 100 at best. Spearman × 100 of score and "
@@ -44,7 +43,3 @@ def best_words(of: Sequence[Ranking]) -> str:
         f"By Spearman's correlation {first.label} with {first.score} ranks best, then {second.label} with "
         f"{second.score}; {apart}, each taken for itself. A score is held against its own method's errors."
     )
-
-
-def _head(against: str) -> str:
-    return "Spearman with the error" if against == ERROR else f"AUROC, {against}"

@@ -30,9 +30,8 @@ def shifts_figure(of: Robustness) -> HTML:
         return nothing_measured(WHAT)
     with style():
         figure, axes = plt.subplots(1, 3, figsize=(3 * WIDTH, HEIGHT))
-        _ap_panel(axes[0], of)
-        _kept_panel(axes[1], of)
-        _error_panel(axes[2], of)
+        _draw_rows(axes[0], axes[2], of)
+        _draw_kept(axes[1], of)
         for axis in axes:
             axis.set(xlabel="shift, fraction of the crop")
             axis.margins(x=0.06)
@@ -66,31 +65,25 @@ def shifts_table(of: Robustness) -> HTML:
     return show_table(rows, f"Errors after: {', '.join(of.stages)}. {CUT}{notes}")
 
 
-def _ap_panel(axis: Axes, of: Robustness) -> None:
-    for number, curve in enumerate(of.curves):
-        colour = COLORBLIND[number]
-        _line(axis, of.shifts, [bounded(one) for one in curve.ap], colour)
-        axis.text(0.97, 0.96 - 0.09 * number, curve.label, transform=axis.transAxes, color=colour, ha="right", va="top")
-    axis.set(title="AP", ylim=(0, None))
+def _draw_rows(ap: Axes, error: Axes, of: Robustness) -> None:
+    for number, (curve, colour) in enumerate(zip(of.curves, COLORBLIND, strict=False)):
+        _line(ap, of.shifts, [bounded(one) for one in curve.ap], colour)
+        ap.text(0.97, 0.96 - 0.09 * number, curve.label, transform=ap.transAxes, color=colour, ha="right", va="top")
+        error.plot(of.shifts, _values([errors[0] for errors in curve.errors]), "--", color=colour, linewidth=1)
+        _line(error, of.shifts, [errors[-1] for errors in curve.errors], colour)
+    ap.set(title="AP", ylim=(0, None))
+    error.set(title="mean error, % of the crop", ylim=(0, None))
+    how = {"transform": error.transAxes, "va": "top", "color": DARK, "fontsize": 8}
+    error.text(0.04, 0.96, "dashed: start\nsolid: last layer", **how)
 
 
-def _kept_panel(axis: Axes, of: Robustness) -> None:
+def _draw_kept(axis: Axes, of: Robustness) -> None:
     axis.axhline(0, color=GREY, linewidth=1)
     axis.set_title("% of AP kept: with − without noise")
     if of.kept_more:
         _line(axis, of.shifts, of.kept_more, DARK)
     else:
         axis.text(0.5, 0.5, "not both rows measured", transform=axis.transAxes, ha="center", color=GREY)
-
-
-def _error_panel(axis: Axes, of: Robustness) -> None:
-    for number, curve in enumerate(of.curves):
-        colour = COLORBLIND[number]
-        axis.plot(of.shifts, _values([errors[0] for errors in curve.errors]), "--", color=colour, linewidth=1)
-        _line(axis, of.shifts, [errors[-1] for errors in curve.errors], colour)
-    axis.set(title="mean error, % of the crop", ylim=(0, None))
-    how = {"transform": axis.transAxes, "va": "top", "color": DARK, "fontsize": 8}
-    axis.text(0.04, 0.96, "dashed: start\nsolid: last layer", **how)
 
 
 def _line(axis: Axes, shifts: Sequence[float], values: Sequence[Estimate | None], colour: str) -> None:
@@ -105,8 +98,6 @@ def _values(of: Sequence[Estimate | None]) -> list[float]:
 
 
 def _alt(of: Robustness) -> str:
-    parts = []
-    for curve in of.curves:
-        values = [f"{value:.1f} at {shift:g}" for shift, value in zip(of.shifts, _values(curve.ap), strict=True)]
-        parts.append(f"{curve.label}: {', '.join(values)}")
+    rows = {curve.label: zip(_values(curve.ap), of.shifts, strict=True) for curve in of.curves}
+    parts = [f"{label}: " + ", ".join(f"{ap:.1f} at {shift:g}" for ap, shift in pairs) for label, pairs in rows.items()]
     return f"AP under shifted proposals. {'; '.join(parts)}."

@@ -41,19 +41,13 @@ def settings_table(
 
 def plan_table(plan: Sequence[PlannedRun], store: RunStore, profile: Profile) -> HTML:
     """The distinct runs, what is there of each, and what the others will cost."""
-    rows = [
-        {
-            "run": run.run_id,
-            "state": store.state(run.run_id).value,
-            "cost": _cost(run, store, profile),
-            "needed by": "; ".join(run.rows),
-        }
-        for run in plan
-    ]
+    rows = []
+    for run in plan:
+        state, cost = store.state(run.run_id).value, _cost(run, store, profile)
+        rows.append({"run": run.run_id, "state": state, "cost": cost, "needed by": "; ".join(run.rows)})
     missing = len(missing_runs(plan, store, RunOptions(profile.name)))
-    expected = (
-        f"about {missing * profile.minutes_per_run:.0f} minutes one after another" if missing else "nothing to do"
-    )
+    minutes = missing * profile.minutes_per_run
+    expected = f"about {minutes:.0f} minutes one after another" if missing else "nothing to do"
     return show_table(rows, f"{len(rows)} distinct runs, {missing} to be executed: {expected}. A finished run is kept.")
 
 

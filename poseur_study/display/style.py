@@ -10,18 +10,8 @@ from poseur_lib.predict.drawing import COLORBLIND
 
 STYLE_FILE = Path(__file__).with_name("poseur.mplstyle")
 
-BACKBONE_COLOURS = {
-    "resnet50": COLORBLIND[0],
-    "mobilenetv2": COLORBLIND[1],
-    "resnet152": COLORBLIND[2],
-    "hrnetw32": COLORBLIND[3],
-    "hrnetw48": COLORBLIND[4],
-    "hrformerb": COLORBLIND[5],
-    "hrformers": COLORBLIND[6],
-    "hrnetstem": COLORBLIND[7],
-    "hrformert": COLORBLIND[8],
-    "resnet101": COLORBLIND[9],
-}
+BACKBONES = ("resnet50", "mobilenetv2", "resnet152", "hrnetw32", "hrnetw48", "hrformerb", "hrformers", "hrnetstem")
+BACKBONE_COLOURS = dict(zip((*BACKBONES, "hrformert", "resnet101"), COLORBLIND, strict=True))
 
 METHOD_MARKERS = {
     "Poseur": "o",
@@ -41,9 +31,7 @@ METHOD_MARKERS = {
     "PointSet Anchor": "*",
 }
 
-GREY = "#777777"
-
-DARK = "#333333"
+GREY, DARK = "#777777", "#333333"
 
 
 def style() -> AbstractContextManager[None]:

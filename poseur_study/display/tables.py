@@ -16,6 +16,7 @@ from poseur_study.released_checkpoints.row_match import can_be_evaluated
 from poseur_study.runs.provenance import Provenance
 from poseur_study.runs.record import BoxMetrics, StratumRow
 
+METRICS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR")
 OTHER_SEEDS = "not the same seeds"
 RELEASED_TABLES = ("2a", "2b", "5", "S1", "S2", "S3", "S4", "S5", "S6")
 COUNTED = "Params (M) and GFLOPs are counted at the paper's own configuration of the row, whatever was trained here."
@@ -45,11 +46,14 @@ def _how_measured(table: Table, result: TableResult) -> str:
 
 def _result_cells(table: Table, row: RowResult, first: RowResult, released: set[str]) -> dict[str, Cell]:
     cells: dict[str, Cell] = dict(zip(table.factor, row.ticks, strict=True))
+    loadable = [of.key for of in table.rows if can_be_evaluated(of)]
     for cell in row.cells:
         name = cell.column.replace("_", " ")
         cells[f"{name}, paper"] = "—" if cell.paper is None else cell.paper
-        if cell.column in released:
-            cells[f"{name}, released checkpoint"] = _of_checkpoint(cell, table, row.key)
+        if cell.released is not None:
+            cells[f"{name}, released checkpoint"] = _level_cell(cell, cell.released, Evidence.RELEASED)
+        elif cell.column in released:
+            cells[f"{name}, released checkpoint"] = NOT_RUN if row.key in loadable else "—"
         cells[f"{name}, ours"] = _ours(cell) or row.status.split(":")[0]
     if table.deltas:
         cells["Δ AP, paper"] = _difference(row.paper_ap, first.paper_ap, row is first) or "—"
@@ -78,12 +82,6 @@ def _released_columns(table: Table, result: TableResult) -> set[str]:
     """Columns that have a figure of a released checkpoint; the AP of Tables 2a, 2b, 5 and S1 to S6 in any case."""
     having = {cell.column for row in result.rows for cell in row.cells if cell.released is not None}
     return having | ({"AP"} if table.number in RELEASED_TABLES else set())
-
-
-def _of_checkpoint(cell: CellResult, table: Table, key: str) -> str:
-    if cell.released is not None:
-        return _level_cell(cell, cell.released, Evidence.RELEASED)
-    return NOT_RUN if key in [row.key for row in table.rows if can_be_evaluated(row)] else "—"
 
 
 def _about_released(result: TableResult) -> str:
@@ -148,10 +146,7 @@ def metrics_table(metrics: Sequence[BoxMetrics]) -> HTML:
     """AP and AR of a run, a row per box source."""
     rows = [
         {"boxes": one.boxes.value.replace("_", " "), "number": f"{one.n_people:,}"}
-        | {
-            name.replace("_", " "): _or_dash(getattr(one, name))
-            for name in ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR")
-        }
+        | {name.replace("_", " "): _or_dash(getattr(one, name)) for name in METRICS}
         | {"mean oks": "—" if one.mean_oks is None else f"{one.mean_oks:.3f}"}
         for one in metrics
     ]

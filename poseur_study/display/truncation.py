@@ -1,6 +1,6 @@
 """People cut off at their box: keypoints found inside the crop and beyond it, in words, curves, table and pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -67,7 +67,12 @@ def nothing_to_show(of: Truncation) -> HTML:
 
 def outside_words(of: Truncation, side: Side) -> str:
     """Each row outside the crop, all cuts together."""
-    return "; ".join(_outside(row, side) for row in of.rows)
+    shares = {row.label: row.all_cuts(side, "outside") for row in of.rows}
+    return "; ".join(
+        f"{label} finds {value_words(share.correct)} % ({interval_words(share.correct)}) and places "
+        f"{value_words(share.placed_outside)} % outside the crop"
+        for label, share in shares.items()
+    )
 
 
 def value_words(one: Estimate | float | None) -> str:
@@ -86,14 +91,6 @@ def interval_words(one: Estimate | None) -> str:
 def seeds_of(of: Truncation) -> str:
     """The number of seeds, row by row where they differ."""
     return seed_words({row.label: len(of.measured.seeds(row.row)) for row in of.rows})
-
-
-def _outside(row: RowShares, side: Side) -> str:
-    share = row.all_cuts(side, "outside")
-    return (
-        f"{row.label} finds {value_words(share.correct)} % ({interval_words(share.correct)}) and places "
-        f"{value_words(share.placed_outside)} % outside the crop"
-    )
 
 
 def _found(of: Truncation, side: Side) -> str:
@@ -247,7 +244,7 @@ def truncation_examples(study: TableStudy, of: Truncation) -> HTML:
     seeds = of.measured.seeds(*(row.row for row in of.rows))
     if not seeds:
         return HTML("<p>No seed was measured of all rows: there are no poses to draw side by side.</p>")
-    poses = {row.row: _poses(of, row.row, seeds[0]) for row in of.rows}
+    poses = {row.row: {one.annotation_id: one for one in of.measured.of[row.row, seeds[0]].examples} for row in of.rows}
     val = study.data.val
     drawn = next(iter(poses.values()))
     people = [person for person in val.people() if person.annotation_id in drawn]
@@ -268,7 +265,13 @@ def truncation_examples(study: TableStudy, of: Truncation) -> HTML:
     names = ", ".join(row.label for row in of.rows)
     cut = f"cut by {EXAMPLE_CUT.share:.0%} from the {EXAMPLE_CUT.side}"
     alt = f"{len(people)} people {cut}, with the poses of {names}."
-    return as_html(figure, alt, _example_caption(len(people), study, seeds[0]), photo=True)
+    caption = (
+        f"{len(people)} people of the val split of {study.data.root.name}, drawn by lot among those with at least "
+        f"{LEAST_OUTSIDE} labelled keypoints outside the crop after a cut of {EXAMPLE_CUT.share:.0%} from the "
+        f"{EXAMPLE_CUT.side}; seed {seeds[0]}, the first that was measured of all rows. Coloured: predicted; white: "
+        "labelled; dashed: the crop. What is shown weakly was black for the models; beyond the image there is nothing."
+    )
+    return as_html(figure, alt, caption, photo=True)
 
 
 def faded(
@@ -284,10 +287,6 @@ def frame(points_image: Float[np.ndarray, "N 2"]) -> tuple[tuple[float, float], 
     low, high = points_image.min(0), points_image.max(0)
     pad = MARGIN * float((high - low).max())
     return (float(low[0] - pad), float(high[0] + pad)), (float(high[1] + pad), float(low[1] - pad))
-
-
-def _poses(of: Truncation, row: str, seed: int) -> Mapping[int, ExamplePose]:
-    return {example.annotation_id: example for example in of.measured.of[row, seed].examples}
 
 
 def _draw(axis: Axes, person: Person, example: ExamplePose, keypoints: KeypointSet, colour: str) -> None:
@@ -308,12 +307,3 @@ def _frame(axis: Axes, person: Person, of_person: Sequence[ExamplePose]) -> None
     axis.set_aspect("equal")
     for spine in axis.spines.values():
         spine.set_visible(False)
-
-
-def _example_caption(people: int, study: TableStudy, seed: int) -> str:
-    return (
-        f"{people} people of the val split of {study.data.root.name}, drawn by lot among those with at least "
-        f"{LEAST_OUTSIDE} labelled keypoints outside the crop after a cut of {EXAMPLE_CUT.share:.0%} from the "
-        f"{EXAMPLE_CUT.side}; seed {seed}, the first that was measured of all rows. Coloured: predicted; white: "
-        "labelled; dashed: the crop. What is shown weakly was black for the models; beyond the image there is nothing."
-    )

@@ -34,19 +34,15 @@ def variants_table(table: Table, configs: Mapping[str, ExperimentConfig]) -> HTM
     if by_method:
         moving = [path for path in moving if not path.startswith(PARTS)]
     rows = table.rows if by_method else table.runnable
+    factors = table.factor if by_method else [f"{factor} (as printed)" for factor in table.factor]
     lines = [
-        _ticks(table, row, by_method) | _settings(table, row, configs.get(row.key), moving, by_method) for row in rows
+        dict(zip(factors, row.ticks, strict=True)) | _settings(table, row, configs.get(row.key), moving, by_method)
+        for row in rows
     ]
     if not by_method:
-        labels, of = [row.label for row in rows], lines
-        lines = [{"setting": name} | dict(zip(labels, [one[name] for one in of], strict=True)) for name in of[0]]
+        of = dict(zip([row.label for row in rows], lines, strict=True))
+        lines = [{"setting": name} | {label: one[name] for label, one in of.items()} for name in lines[0]]
     return show_table(lines, " ".join([caption, *reasons]).strip())
-
-
-def _ticks(table: Table, row: Row, by_method: bool) -> dict[str, str]:
-    """The factors as the paper prints them."""
-    names = table.factor if by_method else [f"{factor} (as printed)" for factor in table.factor]
-    return dict(zip(names, row.ticks, strict=True))
 
 
 def _settings(

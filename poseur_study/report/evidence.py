@@ -11,6 +11,8 @@ from poseur_lib.errors import UserError
 from poseur_lib.runtime import device_name
 from poseur_study.costs.benchmark_record import Benchmark
 from poseur_study.costs.cost_claims import CostStatement
+from poseur_study.costs.paper_costs import CostRow
+from poseur_study.costs.printed_gflops import MethodCost
 from poseur_study.parity.evaluation import EvaluationParity
 from poseur_study.parity.outputs import ConfigParity
 from poseur_study.runs.provenance import cpu_count, git_state, package_versions
@@ -56,20 +58,6 @@ class ParityRecord(Frozen):
     origin: Origin
     configs: tuple[ConfigParity, ...]
     evaluations: tuple[EvaluationParity, ...]
-
-
-class CostRow(Frozen):
-    """A cost that the paper prints, and ours; see `costs.paper_costs`."""
-
-    source: str
-    model: str
-    quantity: str
-    paper: str
-    ours: float
-    ours_everything: float | None
-    percent: float
-    agrees: bool
-    note: str
 
 
 class CostRecord(Frozen):
@@ -149,31 +137,11 @@ class MethodRecord(Frozen):
     timed: Origin | None = None
 
 
-class MethodCostRow(Frozen):
-    """GFLOPs that the paper prints of another method, and ours; see `costs.printed_gflops.MethodCost`.
-
-    Attributes:
-        table, row: the printed cell.
-    """
-
-    table: str
-    row: str
-    source: str
-    model: str
-    printed: str
-    hooks: float
-    everything: float
-    counter: str
-    counted: float
-    agrees: bool
-    note: str
-
-
 class MethodCostRecord(Frozen):
     """The printed GFLOPs of the other methods, each by the counter that gives it."""
 
     origin: Origin
-    rows: tuple[MethodCostRow, ...]
+    rows: tuple[MethodCost, ...]
 
 
 FILES = {

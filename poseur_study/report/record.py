@@ -27,9 +27,7 @@ from poseur_study.report.evidence import (
     FILES,
     CostClaimRecord,
     CostRecord,
-    CostRow,
     MethodCostRecord,
-    MethodCostRow,
     Origin,
     ParityRecord,
 )
@@ -44,10 +42,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--shared", type=Path, metavar="DIR", help="parity: folder of reference/ and data/coco4/")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="pilot: folder of a profile's runs")
     asked = parser.parse_args(arguments)
-    if asked.what == "parity" and asked.shared is None:
-        parser.error("parity needs --shared")
-    if asked.what == "pilot" and asked.runs is None:
-        parser.error("pilot needs --runs")
+    needed = {"parity": "shared", "pilot": "runs"}.get(asked.what)
+    if needed and getattr(asked, needed) is None:
+        parser.error(f"{asked.what} needs --{needed}")
     record = makers[asked.what](asked)
     path = PILOT if isinstance(record, Pilot) else DATA / FILES[type(record)]
     write_atomically(path, (record.model_dump_json(indent=1) + "\n").encode())
@@ -67,28 +64,12 @@ def parity(asked: argparse.Namespace) -> Frozen:
 
 def costs(_: argparse.Namespace) -> Frozen:
     """Every cost that the paper prints."""
-    rows = tuple(
-        CostRow(
-            source=one.cell.printed.source, model=one.cell.model, quantity=str(one.cell.quantity),
-            paper=one.cell.printed.text, ours=one.ours, ours_everything=one.ours_everything, percent=one.percent,
-            agrees=one.agrees, note=one.cell.note,
-        )
-        for one in compare_costs()
-    )  # fmt: skip
-    return CostRecord(origin=Origin.now(), rows=rows)
+    return CostRecord(origin=Origin.now(), rows=compare_costs())
 
 
 def printed_gflops(_: argparse.Namespace) -> Frozen:
     """The GFLOPs that the paper prints of the other methods."""
-    rows = tuple(
-        MethodCostRow(
-            table=one.table, row=one.row, source=one.printed.source, model=one.model, printed=one.printed.text,
-            hooks=one.hooks, everything=one.everything, counter=one.counter, counted=one.counted, agrees=one.agrees,
-            note=one.note,
-        )
-        for one in method_costs()
-    )  # fmt: skip
-    return MethodCostRecord(origin=Origin.now(), rows=rows)
+    return MethodCostRecord(origin=Origin.now(), rows=method_costs())
 
 
 def claims(_: argparse.Namespace) -> Frozen:

@@ -19,11 +19,10 @@ from poseur_study.experiments.profiles import Profile
 from poseur_study.report.blocks import Block, code_colours, notebook_blocks, notebook_title
 from poseur_study.report.notebooks import cells_csv, claims_csv, execute_audit, explorer_notebook
 from poseur_study.report.pages import ledger as ledger_page
-from poseur_study.report.pages.compute import compute_page, environment_page
+from poseur_study.report.pages.compute import compute_page, environment_page, record_page
 from poseur_study.report.pages.fixed import fixed_pages
 from poseur_study.report.pages.overview import overview_page
 from poseur_study.report.pages.page import TEMPLATES, Page, render
-from poseur_study.report.pages.run import record_page
 from poseur_study.report.pages.table import with_study
 from poseur_study.report.view import INDEX, Link, StudyView, failure_page, run_page, table_page
 from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunStore

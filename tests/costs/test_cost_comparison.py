@@ -9,8 +9,8 @@ from poseur_lib.costs.cost import cost
 from poseur_study.costs import row_cost
 from poseur_study.costs.paper_costs import (
     NOTES,
-    CostComparison,
     PrintedCost,
+    agrees_with,
     compare_costs,
     comparison_table,
     printed_costs,
@@ -30,22 +30,19 @@ DIFFER = {
 }
 
 
-def compared(printed: str, ours: float) -> CostComparison:
-    return CostComparison(
-        PrintedCost(Printed(Decimal(printed), "T"), "m", Quantity.MULTIPLY_ADDS, ExperimentConfig()), ours, None
-    )
-
-
 @pytest.mark.parametrize(
     ("printed", "ours", "agrees"),
     [("0.5", 0.4501, True), ("0.5", 0.449, False), ("4.00", 4.039, True), ("4.00", 4.041, False), ("4.00", 3.9, False)],
 )
 def test_rule(printed, ours, agrees):
-    assert compared(printed, ours).agrees == agrees
+    assert agrees_with(Printed(Decimal(printed), "T"), ours) == agrees
 
 
 def test_percent_is_what_ours_is_above_the_papers():
-    assert compared("4.00", 4.4).percent == pytest.approx(10)
+    (row,) = compare_costs(
+        [PrintedCost(Printed(Decimal("4.00"), "T"), "m", Quantity.MULTIPLY_ADDS, ExperimentConfig())]
+    )
+    assert row.percent == pytest.approx(100 * (row.ours / 4 - 1)) and row.ours > 4
 
 
 def test_every_cell_is_there_once_and_every_note_has_its_cell():
@@ -71,9 +68,9 @@ def test_tables_1d_and_s3_and_s4(monkeypatch):
 
 @pytest.mark.slow
 def test_which_cells_differ():
-    differing = {row.cell.printed.source: row for row in compare_costs() if not row.agrees}
+    differing = {row.source: row for row in compare_costs() if not row.agrees}
     assert set(differing) == DIFFER
-    assert all(row.cell.note for row in differing.values())
+    assert all(row.note for row in differing.values())
 
 
 @pytest.mark.slow

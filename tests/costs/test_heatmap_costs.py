@@ -8,7 +8,7 @@ import torch
 from poseur_lib.checkpoints.checkpoint import build_without_download
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.costs import cost
-from poseur_study.costs.other_counters import BINARY_GIGA, count, output_channel_rule, summary_rule
+from poseur_study.costs.printed_gflops import BINARY_GIGA, count, output_channel_rule, summary_rule
 from tests.costs.models import BACKBONES
 
 RESNET101 = {"kind": "resnet", "depth": 101, "weights": "none"}

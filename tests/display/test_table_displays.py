@@ -30,7 +30,8 @@ each = pytest.mark.parametrize("table", TABLES, ids=[table.number for table in T
 @pytest.fixture(autouse=True)
 def nothing_is_measured(monkeypatch):
     monkeypatch.setattr(results, "row_cost", lambda *_: 4.54)
-    monkeypatch.setattr(results, "row_speed", lambda *_: RowSpeed(94.0, 1386.0, 86.0, "a processor, 1 thread"))
+    speed = RowSpeed({"FPS": 94.0, "Memory": 1386.0, "Memory (test)": 86.0}, "a processor, 1 thread")
+    monkeypatch.setattr(results, "row_speed", lambda *_: speed)
 
 
 def configs(table) -> dict:
@@ -120,11 +121,13 @@ def test_every_backbone_of_a_row_has_a_colour_and_every_method_a_shape():
 
 
 def test_figures_draw_with_results_and_without():
-    dot = Dot("Poseur, ResNet-50", None, None, None, 75.4, "resnet50", "Poseur")
-    ours = replace(dot, ours=30.0, low=29.0, high=31.0)
-    difference = Effect("AP: one minus other", 1.0, 0.2, 1.9, None)
+    dot = Dot("Poseur, ResNet-50", None, 75.4, "resnet50", "Poseur")
+    ours = replace(dot, ours=(30.0, 29.0, 31.0))
+    difference = Effect("AP: one minus other", (1.0, 0.2, 1.9))
     for dots in ([dot, ours], [ours] * 20):
-        html = comparison_figure(dots, [difference, replace(difference, value=None)], "AP", "alt text", "n = 3").data
+        html = comparison_figure(
+            dots, [difference, replace(difference, ours=None)], "AP", "alt text", "n = 3", "points"
+        ).data
         assert 'alt="alt text"' in html and "n = 3" in html
     point = CostDot("ResNet-50", "Poseur", "resnet50", 4.54, 75.4)
     for here in ([], [replace(point, low=74.0, high=76.0)]):

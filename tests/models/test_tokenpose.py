@@ -10,7 +10,7 @@ from poseur_lib.costs.cost import cost
 from poseur_lib.errors import UserError
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.baselines.tokenpose import patches_of
-from poseur_study.costs.other_counters import BINARY_GIGA, count, summary_rule
+from poseur_study.costs.printed_gflops import BINARY_GIGA, count, summary_rule
 from tests.models.tokens import overfit, random_batch, small_model, weights_that_do_not_learn
 
 HEAD = {

@@ -4,7 +4,7 @@ import html
 import re
 
 from poseur_study.paper.deviations import DEVIATIONS
-from poseur_study.report.pages.deviations import deviations_page
+from poseur_study.report.pages.fixed import deviations_page
 
 
 def test_every_row_is_shown_with_all_it_says():

@@ -13,10 +13,8 @@ from poseur_study.parity.evaluation import EvaluationParity
 from poseur_study.parity.outputs import ConfigParity, Differences
 from poseur_study.report import evidence
 from poseur_study.report.evidence import CostRecord, CostRow, Origin, ParityRecord, benchmark_records, recorded
-from poseur_study.report.pages.costs import costs_page
 from poseur_study.report.pages.fixed import fixed_pages
-from poseur_study.report.pages.parity import parity_page
-from poseur_study.report.pages.speed import speed_page
+from poseur_study.report.pages.recorded import costs_page, parity_page, speed_page
 from poseur_study.report.site import Site
 from poseur_study.report.view import StudyView
 from poseur_study.runs.store import RunStore

@@ -9,19 +9,18 @@ import pytest
 
 from benchmarks.overfit import PAIRS
 from poseur_lib.config import ExperimentConfig
-from poseur_study.costs.printed_gflops import TABLES, MethodCost
+from poseur_study.costs.printed_gflops import TABLES, MethodCost, agrees_with
 from poseur_study.experiments.methods import METHODS, method_changes
 from poseur_study.paper.tables import Printed, paper_tables, published
 from poseur_study.report.evidence import (
     MethodCostRecord,
-    MethodCostRow,
     MethodRecord,
     MethodRow,
     Origin,
     Overfit,
     recorded,
 )
-from poseur_study.report.pages.methods import methods_page
+from poseur_study.report.pages.recorded import methods_page
 
 
 def _row(ap: float | None) -> MethodRow:
@@ -69,9 +68,9 @@ def test_every_method_is_a_configuration(method: str, backbone: str) -> None:
     assert method in METHODS
 
 
-def _cost(table: str, row: str, printed: str, counter: str, counted: float, **more: object) -> MethodCostRow:
+def _cost(table: str, row: str, printed: str, counter: str, counted: float, **more: object) -> MethodCost:
     known = {"source": f"Table {table}", "model": "SimBa., ResNet-50", "hooks": 5.4615, "everything": 5.43}
-    return MethodCostRow(
+    return MethodCost(
         table=table, row=row, printed=printed, counter=counter, counted=counted,
         **{**known, "agrees": True, "note": "", **more},
     )  # fmt: skip
@@ -125,4 +124,4 @@ def test_latencies_keep_an_origin_of_their_own() -> None:
 )
 def test_a_number_agrees_rounded_cut_off_or_within_a_percent(printed: str, counted: float, agrees: bool) -> None:
     cell = Printed(Decimal(printed), "Table 5")
-    assert MethodCost("5", "x", cell, "model", 0.0, 0.0, "all", counted, "").agrees == agrees
+    assert agrees_with(cell, counted) == agrees

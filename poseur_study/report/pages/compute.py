@@ -1,4 +1,4 @@
-"""What was computed: every run with its time, device and energy, and the environments that runs were made in."""
+"""What was computed: every run with its time, device and energy, where runs were made, and a page of each."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -6,10 +6,14 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from markupsafe import Markup
 
 from poseur_study.display.html_table import Cell
+from poseur_study.display.learning import curve_figure
+from poseur_study.display.run_tables import settings_table
+from poseur_study.display.tables import metrics_table, provenance_table, strata_table
 from poseur_study.report.evidence import Origin
 from poseur_study.report.pages.page import Page, make_page
 from poseur_study.report.view import StudyView, run_page
 from poseur_study.runs.provenance import Provenance
+from poseur_study.runs.record import Record
 from poseur_study.runs.store import ERROR_FILE
 
 
@@ -17,9 +21,12 @@ def compute_page(view: StudyView) -> Page:
     """Totals by device, the runs behind the tables, and what else lies in the folder."""
     done = [run_id for run_id in view.behind if run_id in view.records]
     by_device = _grouped(view, done, lambda one: one.device)
+    wall, train = _hours(view, done)
+    read = sum(view.records[run_id].provenance.joules is not None for run_id in done)
+    lead = f"{len(done)} runs, {wall} hours of runs, {train} of them training. Energy could be read in {read} of them."
     return make_page(
         "compute.html", "Compute", "Compute used, run by run",
-        lead=_lead(view, done) if done else "Nothing was run yet.",
+        lead=lead if done else "Nothing was run yet.",
         devices=[_device(view, device, run_ids) for device, run_ids in by_device.items()],
         behind=[_run(view, run_id) for run_id in view.behind], others=[_run(view, run_id) for run_id in view.others],
     )  # fmt: skip
@@ -54,12 +61,6 @@ def _hours(view: StudyView, run_ids: Sequence[str]) -> tuple[str, str]:
     """Hours of runs, and of training."""
     of = [view.records[run_id].provenance for run_id in run_ids]
     return tuple(f"{sum(getattr(one, name) for one in of) / 3600:.2f}" for name in ("wall_seconds", "train_seconds"))
-
-
-def _lead(view: StudyView, done: Sequence[str]) -> str:
-    wall, train = _hours(view, done)
-    read = sum(view.records[run_id].provenance.joules is not None for run_id in done)
-    return f"{len(done)} runs, {wall} hours of runs, {train} of them training. Energy could be read in {read} of them."
 
 
 def _device(view: StudyView, device: str, run_ids: Sequence[str]) -> dict[str, Cell]:
@@ -97,3 +98,15 @@ def _energy(joules: float | None) -> str:
     if joules is None:
         return "not readable"
     return f"{joules / 3600:.1f} Wh" if joules < 3.6e6 else f"{joules / 3.6e6:.2f} kWh"
+
+
+def record_page(record: Record) -> Page:
+    """A finished run's page, the same wherever its record is, with or without the executed notebook."""
+    where, run_id = record.provenance, record.run_id
+    return make_page(
+        run_page(run_id), run_id, run_id, template="run.html",
+        settings=settings_table(run_id, record.config, where.data_name, where.data_fingerprint),
+        curve=curve_figure(record.curve, record.config.name) if record.curve else None,
+        metrics=metrics_table(record.metrics) if record.metrics else None,
+        strata=strata_table(record.strata), provenance=provenance_table({run_id: where}),
+    )  # fmt: skip

@@ -1,5 +1,10 @@
-"""The pages that are the same in every profile: deviations, recorded parity, costs and speed, and a guide."""
+"""The pages that are the same in every profile: deviations, what is recorded, and a guide."""
 
+from markupsafe import Markup
+
+from poseur_study.display.html_table import Cell, soft
+from poseur_study.experiments.experiment import shown_name
+from poseur_study.paper.deviations import LEFT_OPEN, OF_THE_PRESET, WITHOUT_KNOB, Deviation, Value
 from poseur_study.report.evidence import (
     CostRecord,
     MethodCostRecord,
@@ -8,12 +13,8 @@ from poseur_study.report.evidence import (
     benchmark_records,
     recorded,
 )
-from poseur_study.report.pages.costs import costs_page
-from poseur_study.report.pages.deviations import deviations_page
-from poseur_study.report.pages.methods import methods_page
 from poseur_study.report.pages.page import Page, make_page
-from poseur_study.report.pages.parity import parity_page
-from poseur_study.report.pages.speed import speed_page
+from poseur_study.report.pages.recorded import costs_page, methods_page, parity_page, speed_page
 
 
 def fixed_pages() -> tuple[Page, ...]:
@@ -22,14 +23,47 @@ def fixed_pages() -> tuple[Page, ...]:
     Raises:
         UserError: a record is of another version.
     """
-    pages = [deviations_page()]
-    if (parity := recorded(ParityRecord)) is not None:
-        pages.append(parity_page(parity))
-    if (costs := recorded(CostRecord)) is not None:
-        pages.append(costs_page(costs))
-    if (methods := recorded(MethodRecord)) is not None:
-        pages.append(methods_page(methods, recorded(MethodCostRecord)))
-    if benchmarks := benchmark_records():
-        pages.append(speed_page(benchmarks))
+    counted = recorded(MethodCostRecord)
+    makers = {ParityRecord: parity_page, CostRecord: costs_page, MethodRecord: lambda one: methods_page(one, counted)}
+    of_records = [make(record) for kind, make in makers.items() if (record := recorded(kind)) is not None]
+    of_records += [speed_page(benchmarks)] if (benchmarks := benchmark_records()) else []
     guide = make_page("extend.html", "Adding to it", "How to add a method, a table or a claim")
-    return (*pages, guide)
+    return (deviations_page(), *of_records, guide)
+
+
+def deviations_page() -> Page:
+    """A lead, and a table for each kind of deviation."""
+    kinds = {"of_the_preset": OF_THE_PRESET, "left_open": LEFT_OPEN, "without_knob": WITHOUT_KNOB}
+    tables = {name: [_deviation(row) for row in rows] for name, rows in kinds.items()}
+    return make_page("deviations.html", "Deviations", "Where the paper and the released code differ", **tables)
+
+
+def _deviation(row: Deviation) -> dict[str, Cell]:
+    subject = soft(Markup("<b>{}</b>").format(row.subject), row.place)
+    return {"subject": subject, "paper": row.paper, "released code": row.released, "here": _here(row)}
+
+
+def _here(row: Deviation) -> Markup:
+    parts = []
+    if row.knob is not None:
+        parts.append(Markup("{} = {}").format(_code(row.knob), _code(_value(row.default))))
+    if row.paper_value is not None:
+        parts.append(Markup("paper_text: {}").format(_code(_value(row.paper_value))))
+    if row.note:
+        parts.append(row.note)
+    tables = ", ".join("every trained model" if one == "all" else shown_name(one) for one in row.tables)
+    file, _, name = row.test.partition("::")
+    test = Markup('<span class="soft">Touches {}. Test: {} in {}.</span>')
+    return Markup("<br>").join([*parts, test.format(tables, _code(name), _code(file))])
+
+
+def _value(value: Value | None) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _code(text: str) -> Markup:
+    """Code that may break after a dot, a slash or an underscore, so that a column stays narrow."""
+    escaped = Markup.escape(text)
+    for sign in "._/":
+        escaped = escaped.replace(sign, Markup(f"{sign}<wbr>"))
+    return Markup("<code>{}</code>").format(escaped)

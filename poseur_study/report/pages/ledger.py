@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from poseur_study.analysis.claim_ledger import (
-    CountedCell,
     LedgerEntry,
     arithmetic_entries,
     cost_entries,
@@ -17,7 +16,6 @@ from poseur_study.analysis.interval import METHOD
 from poseur_study.analysis.power import METHOD as POWER_METHOD
 from poseur_study.analysis.verdict import RULE as LEVEL_RULE
 from poseur_study.analysis.verdict import Evidence, Verdict
-from poseur_study.costs.cost_claims import CostStatement
 from poseur_study.costs.paper_costs import RULE as COST_RULE
 from poseur_study.display.html_table import Cell, soft
 from poseur_study.display.words import points, seeds
@@ -38,13 +36,10 @@ BAD = {Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION}
 def ledger(view: StudyView) -> tuple[LedgerEntry, ...]:
     """All lines of a profile's ledger: effects, printed figures, costs, arithmetic."""
     name, costs, claims = view.profile.name, recorded(CostRecord), recorded(CostClaimRecord)
-    fields = set(CountedCell.model_fields)
-    cells = [CountedCell(**row.model_dump(include=fields)) for row in costs.rows] if costs else []
-    statements: tuple[CostStatement, ...] = claims.statements if claims else ()
     return (
         *effect_entries(TABLES, view.results, view.profile, view.began),
         *level_entries(TABLES, view.results, view.profile),
-        *cost_entries(cells, statements, name),
+        *cost_entries(costs.rows if costs else (), claims.statements if claims else (), name),
         *arithmetic_entries(audit(), name),
     )
 

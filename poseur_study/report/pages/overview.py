@@ -53,7 +53,7 @@ def _effects(measured: Sequence[LedgerEntry]) -> HTML | None:
     shown = list(reversed(of_labels.values()))
     if not shown:
         return None
-    effects = [Effect(_label(one), one.value, one.low, one.high, _paper(one)) for one in shown]
+    effects = [Effect(_label(one), (one.value, one.low, one.high), _paper(one)) for one in shown]
     evidence = sorted({one.evidence.value for one in measured})
     caption = (
         "Every claimed effect on AP, AR or PCKh that was measured: ours filled, with its 95 % interval, the paper's "
