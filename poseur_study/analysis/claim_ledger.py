@@ -158,12 +158,7 @@ def _level(result: TableResult, row: RowResult, cell: CellResult, one: Level, pr
 
 
 def _effect(
-    table: Table,
-    claim: ClaimTest,
-    one: ClaimResult | None,
-    result: TableResult | None,
-    profile: Profile,
-    stated: str,
+    table: Table, claim: ClaimTest, one: ClaimResult | None, result: TableResult | None, profile: Profile, stated: str
 ) -> LedgerEntry:
     estimate = one.effect if one else None
     own = result.evidence if result else Evidence.NONE
