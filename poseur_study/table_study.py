@@ -83,16 +83,8 @@ class TableStudy:
     @property
     def options(self) -> RunOptions:
         """How missing runs are executed."""
-        settings = self.settings
-        return RunOptions(
-            profile=settings.profile,
-            data=settings.data,
-            runs=settings.runs,
-            device=settings.device,
-            precision=settings.precision,
-            limit_epochs=settings.limit_epochs,
-            workers=settings.workers,
-        )
+        named = {"profile", "data", "runs", "device", "precision", "limit_epochs", "workers"}
+        return RunOptions(**self.settings.model_dump(include=named))
 
     def collect(self, measured: Mapping[str, Estimate | None] | None = None) -> TableResult:
         """The results as far as the runs are there; `measured`: what claims need beside the rows' metrics, by key."""

@@ -70,8 +70,8 @@ class ReleasedSource:
                 outcome = self._evaluate(match, settings, say)
             except Unfit as error:
                 self.refused = (*self.refused, Refused(match.file.name, str(error)))
-                continue
-            yield outcome
+            else:
+                yield outcome
         self.store.records.remember()
 
     def _evaluate(self, match: Match, settings: RunSettings, say: Say) -> Outcome:
@@ -128,9 +128,6 @@ def refused_lines(refused: Sequence[Refused]) -> Iterable[str]:
 
 
 def _metrics(metrics: BoxMetrics) -> str:
-    numbers = [f"{name} {_points(getattr(metrics, name))}" for name in ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR")]
+    values = {name: getattr(metrics, name) for name in ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR")}
+    numbers = [f"{name} {'—' if value is None else f'{value:.1f}'}" for name, value in values.items()]
     return f"{metrics.boxes.value.replace('_', '-')} boxes ({metrics.n_people:,}): {'  '.join(numbers)}"
-
-
-def _points(value: float | None) -> str:
-    return "—" if value is None else f"{value:.1f}"
