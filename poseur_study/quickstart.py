@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def open_model(settings: QuickstartSettings, say: Callable[[str], None] = print)
     if run is None:
         training = first_model(settings.runs, settings.data)
         say(f"No finished run below {settings.runs}: {training.text}")
-        training.execute(_once(say))
+        training.execute(lru_cache(maxsize=1)(say))  # a line only when it is another than the last one
         run = _best_run(settings)
         assert run is not None
     return KnownModel(Poseur.from_pretrained(run.store.path(run.run_id), device=settings.device), _about(run))
@@ -106,16 +107,3 @@ def _about(run: ListedRun) -> str:
     if provenance.generated_data:
         text += " It knows only generated people: on photographs of real ones its poses mean nothing."
     return text if profile(run.profile).evidential else f"{text} It was trained for minutes and is no evidence."
-
-
-def _once(say: Callable[[str], None]) -> Callable[[str], None]:
-    """Says a line only when it is another than the last one."""
-    last = ""
-
-    def once(line: str) -> None:
-        nonlocal last
-        if line != last:
-            say(line)
-        last = line
-
-    return once
