@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -54,15 +55,16 @@ def open_model(settings: QuickstartSettings, say: Callable[[str], None] = print)
         UserError: the checkpoint cannot be used, or the training failed.
     """
     if settings.checkpoint:
-        return KnownModel(_load(below_root(settings.checkpoint), settings), f"Checkpoint {settings.checkpoint}.")
+        poseur = Poseur.from_pretrained(below_root(settings.checkpoint), device=settings.device)
+        return KnownModel(poseur, f"Checkpoint {settings.checkpoint}.")
     run = _best_run(settings)
     if run is None:
         training = first_model(settings.runs, settings.data)
         say(f"No finished run below {settings.runs}: {training.text}")
-        training.execute(_once(say))
+        training.execute(lru_cache(maxsize=1)(say))  # a line only when it is another than the last one
         run = _best_run(settings)
         assert run is not None
-    return KnownModel(_load(run.store.path(run.run_id), settings), _about(run))
+    return KnownModel(Poseur.from_pretrained(run.store.path(run.run_id), device=settings.device), _about(run))
 
 
 def images_to_show(settings: QuickstartSettings, model: KnownModel) -> ShownImages:
@@ -93,13 +95,8 @@ def _source(settings: QuickstartSettings, paths: list[Path], model: KnownModel) 
     return WholeImage()
 
 
-def _load(path: Path, settings: QuickstartSettings) -> Poseur:
-    return Poseur.from_pretrained(path, device=settings.device)
-
-
 def _best_run(settings: QuickstartSettings) -> ListedRun | None:
-    runs = list_runs([below_root(settings.runs)])
-    finished = [run for run in runs if run.state == RunState.FINISHED]
+    finished = [run for run in list_runs([below_root(settings.runs)]) if run.state == RunState.FINISHED]
     return max(finished, key=lambda run: run.ap or 0, default=None)
 
 
@@ -110,16 +107,3 @@ def _about(run: ListedRun) -> str:
     if provenance.generated_data:
         text += " It knows only generated people: on photographs of real ones its poses mean nothing."
     return text if profile(run.profile).evidential else f"{text} It was trained for minutes and is no evidence."
-
-
-def _once(say: Callable[[str], None]) -> Callable[[str], None]:
-    """Says a line only when it is another than the last one."""
-    last = ""
-
-    def once(line: str) -> None:
-        nonlocal last
-        if line != last:
-            say(line)
-        last = line
-
-    return once

@@ -24,6 +24,8 @@ from poseur_study.runs.project import below_root, results_folder
 from poseur_study.runs.provenance import Provenance
 from poseur_study.runs.store import RESULT_FILE, RunState, RunStore
 
+OURS = ("ours", "low", "high", "seeds", "images")
+
 
 class TableStudy:
     """A table at one profile: its runs, what is there of them, and its results.
@@ -83,16 +85,8 @@ class TableStudy:
     @property
     def options(self) -> RunOptions:
         """How missing runs are executed."""
-        settings = self.settings
-        return RunOptions(
-            profile=settings.profile,
-            data=settings.data,
-            runs=settings.runs,
-            device=settings.device,
-            precision=settings.precision,
-            limit_epochs=settings.limit_epochs,
-            workers=settings.workers,
-        )
+        named = {"profile", "data", "runs", "device", "precision", "limit_epochs", "workers"}
+        return RunOptions(**self.settings.model_dump(include=named))
 
     def collect(self, measured: Mapping[str, Estimate | None] | None = None) -> TableResult:
         """The results as far as the runs are there; `measured`: what claims need beside the rows' metrics, by key."""
@@ -119,38 +113,35 @@ class TableStudy:
 
 def rows_csv(result: TableResult) -> str:
     """One line a row and column; empty cells are explained by `status`."""
-    columns = ("table", "row", "column", "paper", "ours", "low", "high", "seeds", "images", "counted", "on this device")
-    released = ("released", "released low", "released high", "released file")
+    columns = ("table", "row", "column", "paper", *OURS, "counted", "on this device", "device")
+    released = ("released", "released low", "released high")
     lines = [
         {"table": result.number, "row": row.label, "column": cell.column, "paper": cell.paper}
-        | _interval(cell.measured, "ours", "low", "high") | _counts(cell.measured) | {"counted": cell.counted}
+        | _interval(cell.measured, *OURS) | {"counted": cell.counted}
         | ({"on this device": cell.on_device.value, "device": cell.on_device.device} if cell.on_device else {})
-        | (_interval(cell.released, *released) | {released[3]: row.released_from} if cell.released else {})
+        | (_interval(cell.released, *released) | {"released file": row.released_from} if cell.released else {})
         | {"status": cell.not_measured or row.status}
         for row in result.rows
         for cell in row.cells
     ]  # fmt: skip
-    return as_csv(lines, (*columns, "device", *released, "status"))
+    return as_csv(lines, (*columns, *released, "released file", "status"))
 
 
 def claims_csv(result: TableResult) -> str:
     """One line a claim."""
-    columns = ("table", "claim", "text", "source", "kind", "difference", "paper", "ours", "low", "high")
+    columns = ("table", "claim", "text", "source", "kind", "difference", "paper", *OURS, "evidence", "verdict")
     lines = [
         {
             "table": result.number, "claim": claim.key, "text": claim.text, "source": claim.source, "kind": claim.kind,
             "difference": claim.difference, "paper": claim.paper_effect,
             "evidence": (claim.evidence or result.evidence).value, "verdict": claim.verdict.value,
         }
-        | _interval(claim.effect, "ours", "low", "high") | _counts(claim.effect)
+        | _interval(claim.effect, *OURS)
         for claim in result.claims
     ]  # fmt: skip
-    return as_csv(lines, (*columns, "seeds", "images", "evidence", "verdict"))
+    return as_csv(lines, columns)
 
 
-def _interval(of: Estimate | None, value: str, low: str, high: str, *_: str) -> dict[str, float]:
-    return {} if of is None else {value: of.value, low: of.low, high: of.high}
-
-
-def _counts(of: Estimate | None) -> dict[str, int]:
-    return {} if of is None else {"seeds": of.n_seeds, "images": of.n_images}
+def _interval(of: Estimate | None, *names: str) -> dict[str, float]:
+    values = () if of is None else (of.value, of.low, of.high, of.n_seeds, of.n_images)
+    return dict(zip(names, values, strict=False))

@@ -12,7 +12,7 @@ from datetime import datetime
 from poseur_lib.config.base import Frozen
 from poseur_study.analysis.measured_values import as_csv
 from poseur_study.analysis.power import detectable, pilot
-from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
+from poseur_study.analysis.result_types import CellResult, RowResult, TableResult
 from poseur_study.analysis.table_results import difference_words
 from poseur_study.analysis.verdict import RULE as LEVEL_RULE
 from poseur_study.analysis.verdict import Evidence, Level, Verdict, arithmetic_verdict, cost_verdict, rule_text
@@ -109,12 +109,8 @@ def effect_entries(
     """
     found = []
     for table in tables:
-        result = results.get(table.number)
-        measured = {one.key: one for one in result.claims} if result else {}
-        start = began(table)
-        for claim in table.claims:
-            one = measured.get(claim.key)
-            found.append(_effect(table, claim, one, result, profile, _stated(table, claim, result, profile, start)))
+        result, start = results.get(table.number), began(table)
+        found += [_effect(table, claim, result, profile, start) for claim in table.claims]
     return tuple(found)
 
 
@@ -147,13 +143,9 @@ def _level(result: TableResult, row: RowResult, cell: CellResult, one: Level, pr
 
 
 def _effect(
-    table: Table,
-    claim: ClaimTest,
-    one: ClaimResult | None,
-    result: TableResult | None,
-    profile: Profile,
-    stated: str,
+    table: Table, claim: ClaimTest, result: TableResult | None, profile: Profile, start: datetime | None
 ) -> LedgerEntry:
+    one = next((one for one in result.claims if one.key == claim.key), None) if result else None
     estimate = one.effect if one else None
     own = result.evidence if result else Evidence.NONE
     values = {} if estimate is None else estimate.model_dump(include={"value", "low", "high", "n_seeds", "n_images"})
@@ -162,9 +154,8 @@ def _effect(
         paper=claim.paper_words, ours=difference_words(table, claim), **values,
         data=f"{result.data_name} {result.data_fingerprint}" if estimate else "", profile=profile.name,
         evidence=(one.evidence or own) if estimate else Evidence.NONE, verdict=one.verdict if one else Verdict.NOT_RUN,
-        rule=rule_text(claim), note=_note(result, claim.rows),
-        in_points=not claim.measured,
-        detectable=stated,
+        rule=rule_text(claim), note=_note(result, claim.rows), in_points=not claim.measured,
+        detectable=_stated(table, claim, result, profile, start),
     )  # fmt: skip
 
 
@@ -181,13 +172,12 @@ def _note(result: TableResult | None, rows: Collection[str]) -> str:
     if result is None:
         return ""
     changes = ", ".join(f"{path} = {value}" for path, value in result.overrides.items())
-    parts = [f"Run with changes: {changes}." if changes else "", result.mixed_devices_of(rows)]
-    return " ".join(part for part in parts if part)
+    return f"{f'Run with changes: {changes}. ' if changes else ''}{result.mixed_devices_of(rows)}".strip()
 
 
 def _arithmetic_note(one: Audited) -> str:
-    rounding = "The rounding of the printed digits may explain it." if one.finding.within_rounding else ""
-    return " ".join(part for part in (rounding, one.claim.remark) if part)
+    rounding = "The rounding of the printed digits may explain it. " if one.finding.within_rounding else ""
+    return f"{rounding}{one.claim.remark}".strip()
 
 
 def counts(entries: Iterable[LedgerEntry]) -> dict[Verdict, int]:

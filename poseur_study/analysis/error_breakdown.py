@@ -19,12 +19,8 @@ from poseur_study.experiments.experiment import ClaimTest
 from poseur_study.runs.evaluation import PoseErrors
 
 SHARE, SIMILARITY = "% of keypoints", "similarity × 100"
-
-
 AP_RESAMPLES = 300
-
 GROUPS = ("hidden", "size")
-
 BREAKDOWN_FILE, BREAKDOWN_CSV = "breakdown.json", "breakdown.csv"
 
 METHOD = (
@@ -34,6 +30,8 @@ METHOD = (
 )
 
 Part = Literal["error type", "keypoint", "visibility", "hidden", "size"]
+Quantities = dict[tuple[Part, str, str], tuple[int, Sample]]
+"""By part, name and measure: how many keypoints (AP: people) a quantity is about, and its values."""
 
 
 class BreakdownRow(Frozen):
@@ -83,8 +81,7 @@ def breakdown_csv(of: Breakdown) -> str:
     columns = ("claim", "rows", "part", "name", "measure", "number", "better", "than", "difference", "low", "high")
     lines = [
         {
-            "claim": claim.claim, "rows": claim.difference, "part": row.part, "name": row.name, "measure": row.measure,
-            "number": row.number, "better": row.better, "than": row.than, "difference": row.difference.value,
+            **row.model_dump(), "claim": claim.claim, "rows": claim.difference, "difference": row.difference.value,
             "low": row.difference.low, "high": row.difference.high, "seeds": row.difference.n_seeds,
             "images": row.difference.n_images,
         }
@@ -98,28 +95,30 @@ def _compare(data: TableData, claim: ClaimTest, seeds: tuple[int, ...]) -> Claim
     pair = (claim.better, claim.than)
     better, than = ([data.runs[key, seed].run_id for seed in seeds] for key in pair)
     labels = [data.table.row(key).label for key in pair]
-    rows = _ap_rows(data, pair, seeds)
+    rows = _rows([[_ap_samples(data, key, seed) for seed in seeds] for key in pair], data.n_images)
     if better != than:
-        errors = [[data.evaluation(key, seed).errors for seed in seeds] for key in pair]
-        rows = _error_rows(errors, data.n_images) + rows
+        errors = [[_error_samples(data.evaluation(key, seed).errors) for seed in seeds] for key in pair]
+        rows = _rows(errors, data.n_images) + rows
     return ClaimBreakdown(
         claim=claim.key, difference=f"{labels[0]} minus {labels[1]}", same_poses=better == than, rows=tuple(rows)
     )
 
 
-def _error_rows(errors: list[list[PoseErrors]], images: int) -> list[BreakdownRow]:
-    """Shares of errors, and similarities by keypoint and visibility, from the runs of both rows, seed by seed."""
-    by_row = [[_error_samples(one) for one in of_row] for of_row in errors]
-    rows = [
-        _row((*head, number), [[one[head][1] for one in of_row] for of_row in by_row], images)
-        for head, (number, _) in by_row[0][0].items()
-        if number
-    ]
-    return [row for row in rows if row is not None]
+def _rows(by_row: list[list[Quantities]], images: int) -> list[BreakdownRow]:
+    """Each quantity of both rows, seed by seed, where it is defined."""
+    rows = []
+    for head, (number, _) in by_row[0][0].items():
+        samples = [[of_run[head][1] for of_run in of_row] for of_row in by_row]
+        found = estimate([difference(better, than) for better, than in zip(*samples, strict=True)], images)
+        if number and found is not None:
+            (part, name, measure), (better, than) = head, ([one.value for one in of_row] for of_row in samples)
+            of_rows = {"better": float(np.mean(better)), "than": float(np.mean(than)), "difference": found}
+            rows.append(BreakdownRow(part=part, name=name, measure=measure, number=number, **of_rows))
+    return rows
 
 
-def _error_samples(errors: PoseErrors) -> dict[tuple[Part, str, str], tuple[int, Sample]]:
-    """Each quantity, with how many keypoints it is about."""
+def _error_samples(errors: PoseErrors) -> Quantities:
+    """Shares of errors, and similarities by keypoint and visibility."""
     found = {
         ("error type", name, SHARE): (number, Sample(share, draws)) for name, number, share, draws in errors.shares()
     }
@@ -128,32 +127,12 @@ def _error_samples(errors: PoseErrors) -> dict[tuple[Part, str, str], tuple[int,
     return found
 
 
-def _ap_rows(data: TableData, pair: tuple[str, str], seeds: tuple[int, ...]) -> list[BreakdownRow]:
-    by_row = [[_ap_samples(data, key, seed) for seed in seeds] for key in pair]
-    rows = []
-    for (part, name), (people, _) in by_row[0][0].items():
-        samples = [[one[part, name][1] for one in of_row] for of_row in by_row]
-        rows.append(_row((part, name, "AP", people), samples, data.n_images))
-    return [row for row in rows if row is not None]
-
-
-def _row(head: tuple[Part, str, str, int], samples: list[list[Sample]], images: int) -> BreakdownRow | None:
-    part, name, measure, number = head
-    found = estimate([difference(better, than) for better, than in zip(*samples, strict=True)], images)
-    if found is None:
-        return None
-    means = [float(np.mean([one.value for one in of_row])) for of_row in samples]
-    return BreakdownRow(
-        part=part, name=name, measure=measure, number=number, better=means[0], than=means[1], difference=found
-    )
-
-
 @lru_cache(maxsize=64)
-def _ap_samples(data: TableData, row_key: str, seed: int) -> dict[tuple[Part, str], tuple[int, Sample]]:
-    """AP of each stratum, with how many people it has."""
+def _ap_samples(data: TableData, row_key: str, seed: int) -> Quantities:
+    """AP of each stratum."""
     evaluation = data.matching(row_key, seed)
     return {
-        (stratum.group, stratum.name): (
+        (stratum.group, stratum.name, "AP"): (
             len(stratum.annotation_ids),
             metric_sample({"all": stratum_matches(evaluation, stratum)}, "AP", AP_RESAMPLES),
         )

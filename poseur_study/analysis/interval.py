@@ -97,7 +97,11 @@ def cut_note(levels: Iterable[Estimate | None]) -> str:
     return f" {CUT}" if any(bounded(one) != one for one in levels) else ""
 
 
+def student(n: int) -> float:
+    """t(0.975, n - 1)."""
+    return float(stats.t.ppf((1 + LEVEL) / 2, n - 1))
+
+
 def student_half_width(values: Sequence[float]) -> float:
     """Half width of Student's 95 % interval of the mean: t(0.975, n - 1) s / sqrt(n)."""
-    n = len(values)
-    return float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
+    return float(student(len(values)) * np.std(values, ddof=1) / math.sqrt(len(values)))

@@ -65,6 +65,11 @@ def estimate_of(samples: Sequence[StoredSample], n_images: int) -> Estimate | No
     return estimate([one.sample for one in samples], n_images)
 
 
+def estimates(runs: Sequence[Sequence[StoredSample]], n_images: int) -> tuple[Estimate | None, ...]:
+    """Several numbers at once: each one's mean over runs, one a seed, with its interval; () where there is no run."""
+    return tuple(estimate_of(samples, n_images) for samples in zip(*runs, strict=True))
+
+
 class MeasuredEntry(Frozen):
     """One run's values, and what they were measured on and by.
 

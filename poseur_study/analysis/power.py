@@ -23,7 +23,7 @@ from scipy import stats
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.errors import UserError
-from poseur_study.analysis.interval import LEVEL, Estimate
+from poseur_study.analysis.interval import LEVEL, Estimate, student
 from poseur_study.analysis.result_types import TableResult
 from poseur_study.analysis.table_data import COCO_VAL_IMAGES
 from poseur_study.experiments.experiment import ClaimTest, EffectKind, Table
@@ -157,11 +157,6 @@ def pooled_deviation(differences: Iterable[PilotDifference]) -> float | None:
 def rescored(table: Table, claim: ClaimTest) -> bool:
     """True if a claim's rows are the same poses with other scores."""
     return len({str(sorted(table.changes(table.row(key)).items())) for key in claim.rows}) == 1
-
-
-def student(n_seeds: int) -> float:
-    """t(0.975, n - 1)."""
-    return float(stats.t.ppf((1 + LEVEL) / 2, n_seeds - 1))
 
 
 def _difference(table: Table, claim: ClaimTest, effect: Estimate) -> PilotDifference:

@@ -7,6 +7,7 @@ again a second. They follow from what is in their key: the run and the digest of
 record has), box source, scoring, metric, resampling, and the code that computes them.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -182,7 +183,7 @@ class TableData:
         """A metric of a row's run, recomputed from its record, or as it was computed before from the same one."""
         row, run = self.table.row(row_key), self.runs[row_key, seed]
         if row.scoring == Scoring.FLOW:  # may follow from the weights, of which the record has no digest
-            return self.computed(row_key, seed, metric)
+            return metric_sample(self.matches(row_key, seed), metric)
         key = {
             "run": run.run_id,
             "predictions": self.store.record(run.run_id).predictions_sha256,
@@ -192,11 +193,9 @@ class TableData:
             "metric": metric,
             "resamples": [RESAMPLES, BOOTSTRAP_SEED],
         }
-        return Sample.of(remembered(self.store.folder, key, lambda: self.computed(row_key, seed, metric).array))
-
-    def computed(self, row_key: str, seed: int, metric: Metric) -> Sample:
-        """A metric of a row's run, recomputed from its record."""
-        return metric_sample(self.matches(row_key, seed), metric)
+        return Sample.of(
+            remembered(self.store.folder, key, lambda: metric_sample(self.matches(row_key, seed), metric).array)
+        )
 
     def estimate(self, row_key: str, metric: Metric) -> Estimate | None:
         """A row's metric, mean over its seeds; None where it was not run."""
@@ -257,14 +256,10 @@ def remembered(
     text = json.dumps({**key, "code": source_digest(*COMPUTED_BY)}, sort_keys=True)
     name = hashlib.sha256(text.encode()).hexdigest()[:24]
     file = runs / MEMORY / name[:2] / f"{name}.npy"
-    try:
+    with contextlib.suppress(OSError, ValueError, EOFError):
         return np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        pass
     array, content = compute(), io.BytesIO()
     np.save(content, array, allow_pickle=False)
-    try:
+    with contextlib.suppress(OSError):
         write_atomically(file, content.getvalue())
-    except OSError:
-        pass
     return array

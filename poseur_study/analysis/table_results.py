@@ -42,6 +42,8 @@ def collect(data: TableData, measured: Mapping[str, Estimate | None] | None = No
 def _row_result(data: TableData, row: Row) -> RowResult:
     printed = row.printed("AP")
     known = isinstance(printed, Printed)
+    of_runs = data.provenances(row).values()
+    devices = {f"{one.device} with torch {one.versions.get('torch', '?')}" for one in of_runs}
     return RowResult(
         key=row.key,
         label=row.label,
@@ -52,13 +54,8 @@ def _row_result(data: TableData, row: Row) -> RowResult:
         cells=tuple(_cell(data, row, column) for column in data.table.columns),
         status=_status(data, row),
         run_ids=() if row.not_run else tuple(data.runs[row.key, seed].run_id for seed in data.seeds),
-        computed_on=_computed_on(data, row),
+        computed_on=tuple(sorted(devices)),
     )
-
-
-def _computed_on(data: TableData, row: Row) -> tuple[str, ...]:
-    found = data.provenances(row).values()
-    return tuple(sorted({f"{one.device} with torch {one.versions.get('torch', '?')}" for one in found}))
 
 
 def _cell(data: TableData, row: Row, column: Column) -> CellResult:
@@ -105,20 +102,10 @@ def _status(data: TableData, row: Row) -> str:
 
 def _claim_result(data: TableData, claim: ClaimTest, measured: Mapping[str, Estimate | None]) -> ClaimResult:
     found = measured.get(claim.key) if claim.measured else data.effect(claim)
-    return ClaimResult(
-        key=claim.key,
-        text=claim.text,
-        source=claim.source,
-        kind=claim.kind.value,
-        metric=claim.metric,
-        difference=difference_words(data.table, claim),
-        paper_effect=claim.paper_effect,
-        effect=found,
-        verdict=verdict(claim, found, data.evidence, smoke=not data.profile.evidential),
-        rule=rule_text(claim),
-        of=claim.of,
-        rows=claim.rows,
-    )
+    stated = {name: getattr(claim, name) for name in ("key", "text", "source", "metric", "paper_effect", "of", "rows")}
+    words = {"kind": claim.kind.value, "difference": difference_words(data.table, claim), "rule": rule_text(claim)}
+    decided = verdict(claim, found, data.evidence, smoke=not data.profile.evidential)
+    return ClaimResult(**stated, **words, effect=found, verdict=decided)
 
 
 def difference_words(table: Table, claim: ClaimTest) -> str:

@@ -1,6 +1,6 @@
 """What the runs of Supp. Fig. 2 attend to, mean over seeds: the matrices, and shares against what all take."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from poseur_study.analysis.interval import Estimate
-from poseur_study.analysis.measured_values import StoredSample, estimate_of
+from poseur_study.analysis.measured_values import StoredSample, estimates
 from poseur_study.analysis.table_data import RESAMPLES
 from poseur_study.experiments.analyses import DEFAULT_ROW
 from poseur_study.measurements.measure import Measurements, measure_rows
@@ -56,9 +56,9 @@ def attention(study: TableStudy, measured: Measurements[AttentionRun]) -> Attent
     return Attention(
         layers=np.mean([run.layers for run in runs], axis=0),
         mean_pose=np.mean([run.mean_pose for run in runs], axis=0),
-        shares={name: _by_layer([run.shares[name] for run in runs], images) for name in first.shares},
-        whoever={name: _by_layer([run.whoever[name] for run in runs], images) for name in first.shares},
-        beyond={name: _by_layer([_beyond(run, name) for run in runs], images) for name in first.shares},
+        shares={name: estimates([run.shares[name] for run in runs], images) for name in first.shares},
+        whoever={name: estimates([run.whoever[name] for run in runs], images) for name in first.shares},
+        beyond={name: estimates([_beyond(run, name) for run in runs], images) for name in first.shares},
         chance=first.chance,
         people=first.people,
         n_seeds=len(runs),
@@ -74,7 +74,3 @@ def claim_effects(of: Attention | None) -> Mapping[str, Estimate | None]:
 
 def _beyond(run: AttentionRun, name: str) -> tuple[StoredSample, ...]:
     return tuple(one.minus(other) for one, other in zip(run.shares[name], run.whoever[name], strict=True))
-
-
-def _by_layer(runs: Sequence[tuple[StoredSample, ...]], images: int) -> tuple[Estimate | None, ...]:
-    return tuple(estimate_of(of_layer, images) for of_layer in zip(*runs, strict=True))

@@ -15,17 +15,8 @@ from jaxtyping import Float
 
 from poseur_lib.config import ExperimentConfig, PoseurConfig
 from poseur_lib.config.base import Frozen
-from poseur_lib.evaluation.calibration import (
-    Bins,
-    KeypointErrors,
-    binned,
-    calibration_error,
-    equal_mass_edges,
-    error_factor,
-    keypoint_errors,
-    means,
-    merged,
-)
+from poseur_lib.evaluation import calibration as of_errors
+from poseur_lib.evaluation.calibration import Bins, KeypointErrors, binned, equal_mass_edges, means
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.losses.rle import laplace_scale
 from poseur_lib.scoring.uncertainty import density_scores, laplace_scores
@@ -139,7 +130,7 @@ def run_errors(data: TableData, row_key: str, seed: int) -> RunErrors:
     """What a finished run got wrong on the val split."""
     val, predictions = data.dataset.val, data.predictions(row_key, seed, BoxSource.GROUND_TRUTH)
     images = sorted(int(image) for image in val.coco.getImgIds())
-    errors = keypoint_errors(predictions, val.people(), val.keypoints, images)
+    errors = of_errors.keypoint_errors(predictions, val.people(), val.keypoints, images)
     return RunErrors(data.runs[row_key, seed].config, predictions, errors)
 
 
@@ -214,7 +205,7 @@ def _scale(data: TableData, row: Row, runs: Sequence[RunErrors], axis: str) -> S
         label=row.label,
         axis=axis,
         bins=_bins(sums),
-        factor=_estimate(sums, error_factor),
+        factor=_estimate(sums, of_errors.error_factor),
         laplace_per_sigma=laplace_per_sigma(runs[0].config),
     )
 
@@ -233,7 +224,7 @@ def _reliability(
         binned(of, 100.0 * (run.errors.larger <= radius), run.errors.image, data.n_images, edges)
         for run, of in zip(runs, predicted, strict=True)
     ]
-    (whole,) = _bins([merged(one) for one in sums])
+    (whole,) = _bins([of_errors.merged(one) for one in sums])
     return Reliability(
         row=row.key,
         label=row.label,
@@ -241,7 +232,7 @@ def _reliability(
         radius=radius,
         bins=_bins(sums),
         whole=whole,
-        calibration_error=_estimate(sums, calibration_error),
+        calibration_error=_estimate(sums, of_errors.calibration_error),
     )
 
 

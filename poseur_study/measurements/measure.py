@@ -5,13 +5,14 @@ since; where the weights are gone, what was found stays.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from poseur_study.analysis.measured_values import MeasuredEntry, MeasuredValues, read_measured, write_measured
+from poseur_study.experiments.experiment import Row
 from poseur_study.measurements.trained_models import RowModel, row_model
 from poseur_study.runs.project import results_folder
 from poseur_study.table_study import TableStudy
@@ -31,6 +32,12 @@ class Measurements(Generic[Values]):
 
     of: dict[tuple[str, int], Values]
     notes: tuple[str, ...]
+
+    def rows(self, study: TableStudy) -> Iterator[tuple[Row, list[Values]]]:
+        """The rows of a table that were measured, with what was found, seed by seed."""
+        for row in study.table.runnable:
+            if seeds := self.seeds(row.key):
+                yield row, [self.of[row.key, seed] for seed in seeds]
 
     def seeds(self, *row_keys: str) -> tuple[int, ...]:
         """The seeds of which all these rows were measured."""

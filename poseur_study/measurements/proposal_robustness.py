@@ -25,9 +25,10 @@ from poseur_lib.evaluation.matches import image_matches
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.poses import PosePrediction
 from poseur_study.analysis.interval import Estimate
-from poseur_study.analysis.measured_values import MeasuredValues, StoredSample, estimate_of
+from poseur_study.analysis.measured_values import MeasuredValues, StoredSample, estimates
 from poseur_study.analysis.table_data import BOOTSTRAP_SEED, RESAMPLES
 from poseur_study.experiments.analyses import AP_SHIFTS, ERROR_SHIFTS, SHIFTS, ap_claim_key, error_claim_key
+from poseur_study.experiments.experiment import Row
 from poseur_study.measurements.measure import Measurements, measure_rows
 from poseur_study.measurements.trained_models import RowModel, study_runtime, val_crops
 from poseur_study.runs.predictions import as_stored
@@ -224,35 +225,27 @@ def measured_shifts(study: TableStudy) -> Measurements[ShiftedRun]:
 
 def robustness(study: TableStudy, measured: Measurements[ShiftedRun]) -> Robustness:
     """The curves of the rows, and their difference on the seeds that both have."""
-    images, curves = study.data.val_images, []
-    for row in study.table.runnable:
-        runs = [measured.of[row.key, seed] for seed in measured.seeds(row.key)]
-        if runs:
-            curves.append(_curve(row.key, row.label, runs, images))
+    images = study.data.val_images
     pairs = [(measured.of[WITHOUT, seed], measured.of[WITH, seed]) for seed in measured.seeds(WITHOUT, WITH)]
     first = next(iter(measured.of.values()), None)
     return Robustness(
         shifts=SHIFTS,
         stages=first.stages if first else (),
-        curves=tuple(curves),
-        kept_more=_differences([(_kept(b), _kept(a)) for a, b in pairs], images),
-        added_less=_differences([(_added(a), _added(b)) for a, b in pairs], images),
+        curves=tuple(_curve(row, runs, images) for row, runs in measured.rows(study)),
+        kept_more=estimates([_less(_kept(b), _kept(a)) for a, b in pairs], images),
+        added_less=estimates([_less(_added(a), _added(b)) for a, b in pairs], images),
         n_images=images,
         notes=measured.notes,
     )
 
 
-def _curve(key: str, label: str, runs: Sequence[ShiftedRun], images: int) -> ShiftCurve:
-    shifts, stages = range(len(SHIFTS)), range(len(runs[0].stages))
+def _curve(row: Row, runs: Sequence[ShiftedRun], images: int) -> ShiftCurve:
     return ShiftCurve(
-        row=key,
-        label=label,
-        ap=tuple(estimate_of([run.ap[number] for run in runs], images) for number in shifts),
-        kept=tuple(estimate_of([_kept(run)[number] for run in runs], images) for number in shifts),
-        errors=tuple(
-            tuple(estimate_of([run.errors[number][stage] for run in runs], images) for stage in stages)
-            for number in shifts
-        ),
+        row=row.key,
+        label=row.label,
+        ap=estimates([run.ap for run in runs], images),
+        kept=estimates([_kept(run) for run in runs], images),
+        errors=tuple(estimates(of_shift, images) for of_shift in zip(*(run.errors for run in runs), strict=True)),
     )
 
 
@@ -266,13 +259,6 @@ def _added(run: ShiftedRun) -> list[StoredSample]:
     return [of_shift[-1].minus(run.errors[0][-1]) for of_shift in run.errors]
 
 
-def _differences(
-    pairs: Sequence[tuple[list[StoredSample], list[StoredSample]]], images: int
-) -> tuple[Estimate | None, ...]:
-    """For each shift the first less the second of a pair, a pair a seed, both on the same resamples."""
-    if not pairs:
-        return ()
-    return tuple(
-        estimate_of([first[number].minus(second[number]) for first, second in pairs], images)
-        for number in range(len(SHIFTS))
-    )
+def _less(first: Sequence[StoredSample], second: Sequence[StoredSample]) -> list[StoredSample]:
+    """For each shift the first less the second, both on the same resamples."""
+    return [one.minus(other) for one, other in zip(first, second, strict=True)]

@@ -4,7 +4,7 @@ Per cent of pairs (AUROC) or of correlation (Spearman), from the records of a ta
 `write_calibration` writes them and the bins of `calibration` beside the table's other results.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from poseur_lib.files import write_atomically
 from poseur_study.analysis.interval import Estimate, Sample, estimate
 from poseur_study.analysis.measured_values import as_csv
 from poseur_study.analysis.table_data import BOOTSTRAP_SEED, TableData
-from poseur_study.experiments.experiment import Row
 from poseur_study.measurements.calibration import (
     SMALL_RADII,
     KeypointScore,
@@ -58,35 +57,18 @@ def rankings(data: TableData, radius: float) -> tuple[Ranking, ...]:
     Args:
         radius: a of Eq. 8.
     """
-    return tuple(one for row in data.table.rows for one in _row_rankings(data, row, radius))
-
-
-def ranking_lines(of: Sequence[Ranking]) -> list[Mapping[str, object]]:
-    """A line of a CSV file each."""
-    return [
-        {
-            "row": one.label, "score": one.score, "against": one.against,
-            "value": one.value and one.value.value, "low": one.value and one.value.low,
-            "high": one.value and one.value.high,
-        }
-        for one in of
-    ]  # fmt: skip
+    found = []
+    for row in data.table.rows:
+        by_run = [_run_rankings(run, radius, data.n_images) for run in runs_of(data, row)]
+        for score, against in by_run[0] if by_run else ():
+            value = estimate([one[score, against] for one in by_run], data.n_images)
+            found.append(Ranking(row=row.key, label=row.label, score=score, against=against, value=value))
+    return tuple(found)
 
 
 def within(radius: float) -> str:
     """`within 0.2`."""
     return f"within {radius:g}"
-
-
-def _row_rankings(data: TableData, row: Row, radius: float) -> list[Ranking]:
-    runs = runs_of(data, row)
-    by_run = [_run_rankings(run, radius, data.n_images) for run in runs]
-    found = []
-    for key in by_run[0] if by_run else ():
-        value = estimate([one[key] for one in by_run], data.n_images)
-        score, against = key
-        found.append(Ranking(row=row.key, label=row.label, score=score, against=against, value=value))
-    return found
 
 
 def _run_rankings(run: RunErrors, radius: float, images: int) -> dict[tuple[KeypointScore, str], Sample]:
@@ -116,6 +98,11 @@ def write_calibration(
 ) -> None:
     """Every bin as `calibration.csv`, every rank correlation as `ranking.csv`; nothing where there is none."""
     folder = results_folder(study.store.table_folder(study.table.number))
-    for name, lines in (("calibration", calibration_lines(scales, scores)), ("ranking", ranking_lines(ranks))):
+    ranking = [
+        {"row": one.label, "score": one.score, "against": one.against}
+        | {end: one.value and getattr(one.value, end) for end in ("value", "low", "high")}
+        for one in ranks
+    ]
+    for name, lines in (("calibration", calibration_lines(scales, scores)), ("ranking", ranking)):
         if lines:
             write_atomically(folder / f"{name}.csv", as_csv(lines, digits=".5g").encode())

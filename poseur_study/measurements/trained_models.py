@@ -27,7 +27,6 @@ class RowModel:
     """
 
     row: Row
-    seed: int
     run: PlannedRun
     model: PoseModel | None
     missing: str = ""
@@ -42,12 +41,11 @@ def row_model(study: TableStudy, row_key: str, seed: int) -> RowModel:
     row, run = study.table.row(row_key), study.table_data.runs[row_key, seed]
     state = study.store.state(run.run_id)
     if state == RunState.FINISHED:
-        return RowModel(row, seed, run, trained_model(study.store.path(run.run_id), run.config))
-    who = f"{row.label}, seed {seed}"
+        return RowModel(row, run, trained_model(study.store.path(run.run_id), run.config))
+    why = f"its run is {state.value}"
     if state == RunState.RECORD_ONLY:
-        line = f"{who}: only the record of its run is here, the weights are gone; {retrain_command(study)} makes them"
-        return RowModel(row, seed, run, None, line)
-    return RowModel(row, seed, run, None, f"{who}: its run is {state.value}")
+        why = f"only the record of its run is here, the weights are gone; {retrain_command(study)} makes them"
+    return RowModel(row, run, None, f"{row.label}, seed {seed}: {why}")
 
 
 def retrain_command(study: TableStudy) -> str:

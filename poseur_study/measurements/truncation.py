@@ -4,11 +4,10 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.data import AugmentConfig
@@ -29,6 +28,8 @@ SIDES: tuple[Side, ...] = ("bottom", "right")
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 ZONES = ("inside", "padding", "outside", "far")
 """The places of `evaluation.truncation.Places`."""
+PEOPLE = 1000
+"""Of the train split."""
 MOST_IMAGES = 1000
 """Of the val split: every person is predicted a dozen times."""
 CUT_RESAMPLES = 300
@@ -93,16 +94,8 @@ class TruncatedRun(MeasuredValues):
         return next(one for one in self.points if (one.side, one.share, one.zone) == (side, share, zone))
 
 
-@dataclass(frozen=True, eq=False)
-class Tally:
-    """Keypoints counted by image (of I) and zone: how many there are, are correct, and are placed outside the crop."""
-
-    keypoints: Float[np.ndarray, "I Z"]
-    correct: Float[np.ndarray, "I Z"]
-    placed_outside: Float[np.ndarray, "I Z"]
-
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(*(mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)))
+Tally = Float[np.ndarray, "3 I Z"]
+"""Keypoints counted by image (of I) and zone: how many there are, are correct, and are placed outside the crop."""
 
 
 def measurement_settings() -> dict[str, Any]:
@@ -120,13 +113,11 @@ def measure_truncation(study: TableStudy, of: RowModel) -> TruncatedRun:
     people = [person for person in val.people() if person.image_id <= images[-1]]
     points: list[ZonePoint] = []
     for side in SIDES:
-        pooled = empty_tally(len(images))
+        tallies = {}
         for share in SHARES:
             cut = Cut(side, share)
-            tally = count(predict_cut(study, of, people, cut), people, cut, val.keypoints, rule, images)
-            points += zone_points(side, share, tally)
-            pooled = pooled + tally if share else pooled
-        points += zone_points(side, None, pooled)
+            tallies[share] = count(predict_cut(study, of, people, cut), people, cut, val.keypoints, rule, images)
+        points += side_points(side, tallies)
     drawn = example_people(people, val.keypoints, of.run.config.data.input_size, rule)
     return TruncatedRun(points=tuple(points), examples=_examples(drawn, predict_cut(study, of, drawn, EXAMPLE_CUT)))
 
@@ -162,22 +153,26 @@ def count(
     hits = correct(predictions.keypoints_image(), people, keypoints)
     beside = ~inside_crop(predictions.keypoints * rule.extent_px(predictions.input_size), predictions.input_size)
     of_image = np.searchsorted(np.asarray(images), predictions.image_id)
-    counted = (zones, zones & hits[..., None], zones & beside[..., None])
-    return Tally(*(_by_image(one, of_image, len(images)) for one in counted))
+    tally = np.zeros((3, len(images), len(ZONES)))
+    for counted, chosen in zip(tally, (True, hits[..., None], beside[..., None]), strict=True):
+        np.add.at(counted, of_image, (zones & chosen).sum(axis=1))
+    return tally
 
 
-def empty_tally(images: int) -> Tally:
-    """No keypoint anywhere."""
-    return Tally(*np.zeros((3, images, len(ZONES))))
+def side_points(side: Side, tallies: Mapping[float, Tally]) -> list[ZonePoint]:
+    """The points of every share, and of all above 0 together."""
+    pooled = sum(tally for share, tally in tallies.items() if share)
+    return [point for share, tally in (*tallies.items(), (None, pooled)) for point in zone_points(side, share, tally)]
 
 
 def zone_points(side: Side, share: float | None, tally: Tally) -> list[ZonePoint]:
     """A point for every zone."""
-    weights = np.stack(list(resamples(len(tally.keypoints), CUT_RESAMPLES, BOOTSTRAP_SEED))).astype(np.float64)
-    total, hits, beside = (of_image.sum(0) for of_image in vars(tally).values())
+    keypoints, found, _ = tally
+    weights = np.stack(list(resamples(len(keypoints), CUT_RESAMPLES, BOOTSTRAP_SEED))).astype(np.float64)
+    total, hits, beside = tally.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         values, placed = 100 * hits / total, 100 * beside / total
-        draws = 100 * (weights @ tally.correct) / (weights @ tally.keypoints)
+        draws = 100 * (weights @ found) / (weights @ keypoints)
     return [
         ZonePoint(
             side=side,
@@ -215,15 +210,6 @@ def _examples(people: Sequence[Person], predictions: PredictedPeople) -> tuple[E
 
 def _rounded(values: Float[np.ndarray, "N"]) -> tuple[float, ...]:
     return tuple(round(float(value), 1) for value in values)
-
-
-def _by_image(chosen: Bool[np.ndarray, "N K Z"], of_image: np.ndarray, images: int) -> Float[np.ndarray, "I Z"]:
-    total = np.zeros((images, chosen.shape[-1]))
-    np.add.at(total, of_image, chosen.sum(1))
-    return total
-
-
-PEOPLE = 1000
 
 
 def outside_in_training(study: TableStudy) -> Sequence[Mapping[str, Any]]:

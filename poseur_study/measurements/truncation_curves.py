@@ -1,6 +1,7 @@
 """What was measured of cut people, row by row: curves over the share cut off, and what they say."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.evaluation.truncation import Side
@@ -17,8 +18,6 @@ from poseur_study.measurements.truncation import (
     measurement_settings,
 )
 from poseur_study.table_study import TableStudy
-
-NAME = "truncation"
 
 
 class Share(Frozen):
@@ -67,11 +66,6 @@ class Truncation:
     n_images: int
     measured: Measurements[TruncatedRun]
 
-    @property
-    def n_seeds(self) -> int:
-        """The most seeds that a row was measured of."""
-        return max((len(self.measured.seeds(one.row)) for one in self.rows), default=0)
-
     def row(self, key: str) -> RowShares | None:
         """A row, if it was measured."""
         return next((one for one in self.rows if one.row == key), None)
@@ -87,13 +81,12 @@ class Truncation:
 
 def truncation(study: TableStudy) -> Truncation:
     """Measure what there are weights for, take what was measured before of the rest."""
-    measured = measure_rows(study, NAME, TruncatedRun, lambda of: measure_truncation(study, of), measurement_settings())
-    images, rows = len(measured_images(study)), []
-    for row in study.table.runnable:
-        runs = [measured.of[row.key, seed] for seed in measured.seeds(row.key)]
-        if runs:
-            rows.append(row_shares(row.key, row.label, runs, images))
-    return Truncation(tuple(rows), measured.notes, images, measured)
+    measured = measure_rows(
+        study, "truncation", TruncatedRun, partial(measure_truncation, study), measurement_settings()
+    )
+    images = len(measured_images(study))
+    rows = tuple(row_shares(row.key, row.label, runs, images) for row, runs in measured.rows(study))
+    return Truncation(rows, measured.notes, images, measured)
 
 
 def reachable(outside: Share, far: Share) -> float | None:

@@ -1,7 +1,6 @@
 """Ours against the released implementation, config by config: what `python -m poseur_study.parity.outputs` records."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -100,10 +99,9 @@ def config_parity(root: Path, name: str) -> ConfigParity:
 def output_differences(reference: Reference) -> Differences:
     """Our model with the recorded weights on the recorded crops, against the recorded outputs."""
     images = reference.fill("input", (2, *reference.manifest()["input"][1:]))
-    case = _Case(reference.model(), reference.outputs())
-    ours, mirrored = case.model(images), case.model(images.flip(3))
-    recorded = case.recorded
-    flips = list(case.flips(ours, mirrored))
+    model, recorded = reference.model(), reference.outputs()
+    ours, mirrored = model(images), model(images.flip(3))
+    flips = list(_flips(model, recorded, ours, mirrored))
     return Differences(
         coarse=largest(ours.coarse.keypoints, recorded["enc_pred"]),
         coarse_sigma=largest(ours.coarse.sigma, recorded["enc_sigma"]),
@@ -127,23 +125,14 @@ def in_image(prediction: PosePrediction, recorded: Mapping[str, Tensor]) -> Tens
     return torch.from_numpy(keypoints_to_image(prediction.keypoints.numpy(), *where))
 
 
-@dataclass(frozen=True)
-class _Case:
-    """A model and what was recorded of it."""
-
-    model: PoseModel
-    recorded: dict[str, Tensor]
-
-    def flips(self, ours: PosePrediction, mirrored: PosePrediction) -> Iterator[tuple[float, float]]:
-        """Differences of each fusion: of keypoints in pixels, and of scores."""
-        head, flip_index = self.model.head, torch.tensor(self.model.flip_index)
-        configured = head.config
-        for fusion, key in FUSIONS.items():
-            head.config = configured.with_changes(flip_fusion=fusion)
-            merged = head.merge_flipped(ours, mirrored, flip_index)
-            theirs = self.recorded[f"flip_{key}_preds"]
-            yield (
-                largest(in_image(merged, self.recorded), theirs[..., :2]),
-                largest(merged.keypoint_scores, theirs[..., 2]),
-            )
-        head.config = configured
+def _flips(
+    model: PoseModel, recorded: Mapping[str, Tensor], ours: PosePrediction, mirrored: PosePrediction
+) -> Iterator[tuple[float, float]]:
+    """Differences of each fusion: of keypoints in pixels, and of scores."""
+    head, configured = model.head, model.head.config
+    for fusion, key in FUSIONS.items():
+        head.config = configured.with_changes(flip_fusion=fusion)
+        merged = head.merge_flipped(ours, mirrored, torch.tensor(model.flip_index))
+        theirs = recorded[f"flip_{key}_preds"]
+        yield largest(in_image(merged, recorded), theirs[..., :2]), largest(merged.keypoint_scores, theirs[..., 2])
+    head.config = configured

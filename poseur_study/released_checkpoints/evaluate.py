@@ -11,7 +11,6 @@ from pathlib import Path
 from poseur_lib.checkpoints.released_load import load_with_changes
 from poseur_lib.checkpoints.released_recognise import Size
 from poseur_lib.errors import UserError
-from poseur_lib.models.pose_model import PoseModel
 from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.experiments.profiles import profile
@@ -54,11 +53,11 @@ class ReleasedSource:
     ) -> None:
         require_writable(store.records.folder)
         self.store = store
-        found = inventory(folder, sizes, store.sizes)
-        store.keep_sizes({file.sha256: sizes[file.name] for file in found.files if file.name in sizes})
+        files, unusable = inventory(folder, sizes, store.sizes)
+        store.keep_sizes({file.sha256: sizes[file.name] for file in files if file.name in sizes})
         self.data: DataSet = open_data(profile(PAPER), data)
-        self.matches, of_no_row = match_rows(found, tables)
-        self.refused: tuple[Refused, ...] = (*found.refused, *of_no_row)
+        self.matches, of_no_row = match_rows(files, tables)
+        self.refused: tuple[Refused, ...] = (*unusable, *of_no_row)
 
     def evaluate(self, settings: RunSettings, say: Say = lambda line: None) -> Iterator[Outcome]:
         """Evaluate what has no record yet, one checkpoint after the other; each is recorded before the next begins.
@@ -70,8 +69,8 @@ class ReleasedSource:
                 outcome = self._evaluate(match, settings, say)
             except Unfit as error:
                 self.refused = (*self.refused, Refused(match.file.name, str(error)))
-                continue
-            yield outcome
+            else:
+                yield outcome
         self.store.records.remember()
 
     def _evaluate(self, match: Match, settings: RunSettings, say: Say) -> Outcome:
@@ -79,7 +78,11 @@ class ReleasedSource:
         run_id = checkpoint_run_id(match.file.sha256, match.config, self.data.fingerprint)
         if records.recorded_state(run_id).done:
             return Outcome(match, records.record(run_id), there=True)
-        model = load(match)
+        try:
+            size = {"data.input_size": list(match.config.data.input_size)}
+            model = load_with_changes(match.file.path, size)[0]
+        except UserError as error:
+            raise Unfit(str(error)) from None
         with lease.waiting_lease(records.path(run_id)) as held, heartbeat(held):
             if records.recorded_state(run_id).done:  # another process has had the lease
                 return Outcome(match, records.record(run_id), there=True)
@@ -103,14 +106,6 @@ class Unfit(Exception):
     """A checkpoint that is not what its names promised."""
 
 
-def load(match: Match) -> PoseModel:
-    """The checkpoint's model. Raises Unfit where its names and shapes do not fit."""
-    try:
-        return load_with_changes(match.file.path, {"data.input_size": list(match.config.data.input_size)})[0]
-    except UserError as error:
-        raise Unfit(str(error)) from None
-
-
 def outcome_lines(outcome: Outcome) -> list[str]:
     """A checkpoint: what it is, its AP by box source, and the rows that it is of."""
     match = outcome.match
@@ -128,9 +123,6 @@ def refused_lines(refused: Sequence[Refused]) -> Iterable[str]:
 
 
 def _metrics(metrics: BoxMetrics) -> str:
-    numbers = [f"{name} {_points(getattr(metrics, name))}" for name in ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR")]
+    values = {name: getattr(metrics, name) for name in ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR")}
+    numbers = [f"{name} {'—' if value is None else f'{value:.1f}'}" for name, value in values.items()]
     return f"{metrics.boxes.value.replace('_', '-')} boxes ({metrics.n_people:,}): {'  '.join(numbers)}"
-
-
-def _points(value: float | None) -> str:
-    return "—" if value is None else f"{value:.1f}"

@@ -46,16 +46,10 @@ class Refused:
     unreadable: bool = False
 
 
-@dataclass(frozen=True)
-class Inventory:
-    """What lies in a folder, by name."""
-
-    files: tuple[CheckpointFile, ...]
-    refused: tuple[Refused, ...]
-
-
-def inventory(folder: Path, sizes: Mapping[str, Size], known: Mapping[str, Size]) -> Inventory:
-    """The checkpoints of a folder, recognised one after the other.
+def inventory(
+    folder: Path, sizes: Mapping[str, Size], known: Mapping[str, Size]
+) -> tuple[list[CheckpointFile], list[Refused]]:
+    """The checkpoints of a folder, recognised one after the other, and its files that are not used, by name.
 
     Args:
         sizes: input size (height, width) by file name, where the user says it.
@@ -80,7 +74,7 @@ def inventory(folder: Path, sizes: Mapping[str, Size], known: Mapping[str, Size]
             refused.append(Refused(path.name, f"the same content as {files[found.sha256].name}"))
         else:
             files[found.sha256] = found
-    return Inventory(tuple(files.values()), tuple(refused))
+    return list(files.values()), refused
 
 
 def identify(path: Path, size: Size | None, known: Mapping[str, Size]) -> CheckpointFile | Refused:

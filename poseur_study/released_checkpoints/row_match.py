@@ -7,7 +7,7 @@ from typing import Any
 from poseur_lib.config import ExperimentConfig, PoseurConfig
 from poseur_study.experiments.experiment import Row, Table
 from poseur_study.experiments.profiles import profile
-from poseur_study.released_checkpoints.inventory import CheckpointFile, Inventory, Refused
+from poseur_study.released_checkpoints.inventory import CheckpointFile, Refused
 
 UNKNOWN_SIZE = "the file does not tell its input size, it may be of another: no claim rests on it"
 
@@ -63,10 +63,12 @@ def rows_of(checkpoint: ExperimentConfig, tables: Iterable[Table]) -> tuple[str,
     )
 
 
-def match_rows(found: Inventory, tables: Sequence[Table]) -> tuple[tuple[Match, ...], tuple[Refused, ...]]:
+def match_rows(
+    files: Sequence[CheckpointFile], tables: Sequence[Table]
+) -> tuple[tuple[Match, ...], tuple[Refused, ...]]:
     """What is to be evaluated for these tables, and what is not used: of no row, or one of several for the same row."""
     matches, refused = [], []
-    for file in found.files:
+    for file in files:
         of_file = [
             Match(file, config, rows, file.size_known) for config in file.configs if (rows := rows_of(config, tables))
         ]

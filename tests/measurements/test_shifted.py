@@ -36,13 +36,13 @@ def test_a_shift_of_length_0_gives_the_model_s_own_predictions_bit_by_bit(images
 
 def shifts_given_to(model, monkeypatch, run):
     """What the head was told to move the starting points by, pass by pass."""
-    given, stages = [], model.head.stages
+    given, stages = [], model.head.forward_stages
 
     def recorded(features, shift):
         given.append(shift)
         return stages(features, shift=shift)
 
-    monkeypatch.setattr(model.head, "stages", recorded)
+    monkeypatch.setattr(model.head, "forward_stages", recorded)
     with torch.no_grad():
         run(ShiftedModel(model, 0.3, seed=7))
     return given

@@ -30,11 +30,11 @@ from poseur_study.measurements.truncation import (
     SIDES,
     ZONES,
     ExamplePose,
+    Tally,
     TruncatedRun,
     count,
-    empty_tally,
     example_people,
-    zone_points,
+    side_points,
 )
 from poseur_study.measurements.truncation_curves import Truncation, reachable, row_shares
 from tests.measurements.studies import open_study
@@ -66,16 +66,15 @@ def predictions(people: list[Person], cut: Cut, how: str) -> PredictedPeople:
     )  # fmt: skip
 
 
+def tally(people: list[Person], cut: Cut, how: str) -> Tally:
+    return count(predictions(people, cut, how), people, cut, COCO_17, RULE, IMAGES)
+
+
 def run(people: list[Person], how: str) -> TruncatedRun:
     points = []
     for side in SIDES:
-        pooled = empty_tally(len(IMAGES))
-        for share in SHARES:
-            cut = Cut(side, share)
-            tally = count(predictions(people, cut, how), people, cut, COCO_17, RULE, IMAGES)
-            points += zone_points(side, share, tally)
-            pooled = pooled + tally if share else pooled
-        points += zone_points(side, None, pooled)
+        cuts = {share: Cut(side, share) for share in SHARES}
+        points += side_points(side, {share: tally(people, cut, how) for share, cut in cuts.items()})
     return TruncatedRun(points=tuple(points), examples=())
 
 
@@ -99,22 +98,24 @@ def all_rows(people) -> Truncation:
 
 def test_counts_of_keypoints_do_not_depend_on_the_predictions_and_add_up(people):
     cut = Cut("bottom", 0.5)
-    one, other = (count(predictions(people, cut, how), people, cut, COCO_17, RULE, IMAGES) for how in ("truth", "away"))
-    assert np.array_equal(one.keypoints, other.keypoints)
-    inside, padding, outside, far = one.keypoints.sum(0)
+    (one, *_), (other, *_) = (tally(people, cut, how) for how in ("truth", "away"))
+    assert np.array_equal(one, other)
+    inside, padding, outside, far = one.sum(0)
     assert inside + outside == 17 * 8 and 0 < padding < inside and 0 < far < outside
 
 
 def test_the_truth_is_found_everywhere_and_what_stays_in_the_crop_only_where_it_can_reach(people):
     cut = Cut("bottom", 0.5)
     kinds = ("truth", "confined", "away")
-    truth, confined, away = (count(predictions(people, cut, how), people, cut, COCO_17, RULE, IMAGES) for how in kinds)
-    assert np.array_equal(truth.correct, truth.keypoints) and not away.correct.any()
-    assert np.array_equal(confined.correct[:, :2], confined.keypoints[:, :2])
-    outside, far = (confined.keypoints[:, ZONES.index(zone)] for zone in ("outside", "far"))
-    assert np.array_equal(confined.correct[:, ZONES.index("outside")], outside - far)
-    assert not confined.correct[:, ZONES.index("far")].any() and not confined.placed_outside.any()
-    assert np.array_equal(truth.placed_outside[:, 2:], truth.keypoints[:, 2:]) and not truth.placed_outside[:, :2].any()
+    truth, confined, (_, away_correct, _) = (tally(people, cut, how) for how in kinds)
+    keypoints, correct, placed_outside = truth
+    assert np.array_equal(correct, keypoints) and not away_correct.any()
+    assert np.array_equal(placed_outside[:, 2:], keypoints[:, 2:]) and not placed_outside[:, :2].any()
+    keypoints, correct, placed_outside = confined
+    assert np.array_equal(correct[:, :2], keypoints[:, :2])
+    outside, far = (keypoints[:, ZONES.index(zone)] for zone in ("outside", "far"))
+    assert np.array_equal(correct[:, ZONES.index("outside")], outside - far)
+    assert not correct[:, ZONES.index("far")].any() and not placed_outside.any()
 
 
 def test_a_point_is_a_share_with_as_many_draws_on_the_same_resamples(people):

@@ -7,7 +7,7 @@ import pytest
 from poseur_lib.config import ExperimentConfig
 from poseur_study.experiments import TABLES
 from poseur_study.experiments.methods import BACKBONES
-from poseur_study.released_checkpoints.inventory import CheckpointFile, Inventory
+from poseur_study.released_checkpoints.inventory import CheckpointFile
 from poseur_study.released_checkpoints.row_match import match_rows, rows_of
 
 
@@ -55,14 +55,14 @@ def test_rows_that_differ_in_what_weights_cannot_tell_are_not_of_it():
 
 
 def test_a_file_of_two_sizes_is_of_the_rows_of_both_and_the_size_is_noted_as_unknown():
-    matches, refused = match_rows(Inventory((file("b.pth", *HRFORMER),), ()), TABLES)
+    matches, refused = match_rows((file("b.pth", *HRFORMER),), TABLES)
     assert [match.config.data.input_size for match in matches] == [(256, 192), (384, 288)]
     assert not refused and not any(match.size_known for match in matches)
 
 
 def test_two_files_of_one_row_are_both_refused():
     two = (file("a.pth", *HRFORMER), file("b.pth", *HRFORMER))
-    matches, refused = match_rows(Inventory(two, ()), TABLES)
+    matches, refused = match_rows(two, TABLES)
     assert not matches
     assert {one.name for one in refused} == {"a.pth", "b.pth"}
     assert all("ambiguous" in one.why and "--input-size" in one.why for one in refused)
@@ -70,7 +70,7 @@ def test_two_files_of_one_row_are_both_refused():
 
 def test_a_file_of_known_size_stands_beside_one_of_unknown_size():
     files = (file("known.pth", HRFORMER[0]), file("unknown.pth", *HRFORMER))
-    matches, refused = match_rows(Inventory(files, ()), TABLES)
+    matches, refused = match_rows(files, TABLES)
     assert [(match.file.name, match.config.data.input_size) for match in matches] == [
         ("known.pth", (256, 192)),
         ("unknown.pth", (384, 288)),
@@ -79,6 +79,6 @@ def test_a_file_of_known_size_stands_beside_one_of_unknown_size():
 
 
 def test_a_file_of_no_row_is_described():
-    matches, refused = match_rows(Inventory((file("x.pth", configuration("ResNet-152", 2)),), ()), TABLES)
+    matches, refused = match_rows((file("x.pth", configuration("ResNet-152", 2)),), TABLES)
     assert not matches
     assert refused[0].why == "no row of these tables is resnet152, 2 decoder layers, 256x192, coco17"
