@@ -10,8 +10,7 @@ from poseur_lib.errors import UserError, validated
 from poseur_study.cli import options
 
 app = typer.Typer(
-    help="Make a data set of generated people, or check any folder in COCO's layout.",
-    no_args_is_help=True,
+    help="Make a data set of generated people, or check any folder in COCO's layout.", no_args_is_help=True
 )
 
 
@@ -46,11 +45,7 @@ def generate(
 
 
 def parse_images(text: str) -> int | None:
-    """How many images of a split to decode: a number, or None for `all`.
-
-    Raises:
-        UserError: `text` is neither.
-    """
+    """How many images of a split to decode: a number, or None for `all`. Raises UserError if `text` is neither."""
     if text == "all":
         return None
     if not text.isdecimal():

@@ -67,7 +67,7 @@ def status(
 
     batch = _batch(profile, tables, seeds, data, runs, changes)
     if verify:
-        batch.store.forget()
+        batch.store.verified.forget()
     lines, wrong = status_lines(batch)
     typer.echo("\n".join(lines))
     if wrong:
@@ -151,10 +151,8 @@ def run(
         retry_failed=retry_failed,
         project=str(project_root()),
     )
-    problems = batch.execute(run_options, settings)
-    for problem in problems:
-        typer.echo(problem, err=True)
-    if problems:
+    if problems := batch.execute(run_options, settings):
+        typer.echo("\n".join(problems), err=True)
         raise typer.Exit(1)
     typer.echo(f"done; next: poseur report --profile {profile}")
 

@@ -16,11 +16,15 @@ REMADE = ", again: others start from its weights, which are gone"
 
 def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = None) -> list[str]:
     """Every distinct run with its state, multiply-adds and rows, then what the missing ones cost together."""
-    states, lines = _states(batch), _notes(batch)
+    states, lines = _states(batch), [batch.data.note] * bool(batch.data.note)
     missing = missing_runs(batch.runs, batch.store, RunOptions(batch.profile.name), states)
     work = Work(batch.profile, batch.store.folder)
     costs = {run.run_id: work.of(run) for run in missing}
-    speed = _speed(batch, work, device_gflops) if missing else None
+    speed = None
+    if missing and device_gflops is not None:
+        speed = given_speed(device_gflops)
+    elif missing:
+        speed = speed_of_finished(batch.runs, batch.store, work) or probed_speed()
     for run in batch.runs:
         name, state = _name(batch, run), states[run.run_id]
         if run.run_id in costs:
@@ -32,13 +36,13 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
         at_a_time = f"; {_duration(speed.hours(total) / workers)} with {workers} at a time" if workers > 1 else ""
         lines.append(f"{_cost(total, speed, ': ')} {speed.source} ({speed.billions:.1f} G/s){at_a_time}")
     work.save()
-    batch.store.remember()
+    batch.store.verified.save()
     return lines
 
 
 def status_lines(batch: Batch) -> tuple[list[str], bool]:
     """Every run with its state, error and notebook; True if someone has to look at something."""
-    states, lines = _states(batch), _notes(batch)
+    states, lines = _states(batch), [batch.data.note] * bool(batch.data.note)
     for run in batch.runs:
         state = states[run.run_id]
         lines += _entry(state, _name(batch, run), *_explanation(batch, run, state))
@@ -49,16 +53,12 @@ def status_lines(batch: Batch) -> tuple[list[str], bool]:
         lines += _entry(RunState.FAILED, name, error, f"see {folder}")
     counts = Counter(state.value for state in states.values())
     lines.append(", ".join(f"{count} {state}" for state, count in counts.items()) + _left(batch, states))
-    batch.store.remember()
+    batch.store.verified.save()
     return lines, bool(failed) or any(state.wrong for state in states.values())
 
 
 def _states(batch: Batch) -> dict[str, RunState]:
     return {run.run_id: batch.store.state(run.run_id) for run in batch.runs}
-
-
-def _notes(batch: Batch) -> list[str]:
-    return [batch.data.note] if batch.data.note else []
 
 
 def _name(batch: Batch, run: PlannedRun) -> str:
@@ -111,12 +111,6 @@ def _total(batch: Batch, missing: Sequence[PlannedRun], states: dict[str, RunSta
     failed = sum(states[run.run_id] == RunState.FAILED for run in missing)
     text = f"{len(batch.runs)} distinct runs ({shared} shared by several rows), {len(missing)} to be executed"
     return text + (f", of which {failed} failed before (--retry-failed)" if failed else "")
-
-
-def _speed(batch: Batch, work: Work, device_gflops: float | None) -> Speed:
-    if device_gflops is not None:
-        return given_speed(device_gflops)
-    return speed_of_finished(batch.runs, batch.store, work) or probed_speed()
 
 
 def _cost(multiply_adds: float, speed: Speed, between: str = ", ") -> str:

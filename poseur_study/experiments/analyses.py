@@ -16,10 +16,8 @@ from poseur_study.experiments.methods import method_changes
 from poseur_study.experiments.paper_rows import METHOD_KNOBS, METHODS_ALIGNED, OWN_RECIPES, method_row
 
 POSEUR = "poseur"
-
 CALIBRATION_MARGIN = 5.0
 """Per cent: a score that is off by less, on average, still says roughly what it claims."""
-
 SCORE_CLAIM = "score is a probability"
 
 
@@ -75,11 +73,8 @@ CALIBRATION = Table(
 )
 
 OUTSIDE_CROP = "train.supervise_outside_crop"
-
 AS_RELEASED, SUPERVISED, HEATMAP = "as_released", "supervised", "heatmap"
-
 END_TO_END, END_TO_END_HEATMAP = "end_to_end", "mask_rcnn"
-
 _AUGMENT = AugmentConfig()
 
 
@@ -102,11 +97,7 @@ FIGURE_S1 = Table(
     rows=(
         _truncation_row(AS_RELEASED, "Poseur, as released", "Poseur", ("the crop", "inside the crop")),
         _truncation_row(
-            SUPERVISED,
-            "Poseur, supervised outside",
-            "Poseur",
-            ("the crop", "all labelled"),
-            **{OUTSIDE_CROP: True},
+            SUPERVISED, "Poseur, supervised outside", "Poseur", ("the crop", "all labelled"), **{OUTSIDE_CROP: True}
         ),
         _truncation_row(HEATMAP, "SimpleBaseline", "SimpleBaseline", ("the crop", "inside the crop")),
         _end_to_end(END_TO_END, "Mask R-CNN + Poseur"),
@@ -145,12 +136,9 @@ FIGURE_S1 = Table(
 )
 
 DEFAULT_ROW = "with"
-
 SHOULDER = "left_shoulder"
-
 RELATED = ("left_elbow", "left_wrist", "left_ear")
 """The keypoints to which the paper sees its left shoulder attend."""
-
 SHOULDER_CLAIM, RELATION_CLAIM = "the named keypoints", "neighbours and mirror partners"
 
 
@@ -203,23 +191,18 @@ FIGURE_S2 = Table(
 
 SHIFTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
 """How far every coarse keypoint is moved, in fractions of the crop's sides."""
-
 AP_SHIFTS, ERROR_SHIFTS = (0.05, 0.1, 0.2), (0.1, 0.2, 0.4)
 """Of the claims: AP falls to nothing where the error still tells two decoders apart."""
 
 
-def ap_claim_key(shift: float) -> str:
-    """The key of the claim about the AP at a shift."""
-    return f"AP at {shift:g}"
+def shift_claim_key(measure: str, shift: float) -> str:
+    """The key of the claim about the `AP`, or the `error`, at a shift."""
+    return f"{measure} at {shift:g}"
 
 
-def error_claim_key(shift: float) -> str:
-    """The key of the claim about the error at a shift."""
-    return f"error at {shift:g}"
-
-
-def _robust(key: str, measured: str) -> ClaimTest:
-    return direction("noise-makes-robust", "with", "without", key=key, measured=measured)
+def _robust(measure: str, shift: float, measured: str) -> ClaimTest:
+    key = shift_claim_key(measure, shift)
+    return direction("noise-makes-robust", "with", "without", key=key, measured=measured.format(shift=shift))
 
 
 NOISY_PROPOSALS = Table(
@@ -232,15 +215,12 @@ NOISY_PROPOSALS = Table(
     rows=TABLE_1B.rows,
     claims=(
         *(
-            _robust(ap_claim_key(shift), f"% of its AP kept at a shift of {shift:g}: with minus without noise")
-            for shift in AP_SHIFTS
+            _robust("AP", one, "% of its AP kept at a shift of {shift:g}: with minus without noise")
+            for one in AP_SHIFTS
         ),
         *(
-            _robust(
-                error_claim_key(shift),
-                f"error that a shift of {shift:g} adds, % of the crop: without minus with noise",
-            )
-            for shift in ERROR_SHIFTS
+            _robust("error", one, "error that a shift of {shift:g} adds, % of the crop: without minus with noise")
+            for one in ERROR_SHIFTS
         ),
     ),
     base_reason=f"The runs of Table 1b, whose factor is the one in question. {TABLE_1B.base_reason}",

@@ -34,14 +34,7 @@ from poseur_study.runs.heartbeat import die_with_parent_in_batch
 from poseur_study.runs.plan import PlannedRun, planned_experiment, planned_pretext
 from poseur_study.runs.predictions import Predictions, as_stored
 from poseur_study.runs.project import below_root
-from poseur_study.runs.record import (
-    PARTIAL_FOLDER,
-    BoxMetrics,
-    Record,
-    StratumRow,
-    finite,
-    write_record,
-)
+from poseur_study.runs.record import PARTIAL_FOLDER, BoxMetrics, Record, StratumRow, finite, write_record
 from poseur_study.runs.resources import SPENT_FILE, EnergyMeter, Spent, noted, spent_before
 from poseur_study.runs.run_id import run_hash
 from poseur_study.runs.store import RunStore
@@ -102,18 +95,35 @@ class Measured:
     evaluation: RunEvaluation | None = None
 
 
-def open_run(settings: RunSettings) -> Run:
-    """The experiment that a notebook's parameters name.
+def open_run(settings: RunSettings, pretext: bool = False) -> Run:
+    """The experiment that a notebook's parameters name, or the pretraining run behind it.
 
     Raises:
         UserError: the batch expected another run: profile, data or package differ from what it planned with.
     """
-    return _open(settings, pretext=False)
+    die_with_parent_in_batch()
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    size = profile(settings.profile)
+    data = open_data(size, settings.data, settings.progress)
+    planned = planned_experiment(size, settings.overrides, settings.seed, data.fingerprint)
+    if pretext:
+        parent = planned_pretext(planned.config, settings.overrides, settings.seed, data.fingerprint)
+        if parent is None:
+            raise UserError(f"profile {size.name!r} has no pretraining: its backbone starts from elsewhere")
+        planned = parent
+    if settings.run_id not in ("", planned.run_id):
+        raise UserError(f"run_id {settings.run_id!r} was expected, the parameters and the data give {planned.run_id!r}")
+    store = RunStore(below_root(settings.runs) / size.name)
+    done = planned.done_in(store.recorded_state(planned.run_id))
+    record = store.record(planned.run_id) if done else None
+    before = spent_before(store.path(planned.run_id))
+    return Run(planned, size, data, store, settings, time.time(), record, before=before)
 
 
 def open_pretext(settings: RunSettings) -> Run:
     """The pretraining run behind the experiment that a notebook's parameters name."""
-    return _open(settings, pretext=True)
+    return open_run(settings, pretext=True)
 
 
 def train_run(run: Run) -> Curve:
@@ -186,10 +196,7 @@ def metrics_of(evaluation: RunEvaluation, mean_oks: float | None) -> Measured:
 
 
 def write_run(
-    run: Run,
-    curve: Curve,
-    predictions: Predictions | None = None,
-    measured: Measured | None = None,
+    run: Run, curve: Curve, predictions: Predictions | None = None, measured: Measured | None = None
 ) -> Record:
     """Write the record, the run's last step; a limited run's goes into a folder of its own and finishes nothing."""
     if run.finished is not None:
@@ -243,27 +250,6 @@ def record_of(run: Run, curve: Curve, epochs: int, measured: Measured, **origin:
         strata=measured.strata,
         predictions_sha256=None,
     )
-
-
-def _open(settings: RunSettings, pretext: bool) -> Run:
-    die_with_parent_in_batch()
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    size = profile(settings.profile)
-    data = open_data(size, settings.data, settings.progress)
-    planned = planned_experiment(size, settings.overrides, settings.seed, data.fingerprint)
-    if pretext:
-        parent = planned_pretext(planned.config, settings.overrides, settings.seed, data.fingerprint)
-        if parent is None:
-            raise UserError(f"profile {size.name!r} has no pretraining: its backbone starts from elsewhere")
-        planned = parent
-    if settings.run_id not in ("", planned.run_id):
-        raise UserError(f"run_id {settings.run_id!r} was expected, the parameters and the data give {planned.run_id!r}")
-    store = RunStore(below_root(settings.runs) / size.name)
-    done = planned.done_in(store.recorded_state(planned.run_id))
-    record = store.record(planned.run_id) if done else None
-    before = spent_before(store.path(planned.run_id))
-    return Run(planned, size, data, store, settings, time.time(), record, before=before)
 
 
 def _pretext_weights(run: Run) -> Path | None:
