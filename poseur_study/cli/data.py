@@ -10,8 +10,7 @@ from poseur_lib.errors import UserError, validated
 from poseur_study.cli import options
 
 app = typer.Typer(
-    help="Make a data set of generated people, or check any folder in COCO's layout.",
-    no_args_is_help=True,
+    help="Make a data set of generated people, or check any folder in COCO's layout.", no_args_is_help=True
 )
 
 

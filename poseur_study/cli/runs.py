@@ -19,10 +19,7 @@ def export_archive(
     profile: Annotated[
         str,
         options.one_of(
-            "profile",
-            "poseur_study.execution.archive",
-            "CARRIED",
-            "smoke, mini, paper or released; default: all.",
+            "profile", "poseur_study.execution.archive", "CARRIED", "smoke, mini, paper or released; default: all."
         ),
     ] = "",
     runs: options.Runs = "",

@@ -118,12 +118,7 @@ def execute_and_keep(
 
 
 def execute_notebook(
-    name: str,
-    parameters: dict[str, Any],
-    attempts: Path,
-    threads: int,
-    held: Lease | None = None,
-    project: str = "",
+    name: str, parameters: dict[str, Any], attempts: Path, threads: int, held: Lease | None = None, project: str = ""
 ) -> Attempt:
     """Execute a source notebook with checked parameters; blocks until its child process ends.
 
@@ -141,12 +136,7 @@ def execute_notebook(
     notebook = notebook_path(name, root)
     check_parameters(notebook, parameters)
     attempt = Attempt(_new_folder(attempts), 0)
-    job = {
-        "notebook": str(notebook),
-        "output": str(attempt.notebook),
-        "parameters": parameters,
-        "folder": str(root),
-    }
+    job = {"notebook": str(notebook), "output": str(attempt.notebook), "parameters": parameters, "folder": str(root)}
     write_atomically(attempt.folder / "job.json", json.dumps(job, indent=1).encode())
     command = [sys.executable, "-m", "poseur_study.execution.papermill_child", str(attempt.folder / "job.json")]
     environment = _environment(root, threads, held) | {RESULTS_VARIABLE: str(attempt.results)}

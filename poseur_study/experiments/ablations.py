@@ -112,13 +112,7 @@ TABLE_1C = Table(
             of_text={"AP": text_number("without_score")},
         ),
         Row(key="rle", label="RLE", ticks=("RLE [18]",), scoring=Scoring.RLE, paper=("1c", "rle")),
-        Row(
-            key="laplace",
-            label="Laplace",
-            ticks=("Ours (Eq. 8)",),
-            scoring=Scoring.EQ8_SIGMA,
-            paper=("1c", "ours"),
-        ),
+        Row(key="laplace", label="Laplace", ticks=("Ours (Eq. 8)",), scoring=Scoring.EQ8_SIGMA, paper=("1c", "ours")),
         Row(key="flow", label="flow's density", ticks=("none printed (Eq. 6)",), scoring=Scoring.FLOW),
     ),
     claims=(

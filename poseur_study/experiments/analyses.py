@@ -102,11 +102,7 @@ FIGURE_S1 = Table(
     rows=(
         _truncation_row(AS_RELEASED, "Poseur, as released", "Poseur", ("the crop", "inside the crop")),
         _truncation_row(
-            SUPERVISED,
-            "Poseur, supervised outside",
-            "Poseur",
-            ("the crop", "all labelled"),
-            **{OUTSIDE_CROP: True},
+            SUPERVISED, "Poseur, supervised outside", "Poseur", ("the crop", "all labelled"), **{OUTSIDE_CROP: True}
         ),
         _truncation_row(HEATMAP, "SimpleBaseline", "SimpleBaseline", ("the crop", "inside the crop")),
         _end_to_end(END_TO_END, "Mask R-CNN + Poseur"),
@@ -237,8 +233,7 @@ NOISY_PROPOSALS = Table(
         ),
         *(
             _robust(
-                error_claim_key(shift),
-                f"error that a shift of {shift:g} adds, % of the crop: without minus with noise",
+                error_claim_key(shift), f"error that a shift of {shift:g} adds, % of the crop: without minus with noise"
             )
             for shift in ERROR_SHIFTS
         ),

@@ -31,11 +31,7 @@ NARROW_HEAD = {
     "model.head.noise.groups": 1,
 }
 
-LIGHT_AUGMENTATION = {
-    "half_body_probability": 0.0,
-    "scale_factor": 0.15,
-    "rotation_degrees": 15.0,
-}
+LIGHT_AUGMENTATION = {"half_body_probability": 0.0, "scale_factor": 0.15, "rotation_degrees": 15.0}
 
 SHORT_SCHEDULE = {
     "train.global_batch": 32,
@@ -75,10 +71,7 @@ LIGHT_DEVIATION = (
     f"Table 1: {LIGHT_PEOPLE_PER_UNIT} people for each 25 epochs of the paper's), evaluated without flip test."
 )
 
-MINI_LENGTH = {
-    "train.epochs": 3,
-    "pretext": {"epochs": 3, "augment": LIGHT_AUGMENTATION},
-}
+MINI_LENGTH = {"train.epochs": 3, "pretext": {"epochs": 3, "augment": LIGHT_AUGMENTATION}}
 
 NARROW_DEVIATIONS = (
     "Data: generated people instead of COCO (paper: COCO train2017, about 150,000 people).",

@@ -76,11 +76,7 @@ def row_run(
 
 
 def plan(
-    profile: Profile,
-    tables: Sequence[Table],
-    seeds: Sequence[int],
-    fingerprint: str,
-    overrides: dict[str, Any],
+    profile: Profile, tables: Sequence[Table], seeds: Sequence[int], fingerprint: str, overrides: dict[str, Any]
 ) -> tuple[PlannedRun, ...]:
     """Every distinct run of these tables and seeds in their order, parents before their children.
 

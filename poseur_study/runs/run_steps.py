@@ -34,14 +34,7 @@ from poseur_study.runs.heartbeat import die_with_parent_in_batch
 from poseur_study.runs.plan import PlannedRun, planned_experiment, planned_pretext
 from poseur_study.runs.predictions import Predictions, as_stored
 from poseur_study.runs.project import below_root
-from poseur_study.runs.record import (
-    PARTIAL_FOLDER,
-    BoxMetrics,
-    Record,
-    StratumRow,
-    finite,
-    write_record,
-)
+from poseur_study.runs.record import PARTIAL_FOLDER, BoxMetrics, Record, StratumRow, finite, write_record
 from poseur_study.runs.resources import SPENT_FILE, EnergyMeter, Spent, noted, spent_before
 from poseur_study.runs.run_id import run_hash
 from poseur_study.runs.store import RunStore
@@ -186,10 +179,7 @@ def metrics_of(evaluation: RunEvaluation, mean_oks: float | None) -> Measured:
 
 
 def write_run(
-    run: Run,
-    curve: Curve,
-    predictions: Predictions | None = None,
-    measured: Measured | None = None,
+    run: Run, curve: Curve, predictions: Predictions | None = None, measured: Measured | None = None
 ) -> Record:
     """Write the record, the run's last step; a limited run's goes into a folder of its own and finishes nothing."""
     if run.finished is not None:
