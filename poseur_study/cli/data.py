@@ -45,11 +45,7 @@ def generate(
 
 
 def parse_images(text: str) -> int | None:
-    """How many images of a split to decode: a number, or None for `all`.
-
-    Raises:
-        UserError: `text` is neither.
-    """
+    """How many images of a split to decode: a number, or None for `all`. Raises UserError if `text` is neither."""
     if text == "all":
         return None
     if not text.isdecimal():

@@ -12,11 +12,7 @@ from poseur_lib.errors import UserError, require_known
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """(height, width) in pixels from `256x192`.
-
-    Raises:
-        UserError: `text` is no such pair.
-    """
+    """(height, width) in pixels from `256x192`. Raises UserError if `text` is no such pair."""
     match = re.fullmatch(r"(\d+)x(\d+)", text.strip().lower())
     if match is None:
         raise UserError(f"size {text!r}: give HEIGHTxWIDTH in pixels, for example 256x192")
@@ -29,11 +25,7 @@ def given_size(text: str) -> tuple[int, int] | None:
 
 
 def parse_changes(given: list[str] | None) -> dict[str, Any]:
-    """`path=value` pairs; a value is JSON, or a plain string.
-
-    Raises:
-        UserError: there is no `=`.
-    """
+    """`path=value` pairs; a value is JSON, or a plain string. Raises UserError if there is no `=`."""
     changes: dict[str, Any] = {}
     for one in given or []:
         path, equals, value = one.partition("=")
@@ -47,11 +39,7 @@ def parse_changes(given: list[str] | None) -> dict[str, Any]:
 
 
 def parse_seeds(given: str) -> tuple[int, ...]:
-    """`0,1,2` as numbers.
-
-    Raises:
-        UserError: one is no natural number.
-    """
+    """`0,1,2` as numbers. Raises UserError if one is no natural number."""
     seeds = comma_separated(given)
     for seed in seeds:
         if not seed.isdigit():

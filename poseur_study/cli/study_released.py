@@ -66,11 +66,7 @@ def _show_tables(source: "ReleasedSource", settings: "RunSettings") -> list[str]
 
 
 def parse_sizes(given: list[str] | None) -> dict[str, tuple[int, int]]:
-    """`FILE=HxW` pairs.
-
-    Raises:
-        UserError: one is no such pair.
-    """
+    """`FILE=HxW` pairs. Raises UserError if one is no such pair."""
     sizes = {}
     for one in given or []:
         name, equals, size = one.rpartition("=")

@@ -16,10 +16,8 @@ from poseur_study.experiments.methods import method_changes
 from poseur_study.experiments.paper_rows import METHOD_KNOBS, METHODS_ALIGNED, OWN_RECIPES, method_row
 
 POSEUR = "poseur"
-
 CALIBRATION_MARGIN = 5.0
 """Per cent: a score that is off by less, on average, still says roughly what it claims."""
-
 SCORE_CLAIM = "score is a probability"
 
 
@@ -75,11 +73,8 @@ CALIBRATION = Table(
 )
 
 OUTSIDE_CROP = "train.supervise_outside_crop"
-
 AS_RELEASED, SUPERVISED, HEATMAP = "as_released", "supervised", "heatmap"
-
 END_TO_END, END_TO_END_HEATMAP = "end_to_end", "mask_rcnn"
-
 _AUGMENT = AugmentConfig()
 
 
@@ -141,12 +136,9 @@ FIGURE_S1 = Table(
 )
 
 DEFAULT_ROW = "with"
-
 SHOULDER = "left_shoulder"
-
 RELATED = ("left_elbow", "left_wrist", "left_ear")
 """The keypoints to which the paper sees its left shoulder attend."""
-
 SHOULDER_CLAIM, RELATION_CLAIM = "the named keypoints", "neighbours and mirror partners"
 
 
@@ -199,7 +191,6 @@ FIGURE_S2 = Table(
 
 SHIFTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
 """How far every coarse keypoint is moved, in fractions of the crop's sides."""
-
 AP_SHIFTS, ERROR_SHIFTS = (0.05, 0.1, 0.2), (0.1, 0.2, 0.4)
 """Of the claims: AP falls to nothing where the error still tells two decoders apart."""
 

@@ -40,7 +40,7 @@ def magnitude(of: str, better: str, than: str, number: str = "", **more: Any) ->
 
 def printed_effect(table: str, better: str, than: str) -> float:
     """The difference of two printed AP."""
-    return float((Cell(table, better, "AP") - Cell(table, than, "AP")).value)
+    return float(Cell(table, better, "AP").value - Cell(table, than, "AP").value)
 
 
 def printed_direction(of: str, table: str, better: str, than: str) -> ClaimTest:

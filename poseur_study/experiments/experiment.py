@@ -10,25 +10,15 @@ from poseur_lib.scoring.instance import Scoring
 from poseur_study.paper.tables import Missing, Printed, paper_tables, table_name
 
 EQUIVALENCE_MARGIN = 0.3
-
 Changes = Mapping[str, Any]
-
 Metric = Literal["AP", "AP50", "AP75", "AP_M", "AP_L", "AR"]
-
 CostColumn = Literal["Params", "GFLOPs", "GFLOPs (Dec.)"]
-
 SpeedColumn = Literal["FPS", "Memory", "Memory (test)"]
-
 UnmeasuredColumn = Literal["Mean"]
-
 Column = Metric | CostColumn | SpeedColumn | UnmeasuredColumn
-
 METRICS: tuple[str, ...] = get_args(Metric)
-
 COSTS: tuple[str, ...] = get_args(CostColumn)
-
 SPEEDS: tuple[str, ...] = get_args(SpeedColumn)
-
 UNMEASURED = {"Mean": "PCKh@0.5 is MPII's measure, and there is no reader of MPII here yet"}
 
 NAMES = {

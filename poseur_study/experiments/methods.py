@@ -4,7 +4,7 @@ A method is a head, the backbone as that head takes it, and its own way of scori
 augmentation, schedule) stays what the study says: "all models and training settings are tightly aligned" (Sec. 4.4).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -59,73 +59,8 @@ TRANSPOSE: Mapping[str, tuple[Changes, Changes]] = MappingProxyType(
 """TransPose's variants: backbone and head."""
 
 
-def poseur(backbone: str, size: Size) -> Changes:
-    """Poseur; the number of decoder layers is the row's."""
-    augmentation = {"train.augment.photometric": True, "train.augment.cutout": True}
-    return {"model.backbone": _backbone(backbone), **(augmentation if backbone in STRONG_AUGMENTATION else {})}
-
-
-def simple_baseline(backbone: str, size: Size) -> Changes:
-    """SimpleBaseline: three deconvolutions on the last map."""
-    return {"model.backbone": _backbone(backbone), **_heatmaps(heatmap.QUARTER, size, deconvolutions=3)}
-
-
-def high_resolution(backbone: str, size: Size) -> Changes:
-    """HRNet's and HRFormer's own heatmaps, on the finest map."""
-    return {"model.backbone": _finest(backbone), **_heatmaps(heatmap.QUARTER, size, deconvolutions=0)}
-
-
-def udp(backbone: str, size: Size) -> Changes:
-    """UDP-Pose: HRNet with unbiased data processing and offset maps."""
-    return {"model.backbone": _finest(backbone), **_heatmaps(heatmap.UDP_OFFSET, size, deconvolutions=0)}
-
-
-def integral(backbone: str, size: Size) -> Changes:
-    """Integral pose on the last map."""
-    return {"model.backbone": _backbone(backbone), "model.head": {"kind": "integral"}, **_SCORED_AS_HEATMAPS}
-
-
-def rle(backbone: str, size: Size) -> Changes:
-    """RLE, with its own score."""
-    return {"model.backbone": _pooled(backbone), "model.head": {"kind": "regression"}}
-
-
-def deeppose(backbone: str, size: Size) -> Changes:
-    """Plain L1 regression, the row without RLE; people are scored by their boxes."""
-    head = {"kind": "regression", "loss": "l1", "fc": "plain"}
-    return {"model.backbone": _pooled(backbone), "model.head": head, "evaluation.instance_score": "box"}
-
-
-def prtr(backbone: str, size: Size) -> Changes:
-    """PRTR, two-stage."""
-    return {"model.backbone": _pooled(backbone), "model.head": {"kind": "prtr"}, "evaluation.instance_score": "paper"}
-
-
-def transpose(variant: str, size: Size) -> Changes:
-    """TransPose; the paper's backbone column names the variant."""
-    return _tokens("transpose", TRANSPOSE, variant, size)
-
-
-def tokenpose(variant: str, size: Size) -> Changes:
-    """TokenPose; the paper's backbone column names the variant."""
-    return _tokens("tokenpose", TOKENPOSE, variant, size)
-
-
-METHODS: Mapping[str, Callable[[str, Size], Changes]] = MappingProxyType(
-    {
-        "Poseur": poseur,
-        "SimpleBaseline": simple_baseline,
-        "HRNet": high_resolution,
-        "HRFormer": high_resolution,
-        "UDP-Pose": udp,
-        "RLE": rle,
-        "DeepPose": deeppose,
-        "Integral": integral,
-        "PRTR": prtr,
-        "TransPose": transpose,
-        "TokenPose": tokenpose,
-    }
-)
+_OF_HEATMAPS = ("SimpleBaseline", "HRNet", "HRFormer", "UDP-Pose")
+METHODS = ("Poseur", *_OF_HEATMAPS, "RLE", "DeepPose", "Integral", "PRTR", "TransPose", "TokenPose")
 """Methods by the names of `poseur_study.paper.subject`."""
 
 
@@ -137,16 +72,42 @@ def method_changes(method: str, backbone: str, size: Size = (256, 192)) -> Chang
     """
     if method not in METHODS:
         raise UserError(f"no method {method!r}; there are {', '.join(METHODS)}")
-    changes = METHODS[method](backbone, size)
+    changes = _changes(method, backbone, size)
     return changes if size == (256, 192) else {**changes, "data.input_size": size}
+
+
+def _changes(method: str, backbone: str, size: Size) -> Changes:
+    match method:
+        case "Poseur":  # the number of decoder layers is the row's
+            strong = {"train.augment.photometric": True, "train.augment.cutout": True}
+            return {"model.backbone": _backbone(backbone), **(strong if backbone in STRONG_AUGMENTATION else {})}
+        case "SimpleBaseline":
+            return _heatmaps(_backbone(backbone), heatmap.QUARTER, size, deconvolutions=3)
+        case "HRNet" | "HRFormer":  # on the finest map
+            return _heatmaps({**_backbone(backbone), "outputs": "finest"}, heatmap.QUARTER, size, deconvolutions=0)
+        case "UDP-Pose":  # HRNet with unbiased data processing and offset maps
+            return _heatmaps({**_backbone(backbone), "outputs": "finest"}, heatmap.UDP_OFFSET, size, deconvolutions=0)
+        case "RLE":  # with its own score
+            return {"model.backbone": _pooled(backbone), "model.head": {"kind": "regression"}}
+        case "DeepPose":  # plain L1, the row without RLE; people are scored by their boxes
+            head = {"kind": "regression", "loss": "l1", "fc": "plain"}
+            return {"model.backbone": _pooled(backbone), "model.head": head, "evaluation.instance_score": "box"}
+        case "Integral":  # on the last map
+            return {"model.backbone": _backbone(backbone), "model.head": {"kind": "integral"}, **_SCORED_AS_HEATMAPS}
+        case "PRTR":  # two-stage
+            head = {"kind": "prtr"}
+            return {"model.backbone": _pooled(backbone), "model.head": head, "evaluation.instance_score": "paper"}
+        case "TransPose":  # the paper's backbone column names the variant, as it does of TokenPose
+            return _tokens("transpose", TRANSPOSE, backbone, size)
+    return _tokens("tokenpose", TOKENPOSE, backbone, size)
 
 
 _SCORED_AS_HEATMAPS = {"evaluation.instance_score": "classic"}
 
 
-def _heatmaps(codec: heatmap.HeatmapCodecConfig, size: Size, deconvolutions: int) -> Changes:
+def _heatmaps(backbone: Changes, codec: heatmap.HeatmapCodecConfig, size: Size, deconvolutions: int) -> Changes:
     head = {"kind": "heatmap", "codec": _codec(codec, size), "deconvolutions": deconvolutions}
-    return {"model.head": head, **_SCORED_AS_HEATMAPS}
+    return {"model.backbone": backbone, "model.head": head, **_SCORED_AS_HEATMAPS}
 
 
 def _codec(codec: heatmap.HeatmapCodecConfig, size: Size) -> Changes:
@@ -166,10 +127,6 @@ def _backbone(name: str) -> Changes:
     if name not in BACKBONES:
         raise UserError(f"no backbone {name!r}; there are {', '.join(BACKBONES)}")
     return dict(BACKBONES[name])
-
-
-def _finest(name: str) -> Changes:
-    return {**_backbone(name), "outputs": "finest"}
 
 
 def _pooled(name: str) -> Changes:

@@ -16,10 +16,10 @@ from synthetic_people.settings import PeopleSettings
 
 SMOKE_PEOPLE = PeopleSettings(train_images=2000, val_images=300)
 MINI_PEOPLE = PeopleSettings(train_images=20000, val_images=2000)
-
-NARROW_BACKBONE = {"kind": "narrow_resnet", "widths": [24, 48, 96, 192], "weights": "pretext"}
-
-NARROW_HEAD = {
+LIGHT_AUGMENTATION = {"half_body_probability": 0.0, "scale_factor": 0.15, "rotation_degrees": 15.0}
+NARROW = {
+    "data.input_size": [64, 48],
+    "model.backbone": {"kind": "narrow_resnet", "widths": [24, 48, 96, 192], "weights": "pretext"},
     "model.head.embed_dims": 64,
     "model.head.num_heads": 4,
     "model.head.num_points": 2,
@@ -29,32 +29,16 @@ NARROW_HEAD = {
     "model.head.dropout": 0.0,
     "model.head.loss.flow_hidden": 32,
     "model.head.noise.groups": 1,
-}
-
-LIGHT_AUGMENTATION = {"half_body_probability": 0.0, "scale_factor": 0.15, "rotation_degrees": 15.0}
-
-SHORT_SCHEDULE = {
     "train.global_batch": 32,
     "train.learning_rate": 2e-3,
     "train.schedule": {"kind": "cosine"},
     "train.warmup_steps": 50,
     "train.augment": LIGHT_AUGMENTATION,
-}
-
-NARROW = {
-    "data.input_size": [64, 48],
-    "model.backbone": NARROW_BACKBONE,
-    **NARROW_HEAD,
-    **SHORT_SCHEDULE,
+    "pretext": {"epochs": 3, "augment": LIGHT_AUGMENTATION},
     "evaluation.curve_every": 1,
 }
-
-SMOKE_LENGTH = {
-    "train.epochs": 6,
-    "pretext": {"epochs": 3, "augment": LIGHT_AUGMENTATION},
-    "evaluation.curve_people": 300,
-}
-
+SMOKE_LENGTH = {"train.epochs": 6, "evaluation.curve_people": 300}
+MINI_LENGTH = {"train.epochs": 3}
 LIGHT = {
     "train.epochs": 1,
     "train.people_per_epoch": 480,
@@ -65,13 +49,10 @@ LIGHT = {
 }
 
 LIGHT_PEOPLE_PER_UNIT = 64
-
 LIGHT_DEVIATION = (
     f"This table: {LIGHT['train.epochs']} epoch of {LIGHT['train.people_per_epoch']} people from random weights (supp. "
     f"Table 1: {LIGHT_PEOPLE_PER_UNIT} people for each 25 epochs of the paper's), evaluated without flip test."
 )
-
-MINI_LENGTH = {"train.epochs": 3, "pretext": {"epochs": 3, "augment": LIGHT_AUGMENTATION}}
 
 NARROW_DEVIATIONS = (
     "Data: generated people instead of COCO (paper: COCO train2017, about 150,000 people).",
@@ -211,7 +192,11 @@ def profile(name: str) -> Profile:
 
 def still_true(deviations: Iterable[str], overrides: Mapping[str, Any]) -> tuple[str, ...]:
     """The deviations that speak of nothing that was overridden."""
-    return tuple(line for line in deviations if not any(_touches(path, line) for path in overrides))
+    return tuple(
+        line
+        for line in deviations
+        if not any(_one_within_other(path, own) for path in overrides for own in _spoken_of(line))
+    )
 
 
 def without_restored(deviations: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -228,10 +213,6 @@ def without_restored(deviations: Iterable[str], rows: Sequence[Mapping[str, Any]
 def override_lines(overrides: Mapping[str, Any]) -> tuple[str, ...]:
     """What was overridden, in words."""
     return tuple(f"Changed for this study: {path} = {value}." for path, value in overrides.items())
-
-
-def _touches(path: str, line: str) -> bool:
-    return any(_one_within_other(path, own) for own in _spoken_of(line))
 
 
 def _spoken_of(line: str) -> list[str]:

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from poseur_study.paper.checks import Agreement, Finding, round_like
 from poseur_study.paper.claims import Claim, paper_claims
-from poseur_study.paper.formula import Cell, Formula
+from poseur_study.paper.formula import Cell, Operation
 from poseur_study.paper.subject import Subject
 from poseur_study.paper.tables import Printed, paper_tables
 
@@ -63,7 +63,7 @@ class SizeMix:
     row: str
     label: str
     poseur: bool
-    share: Formula
+    share: Operation
 
 
 def audit(claims: Sequence[Claim] | None = None) -> tuple[Audited, ...]:
@@ -115,6 +115,6 @@ def size_mixes() -> tuple[SizeMix, ...]:
         for row in table.rows:
             if all(isinstance(row.cells.get(name), Printed) for name in SIZE_COLUMNS):
                 ap, medium, large = (Cell(number, row.key, name) for name in SIZE_COLUMNS)
-                share = (large - ap) / (large - medium)
+                share = Operation("/", Operation("-", large, ap), Operation("-", large, medium))
                 found.append(SizeMix(number, row.key, row.label, row.subject.is_poseur, share))
     return tuple(found)

@@ -1,6 +1,7 @@
 """How a claim is held against the paper's own numbers."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
@@ -43,7 +44,7 @@ class Check(ABC):
 
     def formulas(self) -> tuple[Formula, ...]:
         """What is computed, for the page and for the claim's sources."""
-        return ()
+        return tuple(_formulas_in(tuple(vars(self).values())))
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,6 @@ class Equals(Check):
         same = round_like(self.computed.value, number) == number.digits
         overlap = low <= number.digits + number.half_digit and number.digits - number.half_digit <= high
         return Finding(_agreement(same), number.with_unit, _equation(self.computed), not same and overlap)
-
-    def formulas(self) -> tuple[Formula, ...]:
-        """The one formula."""
-        return (self.computed,)
 
 
 @dataclass(frozen=True)
@@ -83,10 +80,6 @@ class Above(Check):
             signs = f"{len(self.pairs)} pairs, the closest: {signs}"
         return Finding(_agreement(not wrong), "greater", signs, bool(wrong) and len(close) == len(wrong))
 
-    def formulas(self) -> tuple[Formula, ...]:
-        """Both sides of every pair."""
-        return tuple(side for pair in self.pairs for side in pair)
-
 
 @dataclass(frozen=True)
 class Within(Check):
@@ -101,10 +94,6 @@ class Within(Check):
         close = all(abs(one.value) <= self.margin for one in self.differences)
         within = f"within ±{self.margin}" if self.margin else "no difference"
         return Finding(_agreement(close), f"{self.word}: {within}", "; ".join(map(_equation, self.differences)))
-
-    def formulas(self) -> tuple[Formula, ...]:
-        """The differences."""
-        return self.differences
 
 
 @dataclass(frozen=True)
@@ -144,10 +133,6 @@ class All(Check):
             bool(wrong) and all(one.within_rounding for one in wrong),
         )
 
-    def formulas(self) -> tuple[Formula, ...]:
-        """Those of all."""
-        return tuple(one for check in self.checks for one in check.formulas())
-
 
 @dataclass(frozen=True)
 class Unnamed(Check):
@@ -160,10 +145,6 @@ class Unnamed(Check):
         """Cannot be checked; every reading is shown."""
         computed = " or ".join(map(_equation, self.readings))
         return Finding(Agreement.UNCHECKABLE, text_number(self.number).with_unit, f"rows not named: {computed}")
-
-    def formulas(self) -> tuple[Formula, ...]:
-        """The readings."""
-        return self.readings
 
 
 @dataclass(frozen=True)
@@ -186,6 +167,16 @@ def shown(value: Decimal) -> str:
     """A result with its own digits, but two decimals at most."""
     short = value if value.as_tuple().exponent >= -2 else value.quantize(Decimal("0.01"), ROUND_HALF_UP)
     return f"{short:f}".replace("-", "−")
+
+
+def _formulas_in(attribute: object) -> Iterator[Formula]:
+    if isinstance(attribute, Formula):
+        yield attribute
+    elif isinstance(attribute, Check):
+        yield from attribute.formulas()
+    elif isinstance(attribute, tuple):
+        for one in attribute:
+            yield from _formulas_in(one)
 
 
 def _agreement(holds: bool) -> Agreement:

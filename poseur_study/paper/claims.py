@@ -88,11 +88,7 @@ def paper_claims() -> Mapping[str, Claim]:
 
 
 def paper_claim(key: str) -> Claim:
-    """A claim.
-
-    Raises:
-        UserError: there is none of this key.
-    """
+    """A claim. Raises UserError if there is none of this key."""
     return entry_of(paper_claims(), key, "the paper", "claim")
 
 

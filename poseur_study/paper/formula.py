@@ -25,25 +25,7 @@ class Range(NamedTuple):
 
 
 class Formula(ABC):
-    """A number computed from the paper's own; `+ - * /` and numbers of arithmetic (100 %) make new ones."""
-
-    def __add__(self, other: "Operand") -> "Formula":
-        return Operation("+", self, _operand(other))
-
-    def __sub__(self, other: "Operand") -> "Formula":
-        return Operation("-", self, _operand(other))
-
-    def __rsub__(self, other: "Operand") -> "Formula":
-        return Operation("-", _operand(other), self)
-
-    def __mul__(self, other: "Operand") -> "Formula":
-        return Operation("*", self, _operand(other))
-
-    def __rmul__(self, other: "Operand") -> "Formula":
-        return Operation("*", _operand(other), self)
-
-    def __truediv__(self, other: "Operand") -> "Formula":
-        return Operation("/", self, _operand(other))
+    """A number computed from the paper's own; see `formula`."""
 
     @property
     @abstractmethod
@@ -58,9 +40,6 @@ class Formula(ABC):
     def leaves(self) -> tuple["Cell | Text", ...]:
         """The printed numbers that it is made of."""
         return ()
-
-
-Operand = Formula | int | Decimal
 
 
 @dataclass(frozen=True)
@@ -116,11 +95,7 @@ class PrintedFormula(Formula):
 
 @dataclass(frozen=True)
 class Cell(PrintedFormula):
-    """A cell of a table.
-
-    Raises:
-        UserError: there is no such table, row or column, or the cell has no number.
-    """
+    """A cell of a table. Raises UserError if there is no such table, row or column, or the cell has no number."""
 
     table: str
     row: str
@@ -142,11 +117,7 @@ class Cell(PrintedFormula):
 
 @dataclass(frozen=True)
 class Text(PrintedFormula):
-    """A number of the text.
-
-    Raises:
-        UserError: there is none of this key.
-    """
+    """A number of the text. Raises UserError if there is none of this key."""
 
     key: str
 
@@ -178,20 +149,15 @@ class Operation(Formula):
         corners = [APPLIED[self.sign](a, b) for a in self.left.range for b in self.right.range]
         return Range(min(corners), max(corners))
 
-    @property
-    def sums(self) -> bool:
-        """True for a sum or a difference."""
-        return self.sign in "+-"
-
     def leaves(self) -> tuple["Cell | Text", ...]:
         """Those of both sides."""
         return self.left.leaves() + self.right.leaves()
 
     def __str__(self) -> str:
         left, right = str(self.left), str(self.right)
-        if isinstance(self.left, Operation) and self.left.sums and not self.sums:
+        if self.sign in "*/" and isinstance(self.left, Operation) and self.left.sign in "+-":
             left = f"({left})"
-        if isinstance(self.right, Operation) and (self.sign == "/" or (self.right.sums and self.sign != "+")):
+        if isinstance(self.right, Operation) and (self.sign == "/" or (self.right.sign in "+-" and self.sign != "+")):
             right = f"({right})"
         return f"{left} {SHOWN[self.sign]} {right}"
 
@@ -252,10 +218,6 @@ def _parsed(node: ast.expr, code: str) -> Formula:
         case ast.Call(func=ast.Name(id="largest"), args=of):
             return Largest(tuple(_parsed(one, code) for one in of))
     raise UserError(f"{ast.get_source_segment(code, node)!r} is no formula")
-
-
-def _operand(given: Operand) -> Formula:
-    return given if isinstance(given, Formula) else Number(Decimal(given))
 
 
 def _absolute(of: Range) -> Range:

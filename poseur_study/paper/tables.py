@@ -104,11 +104,7 @@ class PaperTable:
         return "AP" if "AP" in self.numbers else "Mean"
 
     def row(self, key: str) -> PaperRow:
-        """A row by its key.
-
-        Raises:
-            UserError: there is no such row.
-        """
+        """A row by its key. Raises UserError if there is no such row."""
         return entry_of({row.key: row for row in self.rows}, key, self.name, "row")
 
 
@@ -157,11 +153,7 @@ def read_tables(file: Path) -> Mapping[str, PaperTable]:
 
 
 def read_toml(file: Path) -> dict[str, Any]:
-    """A file's content, its numbers with the digits that are written.
-
-    Raises:
-        UserError: it is not valid TOML.
-    """
+    """A file's content, its numbers with the digits that are written. Raises UserError if it is not valid TOML."""
     try:
         return tomllib.loads(file.read_text(), parse_float=Decimal)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -262,11 +254,7 @@ def text_numbers() -> Mapping[str, TextNumber]:
 
 
 def text_number(key: str) -> TextNumber:
-    """A number of the text.
-
-    Raises:
-        UserError: there is none of this key.
-    """
+    """A number of the text. Raises UserError if there is none of this key."""
     return entry_of(text_numbers(), key, "the paper's text", "number")
 
 

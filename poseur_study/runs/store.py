@@ -243,11 +243,7 @@ def set_damaged_record_aside(folder: Path) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Check that runs can be stored, before any starts.
-
-    Raises:
-        UserError: the folder cannot be made or written to.
-    """
+    """Check that runs can be stored, before any starts. Raises UserError if the folder cannot be made or written to."""
     try:
         write_atomically(folder / ".writable", b"")
         (folder / ".writable").unlink()

@@ -6,29 +6,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poseur_study.paper.checks import round_like, shown
-from poseur_study.paper.formula import Cell, Largest, Number, Operation
+from poseur_study.paper.formula import Cell, Number, Operation, formula
 from poseur_study.paper.tables import Printed
 
 A, B = Cell("1c", "ours", "AP"), Cell("1c", "rle", "AP")
+SHARE = formula("100 * (1 - {1c/ours/AP} / {1c/rle/AP})")
 
 
 def test_decimals_are_exact():
-    assert (A - B).value == Decimal("1.1") and str(A - B) == "74.7 − 73.6"
-    assert (A - B).range == (Decimal("1.0"), Decimal("1.2"))
-    assert Largest((B - A, A - A)).value == Decimal("1.1")
-    assert Largest((A - A,)).range == (0, Decimal("0.1"))
+    gain = formula("{1c/ours/AP} - {1c/rle/AP}")
+    assert gain == Operation("-", A, B) and gain.value == Decimal("1.1") and str(gain) == "74.7 − 73.6"
+    assert gain.range == (Decimal("1.0"), Decimal("1.2"))
+    assert formula("largest({1c/rle/AP} - {1c/ours/AP}, {1c/ours/AP} - {1c/ours/AP})").value == Decimal("1.1")
+    assert formula("largest({1c/ours/AP} - {1c/ours/AP})").range == (0, Decimal("0.1"))
 
 
 def test_brackets_stand_where_they_are_needed():
-    one, two = Number(Decimal(1)), Number(Decimal(2))
-    assert str(100 * (1 - A / B)) == "100 × (1 − 74.7 / 73.6)"
-    assert str((one + two) * two - one) == "(1 + 2) × 2 − 1"
-    assert str(one - (two - one)) == "1 − (2 − 1)" and str(one - two - one) == "1 − 2 − 1"
-    assert str(one / (two * two)) == "1 / (2 × 2)" and str(one + (two + one)) == "1 + 2 + 1"
+    assert str(SHARE) == "100 × (1 − 74.7 / 73.6)"
+    assert str(formula("(1 + 2) * 2 - 1")) == "(1 + 2) × 2 − 1"
+    assert str(formula("1 - (2 - 1)")) == "1 − (2 − 1)" and str(formula("1 - 2 - 1")) == "1 − 2 − 1"
+    assert str(formula("1 / (2 * 2)")) == "1 / (2 × 2)" and str(formula("1 + (2 + 1)")) == "1 + 2 + 1"
 
 
 def test_the_leaves_are_the_cells():
-    assert list((100 * (1 - A / B)).leaves()) == [A, B]
+    assert list(SHARE.leaves()) == [A, B]
     assert A.place == "Table 1c, Ours, AP"
 
 

@@ -12,10 +12,10 @@ from pycocotools.coco import COCO
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import COCO_17
-from poseur_study.experiments.people_floors import measure
 from synthetic_people.annotate import SMALL_AREA
 from synthetic_people.contact_sheet import contact_sheet, save_contact_sheet
 from synthetic_people.detector import iou
+from tests.synthetic_people.people_floors import measure
 
 
 @pytest.fixture(scope="module")
