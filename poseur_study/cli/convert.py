@@ -1,4 +1,4 @@
-"""`poseur convert`: checkpoints of the released code in our format, and back."""
+"""`poseur convert` and `poseur export`: checkpoints in our format, in the released code's, and as ONNX."""
 
 from pathlib import Path
 from typing import Annotated
@@ -51,3 +51,24 @@ def convert(
     depth = f", {head.decoder_layers} decoder layers" if isinstance(head, PoseurConfig) else ""
     typer.echo(f"{head.kind} on {config.model.backbone.name}{depth}, {config.data.keypoint_set}; {assumptions(config)}")
     typer.echo(f"written: {target}")
+
+
+def export(
+    target: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="File to write; one that is there is kept.")],
+    checkpoint: options.Checkpoint,
+    input_size: options.InputSize = "",
+    batch: Annotated[int, typer.Option(min=1, help="Images that the graph takes at once.")] = 1,
+) -> None:
+    """Write a checkpoint's model for ONNX runtimes: images in, keypoints and their scores out, no flip test."""
+    from poseur_lib.checkpoints.onnx import INPUT, OPSET, OUTPUTS, export_onnx
+    from poseur_lib.checkpoints.released_load import load_released
+
+    if target.exists():
+        raise UserError(f"{target} exists already")
+    model, config = load_released(checkpoint, input_size=options.given_size(input_size))
+    height, width = config.data.input_size
+    export_onnx(model, target, (height, width), batch=batch)
+    typer.echo(
+        f"written: {target} (opset {OPSET}); {INPUT} [{batch}, 3, {height}, {width}], RGB by ImageNet's mean and"
+        f" deviation; {' and '.join(OUTPUTS)} in [0, 1] of the crop"
+    )

@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 
 from poseur_lib.errors import Interrupted, UserError, describe_validation
-from poseur_study.cli import ceiling, convert, cost, data, evaluate, export, predict, report, runs, study, train
+from poseur_study.cli import ceiling, convert, cost, data, evaluate, predict, report, runs, study, train
 
 INTERRUPTED = 130  # the shell's exit status for a process that Ctrl-C ended
 USAGE = 2
@@ -37,7 +37,7 @@ app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(predict.predict)
 app.command()(convert.convert)
-app.command()(export.export)
+app.command()(convert.export)
 app.command()(cost.cost)
 app.command()(ceiling.ceiling)
 app.add_typer(study.app, name="study")

@@ -67,7 +67,7 @@ def status(
 
     batch = _batch(profile, tables, seeds, data, runs, changes)
     if verify:
-        batch.store.forget()
+        batch.store.verified.forget()
     lines, wrong = status_lines(batch)
     typer.echo("\n".join(lines))
     if wrong:

@@ -84,7 +84,7 @@ def import_runs(archive: Path, runs: Path) -> list[Carried]:
         for profile, run_id in _extract(archive, Path(folder)):
             store = RunStore(runs / profile)
             carried.append(_import(Path(folder) / profile / run_id, store, run_id))
-            store.remember()
+            store.verified.save()
         return carried + _import_sizes(ReleasedStore(Path(folder)), ReleasedStore(runs))
 
 
@@ -174,20 +174,14 @@ def _import(source: Path, store: RunStore, run_id: str) -> Carried:
                 return Carried(name, "conflict: another record is there; nothing was overwritten", wrong=True)
             added = _copy(source, target, (*WEIGHTS_FILES, *RECORD_FILES))
             return Carried(name, ", ".join(["there already", *(f"{file} added" for file in added)]))
-        removed = _remove_weights(target)
+        left = [target / name for name in (*WEIGHTS_FILES, LAST_CHECKPOINT) if (target / name).exists()]
+        for path in left:  # weights without a record would count as those of the record that comes
+            path.unlink()
         _copy(source, target, (*WEIGHTS_FILES, *RECORD_FILES))
         clear_failure(target)
-        return Carried(name, f"imported{', an interrupted run was removed' if removed else ''}")
+        return Carried(name, f"imported{', an interrupted run was removed' if left else ''}")
     finally:
         held.release()
-
-
-def _remove_weights(target: Path) -> bool:
-    """Remove the weights that a run without a record has left: they would count as those of the record to come."""
-    left = [target / name for name in (*WEIGHTS_FILES, LAST_CHECKPOINT) if (target / name).exists()]
-    for path in left:
-        path.unlink()
-    return bool(left)
 
 
 def _copy(source: Path, target: Path, names: Sequence[str]) -> list[str]:

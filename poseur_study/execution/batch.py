@@ -13,16 +13,16 @@ from pydantic import ValidationError
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import Interrupted, UserError, describe_validation
 from poseur_study.execution.cost_estimate import Work
+from poseur_study.execution.papermill_job import TableJob, execute_table
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.execution.slots import EngineSettings
-from poseur_study.execution.table_job import TableJob, execute_table
 from poseur_study.experiments import tables
 from poseur_study.experiments.experiment import SPEEDS
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import KnownData, known_data, make_data
 from poseur_study.runs.plan import PlannedRun, plan
 from poseur_study.runs.project import below_root, project_root
-from poseur_study.runs.store import RunStore, require_writable
+from poseur_study.runs.store import FAILED_NOTEBOOK_FILE, RunStore, require_writable
 
 NOT_GENERATED = "not generated yet"
 
@@ -90,7 +90,7 @@ class Batch:
         except KeyboardInterrupt:
             raise Interrupted("interrupted: what was running is stopped, the same command resumes it") from None
         finally:
-            self.store.remember()
+            self.store.verified.save()
         return [f"failed: {key}: {text} ({self._failed_at(key)})" for key, text in schedule.problems.items()]
 
     def show_tables(self, options: RunOptions) -> Iterator[tuple[str, str | None]]:
@@ -116,7 +116,8 @@ class Batch:
         """The folder of a table (`table 1b`) or run that failed, or the notebook that shows the error."""
         if key not in {run.run_id for run in self.runs}:
             return self.store.table_folder(key.removeprefix("table "))
-        return self.store.failed_notebook(key) or self.store.path(key)
+        notebook = self.store.path(key) / FAILED_NOTEBOOK_FILE
+        return notebook if notebook.exists() else self.store.path(key)
 
     def _plan(self, chosen: tuple) -> tuple[PlannedRun, ...]:
         return plan(self.profile, chosen, self.seeds, self.data.fingerprint or NOT_GENERATED, self.overrides)

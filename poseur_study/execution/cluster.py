@@ -13,7 +13,7 @@ import time
 import tomllib
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -198,10 +198,8 @@ class DeafToInterrupts(WorkerPlugin):
 
     def setup(self, worker: Any) -> None:
         """Called by dask on every worker, also one that was started again."""
-        try:
+        with suppress(ValueError):  # no process of its own
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        except ValueError:  # no process of its own
-            pass
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""Execution of one notebook in a child process, in a folder of its own per attempt, and what is kept of it."""
+"""Execution of one notebook in a child process, in a folder of its own per attempt, and what is kept of it.
+
+What a table's notebook shows replaces the table's earlier results only when all of it is there.
+"""
 
 import json
 import os
@@ -14,7 +17,7 @@ from typing import Any
 from poseur_lib.files import write_atomically
 from poseur_study.experiments.notebook_parameters import check_parameters
 from poseur_study.runs.heartbeat import CHILD_FLAG, LEASE_VARIABLE, Stopped, heartbeat, run_child
-from poseur_study.runs.lease import Lease, is_held
+from poseur_study.runs.lease import Lease, is_held, waiting_lease
 from poseur_study.runs.project import RESULTS_VARIABLE, ROOT_VARIABLE, notebook_path, project_root
 from poseur_study.runs.store import NOTEBOOK_FILE, RESULT_FILE, RunState, clear_failure, note_failure
 
@@ -115,6 +118,46 @@ def execute_and_keep(
         clear_failure(folder)
         shutil.rmtree(folder / "attempts", ignore_errors=True)
     return Outcome(RunState.FINISHED)
+
+
+@dataclass(frozen=True)
+class TableJob:
+    """A table's notebook, to be executed once its runs are settled: done, or failed.
+
+    Attributes:
+        folder: of the table's results.
+        needs: ids of its runs.
+        project: the folder that holds `notebooks/`.
+        alone: it measures speed: nothing else is at work meanwhile.
+    """
+
+    number: str
+    notebook: str
+    folder: Path
+    needs: frozenset[str]
+    parameters: dict[str, Any]
+    threads: int = 0
+    project: str = ""
+    alone: bool = False
+
+
+def execute_table(job: TableJob) -> Outcome:
+    """Execute a table's notebook, after another batch that is at it; FINISHED, FAILED, or WAITING if stopped.
+
+    The outcome of one that was stopped has a problem too, for whoever does not try it again.
+    """
+    try:
+        with waiting_lease(job.folder) as held:
+            return execute_and_keep(job.notebook, job.parameters, held, _no_results, job.threads, job.project)
+    except Stopped:
+        return Outcome(RunState.WAITING, "stopped, or taken over by another process: the same command tries again")
+    except Exception as error:
+        return failure(job.folder, f"{type(error).__name__}: {error}")
+
+
+def _no_results(attempt: Attempt) -> str | None:
+    there = (attempt.results / RESULT_FILE).exists()
+    return None if there else "every cell ran, but there are no results: none were written"
 
 
 def execute_notebook(

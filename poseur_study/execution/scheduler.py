@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from distributed import Future, KilledWorker
 
 from poseur_study.execution.cluster import ClusterLost, Engine, open_engine
-from poseur_study.execution.papermill_job import Outcome, failure
+from poseur_study.execution.papermill_job import Outcome, TableJob, execute_table, failure
 from poseur_study.execution.run_job import RunOptions, execute_run, missing_runs, satisfied
 from poseur_study.execution.slots import EngineSettings
-from poseur_study.execution.table_job import TableJob, execute_table
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.store import ERROR_FILE, RunState, RunStore
 

@@ -16,7 +16,7 @@ REMADE = ", again: others start from its weights, which are gone"
 
 def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = None) -> list[str]:
     """Every distinct run with its state, multiply-adds and rows, then what the missing ones cost together."""
-    states, lines = _states(batch), _notes(batch)
+    states, lines = _states(batch), [batch.data.note] * bool(batch.data.note)
     missing = missing_runs(batch.runs, batch.store, RunOptions(batch.profile.name), states)
     work = Work(batch.profile, batch.store.folder)
     costs = {run.run_id: work.of(run) for run in missing}
@@ -32,13 +32,13 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
         at_a_time = f"; {_duration(speed.hours(total) / workers)} with {workers} at a time" if workers > 1 else ""
         lines.append(f"{_cost(total, speed, ': ')} {speed.source} ({speed.billions:.1f} G/s){at_a_time}")
     work.save()
-    batch.store.remember()
+    batch.store.verified.save()
     return lines
 
 
 def status_lines(batch: Batch) -> tuple[list[str], bool]:
     """Every run with its state, error and notebook; True if someone has to look at something."""
-    states, lines = _states(batch), _notes(batch)
+    states, lines = _states(batch), [batch.data.note] * bool(batch.data.note)
     for run in batch.runs:
         state = states[run.run_id]
         lines += _entry(state, _name(batch, run), *_explanation(batch, run, state))
@@ -49,16 +49,12 @@ def status_lines(batch: Batch) -> tuple[list[str], bool]:
         lines += _entry(RunState.FAILED, name, error, f"see {folder}")
     counts = Counter(state.value for state in states.values())
     lines.append(", ".join(f"{count} {state}" for state, count in counts.items()) + _left(batch, states))
-    batch.store.remember()
+    batch.store.verified.save()
     return lines, bool(failed) or any(state.wrong for state in states.values())
 
 
 def _states(batch: Batch) -> dict[str, RunState]:
     return {run.run_id: batch.store.state(run.run_id) for run in batch.runs}
-
-
-def _notes(batch: Batch) -> list[str]:
-    return [batch.data.note] if batch.data.note else []
 
 
 def _name(batch: Batch, run: PlannedRun) -> str:

@@ -195,18 +195,14 @@ AP_SHIFTS, ERROR_SHIFTS = (0.05, 0.1, 0.2), (0.1, 0.2, 0.4)
 """Of the claims: AP falls to nothing where the error still tells two decoders apart."""
 
 
-def ap_claim_key(shift: float) -> str:
-    """The key of the claim about the AP at a shift."""
-    return f"AP at {shift:g}"
+def shift_claim_key(measure: str, shift: float) -> str:
+    """The key of the claim about the `AP`, or the `error`, at a shift."""
+    return f"{measure} at {shift:g}"
 
 
-def error_claim_key(shift: float) -> str:
-    """The key of the claim about the error at a shift."""
-    return f"error at {shift:g}"
-
-
-def _robust(key: str, measured: str) -> ClaimTest:
-    return direction("noise-makes-robust", "with", "without", key=key, measured=measured)
+def _robust(measure: str, shift: float, measured: str) -> ClaimTest:
+    key = shift_claim_key(measure, shift)
+    return direction("noise-makes-robust", "with", "without", key=key, measured=measured.format(shift=shift))
 
 
 NOISY_PROPOSALS = Table(
@@ -219,14 +215,12 @@ NOISY_PROPOSALS = Table(
     rows=TABLE_1B.rows,
     claims=(
         *(
-            _robust(ap_claim_key(shift), f"% of its AP kept at a shift of {shift:g}: with minus without noise")
-            for shift in AP_SHIFTS
+            _robust("AP", one, "% of its AP kept at a shift of {shift:g}: with minus without noise")
+            for one in AP_SHIFTS
         ),
         *(
-            _robust(
-                error_claim_key(shift), f"error that a shift of {shift:g} adds, % of the crop: without minus with noise"
-            )
-            for shift in ERROR_SHIFTS
+            _robust("error", one, "error that a shift of {shift:g} adds, % of the crop: without minus with noise")
+            for one in ERROR_SHIFTS
         ),
     ),
     base_reason=f"The runs of Table 1b, whose factor is the one in question. {TABLE_1B.base_reason}",

@@ -169,9 +169,11 @@ def scaled_head(paper: heads.HeadConfig) -> Changes:
         case heads.RegressionConfig():
             changes = {"flow_hidden": 32}
         case heads.TransPoseConfig(layers=layers):
-            changes = {"embed_dims": 48, "ffn_dims": 96, "layers": _layers(layers), "codec.sigma": 1.0}
+            changes = {"embed_dims": 48, "ffn_dims": 96, "layers": max(3, layers // 4), "codec.sigma": 1.0}
         case heads.TokenPoseConfig():
-            changes = _small_tokenpose(paper)
+            changes = {"embed_dims": 48, "num_heads": 4, "ffn_dims": 96, "layers": max(3, paper.layers // 4)}
+            hidden = None if paper.mlp_hidden is None else 96
+            changes |= {"patch_size": PATCHES[paper.patch_size], "mlp_hidden": hidden, "codec.sigma": 1.0}
         case heads.PRTRConfig():
             changes = {"num_queries": 34, "embed_dims": 64, "num_heads": 4, "ffn_dims": 128}
             changes |= {"encoder_layers": 2, "decoder_layers": 2}
@@ -180,16 +182,6 @@ def scaled_head(paper: heads.HeadConfig) -> Changes:
         case _:
             changes = {}
     return paper.with_changes(**changes).model_dump(mode="json")
-
-
-def _small_tokenpose(paper: heads.TokenPoseConfig) -> Changes:
-    changes = {"embed_dims": 48, "num_heads": 4, "ffn_dims": 96, "layers": _layers(paper.layers), "codec.sigma": 1.0}
-    hidden = None if paper.mlp_hidden is None else 96
-    return {**changes, "patch_size": PATCHES[paper.patch_size], "mlp_hidden": hidden}
-
-
-def _layers(paper: int) -> int:
-    return max(3, paper // 4)
 
 
 def _high_resolution(block: str, width: int, outputs: str) -> Changes:

@@ -27,7 +27,7 @@ from poseur_lib.poses import PosePrediction
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.measured_values import MeasuredValues, StoredSample, estimates
 from poseur_study.analysis.table_data import BOOTSTRAP_SEED, RESAMPLES
-from poseur_study.experiments.analyses import AP_SHIFTS, ERROR_SHIFTS, SHIFTS, ap_claim_key, error_claim_key
+from poseur_study.experiments.analyses import AP_SHIFTS, ERROR_SHIFTS, SHIFTS, shift_claim_key
 from poseur_study.experiments.experiment import Row
 from poseur_study.measurements.measure import Measurements, measure_rows
 from poseur_study.measurements.trained_models import RowModel, study_runtime, val_crops
@@ -213,8 +213,8 @@ class Robustness:
         if not self.kept_more:
             return {}
         place = self.shifts.index
-        found = {ap_claim_key(shift): self.kept_more[place(shift)] for shift in AP_SHIFTS}
-        return found | {error_claim_key(shift): self.added_less[place(shift)] for shift in ERROR_SHIFTS}
+        found = {shift_claim_key("AP", shift): self.kept_more[place(shift)] for shift in AP_SHIFTS}
+        return found | {shift_claim_key("error", shift): self.added_less[place(shift)] for shift in ERROR_SHIFTS}
 
 
 def measured_shifts(study: TableStudy) -> Measurements[ShiftedRun]:

@@ -71,7 +71,7 @@ class ReleasedSource:
                 self.refused = (*self.refused, Refused(match.file.name, str(error)))
             else:
                 yield outcome
-        self.store.records.remember()
+        self.store.records.verified.save()
 
     def _evaluate(self, match: Match, settings: RunSettings, say: Say) -> Outcome:
         records = self.store.records

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -34,10 +34,8 @@ class Child:
     def stop(self) -> None:
         """Kill it and what it started in its session; a notebook's kernel dies with it by itself."""
         self.stopped = True
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 _children: dict[int, Child] = {}

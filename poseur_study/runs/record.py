@@ -163,9 +163,8 @@ def load_record(folder: Path) -> LoadedRecord:
         UserError: as `read_record` does, or the predictions are not here.
     """
     record = read_record(folder)
-    if record.predictions_sha256 is None:
-        return LoadedRecord(record, {})
-    return LoadedRecord(record, from_bytes(_predictions_content(folder, record)))
+    known = record.predictions_sha256 is not None
+    return LoadedRecord(record, from_bytes(_predictions_content(folder, record)) if known else {})
 
 
 def read_evaluation(folder: Path, record: Record) -> RunEvaluation | None:

@@ -98,10 +98,7 @@ def frozen_defaults() -> Defaults:
 
 def configuration_classes() -> list[type[Frozen]]:
     """Every class of the tree, leaves first."""
-    found: list[type[Frozen]] = []
-    for root in (PretextRunConfig, ExperimentConfig):
-        _collect(root, found)
-    return found
+    return list(dict.fromkeys(one for root in (PretextRunConfig, ExperimentConfig) for one in _classes_in(root)))
 
 
 def extended(defaults: Defaults) -> Defaults:
@@ -115,17 +112,11 @@ def extended(defaults: Defaults) -> Defaults:
     return result
 
 
-def _collect(annotation: object, found: list[type[Frozen]]) -> None:
-    if isinstance(annotation, type) and issubclass(annotation, Frozen):
-        if annotation not in found:
-            for field in annotation.model_fields.values():
-                _collect(field.annotation, found)
-                for extra in field.metadata:
-                    _collect(extra, found)
-            found.append(annotation)
-        return
-    for argument in get_args(annotation):
-        _collect(argument, found)
+def _classes_in(annotation: Any) -> list[type[Frozen]]:
+    if not (isinstance(annotation, type) and issubclass(annotation, Frozen)):
+        return [one for argument in get_args(annotation) for one in _classes_in(argument)]
+    parts = [part for field in annotation.model_fields.values() for part in (field.annotation, *field.metadata)]
+    return [*(one for part in parts for one in _classes_in(part)), annotation]
 
 
 if __name__ == "__main__":

@@ -95,18 +95,35 @@ class Measured:
     evaluation: RunEvaluation | None = None
 
 
-def open_run(settings: RunSettings) -> Run:
-    """The experiment that a notebook's parameters name.
+def open_run(settings: RunSettings, pretext: bool = False) -> Run:
+    """The experiment that a notebook's parameters name, or the pretraining run behind it.
 
     Raises:
         UserError: the batch expected another run: profile, data or package differ from what it planned with.
     """
-    return _open(settings, pretext=False)
+    die_with_parent_in_batch()
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    size = profile(settings.profile)
+    data = open_data(size, settings.data, settings.progress)
+    planned = planned_experiment(size, settings.overrides, settings.seed, data.fingerprint)
+    if pretext:
+        parent = planned_pretext(planned.config, settings.overrides, settings.seed, data.fingerprint)
+        if parent is None:
+            raise UserError(f"profile {size.name!r} has no pretraining: its backbone starts from elsewhere")
+        planned = parent
+    if settings.run_id not in ("", planned.run_id):
+        raise UserError(f"run_id {settings.run_id!r} was expected, the parameters and the data give {planned.run_id!r}")
+    store = RunStore(below_root(settings.runs) / size.name)
+    done = planned.done_in(store.recorded_state(planned.run_id))
+    record = store.record(planned.run_id) if done else None
+    before = spent_before(store.path(planned.run_id))
+    return Run(planned, size, data, store, settings, time.time(), record, before=before)
 
 
 def open_pretext(settings: RunSettings) -> Run:
     """The pretraining run behind the experiment that a notebook's parameters name."""
-    return _open(settings, pretext=True)
+    return open_run(settings, pretext=True)
 
 
 def train_run(run: Run) -> Curve:
@@ -233,27 +250,6 @@ def record_of(run: Run, curve: Curve, epochs: int, measured: Measured, **origin:
         strata=measured.strata,
         predictions_sha256=None,
     )
-
-
-def _open(settings: RunSettings, pretext: bool) -> Run:
-    die_with_parent_in_batch()
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    size = profile(settings.profile)
-    data = open_data(size, settings.data, settings.progress)
-    planned = planned_experiment(size, settings.overrides, settings.seed, data.fingerprint)
-    if pretext:
-        parent = planned_pretext(planned.config, settings.overrides, settings.seed, data.fingerprint)
-        if parent is None:
-            raise UserError(f"profile {size.name!r} has no pretraining: its backbone starts from elsewhere")
-        planned = parent
-    if settings.run_id not in ("", planned.run_id):
-        raise UserError(f"run_id {settings.run_id!r} was expected, the parameters and the data give {planned.run_id!r}")
-    store = RunStore(below_root(settings.runs) / size.name)
-    done = planned.done_in(store.recorded_state(planned.run_id))
-    record = store.record(planned.run_id) if done else None
-    before = spent_before(store.path(planned.run_id))
-    return Run(planned, size, data, store, settings, time.time(), record, before=before)
 
 
 def _pretext_weights(run: Run) -> Path | None:

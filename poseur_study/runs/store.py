@@ -7,6 +7,7 @@ verified it. Whoever needs a record's content reads and verifies it in full all 
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -60,13 +61,11 @@ class VerifiedRecords:
         key = f"{run_id} in {folder.name}"
         if self.known.get(key) == signature:
             return True
-        try:
-            valid = self.record(folder).run_id == run_id
-        except UserError:
-            valid = False
-        if valid:
-            self.known[key] = signature
-        return valid
+        with suppress(UserError):
+            if self.record(folder).run_id == run_id:
+                self.known[key] = signature
+                return True
+        return False
 
     def record(self, folder: Path) -> Record:
         """The record of `folder`, verified in full once a process and again whenever its files have changed.
@@ -169,19 +168,15 @@ class RunStore:
     def recorded_state(self, run_id: str) -> RunState:
         """What the run's records alone say: finished, record only, partial or absent."""
         path = self.path(run_id)
-        verified = verified_records(self.folder)
-        if verified.holds(path, run_id):
+        if self.verified.holds(path, run_id):
             there = any((path / name).exists() for name in WEIGHTS_FILES)
             return RunState.FINISHED if there else RunState.RECORD_ONLY
-        return RunState.PARTIAL if verified.holds(path / PARTIAL_FOLDER, run_id) else RunState.ABSENT
+        return RunState.PARTIAL if self.verified.holds(path / PARTIAL_FOLDER, run_id) else RunState.ABSENT
 
-    def remember(self) -> None:
-        """Keep which records were verified, so that the next process need not read them all."""
-        verified_records(self.folder).save()
-
-    def forget(self) -> None:
-        """Verify every record in full at the next look."""
-        verified_records(self.folder).forget()
+    @property
+    def verified(self) -> VerifiedRecords:
+        """Which records were verified: `save` keeps it for the next process, `forget` has all verified again."""
+        return verified_records(self.folder)
 
     def error(self, run_id: str) -> str | None:
         """Why the run failed, one line; or what is wrong with the record that is there."""
@@ -189,7 +184,7 @@ class RunStore:
         if (path / ERROR_FILE).exists():
             lines = [line for line in (path / ERROR_FILE).read_text().splitlines() if line.strip()]
             return lines[-1] if lines else "no message"
-        if (path / RECORD_FILE).exists() and not verified_records(self.folder).holds(path, run_id):
+        if (path / RECORD_FILE).exists() and not self.verified.holds(path, run_id):
             try:
                 found = read_record(path).run_id
                 return f"record {path / RECORD_FILE} is that of another run: {found}"
@@ -197,14 +192,9 @@ class RunStore:
                 return str(error)
         return None
 
-    def failed_notebook(self, run_id: str) -> Path | None:
-        """The notebook that shows the error of a failed run, where one was executed."""
-        path = self.path(run_id) / FAILED_NOTEBOOK_FILE
-        return path if path.exists() else None
-
     def record(self, run_id: str) -> Record:
         """The verified record of a finished run. Raises UserError where it is missing or altered."""
-        return verified_records(self.folder).record(self.path(run_id))
+        return self.verified.record(self.path(run_id))
 
     def load(self, run_id: str) -> LoadedRecord:
         """The verified record and predictions of a finished run. Raises UserError where they are not here."""
@@ -220,7 +210,7 @@ class RunStore:
 
     def partial(self, run_id: str) -> Record:
         """The record of a run that was limited to some epochs."""
-        return verified_records(self.folder).record(self.path(run_id) / PARTIAL_FOLDER)
+        return self.verified.record(self.path(run_id) / PARTIAL_FOLDER)
 
 
 def note_failure(folder: Path, message: str, notebook: Path | None) -> None:
@@ -289,5 +279,5 @@ def _runs_of(store: RunStore) -> list[ListedRun]:
     folders = sorted(store.folder.iterdir()) if store.folder.is_dir() else []
     states = {path.name: store.recorded_state(path.name) for path in folders if path.is_dir()}
     runs = [ListedRun(store, store.record(name), state) for name, state in states.items() if state.done]
-    store.remember()
+    store.verified.save()
     return [run for run in runs if isinstance(run.record.config, ExperimentConfig)]

@@ -8,9 +8,8 @@ import pytest
 from distributed import Future, KilledWorker
 
 from poseur_study.execution.cluster import ClusterLost, Engine
-from poseur_study.execution.papermill_job import Outcome
+from poseur_study.execution.papermill_job import Outcome, TableJob
 from poseur_study.execution.scheduler import Schedule, execute_plan
-from poseur_study.execution.table_job import TableJob
 from poseur_study.runs.store import ERROR_FILE, RunState, RunStore
 from tests.study.execution.fake_notebook import planned
 from tests.study.projects import fake_options

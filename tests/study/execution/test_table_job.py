@@ -6,8 +6,7 @@ import signal
 import pytest
 
 from poseur_study.execution import papermill_job
-from poseur_study.execution.papermill_job import Attempt
-from poseur_study.execution.table_job import TableJob, execute_table
+from poseur_study.execution.papermill_job import Attempt, TableJob, execute_table
 from poseur_study.runs.project import results_folder
 from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState
 from tests.study.projects import REPOSITORY, make_notebook
