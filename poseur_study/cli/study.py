@@ -151,10 +151,8 @@ def run(
         retry_failed=retry_failed,
         project=str(project_root()),
     )
-    problems = batch.execute(run_options, settings)
-    for problem in problems:
-        typer.echo(problem, err=True)
-    if problems:
+    if problems := batch.execute(run_options, settings):
+        typer.echo("\n".join(problems), err=True)
         raise typer.Exit(1)
     typer.echo(f"done; next: poseur report --profile {profile}")
 

@@ -20,7 +20,11 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
     missing = missing_runs(batch.runs, batch.store, RunOptions(batch.profile.name), states)
     work = Work(batch.profile, batch.store.folder)
     costs = {run.run_id: work.of(run) for run in missing}
-    speed = _speed(batch, work, device_gflops) if missing else None
+    speed = None
+    if missing and device_gflops is not None:
+        speed = given_speed(device_gflops)
+    elif missing:
+        speed = speed_of_finished(batch.runs, batch.store, work) or probed_speed()
     for run in batch.runs:
         name, state = _name(batch, run), states[run.run_id]
         if run.run_id in costs:
@@ -107,12 +111,6 @@ def _total(batch: Batch, missing: Sequence[PlannedRun], states: dict[str, RunSta
     failed = sum(states[run.run_id] == RunState.FAILED for run in missing)
     text = f"{len(batch.runs)} distinct runs ({shared} shared by several rows), {len(missing)} to be executed"
     return text + (f", of which {failed} failed before (--retry-failed)" if failed else "")
-
-
-def _speed(batch: Batch, work: Work, device_gflops: float | None) -> Speed:
-    if device_gflops is not None:
-        return given_speed(device_gflops)
-    return speed_of_finished(batch.runs, batch.store, work) or probed_speed()
 
 
 def _cost(multiply_adds: float, speed: Speed, between: str = ", ") -> str:

@@ -55,10 +55,5 @@ def better_at_same_backbone(of: str, table: str) -> tuple[ClaimTest, ...]:
 
 def doubts(*keys: str) -> tuple[str, ...]:
     """What the paper's own numbers say to claims of the text, as the audit has it: open questions of a table."""
-    return tuple(_doubt(key) for key in keys)
-
-
-def _doubt(key: str) -> str:
-    claim = paper_claim(key)
-    found = claim.check.find()
-    return f"{claim.statement} The paper's own numbers ({found.agreement}): {found.computed}. {claim.remark}".strip()
+    said = "{0.statement} The paper's own numbers ({1.agreement}): {1.computed}. {0.remark}"
+    return tuple(said.format(claim, claim.check.find()).strip() for claim in map(paper_claim, keys))

@@ -84,20 +84,14 @@ def short_label(subject: Subject) -> str:
 
 def subject_changes(subject: Subject, layers: int | None = None) -> Changes:
     """A subject as changes to the default configuration; a number of layers that is the default's is left out."""
-    size = (256, 192) if subject.input is None else input_size(subject.input)
-    changes = method_changes(subject.method, subject.backbone, size)
+    height, width = (int(side) for side in re.findall(r"\d+", subject.input or USUAL_SIZE))
+    changes = method_changes(subject.method, subject.backbone, (height, width))
     layers = layers or subject.layers
     if subject.method == "Poseur" and layers not in (None, text_number("default_layers").digits):
         changes["model.head.decoder_layers"] = layers
     if subject.backbone == "HRFormer-B":
         changes["train.global_batch"] = HRFORMER_B_BATCH
     return changes
-
-
-def input_size(printed: str) -> tuple[int, int]:
-    """(height, width) of `256 × 192`."""
-    height, width = (int(side) for side in re.findall(r"\d+", printed))
-    return height, width
 
 
 def steps_at_the_same_fractions(epochs: int) -> Changes:

@@ -47,9 +47,7 @@ class Rule:
 
     def touches(self, changes: Mapping[str, Any]) -> bool:
         """True if a row that changes this is not as declared."""
-        if self.path not in changes:
-            return False
-        return not self.kinds or changes[self.path]["kind"] in self.kinds
+        return self.path in changes and (not self.kinds or changes[self.path]["kind"] in self.kinds)
 
 
 BACKBONE, HEAD = "model.backbone", "model.head"

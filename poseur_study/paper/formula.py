@@ -3,7 +3,6 @@
 import ast
 import operator
 import re
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -24,18 +23,15 @@ class Range(NamedTuple):
     high: Decimal
 
 
-class Formula(ABC):
-    """A number computed from the paper's own; see `formula`."""
+class Formula:
+    """A number computed from the paper's own; see `formula`.
 
-    @property
-    @abstractmethod
-    def value(self) -> Decimal:
-        """The number."""
+    Attributes:
+        range: what the value can be before the printed numbers were rounded.
+    """
 
-    @property
-    @abstractmethod
-    def range(self) -> Range:
-        """What it can be before the printed numbers were rounded."""
+    value: Decimal
+    range: Range
 
     def leaves(self) -> tuple["Cell | Text", ...]:
         """The printed numbers that it is made of."""
@@ -46,29 +42,21 @@ class Formula(ABC):
 class Number(Formula):
     """A number of arithmetic, no claim of the paper: exact."""
 
-    digits: Decimal
-
-    @property
-    def value(self) -> Decimal:
-        """The number."""
-        return self.digits
+    value: Decimal
 
     @property
     def range(self) -> Range:
         """Itself."""
-        return Range(self.digits, self.digits)
+        return Range(self.value, self.value)
 
     def __str__(self) -> str:
-        return str(self.digits)
+        return str(self.value)
 
 
 class PrintedFormula(Formula):
-    """A printed number: a cell, or a number of the text."""
+    """A printed number, with its place: a cell, or a number of the text."""
 
-    @property
-    @abstractmethod
-    def printed(self) -> Printed:
-        """The number and its place."""
+    printed: Printed
 
     @property
     def value(self) -> Decimal:

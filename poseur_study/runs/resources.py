@@ -26,22 +26,17 @@ PERIOD_SECONDS = 60.0
 
 
 class EnergyMeter:
-    """Counts from its making on.
+    """Counts from its making on."""
 
-    Args:
-        counters: folder of the processor's counters.
-    """
-
-    def __init__(self, counters: Path = RAPL) -> None:
-        self.counters = counters
-        self.first = rapl_microjoules(counters)
+    def __init__(self) -> None:
+        self.first = rapl_microjoules()
         self.gpu_joules: float | None = None
         if shutil.which(QUERY[0]):
             Thread(target=self._watch_gpus, daemon=True).start()
 
     def joules(self) -> float | None:
         """Energy so far; None where nothing can be read."""
-        processor = joules_between(self.first, rapl_microjoules(self.counters))
+        processor = joules_between(self.first, rapl_microjoules())
         known = [one for one in (processor, self.gpu_joules) if one is not None]
         return sum(known) if known else None
 
