@@ -3,6 +3,7 @@
 import html
 import os
 from collections.abc import Callable, Iterable
+from itertools import product
 
 import ipywidgets as widgets
 from IPython.display import HTML
@@ -11,9 +12,8 @@ from poseur_lib.errors import UserError, require_known
 from poseur_lib.keypoints import KEYPOINT_SETS
 from poseur_study.display.attention.between_keypoints import attention_figure, matrices_figure
 from poseur_study.display.attention.distribution import distribution_figure
-from poseur_study.display.attention.images import ShownImage, own_image
+from poseur_study.display.attention.images import ShownImage, overview_figure, own_image
 from poseur_study.display.attention.open_model import has_queries, open_checkpoint
-from poseur_study.display.attention.overview import overview_figure
 from poseur_study.display.attention.path import path_figure
 from poseur_study.display.attention.person_view import Seen
 from poseur_study.display.attention.samples import samples_figure
@@ -22,7 +22,7 @@ from poseur_study.display.html_table import show_table
 from poseur_study.execution.retrain import first_model, retraining
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.explorer.panel import Panel
-from poseur_study.explorer.runs import ExplorableRun, run_named, runs_to_explore
+from poseur_study.explorer.runs import run_named, runs_to_explore
 from poseur_study.explorer.session import Session, Weights
 from poseur_study.runs.project import below_root
 
@@ -46,10 +46,7 @@ class Explorer:
         self.settings = settings
         self.session = Session(settings.data, settings.average_people)
         self.problem = self._open_model() or self._open_image()
-        if self.session.model is None:
-            self._check_without_model()
-        else:
-            self._check_names()
+        self._check_names()
 
     @property
     def interactive(self) -> bool:
@@ -59,10 +56,8 @@ class Explorer:
 
     def models(self) -> HTML:
         """The runs that there are, and what can be done with each."""
-        rows = [
-            {"run": run.run_id, "profile": run.profile, "AP": run.ap, "state": run.status}
-            for run in runs_to_explore(self.settings.runs)
-        ]
+        found = runs_to_explore(self.settings.runs)
+        rows = [{"run": run.run_id, "profile": run.profile, "AP": run.ap, "state": run.status} for run in found]
         opened = self.session.model
         looked_at = f"Opened: {opened.name}." if opened is not None else self.problem
         return show_table(rows, f"AP of the detector's boxes, else of ground-truth boxes. {looked_at}")
@@ -118,9 +113,8 @@ class Explorer:
     def _each_layer(self, weights: Callable[[], Weights]) -> HTML:
         def figures() -> Iterable[Drawn]:
             of = weights()
-            for keypoint in self.keypoints:
-                for number in self.layers:
-                    yield attention_figure(self.session.seen, keypoint, *of.of(number - 1))
+            for keypoint, number in product(self.keypoints, self.layers):
+                yield attention_figure(self.session.seen, keypoint, *of.of(number - 1))
 
         return self._shown(figures)
 
@@ -130,12 +124,13 @@ class Explorer:
 
     def _shown(self, figures: Callable[[], Iterable[Drawn]]) -> HTML:
         """Figures, or the line that says why there are none."""
-        if self.session.seen is None:
-            return _line(f"Nothing to show: {self.problem or 'choose a model and an image in the panel above.'}")
+        why = f"Nothing to show: {self.problem or 'choose a model and an image in the panel above.'}"
         try:
-            return HTML("".join(figure.html().data for figure in figures()))
+            if self.session.seen is not None:
+                return HTML("".join(figure.html().data for figure in figures()))
         except UserError as error:
-            return _line(str(error))
+            why = str(error)
+        return HTML(f"<p>{html.escape(why)}</p>")
 
     def _open_model(self) -> str:
         """Open what the parameters name, or the first run that can be; why there is none, one line."""
@@ -143,29 +138,21 @@ class Explorer:
         if settings.checkpoint:
             self.session.choose_model(open_checkpoint(below_root(settings.checkpoint)))
             return ""
-        run = self._chosen_run()
-        if run is not None and run.usable:
-            return self._open_run(run)
+        runs = runs_to_explore(settings.runs)
+        run = next((run for run in runs if run.usable or run.trainable), None)
+        run = run_named(runs, settings.run) if settings.run else run
         if run is not None and not has_queries(run.record.config):
             return f"run {run.run_id}: {run.status}; choose a poseur run"
-        training = first_model(settings.runs, settings.data) if run is None else retraining(run.record, settings.data)
-        if settings.train_missing:
+        if run is None or not run.usable:
+            training = retraining(run.record, settings.data) if run else first_model(settings.runs, settings.data)
+            if not settings.train_missing:
+                none = f"there is no trained model below {settings.runs}"
+                there = none if run is None else f"run {run.run_id} has no weights left"
+                return f"{there}. Set `train_missing = True`, which {training.text} Or give a `checkpoint`."
             run_id = training.execute(print)
-            return self._open_run(run_named(runs_to_explore(training.runs), run_id))
-        runs = settings.runs
-        there = f"there is no trained model below {runs}" if run is None else f"run {run.run_id} has no weights left"
-        return f"{there}. Set `train_missing = True`, which {training.text} Or give a `checkpoint`."
-
-    def _open_run(self, run: ExplorableRun) -> str:
+            run = run_named(runs_to_explore(training.runs), run_id)
         self.session.choose_model(run.open(), run.profile)
         return ""
-
-    def _chosen_run(self) -> ExplorableRun | None:
-        """The run that is named, else the first that is usable, else the first that can be trained again."""
-        runs = runs_to_explore(self.settings.runs)
-        if self.settings.run:
-            return run_named(runs, self.settings.run)
-        return next((run for run in runs if run.usable or run.trainable), None)
 
     def _open_image(self) -> str:
         """Open the image and person of the parameters; why there is none, one line. There is a model."""
@@ -181,20 +168,16 @@ class Explorer:
         boxes = [tuple(self.settings.box)] if self.settings.box else []
         return own_image(below_root(self.settings.image), boxes)
 
-    def _check_without_model(self) -> None:
-        """Check what can be: a file of one's own, and keypoints by the names of every set. The panel takes them."""
-        if isinstance(self.settings.image, str):
-            self._own_image().person(self.settings.person)
-        known = [name for each in KEYPOINT_SETS for name in each.names]
-        require_known("keypoint", self.settings.keypoints, known)
-
     def _check_names(self) -> None:
-        self.session.keypoint, *_ = (self.session.keypoint_number(name) for name in self.settings.keypoints)
-        count = self.session.model.head.decoder_layers
-        for layer in self.settings.layers:
+        """Check the parameters; without a model, a file of one's own and keypoints by the names of every set."""
+        settings, model = self.settings, self.session.model
+        if model is None:
+            if isinstance(settings.image, str):
+                self._own_image().person(settings.person)
+            require_known("keypoint", settings.keypoints, [name for each in KEYPOINT_SETS for name in each.names])
+            return
+        self.session.keypoint, *_ = (self.session.keypoint_number(name) for name in settings.keypoints)
+        count = model.head.decoder_layers
+        for layer in settings.layers:
             if layer > count:
-                raise UserError(f"layers: there is no layer {layer}, {self.session.model.name} has {count}")
-
-
-def _line(text: str) -> HTML:
-    return HTML(f"<p>{html.escape(text)}</p>")
+                raise UserError(f"layers: there is no layer {layer}, {model.name} has {count}")

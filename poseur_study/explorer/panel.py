@@ -70,9 +70,7 @@ class Panel:
         left = widgets.VBox([self.model.widget, self.person.widget, self.keypoint])
         left.layout = widgets.Layout(width=LEFT, flex="0 0 auto")
         below = widgets.HBox([left, self.tabs], layout=widgets.Layout(flex_flow="row wrap"))
-        everything = widgets.VBox([self.message, below])
-        everything.add_class("poseur-explorer")
-        return everything
+        return widgets.VBox([self.message, below]).add_class("poseur-explorer")
 
     def _begin(self) -> None:
         if self.session.model is None:
@@ -86,24 +84,18 @@ class Panel:
             view.active = False
         for view in self.views:
             view.fit()
-        names = self.session.model.keypoints.names
-        unknown = self._take_first_keypoint()
-        options = [(spoken(name), number) for number, name in enumerate(names)]
+        first, self._first_keypoint, unknown = self._first_keypoint, "", ""  # the parameters' keypoint is taken once
+        try:
+            if first:
+                self.session.keypoint = self.session.keypoint_number(first)
+        except UserError as error:
+            unknown = str(error)
+        options = [(spoken(name), number) for number, name in enumerate(self.session.model.keypoints.names)]
         refill(self.keypoint, options, self.session.keypoint)
         self.person.begin()
         if unknown and not self.message.value:
             self.say(unknown)
         self.redraw()
-
-    def _take_first_keypoint(self) -> str:
-        """Look at the keypoint that the parameters name, once; if the model has none of that name, a line says so."""
-        name, self._first_keypoint = self._first_keypoint, ""
-        try:
-            if name:
-                self.session.choose_keypoint(name)
-        except UserError as error:
-            return str(error)
-        return ""
 
     def _keypoint_chosen(self) -> None:
         if self.keypoint.value is not None and self.keypoint.value != self.session.keypoint:

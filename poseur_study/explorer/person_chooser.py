@@ -11,9 +11,9 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
+from poseur_lib.data.images import decode_image
 from poseur_lib.errors import UserError
-from poseur_study.display.attention.images import Box, ShownImage, own_image, uploaded_image
-from poseur_study.display.attention.overview import overview_figure
+from poseur_study.display.attention.images import Box, ShownImage, overview_figure, own_image, with_boxes
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.explorer.controls import WIDE, Changed, Say, named, refill
 from poseur_study.explorer.picture import PictureWidget
@@ -133,10 +133,10 @@ class PersonChooser:
         if self.source.value == FILE:
             path = self.file.value.strip()
             return own_image(below_root(Path(path)), boxes_of(self.box.value)) if path else None
-        files = self.upload.value
-        if not files:
+        if not self.upload.value:
             return None
-        return uploaded_image(files[0]["name"], bytes(files[0]["content"]), boxes_of(self.box.value))
+        name, content = self.upload.value[0]["name"], bytes(self.upload.value[0]["content"])
+        return with_boxes(name, decode_image(content, name), boxes_of(self.box.value))
 
     def _show_image(self) -> None:
         image, person = self.session.image, self.session.person

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from poseur_lib.checkpoints.checkpoint import trained_model
+from poseur_lib.config.heads import PoseurConfig
 from poseur_lib.errors import UserError
-from poseur_study.display.attention.open_model import OpenModel, has_queries, require_queries
+from poseur_study.display.attention.open_model import OpenModel, has_queries
 from poseur_study.execution.retrain import NEW_RUNS
 from poseur_study.runs.project import below_root
 from poseur_study.runs.store import ListedRun, RunState, list_runs
@@ -25,11 +26,6 @@ class ExplorableRun(ListedRun):
         return not self.usable and has_queries(self.record.config)
 
     @property
-    def attends(self) -> bool:
-        """True if its keypoints attend to each other, so that every view has something to show."""
-        return has_queries(self.record.config) and self.record.config.model.head.self_attention
-
-    @property
     def status(self) -> str:
         """What can be done with it, for a person."""
         if not has_queries(self.record.config):
@@ -44,14 +40,7 @@ class ExplorableRun(ListedRun):
         return f"{self.profile} · {ap} · {self.run_id}{again} · {self.status}"
 
     def open(self) -> OpenModel:
-        """Its model.
-
-        Raises:
-            UserError: the weights are gone or cut off, or the model has no queries.
-        """
-        require_queries(self.record.config, f"run {self.run_id}")
-        if self.state != RunState.FINISHED:
-            raise UserError(f"run {self.run_id}: only the record is left, its weights are gone; train it again")
+        """Its model, if it is usable. Raises UserError where the weights are cut off."""
         model = trained_model(self.store.path(self.run_id), self.record.config)
         return OpenModel(f"run {self.run_id}", model, self.record.config, self.run_id)
 
@@ -62,8 +51,13 @@ def find_runs(folders: Sequence[Path]) -> tuple[ExplorableRun, ...]:
     Those that can be looked into come first, then those that could be trained again; of each, those with self-attention
     first, and of these the best AP.
     """
-    found = [ExplorableRun(run.store, run.record, run.state) for run in list_runs(folders)]
-    return tuple(sorted(found, key=lambda run: (not run.usable, not run.trainable, not run.attends, -(run.ap or 0))))
+
+    def order(run: ExplorableRun) -> tuple[bool, bool, bool, float]:
+        head = run.record.config.model.head
+        attends = isinstance(head, PoseurConfig) and head.self_attention
+        return not run.usable, not run.trainable, not attends, -(run.ap or 0)
+
+    return tuple(sorted((ExplorableRun(run.store, run.record, run.state) for run in list_runs(folders)), key=order))
 
 
 def run_named(runs: Sequence[ExplorableRun], run_id: str) -> ExplorableRun:
@@ -72,10 +66,10 @@ def run_named(runs: Sequence[ExplorableRun], run_id: str) -> ExplorableRun:
     Raises:
         UserError: there is none.
     """
-    named = [run for run in runs if run.run_id == run_id]
-    if not named:
-        raise UserError(f"run {run_id!r} is not there; there are: {', '.join(run.run_id for run in runs) or 'none'}")
-    return named[0]
+    for run in runs:
+        if run.run_id == run_id:
+            return run
+    raise UserError(f"run {run_id!r} is not there; there are: {', '.join(run.run_id for run in runs) or 'none'}")
 
 
 def runs_to_explore(runs: str) -> tuple[ExplorableRun, ...]:

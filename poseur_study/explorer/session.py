@@ -65,6 +65,7 @@ class Session:
     Attributes:
         model, image: None until one is chosen.
         person: number in the image; `keypoint`: number in the model's set.
+        averages: what `average_attention` has found of models so far.
     """
 
     def __init__(self, data: str = "", average_people: int = 200) -> None:
@@ -75,7 +76,7 @@ class Session:
         self.person = self.keypoint = 0
         self._val: dict[tuple[Path, str], ValImages] = {}
         self._seen: tuple[tuple[OpenModel, ShownImage, int], Seen] | None = None
-        self._averages: dict[OpenModel, Weights] = {}
+        self.averages: dict[OpenModel, Weights] = {}
 
     def choose_model(self, model: OpenModel, profile_name: str = "") -> None:
         """Look into another model; `profile_name` is whose val set it is shown with.
@@ -86,8 +87,12 @@ class Session:
         if self.model is not None and self.model.keypoints != model.keypoints:
             self.keypoint, self.image = 0, None
         self.model, self.profile = model, profile_name
-        if self.image is not None and self.image.data is not None and self._has_other_data(self.image.data):
-            self.image = None
+        if self.image is not None and self.image.data is not None:
+            try:
+                if self._data_folder() not in (None, self.image.data):
+                    self.image = None
+            except UserError:  # the folder of such a profile has to be given
+                self.image = None
 
     def choose_image(self, image: ShownImage, person: int = 0) -> None:
         """Look at a person in another image.
@@ -98,16 +103,8 @@ class Session:
         image.person(person)
         self.image, self.person = image, person
 
-    def choose_keypoint(self, name: str) -> None:
-        """Look at another keypoint.
-
-        Raises:
-            UserError: the model has none of that name; the nearest one is named.
-        """
-        self.keypoint = self.keypoint_number(name)
-
     def keypoint_number(self, name: str) -> int:
-        """The number of a keypoint of the model. Raises UserError as `choose_keypoint`."""
+        """The number of a keypoint of the model. Raises UserError where it has none of that name."""
         names = self.model.keypoints.names
         if name not in names:
             raise unknown_name("keypoint", name, names)
@@ -120,7 +117,11 @@ class Session:
         Raises:
             UserError: it is not there, or its people have other keypoints.
         """
-        root = self._val_folder()
+        root = self._data_folder()
+        if root is None:
+            raise UserError("a checkpoint has no val set of its own: give `data`, or an `image` of your own")
+        if not annotation_path(root, "val").is_file():
+            raise UserError(f"there is no val set in {root}: give `data`, or an `image` of your own")
         key = (root, self.model.keypoints.name)
         if key not in self._val:
             self._val[key] = ValImages(CocoPeople(root, "val", self.model.keypoints))
@@ -133,8 +134,8 @@ class Session:
             return None
         key = (self.model, self.image, self.person)
         if self._seen is None or self._seen[0] != key:
-            person, who = self.image.people[self.person], self.image.who(self.person)
-            self._seen = key, see(self.model, self.image.image, person, who)
+            who = f"{self.image.names[self.person]} of {self.image.name}"
+            self._seen = key, see(self.model, self.image.image, self.image.people[self.person], who)
         return self._seen[1]
 
     def attention(self) -> Weights:
@@ -147,11 +148,6 @@ class Session:
         layers = [layer.self_attention[0].numpy() for layer in self.seen.layers]
         return Weights(np.stack(layers), self.seen.who)
 
-    @property
-    def averaged(self) -> bool:
-        """True if `average_attention` of the model is known."""
-        return self.model in self._averages
-
     def average_attention(self) -> Weights:
         """Self-attention averaged over the val set's first people; seconds at the first call.
 
@@ -159,33 +155,17 @@ class Session:
             UserError: the model has none, or there is no val set.
         """
         self._require_self_attention()
-        if not self.averaged:
+        if self.model not in self.averages:
             everyone = [person for people in self.val.by_image for person in people]
             people = everyone[: self.average_people]
             what = f"mean over {len(people):,} of {len(everyone):,} people of the val set"
-            self._averages[self.model] = Weights(mean_self_attention(self.model, people), what)
-        return self._averages[self.model]
+            self.averages[self.model] = Weights(mean_self_attention(self.model, people), what)
+        return self.averages[self.model]
 
     def _require_self_attention(self) -> None:
         if not self.model.head.self_attention:
             raise UserError(f"{self.model.name} has no self-attention between its keypoints (supp. Table 2)")
 
-    def _has_other_data(self, folder: Path) -> bool:
-        """True if the model goes with a data set that is not in this folder, be it there or not."""
-        try:
-            root = self._data_folder()
-        except UserError:  # the folder of such a profile has to be given
-            return True
-        return root is not None and root != folder
-
     def _data_folder(self) -> Path | None:
         """Where the data set that goes with the model lies; None for a checkpoint without one."""
         return data_folder(profile(self.profile or "paper"), self.data) if self.data or self.profile else None
-
-    def _val_folder(self) -> Path:
-        root = self._data_folder()
-        if root is None:
-            raise UserError("a checkpoint has no val set of its own: give `data`, or an `image` of your own")
-        if not annotation_path(root, "val").is_file():
-            raise UserError(f"there is no val set in {root}: give `data`, or an `image` of your own")
-        return root

@@ -68,21 +68,16 @@ class View(ABC):
         """Draw and show, if a person is looking; what goes wrong is said instead, and nothing without a person."""
         if not self.active:
             return
-        if self.session.seen is None:
-            self._blank("")
-            return
         try:
-            self.drawn = self.draw().picture()
+            self.drawn = None if self.session.seen is None else self.draw().picture()
+            text = "" if self.drawn is None else self.drawn.caption
         except UserError as error:
-            self._blank(str(error))
-            return
-        self.caption.value = as_caption(self.drawn.caption)
-        self.picture.show(self.drawn)
-
-    def _blank(self, text: str) -> None:
-        self.drawn = None
-        self.picture.clear()
+            self.drawn, text = None, str(error)
         self.caption.value = as_caption(text)
+        if self.drawn is None:
+            self.picture.clear()
+        else:
+            self.picture.show(self.drawn)
 
     def _clicked(self, across: float, down: float) -> None:
         place = None if self.drawn is None else self.drawn.crop_px(across, down)
@@ -100,7 +95,6 @@ class SamplesView(View):
     name, title = "samples", "Samples"
 
     def make_controls(self) -> list[widgets.ValueWidget]:
-        """Layer, head, level and what colour tells."""
         self.layer = controls.layer_slider("layer")
         self.head = controls.chooser("head", [(ALL, EVERY)], "head")
         self.level = controls.chooser("level", [(ALL, EVERY)], "level")
@@ -108,16 +102,13 @@ class SamplesView(View):
         return [self.layer, self.head, self.level, self.colour]
 
     def fit(self) -> None:
-        """Layers, heads and levels of the model."""
         head = self.session.model.head
         offer(self.layer, numbered(head.decoder_layers))
         offer(self.head, numbered(head.num_heads))
         offer(self.level, numbered(head.num_levels))
 
     def draw(self) -> Drawn:
-        """One panel a layer."""
-        layer = one_of(self.layer)
-        layers = () if layer is None else (layer + 1,)
+        layers = () if self.layer.value == EVERY else (self.layer.value + 1,)
         chosen = (layers, one_of(self.head), one_of(self.level), self.colour.value)
         return samples_figure(self.session.seen, self.session.keypoint, *chosen)
 
@@ -128,7 +119,6 @@ class PathView(View):
     name, title = "path", "Refinement"
 
     def draw(self) -> Drawn:
-        """Person, way and numbers."""
         return path_figure(self.session.seen, self.session.keypoint)
 
 
@@ -138,20 +128,17 @@ class AttentionView(View):
     name, title = "attention", "Self-attention"
 
     def make_controls(self) -> list[widgets.ValueWidget]:
-        """Layer, head and whose weights."""
         self.layer = controls.layer_slider("attention-layer", "mean")
         self.head = controls.chooser("head", [("mean", EVERY)], "attention-head")
         self.over = controls.whose("attention-over")
         return [self.layer, self.head, self.over]
 
     def fit(self) -> None:
-        """Layers and heads of the model."""
         head = self.session.model.head
         offer(self.layer, numbered(head.decoder_layers, "mean"))
         offer(self.head, numbered(head.num_heads, "mean"))
 
     def draw(self) -> Drawn:
-        """Dots and lines, and the matrix."""
         weights = chosen_weights(self).of(one_of(self.layer), one_of(self.head))
         return attention_figure(self.session.seen, self.session.keypoint, *weights)
 
@@ -162,12 +149,10 @@ class MatricesView(View):
     name, title = "matrices", "All heads"
 
     def make_controls(self) -> list[widgets.ValueWidget]:
-        """Whose weights."""
         self.over = controls.whose("matrices-over")
         return [self.over]
 
     def draw(self) -> Drawn:
-        """Layers down, heads across."""
         weights = chosen_weights(self)
         return matrices_figure(weights.layers, self.session.model.keypoints.names, self.session.keypoint, weights.what)
 
@@ -178,18 +163,15 @@ class DistributionView(View):
     name, title = "distribution", "Density"
 
     def make_controls(self) -> list[widgets.ValueWidget]:
-        """Which stage."""
         self.stage = controls.chooser("stage", [], "stage")
         return [self.stage]
 
     def fit(self) -> None:
-        """Stages of the model, the last one first chosen."""
         layers = [f"layer {number + 1}" for number in range(self.session.model.head.decoder_layers)]
         names = layers if self.session.model.coarse_density is None else ["coarse", *layers]
         offer(self.stage, [(name, number) for number, name in enumerate(names)], len(names) - 1)
 
     def draw(self) -> Drawn:
-        """The densities around the stage's prediction."""
         return distribution_figure(self.session.seen, self.session.keypoint, self.stage.value)
 
 
@@ -197,14 +179,10 @@ VIEWS: tuple[type[View], ...] = (SamplesView, PathView, AttentionView, MatricesV
 
 
 def chosen_weights(view: AttentionView | MatricesView) -> Weights:
-    """The person's weights or the val set's, which take seconds at first: the caption says so meanwhile.
-
-    Raises:
-        UserError: the model has none, or there is no val set.
-    """
+    """The person's weights or the val set's, which take seconds at first: the caption says so meanwhile."""
     session = view.session
     if view.over.value == controls.THIS_PERSON:
         return session.attention()
-    if not session.averaged:
+    if session.model not in session.averages:
         view.caption.value = as_caption(f"Averaging over up to {session.average_people:,} people of the val set …")
     return session.average_attention()

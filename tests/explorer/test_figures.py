@@ -15,8 +15,7 @@ from poseur_lib.data.crop import transform_points
 from poseur_study.display.attention.between_keypoints import attention_figure, matrices_figure, spread, strongest
 from poseur_study.display.attention.canvas import FURTHEST, Window, black_note, draw_photo, window_around
 from poseur_study.display.attention.distribution import distribution_figure
-from poseur_study.display.attention.images import with_boxes
-from poseur_study.display.attention.overview import overview_figure
+from poseur_study.display.attention.images import overview_figure, with_boxes
 from poseur_study.display.attention.path import errors_px, path_figure
 from poseur_study.display.attention.person_view import Crop, Seen
 from poseur_study.display.attention.samples import samples_figure

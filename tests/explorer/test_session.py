@@ -8,9 +8,10 @@ import torch
 
 from poseur_lib.checkpoints.checkpoint import save_weights
 from poseur_lib.data.dataset import PoseCrops
+from poseur_lib.data.images import decode_image
 from poseur_lib.errors import UserError
 from poseur_lib.models.build import build_model
-from poseur_study.display.attention.images import own_image, uploaded_image, with_boxes
+from poseur_study.display.attention.images import own_image, with_boxes
 from poseur_study.display.attention.open_model import open_checkpoint
 from poseur_study.experiments.profiles import Profile
 from poseur_study.explorer.session import Session
@@ -65,13 +66,13 @@ def test_layers_and_heads_of_weights(session):
 
 def test_images_of_one_s_own(session, tmp_path):
     path = session.val.by_image[2][0].image_path
-    from_file, sent = own_image(path), uploaded_image("sent.jpg", path.read_bytes())
+    from_file, sent = own_image(path), with_boxes("sent.jpg", decode_image(path.read_bytes(), "sent.jpg"))
     assert np.array_equal(from_file.image, sent.image)
     assert from_file.names == ("the whole image",) and from_file.people[0].box == (0.0, 0.0, 72.0, 96.0)
     with pytest.raises(UserError, match=r"nothing\.jpg"):
         own_image(tmp_path / "nothing.jpg")
     with pytest.raises(UserError, match=r"sent\.jpg: image file is truncated"):
-        uploaded_image("sent.jpg", path.read_bytes()[:500])
+        with_boxes("sent.jpg", decode_image(path.read_bytes()[:500], "sent.jpg"))
     with pytest.raises(UserError, match=r"box \(1.0, 2.0, 0.0, 5.0\): width and height must be positive"):
         with_boxes("own", from_file.image, [(1.0, 2.0, 0.0, 5.0)])
     with pytest.raises(UserError, match="lies outside the image of 72 x 96 pixels"):
@@ -127,7 +128,7 @@ def test_an_image_stays_with_another_profile_s_model_where_it_goes_with_both(two
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda s: s.choose_keypoint("left_wirst"), "unknown keypoint 'left_wirst': did you mean 'left_wrist'"),
+        (lambda s: s.keypoint_number("left_wirst"), "unknown keypoint 'left_wirst': did you mean 'left_wrist'"),
         (lambda s: s.choose_image(s.image, 5), "person 5: val image 0 .* has people 0 to 1"),
         (lambda s: s.val.image(3), "image 3: the val set has images 0 to 2"),
     ],

@@ -1,4 +1,4 @@
-"""Images to look at and the people in them: of a val set, or one's own."""
+"""Images to look at and the people in them: of a val set, or one's own; and the picture to choose a person in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,13 +7,21 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from poseur_lib.data.coco import CocoPeople, Person
-from poseur_lib.data.images import decode_image, read_image
+from poseur_lib.data.images import read_image
 from poseur_lib.errors import UserError
+from poseur_lib.predict.drawing import COLORBLIND
 from poseur_lib.predict.people import as_boxes
+from poseur_study.display.attention.canvas import OUTLINE
+from poseur_study.display.figure import Drawn, drawing
 
 Box = tuple[float, float, float, float]
+WIDTH, HIGHEST = 3.3, 3.6
+"""Inches of the picture to choose a person in, at most."""
+CHOSEN, OTHERS = COLORBLIND[1], "white"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +51,6 @@ class ShownImage:
         if not 0 <= number < len(self.people):
             raise UserError(f"person {number}: {self.name} has people 0 to {len(self.people) - 1} ({self.names[-1]})")
         return self.people[number]
-
-    def who(self, number: int) -> str:
-        """What captions call a person."""
-        return f"{self.names[number]} of {self.name}"
 
     def person_at(self, across: float, down: float) -> int:
         """The smallest box around a fraction (x, y) of the image; the whole image where there is no other."""
@@ -83,10 +87,9 @@ class ValImages:
         count = len(self.by_image)
         if not 0 <= number < count:
             raise UserError(f"image {number}: the val set has images 0 to {count - 1} with labelled people")
-        people = self.by_image[number]
-        names = [f"person {index}" for index in range(len(people))]
-        root = self.people.root
-        shown = _with_whole(f"val image {number} ({root.name})", read_image(people[0].image_path), people, names)
+        people, root = self.by_image[number], self.people.root
+        name = f"val image {number} ({root.name})"
+        shown = _with_whole(name, read_image(people[0].image_path), people, "person")
         return replace(shown, origin=number, data=root)
 
 
@@ -102,26 +105,40 @@ def own_image(path: Path, boxes: Sequence[Box] = ()) -> ShownImage:
     return replace(with_boxes(path.name, read_image(path), boxes), origin=path)
 
 
-def uploaded_image(name: str, content: bytes, boxes: Sequence[Box] = ()) -> ShownImage:
-    """The content of an image file, as a browser sends it; else as `own_image`."""
-    return with_boxes(name, decode_image(content, name), boxes)
-
-
-def with_boxes(name: str, image: UInt8[np.ndarray, "height width 3"], boxes: Sequence[Box]) -> ShownImage:
+def with_boxes(name: str, image: UInt8[np.ndarray, "height width 3"], boxes: Sequence[Box] = ()) -> ShownImage:
     """An RGB image with people of whom nothing is known but their boxes, (x, y, w, h) in pixels.
 
     Raises:
         UserError: a box is empty, not finite, or outside the image.
     """
     checked = as_boxes(boxes, image.shape[:2]) if boxes else []
-    people = [Person(image_id=0, image_path=Path(name), box=box.box) for box in checked]
-    return _with_whole(name, image, people, [f"box {index}" for index in range(len(people))])
+    return _with_whole(name, image, [Person(0, Path(name), each.box) for each in checked], "box")
 
 
-def _with_whole(
-    name: str, image: UInt8[np.ndarray, "height width 3"], people: Sequence[Person], names: Sequence[str]
-) -> ShownImage:
+def _with_whole(name: str, image: np.ndarray, people: Sequence[Person], kind: str) -> ShownImage:
     height, width = image.shape[:2]
     whole = (0.0, 0.0, float(width), float(height))
-    labels = people[0] if len(people) == 1 else Person(image_id=0, image_path=Path(name), box=whole)
-    return ShownImage(name, image, (*people, replace(labels, box=whole)), (*names, "the whole image"))
+    labels = people[0] if len(people) == 1 else Person(0, Path(name), whole)
+    names = (*(f"{kind} {number}" for number in range(len(people))), "the whole image")
+    return ShownImage(name, image, (*people, replace(labels, box=whole)), names)
+
+
+def overview_figure(shown: ShownImage, person: int) -> Drawn:
+    """The image with its boxes by number; the chosen one is orange."""
+    height, width = shown.image.shape[:2]
+    scale = min(WIDTH / width, HIGHEST / height)
+    with drawing():
+        figure = Figure(figsize=(width * scale, height * scale))
+        axis = figure.add_axes((0, 0, 1, 1))
+        axis.imshow(shown.image, interpolation="antialiased", aspect="auto")
+        for number, one in enumerate(shown.people):
+            colour = CHOSEN if number == person else OTHERS
+            x, y, *size = one.box
+            box = Rectangle((x, y), *size, fill=False, edgecolor=colour, linewidth=1.4, clip_on=False)
+            axis.add_patch(box).set_path_effects(OUTLINE)
+            if number < len(shown.people) - 1:
+                axis.text(x, y, f" {number}", color=colour, va="top", fontsize=9, path_effects=OUTLINE)
+        axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+        axis.axis("off")
+    alt = f"{shown.name} with {len(shown.people) - 1} boxes; chosen: {shown.names[person]}."
+    return Drawn(figure, alt, "", (axis,))

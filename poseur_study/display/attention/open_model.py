@@ -55,28 +55,19 @@ class OpenModel:
         return flow_grid(flow.log_prob, log_phi_count=loss.log_phi_count, log_sigma_count=loss.log_sigma_count)
 
 
-def open_checkpoint(path: Path, name: str = "") -> OpenModel:
+def open_checkpoint(path: Path) -> OpenModel:
     """The model of a checkpoint of this project or of the released code, or of a run's folder.
 
     Raises:
-        UserError: it cannot be read, or the model has no queries.
+        UserError: it cannot be read, or the model is of a method without keypoint queries.
     """
     model, config = load_released(checkpoint_file(path))
-    require_queries(config, name or str(path))
-    return OpenModel(name or path.name, model, config)
+    if not has_queries(config):
+        kind = config.model.head.kind
+        raise UserError(f"{path} is a {kind} model, which has no keypoint queries to look into: choose a poseur model")
+    return OpenModel(path.name, model, config)
 
 
 def has_queries(config: ExperimentConfig) -> bool:
     """True if the model has keypoint queries that sample the image."""
     return isinstance(config.model.head, PoseurConfig)
-
-
-def require_queries(config: ExperimentConfig, name: str) -> None:
-    """Check that there is something to look into.
-
-    Raises:
-        UserError: the model is of a method without keypoint queries.
-    """
-    if not has_queries(config):
-        kind = config.model.head.kind
-        raise UserError(f"{name} is a {kind} model, which has no keypoint queries to look into: choose a poseur model")
