@@ -13,7 +13,7 @@ import ipywidgets as widgets
 
 from poseur_lib.data.images import decode_image
 from poseur_lib.errors import UserError
-from poseur_study.display.attention.images import Box, ShownImage, overview_figure, own_image
+from poseur_study.display.attention.images import Box, ShownImage, overview_figure, own_image, with_boxes
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.explorer.controls import WIDE, Changed, Say, named, refill
 from poseur_study.explorer.picture import PictureWidget
