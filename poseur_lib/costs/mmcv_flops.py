@@ -9,6 +9,7 @@ code runs it twice. So the totals are those of the released code.
 import math
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -38,17 +39,11 @@ def hook_multiply_adds_by_part(model: nn.Module, images: Tensor) -> Counter[str]
         seen = 0 if id(module) in unseen else seen_multiply_adds(module, inputs, output)
         count[part] += times * seen + added_multiply_adds(module, inputs, output)
 
-    handles = [
-        module.register_forward_hook(partial(see, part))
-        for name, module in model.named_modules()
-        if (part := part_of(name)) is not None
-    ]
-    try:
-        with torch.no_grad():
-            model(images)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks, torch.no_grad():
+        for name, module in model.named_modules():
+            if (part := part_of(name)) is not None:
+                hooks.enter_context(module.register_forward_hook(partial(see, part)))
+        model(images)
     return count
 
 

@@ -5,6 +5,9 @@ operations, normalisations and softmax are not counted.
 """
 
 from collections import Counter
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,22 +32,16 @@ def multiply_adds_by_part(model: nn.Module, images: Tensor) -> Counter[str]:
     belongs to no part is left out: the decoding of heatmaps, which is not the network's.
     """
     deformable: Counter[str] = Counter()
-    handles = [
-        module.register_forward_hook(
-            lambda module, inputs, _, name=name: deformable.update(
-                {name: deformable_multiply_adds(module, *inputs[:3])}
-            )
-        )
-        for name, module in model.named_modules()
-        if isinstance(module, DeformableAttention)
-    ]
+
+    def see(name: str, module: DeformableAttention, inputs: tuple[Any, ...], _: Tensor) -> None:
+        deformable[name] += deformable_multiply_adds(module, *inputs[:3])
+
     counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.grid_sampler_2d: _grid_sample})
-    try:
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
-            model(images)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks, torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+        for name, module in model.named_modules():
+            if isinstance(module, DeformableAttention):
+                hooks.enter_context(module.register_forward_hook(partial(see, name)))
+        model(images)
     return _by_part(model, _own(model, counter) | deformable)
 
 

@@ -8,6 +8,7 @@ loops, which graph tracers refuse, are folded as well. The arithmetic is torch's
 import copy
 import importlib.util
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
@@ -131,13 +132,10 @@ def _pairs(model: nn.Module, images: Tensor) -> list[tuple[Convolution, nn.Batch
         if isinstance(module, Convolution) and isinstance(output, Tensor):
             outputs[id(output)] = (module, output)
 
-    handles = [module.register_forward_hook(see) for module in model.modules()]
-    try:
-        with torch.no_grad():
-            model(images)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks, torch.no_grad():
+        for module in model.modules():
+            hooks.enter_context(module.register_forward_hook(see))
+        model(images)
     found = []
     for key, (convolution, _) in outputs.items():
         match takers.get(key, []):

@@ -1,6 +1,7 @@
 """Records what the layers of a decoder attend to, by hooks that are there for one pass only."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import zip_longest
 
 from torch import Tensor
@@ -32,17 +33,13 @@ def explained(decoder: QueryDecoder, predict: Callable[[], PosePrediction]) -> E
         samples.append((reference_points, module.samples(query, reference_points, memory.sizes)))
         sizes.append(memory.sizes)
 
-    handles = []
-    try:
+    with ExitStack() as hooks:
         for module in decoder.modules():
             if isinstance(module, SelfAttention):
-                handles.append(module.register_forward_pre_hook(see_self_attention))
+                hooks.enter_context(module.register_forward_pre_hook(see_self_attention))
             elif isinstance(module, DeformableAttention):
-                handles.append(module.register_forward_pre_hook(see_cross_attention))
+                hooks.enter_context(module.register_forward_pre_hook(see_cross_attention))
         prediction = predict()
-    finally:
-        for handle in handles:
-            handle.remove()
     passes = zip_longest(samples, self_attention)
     layers = [LayerExplanation(points, seen[0], seen[1], weights) for (points, seen), weights in passes]
     return Explanation(prediction, tuple(layers), sizes[0])
