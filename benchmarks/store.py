@@ -21,6 +21,7 @@ import numpy as np
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.runtime import processor_name
 from poseur_lib.training.curve import CurvePoint
+from poseur_study.analysis import table_data
 from poseur_study.analysis import table_results as results
 from poseur_study.analysis.interval import Sample
 from poseur_study.analysis.table_data import RESAMPLES, TableData
@@ -84,7 +85,8 @@ def _table_data(batch: Batch) -> TableData:
 def _resample(batch: Batch) -> None:
     """Have made-up resamples remembered: to compute them is no matter of the store."""
     rng = np.random.default_rng(0)
-    TableData.computed = lambda *_: Sample(50.0, rng.normal(50, 1, RESAMPLES))
+    table_data.metric_sample = lambda *_: Sample(50.0, rng.normal(50, 1, RESAMPLES))
+    TableData.matches = lambda *_: {}
     results.collect(_table_data(batch))
 
 
