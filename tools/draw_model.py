@@ -153,7 +153,7 @@ def draw_maps(canvas: Canvas, shapes: Shapes) -> None:
     canvas.box(706, 18, 180, 142, MAPS, "Memory", "cells as rows,", "+ sine encoding", "+ level embedding")
     for number, y in enumerate(rows):
         canvas.arrow((298, y), (456, y))
-        canvas.write(377, y - 10, f"C{number + 2} {shapes.out_of('backbone', number)}")
+        canvas.write(377, y - 10, f"res{number + 2} {shapes.out_of('backbone', number)}")
         canvas.arrow((576, y), (706, y))
         canvas.write(640, y - 10, shapes.out_of("head.neck", number))
 
@@ -166,13 +166,16 @@ def draw_queries(canvas: Canvas, shapes: Shapes) -> None:
     canvas.box(62, 226, 176, 82, QUERIES, "Coarse stage", "average pooling, FC", "(x, y) and σ")
     canvas.arrow((150, 308), (150, 358))
     canvas.write(158, 332, f"proposal {shapes.out_of('head.coarse_stage')}", align="left")
-    canvas.box(62, 358, 176, 82, QUERIES, "Query groups", f"1 clean, {groups - 1} noisy;", "inference: clean only")
+    canvas.box(
+        62, 358, 176, 82, QUERIES, "Starting points", f"1 clean group, {groups - 1} noisy;", "inference: clean only"
+    )
     canvas.box(270, 226, 160, 82, QUERIES, "Keypoint encoder", "sine encoding,", "linear, norm")
     canvas.arrow((350, 399), (350, 308))
     canvas.write(358, 352, shapes.into("head.keypoint_encoder"), align="left")
     canvas.arrow((430, 262), (586, 262))
     canvas.write(488, 251, shapes.out_of("head.keypoint_encoder"))
     canvas.write(488, 275, f"+ class {'×'.join(map(str, shapes.outputs['head.keypoint_encoder'][1]))}")
+    canvas.write(489, 291, "in both attentions", size=10.5)
     canvas.arrow((238, 399), (586, 399))
     canvas.write(455, 388, f"points {shapes.into('head.keypoint_encoder')}")
 
@@ -182,7 +185,12 @@ def draw_decoder(canvas: Canvas, shapes: Shapes) -> None:
     layer = "head.decoder.layers.0"
     canvas.frame(548, 206, 290, 462, DECODER)
     canvas.write(
-        693, 220, f"{shapes.loss_terms - 1} decoder layers, one after another", size=SMALL, color=DECODER, weight="bold"
+        693,
+        220,
+        f"{shapes.loss_terms - 1} decoder layers in turn (default 3)",
+        size=SMALL,
+        color=DECODER,
+        weight="bold",
     )
     canvas.box(586, 234, 216, 56, DECODER, "Self-attention", "among the keypoints")
     canvas.arrow((694, 290), (694, 334))
@@ -196,7 +204,7 @@ def draw_decoder(canvas: Canvas, shapes: Shapes) -> None:
     canvas.box(586, 486, 216, 56, DECODER, "FFN", f"through {shapes.out_of(f'{layer}.ffn.0')}")
     canvas.arrow((694, 542), (694, 582))
     canvas.write(702, 562, f"content {shapes.out_of(layer)}", align="left")
-    canvas.box(586, 582, 216, 72, DECODER, "Output branches", "step, correction, σ")
+    canvas.box(586, 582, 216, 72, DECODER, "Output branches", "points + step, correction, σ")
     refined = shapes.outputs["head.decoder.branches.0"][2]
     canvas.arrow((586, 600), (566, 600), (566, 420), (586, 420), color=DECODER)
     canvas.write(540, 510, f"refined {text_of(refined)}", align="right", color=DECODER)
@@ -209,14 +217,15 @@ def draw_ends(canvas: Canvas, shapes: Shapes) -> None:
     canvas.arrow((62, 268), (30, 268), (30, 590))
     canvas.write(38, 480, f"(x, y) and σ {shapes.out_of('head.coarse_stage')} each", align="left")
     lines = f"{shapes.loss_terms} terms: coarse + {shapes.loss_terms - 1} layers;", "two flows (RealNVP) for the errors"
-    canvas.box(14, 590, 268, 82, ENDS, "Loss: RLE (Eq. 4)", *lines)
+    lines = (*lines, f"against ground truth {shapes.out_of('pose')}")
+    canvas.box(14, 590, 268, 92, ENDS, "Loss: RLE (Eq. 4)", *lines)
     canvas.arrow((586, 632), (282, 632))
     each = "×".join(map(str, shapes.outputs[branch][0]))
     canvas.write(420, 621, f"(x, y) and σ {each} each")
     canvas.write(420, 645, "of every layer, in training")
     canvas.arrow((694, 654), (694, 706))
     keypoints, scores = shapes.out_of("pose"), shapes.out_of("pose", 1)
-    canvas.write(702, 688, f"clean group {keypoints}", align="left")
+    canvas.write(702, 688, f"last layer, clean group {keypoints}", align="left")
     canvas.box(560, 706, 268, 58, ENDS, "Pose", f"keypoints {keypoints}, scores {scores}")
 
 
