@@ -22,7 +22,7 @@ def test_the_committed_figure_has_the_shapes_of_a_forward_pass(tmp_path):
     subprocess.run([sys.executable, str(ROOT / "tools" / "draw_model.py"), str(drawn)], check=True, cwd=ROOT)
     assert labels(drawn) == labels(FIGURE), "run tools/draw_model.py"
     assert len(labels(FIGURE)) > 40 and FIGURE.stat().st_size < 150_000
-    assert {"C5 2048×8×6", "4080×256", "68×8×4×4×2"} <= set(labels(FIGURE))
+    assert {"res5 2048×8×6", "4080×256", "68×8×4×4×2"} <= set(labels(FIGURE))
 
 
 def test_the_reading_order_names_every_file_once():
