@@ -1,7 +1,7 @@
 """Every method and backbone: cost at the paper's size, latency, and whether it learns the people of 32 images by heart.
 
-    python -m benchmarks.methods --out poseur_study/report/data/methods.json [METHOD ...]
-    python -m benchmarks.methods --out poseur_study/report/data/methods.json --time
+    python -m benchmarks.methods --out poseur_study/evidence/data/methods.json [METHOD ...]
+    python -m benchmarks.methods --out poseur_study/evidence/data/methods.json --time
 
 The first counts and trains, which takes hours on two cores and may be interrupted; the second adds latencies and what
 training costs, for which the machine should be quiet. The report shows the record. Exit code 1 if a method does not
@@ -22,7 +22,7 @@ from poseur_lib.config import ExperimentConfig
 from poseur_lib.costs.cost import cost
 from poseur_lib.files import write_atomically
 from poseur_study.experiments.methods import method_changes
-from poseur_study.report.evidence import MethodRecord, MethodRow, Origin
+from poseur_study.evidence.evidence import MethodRecord, MethodRow, Origin
 
 INPUT_SIZE = (256, 192)
 LAYERS = {"HRFormer-T": 3, "HRFormer-S": 3}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from poseur_study.analysis.interval import Estimate
+from poseur_study.analysis.measured_values import as_csv
 from poseur_study.analysis.released_results import ReleasedColumn
 from poseur_study.analysis.result_types import CellResult, ClaimResult, OnDevice, RowResult, TableResult
 from poseur_study.analysis.table_data import TableData
@@ -115,3 +116,42 @@ def difference_words(table: Table, claim: ClaimTest) -> str:
     labels = [table.row(key).label for key in claim.rows]
     words = f"{claim.metric}: {labels[0]} minus {labels[1]}"
     return words if claim.beyond is None else f"{words}, beyond {labels[2]} minus {labels[3]}"
+
+
+OURS = ("ours", "low", "high", "seeds", "images")
+
+
+def rows_csv(result: TableResult) -> str:
+    """One line a row and column; empty cells are explained by `status`."""
+    columns = ("table", "row", "column", "paper", *OURS, "counted", "on this device", "device")
+    released = ("released", "released low", "released high")
+    lines = [
+        {"table": result.number, "row": row.label, "column": cell.column, "paper": cell.paper}
+        | _interval(cell.measured, *OURS) | {"counted": cell.counted}
+        | ({"on this device": cell.on_device.value, "device": cell.on_device.device} if cell.on_device else {})
+        | (_interval(cell.released, *released) | {"released file": row.released_from} if cell.released else {})
+        | {"status": cell.not_measured or row.status}
+        for row in result.rows
+        for cell in row.cells
+    ]  # fmt: skip
+    return as_csv(lines, (*columns, *released, "released file", "status"))
+
+
+def claims_csv(result: TableResult) -> str:
+    """One line a claim."""
+    columns = ("table", "claim", "text", "source", "kind", "difference", "paper", *OURS, "evidence", "verdict")
+    lines = [
+        {
+            "table": result.number, "claim": claim.key, "text": claim.text, "source": claim.source, "kind": claim.kind,
+            "difference": claim.difference, "paper": claim.paper_effect,
+            "evidence": (claim.evidence or result.evidence).value, "verdict": claim.verdict.value,
+        }
+        | _interval(claim.effect, *OURS)
+        for claim in result.claims
+    ]  # fmt: skip
+    return as_csv(lines, columns)
+
+
+def _interval(of: Estimate | None, *names: str) -> dict[str, float]:
+    values = () if of is None else (of.value, of.low, of.high, of.n_seeds, of.n_images)
+    return dict(zip(names, values, strict=False))

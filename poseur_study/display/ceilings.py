@@ -35,7 +35,7 @@ def row_ceilings(study: TableStudy, result: TableResult) -> HTML:
 def codec_ceilings(study: TableStudy) -> HTML:
     """The ceilings of every codec at the inputs that the table's rows declare, smallest first."""
     sizes = {ExperimentConfig().with_changes(**study.table.changes(row)).data.input_size for row in study.table.rows}
-    table = ceiling_table(study.data.val, sorted(sizes), LOSING)
+    table = ceiling_table(study.dataset.val, sorted(sizes), LOSING)
     caption = (
         "Codecs at the paper's inputs: quarter, SimpleBaseline's; quarter-exact, the same decoding of Gaussians on "
         "the keypoint itself, which is what the quarter shift loses where a network has learned such; DARK's; UDP's "
@@ -48,9 +48,9 @@ def codec_ceilings(study: TableStudy) -> HTML:
 def _ceiling(study: TableStudy, config: ExperimentConfig) -> float:
     with torch.device("meta"):
         head = build_without_download(config).head
-    return head_ceiling(study.data.val, head, config.data.input_size).AP
+    return head_ceiling(study.dataset.val, head, config.data.input_size).AP
 
 
 def _people(study: TableStudy) -> str:
-    people = "generated people" if study.data.generated else "people"
-    return f"Counted on {len(study.data.val.people()):,} labelled {people} of the val split, in their own boxes."
+    people = "generated people" if study.dataset.generated else "people"
+    return f"Counted on {len(study.dataset.val.people()):,} labelled {people} of the val split, in their own boxes."

@@ -62,7 +62,7 @@ def deviations_list(study: TableStudy) -> HTML:
     overrides = study.settings.overrides
     declared = study.profile.deviations_of(table.number, [table.changes(row) for row in table.runnable])
     deviations = [*still_true(declared, overrides), *override_lines(overrides)]
-    if study.table_data.boxes != study.table.boxes:
+    if study.data.boxes != study.table.boxes:
         deviations.append("The data set has no detector file: ground-truth boxes are used instead of detector boxes.")
     parts = [
         ("Deviations from the paper", deviations),

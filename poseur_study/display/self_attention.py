@@ -36,8 +36,8 @@ def people_figure(study: TableStudy, of: Attention | None) -> HTML:
     """Some people (across) by layer (down): lines from the keypoint that the paper shows."""
     if of is None:
         return nothing_measured(WHAT)
-    people = {person.annotation_id: person for person in study.data.val.people()}
-    chosen, count, layers = study.data.val.keypoints.names.index(SHOULDER), len(of.people), len(of.layers)
+    people = {person.annotation_id: person for person in study.dataset.val.people()}
+    chosen, count, layers = study.dataset.val.keypoints.names.index(SHOULDER), len(of.people), len(of.layers)
     with drawing():
         figure, axes = panels(count * layers, count, PHOTO)
         for place, axis in enumerate(axes):
@@ -63,7 +63,7 @@ def average_figure(study: TableStudy, of: Attention | None) -> HTML:
     """A row a layer: the shown keypoint's lines over the mean pose, and the matrix of all keypoints."""
     if of is None:
         return nothing_measured(WHAT)
-    names = study.data.val.keypoints.names
+    names = study.dataset.val.keypoints.names
     chosen, pairs = names.index(SHOULDER), []
     with drawing():
         room = {"top": TITLE, "between": NAMES_BELOW + TITLE, "bottom": NAMES_BELOW, "gap": NAMES_LEFT}
@@ -113,7 +113,7 @@ def reading(study: TableStudy, of: Attention | None) -> HTML:
     """Does the paper's reading of its figure hold here, and did it by the rule that stood before? In words."""
     if of is None:
         return nothing_measured(WHAT)
-    names = study.data.val.keypoints.names
+    names = study.dataset.val.keypoints.names
     chosen = names.index(SHOULDER)
     row = weights_on_others(of.layers.mean(axis=0))[chosen]
     top = strongest(row, chosen, len(RELATED))
@@ -140,7 +140,7 @@ def _against_others(beyond: Estimate) -> str:
 
 def _former_rule(study: TableStudy, of: Attention) -> str:
     """Plain shares against equal weight, and what they would have made of each claim."""
-    evidence, smoke = study.table_data.evidence, not study.profile.evidential
+    evidence, smoke = study.data.evidence, not study.profile.evidential
     found = []
     for claim in study.table.claims:
         share, equal = of.shares.get(claim.key, [None])[-1], of.chance.get(claim.key)
@@ -158,7 +158,7 @@ def _former_rule(study: TableStudy, of: Attention) -> str:
 
 def _draw_mean_pose(axis: Axes, study: TableStudy, of: Attention) -> None:
     height, width = study.configs[DEFAULT_ROW].data.input_size
-    for a, b in study.data.val.keypoints.skeleton:
+    for a, b in study.dataset.val.keypoints.skeleton:
         axis.plot(*of.mean_pose[[a, b]].T, color=GREY, linewidth=0.8, alpha=0.6, zorder=1)
     (left, top), (right, bottom) = of.mean_pose.min(axis=0), of.mean_pose.max(axis=0)
     pad = BEYOND_MEAN_POSE
@@ -171,5 +171,5 @@ def _crop(study: TableStudy, person: Person) -> Crop:
     """Where a person's crop lies in the image, as the row's model sees it."""
     input_size, rule = study.configs[DEFAULT_ROW].data.input_size, PoseurHead.crop_rule
     image = read_image(person.image_path)
-    view = view_person(person, image.shape[1], study.data.val.keypoints, input_size, rule, None, (0, 0, 0))
+    view = view_person(person, image.shape[1], study.dataset.val.keypoints, input_size, rule, None, (0, 0, 0))
     return Crop(image, view.matrix, input_size, rule.extent_px(input_size))

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 
 from poseur_lib.predict.drawing import COLORBLIND
 
-STYLE_FILE = Path(__file__).with_name("poseur.mplstyle")
+STYLE_FILE = Path(__file__).parents[1] / "plotting" / "poseur.mplstyle"
 
 BACKBONES = ("resnet50", "mobilenetv2", "resnet152", "hrnetw32", "hrnetw48", "hrformerb", "hrformers", "hrnetstem")
 BACKBONE_COLOURS = dict(zip((*BACKBONES, "hrformert", "resnet101"), COLORBLIND, strict=True))

@@ -245,7 +245,7 @@ def truncation_examples(study: TableStudy, of: Truncation) -> HTML:
     if not seeds:
         return HTML("<p>No seed was measured of all rows: there are no poses to draw side by side.</p>")
     poses = {row.row: {one.annotation_id: one for one in of.measured.of[row.row, seeds[0]].examples} for row in of.rows}
-    val = study.data.val
+    val = study.dataset.val
     drawn = next(iter(poses.values()))
     people = [person for person in val.people() if person.annotation_id in drawn]
     if not people:
@@ -266,7 +266,7 @@ def truncation_examples(study: TableStudy, of: Truncation) -> HTML:
     cut = f"cut by {EXAMPLE_CUT.share:.0%} from the {EXAMPLE_CUT.side}"
     alt = f"{len(people)} people {cut}, with the poses of {names}."
     caption = (
-        f"{len(people)} people of the val split of {study.data.root.name}, drawn by lot among those with at least "
+        f"{len(people)} people of the val split of {study.dataset.root.name}, drawn by lot among those with at least "
         f"{LEAST_OUTSIDE} labelled keypoints outside the crop after a cut of {EXAMPLE_CUT.share:.0%} from the "
         f"{EXAMPLE_CUT.side}; seed {seeds[0]}, the first that was measured of all rows. Coloured: predicted; white: "
         "labelled; dashed: the crop. What is shown weakly was black for the models; beyond the image there is nothing."

@@ -33,6 +33,20 @@ class NotebookParameters(Frozen):
         require_known("parameter", _injected_names(namespace), cls.model_fields)
         return validated(cls, {name: namespace[name] for name in cls.model_fields if name in namespace})
 
+    @classmethod
+    def of_notebook(cls: type[Settings], parameters: Mapping[str, Any]) -> Settings:
+        """Parameters that a notebook hands on, whose cells may have been injected by papermill.
+
+        Raises:
+            UserError: one of them, or one that was injected, is unknown, misspelt, ill-typed or out of range.
+        """
+        from IPython import get_ipython
+
+        shell = get_ipython()
+        injected = {} if shell is None else {name: parameters.get(name) for name in _injected_names(shell.user_ns)}
+        require_known("parameter", [*injected, *parameters], cls.model_fields)
+        return validated(cls, parameters)
+
 
 class AuditSettings(NotebookParameters):
     """Parameters of the audit of the paper, which needs neither data nor runs.

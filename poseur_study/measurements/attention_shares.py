@@ -52,7 +52,7 @@ def attention(study: TableStudy, measured: Measurements[AttentionRun]) -> Attent
     runs = [measured.of[DEFAULT_ROW, seed] for seed in measured.seeds(DEFAULT_ROW)]
     if not runs:
         return None
-    images, first = study.data.val_images, runs[0]
+    images, first = study.dataset.val_images, runs[0]
     return Attention(
         layers=np.mean([run.layers for run in runs], axis=0),
         mean_pose=np.mean([run.mean_pose for run in runs], axis=0),
@@ -62,7 +62,7 @@ def attention(study: TableStudy, measured: Measurements[AttentionRun]) -> Attent
         chance=first.chance,
         people=first.people,
         n_seeds=len(runs),
-        n_people=len(study.data.val.people()),
+        n_people=len(study.dataset.val.people()),
         n_images=images,
     )
 

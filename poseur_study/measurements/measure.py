@@ -93,7 +93,7 @@ def _entry(
     settings: dict[str, Any],
 ) -> tuple[MeasuredEntry | None, str]:
     """The values of a row and seed, or why there are none."""
-    run_id, fingerprint = study.table_data.runs[of].run_id, study.data.fingerprint
+    run_id, fingerprint = study.data.runs[of].run_id, study.dataset.fingerprint
     if before is not None and not before.is_of(run_id, fingerprint, settings):
         before = None
     if before is not None and before.version == kind.VERSION:

@@ -111,7 +111,7 @@ def measure_shifts(study: TableStudy, of: RowModel, shifts: Sequence[float]) -> 
     ap = []
     for shift in shifts:
         predictions = shifted_predictions(study, of, shift)
-        evaluation = evaluate_predictions(study.data.val, predictions, of.run.config, of.row.scoring)
+        evaluation = evaluate_predictions(study.dataset.val, predictions, of.run.config, of.row.scoring)
         matches = image_matches(evaluation)
         ap.append(StoredSample.of(Scorer(matches)(), bootstrap(matches, RESAMPLES, BOOTSTRAP_SEED)))
     return ShiftedRun(shifts=tuple(shifts), ap=tuple(ap), stages=stages, errors=errors)
@@ -119,8 +119,8 @@ def measure_shifts(study: TableStudy, of: RowModel, shifts: Sequence[float]) -> 
 
 def shifted_predictions(study: TableStudy, of: RowModel, shift: float) -> PredictedPeople:
     """What a run predicts from shifted proposals for the table's boxes, as its record would have it."""
-    val = study.data.val
-    people = val.people() if study.table_data.boxes == BoxSource.GROUND_TRUTH else val.detections()
+    val = study.dataset.val
+    people = val.people() if study.data.boxes == BoxSource.GROUND_TRUTH else val.detections()
     model = ShiftedModel(of.model, shift, SHIFT_SEED)
     return as_stored(predict_people(model, people, of.run.config, study_runtime(study)))
 
@@ -129,8 +129,8 @@ def stage_errors(
     study: TableStudy, of: RowModel, shifts: Sequence[float]
 ) -> tuple[tuple[str, ...], tuple[tuple[StoredSample, ...], ...]]:
     """Names of the stages, and for each shift and stage the mean error of labelled keypoints inside their crops."""
-    images = sorted(int(image) for image in study.data.val.coco.getImgIds())
-    place = np.searchsorted(images, [person.image_id for person in study.data.val.people()])
+    images = sorted(int(image) for image in study.dataset.val.coco.getImgIds())
+    place = np.searchsorted(images, [person.image_id for person in study.dataset.val.people()])
     distances, inside = stage_distances(of.model, val_crops(study, of), shifts, study_runtime(study).torch_device)
     number = np.bincount(place, weights=inside.sum(axis=1), minlength=len(images))
     weights = np.stack(list(resamples(len(images), RESAMPLES, BOOTSTRAP_SEED)))
@@ -225,7 +225,7 @@ def measured_shifts(study: TableStudy) -> Measurements[ShiftedRun]:
 
 def robustness(study: TableStudy, measured: Measurements[ShiftedRun]) -> Robustness:
     """The curves of the rows, and their difference on the seeds that both have."""
-    images = study.data.val_images
+    images = study.dataset.val_images
     pairs = [(measured.of[WITHOUT, seed], measured.of[WITH, seed]) for seed in measured.seeds(WITHOUT, WITH)]
     first = next(iter(measured.of.values()), None)
     return Robustness(

@@ -93,8 +93,8 @@ def attention_run(
     study: TableStudy, weights: Float[np.ndarray, "P N K K"], poses: Float[np.ndarray, "P K 2"]
 ) -> AttentionRun:
     """What is kept of P people's weights in N layers."""
-    people, keypoints = study.data.val.people(), study.data.val.keypoints
-    images = sorted(int(image) for image in study.data.val.coco.getImgIds())
+    people, keypoints = study.dataset.val.people(), study.dataset.val.keypoints
+    images = sorted(int(image) for image in study.dataset.val.coco.getImgIds())
     place = np.searchsorted(images, [person.image_id for person in people])
     related = {name: pairs for name, pairs in measures(keypoints).items() if pairs.any()}
     shown = people_shown(people)

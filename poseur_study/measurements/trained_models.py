@@ -38,7 +38,7 @@ def row_model(study: TableStudy, row_key: str, seed: int) -> RowModel:
     Raises:
         UserError: weights are there, and are cut off.
     """
-    row, run = study.table.row(row_key), study.table_data.runs[row_key, seed]
+    row, run = study.table.row(row_key), study.data.runs[row_key, seed]
     state = study.store.state(run.run_id)
     if state == RunState.FINISHED:
         return RowModel(row, run, trained_model(study.store.path(run.run_id), run.config))
@@ -63,12 +63,12 @@ def retrain_command(study: TableStudy) -> str:
 def study_runtime(study: TableStudy) -> Runtime:
     """How a table's notebook computes with these models: on its device, without a progress line."""
     settings = study.settings
-    return Runtime(data=study.data.root, device=settings.device, precision=settings.precision)
+    return Runtime(data=study.dataset.root, device=settings.device, precision=settings.precision)
 
 
 def val_crops(study: TableStudy, of: RowModel) -> DataLoader:
     """The val split's labelled people in order, cropped as the run of a model that is there evaluates them."""
-    val, config = study.data.val, of.run.config
+    val, config = study.dataset.val, of.run.config
     crops = PoseCrops(
         val.people(), val.keypoints, config.data.input_size, of.model.head.crop_rule, augment=None, seed=0
     )

@@ -109,7 +109,7 @@ def measurement_settings() -> dict[str, Any]:
 
 def measure_truncation(study: TableStudy, of: RowModel) -> TruncatedRun:
     """Predict the people of the val split's first images again for every cut."""
-    val, rule, images = study.data.val, of.model.head.crop_rule, measured_images(study)
+    val, rule, images = study.dataset.val, of.model.head.crop_rule, measured_images(study)
     people = [person for person in val.people() if person.image_id <= images[-1]]
     points: list[ZonePoint] = []
     for side in SIDES:
@@ -124,7 +124,7 @@ def measure_truncation(study: TableStudy, of: RowModel) -> TruncatedRun:
 
 def measured_images(study: TableStudy) -> list[int]:
     """Ids of the images whose people are cut, in order, those without people included."""
-    return sorted(int(image) for image in study.data.val.coco.getImgIds())[:MOST_IMAGES]
+    return sorted(int(image) for image in study.dataset.val.coco.getImgIds())[:MOST_IMAGES]
 
 
 def predict_cut(study: TableStudy, of: RowModel, people: Sequence[Person], cut: Cut) -> PredictedPeople:
@@ -217,7 +217,7 @@ def outside_in_training(study: TableStudy) -> Sequence[Mapping[str, Any]]:
 
     Of the first people of the train split, one augmented crop each, by the plain crop rule.
     """
-    data, config = CocoPeople(study.data.root, "train", study.data.val.keypoints), next(iter(study.configs.values()))
+    data, config = CocoPeople(study.dataset.root, "train", study.dataset.val.keypoints), next(iter(study.configs.values()))
     kinds = {"this table": config.train, f"profile {study.profile.name}": study.profile.config.train}
     size = config.data.input_size
     return [{"augmentation of": name} | _counted(data, train.augment, size) for name, train in kinds.items()]

@@ -6,7 +6,7 @@ from typing import Any
 
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError
-from poseur_study.experiments.experiment import Row, Table
+from poseur_study.experiments.experiment import Row, Table, shown_name
 from poseur_study.experiments.profiles import Profile
 from poseur_study.runs.run_id import RunConfig, run_id
 from poseur_study.runs.store import RunState
@@ -33,6 +33,15 @@ class PlannedRun:
     changes: dict[str, Any]
     seed: int
     rows: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is, by the first row that needs it: `Table 1b, with noise, seed 0`; a run of no table by its id."""
+        if not self.rows:
+            return self.run_id
+        number, _, row = self.rows[0].partition(": ")
+        words = f"{shown_name(number)}, {row}"
+        return words if isinstance(self.config, ExperimentConfig) else f"{words}, seed {self.seed}"
 
     def done_in(self, state: RunState) -> bool:
         """True if nothing is left to be made: the record, and of pretraining the weights that other runs start from."""

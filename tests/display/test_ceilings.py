@@ -17,7 +17,7 @@ def study(tmp_path_factory):
     root = write_people(tmp_path_factory.mktemp("ceilings") / "data", train=2, val=8)
     settings = TableSettings(data=str(root), runs=str(root.parent / "runs"))
     opened = TableStudy("2b", settings)
-    assert opened.data == DataSet(root, "coco17", fingerprint(root), opened.data.generated, 8)
+    assert opened.dataset == DataSet(root, "coco17", fingerprint(root), opened.dataset.generated, 8)
     return opened
 
 
@@ -35,7 +35,7 @@ def test_every_row_has_its_ceiling_at_both_inputs(study, rows):
         for config, name in ((study.configs[row.key], "ceiling here"), (None, "ceiling")):
             size = config.data.input_size if config else row.changes.get("data.input_size", (256, 192))
             codec = "quarter" if row.method == "SimpleBaseline" else "regression"
-            assert line[name] == f"{codec_ceiling(study.data.val, codec, size).AP:.1f}", (row.key, name)
+            assert line[name] == f"{codec_ceiling(study.dataset.val, codec, size).AP:.1f}", (row.key, name)
         assert line["AP, ours"] == "not run"
     heights = [study.configs[row.key].data.input_size for row in study.table.rows if row.method == "SimpleBaseline"]
     assert {line["input here"] for line in lines} == {f"{height} × {width}" for height, width in heights}

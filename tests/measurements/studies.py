@@ -26,7 +26,7 @@ def open_study(number: str, data: Path, runs: Path, seeds: tuple[int, ...] = (0,
 
 def finish(study: TableStudy, row_key: str, seed: int = 0) -> None:
     """Make a row's run with a model of random weights."""
-    planned = study.table_data.runs[row_key, seed]
+    planned = study.data.runs[row_key, seed]
     settings = RunSettings(
         profile="smoke", data=study.settings.data, runs=study.settings.runs, overrides=planned.changes, seed=seed,
         run_id=planned.run_id, device="cpu", progress=False,

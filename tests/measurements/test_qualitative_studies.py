@@ -59,7 +59,7 @@ def test_the_curve_starts_at_the_table_s_own_ap_and_ends_elsewhere(data, runs):
     shifted = measured_shifts(study)
     assert not shifted.notes and set(shifted.of) == {("without", 0), ("with", 0)}
     for (key, seed), run in shifted.of.items():
-        assert run.ap[0].value == pytest.approx(study.table_data.sample(key, seed, "AP").value, abs=1e-3)
+        assert run.ap[0].value == pytest.approx(study.data.sample(key, seed, "AP").value, abs=1e-3)
         start, *layers = zip(*run.errors, strict=True)
         assert len(layers) == 2 and len({one.value for one in layers[-1]}) == len(SHIFTS)
         assert start[-1].value > start[0].value
@@ -67,14 +67,14 @@ def test_the_curve_starts_at_the_table_s_own_ap_and_ends_elsewhere(data, runs):
 
 def test_scores_are_those_that_ap_is_computed_from(data, runs):
     study = open_study("noisy_proposals", data, runs)
-    scores = study.table_data.scores()
+    scores = study.data.scores()
     assert list(scores.columns) == ["row", "seed", "image", "person", "OKS", "score"]
     for (key, seed), of_run in scores.groupby(["row", "seed"]):
-        evaluation, matches = study.table_data.matching(key, seed), study.table_data.matches(key, seed)["all"]
+        evaluation, matches = study.data.matching(key, seed), study.data.matches(key, seed)["all"]
         assert sorted(of_run.score) == sorted(one["score"] for one in evaluation.cocoDt.anns.values())
         images = matches.image_ids[matches.image[matches.matched[0]]]
         assert (of_run[of_run.OKS >= 0.5].groupby("image").size() >= np.unique(images, return_counts=True)[1]).all()
-        known = study.data.val.coco.anns
+        known = study.dataset.val.coco.anns
         assert all(
             known[person]["image_id"] == image for image, person in zip(of_run.image, of_run.person, strict=True)
         )
@@ -165,7 +165,7 @@ def test_self_attention_is_measured_drawn_and_kept(data, tmp_path):
     study = open_study("figure_s2", data, tmp_path)
     finish(study, "with")
     found = attention(study, measured_attention(study))
-    assert found.layers.shape == (2, 17, 17) and found.n_people == len(study.data.val.people())
+    assert found.layers.shape == (2, 17, 17) and found.n_people == len(study.dataset.val.people())
     np.testing.assert_allclose(found.layers.sum(axis=2), 1, atol=1e-3)
     for name, beyond in found.beyond.items():
         for share, whoever, difference in zip(found.shares[name], found.whoever[name], beyond, strict=True):
@@ -213,7 +213,7 @@ def test_calibration_needs_no_weights_and_writes_its_numbers(data, tmp_path):
     for key in ("poseur", "rle", "simba"):
         finish(study, key)
     drop_weights(study)
-    scales, scores = scale_calibrations(study.table_data), reliabilities(study.table_data, "poseur")
+    scales, scores = scale_calibrations(study.data), reliabilities(study.data, "poseur")
     assert [(one.row, one.axis) for one in scales] == [(row, axis) for row in ("poseur", "rle") for axis in "xy"]
     assert all(one.laplace_per_sigma == pytest.approx(2 * 2**0.5) for one in scales)
     assert [(one.score, one.radius) for one in scores] == [
@@ -225,7 +225,7 @@ def test_calibration_needs_no_weights_and_writes_its_numbers(data, tmp_path):
     assert claimed(scores).radius == 0.2
     (effect,) = score_effects(scores).values()
     assert effect == claimed(scores).calibration_error
-    ranks = rankings(study.table_data, 0.2)
+    ranks = rankings(study.data, 0.2)
     assert {one.score for one in ranks if one.row == "simba"} == {KeypointScore.OWN}
     assert len(ranks) == 5 * (1 + len(PROBABILITIES) + 2)
     write_calibration(study, scales, scores, ranks)
@@ -247,7 +247,7 @@ def test_calibration_needs_no_weights_and_writes_its_numbers(data, tmp_path):
 
 def test_without_any_run_there_is_nothing_to_show(data, tmp_path):
     study = open_study("calibration", data, tmp_path)
-    scores = reliabilities(study.table_data, "poseur")
-    assert scores == () and score_effects(scores) == {} and rankings(study.table_data, 0.2) == ()
+    scores = reliabilities(study.data, "poseur")
+    assert scores == () and score_effects(scores) == {} and rankings(study.data, 0.2) == ()
     for html in (calibration_figures.scales_figure(()), calibration_figures.answer(scores, Evidence.NONE)):
         assert "No figure" in html.data

@@ -189,7 +189,7 @@ def test_the_interval_of_a_share_ends_where_shares_do(people):
 def test_poses_side_by_side_are_of_one_seed(people, tmp_path):
     write_people(tmp_path / "data", train=1, val=8)
     study = open_study("figure_s1", tmp_path / "data", tmp_path / "runs")
-    person, plain = study.data.val.people()[0], run(people, "truth")
+    person, plain = study.dataset.val.people()[0], run(people, "truth")
 
     def drawn(place: float) -> TruncatedRun:
         pose = ((place, place),) * 17

@@ -12,7 +12,7 @@ from poseur_study.experiments.profiles import profile
 from poseur_study.parity.evaluation import EvaluationParity
 from poseur_study.parity.outputs import ConfigParity, Differences
 from poseur_study.report import evidence
-from poseur_study.report.evidence import CostRecord, CostRow, Origin, ParityRecord, benchmark_records, recorded
+from poseur_study.evidence.evidence import CostRecord, CostRow, Origin, ParityRecord, benchmark_records, recorded
 from poseur_study.report.pages.fixed import fixed_pages
 from poseur_study.report.pages.recorded import costs_page, parity_page, speed_page
 from poseur_study.report.site import Site

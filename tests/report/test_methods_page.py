@@ -12,7 +12,7 @@ from poseur_lib.config import ExperimentConfig
 from poseur_study.costs.printed_gflops import TABLES, MethodCost, agrees_with
 from poseur_study.experiments.methods import METHODS, method_changes
 from poseur_study.paper.tables import Printed, paper_tables, published
-from poseur_study.report.evidence import (
+from poseur_study.evidence.evidence import (
     MethodCostRecord,
     MethodRecord,
     MethodRow,

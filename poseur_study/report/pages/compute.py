@@ -9,7 +9,7 @@ from poseur_study.display.html_table import Cell
 from poseur_study.display.learning import curve_figure
 from poseur_study.display.run_tables import settings_table
 from poseur_study.display.tables import metrics_table, provenance_table, strata_table
-from poseur_study.report.evidence import Origin
+from poseur_study.evidence.evidence import Origin
 from poseur_study.report.pages.page import Page, make_page
 from poseur_study.report.view import StudyView, run_page
 from poseur_study.runs.provenance import Provenance

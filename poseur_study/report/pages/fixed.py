@@ -5,7 +5,7 @@ from markupsafe import Markup
 from poseur_study.display.html_table import Cell, soft
 from poseur_study.experiments.experiment import shown_name
 from poseur_study.paper.deviations import LEFT_OPEN, OF_THE_PRESET, WITHOUT_KNOB, Deviation, Value
-from poseur_study.report.evidence import (
+from poseur_study.evidence.evidence import (
     CostRecord,
     MethodCostRecord,
     MethodRecord,

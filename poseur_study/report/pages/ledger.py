@@ -23,7 +23,7 @@ from poseur_study.experiments import TABLES
 from poseur_study.experiments.experiment import shown_name
 from poseur_study.paper.audit import RULE as ARITHMETIC_RULE
 from poseur_study.paper.audit import audit
-from poseur_study.report.evidence import CostClaimRecord, CostRecord, recorded
+from poseur_study.evidence.evidence import CostClaimRecord, CostRecord, recorded
 from poseur_study.report.pages.page import Page, make_page
 from poseur_study.report.view import StudyView
 

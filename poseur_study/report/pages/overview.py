@@ -16,7 +16,7 @@ from poseur_study.experiments import TABLES
 from poseur_study.experiments.experiment import Table, shown_name
 from poseur_study.experiments.profiles import override_lines, still_true
 from poseur_study.paper.audit import audit, size_mixes, summary
-from poseur_study.report.evidence import CostClaimRecord, recorded
+from poseur_study.evidence.evidence import CostClaimRecord, recorded
 from poseur_study.report.pages.ledger import parts, verdict_cell
 from poseur_study.report.pages.page import Page, make_page
 from poseur_study.report.pages.table import learning_section

@@ -11,7 +11,7 @@ from poseur_study.experiments.profiles import profile
 from poseur_study.paper.tables import published, published_notes
 from poseur_study.parity.evaluation import AP_TOLERANCE, EvaluationParity
 from poseur_study.parity.outputs import CROP_TOLERANCE, IMAGE_TOLERANCE, ConfigParity
-from poseur_study.report.evidence import CostRecord, MethodCostRecord, MethodRecord, MethodRow, Overfit, ParityRecord
+from poseur_study.evidence.evidence import CostRecord, MethodCostRecord, MethodRecord, MethodRow, Overfit, ParityRecord
 from poseur_study.report.pages.page import Page, make_page
 
 MINI = profile("mini")

@@ -82,8 +82,8 @@ def measured_claims(data: TableData) -> Mapping[str, Estimate | None]:
     if number == CALIBRATION.number:
         return calibration.claim_effects(calibration.reliabilities(data, POSEUR))
     study = object.__new__(TableStudy)
-    study.table, study.data = data.table, data.dataset
-    vars(study.data)["val"] = SimpleNamespace(people=list)  # only counted, for a caption
+    study.table, study.dataset = data.table, data.dataset
+    vars(study.dataset)["val"] = SimpleNamespace(people=list)  # only counted, for a caption
     if number == "noisy_proposals":
         return robustness(study, stored_measurements(number, "shifts", ShiftedRun)).effects
     if number == "figure_s2":

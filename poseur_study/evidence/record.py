@@ -1,11 +1,11 @@
-"""`python -m poseur_study.report.record parity|costs|methods|claims|pilot`: measures anew what `evidence` shows.
+"""`python -m poseur_study.evidence.record parity|costs|methods|claims|pilot`: measures anew what `evidence` shows.
 
-python -m poseur_study.report.record parity --shared ../shared
-python -m poseur_study.report.record costs
-python -m poseur_study.report.record methods
-python -m poseur_study.report.record claims
-python -m poseur_study.report.record pilot --runs runs/mini
-python -m benchmarks --out poseur_study/report/data/benchmark_cpu.json
+python -m poseur_study.evidence.record parity --shared ../shared
+python -m poseur_study.evidence.record costs
+python -m poseur_study.evidence.record methods
+python -m poseur_study.evidence.record claims
+python -m poseur_study.evidence.record pilot --runs runs/mini
+python -m benchmarks --out poseur_study/evidence/data/benchmark_cpu.json
 """
 
 import argparse
@@ -22,7 +22,7 @@ from poseur_study.costs.paper_costs import compare_costs
 from poseur_study.costs.printed_gflops import method_costs
 from poseur_study.parity.evaluation import evaluation_parities
 from poseur_study.parity.outputs import config_parity, recorded_names
-from poseur_study.report.evidence import (
+from poseur_study.evidence.evidence import (
     DATA,
     FILES,
     CostClaimRecord,
@@ -37,7 +37,7 @@ from poseur_study.runs.store import RunStore
 def main(arguments: list[str]) -> int:
     """Record one of them; the difference of every configuration is printed as it is found."""
     makers = {"parity": parity, "costs": costs, "methods": printed_gflops, "claims": claims, "pilot": pilot}
-    parser = argparse.ArgumentParser(prog="python -m poseur_study.report.record", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m poseur_study.evidence.record", description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=tuple(makers))
     parser.add_argument("--shared", type=Path, metavar="DIR", help="parity: folder of reference/ and data/coco4/")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="pilot: folder of a profile's runs")

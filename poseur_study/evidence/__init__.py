@@ -1,0 +1,1 @@
+"""What is shown without running a model: parity, costs and benchmarks, recorded in `data/`."""

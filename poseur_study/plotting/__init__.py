@@ -1,0 +1,1 @@
+"""What a cell shows, in one style: figures with a caption and an alt text, and DataFrames."""

@@ -1,0 +1,80 @@
+"""A figure as what a cell ends in: a drawing with its caption and a text for who cannot see it, and a PDF beside."""
+
+import base64
+import io
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from seaborn.axisgrid import Grid
+
+LARGEST_SVG = 150_000
+"""Bytes; a larger drawing becomes a PNG."""
+MOST_VALUES = 40
+FIGURE = Markup('<figure class="{}"><img alt="{}" style="width:{}px" src="data:image/{};base64,{}">{}</figure>')
+CAPTION = Markup("<figcaption>{}</figcaption>")
+
+
+class Captioned:
+    """A drawn figure with its caption; it is closed, so that a notebook shows it once.
+
+    Args:
+        drawing: a figure, axes, or a grid of seaborn's.
+        caption: what is plotted, n, the kind of interval, and the source.
+        values: what is drawn, for the alt text: words, or a frame with a row or a column a value.
+        photo: it shows photographs, whose colours stay as they are on a dark page.
+    """
+
+    def __init__(
+        self,
+        drawing: Figure | Axes | Grid,
+        caption: str,
+        values: str | pd.DataFrame | pd.Series,
+        *,
+        photo: bool = False,
+    ) -> None:
+        self.figure = drawing if isinstance(drawing, Figure) else drawing.figure
+        self.caption, self.photo = caption, photo
+        self.alt = values if isinstance(values, str) else f"{caption.split('. ')[0].rstrip('.')}: {in_words(values)}."
+        plt.close(self.figure)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        pdf = "" if self.photo else base64.b64encode(self.saved("pdf")).decode()
+        return {"text/html": self.html(), "text/plain": self.alt} | ({"application/pdf": pdf} if pdf else {})
+
+    def html(self) -> str:
+        """The drawing as SVG, PNG or, of photographs, JPEG, in an HTML figure."""
+        kind, content = ("jpeg", self.saved("jpeg")) if self.photo else ("svg+xml", self.saved("svg"))
+        if kind == "svg+xml" and len(content) > LARGEST_SVG:
+            kind, content = "png", self.saved("png")
+        css, width = "photo" if self.photo else "drawing", int(self.figure.get_figwidth() * 100)
+        encoded = base64.b64encode(content).decode()
+        return str(FIGURE.format(css, self.alt, width, kind, encoded, CAPTION.format(self.caption)))
+
+    def saved(self, kind: str) -> bytes:
+        """The drawing as a file; a figure that is drawn again gives the same bytes."""
+        buffer = io.BytesIO()
+        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+        with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "poseur"}):
+            self.figure.savefig(buffer, format=kind, metadata=metadata, transparent=not self.photo)
+        return buffer.getvalue()
+
+
+def in_words(values: pd.DataFrame | pd.Series) -> str:
+    """`with noise, 0: AP 23.1; with noise, 1: AP 24.0`: a frame, a line each, as far as one can listen to."""
+    frame = values.to_frame() if isinstance(values, pd.Series) else values
+    lines = []
+    for head, line in list(zip(frame.index, frame.itertuples(index=False, name=None), strict=True))[:MOST_VALUES]:
+        cells = [f"{name} {_number(cell)}" for name, cell in zip(frame.columns, line, strict=True) if cell == cell]
+        heads = head if isinstance(head, tuple) else (head,)
+        numbered = isinstance(frame.index, pd.RangeIndex)
+        lines.append(", ".join(cells) if numbered else f"{', '.join(map(str, heads))}: {', '.join(cells)}")
+    more = len(frame) - MOST_VALUES
+    return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
+
+
+def _number(cell: Any) -> str:
+    return f"{cell:.3g}" if isinstance(cell, float) else str(cell)

@@ -1,0 +1,227 @@
+"""A profile as the pages of its report work with it: results, runs and claims as tidy frames; everything is read once."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from poseur_lib.config import ExperimentConfig
+from poseur_study.analysis.claim_ledger import (
+    LedgerEntry,
+    arithmetic_entries,
+    cost_entries,
+    effect_entries,
+    level_entries,
+)
+from poseur_study.analysis.result_types import TableResult, stored_result
+from poseur_study.evidence.evidence import CostClaimRecord, CostRecord, recorded
+from poseur_study.experiments import TABLES
+from poseur_study.experiments.experiment import Table, shown_name
+from poseur_study.experiments.profiles import override_lines, profile, still_true
+from poseur_study.paper.audit import audit
+from poseur_study.plotting.style import use_house_style
+from poseur_study.runs.project import below_root
+from poseur_study.runs.record import RECORD_FILE, Record
+from poseur_study.runs.store import ERROR_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore
+from poseur_study.table_study.frames import curve_frame
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A table or run whose last attempt failed.
+
+    Attributes:
+        name: what it is; `page`: the file that shows it; `folder`: where its notebook and error lie.
+        why: one line.
+    """
+
+    name: str
+    page: str
+    folder: Path
+    why: str
+
+
+class ProfileStudy:
+    """All tables and runs of a profile.
+
+    Args:
+        name: of the profile.
+        runs: folder of all profiles' runs, relative to the project.
+    """
+
+    def __init__(self, name: str, runs: str = "runs") -> None:
+        use_house_style()
+        self.profile = profile(name)
+        self.store = RunStore(below_root(runs) / self.profile.name)
+
+    @cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables that have a page."""
+        return tuple(table for table in TABLES if self.missing(table) is None)
+
+    @cached_property
+    def results(self) -> dict[str, TableResult]:
+        """Of the tables that have a page, by number."""
+        found = {table.number: stored_result(self.store, table.number) for table in self.tables}
+        return {number: result for number, result in found.items() if result is not None}
+
+    @cached_property
+    def run_ids(self) -> tuple[str, ...]:
+        """All runs that ended, well or not."""
+        folders = sorted(self.store.folder.iterdir()) if self.store.folder.is_dir() else []
+        return tuple(path.name for path in folders if any((path / mark).exists() for mark in (RECORD_FILE, ERROR_FILE)))
+
+    @cached_property
+    def records(self) -> dict[str, Record]:
+        """Of the runs that are done."""
+        done = [run_id for run_id in self.run_ids if self.store.recorded_state(run_id).done]
+        return {run_id: self.store.record(run_id) for run_id in done}
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """What each run is, by the first row that it is of: `Table 1b, with noise, seed 0`; by its id if it is of none."""
+        found: dict[str, str] = {}
+        for table in self.tables:
+            for row in self.results[table.number].rows:
+                for seed, run_id in zip(self.results[table.number].seeds, row.run_ids, strict=False):
+                    found.setdefault(run_id, f"{table.name}, {row.label}, seed {seed}")
+        for run_id in list(found):
+            for parent in self.records[run_id].parents if run_id in self.records else ():
+                found.setdefault(parent, f"pretraining, seed {self._seed(parent)}")
+        return {run_id: found.get(run_id, run_id) for run_id in self.run_ids}
+
+    @cached_property
+    def parts(self) -> dict[str, tuple[LedgerEntry, ...]]:
+        """All lines of the ledger: effects, printed figures, costs, arithmetic."""
+        name, costs, said = self.profile.name, recorded(CostRecord), recorded(CostClaimRecord)
+        return {
+            "effect": effect_entries(TABLES, self.results, self.profile, self.began),
+            "printed figure": level_entries(TABLES, self.results, self.profile),
+            "cost": cost_entries(costs.rows if costs else (), said.statements if said else (), name),
+            "arithmetic": arithmetic_entries(audit(), name),
+        }
+
+    @property
+    def entries(self) -> tuple[LedgerEntry, ...]:
+        """The same, one after the other."""
+        return tuple(entry for of in self.parts.values() for entry in of)
+
+    def claims(self) -> pd.DataFrame:
+        """Every line of the ledger: see `LedgerEntry`; `part` is effect, printed figure, cost or arithmetic."""
+        lines = [{"part": part} | entry.model_dump(mode="json") for part, of in self.parts.items() for entry in of]
+        frame = pd.DataFrame(lines)
+        frame["where"] = [shown_name(number) if number else "" for number in frame["table"]]
+        return frame
+
+    def overview(self) -> pd.DataFrame:
+        """A line a table of the study: table, title, question, page, rows run, of, seeds, images, status."""
+        lines = []
+        for table in TABLES:
+            result = self.results.get(table.number)
+            line: dict[str, Any] = {"table": table.name, "title": table.title, "question": table.question}
+            line |= {"page": table_page(table) if result else "", "rows": 0, "of": len(table.rows), "seeds": 0}
+            line |= {"images": 0, "status": self.missing(table) or "done"}
+            if result is not None:
+                line |= {"rows": sum(row.ap is not None for row in result.rows), "seeds": len(result.seeds)}
+                line |= {"images": result.n_images}
+            lines.append(line)
+        return pd.DataFrame(lines)
+
+    def runs(self) -> pd.DataFrame:
+        """A line a run: run, state, AP and AR by both box sources, minutes, training, energy (Wh), device, versions, id."""
+        return pd.DataFrame([self._run(run_id) for run_id in self.run_ids], columns=RUN_COLUMNS)
+
+    def curves(self) -> pd.DataFrame:
+        """How every run learned, a line an epoch: run, run id, and what `curve_frame` has."""
+        found = [
+            curve_frame(record.curve).assign(run=self.names[run_id], **{"run id": run_id})
+            for run_id, record in self.records.items()
+        ]
+        return pd.concat(found, ignore_index=True) if found else curve_frame(()).assign(run=None)
+
+    def strata(self) -> pd.DataFrame:
+        """AP and AR by kind of person of every run: run, boxes, group, name, people, AP, AR."""
+        lines = [
+            {"run": self.names[run_id], **row.model_dump(mode="json")}
+            for run_id, record in self.records.items()
+            for row in record.strata
+        ]
+        return pd.DataFrame(lines, columns=["run", "boxes", "group", "name", "people", "AP", "AR"])
+
+    def deviations(self) -> tuple[str, ...]:
+        """What differs from the paper in the tables that are shown: not what their overrides have changed."""
+        overrides = {number: one.overrides for number, one in self.results.items() if one.overrides}
+        everywhere = {path: value for changes in overrides.values() for path, value in changes.items()}
+        lines = [*still_true(self.profile.deviations, everywhere)]
+        for table in self.tables:
+            lines += [f"{table.name}: {line}" for line in override_lines(overrides.get(table.number, {}))]
+        return tuple(lines)
+
+    def failures(self) -> tuple[Failure, ...]:
+        """Tables and runs whose last attempt failed."""
+        folders = {table: self.store.table_folder(table.number) for table in TABLES}
+        found = [
+            Failure(table.name, f"failed_table_{table.number}.html", folder, _last_line(folder / ERROR_FILE))
+            for table, folder in folders.items()
+            if (folder / ERROR_FILE).exists()
+        ]
+        failed = [run_id for run_id in self.run_ids if self.store.state(run_id) == RunState.FAILED]
+        return (*found, *(
+            Failure(self.names[one], f"failed_{one}.html", self.store.path(one), self.store.error(one) or "no message")
+            for one in failed
+        ))  # fmt: skip
+
+    def missing(self, table: Table) -> str | None:
+        """Why a table has no page; None where it can have one."""
+        folder = self.store.table_folder(table.number)
+        if not (folder / RESULT_FILE).exists():
+            return "failed" if (folder / ERROR_FILE).exists() else "not run"
+        if not (folder / NOTEBOOK_FILE).exists():
+            return "executed elsewhere: poseur study run makes the page"
+        return None
+
+    def began(self, table: Table) -> datetime | None:
+        """When the first of a table's runs did, evaluations of released checkpoints apart; None without any."""
+        rows = self.results[table.number].rows if table.number in self.results else ()
+        runs = [self.records[run_id] for row in rows for run_id in row.run_ids if run_id in self.records]
+        return min((run.provenance.began for run in runs), default=None)
+
+    def _seed(self, run_id: str) -> int | str:
+        config = self.records[run_id].config if run_id in self.records else None
+        return config.seed if isinstance(config, ExperimentConfig) else getattr(config, "seed", "?")
+
+    def _run(self, run_id: str) -> dict[str, Any]:
+        state, record = self.store.state(run_id), self.records.get(run_id)
+        line = {"run": self.names[run_id], "state": state.value, "id": run_id, "why": self.store.error(run_id)}
+        if record is None:
+            return line
+        one = record.provenance
+        metrics = {f"{name}, {of.boxes.value.replace('_', ' ')} boxes": getattr(of, name)
+                   for of in record.metrics for name in ("AP", "AR")}  # fmt: skip
+        versions = {name: one.versions.get(name) for name in ("torch", "torchvision", "lightning", "pycocotools")}
+        commit = (one.commit[:10] or "none") + " + changes" * one.dirty
+        return line | metrics | versions | {
+            "minutes": one.wall_seconds / 60, "training, minutes": one.train_seconds / 60, "device": one.device,
+            "energy, Wh": None if one.joules is None else one.joules / 3600, "python": one.python, "commit": commit,
+            "finished": one.finished_at[:16].replace("T", " "), "data": f"{one.data_name} {one.data_fingerprint}",
+        }  # fmt: skip
+
+
+RUN_COLUMNS = [
+    "run", "state", "AP, ground truth boxes", "AP, detector boxes", "AR, ground truth boxes", "AR, detector boxes",
+    "minutes", "training, minutes", "energy, Wh", "device", "finished", "commit", "python", "torch", "torchvision",
+    "lightning", "pycocotools", "data", "id", "why",
+]  # fmt: skip
+
+
+def _last_line(file: Path) -> str:
+    lines = file.read_text().strip().splitlines()
+    return lines[-1] if lines else "no message"
+
+
+def table_page(table: Table) -> str:
+    """File name of a table's page."""
+    return f"table_{table.number}.html"

@@ -1,0 +1,91 @@
+"""Page notebooks executed one after another in one warm kernel, and not again where nothing that they show has changed.
+
+An executed copy lies beside the runs, `pages/<name>.ipynb` below the folder of a profile, and carries the digest of
+what it was made of: its source, its parameters, the code, and the results and records of the profile.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import nbformat
+from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+from papermill.parameterize import parameterize_notebook
+
+from poseur_lib.files import write_atomically
+from poseur_study.runs.project import ROOT_VARIABLE, project_root
+from poseur_study.runs.provenance import source_digest
+from poseur_study.runs.store import RECORD_FILE, RESULT_FILE, RunStore
+
+FORGET = "%reset -f"
+DIGEST = "poseur_digest"
+TIMEOUT = 600
+
+
+class WarmKernel:
+    """One kernel for all pages of a report: packages are imported once; it starts when the first page needs it."""
+
+    def __init__(self) -> None:
+        self.manager: KernelManager | None = None
+
+    def __enter__(self) -> "WarmKernel":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.manager is not None:
+            self.manager.shutdown_kernel(now=True)
+
+    def execute(self, notebook: NotebookNode) -> NotebookNode:
+        """Execute a notebook in a namespace of its own; of one that fails, as far as it gets."""
+        if self.manager is None:
+            self.manager = KernelManager()
+            paths = os.pathsep.join(part for part in (str(project_root()), os.environ.get("PYTHONPATH", "")) if part)
+            known = {ROOT_VARIABLE: str(project_root()), "PYTHONPATH": paths, "PYTHONHASHSEED": "0"}
+            self.manager.start_kernel(cwd=str(project_root()), env={**os.environ, **known})
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(FORGET))
+        try:
+            NotebookClient(notebook, km=self.manager, timeout=TIMEOUT).execute()
+        except CellExecutionError:
+            pass  # the page shows it, and `problem` finds it
+        del notebook.cells[0]
+        return notebook
+
+
+def executed_page(kernel: WarmKernel, source: Path, parameters: Mapping[str, Any], store: RunStore) -> NotebookNode:
+    """The executed copy of a page notebook, from before where nothing has changed."""
+    text = source.read_text()
+    key = {"source": text, "parameters": dict(parameters), "code": source_digest("poseur_lib", "poseur_study"), "results": _results_digest(store)}
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    kept = store.folder / "pages" / source.name
+    if kept.exists():
+        notebook = nbformat.read(kept, as_version=4)
+        if notebook.metadata.get(DIGEST) == digest:
+            return notebook
+    notebook = kernel.execute(parameterize_notebook(nbformat.reads(text, as_version=4), dict(parameters)))
+    if problem(notebook) is None:
+        notebook.metadata[DIGEST] = digest
+        write_atomically(kept, nbformat.writes(notebook).encode())
+    return notebook
+
+
+def problem(notebook: NotebookNode) -> str | None:
+    """The first error of an executed notebook, one line; None if every cell ran."""
+    outputs = [one for cell in notebook.cells if cell.cell_type == "code" for one in cell.outputs]
+    return next((f"{one.ename}: {one.evalue}" for one in outputs if one.output_type == "error"), None)
+
+
+def _results_digest(store: RunStore) -> str:
+    """Of everything that pages show of a profile: results, records, failures."""
+    folder = store.folder
+    files = [*folder.glob(f"tables/*/{RESULT_FILE}"), *folder.glob(f"*/{RECORD_FILE}"), *folder.glob("**/error.txt")]
+    content = hashlib.sha256()
+    for path in sorted(files):
+        content.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return content.hexdigest()

@@ -1,0 +1,108 @@
+"""The answer of a table in a sentence, its rows and its claims as frames."""
+
+import pandas as pd
+
+from poseur_study.analysis.interval import Estimate, bounded
+from poseur_study.analysis.power import detectable
+from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
+from poseur_study.analysis.verdict import Verdict
+from poseur_study.experiments.experiment import Table
+from poseur_study.experiments.profiles import Profile
+
+NOT_RUN = "not run"
+
+
+def points(value: float) -> str:
+    """A difference in points with its sign: `+0.6`; no minus before a zero."""
+    return f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")
+
+
+def answer(table: Table, result: TableResult, profile: Profile) -> str:
+    """The verdicts on the claims, the first ones with their numbers, or why there are none; Markdown."""
+    decided = [one for one in result.claims if one.effect is not None]
+    if not decided:
+        return f"**Not run.** {_why(result)} Below are the paper's numbers."
+    parts = [_sentence(table, one, result, profile) for one in decided[:1]]
+    if len(decided) > 1:
+        counts = pd.Series([one.verdict.value for one in decided]).value_counts(sort=False)
+        parts.append("All claims: " + ", ".join(f"{number} {verdict}" for verdict, number in counts.items()) + ".")
+    if missing := len(result.claims) - len(decided):
+        parts.append(f"{missing} of {len(result.claims)} claims could not be tested: {_why(result)}")
+    if result.mixed_devices:
+        parts.append(result.mixed_devices)
+    return " ".join(parts)
+
+
+def _sentence(table: Table, claim: ClaimResult, result: TableResult, profile: Profile) -> str:
+    effect, verdict = claim.effect, claim.verdict.value
+    paper = "" if claim.paper_effect is None else f"; the paper has {points(claim.paper_effect)}"
+    (test,) = [one for one in table.claims if one.key == claim.key]
+    least = detectable(table, test, profile, effect.n_seeds)
+    finds = f" A study of this size detects {least.words} points." if least.points and least.margin is None else ""
+    seeds = f"{effect.n_seeds} seed{'s' * (effect.n_seeds > 1)}"
+    return (
+        f"**{verdict[0].upper()}{verdict[1:]}.** {claim.difference}: {points(effect.value)} (95 % interval "
+        f"{points(effect.low)} to {points(effect.high)}, {seeds}, {effect.n_images:,} images){paper}.{finds}"
+    )
+
+
+def _why(result: TableResult) -> str:
+    reasons = {row.status.removeprefix("not run: ") for row in result.rows if row.ap is None and row.status != "done"}
+    reasons |= {cell.not_measured for row in result.rows for cell in row.cells if cell.not_measured}
+    reasons -= {NOT_RUN}
+    return " ".join(f"{reason[0].upper()}{reason[1:]}." for reason in sorted(reasons)) or "None of its runs is here."
+
+
+def result_frame(table: Table, result: TableResult) -> pd.DataFrame:
+    """A line a row, a column each of the table's: ours, below it its interval, and below that the paper's number.
+
+    Columns of which nothing of ours is there show the paper's alone; `status` is there where a row is not done.
+    """
+    lines = []
+    for row in result.rows:
+        cells = {cell.column: _cell(cell, row) for cell in row.cells}
+        if table.deltas and row.ap and result.rows[0].ap and row is not result.rows[0]:
+            cells["Δ AP"] = _delta(row, result.rows[0])
+        lines.append({"row": row.label} | cells | {"status": row.status})
+    frame = pd.DataFrame(lines).set_index("row")
+    return frame.drop(columns="status") if len(set(frame["status"])) == 1 else frame
+
+
+def _cell(cell: CellResult, row: RowResult) -> str:
+    paper = f"paper {cell.paper}" if cell.paper else "paper prints none"
+    released = f"\nreleased {cell.released.value:.1f}" if cell.released else ""
+    if cell.measured:
+        ours = bounded(cell.measured)
+        return f"{ours.value:.1f}\n{ours.low:.1f} to {ours.high:.1f}\n{paper}{released}"
+    if cell.counted is not None:
+        return f"{cell.counted:.2f}\n{paper}"
+    if cell.on_device is not None:
+        return f"{cell.on_device.value:.{1 if cell.on_device.value < 100 else 0}f} {cell.on_device.unit}\n{paper}"
+    return f"{NOT_RUN}\n{paper}{released}" if row.status == "done" or not cell.not_measured else paper
+
+
+def _delta(row: RowResult, first: RowResult) -> str:
+    """Of rows that were trained as often; a mean over other seeds is no comparison."""
+    if row.ap.n_seeds != first.ap.n_seeds:
+        return "not the same seeds"
+    known = row.paper_ap is not None and first.paper_ap is not None
+    paper = f"\npaper {points(row.paper_ap - first.paper_ap)}" if known else ""
+    return points(row.ap.value - first.ap.value) + paper
+
+
+def verdicts_frame(table: Table, result: TableResult, profile: Profile) -> pd.DataFrame:
+    """A line a claim: what is compared, paper, ours, 95 % interval, minimum detectable effect, seeds, verdict."""
+    lines = []
+    for test, claim in zip(table.claims, result.claims, strict=True):
+        one: Estimate | None = claim.effect
+        least = detectable(table, test, profile, one.n_seeds if one else 0)
+        ours = (one.value, one.low, one.high, one.n_seeds) if one else (None, None, None, 0)
+        lines.append((claim.text, claim.difference, test.paper_words, *ours, least.words, claim.verdict.value))
+    columns = ("claim", "difference", "paper", "ours", "low", "high", "seeds", "minimum detectable effect", "verdict")
+    return pd.DataFrame(lines, columns=list(columns)).astype({"ours": float, "low": float, "high": float})
+
+
+def verdict_counts(results: list[TableResult]) -> pd.Series:
+    """How many claims came to each verdict, in the order of `Verdict`."""
+    found = pd.Series([claim.verdict for result in results for claim in result.claims], dtype=object)
+    return found.value_counts().reindex(list(Verdict)).dropna().astype(int)

@@ -1,0 +1,112 @@
+"""The figure of every table: dots with intervals, the paper hollow, ours filled; and the claimed differences."""
+
+import textwrap
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from poseur_lib.config import ExperimentConfig
+from poseur_study.analysis.interval import METHOD, Estimate, bounded
+from poseur_study.analysis.result_types import ClaimResult, TableResult
+from poseur_study.experiments.experiment import Row, Table, shown_name
+from poseur_study.paper.tables import paper_tables
+from poseur_study.plotting.captioned import Captioned
+from poseur_study.plotting.style import BAD, DARK, GOOD, GREY, METHOD_MARKERS, backbone_colour
+from poseur_study.table_study.answer import points
+
+VERDICT_COLOURS = {"good": GOOD, "bad": BAD, "soft": GREY}
+WIDTH, LINE, HEAD = 8.8, 0.46, 0.9
+"""Inches: of the figure, of a row or claim, and of what stands around them."""
+
+
+def paper_beside_ours(table: Table, result: TableResult) -> Captioned:
+    """The rows on two axes, the paper's and ours, and below them the claims on one, in the colours of their verdicts."""
+    shown = list({one.difference: one for one in reversed(result.claims) if one.effect}.values())[::-1]
+    heights = [HEAD + LINE * len(result.rows)] + [HEAD + LINE * len(shown)] * bool(shown)
+    places = [["paper", "ours"], ["claims", "claims"]][: len(heights)]
+    how = {"figsize": (WIDTH, sum(heights)), "height_ratios": heights, "layout": "constrained"}
+    figure, axes = plt.subplot_mosaic(places, **how)
+    measure = "AP" if "AP" in table.columns else table.columns[0]
+    _rows(axes["paper"], axes["ours"], table, result, measure)
+    if shown:
+        _claims(axes["claims"], shown)
+    for axis in axes.values():
+        axis.xaxis.set_major_locator(MaxNLocator(5))
+    return Captioned(figure, _caption(result, bool(shown)), _alt(result, measure))
+
+
+def _rows(paper: Axes, ours: Axes, table: Table, result: TableResult, measure: str) -> None:
+    for place, (row, one) in enumerate(zip(table.rows, result.rows, strict=True)):
+        colour, marker = backbone_colour(row_backbone(table, row)), METHOD_MARKERS.get(row.method, "o")
+        printed = next(cell.paper for cell in one.cells if cell.column == measure)
+        if printed is not None:
+            paper.plot(float(printed), place, marker, color=colour, markerfacecolor="none", markersize=7)
+            _label(paper, float(printed), place, printed)
+        _interval(paper, place, bounded(one.released_ap), colour, marker)
+        if one.ap is None:
+            ours.text(0.5, place, "not run", transform=ours.get_yaxis_transform(), color=GREY, ha="center", va="center")
+        _interval(ours, place, bounded(one.ap), colour, marker)
+    for axis, title in ((paper, f"{measure}, paper"), (ours, f"{measure}, ours")):
+        axis.set(title=title, ylim=(len(result.rows) - 0.5, -0.7), yticks=range(len(result.rows)))
+        axis.margins(x=0.25)
+    paper.set_yticklabels([textwrap.fill(row.label, 34) for row in result.rows])
+    ours.set_yticklabels([])
+
+
+def _claims(axis: Axes, claims: list[ClaimResult]) -> None:
+    axis.axvline(0, color=GREY, linewidth=1)
+    for place, one in enumerate(claims):
+        colour = VERDICT_COLOURS[one.verdict.colour]
+        if one.paper_effect is not None:
+            axis.plot(one.paper_effect, place, "o", color=DARK, markerfacecolor="none", markersize=7)
+        _interval(axis, place, one.effect, colour, "o", points(one.effect.value))
+    axis.set(ylim=(len(claims) - 0.5, -0.7), yticks=range(len(claims)), title="claimed differences")
+    axis.set_yticklabels([textwrap.fill(one.difference, 44) for one in claims])
+
+
+def _interval(axis: Axes, place: int, of: Estimate | None, colour: str, marker: str, words: str = "") -> None:
+    if of is not None:
+        axis.plot([of.low, of.high], [place, place], color=colour, solid_capstyle="round")
+        axis.plot(of.value, place, marker, color=colour, zorder=3)
+        _label(axis, of.value, place, words or f"{of.value:.1f}")
+
+
+def _label(axis: Axes, x: float, place: int, words: str) -> None:
+    axis.annotate(words, (x, place), (0, 6), textcoords="offset points", ha="center", fontsize=8, color=DARK)
+
+
+def row_backbone(table: Table, row: Row) -> str:
+    """A row's backbone, as the paper's own configuration of it has it."""
+    changes = table.changes(row)
+    if not changes and row.paper:
+        return paper_tables()[row.paper[0]].row(row.paper[1]).subject.backbone
+    return ExperimentConfig().with_changes(**changes).model.backbone.name
+
+
+def _caption(result: TableResult, claims: bool) -> str:
+    n_seeds = max((row.ap.n_seeds for row in result.rows if row.ap), default=0)
+    if not n_seeds:
+        return f"{shown_name(result.number)}. Hollow: the paper's numbers; none of the rows was run here."
+    colours = " Differences: green as claimed, orange against it, grey undecided." if claims else ""
+    return (
+        f"{shown_name(result.number)}. Hollow: the paper; filled: ours, {n_seeds} seed{'s' * (n_seeds > 1)} of profile "
+        f"{result.profile}, {result.n_images:,} images, on axes of their own.{colours} {METHOD}"
+    )
+
+
+def _alt(result: TableResult, measure: str) -> str:
+    rows = [f"{row.label}: paper {_printed(row, measure)}, ours {_words(bounded(row.ap))}" for row in result.rows]
+    claims = [
+        f"{one.difference}: paper {one.paper_effect}, ours {_words(one.effect)}, {one.verdict.value}"
+        for one in result.claims
+    ]
+    return f"{measure} of {shown_name(result.number)}. {'; '.join(rows + claims)}."
+
+
+def _printed(row: object, measure: str) -> str:
+    return next((cell.paper for cell in row.cells if cell.column == measure and cell.paper), "prints none")
+
+
+def _words(of: Estimate | None) -> str:
+    return "not run" if of is None else f"{of.value:.1f} ({of.low:.1f} to {of.high:.1f})"

@@ -1,0 +1,67 @@
+"""People of the val split cut out, their labels in white and what rows of a table predict in colour."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+
+from poseur_lib.data.coco import CocoPeople, Person
+from poseur_lib.data.images import read_image
+from poseur_lib.keypoints import KeypointSet
+from poseur_lib.predict.drawing import COLORBLIND
+from poseur_study.plotting.captioned import Captioned
+
+TRUTH = "#ffffff"
+WIDTH, HEIGHT = 1.75, 2.5
+"""Inches of a picture."""
+
+
+def pictures(
+    split: CocoPeople,
+    ids: Sequence[int],
+    poses: Mapping[str, Mapping[int, Float[np.ndarray, "K 2"]]],
+    captions: Sequence[str],
+    caption: str,
+) -> Captioned:
+    """Some people in a row, each with the poses that are known of it.
+
+    Args:
+        ids: of their annotations.
+        poses: by row label and annotation id, in image pixels; a row may have none.
+        captions: a line above each picture.
+    """
+    of = {person.annotation_id: person for person in split.people()}
+    figure, axes = plt.subplots(1, len(ids), figsize=(WIDTH * len(ids), HEIGHT), squeeze=False, layout="constrained")
+    for axis, person_id, above in zip(axes[0], ids, captions, strict=True):
+        person = of[person_id]
+        draw_label(axis, person, split.keypoints)
+        for colour, of_row in zip(COLORBLIND[1:], poses.values(), strict=False):
+            if person_id in of_row:
+                draw_pose(axis, of_row[person_id], split.keypoints, colour)
+        axis.set_title(above, fontsize=8)
+    drawn = [label for label, of_row in poses.items() if of_row]
+    names = dict(zip(poses, ("orange", "green", "vermilion", "pink"), strict=False))
+    colours = ", ".join(f"{names[label]}: {label}" for label in drawn)
+    return Captioned(figure, f"{caption} White: labelled; {colours or 'no pose is recorded here'}.", photo=True,
+                     values=f"{len(ids)} people with labelled skeletons: {'; '.join(captions)}.")  # fmt: skip
+
+
+def draw_label(axis: Axes, person: Person, keypoints: KeypointSet) -> None:
+    """A person cut out of its image, with the labelled skeleton."""
+    x, y, width, height = person.box
+    pad = 0.15 * max(width, height)
+    axis.imshow(read_image(person.image_path))
+    labelled = person.visibility > 0
+    for a, b in keypoints.skeleton:
+        if labelled[a] and labelled[b]:
+            axis.plot(*person.keypoints_image[[a, b]].T, color=TRUTH, linewidth=2.3, alpha=0.9)
+    axis.set(xlim=(x - pad, x + width + pad), ylim=(y + height + pad, y - pad), aspect="equal")
+    axis.axis("off")
+
+
+def draw_pose(axis: Axes, pose: Float[np.ndarray, "K 2"], keypoints: KeypointSet, colour: str) -> None:
+    """A predicted skeleton, in image pixels."""
+    for a, b in keypoints.skeleton:
+        axis.plot(*pose[[a, b]].T, color=colour, linewidth=1.3)

@@ -1,0 +1,230 @@
+"""`TableStudy`: a table at one profile, as its notebook asks, runs, reads and concludes with it."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from IPython.display import Markdown
+
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.files import write_atomically
+from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, BREAKDOWN_FILE, breakdown, breakdown_csv
+from poseur_study.analysis.interval import Estimate
+from poseur_study.analysis.power import detectable
+from poseur_study.analysis.result_types import TableResult
+from poseur_study.analysis.table_data import TableData
+from poseur_study.analysis.table_results import claims_csv, collect, difference_words, rows_csv
+from poseur_study.execution.progress import PlanProgress
+from poseur_study.execution.run_job import RunOptions, missing_runs
+from poseur_study.experiments import tables
+from poseur_study.experiments.notebook_parameters import TableSettings
+from poseur_study.experiments.profiles import override_lines, profile, still_true
+from poseur_study.plotting.captioned import Captioned
+from poseur_study.plotting.style import use_house_style
+from poseur_study.runs.datasets import open_data
+from poseur_study.runs.heartbeat import die_with_parent_in_batch
+from poseur_study.runs.plan import PlannedRun, plan, row_run
+from poseur_study.runs.project import below_root, results_folder
+from poseur_study.runs.store import RESULT_FILE, RunState, RunStore
+from poseur_study.table_study.answer import answer, result_frame, verdicts_frame
+from poseur_study.table_study.frames import TableFrames, paper_frame, variants_frame
+from poseur_study.table_study.paper_beside_ours import paper_beside_ours
+from poseur_study.table_study.pictures import pictures
+
+
+class TableStudy(TableFrames):
+    """A table at one profile: its variants, its runs, tidy frames of what they have left, and its results.
+
+    Args:
+        number: of the table, as `1b`.
+        parameters: see `TableSettings`: profile, seeds, data, runs, overrides, limit_epochs, workers, device, precision.
+
+    Attributes:
+        plan: all runs, parents first; also the pretraining behind the rows' runs.
+        data: what the rows' runs have left; frames are made of it.
+        measured: what claims need beside the rows' metrics, by key; a notebook that measures it sets it before it
+            asks for results.
+
+    Raises:
+        UserError: a parameter, also one that papermill has injected, is unknown, ill-typed or out of range.
+    """
+
+    def __init__(self, number: str, **parameters: Any) -> None:
+        die_with_parent_in_batch()
+        use_house_style()
+        self.settings = settings = TableSettings.of_notebook(parameters)
+        (self.table,) = tables([number])
+        self.profile = profile(settings.profile)
+        self.seeds = tuple(settings.seeds) or self.profile.seeds
+        self.dataset = open_data(self.profile, settings.data)
+        self.store = RunStore(below_root(settings.runs) / self.profile.name)
+        overrides, fingerprint = settings.overrides, self.dataset.fingerprint
+        self.plan = plan(self.profile, [self.table], self.seeds, fingerprint, overrides)
+        runs = {
+            (row.key, seed): row_run(self.profile, self.table, row, seed, fingerprint, overrides)
+            for seed in self.seeds
+            for row in self.table.runnable
+        }
+        where = (self.profile, self.table, self.dataset, self.store)
+        super().__init__(TableData(*where, self.seeds, runs, overrides, settings.device))
+        self.measured: Mapping[str, Estimate | None] = {}
+
+    @property
+    def configs(self) -> dict[str, ExperimentConfig]:
+        """The configurations of the rows that can be run, by row key, with the first seed."""
+        return {row.key: self.data.runs[row.key, self.seeds[0]].config for row in self.table.runnable}
+
+    @cached_property
+    def variants(self) -> pd.DataFrame:
+        """The settings that differ between the rows' configurations: a line a row, a column a setting."""
+        return variants_frame(self.table, self.configs)
+
+    @cached_property
+    def paper(self) -> pd.DataFrame:
+        """The numbers that the paper prints of the rows: a line a row, a column each."""
+        return paper_frame(self.table)
+
+    def states(self) -> dict[str, RunState]:
+        """The state of every run."""
+        return {run.run_id: self.store.state(run.run_id) for run in self.plan}
+
+    def run(self) -> pd.DataFrame:
+        """Execute what is missing, each run in a process of its own, and return the frame of runs.
+
+        Nothing that is finished is touched. A run that failed before is not tried again here: `poseur study run` does
+        that. With no workers nothing is executed.
+        """
+        states = self.states()
+        chosen = [run for run in self.plan if states[run.run_id] != RunState.FAILED]
+        if self.settings.workers and missing_runs(chosen, self.store, self.options):
+            from poseur_study.execution.scheduler import execute_plan  # brings dask.distributed
+
+            with PlanProgress(self.plan, self.store) as progress:
+                execute_plan(chosen, self.store, self.options, progress.show)
+        return self.runs()
+
+    def runs(self) -> pd.DataFrame:
+        """Every run by what it is: run, state, minutes (estimated where it is not done), device, commit, data, run id."""
+        return pd.DataFrame([self._run(run) for run in self.plan], columns=RUN_COLUMNS).set_index("run")
+
+    @property
+    def options(self) -> RunOptions:
+        """How missing runs are executed."""
+        named = {"profile", "data", "runs", "device", "precision", "limit_epochs", "workers"}
+        return RunOptions(**self.settings.model_dump(include=named))
+
+    @property
+    def result(self) -> TableResult:
+        """Rows and claims as far as the runs are there, computed once for all that was measured so far."""
+        if self._collected is None or self._collected[0] != self.measured:
+            self._collected = dict(self.measured), collect(self.data, self.measured)
+        return self._collected[1]
+
+    _collected: tuple[Mapping[str, Estimate | None], TableResult] | None = None
+
+    def answer(self) -> Markdown:
+        """What came of the table's claims, in a sentence or two."""
+        return Markdown(answer(self.table, self.result, self.profile))
+
+    def summary(self) -> pd.DataFrame:
+        """Paper and ours, a line a row: ours, its 95 % interval below it, and below that the paper's number."""
+        return result_frame(self.table, self.result)
+
+    def figure(self) -> Captioned:
+        """The rows, the paper's hollow and ours filled, and the claimed differences in the colours of their verdicts."""
+        return paper_beside_ours(self.table, self.result)
+
+    def pictures(self, people: Sequence[int], above: Sequence[str], caption: str, seed: int | None = None) -> Captioned:
+        """Some labelled people (ids of annotations), each with the poses of the rows whose predictions are here.
+
+        Args:
+            above: a line above each.
+            seed: None: the first.
+        """
+        seed = self.seeds[0] if seed is None else seed
+        poses = {label: self.poses(key, seed) for key, label, of in self.finished if of == seed}
+        return pictures(self.dataset.val, people, poses, above, caption)
+
+    def power(self, seeds: Sequence[int] = (3, 5, 10, 20, 40)) -> pd.DataFrame:
+        """What would change one's mind: the minimum detectable effect of each claim (points) by number of seeds."""
+        found = {
+            difference_words(self.table, claim): {
+                f"{n} seeds": detectable(self.table, claim, self.profile, n).points for n in seeds
+            } | {"paper": claim.paper_effect}
+            for claim in self.table.claims
+        }  # fmt: skip
+        return pd.DataFrame(found).T.rename_axis("claim").astype(float)
+
+    def verdicts(self) -> pd.DataFrame:
+        """A line a claim: what is compared, paper, ours, interval, minimum detectable effect, verdict."""
+        return verdicts_frame(self.table, self.result, self.profile)
+
+    def rules(self) -> pd.DataFrame:
+        """The rule of each claim, fixed before the run."""
+        lines = [{"claim": one.text, "source": one.source, "rule": one.rule} for one in self.result.claims]
+        return pd.DataFrame(lines, columns=["claim", "source", "rule"])
+
+    def breakdown(self) -> pd.DataFrame:
+        """Each claim's two rows compared part by part: error types, keypoints, visibility, kinds of people.
+
+        Columns: rows (what is compared), by, part, measure, number, first, second, difference, low, high (95 %
+        interval of the difference).
+        """
+        lines = [
+            (claim.difference, row.part, row.name, row.measure, row.number, row.better, row.than, row.difference.value,
+             row.difference.low, row.difference.high)
+            for claim in self._breakdown.claims
+            for row in claim.rows
+        ]  # fmt: skip
+        names = ("rows", "by", "part", "measure", "number", "first", "second", "difference", "low", "high")
+        return pd.DataFrame(lines, columns=list(names))
+
+    def deviations(self) -> pd.DataFrame:
+        """What separates this from the paper's experiment: deviation, base configuration, open question."""
+        table, overrides = self.table, self.settings.overrides
+        declared = self.profile.deviations_of(table.number, [table.changes(row) for row in table.runnable])
+        found = [*still_true(declared, overrides), *override_lines(overrides)]
+        if self.data.boxes != table.boxes:
+            found.append("The data set has no detector file: ground-truth boxes are used instead of detector boxes.")
+        parts = (("deviation", found), ("base configuration", [table.base_reason, *table.alternatives]),
+                 ("open question", table.open_questions))  # fmt: skip
+        return pd.DataFrame([(kind, line) for kind, of in parts for line in of], columns=["what", "in words"])
+
+    @cached_property
+    def _breakdown(self) -> Any:
+        return breakdown(self.data)
+
+    def write(self) -> pd.DataFrame:
+        """Write the results beside the runs, as JSON for the report and as CSV; returns the files.
+
+        In a batch they are put aside first: they replace earlier ones once the whole notebook has been executed.
+        """
+        folder = results_folder(self.folder)
+        files = {
+            "rows.csv": rows_csv(self.result), "claims.csv": claims_csv(self.result),
+            BREAKDOWN_CSV: breakdown_csv(self._breakdown), BREAKDOWN_FILE: self._breakdown.model_dump_json(indent=1),
+            RESULT_FILE: self.result.model_dump_json(indent=1) + "\n",
+        }  # fmt: skip
+        for name, text in files.items():
+            write_atomically(folder / name, text.encode())
+        return pd.DataFrame([(name, len(text)) for name, text in files.items()], columns=["file", "characters"])
+
+    @property
+    def folder(self) -> Path:
+        """Where the table's results lie."""
+        return self.store.table_folder(self.table.number)
+
+    def _run(self, run: PlannedRun) -> dict[str, Any]:
+        state = self.store.state(run.run_id)
+        line = {"run": run.name, "state": state.value, "minutes": self.profile.minutes_per_run, "run id": run.run_id}
+        if not self.store.recorded_state(run.run_id).done:
+            return line
+        one = self.store.record(run.run_id).provenance
+        commit = (one.commit[:10] or "none") + " + changes" * one.dirty
+        measured = {"minutes": one.wall_seconds / 60, "device": one.device, "torch": one.versions.get("torch")}
+        return line | measured | {"commit": commit, "data": f"{one.data_name} {one.data_fingerprint}"}
+
+
+RUN_COLUMNS = ["run", "state", "minutes", "device", "torch", "commit", "data", "run id"]
