@@ -32,7 +32,7 @@ class LedgerEntry(Frozen):
         of: key of the claim among the paper's; "" where it is a printed number of a table.
         paper, ours: the figures in words; `value`, `low`, `high` are those of an effect.
         data: the data set with its fingerprint; what the numbers are from where no data is needed.
-        detectable: the minimum detectable effect, and whether it was stated before the runs.
+        minimum_detectable_effect: in words, and whether it was stated before the runs.
         in_points: the effect is one of AP, AR or PCKh; others say their unit in `ours`.
         level: it is of a printed AP or AR, not of a difference of two; `value` is then ours minus the printed one.
     """
@@ -55,7 +55,7 @@ class LedgerEntry(Frozen):
     verdict: Verdict
     rule: str
     note: str = ""
-    detectable: str = ""
+    minimum_detectable_effect: str = ""
     in_points: bool = True
     level: bool = False
 
@@ -105,7 +105,7 @@ def effect_entries(
     """The claims of all tables: as they came out, or "not run".
 
     Args:
-        began: when the first of a table's runs did: what it could find was stated before, or not.
+        began: when the first of a table's runs did: its minimum detectable effect was stated before, or not.
     """
     found = []
     for table in tables:
@@ -155,14 +155,14 @@ def _effect(
         data=f"{result.data_name} {result.data_fingerprint}" if estimate else "", profile=profile.name,
         evidence=(one.evidence or own) if estimate else Evidence.NONE, verdict=one.verdict if one else Verdict.NOT_RUN,
         rule=rule_text(claim), note=_note(result, claim.rows), in_points=not claim.measured,
-        detectable=_stated(table, claim, result, profile, start),
+        minimum_detectable_effect=_minimum(table, claim, result, profile, start),
     )  # fmt: skip
 
 
-def _stated(
+def _minimum(
     table: Table, claim: ClaimTest, result: TableResult | None, profile: Profile, start: datetime | None
 ) -> str:
-    """What the study can find, and whether that was stated before its runs."""
+    """The minimum detectable effect of a claim's study, and whether it was stated before its runs."""
     one = detectable(table, claim, profile, len(result.seeds) if result else 0)
     late = one.points is not None and pilot().younger_than(start)
     return f"{one.words}, stated on {pilot().recorded_at[:10]}, after some of the runs" if late else one.words

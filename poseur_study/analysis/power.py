@@ -37,7 +37,7 @@ METHOD = (
     f"{FACTOR:.2f} times the expected half width. That of the images shrinks with the square root of their number; "
     "that of the seeds is t(0.975, S − 1) s / √S, with s pooled over the recorded differences between rows that were "
     "trained apart (between scores of the same poses: the claim's own). With one seed the spread over seeds is "
-    "unknown, and the figure is a lower bound. An equivalence asks for an interval that fits its margin."
+    "unknown, and the figure is a lower bound. Of an equivalence: whether the expected interval fits the margin."
 )
 
 
@@ -79,8 +79,8 @@ class Pilot(Frozen):
 class Detectable(Frozen):
     """The minimum detectable effect of a claim's study, in points; `bound`: at least that, seeds being unknown.
 
-    `points` is None where the pilot has measured no such thing. `margin` is that of an equivalence, which asks for an
-    interval that fits into it.
+    `points` is None where the pilot has measured no such thing. `margin` is that of an equivalence, whose interval
+    has to fit into it.
     """
 
     points: float | None

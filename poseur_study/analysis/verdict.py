@@ -38,15 +38,49 @@ class Verdict(StrEnum):
 
     REPRODUCED = "reproduced"
     CONTRADICTED = "contradicted"
+    WITHIN_MARGIN = "within the margin"
+    OUTSIDE_MARGIN = "outside the margin"
     INCONCLUSIVE = "inconclusive"
     SAME_DIRECTION = "same direction, on generated people"
     OPPOSITE_DIRECTION = "opposite direction, on generated people"
-    NO_EFFECT = "no effect found, on generated people"
+    WITHIN_MARGIN_GENERATED = "within the margin, on generated people"
+    OUTSIDE_MARGIN_GENERATED = "outside the margin, on generated people"
+    INCONCLUSIVE_GENERATED = "inconclusive, on generated people"
     ONE_SEED = "undecided (one seed)"
     NO_EVIDENCE = "no evidence (smoke)"
     TOO_LITTLE = "no evidence (too little data or training)"
     NOT_RUN = "not run"
     UNDECIDED = "cannot be checked"
+
+    @property
+    def good(self) -> bool:
+        """True if the claim holds, on whatever people."""
+        return any(self == of_outcome[True] for of_outcome in OF_OUTCOME.values())
+
+    @property
+    def bad(self) -> bool:
+        """True if it does not."""
+        return any(self == of_outcome[False] for of_outcome in OF_OUTCOME.values())
+
+    @property
+    def colour(self) -> str:
+        """`good`, `bad` or `soft`: the colour of the verdict on every page and in every figure."""
+        return "good" if self.good else "bad" if self.bad else "soft"
+
+
+OF_OUTCOME = {
+    (False, False): {True: Verdict.REPRODUCED, False: Verdict.CONTRADICTED, None: Verdict.INCONCLUSIVE},
+    (True, False): {True: Verdict.WITHIN_MARGIN, False: Verdict.OUTSIDE_MARGIN, None: Verdict.INCONCLUSIVE},
+    (False, True): {
+        True: Verdict.SAME_DIRECTION, False: Verdict.OPPOSITE_DIRECTION, None: Verdict.INCONCLUSIVE_GENERATED,
+    },
+    (True, True): {
+        True: Verdict.WITHIN_MARGIN_GENERATED,
+        False: Verdict.OUTSIDE_MARGIN_GENERATED,
+        None: Verdict.INCONCLUSIVE_GENERATED,
+    },
+}  # fmt: skip
+"""Of (an equivalence, on generated people): the verdict if the claim holds, if it does not, if neither can be said."""
 
 
 def arithmetic_verdict(agreement: Agreement) -> Verdict:
@@ -73,24 +107,33 @@ def verdict(claim: ClaimTest, effect: Estimate | None, evidence: Evidence, smoke
         return Verdict.TOO_LITTLE
     if evidence in TRAINED_HERE and effect.n_seeds < MIN_SEEDS:
         return Verdict.ONE_SEED
-    if evidence == Evidence.GENERATED:
-        return _on_generated_people(claim, effect)
+    generated = evidence == Evidence.GENERATED
+    return OF_OUTCOME[claim.kind == EffectKind.EQUIVALENCE, generated][_holds(claim, effect, generated)]
+
+
+def _holds(claim: ClaimTest, effect: Estimate, generated: bool) -> bool | None:
+    """What the interval says to the claim; None: neither. On generated people a magnitude is held to its direction."""
     if claim.kind == EffectKind.EQUIVALENCE:
-        return equivalence(claim.margin, effect)
+        return within(claim.margin, effect)
     if effect.high < 0:
-        return Verdict.CONTRADICTED
-    if claim.kind == EffectKind.DIRECTION:
-        return Verdict.REPRODUCED if effect.low > 0 else Verdict.INCONCLUSIVE
-    if not effect.low <= claim.paper_effect <= effect.high:
-        return Verdict.CONTRADICTED
-    return Verdict.REPRODUCED if effect.low > 0 else Verdict.INCONCLUSIVE
+        return False
+    if claim.kind == EffectKind.MAGNITUDE and not generated and not effect.low <= claim.paper_effect <= effect.high:
+        return False
+    return True if effect.low > 0 else None
+
+
+def within(margin: float, effect: Estimate) -> bool | None:
+    """Whether the whole interval lies within ±margin; None if part of it does."""
+    if -margin <= effect.low and effect.high <= margin:
+        return True
+    return False if effect.low > margin or effect.high < -margin else None
 
 
 def rule_text(claim: ClaimTest) -> str:
     """The rule for a claim of this kind, in words."""
     generated = (
         "On generated people the same interval gives: same direction (above 0), opposite direction (below 0), "
-        f"no effect found (it contains 0). {ONE_SEED_RULE}"
+        f"inconclusive (it contains 0). {ONE_SEED_RULE}"
     )
     match claim.kind:
         case EffectKind.DIRECTION:
@@ -105,32 +148,11 @@ def rule_text(claim: ClaimTest) -> str:
                 f"{claim.paper_effect:+.1f}; inconclusive if it contains both. {generated}"
             )
         case EffectKind.EQUIVALENCE:
-            margin = f"±{claim.margin:.1f}"
             return (
-                f"Equivalence with margin {claim.margin:.1f}: reproduced if the whole 95 % interval lies within "
-                f"{margin}, contradicted if all of it lies outside, inconclusive otherwise. On generated people: same "
-                f"direction (as claimed) if the whole interval lies within {margin}, opposite if all of it lies "
-                f"outside, no effect found otherwise. {ONE_SEED_RULE}"
+                f"Equivalence: within the margin if the whole 95 % interval lies within ±{claim.margin:.1f}, outside "
+                "the margin if all of it lies outside, inconclusive otherwise, on generated people too. "
+                f"{ONE_SEED_RULE}"
             )
-
-
-def equivalence(margin: float, effect: Estimate) -> Verdict:
-    """The verdict on "no more than a margin": the whole interval within it, all of it outside, or neither."""
-    if -margin <= effect.low and effect.high <= margin:
-        return Verdict.REPRODUCED
-    return Verdict.CONTRADICTED if effect.low > margin or effect.high < -margin else Verdict.INCONCLUSIVE
-
-
-def _on_generated_people(claim: ClaimTest, effect: Estimate) -> Verdict:
-    if claim.kind == EffectKind.EQUIVALENCE:
-        return {
-            Verdict.REPRODUCED: Verdict.SAME_DIRECTION,
-            Verdict.CONTRADICTED: Verdict.OPPOSITE_DIRECTION,
-            Verdict.INCONCLUSIVE: Verdict.NO_EFFECT,
-        }[equivalence(claim.margin, effect)]
-    if effect.low > 0:
-        return Verdict.SAME_DIRECTION
-    return Verdict.OPPOSITE_DIRECTION if effect.high < 0 else Verdict.NO_EFFECT
 
 
 RULE = (
@@ -162,5 +184,5 @@ def level(paper: str | None, ours: Estimate | None, evidence: Evidence) -> Level
     half = 0.0 if evidence == Evidence.RELEASED else ours.seeds_half or 0.0
     difference = ours.model_copy(update={"value": value, "low": value - half, "high": value + half, "images_half": 0.0})
     few = evidence == Evidence.RETRAINED and ours.n_seeds < MIN_SEEDS
-    verdict = Verdict.ONE_SEED if few else equivalence(EQUIVALENCE_MARGIN, difference)
+    verdict = Verdict.ONE_SEED if few else OF_OUTCOME[False, False][within(EQUIVALENCE_MARGIN, difference)]
     return Level(difference=difference, evidence=evidence, verdict=verdict)

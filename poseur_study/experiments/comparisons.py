@@ -102,9 +102,9 @@ TABLE_2B = comparison(
     ),
     open_questions=(
         *doubts("gain-at-64"),
-        "How much of a pair's difference is the codec's: a heatmap method cannot pass its ceiling, which is displayed "
-        "beside each row. Crops of the small profiles have a quarter of the paper's sides, so that their two smaller "
-        "sizes leave whole cells next to nothing: there the pairs compare codecs, not networks.",
+        "How much of a pair's difference is the codec's: a heatmap method cannot pass its quantisation bound, which is "
+        "displayed beside each row. Crops of the small profiles have a quarter of the paper's sides, so that their two "
+        "smaller sizes leave whole cells next to nothing: there the pairs compare codecs, not networks.",
     ),
     columns=("Params", "GFLOPs", "AP"),
 )

@@ -205,7 +205,7 @@ def test_the_former_rule_of_self_attention_is_said_beside_today_s(data, tmp_path
     assert "(19.0 to 24.6), by equal weight 18.8 %: same direction, on generated people; " in text
     text = words((15.0, 25.0), (0.2, 9.1))
     assert "more than from others.</b>" in text
-    assert "(15.0 to 25.0), by equal weight 18.8 %: no effect found, on generated people; " in text
+    assert "(15.0 to 25.0), by equal weight 18.8 %: inconclusive, on generated people; " in text
 
 
 def test_calibration_needs_no_weights_and_writes_its_numbers(data, tmp_path):

@@ -29,8 +29,6 @@ from poseur_study.report.view import StudyView
 
 FILE, CSV = "ledger.html", "ledger.csv"
 LEVELS = "Printed figures"
-GOOD = {Verdict.REPRODUCED, Verdict.SAME_DIRECTION}
-BAD = {Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION}
 
 
 def ledger(view: StudyView) -> tuple[LedgerEntry, ...]:
@@ -73,8 +71,7 @@ def ledger_page(entries: Sequence[LedgerEntry]) -> Page:
 
 def verdict_cell(verdict: Verdict) -> Markup:
     """A verdict in its colour."""
-    kind = "good" if verdict in GOOD else "bad" if verdict in BAD else "soft"
-    return Markup('<b class="{}">{}</b>').format(kind, verdict.value)
+    return Markup('<b class="{}">{}</b>').format(verdict.colour, verdict.value)
 
 
 def _effect(one: LedgerEntry) -> dict[str, Cell]:
@@ -87,7 +84,7 @@ def _effect(one: LedgerEntry) -> dict[str, Cell]:
         "95 % interval": f"{points(one.low)} to {points(one.high)}" if measured else "",
         "n": _number(one) if measured else "",
         "evidence": one.evidence.value if measured else "",
-        "detectable": one.detectable,
+        "minimum detectable effect": one.minimum_detectable_effect,
         "verdict": verdict_cell(one.verdict),
     }
 

@@ -12,7 +12,7 @@ HOUR = timedelta(hours=1)
 
 
 def said(began: datetime | None) -> str:
-    return effect_entries(tables(["1b"]), {}, profile("mini"), lambda table: began)[0].detectable
+    return effect_entries(tables(["1b"]), {}, profile("mini"), lambda table: began)[0].minimum_detectable_effect
 
 
 def test_what_could_be_found_is_dated_by_the_runs():

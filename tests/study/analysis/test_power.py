@@ -1,4 +1,4 @@
-"""The smallest detectable effect, against its closed form, and deviations that overrides have made untrue."""
+"""The minimum detectable effect, against its closed form, and deviations that overrides have made untrue."""
 
 import math
 from dataclasses import replace

@@ -9,7 +9,9 @@ from poseur_study.analysis.verdict import Evidence, Verdict, rule_text, verdict
 from poseur_study.experiments.experiment import ClaimTest, EffectKind
 
 PAPER = {Evidence.ARITHMETIC, Evidence.COST, Evidence.RELEASED, Evidence.RETRAINED}
-COCO_ONLY = {Verdict.REPRODUCED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE}
+COCO_ONLY = {
+    Verdict.REPRODUCED, Verdict.CONTRADICTED, Verdict.WITHIN_MARGIN, Verdict.OUTSIDE_MARGIN, Verdict.INCONCLUSIVE,
+}  # fmt: skip
 
 
 def claim(kind: EffectKind, effect: float | None = 0.6) -> ClaimTest:
@@ -27,16 +29,16 @@ def effect(low: float, high: float, n_seeds: int = 3) -> Estimate:
     ("kind", "low", "high", "on_coco", "on_generated"),
     [
         (EffectKind.DIRECTION, 0.1, 9.0, Verdict.REPRODUCED, Verdict.SAME_DIRECTION),
-        (EffectKind.DIRECTION, -0.1, 9.0, Verdict.INCONCLUSIVE, Verdict.NO_EFFECT),
+        (EffectKind.DIRECTION, -0.1, 9.0, Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE_GENERATED),
         (EffectKind.DIRECTION, -2.0, -0.1, Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION),
         (EffectKind.MAGNITUDE, 0.1, 1.0, Verdict.REPRODUCED, Verdict.SAME_DIRECTION),
         (EffectKind.MAGNITUDE, 0.7, 2.0, Verdict.CONTRADICTED, Verdict.SAME_DIRECTION),
-        (EffectKind.MAGNITUDE, -0.2, 1.0, Verdict.INCONCLUSIVE, Verdict.NO_EFFECT),
-        (EffectKind.MAGNITUDE, -0.2, 0.5, Verdict.CONTRADICTED, Verdict.NO_EFFECT),
+        (EffectKind.MAGNITUDE, -0.2, 1.0, Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE_GENERATED),
+        (EffectKind.MAGNITUDE, -0.2, 0.5, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE_GENERATED),
         (EffectKind.MAGNITUDE, -1.0, -0.2, Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION),
-        (EffectKind.EQUIVALENCE, -0.2, 0.3, Verdict.REPRODUCED, Verdict.SAME_DIRECTION),
-        (EffectKind.EQUIVALENCE, -0.2, 0.4, Verdict.INCONCLUSIVE, Verdict.NO_EFFECT),
-        (EffectKind.EQUIVALENCE, 0.31, 0.4, Verdict.CONTRADICTED, Verdict.OPPOSITE_DIRECTION),
+        (EffectKind.EQUIVALENCE, -0.2, 0.3, Verdict.WITHIN_MARGIN, Verdict.WITHIN_MARGIN_GENERATED),
+        (EffectKind.EQUIVALENCE, -0.2, 0.4, Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE_GENERATED),
+        (EffectKind.EQUIVALENCE, 0.31, 0.4, Verdict.OUTSIDE_MARGIN, Verdict.OUTSIDE_MARGIN_GENERATED),
     ],
 )
 def test_the_rule(kind, low, high, on_coco, on_generated):
@@ -62,6 +64,17 @@ def test_trainings_of_one_seed_decide_nothing_and_one_released_checkpoint_may(ki
         assert one == Verdict.ONE_SEED and "one seed decide nothing" in rule_text(claim(kind))
     else:
         assert one == verdict(claim(kind), effect(*ends), evidence, smoke=False)
+
+
+def test_every_outcome_has_its_colour():
+    colours = {verdict: verdict.colour for verdict in Verdict}
+    assert [one.name for one, colour in colours.items() if colour == "good"] == [
+        "REPRODUCED", "WITHIN_MARGIN", "SAME_DIRECTION", "WITHIN_MARGIN_GENERATED",
+    ]  # fmt: skip
+    assert [one.name for one, colour in colours.items() if colour == "bad"] == [
+        "CONTRADICTED", "OUTSIDE_MARGIN", "OPPOSITE_DIRECTION", "OUTSIDE_MARGIN_GENERATED",
+    ]  # fmt: skip
+    assert {colours[one] for one in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.ONE_SEED)} == {"soft"}
 
 
 def test_the_rule_is_printed_with_its_numbers():
