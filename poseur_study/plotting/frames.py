@@ -17,6 +17,7 @@ TABLE = Markup('<div class="scroll"><table><thead><tr>{}</tr></thead><tbody>{}</
 HEAD = Markup('<th scope="col"{}>{}</th>')
 ROW_HEAD = Markup('<th scope="row" data-column="{}">{}</th>')
 CELL = Markup('<td{} data-column="{}">{}</td>')
+SOFT = Markup('<span class="soft">{}</span>')
 NUMBER = Markup(' class="number"')
 
 
@@ -36,6 +37,8 @@ def frame_html(frame: pd.DataFrame) -> str:
     heads = 0 if _is_numbered(frame) else frame.index.nlevels
     whole = frame.reset_index() if heads else frame
     names = [_name(column) for column in whole.columns]
+    if heads == 1 and frame.index.name is None:
+        names[0] = ""
     flush = [place >= heads and pd.api.types.is_numeric_dtype(whole.iloc[:, place]) for place in range(len(names))]
     rows = [
         Markup("<tr>{}</tr>").format(Markup().join(_cells(line, names, flush, heads)))
@@ -62,7 +65,8 @@ def shown(value: Any) -> str | Markup:
     text = str(value)
     if text in VERDICTS:
         return Markup('<b class="{}">{}</b>').format(VERDICTS[text].colour, text)
-    return Markup("<br>").join(text.split("\n"))
+    first, *below = text.split("\n")
+    return Markup("<br>").join([Markup.escape(first), *(SOFT.format(line) for line in below)])
 
 
 def _cells(line: tuple[Any, ...], names: list[str], flush: list[bool], heads: int) -> Iterable[Markup]:

@@ -46,7 +46,7 @@ def backbone_colour(name: str) -> str:
 
 def use_house_style() -> None:
     """Set seaborn, matplotlib and, in a notebook, how DataFrames are shown: as on the pages, with their CSV beside."""
-    sns.set_theme(palette="colorblind")
+    sns.set_theme(context="paper", palette="colorblind")
     plt.style.use(STYLE_FILE)
     if (shell := get_ipython()) is not None:
         for kind in (pd.DataFrame, pd.Series):

@@ -4,7 +4,7 @@ Cells say by their tags where they stand: `answer` (the outputs come right after
 closed until it is opened, from a heading with that tag on), `code` (its code is shown, not folded).
 """
 
-import hashlib
+import base64
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,9 @@ from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
+from pygments import highlight
 from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
 
 TEMPLATES = Path(__file__).parent / "templates"
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -89,7 +91,7 @@ def page(notebook: NotebookNode, name: str, files: Files, **context: object) -> 
 
 
 def arranged(notebook: NotebookNode) -> tuple[list[NotebookNode], list[NotebookNode], list[Section]]:
-    """The cells up to the second heading, those that answer, and the others by section."""
+    """The cells up to the second heading, those that answer, and the others by section, folded ones last."""
     head, answer, sections = [], [], []
     for cell in _split(notebook.cells):
         tags = cell.metadata.get("tags", [])
@@ -102,7 +104,8 @@ def arranged(notebook: NotebookNode) -> tuple[list[NotebookNode], list[NotebookN
             sections[-1].cells.append(cell)
         else:
             (sections[-1].cells if sections else head).append(cell)
-    return head, answer, [one for one in sections if any(cell.source.strip() for cell in one.cells)]
+    there = [one for one in sections if any(cell.source.strip() for cell in one.cells)]
+    return head, answer, sorted(there, key=lambda one: one.fold)
 
 
 def _split(cells: Sequence[NotebookNode]) -> Iterator[NotebookNode]:
@@ -127,10 +130,7 @@ def _shown(output: NotebookNode, stem: str, files: Files) -> NotebookNode | None
     if output.output_type == "error":
         return _html(Markup('<pre class="error">{}</pre>').format(plain("\n".join(output.traceback))))
     data = output.data
-    links = [
-        Link(label, files.add(folder, stem, kind, content))
-        for mime, folder, kind, label, content in _beside(data)
-    ]  # fmt: skip
+    links = [Link(kind.upper(), files.add(folder, stem, kind, content)) for folder, kind, content in _beside(data)]
     below = Markup('<p class="files">{}</p>').format(
         Markup(" · ").join(Markup('<a href="{}">{}</a>').format(one.target, one.text) for one in links)
     )
@@ -138,13 +138,11 @@ def _shown(output: NotebookNode, stem: str, files: Files) -> NotebookNode | None
     return None if body is None else _html(body + (below if links else Markup()))
 
 
-def _beside(data: NotebookNode) -> Iterator[tuple[str, str, str, str, bytes]]:
-    import base64
-
+def _beside(data: NotebookNode) -> Iterator[tuple[str, str, bytes]]:
     if "text/csv" in data:
-        yield "text/csv", "csv", "csv", "CSV", data["text/csv"].encode()
+        yield "csv", "csv", data["text/csv"].encode()
     if "application/pdf" in data:
-        yield "application/pdf", "figures", "pdf", "PDF", base64.b64decode(data["application/pdf"])
+        yield "figures", "pdf", base64.b64decode(data["application/pdf"])
 
 
 def _body(data: NotebookNode) -> Markup | None:
@@ -176,6 +174,11 @@ def prose(source: str) -> Markup:
     return Markup(re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html(source)))
 
 
+def coloured(source: str) -> Markup:
+    """Python code, coloured."""
+    return Markup(highlight(source, PythonLexer(), HtmlFormatter(nobackground=True)))
+
+
 @cache
 def code_colours() -> str:
     """The style sheet of code, light and dark."""
@@ -189,5 +192,5 @@ def code_colours() -> str:
 @cache
 def _exporter() -> HTMLExporter:
     exporter = HTMLExporter(template_file=str(TEMPLATES / "page.html.j2"))
-    exporter.environment.filters["prose"] = prose
+    exporter.environment.filters |= {"prose": prose, "code": coloured}
     return exporter
