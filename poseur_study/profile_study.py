@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from IPython.display import Markdown
 
 from poseur_lib.config import ExperimentConfig
 from poseur_study.analysis.claim_ledger import (
@@ -17,16 +18,21 @@ from poseur_study.analysis.claim_ledger import (
     level_entries,
 )
 from poseur_study.analysis.result_types import TableResult, stored_result
+from poseur_study.analysis.verdict import Verdict
 from poseur_study.evidence.evidence import CostClaimRecord, CostRecord, recorded
 from poseur_study.experiments import TABLES
 from poseur_study.experiments.experiment import Table, shown_name
 from poseur_study.experiments.profiles import override_lines, profile, still_true
-from poseur_study.paper.audit import audit
+from poseur_study.paper.audit import audit, summary
+from poseur_study.plotting.captioned import Captioned
+from poseur_study.plotting.frames import Linked
 from poseur_study.plotting.style import use_house_style
+from poseur_study.runs.datasets import data_folder, open_data
 from poseur_study.runs.project import below_root
 from poseur_study.runs.record import RECORD_FILE, Record
 from poseur_study.runs.store import ERROR_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore
 from poseur_study.table_study.frames import curve_frame
+from poseur_study.table_study.pictures import pictures
 
 
 @dataclass(frozen=True)
@@ -116,20 +122,6 @@ class ProfileStudy:
         frame["where"] = [shown_name(number) if number else "" for number in frame["table"]]
         return frame
 
-    def overview(self) -> pd.DataFrame:
-        """A line a table of the study: table, title, question, page, rows run, of, seeds, images, status."""
-        lines = []
-        for table in TABLES:
-            result = self.results.get(table.number)
-            line: dict[str, Any] = {"table": table.name, "title": table.title, "question": table.question}
-            line |= {"page": table_page(table) if result else "", "rows": 0, "of": len(table.rows), "seeds": 0}
-            line |= {"images": 0, "status": self.missing(table) or "done"}
-            if result is not None:
-                line |= {"rows": sum(row.ap is not None for row in result.rows), "seeds": len(result.seeds)}
-                line |= {"images": result.n_images}
-            lines.append(line)
-        return pd.DataFrame(lines)
-
     def runs(self) -> pd.DataFrame:
         """A line a run: run, state, AP and AR by both box sources, minutes, training, energy (Wh), device, versions, id."""
         return pd.DataFrame([self._run(run_id) for run_id in self.run_ids], columns=RUN_COLUMNS)
@@ -162,10 +154,10 @@ class ProfileStudy:
 
     def failures(self) -> tuple[Failure, ...]:
         """Tables and runs whose last attempt failed."""
-        folders = {table: self.store.table_folder(table.number) for table in TABLES}
+        folders = [(table, self.store.table_folder(table.number)) for table in TABLES]
         found = [
             Failure(table.name, f"failed_table_{table.number}.html", folder, _last_line(folder / ERROR_FILE))
-            for table, folder in folders.items()
+            for table, folder in folders
             if (folder / ERROR_FILE).exists()
         ]
         failed = [run_id for run_id in self.run_ids if self.store.state(run_id) == RunState.FAILED]
@@ -173,6 +165,61 @@ class ProfileStudy:
             Failure(self.names[one], f"failed_{one}.html", self.store.path(one), self.store.error(one) or "no message")
             for one in failed
         ))  # fmt: skip
+
+    @staticmethod
+    def colour(verdict: str) -> str:
+        """`good`, `bad` or `soft`."""
+        return Verdict(verdict).colour
+
+    @staticmethod
+    def audit_sentence() -> str:
+        """What the paper's own numbers say to its claims."""
+        return summary(audit())
+
+    def trust(self) -> str:
+        """What was trained on what: the data, the size of the models, seeds, machines."""
+        made = {run_id: one for run_id, one in self.records.items() if isinstance(one.config, ExperimentConfig)}
+        if not made:
+            return f"nothing was run yet; `poseur study run --profile {self.profile.name}` does it."
+        data = sorted({one.provenance.data_name for one in made.values()})
+        generated = all(one.provenance.generated_data for one in made.values())
+        sizes = sorted({f"{height}×{width}" for height, width in (one.config.data.input_size for one in made.values())})
+        seeds = sorted({one.config.seed for one in made.values()})
+        people = f"generated people (data set {', '.join(data)})" if generated else f"people of {', '.join(data)}"
+        never = " Nothing here was run on COCO." if generated else ""
+        weak = "" if self.profile.evidential else " Profile smoke proves the plumbing and is no evidence."
+        return (
+            f"{len(made)} runs of small models at {', '.join(sizes)}, {len(seeds)} seed{'s' * (len(seeds) > 1)}, on "
+            f"{people}, {max(one.provenance.n_images for one in made.values()):,} images to judge them on.{never}{weak}"
+        )
+
+    def sample_people(self, number: int) -> Captioned | Markdown:
+        """Some people of the val split with their labels; a sentence where the data set is not here."""
+        root = data_folder(self.profile, "") if self.profile.people else None
+        if root is None or not root.is_dir():
+            return Markdown("The data set is not on this machine; `poseur data generate` makes generated people.")
+        split = open_data(self.profile, "", progress=False).val
+        people = [one for one in split.people() if (one.visibility > 0).sum() > len(one.visibility) // 2]
+        chosen = [people[place * (len(people) - 1) // (number - 1)] for place in range(number)]
+        above = [f"{int((one.visibility == 1).sum())} hidden" for one in chosen]
+        return pictures(split, [one.annotation_id for one in chosen], {}, above, f"Data set {root.name}, split val.")
+
+    def table_links(self) -> pd.DataFrame:
+        """The tables with their pages: table, question, rows run, seeds, verdicts."""
+        lines = []
+        for table in TABLES:
+            result = self.results.get(table.number)
+            name = Linked(f"{table.name}: {table.title}", table_page(table)) if result else f"{table.name}: {table.title}"
+            ran = sum(row.ap is not None for row in result.rows) if result else 0
+            verdicts = pd.Series([one.verdict.value for one in result.claims if one.effect] if result else [], dtype=str)
+            words = ", ".join(f"{count} {verdict.partition(',')[0]}" for verdict, count in verdicts.value_counts().items())
+            lines.append((name, table.question, f"{ran} of {len(table.rows)}", words or self.missing(table) or "not run"))
+        return pd.DataFrame(lines, columns=["table", "question", "rows run", "verdicts"]).set_index("table")
+
+    def failure_links(self) -> pd.DataFrame:
+        """Tables and runs whose last attempt failed, with the page that shows it, and why."""
+        lines = [(Linked(one.name, one.page), one.why) for one in self.failures()]
+        return pd.DataFrame(lines, columns=["what", "why"])
 
     def missing(self, table: Table) -> str | None:
         """Why a table has no page; None where it can have one."""

@@ -34,7 +34,7 @@ def report(
         raise UserError(f"--runs {runs}: no runs of profile {size.name} in it ({folder / size.name} does not exist)")
     store = RunStore(folder / size.name)
     if explore:
-        from poseur_study.report.notebooks import execute_explorer
+        from poseur_study.report.explorer import execute_explorer
 
         execute_explorer(size, store)
     index: Path = write_report(size, store, (as_given(out) if out else below_root("reports")) / size.name)

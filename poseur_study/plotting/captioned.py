@@ -2,6 +2,7 @@
 
 import base64
 import io
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -61,6 +62,20 @@ class Captioned:
         with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "poseur"}):
             self.figure.savefig(buffer, format=kind, metadata=metadata, transparent=not self.photo)
         return buffer.getvalue()
+
+
+class Drawing:
+    """A drawing that lies as SVG in the project, with its caption and alt text."""
+
+    def __init__(self, path: Path, caption: str, alt: str) -> None:
+        self.content, self.caption, self.alt = path.read_bytes(), caption, alt
+
+    def _repr_html_(self) -> str:
+        encoded, caption = base64.b64encode(self.content).decode(), CAPTION.format(self.caption)
+        return str(FIGURE.format("drawing", self.alt, 1080, "svg+xml", encoded, caption))
+
+    def __repr__(self) -> str:
+        return self.alt
 
 
 def in_words(values: pd.DataFrame | pd.Series) -> str:

@@ -9,16 +9,41 @@ from markupsafe import Markup
 
 from poseur_study.analysis.verdict import Verdict
 
-LONGEST = 40
-"""Lines that a page shows of a frame; the CSV has all."""
+LONGEST, FILTERED = 40, 8
+"""Lines that a page shows of a frame, whose CSV has all (of verdicts all are shown); lines from which a table of verdicts has a filter."""
 VERDICTS = {verdict.value: verdict for verdict in Verdict}
 
 TABLE = Markup('<div class="scroll"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}')
+FILTER = Markup(
+    '<fieldset class="filter"><legend>show</legend>'
+    '<label><input type="radio" name="verdict" value="all" checked>all</label>'
+    '<label><input type="radio" name="verdict" value="good">as claimed</label>'
+    '<label><input type="radio" name="verdict" value="bad">against</label>'
+    '<label><input type="radio" name="verdict" value="soft">undecided</label></fieldset>'
+)
+"""A filter of lines by verdict that needs no script: the style sheet hides the others."""
 HEAD = Markup('<th scope="col"{}>{}</th>')
 ROW_HEAD = Markup('<th scope="row" data-column="{}">{}</th>')
 CELL = Markup('<td{} data-column="{}">{}</td>')
 SOFT = Markup('<span class="soft">{}</span>')
+LINK = Markup('<a href="{}">{}</a>')
 NUMBER = Markup(' class="number"')
+
+
+class Linked(str):
+    """Text that is a link on a page.
+
+    Attributes:
+        target: of the link.
+    """
+
+    target: str
+
+    def __new__(cls, text: str, target: str) -> "Linked":
+        """The text, with its target."""
+        linked = super().__new__(cls, text)
+        linked.target = target
+        return linked
 
 
 def frame_bundle(frame: pd.DataFrame | pd.Series) -> tuple[dict[str, str], dict[str, Any]]:
@@ -39,15 +64,17 @@ def frame_html(frame: pd.DataFrame) -> str:
     names = [_name(column) for column in whole.columns]
     if heads == 1 and frame.index.name is None:
         names[0] = ""
+    longest = len(whole) if "verdict" in names else LONGEST
     flush = [place >= heads and pd.api.types.is_numeric_dtype(whole.iloc[:, place]) for place in range(len(names))]
     rows = [
         Markup("<tr>{}</tr>").format(Markup().join(_cells(line, names, flush, heads)))
-        for line in whole.head(LONGEST).itertuples(index=False, name=None)
+        for line in whole.head(longest).itertuples(index=False, name=None)
     ]
-    more = len(whole) - LONGEST
+    more = len(whole) - longest
     note = Markup('<p class="caption">{:,} more lines are in the CSV.</p>').format(more) if more > 0 else Markup()
     columns = Markup().join(HEAD.format(NUMBER * right, name) for name, right in zip(names, flush, strict=True))
-    return str(TABLE.format(columns, Markup("\n").join(rows), note))
+    chooser = FILTER if "verdict" in names and len(whole) >= FILTERED else Markup()
+    return str(chooser + TABLE.format(columns, Markup("\n").join(rows), note))
 
 
 def shown(value: Any) -> str | Markup:
@@ -62,6 +89,8 @@ def shown(value: Any) -> str | Markup:
         return _minus(f"{value:,}")
     if isinstance(value, numbers.Real):
         return _minus(f"{value:,.1f}" if abs(value) >= 1 or value == 0 else f"{value:.2g}")
+    if isinstance(value, Linked):
+        return LINK.format(value.target, str(value))
     text = str(value)
     if text in VERDICTS:
         return Markup('<b class="{}">{}</b>').format(VERDICTS[text].colour, text)

@@ -17,6 +17,7 @@ from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
+from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from poseur_lib.files import write_atomically
@@ -24,7 +25,7 @@ from poseur_study.runs.project import ROOT_VARIABLE, project_root
 from poseur_study.runs.provenance import source_digest
 from poseur_study.runs.store import RECORD_FILE, RESULT_FILE, RunStore
 
-FORGET = "%reset -f"
+FORGET = "%reset -f\n%reset -f in"
 DIGEST = "poseur_digest"
 TIMEOUT = 600
 
@@ -68,7 +69,7 @@ def executed_page(kernel: WarmKernel, source: Path, parameters: Mapping[str, Any
         notebook = nbformat.read(kept, as_version=4)
         if notebook.metadata.get(DIGEST) == digest:
             return notebook
-    notebook = kernel.execute(parameterize_notebook(nbformat.reads(text, as_version=4), dict(parameters)))
+    notebook = kernel.execute(parameterize_notebook(load_notebook_node(str(source)), dict(parameters)))
     if problem(notebook) is None:
         notebook.metadata[DIGEST] = digest
         write_atomically(kept, nbformat.writes(notebook).encode())
