@@ -21,8 +21,8 @@ from benchmarks.training_time import training_cpu_ms
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.costs.cost import cost
 from poseur_lib.files import write_atomically
-from poseur_study.experiments.methods import method_changes
 from poseur_study.evidence.evidence import MethodRecord, MethodRow, Origin
+from poseur_study.experiments.methods import method_changes
 
 INPUT_SIZE = (256, 192)
 LAYERS = {"HRFormer-T": 3, "HRFormer-S": 3}

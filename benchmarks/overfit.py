@@ -21,9 +21,9 @@ from poseur_lib.files import MODEL_FILE
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.fit import train
+from poseur_study.evidence.evidence import Overfit
 from poseur_study.experiments.methods import BACKBONES, TOKENPOSE, method_changes
 from poseur_study.experiments.profiles import profile
-from poseur_study.evidence.evidence import Overfit
 from synthetic_people.generate import generate
 from synthetic_people.settings import PeopleSettings
 

@@ -1,4 +1,4 @@
-"""A profile as the pages of its report work with it: results, runs and claims as tidy frames; everything is read once."""
+"""A profile as the pages of its report work with it: results, runs and claims as tidy frames, read once."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,7 +88,7 @@ class ProfileStudy:
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """What each run is, by the first row that it is of: `Table 1b, with noise, seed 0`; by its id if it is of none."""
+        """What each run is, by its first row: `Table 1b, with noise, seed 0`; by its id if it is of none."""
         found: dict[str, str] = {}
         for table in self.tables:
             for row in self.results[table.number].rows:
@@ -123,7 +123,7 @@ class ProfileStudy:
         return frame
 
     def runs(self) -> pd.DataFrame:
-        """A line a run: run, state, AP and AR by both box sources, minutes, training, energy (Wh), device, versions, id."""
+        """A line a run: run, state, AP and AR by box source, minutes, training, energy, device, versions, id."""
         return pd.DataFrame([self._run(run_id) for run_id in self.run_ids], columns=RUN_COLUMNS)
 
     def curves(self) -> pd.DataFrame:
@@ -201,7 +201,7 @@ class ProfileStudy:
         split = open_data(self.profile, "", progress=False).val
         people = [one for one in split.people() if (one.visibility > 0).sum() > len(one.visibility) // 2]
         chosen = [people[place * (len(people) - 1) // (number - 1)] for place in range(number)]
-        above = [f"{int((one.visibility == 1).sum())} hidden" for one in chosen]
+        above = [f"{int((one.visibility == 1).sum())} of {len(one.visibility)} hidden" for one in chosen]
         return pictures(split, [one.annotation_id for one in chosen], {}, above, f"Data set {root.name}, split val.")
 
     def table_links(self) -> pd.DataFrame:
@@ -209,11 +209,19 @@ class ProfileStudy:
         lines = []
         for table in TABLES:
             result = self.results.get(table.number)
-            name = Linked(f"{table.name}: {table.title}", table_page(table)) if result else f"{table.name}: {table.title}"
+            name = (
+                Linked(f"{table.name}: {table.title}", table_page(table)) if result else f"{table.name}: {table.title}"
+            )
             ran = sum(row.ap is not None for row in result.rows) if result else 0
-            verdicts = pd.Series([one.verdict.value for one in result.claims if one.effect] if result else [], dtype=str)
-            words = ", ".join(f"{count} {verdict.partition(',')[0]}" for verdict, count in verdicts.value_counts().items())
-            lines.append((name, table.question, f"{ran} of {len(table.rows)}", words or self.missing(table) or "not run"))
+            verdicts = pd.Series(
+                [one.verdict.value for one in result.claims if one.effect] if result else [], dtype=str
+            )
+            words = ", ".join(
+                f"{count} {verdict.partition(',')[0]}" for verdict, count in verdicts.value_counts().items()
+            )
+            lines.append(
+                (name, table.question, f"{ran} of {len(table.rows)}", words or self.missing(table) or "not run")
+            )
         return pd.DataFrame(lines, columns=["table", "question", "rows run", "verdicts"]).set_index("table")
 
     def failure_links(self) -> pd.DataFrame:

@@ -20,8 +20,6 @@ from poseur_study.analysis.result_types import table_results
 from poseur_study.costs.cost_claims import cost_statements
 from poseur_study.costs.paper_costs import compare_costs
 from poseur_study.costs.printed_gflops import method_costs
-from poseur_study.parity.evaluation import evaluation_parities
-from poseur_study.parity.outputs import config_parity, recorded_names
 from poseur_study.evidence.evidence import (
     DATA,
     FILES,
@@ -31,6 +29,8 @@ from poseur_study.evidence.evidence import (
     Origin,
     ParityRecord,
 )
+from poseur_study.parity.evaluation import evaluation_parities
+from poseur_study.parity.outputs import config_parity, recorded_names
 from poseur_study.runs.store import RunStore
 
 

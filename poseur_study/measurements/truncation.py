@@ -217,7 +217,10 @@ def outside_in_training(study: TableStudy) -> Sequence[Mapping[str, Any]]:
 
     Of the first people of the train split, one augmented crop each, by the plain crop rule.
     """
-    data, config = CocoPeople(study.dataset.root, "train", study.dataset.val.keypoints), next(iter(study.configs.values()))
+    data, config = (
+        CocoPeople(study.dataset.root, "train", study.dataset.val.keypoints),
+        next(iter(study.configs.values())),
+    )
     kinds = {"this table": config.train, f"profile {study.profile.name}": study.profile.config.train}
     size = config.data.input_size
     return [{"augmentation of": name} | _counted(data, train.augment, size) for name, train in kinds.items()]

@@ -23,7 +23,7 @@ def claims_frame(audited: Sequence[Audited]) -> pd.DataFrame:
 
 
 def cells_frame() -> pd.DataFrame:
-    """Every cell of every table of the paper: table, row, label, method, backbone, input, layers, set, column, printed."""
+    """Every cell of every table: table, row, label, method, backbone, input, layers, set, column, printed."""
     lines = [
         {
             "table": table.number, "row": row.key, "label": row.label, "method": row.subject.method,

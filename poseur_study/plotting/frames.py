@@ -1,27 +1,26 @@
 """DataFrames as tables of a page: row heads, numbers flush right, verdicts in their colours, and the CSV beside."""
 
 import numbers
-from collections.abc import Iterable
+import zlib
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from poseur_study.analysis.verdict import Verdict
 
 LONGEST, FILTERED = 40, 8
-"""Lines that a page shows of a frame, whose CSV has all (of verdicts all are shown); lines from which a table of verdicts has a filter."""
+"""Lines that a page shows of a frame (of verdicts all; the CSV has all); lines from which verdicts have a filter."""
 VERDICTS = {verdict.value: verdict for verdict in Verdict}
 
 TABLE = Markup('<div class="scroll"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}')
-FILTER = Markup(
-    '<fieldset class="filter"><legend>show</legend>'
-    '<label><input type="radio" name="verdict" value="all" checked>all</label>'
-    '<label><input type="radio" name="verdict" value="good">as claimed</label>'
-    '<label><input type="radio" name="verdict" value="bad">against</label>'
-    '<label><input type="radio" name="verdict" value="soft">undecided</label></fieldset>'
-)
-"""A filter of lines by verdict that needs no script: the style sheet hides the others."""
+FILTER = Markup('<fieldset class="filter"><legend>show</legend>{}</fieldset>')
+"""A choice of lines by verdict that needs no script: the style sheet hides the others."""
+CHOICE = Markup('<label><input type="radio" name="{}" value="{}"{}>{}</label>')
+VERDICT = Markup('<b class="{}" title="{}">{}</b>')
+GENERATED = ", on generated people"
+"""What a page says once, above its verdicts, and not in every line."""
 HEAD = Markup('<th scope="col"{}>{}</th>')
 ROW_HEAD = Markup('<th scope="row" data-column="{}">{}</th>')
 CELL = Markup('<td{} data-column="{}">{}</td>')
@@ -64,47 +63,66 @@ def frame_html(frame: pd.DataFrame) -> str:
     names = [_name(column) for column in whole.columns]
     if heads == 1 and frame.index.name is None:
         names[0] = ""
+    columns = [_Column(name, whole.iloc[:, place], place < heads) for place, name in enumerate(names)]
+    filtered = "verdict" in names[heads:] and len(whole) >= FILTERED
     longest = len(whole) if "verdict" in names else LONGEST
-    flush = [place >= heads and pd.api.types.is_numeric_dtype(whole.iloc[:, place]) for place in range(len(names))]
+    lines = zip(*(of.values.head(longest) for of in columns), strict=True)
     rows = [
-        Markup("<tr>{}</tr>").format(Markup().join(_cells(line, names, flush, heads)))
-        for line in whole.head(longest).itertuples(index=False, name=None)
+        Markup("<tr>{}</tr>").format(Markup().join(of.cell(value) for of, value in zip(columns, line, strict=True)))
+        for line in lines
     ]
     more = len(whole) - longest
     note = Markup('<p class="caption">{:,} more lines are in the CSV.</p>').format(more) if more > 0 else Markup()
-    columns = Markup().join(HEAD.format(NUMBER * right, name) for name, right in zip(names, flush, strict=True))
-    chooser = FILTER if "verdict" in names and len(whole) >= FILTERED else Markup()
-    return str(chooser + TABLE.format(columns, Markup("\n").join(rows), note))
+    table = TABLE.format(Markup().join(of.title for of in columns), Markup("\n").join(rows), note)
+    return str(_filter(table) + table if filtered else table)
 
 
-def shown(value: Any) -> str | Markup:
-    """A cell: numbers with one decimal (two digits where they are below 1), a verdict in its colour."""
+class _Column:
+    """A column of a table: numbers are flush right, all with the decimals that the largest of them needs."""
+
+    def __init__(self, name: str, values: pd.Series, head: bool) -> None:
+        self.name, self.values, self.head = name, values, head
+        self.flush = not head and pd.api.types.is_numeric_dtype(values) and values.dtype != bool
+        largest = values.abs().max() if self.flush and len(values) else 0
+        self.decimals = 1 if not largest or largest >= 1 else 2 if largest >= 0.1 else 3
+        self.title = HEAD.format(NUMBER * self.flush, name)
+
+    def cell(self, value: Any) -> Markup:
+        """A cell with its column's name, which a narrow screen shows beside it."""
+        text = shown(value, self.decimals)
+        return ROW_HEAD.format(self.name, text) if self.head else CELL.format(NUMBER * self.flush, self.name, text)
+
+
+def shown(value: Any, decimals: int = 1) -> str | Markup:
+    """A cell: a number with so many decimals, a verdict in its colour, a link; lines below the first are paler."""
     if isinstance(value, Markup):
         return value
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value):
         return "—"
-    if isinstance(value, bool) or hasattr(value, "item") and value.dtype == bool:
+    if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, numbers.Integral):
         return _minus(f"{value:,}")
     if isinstance(value, numbers.Real):
-        return _minus(f"{value:,.1f}" if abs(value) >= 1 or value == 0 else f"{value:.2g}")
+        return _minus(f"{value:,.{decimals}f}")
     if isinstance(value, Linked):
         return LINK.format(value.target, str(value))
-    text = str(value)
-    if text in VERDICTS:
-        return Markup('<b class="{}">{}</b>').format(VERDICTS[text].colour, text)
-    first, *below = text.split("\n")
+    if value in VERDICTS:
+        return VERDICT.format(VERDICTS[value].colour, value, value.removesuffix(GENERATED))
+    first, *below = str(value).split("\n")
     return Markup("<br>").join([Markup.escape(first), *(SOFT.format(line) for line in below)])
 
 
-def _cells(line: tuple[Any, ...], names: list[str], flush: list[bool], heads: int) -> Iterable[Markup]:
-    for place, (value, name, right) in enumerate(zip(line, names, flush, strict=True)):
-        yield ROW_HEAD.format(name, shown(value)) if place < heads else CELL.format(NUMBER * right, name, shown(value))
+def _filter(table: Markup) -> Markup:
+    """A choice of lines by verdict, of its own for each table."""
+    name = f"verdict-{zlib.crc32(table.encode()):x}"
+    choices = (("all", "all"), ("good", "as claimed"), ("bad", "against"), ("soft", "undecided"))
+    labels = [CHOICE.format(name, value, Markup(" checked") * (value == "all"), text) for value, text in choices]
+    return FILTER.format(Markup().join(labels))
 
 
 def _is_numbered(frame: pd.DataFrame) -> bool:
-    return isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
+    return frame.index.nlevels == 1 and frame.index.name is None and pd.api.types.is_integer_dtype(frame.index)
 
 
 def _name(column: Any) -> str:

@@ -62,7 +62,12 @@ class WarmKernel:
 def executed_page(kernel: WarmKernel, source: Path, parameters: Mapping[str, Any], store: RunStore) -> NotebookNode:
     """The executed copy of a page notebook, from before where nothing has changed."""
     text = source.read_text()
-    key = {"source": text, "parameters": dict(parameters), "code": source_digest("poseur_lib", "poseur_study"), "results": _results_digest(store)}
+    key = {
+        "source": text,
+        "parameters": dict(parameters),
+        "code": source_digest("poseur_lib", "poseur_study"),
+        "results": _results_digest(store),
+    }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     kept = store.folder / "pages" / source.name
     if kept.exists():

@@ -59,13 +59,15 @@ class TableFrames:
         return self._ordered(frame.assign(row=frame["row"].map(labels)))
 
     def people(self) -> pd.DataFrame:
-        """The labelled people of the val split: image, person, size, hidden (share of keypoints), truncated, view, company.
+        """The labelled people of the val split: image, person, size, hidden (a share), truncated, view, company.
 
         `truncated` and `view` are known of generated people only; `company` counts the labelled people of the image.
         """
         columns = ("image", "person", "size", "hidden", "truncated", "view", "company")
         first = next(self.finished, None)
-        return pd.DataFrame([] if first is None else list(_people(self.data.evaluation(first[0], first[2]))), columns=columns)
+        return pd.DataFrame(
+            [] if first is None else list(_people(self.data.evaluation(first[0], first[2]))), columns=columns
+        )
 
     def errors(self) -> pd.DataFrame:
         """Labelled keypoints by error type at ground-truth boxes: row, seed, image (its place), error, keypoints."""
@@ -78,7 +80,7 @@ class TableFrames:
         return self._frame(lines, ("row", "seed", "image", "error", "keypoints"))
 
     def parts(self) -> pd.DataFrame:
-        """Mean similarity (OKS's term, x 100) by part: row, seed, by (keypoint or visibility), part, keypoints, similarity."""
+        """Mean similarity (OKS's term, x 100): row, seed, by (keypoint or visibility), part, keypoints, similarity."""
         lines = [
             (label, seed, part, name, number, mean)
             for key, label, seed in self.finished
@@ -107,14 +109,14 @@ class TableFrames:
         return frame
 
     def poses(self, row_key: str, seed: int) -> dict[int, Float[np.ndarray, "K 2"]]:
-        """A finished run's poses at ground-truth boxes, image pixels, by annotation id; none where they are not here."""
+        """A run's poses at ground-truth boxes, image pixels, by annotation id; none where they are not here."""
         if not self.data.store.has_predictions(self.data.runs[row_key, seed].run_id):
             return {}
         poses = self.data.predictions(row_key, seed, BoxSource.GROUND_TRUTH).keypoints_image()
         return {person.annotation_id: pose for person, pose in zip(self.data.dataset.val.people(), poses, strict=True)}
 
     def curves(self) -> pd.DataFrame:
-        """How runs learned, a line an epoch: row, seed, epoch, people (seen), seconds, loss, AP, mean OKS, and the loss's terms.
+        """How runs learned, a line an epoch: row, seed, epoch, people (seen), seconds, loss, AP, mean OKS, terms.
 
         AP and mean OKS are those of some people at ground-truth boxes without flip test, none where not measured.
         """
@@ -127,7 +129,9 @@ class TableFrames:
     def paired(self, frame: pd.DataFrame, value: str, by: str | list[str]) -> pd.DataFrame:
         """A frame with a column for each of the table's rows, none where it was not run: mean values a line of `by`."""
         labels = [row.label for row in self.data.table.runnable]
-        wide = frame.groupby([*([by] if isinstance(by, str) else by), "row"], observed=True)[value].mean().unstack("row")
+        wide = (
+            frame.groupby([*([by] if isinstance(by, str) else by), "row"], observed=True)[value].mean().unstack("row")
+        )
         return wide.astype(float).reindex(columns=pd.Index(labels, name="row"))
 
     def _metrics(self, row_key: str, seed: int) -> tuple[float, ...]:

@@ -21,7 +21,7 @@ WIDTH, LINE, HEAD = 8.8, 0.46, 0.9
 
 
 def paper_beside_ours(table: Table, result: TableResult) -> Captioned:
-    """The rows on two axes, the paper's and ours, and below them the claims on one, in the colours of their verdicts."""
+    """The rows on two axes, the paper's and ours, and below them the claims, in the colours of their verdicts."""
     shown = list({one.difference: one for one in reversed(result.claims) if one.effect}.values())[::-1]
     heights = [HEAD + LINE * len(result.rows)] + [HEAD + LINE * len(shown)] * bool(shown)
     places = [["paper", "ours"], ["claims", "claims"]][: len(heights)]

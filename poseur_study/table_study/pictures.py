@@ -44,7 +44,8 @@ def pictures(
     drawn = [label for label, of_row in poses.items() if of_row]
     names = dict(zip(poses, ("orange", "green", "vermilion", "pink"), strict=False))
     colours = ", ".join(f"{names[label]}: {label}" for label in drawn)
-    return Captioned(figure, f"{caption} White: labelled; {colours or 'no pose is recorded here'}.", photo=True,
+    told = f"; {colours or 'the poses of these runs are not here'}" if poses else ""
+    return Captioned(figure, f"{caption} White: labelled{told}.", photo=True,
                      values=f"{len(ids)} people with labelled skeletons: {'; '.join(captions)}.")  # fmt: skip
 
 

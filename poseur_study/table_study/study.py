@@ -39,7 +39,8 @@ class TableStudy(TableFrames):
 
     Args:
         number: of the table, as `1b`.
-        parameters: see `TableSettings`: profile, seeds, data, runs, overrides, limit_epochs, workers, device, precision.
+        parameters: see `TableSettings`: profile, seeds, data, runs, overrides, limit_epochs, workers, device,
+            precision.
 
     Attributes:
         plan: all runs, parents first; also the pretraining behind the rows' runs.
@@ -106,7 +107,7 @@ class TableStudy(TableFrames):
         return self.runs()
 
     def runs(self) -> pd.DataFrame:
-        """Every run by what it is: run, state, minutes (estimated where it is not done), device, commit, data, run id."""
+        """Every run by what it is: run, state, minutes (estimated where not done), device, commit, data, run id."""
         return pd.DataFrame([self._run(run) for run in self.plan], columns=RUN_COLUMNS).set_index("run")
 
     @property
@@ -133,7 +134,7 @@ class TableStudy(TableFrames):
         return result_frame(self.table, self.result)
 
     def figure(self) -> Captioned:
-        """The rows, the paper's hollow and ours filled, and the claimed differences in the colours of their verdicts."""
+        """The rows, the paper's hollow, ours filled, and the claimed differences in the colours of their verdicts."""
         return paper_beside_ours(self.table, self.result)
 
     def pictures(self, people: Sequence[int], above: Sequence[str], caption: str, seed: int | None = None) -> Captioned:

@@ -3,9 +3,9 @@
 import pytest
 
 from poseur_lib.errors import UserError
+from poseur_study.evidence.evidence import ParityRecord, recorded
 from poseur_study.parity.evaluation import evaluation_parities
 from poseur_study.parity.outputs import config_parity, recorded_names
-from poseur_study.evidence.evidence import ParityRecord, recorded
 
 QUICK = "coco__poseur_mobilenetv2_coco_256x192"
 

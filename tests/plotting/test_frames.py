@@ -1,0 +1,67 @@
+"""DataFrames as tables of a page."""
+
+import re
+
+import numpy as np
+import pandas as pd
+from IPython.core.interactiveshell import InteractiveShell
+
+from poseur_study.analysis.verdict import Verdict
+from poseur_study.plotting.frames import FILTERED, LONGEST, Linked, as_csv, frame_html
+from poseur_study.plotting.style import use_house_style
+
+
+def cells(html: str) -> list[str]:
+    return re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", html)
+
+
+def test_numbers_share_their_column_s_decimals_and_stand_flush_right():
+    frame = pd.DataFrame({"AP": [0.0744, -2.36], "share": [0.123, 0.5], "tiny": [0.0123, 0.0], "n": [1200, 3]})
+    html = frame_html(frame)
+    assert cells(html) == ["AP", "share", "tiny", "n", "0.1", "0.12", "0.012", "1,200", "−2.4", "0.50", "0.000", "3"]
+    assert html.count('<td class="number"') == 8 and html.count('<th scope="col" class="number"') == 4
+
+
+def test_an_index_that_says_something_is_the_rows_heads():
+    frame = pd.DataFrame({"AP": [1.0, 2.0]}, index=pd.MultiIndex.from_product([["a"], [0, 1]], names=["row", "seed"]))
+    assert cells(frame_html(frame)) == ["row", "seed", "AP", "a", "0", "1.0", "a", "1", "2.0"]
+    assert frame_html(frame).count('scope="row"') == 4 and as_csv(frame).startswith("row,seed,AP\n")
+    filtered = pd.DataFrame({"AP": [1.0, 2.0, 3.0]}).iloc[1:]
+    assert cells(frame_html(filtered)) == ["AP", "2.0", "3.0"] and as_csv(filtered) == "AP\n2\n3\n"
+
+
+def test_what_is_missing_is_a_dash_and_text_is_escaped():
+    frame = pd.DataFrame({"a": ["<x>\nbelow", None], "b": [np.nan, 1.0], "c": [True, False]})
+    html = frame_html(frame)
+    assert cells(html) == ["a", "b", "c", '&lt;x&gt;<br><span class="soft">below</span>', "—", "yes", "—", "1.0", "no"]
+
+
+def test_verdicts_have_their_colours_and_a_filter_where_there_are_many():
+    verdicts = [verdict.value for verdict in Verdict]
+    html = frame_html(pd.DataFrame({"claim": range(len(verdicts)), "verdict": verdicts}))
+    for verdict in Verdict:
+        assert f'<b class="{verdict.colour}" title="{verdict.value}">' in html
+    assert "on generated people<" not in html and html.count('type="radio"') == 4
+    assert "radio" not in frame_html(pd.DataFrame({"verdict": verdicts[: FILTERED - 1]}))
+    names = {re.search(r'name="([^"]+)"', frame_html(pd.DataFrame({"verdict": [one] * 9})))[1] for one in verdicts}
+    assert len(names) == len(verdicts)  # every table has a choice of its own
+
+
+def test_a_long_frame_is_cut_on_the_page_and_whole_in_the_csv():
+    frame = pd.DataFrame({"n": range(LONGEST + 5)})
+    assert "5 more lines are in the CSV" in frame_html(frame) and frame_html(frame).count("<tr>") == LONGEST + 1
+    assert as_csv(frame).count("\n") == LONGEST + 6
+
+
+def test_a_link_is_a_link_on_a_page_and_text_in_the_csv():
+    frame = pd.DataFrame({"table": [Linked("Table 1b", "table_1b.html")]})
+    assert '<a href="table_1b.html">Table 1b</a>' in frame_html(frame) and as_csv(frame) == "table\nTable 1b\n"
+
+
+def test_a_notebook_shows_frames_and_series_with_their_csv(monkeypatch):
+    shell = InteractiveShell()
+    monkeypatch.setattr("poseur_study.plotting.style.get_ipython", lambda: shell)
+    use_house_style()
+    for shown in (pd.DataFrame({"a": [1]}), pd.Series([1], name="a")):
+        bundle, _ = shell.display_formatter.format(shown)
+        assert bundle["text/csv"] == "a\n1\n" and "<table>" in bundle["text/html"]
