@@ -12,7 +12,7 @@ from poseur_study.plotting.style import use_house_style
 
 
 def cells(html: str) -> list[str]:
-    return re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", html)
+    return re.findall(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", html)
 
 
 def test_numbers_share_their_column_s_decimals_and_stand_flush_right():
