@@ -44,20 +44,17 @@ class ModelChooser:
         self.train = named(widgets.Button(description="Train", icon="cogs", layout=hidden), "train")
         self.training: Training | None = None
         widgets.dlink((self.run, "value"), (self.run, "tooltip"), lambda run: getattr(run, "run_id", ""))
-        if session.model is None:
-            self.list_runs(session.settings.run)
-        else:
-            self.list_runs(session.model.run_id, or_first=False)
+        self.list_runs(session.settings.run if session.model is None else session.model.run_id)
         self.run.observe(lambda _: self.run_chosen(), "value")
         self.file.observe(lambda _: self._file_chosen(), "value")
         self.train.on_click(lambda _: self._train())
         self.widget = widgets.VBox([self.run, self.file, self.train])
 
-    def list_runs(self, run_id: str, or_first: bool = True) -> None:
-        """Offer the runs that are there now; choose the one of that id, else the first, or none."""
+    def list_runs(self, run_id: str) -> None:
+        """Offer the runs that are there now; choose the one of that id, without a model else the first."""
         found = runs_to_explore(self.session.settings.runs)
         options = [(run.label, run) for run in found] or [(NOTHING, NO_RUN)]
-        otherwise = options[0][1] if or_first else None
+        otherwise = options[0][1] if self.session.model is None else None
         refill(self.run, options, next((run for run in found if run.run_id == run_id), otherwise))
 
     def run_chosen(self) -> None:
@@ -143,7 +140,6 @@ class PersonChooser:
             "upload": self.upload, "person": self.person, "overview": self.overview,
         }  # fmt: skip
         self.widget = widgets.VBox([named(part, name, WIDE) for name, part in parts.items()])
-        self._following = False
         for part in (self.source, self.file, self.upload):
             part.observe(lambda _: self._another_chosen(), "value")
         for part in (self.number, self.box):
@@ -156,27 +152,14 @@ class PersonChooser:
         """Fit the choices to the session; where it has no image, it takes what they say."""
         if self.session.image is None:
             self._take(self.session.person)
-        self._follow()
-        self._show_image()
-
-    def _follow(self) -> None:
-        """Let the choices say what the session shows; nothing is loaded by that."""
-        self._following = True
         with suppress(UserError):  # without a val set; who asks for its images is told
-            self.number.max = len(self.session.val.by_image) - 1
-        image = self.session.image
-        if image is not None and isinstance(image.origin, int):
-            self.source.value, self.number.value, self.box.value = VAL, image.origin, ""
-        elif image is not None:
-            self.source.value = UPLOAD if image.origin is None else FILE
-            self.file.value = self.file.value if image.origin is None else str(image.origin)
-            self.box.value = sides(image.people[0].box) if len(image.people) > 1 else ""  # beside the whole image
-        self._following = False
+            self.number.max = max(len(self.session.val.by_image) - 1, self.number.value)
+        self._show_image()
 
     def _another_chosen(self) -> None:
         """Another source, file or upload: a box that was typed is of the last one."""
         self._show_source()
-        if self.box.value and not self._following:
+        if self.box.value:
             self.box.value = ""  # which loads the image
         else:
             self._load()
@@ -187,8 +170,6 @@ class PersonChooser:
             part.layout.display = "" if part in shown[self.source.value] else "none"
 
     def _load(self) -> None:
-        if self._following:
-            return
         if self.session.image is None:
             self.session.person = 0  # something else was chosen than what was waited for
         if self.session.model is not None and self._take():

@@ -3,6 +3,7 @@
 import html
 import os
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from itertools import product
 
 import ipywidgets as widgets
@@ -68,8 +69,12 @@ class Explorer:
     def panel(self) -> widgets.Widget | HTML:
         """The widgets; without a person, the image and the boxes in it."""
         if self.interactive:
-            return Panel(self.session).widget
+            return self._panel.widget
         return self._shown(lambda: [overview_figure(self.session.image, self.session.person)])
+
+    @cached_property
+    def _panel(self) -> Panel:
+        return Panel(self.session)
 
     def samples(self) -> HTML:
         """Where each keypoint's query looks."""

@@ -22,17 +22,8 @@ from poseur_study.display.attention.open_model import OpenModel
 from poseur_study.display.attention.path import path_figure
 from poseur_study.display.attention.samples import ColourBy, samples_figure
 from poseur_study.display.figure import Drawn, Picture
-from poseur_study.explorer.controls import (
-    EVERY,
-    Options,
-    as_caption,
-    buttons,
-    chooser,
-    layer_slider,
-    named,
-    numbered,
-    offer,
-)
+from poseur_study.explorer import controls
+from poseur_study.explorer.controls import EVERY, Options, as_caption, named, numbered
 from poseur_study.explorer.picture import PictureWidget
 from poseur_study.explorer.session import Session, Weights
 
@@ -80,7 +71,7 @@ class View(ABC):
         """Offer what the session's model has; called when that changes."""
         for control, options in self.controls.items():
             if options is not None:
-                offer(control, options(self.session.model))
+                controls.offer(control, options(self.session.model))
 
     def redraw(self) -> None:
         """Draw and show, if a person is looking; what goes wrong is said instead, and nothing without a person."""
@@ -124,10 +115,10 @@ class SamplesView(View):
 
     def make_controls(self) -> Controls:
         return {
-            layer_slider("layer"): lambda model: numbered(model.head.decoder_layers),
-            chooser("head", "head"): lambda model: numbered(model.head.num_heads),
-            chooser("level", "level"): lambda model: numbered(model.head.num_levels),
-            buttons("colour", ["head", "level"], "colour", "18em", "4.5em"): None,
+            controls.layer_slider("layer"): lambda model: numbered(model.head.decoder_layers),
+            controls.chooser("head", "head"): lambda model: numbered(model.head.num_heads),
+            controls.chooser("level", "level"): lambda model: numbered(model.head.num_levels),
+            controls.buttons("colour", ["head", "level"], "colour", "18em", "4.5em"): None,
         }
 
     def draw(self, layer: int | None, head: int | None, level: int | None, colour: ColourBy) -> Drawn:
@@ -151,8 +142,8 @@ class AttentionView(View):
 
     def make_controls(self) -> Controls:
         return {
-            layer_slider("attention-layer"): lambda model: numbered(model.head.decoder_layers, "mean"),
-            chooser("head", "attention-head"): lambda model: numbered(model.head.num_heads, "mean"),
+            controls.layer_slider("attention-layer"): lambda model: numbered(model.head.decoder_layers, "mean"),
+            controls.chooser("head", "attention-head"): lambda model: numbered(model.head.num_heads, "mean"),
             whose("attention-over"): None,
         }
 
@@ -179,7 +170,7 @@ class DistributionView(View):
     name, title = "distribution", "Density"
 
     def make_controls(self) -> Controls:
-        return {chooser("stage", "stage"): last_first}
+        return {controls.chooser("stage", "stage"): last_first}
 
     def draw(self, stage: int) -> Drawn:
         return distribution_figure(self.session.seen, self.session.keypoint, stage)
@@ -190,7 +181,7 @@ VIEWS: tuple[type[View], ...] = (SamplesView, PathView, AttentionView, MatricesV
 
 def whose(name: str) -> widgets.ToggleButtons:
     """Weights of the person, or the mean over the val set."""
-    return buttons("weights of", [THIS_PERSON, VAL_SET], name, "24em", "7.5em")
+    return controls.buttons("weights of", [THIS_PERSON, VAL_SET], name, "24em", "7.5em")
 
 
 def last_first(model: OpenModel) -> Options:

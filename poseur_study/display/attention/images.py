@@ -31,7 +31,6 @@ class ShownImage:
     Attributes:
         image: RGB.
         names: what each of the people is called.
-        origin: the number in the val set, or the file; None where it is neither, as for an upload.
         data: folder of the data set whose val set it is of; None for one's own.
     """
 
@@ -39,7 +38,6 @@ class ShownImage:
     image: UInt8[np.ndarray, "height width 3"]
     people: tuple[Person, ...]
     names: tuple[str, ...]
-    origin: int | Path | None = None
     data: Path | None = None
 
     def person(self, number: int) -> Person:
@@ -89,12 +87,12 @@ class ValImages:
             raise UserError(f"image {number}: the val set has images 0 to {count - 1} with labelled people")
         people, root = self.by_image[number], self.people.root
         shown = _with_whole(f"val image {number} ({root.name})", read_image(people[0].image_path), people, "person")
-        return replace(shown, origin=number, data=root)
+        return replace(shown, data=root)
 
 
 def own_image(path: Path, boxes: Sequence[Box] = ()) -> ShownImage:
     """An image file of one's own, with people as in `with_boxes`. Raises UserError where it cannot be read."""
-    return replace(with_boxes(path.name, read_image(path), boxes), origin=path)
+    return with_boxes(path.name, read_image(path), boxes)
 
 
 def with_boxes(name: str, image: UInt8[np.ndarray, "height width 3"], boxes: Sequence[Box] = ()) -> ShownImage:
