@@ -22,9 +22,10 @@ from poseur_lib.config import ExperimentConfig
 from poseur_lib.runtime import processor_name
 from poseur_study.display.attention.images import with_boxes
 from poseur_study.display.attention.open_model import OpenModel
-from poseur_study.explorer.controls import VAL_SET
+from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.explorer.panel import Panel
 from poseur_study.explorer.session import Session
+from poseur_study.explorer.views import VAL_SET
 
 GOAL_SECONDS, ROUNDS, THREADS = 0.5, 8, 2
 BOXES = ((60.0, 40.0, 180.0, 380.0), (300.0, 20.0, 200.0, 420.0))
@@ -47,11 +48,11 @@ def main() -> int:
 
 def _panel(runs: str) -> Panel:
     config = ExperimentConfig().with_changes(**{"model.backbone.weights": "none", "model.head.decoder_layers": 6})
-    session = Session()
+    session = Session(ExplorerSettings(runs=runs))
     session.choose_model(OpenModel("ResNet-50", poseur("cpu"), config))
     noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
     session.choose_image(with_boxes("noise", noise, BOXES))
-    return Panel(session, runs)
+    return Panel(session)
 
 
 def _changes(panel: Panel) -> Iterator[tuple[str, Change]]:

@@ -3,6 +3,7 @@
 import html
 import os
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from itertools import product
 
 import ipywidgets as widgets
@@ -18,7 +19,7 @@ from poseur_study.display.attention.path import path_figure
 from poseur_study.display.attention.person_view import Seen
 from poseur_study.display.attention.samples import samples_figure
 from poseur_study.display.figure import Drawn
-from poseur_study.display.html_table import show_table
+from poseur_study.display.html_table import show_table, soft
 from poseur_study.execution.retrain import first_model, retraining
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.explorer.panel import Panel
@@ -44,7 +45,7 @@ class Explorer:
 
     def __init__(self, settings: ExplorerSettings) -> None:
         self.settings = settings
-        self.session = Session(settings.data, settings.average_people)
+        self.session = Session(settings)
         self.problem = self._open_model() or self._open_image()
         self._check_names()
 
@@ -57,7 +58,10 @@ class Explorer:
     def models(self) -> HTML:
         """The runs that there are, and what can be done with each."""
         found = runs_to_explore(self.settings.runs)
-        rows = [{"run": run.run_id, "profile": run.profile, "AP": run.ap, "state": run.status} for run in found]
+        rows = [
+            {"run": soft(run.name, run.run_id), "profile": run.profile, "AP": run.ap, "state": run.status}
+            for run in found
+        ]
         opened = self.session.model
         looked_at = f"Opened: {opened.name}." if opened is not None else self.problem
         return show_table(rows, f"AP of the detector's boxes, else of ground-truth boxes. {looked_at}")
@@ -65,8 +69,12 @@ class Explorer:
     def panel(self) -> widgets.Widget | HTML:
         """The widgets; without a person, the image and the boxes in it."""
         if self.interactive:
-            return Panel(self.session, self.settings.runs, self.settings).widget
+            return self._panel.widget
         return self._shown(lambda: [overview_figure(self.session.image, self.session.person)])
+
+    @cached_property
+    def _panel(self) -> Panel:
+        return Panel(self.session)
 
     def samples(self) -> HTML:
         """Where each keypoint's query looks."""
@@ -99,7 +107,8 @@ class Explorer:
         """The one that is chosen in the panel, or those that the parameters list."""
         if self.interactive:
             return [self.session.keypoint]
-        return [self.session.keypoint_number(name) for name in self.settings.keypoints]
+        names = self.session.model.keypoints.names
+        return [names.index(name) for name in self.settings.keypoints]
 
     @property
     def layers(self) -> list[int]:
@@ -151,7 +160,7 @@ class Explorer:
                 return f"{there}. Set `train_missing = True`, which {training.text} Or give a `checkpoint`."
             run_id = training.execute(print)
             run = run_named(runs_to_explore(training.runs), run_id)
-        self.session.choose_model(run.open(), run.profile)
+        self.session.choose_model(run.open())
         return ""
 
     def _open_image(self) -> str:
@@ -171,13 +180,10 @@ class Explorer:
     def _check_names(self) -> None:
         """Check the parameters; without a model, a file of one's own and keypoints by the names of every set."""
         settings, model = self.settings, self.session.model
-        if model is None:
-            if isinstance(settings.image, str):
-                self._own_image().person(settings.person)
-            require_known("keypoint", settings.keypoints, [name for each in KEYPOINT_SETS for name in each.names])
-            return
-        self.session.keypoint, *_ = (self.session.keypoint_number(name) for name in settings.keypoints)
-        count = model.head.decoder_layers
+        if model is None and isinstance(settings.image, str):
+            self._own_image().person(settings.person)
+        sets = KEYPOINT_SETS if model is None else (model.keypoints,)
+        require_known("keypoint", settings.keypoints, [name for each in sets for name in each.names])
         for layer in settings.layers:
-            if layer > count:
-                raise UserError(f"layers: there is no layer {layer}, {model.name} has {count}")
+            if model is not None and layer > model.head.decoder_layers:
+                raise UserError(f"layers: there is no layer {layer}, {model.name} has {model.head.decoder_layers}")

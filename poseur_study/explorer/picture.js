@@ -13,7 +13,6 @@ function render({ model, el }) {
     image.style.width = `${model.get("width")}px`;
     image.style.maxWidth = "100%";
     image.style.height = "auto";
-    image.style.background = "#ffffff";
     image.style.borderRadius = "6px";
   };
 

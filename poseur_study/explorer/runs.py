@@ -1,6 +1,7 @@
 """The runs that a person can look into."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from poseur_lib.checkpoints.checkpoint import trained_model
@@ -8,6 +9,10 @@ from poseur_lib.config.heads import PoseurConfig
 from poseur_lib.errors import UserError
 from poseur_study.display.attention.open_model import OpenModel, has_queries
 from poseur_study.execution.retrain import NEW_RUNS
+from poseur_study.experiments import tables
+from poseur_study.experiments.experiment import shown_name
+from poseur_study.experiments.profiles import profile
+from poseur_study.runs.plan import plan
 from poseur_study.runs.project import below_root
 from poseur_study.runs.store import ListedRun, RunState, list_runs
 
@@ -33,16 +38,31 @@ class ExplorableRun(ListedRun):
         return "ready" if self.usable else "only the record is left: train again"
 
     @property
+    def name(self) -> str:
+        """The first row of the tables that it is of, such as "Table 1b, with noise, seed 0"; of others the run's id."""
+        provenance = self.record.provenance
+        rows = planned_rows(self.profile, self.record.config.seed, provenance.data_fingerprint)
+        return rows.get(self.run_id, self.run_id)
+
+    @property
     def label(self) -> str:
         """One line to choose it by."""
         ap = "no AP" if self.ap is None else f"AP {self.ap:.1f}"
         again = " (trained again)" if self.store.folder.parent.name == NEW_RUNS else ""
-        return f"{self.profile} · {ap} · {self.run_id}{again} · {self.status}"
+        return f"{self.name} · {self.profile} · {ap}{again} · {self.status}"
 
     def open(self) -> OpenModel:
         """Its model, if it is usable. Raises UserError where the weights are cut off."""
         model = trained_model(self.store.path(self.run_id), self.record.config)
-        return OpenModel(f"run {self.run_id}", model, self.record.config, self.run_id)
+        return OpenModel(f"run {self.run_id}", model, self.record.config, self.run_id, self.profile)
+
+
+@cache
+def planned_rows(profile_name: str, seed: int, fingerprint: str) -> dict[str, str]:
+    """What the tables call their runs of a seed on a data set, by run id: of several rows, the first."""
+    rows = {run.run_id: run.rows[0] for run in plan(profile(profile_name), tables(), [seed], fingerprint, {})}
+    parts = {run_id: row.partition(": ") for run_id, row in rows.items()}
+    return {run_id: f"{shown_name(number)}, {row}" for run_id, (number, _, row) in parts.items()}
 
 
 def find_runs(folders: Sequence[Path]) -> tuple[ExplorableRun, ...]:

@@ -1,6 +1,7 @@
 """What the explorer has open: a model, an image, a person in it, a keypoint; the forward pass is kept."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from torch.utils.data import DataLoader
 
 from poseur_lib.data.coco import CocoPeople, Person, annotation_path
 from poseur_lib.data.dataset import PoseCrops
-from poseur_lib.errors import UserError, unknown_name
+from poseur_lib.errors import UserError
 from poseur_study.display.attention.images import ShownImage, ValImages
 from poseur_study.display.attention.open_model import OpenModel
 from poseur_study.display.attention.person_view import Seen, see
+from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import data_folder
 
@@ -59,40 +61,36 @@ class Session:
     """State of one explorer; what is computed of it is kept until it changes.
 
     Args:
-        data: folder in COCO's layout whose val set is shown; "": the one of the model's profile.
-        average_people: people of the val set that the self-attention is averaged over.
+        settings: the notebook's parameters, which say what is shown first.
 
     Attributes:
         model, image: None until one is chosen.
-        person: number in the image; `keypoint`: number in the model's set.
+        person: number in the image, or in the one that is waited for.
+        keypoint: number in the model's set.
         averages: what `average_attention` has found of models so far.
     """
 
-    def __init__(self, data: str = "", average_people: int = 200) -> None:
-        self.data, self.average_people = data, average_people
+    def __init__(self, settings: ExplorerSettings) -> None:
+        self.settings = settings
         self.model: OpenModel | None = None
-        self.profile = ""
         self.image: ShownImage | None = None
-        self.person = self.keypoint = 0
+        self.person, self.keypoint = settings.person, 0
+        self.averages: dict[OpenModel, Weights] = {}
         self._val: dict[tuple[Path, str], ValImages] = {}
         self._seen: tuple[tuple[OpenModel, ShownImage, int], Seen] | None = None
-        self.averages: dict[OpenModel, Weights] = {}
 
-    def choose_model(self, model: OpenModel, profile_name: str = "") -> None:
-        """Look into another model; `profile_name` is whose val set it is shown with.
+    def choose_model(self, model: OpenModel) -> None:
+        """Look into another model; of other keypoints, at the one that the parameters name first, if it is there.
 
         An image of another val set, or with other keypoints, is dropped. A checkpoint without `data` has no val set of
         its own and keeps the image.
         """
-        if self.model is not None and self.model.keypoints != model.keypoints:
-            self.keypoint, self.image = 0, None
-        self.model, self.profile = model, profile_name
-        if self.image is not None and self.image.data is not None:
-            try:
-                if self._data_folder() not in (None, self.image.data):
-                    self.image = None
-            except UserError:  # the folder of such a profile has to be given
-                self.image = None
+        before, self.model = self.model, model
+        if before is None or before.keypoints != model.keypoints:
+            names, wanted = model.keypoints.names, self.settings.keypoints[0]
+            self.keypoint = names.index(wanted) if wanted in names else 0
+        if self.image is not None and (before.keypoints != model.keypoints or not self._goes_with(self.image)):
+            self.image, self.person = None, 0
 
     def choose_image(self, image: ShownImage, person: int = 0) -> None:
         """Look at a person in another image.
@@ -102,13 +100,6 @@ class Session:
         """
         image.person(person)
         self.image, self.person = image, person
-
-    def keypoint_number(self, name: str) -> int:
-        """The number of a keypoint of the model. Raises UserError where it has none of that name."""
-        names = self.model.keypoints.names
-        if name not in names:
-            raise unknown_name("keypoint", name, names)
-        return names.index(name)
 
     @property
     def val(self) -> ValImages:
@@ -157,7 +148,7 @@ class Session:
         self._require_self_attention()
         if self.model not in self.averages:
             everyone = [person for people in self.val.by_image for person in people]
-            people = everyone[: self.average_people]
+            people = everyone[: self.settings.average_people]
             what = f"mean over {len(people):,} of {len(everyone):,} people of the val set"
             self.averages[self.model] = Weights(mean_self_attention(self.model, people), what)
         return self.averages[self.model]
@@ -166,6 +157,15 @@ class Session:
         if not self.model.head.self_attention:
             raise UserError(f"{self.model.name} has no self-attention between its keypoints (supp. Table 2)")
 
+    def _goes_with(self, image: ShownImage) -> bool:
+        """True if the model can be shown on the image: its own val set's, or one of one's own."""
+        if image.data is None:
+            return True
+        with suppress(UserError):  # the folder of such a profile has to be given
+            return self._data_folder() in (None, image.data)
+        return False
+
     def _data_folder(self) -> Path | None:
         """Where the data set that goes with the model lies; None for a checkpoint without one."""
-        return data_folder(profile(self.profile or "paper"), self.data) if self.data or self.profile else None
+        data, of = self.settings.data, self.model.profile
+        return data_folder(profile(of or "paper"), data) if data or of else None

@@ -18,13 +18,19 @@ import ipywidgets as widgets
 from poseur_lib.errors import UserError
 from poseur_study.display.attention.between_keypoints import attention_figure, matrices_figure
 from poseur_study.display.attention.distribution import distribution_figure
+from poseur_study.display.attention.open_model import OpenModel
 from poseur_study.display.attention.path import path_figure
-from poseur_study.display.attention.samples import samples_figure
+from poseur_study.display.attention.samples import ColourBy, samples_figure
 from poseur_study.display.figure import Drawn, Picture
 from poseur_study.explorer import controls
-from poseur_study.explorer.controls import ALL, EVERY, as_caption, named, numbered, offer, one_of
+from poseur_study.explorer.controls import EVERY, Options, as_caption, named, numbered
 from poseur_study.explorer.picture import PictureWidget
 from poseur_study.explorer.session import Session, Weights
+
+THIS_PERSON, VAL_SET = "this person", "the val set"
+
+Controls = dict[widgets.ValueWidget, Callable[[OpenModel], Options] | None]
+"""Controls with what each offers of a model; None: always the same."""
 
 
 class View(ABC):
@@ -50,26 +56,30 @@ class View(ABC):
         for control in self.controls:
             control.observe(lambda _: self.redraw(), "value")
         self.picture.on_person(self._clicked, self._step)
-        row = widgets.HBox(self.controls, layout=widgets.Layout(flex_flow="row wrap"))
+        row = widgets.HBox(list(self.controls), layout=widgets.Layout(flex_flow="row wrap"))
         self.widget = named(widgets.VBox([row, self.picture, self.caption]), f"view-{self.name}")
 
-    def make_controls(self) -> list[widgets.ValueWidget]:
-        """The view's own controls."""
-        return []
-
-    def fit(self) -> None:  # noqa: B027 - a view without choices has nothing to offer
-        """Offer what the session's model has; called when that changes."""
+    def make_controls(self) -> Controls:
+        """The view's own controls, in the order in which `draw` takes their values."""
+        return {}
 
     @abstractmethod
     def draw(self) -> Drawn:
-        """The figure of what is chosen. Raises UserError where there is nothing to draw."""
+        """The figure of the controls' values, where None is all. Raises UserError where there is nothing to draw."""
+
+    def fit(self) -> None:
+        """Offer what the session's model has; called when that changes."""
+        for control, options in self.controls.items():
+            if options is not None:
+                controls.offer(control, options(self.session.model))
 
     def redraw(self) -> None:
         """Draw and show, if a person is looking; what goes wrong is said instead, and nothing without a person."""
         if not self.active:
             return
+        chosen = [None if control.value == EVERY else control.value for control in self.controls]
         try:
-            self.drawn = None if self.session.seen is None else self.draw().picture()
+            self.drawn = None if self.session.seen is None else self.draw(*chosen).picture()
             text = "" if self.drawn is None else self.drawn.caption
         except UserError as error:
             self.drawn, text = None, str(error)
@@ -78,6 +88,15 @@ class View(ABC):
             self.picture.clear()
         else:
             self.picture.show(self.drawn)
+
+    def weights(self, whose: str) -> Weights:
+        """The person's weights or the val set's, which take seconds at first: the caption says so meanwhile."""
+        if whose == THIS_PERSON:
+            return self.session.attention()
+        if self.session.model not in self.session.averages:
+            count = self.session.settings.average_people
+            self.caption.value = as_caption(f"Averaging over up to {count:,} people of the val set …")
+        return self.session.average_attention()
 
     def _clicked(self, across: float, down: float) -> None:
         place = None if self.drawn is None else self.drawn.crop_px(across, down)
@@ -94,23 +113,17 @@ class SamplesView(View):
 
     name, title = "samples", "Samples"
 
-    def make_controls(self) -> list[widgets.ValueWidget]:
-        self.layer = controls.layer_slider("layer")
-        self.head = controls.chooser("head", [(ALL, EVERY)], "head")
-        self.level = controls.chooser("level", [(ALL, EVERY)], "level")
-        self.colour = controls.buttons("colour", ["head", "level"], "colour", "18em", "4.5em")
-        return [self.layer, self.head, self.level, self.colour]
+    def make_controls(self) -> Controls:
+        return {
+            controls.layer_slider("layer"): lambda model: numbered(model.head.decoder_layers),
+            controls.chooser("head", "head"): lambda model: numbered(model.head.num_heads),
+            controls.chooser("level", "level"): lambda model: numbered(model.head.num_levels),
+            controls.buttons("colour", ["head", "level"], "colour", "18em", "4.5em"): None,
+        }
 
-    def fit(self) -> None:
-        head = self.session.model.head
-        offer(self.layer, numbered(head.decoder_layers))
-        offer(self.head, numbered(head.num_heads))
-        offer(self.level, numbered(head.num_levels))
-
-    def draw(self) -> Drawn:
-        layers = () if self.layer.value == EVERY else (self.layer.value + 1,)
-        chosen = (layers, one_of(self.head), one_of(self.level), self.colour.value)
-        return samples_figure(self.session.seen, self.session.keypoint, *chosen)
+    def draw(self, layer: int | None, head: int | None, level: int | None, colour: ColourBy) -> Drawn:
+        layers = () if layer is None else (layer + 1,)
+        return samples_figure(self.session.seen, self.session.keypoint, layers, head, level, colour)
 
 
 class PathView(View):
@@ -127,20 +140,15 @@ class AttentionView(View):
 
     name, title = "attention", "Self-attention"
 
-    def make_controls(self) -> list[widgets.ValueWidget]:
-        self.layer = controls.layer_slider("attention-layer", "mean")
-        self.head = controls.chooser("head", [("mean", EVERY)], "attention-head")
-        self.over = controls.whose("attention-over")
-        return [self.layer, self.head, self.over]
+    def make_controls(self) -> Controls:
+        return {
+            controls.layer_slider("attention-layer"): lambda model: numbered(model.head.decoder_layers, "mean"),
+            controls.chooser("head", "attention-head"): lambda model: numbered(model.head.num_heads, "mean"),
+            whose("attention-over"): None,
+        }
 
-    def fit(self) -> None:
-        head = self.session.model.head
-        offer(self.layer, numbered(head.decoder_layers, "mean"))
-        offer(self.head, numbered(head.num_heads, "mean"))
-
-    def draw(self) -> Drawn:
-        weights = chosen_weights(self).of(one_of(self.layer), one_of(self.head))
-        return attention_figure(self.session.seen, self.session.keypoint, *weights)
+    def draw(self, layer: int | None, head: int | None, whose: str) -> Drawn:
+        return attention_figure(self.session.seen, self.session.keypoint, *self.weights(whose).of(layer, head))
 
 
 class MatricesView(View):
@@ -148,13 +156,12 @@ class MatricesView(View):
 
     name, title = "matrices", "All heads"
 
-    def make_controls(self) -> list[widgets.ValueWidget]:
-        self.over = controls.whose("matrices-over")
-        return [self.over]
+    def make_controls(self) -> Controls:
+        return {whose("matrices-over"): None}
 
-    def draw(self) -> Drawn:
-        weights = chosen_weights(self)
-        return matrices_figure(weights.layers, self.session.model.keypoints.names, self.session.keypoint, weights.what)
+    def draw(self, whose: str) -> Drawn:
+        weights, names = self.weights(whose), self.session.model.keypoints.names
+        return matrices_figure(weights.layers, names, self.session.keypoint, weights.what)
 
 
 class DistributionView(View):
@@ -162,27 +169,21 @@ class DistributionView(View):
 
     name, title = "distribution", "Density"
 
-    def make_controls(self) -> list[widgets.ValueWidget]:
-        self.stage = controls.chooser("stage", [], "stage")
-        return [self.stage]
+    def make_controls(self) -> Controls:
+        return {controls.chooser("stage", "stage"): last_first}
 
-    def fit(self) -> None:
-        layers = [f"layer {number + 1}" for number in range(self.session.model.head.decoder_layers)]
-        names = layers if self.session.model.coarse_density is None else ["coarse", *layers]
-        offer(self.stage, [(name, number) for number, name in enumerate(names)], len(names) - 1)
-
-    def draw(self) -> Drawn:
-        return distribution_figure(self.session.seen, self.session.keypoint, self.stage.value)
+    def draw(self, stage: int) -> Drawn:
+        return distribution_figure(self.session.seen, self.session.keypoint, stage)
 
 
 VIEWS: tuple[type[View], ...] = (SamplesView, PathView, AttentionView, MatricesView, DistributionView)
 
 
-def chosen_weights(view: AttentionView | MatricesView) -> Weights:
-    """The person's weights or the val set's, which take seconds at first: the caption says so meanwhile."""
-    session = view.session
-    if view.over.value == controls.THIS_PERSON:
-        return session.attention()
-    if session.model not in session.averages:
-        view.caption.value = as_caption(f"Averaging over up to {session.average_people:,} people of the val set …")
-    return session.average_attention()
+def whose(name: str) -> widgets.ToggleButtons:
+    """Weights of the person, or the mean over the val set."""
+    return controls.buttons("weights of", [THIS_PERSON, VAL_SET], name, "24em", "7.5em")
+
+
+def last_first(model: OpenModel) -> Options:
+    """The stages by name; the last one, which is the model's answer, before the others."""
+    return [(name, number) for number, name in enumerate(model.stages)][::-1]

@@ -12,6 +12,7 @@ from poseur_lib.data.coco import fingerprint
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseModel
 from poseur_study.display.attention.open_model import OpenModel
+from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.explorer.session import Session
 from poseur_study.runs.record import write_record
 from poseur_study.runs.store import RunStore
@@ -32,6 +33,11 @@ def restless(config: ExperimentConfig) -> PoseModel:
     return model
 
 
+def session_of(runs: Path | str, data: Path | str, **parameters) -> Session:
+    """A session of a notebook with such parameters, nothing open yet."""
+    return Session(ExplorerSettings(runs=str(runs), data=str(data), **parameters))
+
+
 @pytest.fixture(scope="session")
 def val_data(tmp_path_factory) -> Path:
     """Three images with a labelled person each."""
@@ -42,14 +48,14 @@ def val_data(tmp_path_factory) -> Path:
 def tiny() -> OpenModel:
     """An open model."""
     config = tiny_config()
-    return OpenModel("tiny", restless(config), config)
+    return OpenModel("tiny", restless(config), config, profile="smoke")
 
 
 @pytest.fixture
-def session(tiny, val_data) -> Session:
+def session(tiny, val_data, tmp_path) -> Session:
     """The model and the first person."""
-    opened = Session(data=str(val_data), average_people=2)
-    opened.choose_model(tiny, "smoke")
+    opened = session_of(tmp_path / "none", val_data, average_people=2)
+    opened.choose_model(tiny)
     opened.choose_image(opened.val.image(0))
     return opened
 

@@ -1,6 +1,7 @@
 """What the figures say and where they put it: pixels, places and numbers in captions."""
 
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,13 +14,13 @@ from scipy.optimize import minimize
 
 from poseur_lib.data.crop import transform_points
 from poseur_study.display.attention.between_keypoints import attention_figure, matrices_figure, spread, strongest
-from poseur_study.display.attention.canvas import FURTHEST, Window, black_note, draw_photo, window_around
+from poseur_study.display.attention.canvas import FURTHEST, Window, black_note, draw_photo, drawing, window_around
 from poseur_study.display.attention.distribution import distribution_figure
 from poseur_study.display.attention.images import overview_figure, with_boxes
 from poseur_study.display.attention.path import errors_px, path_figure
-from poseur_study.display.attention.person_view import Crop, Seen
+from poseur_study.display.attention.person_view import Crop
 from poseur_study.display.attention.samples import samples_figure
-from poseur_study.display.figure import Drawn, drawing, panels
+from poseur_study.display.figure import Drawn, panels
 
 
 def all_figures(session):
@@ -40,8 +41,16 @@ def test_every_figure_is_a_picture_with_words(session):
         picture = drawn.picture()
         pixels = imread(io.BytesIO(picture.png))
         assert pixels.std() > 0.02 and picture.width >= 200
-        assert len(picture.alt) > 20 and "nan" not in picture.caption
+        assert len(picture.alt) > 20 and re.search(r"\d", picture.alt.replace(session.seen.who, ""))
+        assert "nan" not in picture.alt + picture.caption
         assert drawn.html().data.startswith('<figure class="figure photo">')
+
+
+def test_nothing_is_drawn_behind_the_panels_so_that_a_page_of_any_ground_shows_through(session):
+    for drawn in all_figures(session):
+        pixels = imread(io.BytesIO(drawn.picture().png))
+        at_the_edge = pixels[0, 0, 3]
+        assert at_the_edge == (1 if drawn.figure.axes[0].get_position().width == 1 else 0), drawn.alt
 
 
 def test_a_bright_pixel_is_drawn_where_its_place_in_the_crop_is(session):
@@ -115,10 +124,12 @@ def test_the_path_tells_errors_and_both_scales(session):
 
 def test_the_path_tells_which_ellipses_its_near_panel_cannot_show(session, monkeypatch):
     seen, keypoint = session.seen, 5
-    small, *others = (replace(stage, laplace_px=np.full_like(stage.laplace_px, 0.5)) for stage in seen.stages)
-    monkeypatch.setattr(Seen, "stages", (small, *others))
+    stages = seen.stages
+    small = np.full_like(stages.laplace_px, 0.5)
+    monkeypatch.setitem(vars(seen), "stages", replace(stages, laplace_px=small))
     assert "too small" not in path_figure(seen, keypoint).caption
-    monkeypatch.setattr(Seen, "stages", (replace(small, laplace_px=small.laplace_px + 1e3), *others))
+    large = small + 1e3 * (np.arange(len(small)) == 0)[:, None, None].astype(small.dtype)
+    monkeypatch.setitem(vars(seen), "stages", replace(stages, laplace_px=large))
     assert "too small for the dashed ellipses of coarse." in path_figure(seen, keypoint).caption
 
 
@@ -126,8 +137,8 @@ def test_the_near_panel_of_the_path_can_be_pointed_at(session):
     seen, keypoint = session.seen, 5
     picture = path_figure(seen, keypoint).picture()
     whole, near = picture.areas
-    ends = [stage.keypoints_px[keypoint] + side * stage.expected_px[keypoint] for stage in seen.stages
-            for side in (-1, 1)]  # fmt: skip
+    places, lengths = seen.stages.keypoints_px[:, keypoint], seen.stages.expected_px[:, keypoint]
+    ends = [*(places - lengths), *(places + lengths)]
     ends = np.array([*ends, seen.truth_px[keypoint]])
     middle = picture.crop_px((near.left + near.right) / 2, (near.top + near.bottom) / 2)
     assert middle == pytest.approx(tuple((ends.min(axis=0) + ends.max(axis=0)) / 2), abs=0.01)
@@ -179,5 +190,5 @@ def test_an_unlabelled_person_has_no_error(session):
     assert session.seen.labelled.all()
     blank = with_boxes("own.jpg", session.image.image, [(5.0, 5.0, 40.0, 60.0)])
     session.choose_image(blank)
-    assert errors_px(session.seen, 0) is None
+    assert np.isnan(errors_px(session.seen, 0)).all()
     assert "It has no label here." in path_figure(session.seen, 0).caption

@@ -9,20 +9,20 @@ from poseur_lib.keypoints import MPII_16
 from poseur_study.display.attention.images import own_image
 from poseur_study.display.attention.open_model import OpenModel, open_checkpoint
 from poseur_study.execution.retrain import Training
-from poseur_study.explorer import person_chooser, views
-from poseur_study.explorer.controls import THIS_PERSON, VAL_SET, as_caption
-from poseur_study.explorer.model_chooser import NOTHING
+from poseur_study.explorer import choosers, views
+from poseur_study.explorer.choosers import FILE, NOTHING, UPLOAD, VAL
+from poseur_study.explorer.controls import as_caption
 from poseur_study.explorer.panel import Panel
-from poseur_study.explorer.person_chooser import FILE, UPLOAD, VAL
 from poseur_study.explorer.session import Session
-from tests.explorer.conftest import restless
+from poseur_study.explorer.views import THIS_PERSON, VAL_SET
+from tests.explorer.conftest import restless, session_of
 from tests.training.tiny import tiny_config
 
 
 @pytest.fixture
-def panel(session, tmp_path) -> Panel:
+def panel(session) -> Panel:
     """A panel with a model and a person, and no runs."""
-    return Panel(session, str(tmp_path / "none"))
+    return Panel(session)
 
 
 def click(picture, x: float, y: float, kind: str = "click") -> None:
@@ -33,7 +33,7 @@ def test_a_change_draws_the_open_view_and_no_other(panel):
     samples, path = panel.views[0], panel.views[1]
     first = samples.picture.png
     assert first and not path.picture.png
-    samples.layer.value = 1
+    control(samples, "layer").value = 1
     second = samples.picture.png
     assert second != first
     panel.keypoint.value = 9
@@ -50,6 +50,10 @@ def test_every_control_changes_the_picture(panel):
             before = view.picture.png
             control.value = next(value for value in reversed(values(control)) if value != control.value)
             assert view.picture.png != before, (view.name, control.description)
+
+
+def control(view, description: str):
+    return next(one for one in view.controls if one.description == description)
 
 
 def values(control) -> list:
@@ -86,43 +90,44 @@ def test_photos_of_the_person_can_be_clicked_and_nothing_else(panel):
 def test_averaging_is_told_while_it_takes_time(panel, monkeypatch):
     panel.tabs.selected_index = 3
     view, average, said = panel.view, Session.average_attention, []
+    whose = control(view, "weights of")
     monkeypatch.setattr(Session, "average_attention", lambda self: said.append(view.caption.value) or average(self))
-    view.over.value = VAL_SET
+    whose.value = VAL_SET
     assert "Averaging over up to 2 people" in said[0] and "mean over 2 of 3 people" in view.caption.value
-    view.over.value = THIS_PERSON
-    view.over.value = VAL_SET
+    whose.value = THIS_PERSON
+    whose.value = VAL_SET
     assert "Averaging" not in said[1], "it is known"
 
 
-def test_another_model_draws_each_picture_once(session, tmp_path, monkeypatch):
+def test_another_model_draws_each_picture_once(session, monkeypatch):
     session.choose_image(session.val.image(0), 1)
     session.keypoint, drawn = 4, []
-    panel = Panel(session, str(tmp_path))
-    for module, name in ((views, "samples_figure"), (person_chooser, "overview_figure")):
+    panel = Panel(session)
+    for module, name in ((views, "samples_figure"), (choosers, "overview_figure")):
         draw = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *given, draw=draw, name=name: drawn.append(name) or draw(*given))
-    session.choose_model(OpenModel("another", session.model.model, session.model.config), "smoke")
-    panel._model_changed()
+    session.choose_model(OpenModel("another", session.model.model, session.model.config, profile="smoke"))
+    panel.model_changed()
     assert sorted(drawn) == ["overview_figure", "samples_figure"] and "another" in panel.view.caption.value
     assert panel.keypoint.value == session.keypoint == 4 and panel.person.person.value == session.person == 1
     session.image = None
-    panel._model_changed()
+    panel.model_changed()
     assert sorted(drawn[2:]) == ["overview_figure", "samples_figure"], "an image that has to be loaded first"
 
 
 def test_other_keypoints_without_their_val_set_leave_no_picture_and_clicks_do_nothing(panel):
     config = tiny_config(**{"data.keypoint_set": MPII_16.name})
     old = panel.view.drawn
-    panel.session.choose_model(OpenModel("of MPII", restless(config), config), "smoke")
-    panel._model_changed()
+    panel.session.choose_model(OpenModel("of MPII", restless(config), config, profile="smoke"))
+    panel.model_changed()
     assert panel.session.image is None and "keypoint" in panel.message.value
     assert not panel.view.picture.png and panel.view.caption.value == as_caption("")
     assert not panel.person.overview.png and panel.person.person.options == ()
-    panel.view.drawn = old
+    panel.view.drawn, first = old, panel.session.keypoint
     for picture in (panel.view.picture, panel.person.overview):
         click(picture, 0.5, 0.5)
         click(picture, 0, 0, "next")
-    assert panel.session.keypoint == 1
+    assert panel.session.keypoint == first + 1
 
 
 def test_another_person_by_list_by_click_and_by_number(panel):
@@ -175,38 +180,41 @@ def test_a_box_is_of_one_image(panel):
     assert chooser.box.value == "" and panel.session.image.names == ("the whole image",)
     chooser.box.value = "10, 10, 40, 60"
     chooser.source.value = UPLOAD
-    assert chooser.box.value == "" and panel.session.image.origin == second, "there is no upload yet"
+    assert chooser.box.value == "" and panel.session.image.name == second.name, "there is no upload yet"
     chooser.box.value = "1, 2, 30, 40"
     chooser.upload.value = uploaded(third, "mine.jpg")
     assert chooser.box.value == "" and panel.session.image.name == "mine.jpg"
     assert panel.session.image.names == ("the whole image",)
 
 
-def test_the_choices_say_which_image_of_the_val_set_is_shown(session, tmp_path):
+def test_the_choices_say_which_image_of_the_val_set_is_shown(tmp_path, tiny, val_data):
+    session = session_of(tmp_path, val_data, image=2, person=1)
+    session.choose_model(tiny)
     session.choose_image(session.val.image(2), 1)
-    chooser = Panel(session, str(tmp_path)).person
+    chooser = Panel(session).person
     assert (chooser.source.value, chooser.number.value, chooser.person.value) == (VAL, 2, 1)
-    assert chooser.box.value == ""
+    assert (chooser.box.value, chooser.number.max) == ("", 2)
     chooser.number.value = 0
-    assert session.image.origin == 0
+    assert session.image.name.startswith("val image 0")
 
 
-def test_the_choices_say_which_file_is_shown_and_its_box(session, tmp_path):
-    path = session.val.by_image[1][0].image_path
+def test_the_choices_say_which_file_is_shown_and_its_box(tmp_path, tiny, val_data):
+    path = val_data / "val2017" / "000000000001.jpg"
+    session = session_of(tmp_path, val_data, image=str(path), box=[5.25, 6.0, 40.0, 60.0])
+    session.choose_model(tiny)
     session.choose_image(own_image(path, [(5.25, 6.0, 40.0, 60.0)]))
-    panel = Panel(session, str(tmp_path))
+    panel, shown = Panel(session), session.image
     chooser = panel.person
     assert (chooser.source.value, chooser.file.value, chooser.box.value) == (FILE, str(path), "5.25, 6, 40, 60")
     assert chooser.file.layout.display == "" and chooser.number.layout.display == "none"
-    shown = session.image
-    panel._model_changed()
+    panel.model_changed()
     assert session.image is shown, "nothing is loaded again"
     chooser.box.value = ""
     assert session.image.names == ("the whole image",)
 
 
 def test_runs_are_listed_with_what_can_be_done_with_them(runs, val_data):
-    panel = Panel(Session(data=str(val_data)), str(runs.folder))
+    panel = Panel(session_of(runs.folder, val_data))
     assert panel.session.model.name == f"run {runs.finished}", "the one that is ready is taken"
     assert panel.model.run.value.run_id == runs.finished
     by_id = {run.run_id: run for run in values(panel.model.run)}
@@ -223,9 +231,9 @@ def test_runs_are_listed_with_what_can_be_done_with_them(runs, val_data):
 
 def test_from_a_checkpoint_back_to_a_run_and_to_the_checkpoint(runs, val_data):
     path = str(runs.folder / "smoke" / runs.finished / "model.pt")
-    session = Session(data=str(val_data))
+    session = session_of(runs.folder, val_data)
     session.choose_model(open_checkpoint(Path(path)))
-    chooser = Panel(session, str(runs.folder)).model
+    chooser = Panel(session).model
     assert chooser.run.value is None, "no run is open"
     run = values(chooser.run)[0]
     for _ in range(2):
@@ -242,14 +250,14 @@ def test_from_a_checkpoint_back_to_a_run_and_to_the_checkpoint(runs, val_data):
 
 
 def test_a_list_that_is_filled_anew_opens_the_named_run_and_no_other(runs, val_data):
-    panel = Panel(Session(data=str(val_data)), str(runs.folder))
+    panel = Panel(session_of(runs.folder, val_data))
     opened = panel.session.model
     panel.model.list_runs(runs.record_only)
     assert panel.session.model is opened and panel.model.run.value.run_id == runs.record_only
 
 
 def test_without_any_model_one_can_be_trained(tmp_path, monkeypatch, runs, val_data):
-    panel = Panel(Session(data=str(val_data)), str(tmp_path / "empty"))
+    panel = Panel(session_of(tmp_path / "empty", val_data))
     assert panel.model.run.label == NOTHING and panel.model.train.description == "Train a small model"
     assert "There is no model yet." in panel.message.value
 
@@ -264,7 +272,7 @@ def test_without_any_model_one_can_be_trained(tmp_path, monkeypatch, runs, val_d
 
 
 def test_training_that_fails_says_why(tmp_path, monkeypatch, val_data):
-    panel = Panel(Session(data=str(val_data)), str(tmp_path / "empty"))
+    panel = Panel(session_of(tmp_path / "empty", val_data))
     monkeypatch.setattr(Training, "execute", lambda *_: 1 / 0)
     panel.model._train_in_background(panel.model.training)
     assert "ZeroDivisionError" in panel.message.value and not panel.model.train.disabled
@@ -272,8 +280,8 @@ def test_training_that_fails_says_why(tmp_path, monkeypatch, val_data):
 
 def test_a_model_without_self_attention_says_so_in_its_view(val_data):
     config = tiny_config(**{"model.head.self_attention": False})
-    session = Session(data=str(val_data))
-    session.choose_model(OpenModel("silent", restless(config), config), "smoke")
-    panel = Panel(session, "nowhere")
+    session = session_of("nowhere", val_data)
+    session.choose_model(OpenModel("silent", restless(config), config, profile="smoke"))
+    panel = Panel(session)
     panel.tabs.selected_index = 2
     assert "silent has no self-attention" in panel.view.caption.value and not panel.view.picture.png

@@ -1,5 +1,6 @@
 """What a session keeps, what it averages, and what can be chosen in it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.models.build import build_model
 from poseur_study.display.attention.images import own_image, with_boxes
 from poseur_study.display.attention.open_model import open_checkpoint
+from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.experiments.profiles import Profile
 from poseur_study.explorer.session import Session
 from poseur_study.runs.datasets import data_folder
@@ -98,37 +100,36 @@ def two_sets(monkeypatch, tmp_path) -> dict[str, Path]:
 
 
 def test_an_image_of_another_val_set_is_dropped_with_its_model(two_sets, tiny):
-    session = Session()
-    session.choose_model(tiny, "smoke")
-    session.choose_image(session.val.image(1))
-    session.choose_model(tiny, "smoke")
-    assert session.image.name == "val image 1 (smoke)"
+    session = Session(ExplorerSettings())
     session.choose_model(tiny)
+    session.choose_image(session.val.image(1))
+    session.choose_model(tiny)
+    assert session.image.name == "val image 1 (smoke)"
+    session.choose_model(replace(tiny, profile=""))
     assert session.image.name == "val image 1 (smoke)", "a checkpoint has no val set of its own"
     for other in ("mini", "paper"):  # the one has its own, of the other it is not known
-        session.choose_model(tiny, other)
+        session.choose_model(replace(tiny, profile=other))
         assert session.image is None
-        session.choose_model(tiny, "smoke")
+        session.choose_model(tiny)
         session.choose_image(session.val.image(1))
 
 
 def test_an_image_stays_with_another_profile_s_model_where_it_goes_with_both(two_sets, tiny):
-    session = Session(data=str(two_sets["smoke"]))
-    session.choose_model(tiny, "smoke")
+    session = Session(ExplorerSettings(data=str(two_sets["smoke"])))
+    session.choose_model(tiny)
     session.choose_image(session.val.image(1))
-    session.choose_model(tiny, "mini")
-    assert session.image.origin == 1, "`data` is every model's"
-    session.data = ""
-    session.choose_model(tiny, "smoke")
+    session.choose_model(replace(tiny, profile="mini"))
+    assert session.image is not None, "`data` is every model's"
+    session.settings = ExplorerSettings()
+    session.choose_model(tiny)
     session.choose_image(own_image(session.val.by_image[0][0].image_path))
-    session.choose_model(tiny, "mini")
+    session.choose_model(replace(tiny, profile="mini"))
     assert session.image is not None, "one's own"
 
 
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda s: s.keypoint_number("left_wirst"), "unknown keypoint 'left_wirst': did you mean 'left_wrist'"),
         (lambda s: s.choose_image(s.image, 5), "person 5: val image 0 .* has people 0 to 1"),
         (lambda s: s.val.image(3), "image 3: the val set has images 0 to 2"),
     ],
@@ -148,7 +149,7 @@ def test_a_checkpoint_of_another_method_is_refused_by_name(tmp_path):
 def test_a_checkpoint_without_a_val_set_says_what_to_give(tiny, tmp_path):
     path = tmp_path / "tiny.pt"
     save_weights(path, tiny.model, tiny.config)
-    session = Session()
+    session = Session(ExplorerSettings())
     session.choose_model(open_checkpoint(path))
     with pytest.raises(UserError, match="give `data`, or an `image` of your own"):
         session.average_attention()

@@ -110,10 +110,10 @@ def test_a_parameter_that_names_nothing_is_an_error(trained, wrong, message):
 def test_a_person_in_jupyterlab_gets_widgets(trained, monkeypatch):
     data, runs = trained
     monkeypatch.setenv(SESSION_VARIABLE, "notebooks/explore_attention.ipynb")
-    shown: list[Panel] = []
-    begin = Panel._begin
-    monkeypatch.setattr(Panel, "_begin", lambda self: shown.append(self) or begin(self))
     explorer = Explorer(ExplorerSettings(data=str(data), runs=str(runs)))
+    shown: list[Panel] = []
+    begin = Panel.__init__
+    monkeypatch.setattr(Panel, "__init__", lambda self, session: shown.append(self) or begin(self, session))
     assert explorer.panel() is shown[0].widget
     shown[0].keypoint.value = 3
     assert "Left ear" in explorer.path().data, "the section shows what is chosen in the panel"

@@ -1,21 +1,20 @@
-"""The photo behind the points, in crop pixels; marks with one meaning in all figures of attention; words for them."""
+"""The photo behind the points, in crop pixels, and marks with one meaning in all figures of attention."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import cv2
+import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Bool, Float
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_hex
-from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from poseur_lib.data.crop import transform_points
-from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.display.attention.person_view import Crop, Seen
+from poseur_study.display.style import STYLE_FILE
 
 LONG_SIDE = 480
 """Pixels of a photo's longer side in the picture."""
@@ -30,6 +29,15 @@ PREDICTED = {"marker": "D", "color": "none", "markeredgecolor": "white", "marker
              "path_effects": OUTLINE}  # fmt: skip
 TRUTH = {"marker": "x", "color": "#7CFC00", "markersize": 8, "markeredgewidth": 2.2, "path_effects": OUTLINE}
 FAINT = {"color": "white", "linewidth": 0.8, "alpha": 0.55}
+WORDS = "#808080"
+"""Legible on a light and on a dark page."""
+WRITTEN = ("text.color", "axes.titlecolor", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+CLEAR = dict.fromkeys(("figure.facecolor", "axes.facecolor"), "none") | dict.fromkeys(WRITTEN, WORDS)
+
+
+def drawing() -> AbstractContextManager[None]:
+    """The style sheet for a page of any ground, without what makes pictures sharper and slower than a screen needs."""
+    return plt.style.context([STYLE_FILE, {"savefig.bbox": None, "axes.grid": False, **CLEAR}])
 
 
 @dataclass(frozen=True)
@@ -66,14 +74,6 @@ def window_around(crop: Crop, points_px: Float[np.ndarray, "N 2"]) -> Window:
     return Window(*map(float, (*low, *high)))
 
 
-def window_at(crop: Crop, points_px: Float[np.ndarray, "N 2"], smallest: float = 0.12) -> Window:
-    """A square around the points, at least `smallest` of the crop's longer side wide."""
-    low, high = points_px.min(axis=0), points_px.max(axis=0)
-    side = max(1.15 * float((high - low).max()), smallest * float(crop.extent_px.max()))
-    (x, y), half = (low + high) / 2, side / 2
-    return Window(float(x - half), float(y - half), float(x + half), float(y + half))
-
-
 def black_note(crop: Crop, *windows: Window) -> str:
     """The sentence that explains what of the photo in windows is plain; "" where they hold image alone."""
     corners = [(x, y) for one in windows for x in (one.left, one.right) for y in (one.top, one.bottom)]
@@ -104,23 +104,6 @@ def draw_photo(axis: Axes, crop: Crop, window: Window) -> None:
     axis.spines[:].set_visible(False)
 
 
-def colours(count: int) -> list[str]:
-    """A colour for each of `count` things: the palette's, or evenly around the circle of hues where that ends."""
-    if count <= len(COLORBLIND):
-        return list(COLORBLIND[:count])
-    return [to_hex(colormaps["hsv"](number / count)) for number in range(count)]
-
-
-def mark(axis: Axes, window: Window, point_px: Float[np.ndarray, "2"], how: dict, zorder: float = 5) -> None:
-    """One mark, at the border of the window where it lies beyond."""
-    axis.plot(*window.clamped(point_px), linestyle="none", zorder=zorder, **how)
-
-
-def handle(how: dict, label: str) -> Line2D:
-    """A mark's line in a legend, legible on white."""
-    return Line2D([], [], linestyle="none", label=label, **{**how, "markersize": 7})
-
-
 def draw_pose(axis: Axes, seen: Seen) -> None:
     """The pose that the model ends with, faint, so that its keypoints can be told and clicked on."""
     points = seen.keypoints_px
@@ -128,6 +111,6 @@ def draw_pose(axis: Axes, seen: Seen) -> None:
     axis.scatter(*points.T, s=9, color="white", edgecolor="black", linewidth=0.5, alpha=0.8, zorder=3)
 
 
-def capital(text: str) -> str:
-    """With a capital letter first; `str.capitalize` would lower the others."""
-    return text[:1].upper() + text[1:]
+def mark(axis: Axes, window: Window, point_px: Float[np.ndarray, "2"], how: dict, zorder: float = 5) -> None:
+    """One mark, at the border of the window where it lies beyond; none of a point that is NaN."""
+    axis.plot(*window.clamped(point_px), linestyle="none", zorder=zorder, **how)

@@ -18,7 +18,7 @@ POINTS = 121
 WIDEST_IN_SCALES = 3.5
 """Half side of the first square, in Laplace scales."""
 SHARE_KEPT, MARGIN = 0.98, 2.0
-"""The square is drawn in to this many times the half width that holds so much of the mass."""
+"""The square is drawn in to this many times the half side of one that holds so much of the mass."""
 NARROWINGS = 12
 
 
@@ -43,16 +43,17 @@ class FlowGrid:
     @property
     def mean_distance(self) -> Float[np.ndarray, "2"]:
         """Mean of |s_x| and of |s_y| under the product: the error that the model expects, in units of sigma."""
-        across, down = self._marginals()
-        return np.array([np.abs(self.steps) @ across, np.abs(self.steps) @ down])
+        mass, distance = self.product / self.product.sum(), np.abs(self.steps)
+        return np.array([distance @ mass.sum(axis=0), distance @ mass.sum(axis=1)])
 
     @property
     def half_width(self) -> float:
-        """What |s_x| and |s_y| each stay below with nearly all of the product's mass."""
-        order = np.argsort(np.abs(self.steps), kind="stable")
-        distances = np.abs(self.steps)[order]
-        within = [int(np.searchsorted(np.cumsum(marginal[order]), SHARE_KEPT)) for marginal in self._marginals()]
-        return float(distances[min(max(within), len(distances) - 1)])
+        """Half side of the square around the prediction that holds nearly all of the product's mass."""
+        distance = np.abs(self.steps)
+        ring = np.maximum(distance[:, None], distance).ravel()
+        order = np.argsort(ring, kind="stable")
+        mass = np.cumsum(self.product.ravel()[order])
+        return float(ring[order][np.searchsorted(mass, SHARE_KEPT * mass[-1])])
 
     def level_of_mass(self, density: Float[np.ndarray, "grid grid"], share: float) -> float:
         """The density above which `share` of the mass on the grid lies."""
@@ -60,12 +61,8 @@ class FlowGrid:
         mass = np.cumsum(ordered) / ordered.sum()
         return float(ordered[min(int(np.searchsorted(mass, share)), len(ordered) - 1)])
 
-    def _marginals(self) -> tuple[Float[np.ndarray, "grid"], Float[np.ndarray, "grid"]]:
-        """Masses of the columns and of the rows of the product; each sums to 1."""
-        mass = self.product / self.product.sum()
-        return mass.sum(axis=0), mass.sum(axis=1)
 
-
+@torch.no_grad()
 def flow_grid(log_phi: LogDensity, *, log_phi_count: int, log_sigma_count: int) -> FlowGrid:
     """The densities on a square that the product fills, whether the flow leaves it wide or makes it narrow.
 
@@ -73,27 +70,20 @@ def flow_grid(log_phi: LogDensity, *, log_phi_count: int, log_sigma_count: int) 
         log_phi: log density of the flow, x first.
         log_phi_count, log_sigma_count: c and k of the loss that the flow was trained with.
     """
-    reach = WIDEST_IN_SCALES * math.sqrt(2) * log_sigma_count
+    scale, exponent = math.sqrt(2) * log_sigma_count, log_phi_count / log_sigma_count
+    reach = WIDEST_IN_SCALES * scale
     for _ in range(NARROWINGS):
-        grid = grid_within(reach, log_phi, log_phi_count=log_phi_count, log_sigma_count=log_sigma_count)
-        closer = MARGIN * max(grid.half_width, float(grid.steps[POINTS // 2 + 1]))
+        steps = np.linspace(-reach, reach, POINTS)
+        y, x = np.meshgrid(steps, steps, indexing="ij")
+        errors = -np.stack([x, y], axis=-1).reshape(-1, 2)
+        log_flow = log_phi(torch.from_numpy(errors).float()).double().numpy().reshape(x.shape)
+        log_laplace = -(np.abs(x) + np.abs(y)) / scale - 2 * math.log(2 * scale)
+        log_product = exponent * log_flow + log_laplace
+        product = np.exp(log_product - log_product.max())
+        product /= product.sum() * (steps[1] - steps[0]) ** 2
+        grid = FlowGrid(steps, np.exp(log_flow), np.exp(log_laplace), product, exponent)
+        closer = MARGIN * max(grid.half_width, float(steps[POINTS // 2 + 1]))
         if closer > 0.8 * reach:
             break
         reach = closer
     return grid
-
-
-@torch.no_grad()
-def grid_within(reach: float, log_phi: LogDensity, *, log_phi_count: int, log_sigma_count: int) -> FlowGrid:
-    """The densities where |s_x| and |s_y| are at most `reach`."""
-    scale = math.sqrt(2) * log_sigma_count
-    steps = np.linspace(-reach, reach, POINTS)
-    y, x = np.meshgrid(steps, steps, indexing="ij")
-    errors = -np.stack([x, y], axis=-1).reshape(-1, 2)
-    log_flow = log_phi(torch.from_numpy(errors).float()).double().numpy().reshape(x.shape)
-    log_laplace = -(np.abs(x) + np.abs(y)) / scale - 2 * math.log(2 * scale)
-    exponent = log_phi_count / log_sigma_count
-    log_product = exponent * log_flow + log_laplace
-    product = np.exp(log_product - log_product.max())
-    cell = (steps[1] - steps[0]) ** 2
-    return FlowGrid(steps, np.exp(log_flow), np.exp(log_laplace), product / (product.sum() * cell), exponent)

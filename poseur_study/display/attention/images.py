@@ -15,8 +15,8 @@ from poseur_lib.data.images import read_image
 from poseur_lib.errors import UserError
 from poseur_lib.predict.drawing import COLORBLIND
 from poseur_lib.predict.people import as_boxes
-from poseur_study.display.attention.canvas import OUTLINE
-from poseur_study.display.figure import Drawn, drawing
+from poseur_study.display.attention.canvas import OUTLINE, drawing
+from poseur_study.display.figure import Drawn
 
 Box = tuple[float, float, float, float]
 WIDTH, HIGHEST = 3.3, 3.6
@@ -31,7 +31,6 @@ class ShownImage:
     Attributes:
         image: RGB.
         names: what each of the people is called.
-        origin: the number in the val set, or the file; None where it is neither, as for an upload.
         data: folder of the data set whose val set it is of; None for one's own.
     """
 
@@ -39,7 +38,6 @@ class ShownImage:
     image: UInt8[np.ndarray, "height width 3"]
     people: tuple[Person, ...]
     names: tuple[str, ...]
-    origin: int | Path | None = None
     data: Path | None = None
 
     def person(self, number: int) -> Person:
@@ -88,21 +86,13 @@ class ValImages:
         if not 0 <= number < count:
             raise UserError(f"image {number}: the val set has images 0 to {count - 1} with labelled people")
         people, root = self.by_image[number], self.people.root
-        name = f"val image {number} ({root.name})"
-        shown = _with_whole(name, read_image(people[0].image_path), people, "person")
-        return replace(shown, origin=number, data=root)
+        shown = _with_whole(f"val image {number} ({root.name})", read_image(people[0].image_path), people, "person")
+        return replace(shown, data=root)
 
 
 def own_image(path: Path, boxes: Sequence[Box] = ()) -> ShownImage:
-    """An image file of one's own.
-
-    Args:
-        boxes: (x, y, w, h) of people in it, in pixels.
-
-    Raises:
-        UserError: it cannot be read, or a box is empty, not finite, or outside the image.
-    """
-    return replace(with_boxes(path.name, read_image(path), boxes), origin=path)
+    """An image file of one's own, with people as in `with_boxes`. Raises UserError where it cannot be read."""
+    return with_boxes(path.name, read_image(path), boxes)
 
 
 def with_boxes(name: str, image: UInt8[np.ndarray, "height width 3"], boxes: Sequence[Box] = ()) -> ShownImage:
@@ -117,10 +107,10 @@ def with_boxes(name: str, image: UInt8[np.ndarray, "height width 3"], boxes: Seq
 
 def _with_whole(name: str, image: np.ndarray, people: Sequence[Person], kind: str) -> ShownImage:
     height, width = image.shape[:2]
-    whole = (0.0, 0.0, float(width), float(height))
-    labels = people[0] if len(people) == 1 else Person(0, Path(name), whole)
+    labels = people[0] if len(people) == 1 else Person(0, Path(name), (0.0, 0.0, 1.0, 1.0))
+    whole = replace(labels, box=(0.0, 0.0, float(width), float(height)))
     names = (*(f"{kind} {number}" for number in range(len(people))), "the whole image")
-    return ShownImage(name, image, (*people, replace(labels, box=whole)), names)
+    return ShownImage(name, image, (*people, whole), names)
 
 
 def overview_figure(shown: ShownImage, person: int) -> Drawn:
@@ -140,5 +130,8 @@ def overview_figure(shown: ShownImage, person: int) -> Drawn:
                 axis.text(x, y, f" {number}", color=colour, va="top", fontsize=9, path_effects=OUTLINE)
         axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
         axis.axis("off")
-    alt = f"{shown.name} with {len(shown.people) - 1} boxes; chosen: {shown.names[person]}."
+    sides = ", ".join(f"{side:.0f}" for side in shown.people[person].box)
+    alt = (
+        f"{shown.name} with {len(shown.people) - 1} boxes; chosen: {shown.names[person]} (x, y, width, height {sides})."
+    )
     return Drawn(figure, alt, "", (axis,))

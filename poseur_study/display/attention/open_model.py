@@ -21,13 +21,14 @@ class OpenModel:
 
     Attributes:
         name: what captions call it.
-        run_id: of the run that it is the model of; "" for a checkpoint.
+        run_id, profile: of the run that it is the model of; "" for a checkpoint.
     """
 
     name: str
     model: PoseModel
     config: ExperimentConfig
     run_id: str = ""
+    profile: str = ""
 
     @property
     def keypoints(self) -> KeypointSet:
@@ -39,16 +40,18 @@ class OpenModel:
         """The knobs of its head."""
         return self.config.model.head
 
-    @cached_property
-    def decoder_density(self) -> FlowGrid:
-        """What the decoder's flow has learned, the same for every keypoint and layer."""
-        return self._density(self.model.head.decoder_flow)
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the coarse stage, where there is one, and of the decoder layers, in order."""
+        layers = tuple(f"layer {number}" for number in range(1, self.head.decoder_layers + 1))
+        return layers if self.model.head.coarse_flow is None else ("coarse", *layers)
 
     @cached_property
-    def coarse_density(self) -> FlowGrid | None:
-        """What the coarse stage's flow has learned; None without such a stage."""
-        flow = self.model.head.coarse_flow
-        return None if flow is None else self._density(flow)
+    def densities(self) -> tuple[FlowGrid, ...]:
+        """What the flow of each stage has learned, the same for every keypoint; all decoder layers share one."""
+        first, decoder = self.stages[0], self._density(self.model.head.decoder_flow)
+        coarse = (self._density(self.model.head.coarse_flow),) if first == "coarse" else ()
+        return coarse + (decoder,) * self.head.decoder_layers
 
     def _density(self, flow: RealNVP) -> FlowGrid:
         loss = self.head.loss

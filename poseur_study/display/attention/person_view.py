@@ -1,17 +1,17 @@
 """One person as one model sees them: the crop, the explanation and the label, computed once and drawn many times."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
 from poseur_lib.data.coco import Person
-from poseur_lib.data.crop import crop_image
-from poseur_lib.data.dataset import normalise, view_person
+from poseur_lib.data.crop import CropRule, box_to_center_scale, crop_image, crop_matrix, transform_points
+from poseur_lib.data.dataset import normalise
 from poseur_lib.losses.rle import laplace_scale
-from poseur_lib.poses import Explanation, LayerExplanation, StagePrediction
-from poseur_study.display.attention.density_grid import FlowGrid
+from poseur_lib.poses import Explanation, LayerExplanation
 from poseur_study.display.attention.open_model import OpenModel
 
 
@@ -33,23 +33,20 @@ class Crop:
 
 
 @dataclass(frozen=True, eq=False)
-class Stage:
-    """What the coarse stage or a decoder layer says of every keypoint.
+class Stages:
+    """What the coarse stage, where there is one, and the decoder layers say of every keypoint, in crop pixels.
 
     Attributes:
-        keypoints_px: (x, y) in crop pixels.
-        sigma_px: the network's own sigma of each axis, in crop pixels.
-        laplace_px: the scale b of the Laplace part that sigma stands for under the model's loss, in crop pixels.
-        expected_px: the mean distance on each axis under the whole learned density, flow included, in crop pixels.
-        density: that density.
+        keypoints_px: (x, y).
+        sigma_px: the network's own sigma of each axis.
+        laplace_px: the scale b of the Laplace part that sigma stands for under the model's loss.
+        expected_px: the mean distance on each axis under the whole learned density, flow included.
     """
 
-    name: str
-    keypoints_px: Float[np.ndarray, "K 2"]
-    sigma_px: Float[np.ndarray, "K 2"]
-    laplace_px: Float[np.ndarray, "K 2"]
-    expected_px: Float[np.ndarray, "K 2"]
-    density: FlowGrid
+    keypoints_px: Float[np.ndarray, "S K 2"]
+    sigma_px: Float[np.ndarray, "S K 2"]
+    laplace_px: Float[np.ndarray, "S K 2"]
+    expected_px: Float[np.ndarray, "S K 2"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +56,7 @@ class Seen:
     Attributes:
         who: what captions call the person.
         explanation: of this one person.
-        truth_px: labelled keypoints in crop pixels.
-        labelled: which of them are labelled; none for an image of one's own.
+        truth_px: labelled keypoints in crop pixels; NaN without a label, as for an image of one's own.
     """
 
     model: OpenModel
@@ -68,28 +64,27 @@ class Seen:
     crop: Crop
     explanation: Explanation
     truth_px: Float[np.ndarray, "K 2"]
-    labelled: Bool[np.ndarray, "K"]
+
+    @cached_property
+    def stages(self) -> Stages:
+        """Of all stages, in the order of the model's names of them."""
+        prediction = self.explanation.prediction
+        stages = [stage for stage in (prediction.coarse, *prediction.layers) if stage is not None]
+        keypoints, sigma = (torch.stack([getattr(one, name)[0] for one in stages]) for name in ("keypoints", "sigma"))
+        laplace = laplace_scale(sigma, log_sigma_count=self.model.head.loss.log_sigma_count)
+        distances = np.array([density.mean_distance for density in self.model.densities], np.float32)
+        expected = sigma.numpy() * distances[:, None]
+        return Stages(*map(self.to_px, (keypoints.numpy(), sigma.numpy(), laplace.numpy(), expected)))
 
     @property
-    def stages(self) -> tuple[Stage, ...]:
-        """Coarse stage, where there is one, and decoder layers, in order."""
-        prediction, model = self.explanation.prediction, self.model
-        named = [] if prediction.coarse is None else [("coarse", prediction.coarse, model.coarse_density)]
-        layers = enumerate(prediction.layers, 1)
-        named += [(f"layer {number}", layer, model.decoder_density) for number, layer in layers]
-        return tuple(self._stage(*one) for one in named)
-
-    def _stage(self, name: str, layer: StagePrediction, density: FlowGrid) -> Stage:
-        sigma = layer.sigma[0]
-        laplace = laplace_scale(sigma, log_sigma_count=self.model.head.loss.log_sigma_count)
-        expected = sigma.numpy() * density.mean_distance.astype(np.float32)
-        lengths = (layer.keypoints[0].numpy(), sigma.numpy(), laplace.numpy(), expected)
-        return Stage(name, *map(self.to_px, lengths), density=density)
+    def labelled(self) -> Bool[np.ndarray, "K"]:
+        """Which keypoints have a label."""
+        return ~np.isnan(self.truth_px[:, 0])
 
     @property
     def keypoints_px(self) -> Float[np.ndarray, "K 2"]:
         """The pose that the model ends with, in crop pixels."""
-        return self.to_px(self.explanation.prediction.keypoints[0].numpy())
+        return self.stages.keypoints_px[-1]
 
     @property
     def layers(self) -> tuple[LayerExplanation, ...]:
@@ -100,6 +95,11 @@ class Seen:
         """A keypoint's name as prose has it."""
         return spoken(self.model.keypoints.names[keypoint])
 
+    def subject(self, keypoint: int) -> str:
+        """What captions begin with: the keypoint, whose it is, and who sees it."""
+        name = self.spoken(keypoint)
+        return f"{name[:1].upper()}{name[1:]} of {self.who}, {self.model.name}"
+
     def to_px(self, points: Float[np.ndarray, "*shape 2"]) -> Float[np.ndarray, "*shape 2"]:
         """Points or lengths in [0, 1] of the crop, in crop pixels."""
         return points * self.crop.extent_px
@@ -107,6 +107,14 @@ class Seen:
     def nearest(self, x_px: float, y_px: float) -> int:
         """The keypoint whose prediction is nearest to a place of the crop."""
         return int(np.argmin(np.square(self.keypoints_px - (x_px, y_px)).sum(axis=1)))
+
+
+def crop_around(
+    person: Person, image: UInt8[np.ndarray, "height width 3"], size: tuple[int, int], rule: CropRule
+) -> Crop:
+    """Where a person's crop of (height, width) lies in their image."""
+    center, box_scale = box_to_center_scale(person.box, size, rule)
+    return Crop(image, crop_matrix(center, box_scale, 0.0, size, rule), size, rule.extent_px(size))
 
 
 @torch.no_grad()
@@ -118,11 +126,13 @@ def see(model: OpenModel, image: UInt8[np.ndarray, "height width 3"], person: Pe
         person: whose box is cropped; labels are used where there are any of the model's keypoint set.
         who: what captions call the person.
     """
-    rule, input_size = model.model.head.crop_rule, model.config.data.input_size
-    view = view_person(person, image.shape[1], model.keypoints, input_size, rule, None, (0, 0, 0))
-    explanation = model.model.explain(torch.from_numpy(normalise(crop_image(image, view.matrix, input_size)))[None])
-    crop = Crop(image, view.matrix, input_size, rule.extent_px(input_size))
-    return Seen(model, who, crop, explanation, view.keypoints_px, labelled=view.visibility > 0)
+    crop = crop_around(person, image, model.config.data.input_size, model.model.head.crop_rule)
+    pixels = normalise(crop_image(image, crop.matrix, crop.input_size))
+    truth = np.full((model.keypoints.num_keypoints, 2), np.nan)
+    if person.keypoints_image is not None:
+        labelled = person.visibility > 0
+        truth[labelled] = transform_points(person.keypoints_image[labelled], crop.matrix)
+    return Seen(model, who, crop, model.model.explain(torch.from_numpy(pixels)[None]), truth)
 
 
 def spoken(name: str) -> str:

@@ -5,15 +5,17 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.display.attention import canvas
-from poseur_study.display.attention.canvas import PREDICTED, REFERENCE, TRUTH, Window, capital, handle, mark
+from poseur_study.display.attention.canvas import PREDICTED, REFERENCE, TRUTH, Window, mark
 from poseur_study.display.attention.person_view import Seen
-from poseur_study.display.figure import Drawn, drawing, panels
+from poseur_study.display.figure import Drawn, panels
 
 ColourBy = Literal["head", "level"]
 AREA_OF_ONE = 420.0
@@ -21,10 +23,17 @@ AREA_OF_ONE = 420.0
 SLIGHT = 0.01
 """Samples of less weight do not widen the picture."""
 COLUMNS = 3
+PANEL_WIDTHS, TALLEST = {1: 5.2, 2: 3.9, 3: 2.75}, 5.6
+"""Inches of a panel by how many there are, and of the height of one."""
 LEGENDS, LEGEND_LINE = 0.4, 0.19
 """Inches below the panels: of the marks, and of a line of colours."""
 NAME_WIDTHS = {"head": 0.75, "level": 1.1}
 """Inches of a colour's name."""
+LEGEND = {"fontsize": 8, "handletextpad": 0.1, "columnspacing": 0.8, "loc": "upper center", "borderaxespad": 0}
+
+
+Samples = tuple[Float[np.ndarray, "M L S 2"], Float[np.ndarray, "M L S"]]
+"""Places in crop pixels and weights of the samples that are shown of a layer."""
 
 
 def samples_figure(
@@ -47,14 +56,14 @@ def samples_figure(
     levels = range(num_levels) if level is None else [level]
     samples = [_samples(seen, keypoint, number, np.ix_(heads, levels)) for number in chosen]
     window = canvas.window_around(seen.crop, np.concatenate([places[weights > SLIGHT] for places, weights in samples]))
-    numbers = {"head": heads, "level": levels}[colour]
-    palette = to_rgba_array(canvas.colours(num_heads if colour == "head" else num_levels))[numbers]
     sizes = [f"{across}×{down} cells" for down, across in seen.explanation.level_sizes]
-    names = [f"head {number + 1}" if colour == "head" else sizes[number] for number in numbers]
-    with drawing():
-        width = min({1: 5.2, 2: 3.9}.get(len(chosen), 2.75), 5.6 / window.aspect)
+    names = {"head": [f"head {number + 1}" for number in range(num_heads)], "level": sizes}[colour]
+    shown = {"head": heads, "level": levels}[colour]
+    palette = to_rgba_array(_colours(len(names)))[shown]
+    with canvas.drawing():
+        width = min(PANEL_WIDTHS.get(len(chosen), PANEL_WIDTHS[COLUMNS]), TALLEST / window.aspect)
         columns = max(1, int(min(len(chosen), COLUMNS) * width / NAME_WIDTHS[colour]))
-        below = LEGENDS + LEGEND_LINE * -(-len(numbers) // columns)
+        below = LEGENDS + LEGEND_LINE * -(-len(shown) // columns)
         figure, axes = panels(len(chosen), COLUMNS, (width, width * window.aspect), bottom=below)
         for axis, number, (places, weights) in zip(axes, chosen, samples, strict=True):
             canvas.draw_photo(axis, seen.crop, window)
@@ -63,15 +72,22 @@ def samples_figure(
             _draw_samples(axis, window, places.reshape(-1, 2), weights.ravel(), palette[by.ravel()])
             _draw_marks(axis, seen, keypoint, number, window)
             axis.set_title(f"layer {number}")
-        _draw_legends(figure, seen, dict(zip(names, palette, strict=True)), columns, below)
-    alt = f"The {seen.spoken(keypoint)} query's sampling points over {seen.who}, layers {', '.join(map(str, chosen))}."
-    return Drawn(figure, alt, _caption(seen, keypoint, chosen, samples, window, colour), axes)
+        _draw_legends(figure, seen, dict(zip([names[one] for one in shown], palette, strict=True)), columns, below)
+    outside = [_share_outside(seen, *one) for one in samples]
+    shares = ", ".join(f"{share:.0%} in layer {number}" for number, share in zip(chosen, outside, strict=True))
+    alt = (
+        f"The {seen.spoken(keypoint)} query's sampling points over {seen.who}; of the weight shown, {shares} lies"
+        " outside the crop."
+    )
+    return Drawn(figure, alt, _caption(seen, keypoint, samples, shares, window, colour), axes)
 
 
-def _samples(
-    seen: Seen, keypoint: int, number: int, shown: tuple[np.ndarray, ...]
-) -> tuple[Float[np.ndarray, "M L S 2"], Float[np.ndarray, "M L S"]]:
-    """Places in crop pixels and weights of the shown samples of a layer."""
+def _colours(count: int) -> list:
+    """A colour for each of `count` things: the palette's, or evenly around the circle of hues where that ends."""
+    return list(COLORBLIND[:count]) if count <= len(COLORBLIND) else list(colormaps["hsv"](np.arange(count) / count))
+
+
+def _samples(seen: Seen, keypoint: int, number: int, shown: tuple[np.ndarray, ...]) -> Samples:
     layer = seen.layers[number - 1]
     places = layer.sampling_locations[0, keypoint].numpy()[shown]
     return seen.to_px(places), layer.attention_weights[0, keypoint].numpy()[shown]
@@ -89,40 +105,42 @@ def _draw_samples(axis: Axes, window: Window, places: np.ndarray, weights: np.nd
 
 
 def _draw_marks(axis: Axes, seen: Seen, keypoint: int, number: int, window: Window) -> None:
-    if seen.labelled[keypoint]:
-        mark(axis, window, seen.truth_px[keypoint], TRUTH)
     predicted = seen.explanation.prediction.layers[number - 1].keypoints[0, keypoint]
-    mark(axis, window, seen.to_px(predicted.numpy()), PREDICTED)
     reference = seen.layers[number - 1].reference_points[0, keypoint]
+    mark(axis, window, seen.truth_px[keypoint], TRUTH)
+    mark(axis, window, seen.to_px(predicted.numpy()), PREDICTED)
     mark(axis, window, seen.to_px(reference.numpy()), REFERENCE, zorder=6)
 
 
-def _draw_legends(figure: Figure, seen: Seen, colours: dict[str, np.ndarray], columns: int, below: float) -> None:
+def _draw_legends(
+    figure: Figure, seen: Seen, colours: dict[str, Float[np.ndarray, "4"]], columns: int, below: float
+) -> None:
     """The marks in one line, the colours by name in as many as they need."""
-    marks = [handle(REFERENCE, "reference point"), handle(PREDICTED, "layer's prediction"), handle(TRUTH, "label")]
-    marks = marks if seen.labelled.any() else marks[:2]
+    marks = {"reference point": REFERENCE, "layer's prediction": PREDICTED, "label": TRUTH}
+    if not seen.labelled.any():
+        del marks["label"]
+    of_marks = [Line2D([], [], linestyle="none", label=name, **{**how, "markersize": 7}) for name, how in marks.items()]
     dots = [Line2D([], [], linestyle="none", marker="o", color=of, label=name) for name, of in colours.items()]
-    how = {"fontsize": 8, "handletextpad": 0.1, "columnspacing": 0.8, "loc": "upper center", "borderaxespad": 0}
-    for handles, count, gap in ((marks, 3, 0.08), (dots, columns, 0.32)):
-        figure.legend(handles=handles, ncols=count, bbox_to_anchor=(0.5, (below - gap) / figure.get_figheight()), **how)
-
-
-def _caption(seen: Seen, keypoint: int, chosen: Sequence[int], samples: list, window: Window, colour: ColourBy) -> str:
-    height, width = seen.crop.input_size
-    _, _, heads, levels, points = seen.layers[0].attention_weights.shape
-    outside = [_share_outside(seen, *one) for one in samples]
-    shares = [f"{share:.0%} in layer {number}" for number, share in zip(chosen, outside, strict=True)]
-    beyond = sum(int((~window.holds(places)).sum()) for places, _ in samples)
-    further = f" {beyond} lie further out than the picture: hollow, at its border." if beyond else ""
-    return (
-        f"{capital(seen.spoken(keypoint))} of {seen.who}, {seen.model.name}: {heads} heads × {levels} levels × {points}"
-        f" points a layer. Area: attention weight, of which each head has 1 in all; colour: {colour}. The frame is the"
-        f" crop, {width}×{height} for the network; outside of it, where the image is pale, samples fade to zero within"
-        " half a cell of their level and read zeros beyond. Of the weight shown,"
-        f" {', '.join(shares)} lies there.{further}{canvas.black_note(seen.crop, window)}"
-    )
+    for handles, count, gap in ((of_marks, 3, 0.08), (dots, columns, 0.32)):
+        place = (0.5, (below - gap) / figure.get_figheight())
+        figure.legend(handles=handles, ncols=count, bbox_to_anchor=place, **LEGEND)
 
 
 def _share_outside(seen: Seen, places: np.ndarray, weights: np.ndarray) -> float:
     inside = ((places >= 0) & (places <= seen.crop.extent_px)).all(axis=-1)
     return float(weights[~inside].sum() / weights.sum())
+
+
+def _caption(
+    seen: Seen, keypoint: int, samples: Sequence[Samples], shares: str, window: Window, colour: ColourBy
+) -> str:
+    height, width = seen.crop.input_size
+    _, _, heads, levels, points = seen.layers[0].attention_weights.shape
+    beyond = sum(int((~window.holds(places)).sum()) for places, _ in samples)
+    further = f" {beyond} lie further out than the picture: hollow, at its border." if beyond else ""
+    return (
+        f"{seen.subject(keypoint)}: {heads} heads × {levels} levels × {points} points a layer. Area: attention weight,"
+        f" of which each head has 1 in all; colour: {colour}. The frame is the crop, {width}×{height} for the network;"
+        " outside of it, where the image is pale, samples fade to zero within half a cell of their level and read zeros"
+        f" beyond. Of the weight shown, {shares} lies there.{further}{canvas.black_note(seen.crop, window)}"
+    )
