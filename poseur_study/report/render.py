@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 from markupsafe import Markup
-from nbconvert import HTMLExporter
+from nbconvert.exporters import TemplateExporter
 from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
 from pygments import highlight
@@ -190,7 +190,7 @@ def code_colours() -> str:
 
 
 @cache
-def _exporter() -> HTMLExporter:
-    exporter = HTMLExporter(template_file=str(TEMPLATES / "page.html.j2"))
+def _exporter() -> TemplateExporter:
+    exporter = TemplateExporter(template_file=str(TEMPLATES / "page.html.j2"))
     exporter.environment.filters |= {"prose": prose, "code": coloured}
     return exporter

@@ -5,7 +5,7 @@ import pandas as pd
 from poseur_study.analysis.interval import Estimate, bounded
 from poseur_study.analysis.power import detectable
 from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
-from poseur_study.analysis.verdict import Verdict
+from poseur_study.analysis.verdict import Evidence, Verdict
 from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.profiles import Profile
 
@@ -63,14 +63,15 @@ def result_frame(table: Table, result: TableResult) -> pd.DataFrame:
         cells = {cell.column: _cell(cell, row) for cell in row.cells}
         if table.deltas and row.ap and result.rows[0].ap and row is not result.rows[0]:
             cells["Δ AP"] = _delta(row, result.rows[0])
-        lines.append({"row": row.label} | cells | {"status": row.status})
+        checkpoint = {"released checkpoint": row.released_from} if row.released_from else {}
+        lines.append({"row": row.label} | cells | checkpoint | {"status": row.status})
     frame = pd.DataFrame(lines).set_index("row")
     return frame.drop(columns="status") if len(set(frame["status"])) == 1 else frame
 
 
 def _cell(cell: CellResult, row: RowResult) -> str:
     paper = f"paper {cell.paper}" if cell.paper else "paper prints none"
-    released = f"\nreleased {cell.released.value:.1f}" if cell.released else ""
+    released = _released(cell) if cell.released else ""
     if cell.measured:
         ours = bounded(cell.measured)
         return f"{ours.value:.1f}\n{ours.low:.1f} to {ours.high:.1f}\n{paper}{released}"
@@ -79,6 +80,12 @@ def _cell(cell: CellResult, row: RowResult) -> str:
     if cell.on_device is not None:
         return f"{cell.on_device.value:.{1 if cell.on_device.value < 100 else 0}f} {cell.on_device.unit}\n{paper}"
     return f"{NOT_RUN}\n{paper}{released}" if row.status == "done" or not cell.not_measured else paper
+
+
+def _released(cell: CellResult) -> str:
+    """The released checkpoint's figure, and whether it decides the printed one."""
+    against = cell.level(Evidence.RELEASED)
+    return f"\nreleased {cell.released.value:.1f}" + (f", {against.verdict.value}" if against else "")
 
 
 def _delta(row: RowResult, first: RowResult) -> str:

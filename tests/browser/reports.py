@@ -18,7 +18,6 @@ DECODED = "() => Promise.all([...document.images].map((image) => image.decode().
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
 PAPER = {"width": 703, "height": 1017}  # A4 within the margins of the style sheet, in CSS pixels
 WAYS = tuple((scheme, size) for scheme in ("light", "dark") for size in SIZES)
-MOST_RUNS = 4
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,8 @@ class Report:
 
     @cached_property
     def pages(self) -> tuple[str, ...]:
-        """Every page but those of runs, of which a few stand for all: failed ones first."""
-        runs = sorted(self.folder.glob("runs/*.html"), key=lambda path: "failed" not in path.name)[:MOST_RUNS]
-        return tuple(str(path.relative_to(self.folder)) for path in [*sorted(self.folder.glob("*.html")), *runs])
+        """Every page, by its file's name."""
+        return tuple(sorted(path.name for path in self.folder.glob("*.html")))
 
     @cached_property
     def found(self) -> dict[str, Opened]:

@@ -11,7 +11,7 @@ from poseur_lib.models.build import build_model
 from poseur_study.cli.main import main
 from poseur_study.execution.papermill_job import Attempt
 from poseur_study.experiments.profiles import profile
-from poseur_study.report import notebooks as explorer
+from poseur_study.report import explorer
 from poseur_study.runs.record import write_record
 from poseur_study.runs.store import RunStore
 from tests.study.fakes import make_record

@@ -14,7 +14,7 @@ from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.measured_values import MeasuredValues, read_measured
 from poseur_study.analysis.result_types import TableResult
 from poseur_study.analysis.table_data import TableData
-from poseur_study.analysis.table_results import collect
+from poseur_study.analysis.table_results import claims_csv, collect, rows_csv
 from poseur_study.experiments import tables
 from poseur_study.experiments.analyses import CALIBRATION, POSEUR
 from poseur_study.experiments.profiles import MINI_PEOPLE, profile
@@ -28,7 +28,7 @@ from poseur_study.runs.plan import row_run
 from poseur_study.runs.record import PREDICTIONS_FILE, RECORD_FILE, read_evaluation, read_record
 from poseur_study.runs.run_steps import metrics_of
 from poseur_study.runs.store import RESULT_FILE, RunStore
-from poseur_study.table_study import TableStudy, claims_csv, rows_csv
+from poseur_study.table_study import TableStudy
 from synthetic_people import generate
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -82,7 +82,7 @@ def measured_claims(data: TableData) -> Mapping[str, Estimate | None]:
     if number == CALIBRATION.number:
         return calibration.claim_effects(calibration.reliabilities(data, POSEUR))
     study = object.__new__(TableStudy)
-    study.table, study.dataset = data.table, data.dataset
+    study.table, study.dataset, study.data = data.table, data.dataset, data
     vars(study.dataset)["val"] = SimpleNamespace(people=list)  # only counted, for a caption
     if number == "noisy_proposals":
         return robustness(study, stored_measurements(number, "shifts", ShiftedRun)).effects

@@ -9,18 +9,15 @@ from poseur_lib.checkpoints.released_convert import save_released
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.models.build import build_model
 from poseur_study.cli.main import main
-from poseur_study.experiments.notebook_parameters import TableSettings
 from poseur_study.experiments.profiles import profile
-from poseur_study.report.site import Site
-from poseur_study.report.view import StudyView
+from poseur_study.report.site import write_report
 from poseur_study.runs.store import RunState, RunStore
 from poseur_study.table_study import TableStudy
 
 
 def test_a_table_without_workers_executes_nothing(few_people, tmp_path):
-    settings = TableSettings(profile="paper", data=str(few_people), runs=str(tmp_path / "runs"), workers=0)
-    states = TableStudy("1b", settings).run_missing()
-    assert set(states.values()) == {RunState.ABSENT} and not (tmp_path / "runs").exists()
+    study = TableStudy("1b", profile="paper", data=str(few_people), runs=str(tmp_path / "runs"), workers=0)
+    assert set(study.run()["state"]) == {RunState.ABSENT.value} and not (tmp_path / "runs").exists()
 
 
 @pytest.mark.slow
@@ -37,7 +34,6 @@ def test_a_table_s_page_has_the_released_checkpoint_beside_the_paper_and_no_run(
     assert [row["released_ap"] is not None for row in result["rows"]] == [False, True]
     assert [row["ap"] for row in result["rows"]] == [None, None]
     assert [path.name for path in store.folder.iterdir() if path.is_dir()] == ["tables"]
-    view = StudyView(profile("paper"), store)
-    Site(view, tmp_path / "report").write_table(view.tables[0])
+    write_report(profile("paper"), store, tmp_path / "report")
     page = (tmp_path / "report" / "table_1b.html").read_text()
-    assert "AP, released checkpoint" in page and "poseur_256x192_res50_3dec_coco.pth" in page
+    assert "released checkpoint" in page and "poseur_256x192_res50_3dec_coco.pth" in page

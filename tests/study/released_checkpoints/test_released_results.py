@@ -10,9 +10,8 @@ from poseur_study.analysis.claim_ledger import level_entries
 from poseur_study.analysis.released_results import ReleasedColumn
 from poseur_study.analysis.table_results import collect
 from poseur_study.analysis.verdict import Evidence, Verdict
-from poseur_study.display.tables import claims_table, result_table
 from poseur_study.experiments.profiles import profile
-from poseur_study.report.pages.ledger import ledger_page
+from poseur_study.table_study.answer import result_frame
 from tests.study.released_checkpoints.checkpoints import CPU, SIZE, TABLE, opened, table_data, write_checkpoint
 
 
@@ -67,11 +66,9 @@ def test_printed_figures_are_decided_on_the_whole_of_coco_alone(done):
         assert line.value == pytest.approx(cell.released.value - float(cell.paper)) and line.low == line.high
         assert line.verdict == Verdict.CONTRADICTED and line.evidence == Evidence.RELEASED  # random weights
         assert line.claim == f"{row.label}: {cell.column} {cell.paper}." and line.note == row.released_from
-    shown = result_table(TABLE, whole).data
-    assert shown.count("), contradicted") == len(printed) and "within ±0.3 of the printed one" in shown
-    page = ledger_page(lines).body
-    assert "Printed figures" in page and "one: AP 74.7." in page
-    assert page.count('<b class="bad">contradicted</b>') == len(printed)
+    shown = result_frame(TABLE, whole)
+    assert sum(str(cell).count(", contradicted") for cell in shown.to_numpy().ravel()) == len(printed)
+    assert shown["released checkpoint"].str.len().max() > 0 and lines[0].claim == "one: AP 74.7."
 
 
 def test_weaker_evidence_does_not_replace_ours(done):
