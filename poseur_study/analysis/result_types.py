@@ -2,19 +2,21 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_study.analysis.error_breakdown import BREAKDOWN_FILE, Breakdown
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.verdict import Evidence, Level, Verdict
 from poseur_study.experiments import TABLES
 from poseur_study.experiments.experiment import Table
 from poseur_study.runs.store import RESULT_FILE, RunStore
+
+BREAKDOWN_FILE = "breakdown.json"
+Part = Literal["error type", "keypoint", "visibility", "hidden", "size"]
 
 
 class OnDevice(Frozen):
@@ -137,6 +139,38 @@ class TableResult(Frozen):
             return ""
         words = "; ".join(f"{', '.join(labels)} on {' and '.join(where)}" for where, labels in groups.items())
         return f"Rows were not computed alike: {words}. Part of a difference between them may be their devices'."
+
+
+class BreakdownRow(Frozen):
+    """One line of a comparison.
+
+    Attributes:
+        measure: of the two rows: share of keypoints (error type), mean keypoint similarity x 100, or AP.
+        number: keypoints (AP: people) that it is about.
+    """
+
+    part: Part
+    name: str
+    measure: str
+    number: int
+    better: float
+    than: float
+    difference: Estimate
+
+
+class ClaimBreakdown(Frozen):
+    """A claim's two rows compared; `same_poses`: they differ in their scores alone."""
+
+    claim: str
+    difference: str
+    same_poses: bool
+    rows: tuple[BreakdownRow, ...]
+
+
+class Breakdown(Frozen):
+    """All claims of a table of which both rows were run."""
+
+    claims: tuple[ClaimBreakdown, ...]
 
 
 Kind = TypeVar("Kind", bound=Frozen)
