@@ -6,13 +6,14 @@ scores). Both rows are resampled alike: the intervals are those of the differenc
 """
 
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 
+from poseur_lib.config.base import Frozen
 from poseur_lib.evaluation.strata import strata, stratum_matches
-from poseur_study.analysis.interval import Sample, difference, estimate
+from poseur_study.analysis.interval import Estimate, Sample, difference, estimate
 from poseur_study.analysis.measured_values import as_csv
-from poseur_study.analysis.result_types import Breakdown, BreakdownRow, ClaimBreakdown, Part
 from poseur_study.analysis.table_data import TableData, metric_sample
 from poseur_study.experiments.experiment import ClaimTest
 from poseur_study.runs.evaluation import PoseErrors
@@ -20,7 +21,7 @@ from poseur_study.runs.evaluation import PoseErrors
 SHARE, SIMILARITY = "% of keypoints", "similarity × 100"
 AP_RESAMPLES = 300
 GROUPS = ("hidden", "size")
-BREAKDOWN_CSV = "breakdown.csv"
+BREAKDOWN_FILE, BREAKDOWN_CSV = "breakdown.json", "breakdown.csv"
 
 METHOD = (
     "Errors and similarities: poses at ground-truth boxes, so that neither scores nor a detector matter. AP by kind of "
@@ -28,8 +29,41 @@ METHOD = (
     "both rows on the same ones; Student's t over seeds, where there are several, in quadrature."
 )
 
+Part = Literal["error type", "keypoint", "visibility", "hidden", "size"]
 Quantities = dict[tuple[Part, str, str], tuple[int, Sample]]
 """By part, name and measure: how many keypoints (AP: people) a quantity is about, and its values."""
+
+
+class BreakdownRow(Frozen):
+    """One line of a comparison.
+
+    Attributes:
+        measure: of the two rows: share of keypoints (error type), mean keypoint similarity x 100, or AP.
+        number: keypoints (AP: people) that it is about.
+    """
+
+    part: Part
+    name: str
+    measure: str
+    number: int
+    better: float
+    than: float
+    difference: Estimate
+
+
+class ClaimBreakdown(Frozen):
+    """A claim's two rows compared; `same_poses`: they differ in their scores alone."""
+
+    claim: str
+    difference: str
+    same_poses: bool
+    rows: tuple[BreakdownRow, ...]
+
+
+class Breakdown(Frozen):
+    """All claims of a table of which both rows were run."""
+
+    claims: tuple[ClaimBreakdown, ...]
 
 
 def breakdown(data: TableData) -> Breakdown:

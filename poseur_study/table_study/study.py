@@ -10,10 +10,10 @@ from IPython.display import Markdown
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.files import write_atomically
-from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, breakdown, breakdown_csv
+from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, BREAKDOWN_FILE, breakdown, breakdown_csv
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.power import detectable
-from poseur_study.analysis.result_types import BREAKDOWN_FILE, TableResult
+from poseur_study.analysis.result_types import TableResult
 from poseur_study.analysis.table_data import TableData
 from poseur_study.analysis.table_results import claims_csv, collect, difference_words, rows_csv
 from poseur_study.execution.progress import PlanProgress

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, breakdown, breakdown_csv
+from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, BREAKDOWN_FILE, breakdown, breakdown_csv
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.measured_values import MeasuredValues, read_measured
-from poseur_study.analysis.result_types import BREAKDOWN_FILE, TableResult
+from poseur_study.analysis.result_types import TableResult
 from poseur_study.analysis.table_data import TableData
 from poseur_study.analysis.table_results import claims_csv, collect, rows_csv
 from poseur_study.experiments import tables
