@@ -5,7 +5,6 @@ our counters, and the effects that were measured. A line's rule was fixed before
 it was changed.
 """
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -178,17 +177,6 @@ def _note(result: TableResult | None, rows: Collection[str]) -> str:
 def _arithmetic_note(one: Audited) -> str:
     rounding = "The rounding of the printed digits may explain it. " if one.finding.within_rounding else ""
     return f"{rounding}{one.claim.remark}".strip()
-
-
-def counts(entries: Iterable[LedgerEntry]) -> dict[Verdict, int]:
-    """How many lines have each verdict; those that none has are left out."""
-    found = Counter(one.verdict for one in entries)
-    return {verdict: found[verdict] for verdict in Verdict if found[verdict]}
-
-
-def count_words(entries: Iterable[LedgerEntry]) -> str:
-    """`2 reproduced, 1 contradicted`."""
-    return ", ".join(f"{number} {verdict.value}" for verdict, number in counts(entries).items()) or "none"
 
 
 def ledger_csv(entries: Iterable[LedgerEntry]) -> str:

@@ -25,9 +25,8 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.errors import UserError
 from poseur_study.analysis.interval import LEVEL, Estimate, student
 from poseur_study.analysis.result_types import TableResult
-from poseur_study.analysis.table_data import COCO_VAL_IMAGES
 from poseur_study.experiments.experiment import ClaimTest, EffectKind, Table
-from poseur_study.experiments.profiles import Profile
+from poseur_study.experiments.profiles import COCO_VAL_IMAGES, Profile
 
 FILE = Path(__file__).with_name("pilot.json")
 POWER = 0.8

@@ -7,9 +7,10 @@ from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.matches import Area, ImageMatches
 from poseur_study.analysis.interval import Estimate, Sample, difference, estimate
 from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
-from poseur_study.analysis.table_data import COCO_VAL_IMAGES, TableData, all_matches, metric_sample
+from poseur_study.analysis.table_data import TableData, all_matches, metric_sample
 from poseur_study.analysis.verdict import Evidence, level, verdict
 from poseur_study.experiments.experiment import METRICS, ClaimTest, Metric
+from poseur_study.experiments.profiles import COCO_VAL_IMAGES
 from poseur_study.released_checkpoints.row_match import UNKNOWN_SIZE, can_be_evaluated, is_of, paper_config, rivalled
 from poseur_study.released_checkpoints.store import Evaluated, ReleasedStore
 

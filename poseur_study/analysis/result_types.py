@@ -1,15 +1,13 @@
 """A table's results as they lie beside its notebook in the folder of a profile's runs: all numbers of its page."""
 
 from collections.abc import Collection
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import Field, ValidationError
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_study.analysis.error_breakdown import BREAKDOWN_FILE, Breakdown
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.verdict import Evidence, Level, Verdict
 from poseur_study.experiments import TABLES
@@ -139,9 +137,6 @@ class TableResult(Frozen):
         return f"Rows were not computed alike: {words}. Part of a difference between them may be their devices'."
 
 
-Kind = TypeVar("Kind", bound=Frozen)
-
-
 def table_results(store: RunStore) -> list[tuple[Table, TableResult]]:
     """The tables that have results, in the paper's order. Raises UserError if one is of another version."""
     found = [(table, stored_result(store, table.number)) for table in TABLES]
@@ -150,20 +145,12 @@ def table_results(store: RunStore) -> list[tuple[Table, TableResult]]:
 
 def stored_result(store: RunStore, number: str) -> TableResult | None:
     """A table's results; None where it was not run. Raises UserError if they are of another version."""
-    return _read(store.table_folder(number) / RESULT_FILE, TableResult)
-
-
-def stored_breakdown(store: RunStore, number: str) -> Breakdown | None:
-    """Why a table's effects are there; None where that was not computed. Raises UserError as `stored_result` does."""
-    return _read(store.table_folder(number) / BREAKDOWN_FILE, Breakdown)
-
-
-def _read(path: Path, kind: type[Kind]) -> Kind | None:
+    path = store.table_folder(number) / RESULT_FILE
     if not path.exists():
         return None
     try:
-        return kind.model_validate_json(path.read_text())
+        return TableResult.model_validate_json(path.read_text())
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        message = error.errors()[0]["msg"]
-        raise UserError(f"{path} is of another version ({where}: {message}): run the table again") from None
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path} is of another version ({where}: {first['msg']}): run the table again") from None

@@ -33,7 +33,7 @@ from poseur_lib.scoring.instance import Scoring
 from poseur_study.analysis.interval import Estimate, Sample, difference, estimate
 from poseur_study.analysis.verdict import Evidence
 from poseur_study.experiments.experiment import ClaimTest, Metric, Row, Table
-from poseur_study.experiments.profiles import Profile
+from poseur_study.experiments.profiles import COCO_VAL_IMAGES, Profile
 from poseur_study.runs.datasets import DataSet
 from poseur_study.runs.evaluate import run_evaluation
 from poseur_study.runs.evaluation import BOOTSTRAP_SEED, RESAMPLES, RunEvaluation, in_order_of_images
@@ -42,15 +42,15 @@ from poseur_study.runs.provenance import Provenance, source_digest
 from poseur_study.runs.store import RunStore
 
 AREAS: dict[str, Area] = {"AP_M": "medium", "AP_L": "large"}
-COCO_VAL_IMAGES = 5000
 NO_PREDICTIONS = "other scores ask for the full predictions, which are not here"
 NO_DENSITY = "the flow's density is not in the record, and the weights are gone"
 
 MEMORY = ".samples"
 COMPUTED_BY = (
     "poseur_lib/evaluation", "poseur_lib/scoring", "poseur_lib/keypoints.py", "poseur_lib/data/annotations.py",
-    "poseur_lib/data/coco.py", "poseur_lib/data/crop.py", "poseur_study/analysis", "poseur_study/runs/predictions.py",
-    "poseur_study/runs/evaluate.py", "poseur_study/runs/evaluation.py",
+    "poseur_lib/data/coco.py", "poseur_lib/data/crop.py", "poseur_study/analysis/interval.py",
+    "poseur_study/analysis/table_data.py", "poseur_study/runs/predictions.py", "poseur_study/runs/evaluate.py",
+    "poseur_study/runs/evaluation.py",
 )  # fmt: skip
 
 

@@ -10,16 +10,12 @@ from poseur_lib.config import ExperimentConfig
 from poseur_lib.config.base import Frozen
 from poseur_lib.costs.cost import Cost
 from poseur_study.costs.paper_costs import RULE, agrees_with
-from poseur_study.costs.printed_gflops import count, output_channel_rule
+from poseur_study.costs.printed_gflops import BASELINES, MethodCost, method_costs
 from poseur_study.costs.row_cost import Quantity, both_counts, hook_counts, model_cost
 from poseur_study.experiments.paper_rows import subject_changes
 from poseur_study.paper.claims import paper_claim
 from poseur_study.paper.tables import paper_tables, printed_cell, text_number
 
-HEATMAPS = (
-    ("2a", "simba_mobilenet"), ("2a", "simba_resnet50"), ("2a", "hrnet_w32"),
-    ("2b", "simba_64"), ("2b", "simba_128"), ("2b", "simba_256"),
-)  # fmt: skip
 POINTS = 1.0
 """Percentage points that a stated percentage may be off by: it is printed without decimals."""
 LESS = "Holds if the first is less than the second by the hook convention and with everything counted."
@@ -47,7 +43,7 @@ class CostStatement(Frozen):
 
 def cost_statements() -> tuple[CostStatement, ...]:
     """Every statement on costs that a count decides."""
-    cells = tuple(_heatmap_cell(table, row) for table, row in HEATMAPS)
+    cells = map(_heatmap_cell, method_costs(BASELINES))
     return (*cells, _fewer_flops(), _one_ninth(), _light_decoder(), *_prtr(), _noise_is_free(), _projection(), _added())
 
 
@@ -69,17 +65,15 @@ def _gflops(of: Cost) -> float:
     return of.hook_multiply_adds / 1e9
 
 
-def _heatmap_cell(table: str, row: str) -> CostStatement:
-    cell = printed_cell(table, row, "GFLOPs")
-    ours = _gflops(_row(table, row))
-    other = count(row_config(table, row), output_channel_rule) / 1e9
+def _heatmap_cell(one: MethodCost) -> CostStatement:
+    cell = printed_cell(one.table, one.row, "GFLOPs")
     reading = (
         f"A counter that takes a deconvolution for a convolution on output cells with C'² (and batch norm as 2) gives "
-        f"{other:.3f}. That is our reading of the printed number; the paper does not say how it counted."
+        f"{one.counted:.3f}. That is our reading of the printed number; the paper does not say how it counted."
     )
     return CostStatement(
-        key=f"gflops-{table}-{row}", of="", text=f"{paper_tables()[table].row(row).label}: GFLOPs.",
-        source=cell.source, paper=cell.text, ours=f"{ours:.2f}", holds=agrees_with(cell, ours), rule=RULE,
+        key=f"gflops-{one.table}-{one.row}", of="", text=f"{paper_tables()[one.table].row(one.row).label}: GFLOPs.",
+        source=cell.source, paper=cell.text, ours=f"{one.hooks:.2f}", holds=agrees_with(cell, one.hooks), rule=RULE,
         note=reading,
     )  # fmt: skip
 

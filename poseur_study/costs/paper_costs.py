@@ -4,17 +4,17 @@ Supp. Table 5 also prints memory and frames per second, without device, batch or
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import product
 
 import pandas as pd
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.config.base import Frozen
-from poseur_study.costs.row_cost import USUAL, Quantity, both_counts, quantity_of, row_config
+from poseur_study.costs.row_cost import USUAL, both_counts, quantity_of, row_config
 from poseur_study.experiments import TABLES
+from poseur_study.experiments.experiment import CostColumn, Row, Table
 from poseur_study.paper.formula import Cell
-from poseur_study.paper.tables import PaperRow, Printed, paper_tables
+from poseur_study.paper.tables import Printed, paper_tables
 
 TOLERANCE_PERCENT = 1.0
 RULE = (
@@ -52,17 +52,6 @@ NOTES: Mapping[tuple[str, str, str], str] = {
 """Why a cell may differ from ours, and where the reading of the row is ours."""
 
 
-@dataclass(frozen=True)
-class PrintedCost:
-    """A printed cost, and the configuration that its row means; `model` is its name in the tables that we make."""
-
-    printed: Printed
-    model: str
-    quantity: Quantity
-    config: ExperimentConfig
-    note: str = ""
-
-
 class CostRow(Frozen):
     """A cost that the paper prints, and ours.
 
@@ -90,22 +79,20 @@ def agrees_with(printed: Printed, ours: float) -> bool:
     return rounds_to_it or 100 * abs(ours / printed.value - 1) <= TOLERANCE_PERCENT
 
 
-def printed_costs() -> tuple[PrintedCost, ...]:
-    """Every cell that prints parameters or GFLOPs of Poseur, with the configuration that its row is declared with."""
-    found = []
-    for table in TABLES:
-        own = [row for row in table.rows if row.method == "Poseur" and row.paper and row.paper[0] == table.number]
-        for row, column in product(own, USUAL):
-            if isinstance(number := row.printed(column), Printed):
-                config, note = row_config(table, row), NOTES.get((*row.paper, column), "")
-                label = _label(table.number, paper_tables()[table.number].row(row.paper[1]), config)
-                found.append(PrintedCost(number, label, quantity_of(column, row.paper), config, note))
-    return tuple(found)
+def printed_costs() -> tuple[tuple[Table, Row, CostColumn], ...]:
+    """Every cell that prints parameters or GFLOPs of Poseur, each in the table of its own number."""
+    return tuple(
+        (table, row, column)
+        for table in TABLES
+        for row, column in product(table.rows, USUAL)
+        if row.method == "Poseur" and row.paper and row.paper[0] == table.number
+        if isinstance(row.printed(column), Printed)
+    )
 
 
-def compare_costs(cells: Iterable[PrintedCost] | None = None) -> tuple[CostRow, ...]:
-    """Every cell with our number."""
-    return tuple(_compared(cell) for cell in (printed_costs() if cells is None else cells))
+def compare_costs(cells: Iterable[tuple[Table, Row, CostColumn]] | None = None) -> tuple[CostRow, ...]:
+    """Every cell with our number, by the configuration that its row is declared with."""
+    return tuple(_compared(*cell) for cell in (printed_costs() if cells is None else cells))
 
 
 def comparison_table(rows: Iterable[CostRow]) -> pd.DataFrame:
@@ -116,21 +103,22 @@ def comparison_table(rows: Iterable[CostRow]) -> pd.DataFrame:
     return table.assign(agrees=table["agrees"].map(verdicts)).rename(columns=names)
 
 
-def _compared(cell: PrintedCost) -> CostRow:
-    hooks, everything = (counts.of(cell.quantity) for counts in both_counts(cell.config))
-    in_parameters = cell.quantity in (Quantity.PARAMETERS, Quantity.PARAMETERS_WITHOUT_FLOWS)
+def _compared(table: Table, row: Row, column: CostColumn) -> CostRow:
+    printed, config, quantity = row.printed(column), row_config(table, row), quantity_of(column, row.paper)
+    hooks, everything = (counts.of(quantity) for counts in both_counts(config))
     return CostRow(
-        source=cell.printed.source, model=cell.model, quantity=str(cell.quantity), paper=cell.printed.text, ours=hooks,
-        ours_everything=None if in_parameters else everything, percent=100 * (hooks / cell.printed.value - 1),
-        agrees=agrees_with(cell.printed, hooks), note=cell.note,
+        source=printed.source, model=_label(*row.paper, config), quantity=quantity.value, paper=printed.text,
+        ours=hooks, ours_everything=None if column == "Params" else everything,
+        percent=100 * (hooks / printed.value - 1),
+        agrees=agrees_with(printed, hooks), note=NOTES.get((*row.paper, column), ""),
     )  # fmt: skip
 
 
-def _label(table: str, row: PaperRow, config: ExperimentConfig) -> str:
+def _label(table: str, row: str, config: ExperimentConfig) -> str:
     """`ResNet-50, 384x288, 6 layers`: backbone and layers, and what else tells the rows of the table apart."""
     head = config.model.head
     parts = [
-        row.subject.backbone,
+        paper_tables()[table].row(row).subject.backbone,
         "+".join(head.feature_levels) if table == "1d" else "",
         "{}x{}".format(*config.data.input_size) if table in ("2b", "5") else "",
         f"{head.decoder_layers} layers" + " shared" * head.share_layers,

@@ -15,7 +15,7 @@ from poseur_study.experiments.claim_tests import (
     printed_effect,
 )
 from poseur_study.experiments.experiment import Row, Table
-from poseur_study.experiments.paper_rows import factor_row
+from poseur_study.experiments.paper_rows import ablation, factor_row
 from poseur_study.paper.formula import Cell
 from poseur_study.paper.tables import text_number
 
@@ -23,22 +23,18 @@ WITHOUT_NOISE = {"model.head.noise": {"kind": "none"}}
 WITH_NOISE = {"model.head.noise.kind": "released"}
 """What makes the model of Sec. 4.1, as the released code trains it, Table 1b's two rows; others share their runs."""
 
-LEVELS = ("Res2", "Res3", "Res4", "Res5")
+LEVELS = ["res2", "res3", "res4", "res5"]
 LAYERS = "model.head.decoder_layers"
 UNPRINTED = ((1, "1 layer"), (2, "2 layers"))
 """Decoder layers that the text speaks of and Table 1e does not have."""
 
-TABLE_1A = Table(
-    number="1a",
+TABLE_1A = ablation(
+    "1a",
+    "model.head.initial_points",
+    {"deformable_detr": ("learned points", "learned"), "ours": ("coarse proposal", "coarse")},
     title="Initial reference points",
     notebook="table_1a_initial_reference_points.ipynb",
     question="Is the coarse proposal a better start for the keypoint queries than reference points learned with them?",
-    factor=("Initial Ref. Points",),
-    varies=("model.head.initial_points",),
-    rows=(
-        factor_row("1a", "deformable_detr", "learned points", "model.head.initial_points", "learned"),
-        factor_row("1a", "ours", "coarse proposal", "model.head.initial_points", "coarse"),
-    ),
     claims=(magnitude("coarse-gain", "ours", "deformable_detr"),),
     base=WITHOUT_NOISE,
     base_reason=(
@@ -67,8 +63,8 @@ TABLE_1B = Table(
     factor=("Noisy ref. points",),
     varies=("model.head.noise",),
     rows=(
-        factor_row("1b", "without", "without noise", "model.head.noise", {"kind": "none"}),
-        factor_row("1b", "with", "with noise", "model.head.noise.kind", "released"),
+        factor_row("1b", "without", "without noise", WITHOUT_NOISE),
+        factor_row("1b", "with", "with noise", WITH_NOISE),
     ),
     claims=(
         magnitude(
@@ -164,20 +160,13 @@ TABLE_1C = Table(
 )
 
 
-def _levels_row(number: int) -> Row:
-    """The row whose decoder sees the last `number` levels."""
-    levels = [level.lower() for level in LEVELS[-number:]]
-    return factor_row("1d", f"levels_{number}", " + ".join(levels), "model.head.feature_levels", levels)
-
-
-TABLE_1D = Table(
-    number="1d",
+TABLE_1D = ablation(
+    "1d",
+    "model.head.feature_levels",
+    {f"levels_{n}": (" + ".join(LEVELS[-n:]), LEVELS[-n:]) for n in (1, 2, 3, 4)},
     title="Feature levels",
     notebook="table_1d_feature_levels.ipynb",
     question="Does the AP grow with every feature level that the decoder may attend to?",
-    factor=LEVELS,
-    varies=("model.head.feature_levels",),
-    rows=tuple(_levels_row(number) for number in (1, 2, 3, 4)),
     claims=tuple(printed_direction("levels-values", "1d", f"levels_{n}", f"levels_{n - 1}") for n in (2, 3, 4)),
     base=WITH_NOISE,
     base_reason=(
@@ -201,7 +190,7 @@ TABLE_1E = Table(
     varies=(LAYERS,),
     rows=(
         *(Row(key=f"layers_{n}", label=label, ticks=(str(n),), changes={LAYERS: n}) for n, label in UNPRINTED),
-        *(factor_row("1e", f"layers_{n}", f"{n} layers", LAYERS, n) for n in (3, 4, 5, 6)),
+        *(factor_row("1e", f"layers_{n}", f"{n} layers", {LAYERS: n}) for n in (3, 4, 5, 6)),
     ),
     claims=(
         *(direction("layers-grow", f"layers_{n}", f"layers_{n - 1}") for n in (2, 3)),

@@ -1,6 +1,7 @@
 """Rows of the tables, made of the paper's rows: a method's configuration, or a value of a table's one factor."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from poseur_lib.config.training import TrainConfig
@@ -38,10 +39,18 @@ HRFORMER_WEIGHTS = (
 )
 
 
-def factor_row(table: str, key: str, label: str, path: str, value: Any) -> Row:
-    """A row of the paper as a value of the setting that its table varies."""
+def factor_row(table: str, key: str, label: str, changes: Changes) -> Row:
+    """A row of the paper as what it changes in the base of its table."""
     ticks = tuple(paper_tables()[table].row(key).words.values())
-    return Row(key=key, label=label, ticks=ticks, changes={path: value}, paper=(table, key))
+    return Row(key=key, label=label, ticks=ticks, changes=changes, paper=(table, key))
+
+
+def ablation(number: str, path: str, values: Mapping[str, tuple[str, Any]], **declared: Any) -> Table:
+    """A table of the paper whose rows differ in one setting: by row key, a label and the setting's value."""
+    rows = tuple(factor_row(number, key, label, {path: value}) for key, (label, value) in values.items())
+    return Table(
+        **{"number": number, "factor": paper_tables()[number].words, "varies": (path,), "rows": rows, **declared}
+    )
 
 
 def method_row(table: str, key: str, *, layers: int | None = None, not_run: str = "") -> Row:

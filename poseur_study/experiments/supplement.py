@@ -17,6 +17,7 @@ from poseur_study.experiments.methods import method_changes
 from poseur_study.experiments.paper_rows import (
     METHOD_KNOBS,
     METHODS_ALIGNED,
+    ablation,
     factor_row,
     method_row,
     steps_at_the_same_fractions,
@@ -34,16 +35,6 @@ _SIX_ALTERNATIVES = ("5 layers, as in Table 2a, which has the same AP as 6 (Tabl
 _METRICS: tuple[Column, ...] = ("AP", "AP50", "AP75", "AP_M", "AP_L")
 
 
-def _epochs_row(printed: str) -> Row:
-    return Row(
-        key=f"epochs_{printed}",
-        label=f"{printed} epochs",
-        ticks=(printed,),
-        changes=steps_at_the_same_fractions(int(printed)),
-        paper=("S1", f"epochs_{printed}"),
-    )
-
-
 TABLE_S1 = Table(
     number="S1",
     title="Training schedules",
@@ -51,7 +42,10 @@ TABLE_S1 = Table(
     question="Is a shorter schedule only slightly worse?",
     factor=("Epoch",),
     varies=("train.epochs", "train.schedule"),
-    rows=tuple(_epochs_row(row.words["Epoch"]) for row in paper_tables()["S1"].rows),
+    rows=tuple(
+        factor_row("S1", f"epochs_{n}", f"{n} epochs", steps_at_the_same_fractions(int(n)))
+        for n in (row.words["Epoch"] for row in paper_tables()["S1"].rows)
+    ),
     claims=tuple(
         equivalence("shorter-is-slightly-lower", "epochs_325", row, printed_effect("S1", "epochs_325", row))
         for row in ("epochs_275", "epochs_250")
@@ -71,17 +65,13 @@ TABLE_S1 = Table(
     columns=_METRICS,
 )
 
-TABLE_S2 = Table(
-    number="S2",
+TABLE_S2 = ablation(
+    "S2",
+    "model.head.self_attention",
+    {"without": ("without self-attention", False), "with": ("with self-attention", True)},
     title="Self-attention",
     notebook="table_s2_self_attention.ipynb",
     question="Does the attention between keypoint queries raise the AP?",
-    factor=("Self-Attn.",),
-    varies=("model.head.self_attention",),
-    rows=(
-        factor_row("S2", "without", "without self-attention", "model.head.self_attention", False),
-        factor_row("S2", "with", "with self-attention", "model.head.self_attention", True),
-    ),
     claims=(
         claim_test("attention-gain", EffectKind.MAGNITUDE, "with", "without", printed_effect("S2", "with", "without")),
     ),
@@ -95,17 +85,13 @@ TABLE_S2 = Table(
     columns=_METRICS,
 )
 
-TABLE_S3 = Table(
-    number="S3",
+TABLE_S3 = ablation(
+    "S3",
+    "model.head.share_layers",
+    {"own": ("own weights", False), "shared": ("shared weights", True)},
     title="Shared decoder layers",
     notebook="table_s3_shared_layers.ipynb",
     question="What does it cost in AP to pass one decoder layer several times instead of having several?",
-    factor=("Share weight",),
-    varies=("model.head.share_layers",),
-    rows=(
-        factor_row("S3", "own", "own weights", "model.head.share_layers", False),
-        factor_row("S3", "shared", "shared weights", "model.head.share_layers", True),
-    ),
     claims=(magnitude("sharing-costs", "own", "shared"),),
     base=_SIX_LAYERS,
     base_reason=_SIX_REASON,
@@ -118,14 +104,13 @@ TABLE_S3 = Table(
     columns=("Params", *_METRICS),
 )
 
-TABLE_S4 = Table(
-    number="S4",
+TABLE_S4 = ablation(
+    "S4",
+    "model.head.cross_attention",
+    {"msda": ("MSDA", "msda"), "emsda": ("EMSDA", "emsda")},
     title="EMSDA and MSDA",
     notebook="table_s4_emsda.ipynb",
     question="Is the cheaper attention, which projects what it has sampled, as good as MSDA?",
-    factor=("type",),
-    varies=("model.head.cross_attention",),
-    rows=tuple(factor_row("S4", kind, kind.upper(), "model.head.cross_attention", kind) for kind in ("msda", "emsda")),
     claims=(equivalence("emsda-as-good", "emsda", "msda", printed_effect("S4", "emsda", "msda")),),
     base=WITH_NOISE,
     base_reason=(

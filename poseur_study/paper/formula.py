@@ -150,31 +150,6 @@ class Operation(Formula):
         return f"{left} {SHOWN[self.sign]} {right}"
 
 
-@dataclass(frozen=True)
-class Largest(Formula):
-    """The largest of some formulas' absolute values."""
-
-    of: tuple[Formula, ...]
-
-    @property
-    def value(self) -> Decimal:
-        """The largest."""
-        return max(abs(one.value) for one in self.of)
-
-    @property
-    def range(self) -> Range:
-        """The largest of the lower and of the upper ends."""
-        ranges = [_absolute(one.range) for one in self.of]
-        return Range(max(one.low for one in ranges), max(one.high for one in ranges))
-
-    def leaves(self) -> tuple["Cell | Text", ...]:
-        """Those of all."""
-        return tuple(leaf for one in self.of for leaf in one.leaves())
-
-    def __str__(self) -> str:
-        return f"max of |{'|, |'.join(map(str, self.of))}|"
-
-
 def reference(name: str) -> Cell | Text:
     """What `{table/row/column}` or `{key}` stands for: a cell, or a number of the text."""
     return Cell(*name.split("/")) if "/" in name else Text(name)
@@ -182,8 +157,6 @@ def reference(name: str) -> Cell | Text:
 
 def formula(text: str) -> Formula:
     """`100 * (1 - {5/poseur_resnet50/GFLOPs} / {5/simba_resnet50/GFLOPs})`: braces hold what `reference` takes.
-
-    `largest(a, b)` is the largest absolute value.
 
     Raises:
         UserError: it is something else, or names what the paper does not print.
@@ -203,11 +176,4 @@ def _parsed(node: ast.expr, code: str) -> Formula:
             return Number(Decimal(ast.get_source_segment(code, node)))
         case ast.BinOp(left=left, op=sign, right=right) if type(sign) in SIGNS:
             return Operation(SIGNS[type(sign)], _parsed(left, code), _parsed(right, code))
-        case ast.Call(func=ast.Name(id="largest"), args=of):
-            return Largest(tuple(_parsed(one, code) for one in of))
     raise UserError(f"{ast.get_source_segment(code, node)!r} is no formula")
-
-
-def _absolute(of: Range) -> Range:
-    least = Decimal(0) if of.low <= 0 <= of.high else min(abs(of.low), abs(of.high))
-    return Range(least, max(abs(of.low), abs(of.high)))

@@ -65,15 +65,14 @@ class ReleasedSource:
         A checkpoint whose names and shapes do not fit after all is added to `refused`.
         """
         for match in self.matches:
-            try:
-                outcome = self._evaluate(match, settings, say)
-            except Unfit as error:
-                self.refused = (*self.refused, Refused(match.file.name, str(error)))
+            outcome = self._evaluate(match, settings, say)
+            if isinstance(outcome, Refused):
+                self.refused = (*self.refused, outcome)
             else:
                 yield outcome
         self.store.records.verified.save()
 
-    def _evaluate(self, match: Match, settings: RunSettings, say: Say) -> Outcome:
+    def _evaluate(self, match: Match, settings: RunSettings, say: Say) -> Outcome | Refused:
         records = self.store.records
         run_id = checkpoint_run_id(match.file.sha256, match.config, self.data.fingerprint)
         if records.recorded_state(run_id).done:
@@ -82,7 +81,7 @@ class ReleasedSource:
             size = {"data.input_size": list(match.config.data.input_size)}
             model = load_with_changes(match.file.path, size)[0]
         except UserError as error:
-            raise Unfit(str(error)) from None
+            return Refused(match.file.name, str(error))
         with lease.waiting_lease(records.path(run_id)) as held, heartbeat(held):
             if records.recorded_state(run_id).done:  # another process has had the lease
                 return Outcome(match, records.record(run_id), there=True)
@@ -100,10 +99,6 @@ class ReleasedSource:
             )  # fmt: skip
             written = write_record(run.folder, written, predictions, measured.evaluation)
             return Outcome(match, written, there=False)
-
-
-class Unfit(Exception):
-    """A checkpoint that is not what its names promised."""
 
 
 def outcome_lines(outcome: Outcome) -> list[str]:
