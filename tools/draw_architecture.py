@@ -87,10 +87,10 @@ DECLARATION_TO_VERDICT = (
             ("A row's AP and a claim's difference, with an interval over images and seeds.",),
             "effect with its interval"),
     Station("Verdict", "poseur_study/analysis/{verdict,claim_ledger}.py",
-            ("The claim's rule on the interval: same direction, no effect found, opposite direction, and so on.",),
+            ("The claim's rule on the interval: same direction, inconclusive, opposite direction, and so on.",),
             "result.json, the ledger"),
-    Station("Pages", "poseur_study/{display,report}/",
-            ("Tables, figures and verdicts, beside the paper's numbers: reports/<profile>/index.html.",)),
+    Station("Pages", "notebooks/, poseur_study/{table_study,plotting,report}/",
+            ("A notebook takes the result apart, and is rendered: reports/<profile>/index.html.",)),
 )  # fmt: skip
 
 

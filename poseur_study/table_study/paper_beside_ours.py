@@ -27,6 +27,7 @@ def paper_beside_ours(table: Table, result: TableResult) -> Captioned:
     places = [["paper", "ours"], ["claims", "claims"]][: len(heights)]
     how = {"figsize": (WIDTH, sum(heights)), "height_ratios": heights, "layout": "constrained"}
     figure, axes = plt.subplot_mosaic(places, **how)
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.06)
     measure = "AP" if "AP" in table.columns else table.columns[0]
     _rows(axes["paper"], axes["ours"], table, result, measure)
     if shown:
