@@ -118,7 +118,7 @@ class ProfileStudy:
     def claims(self) -> pd.DataFrame:
         """Every line of the ledger: see `LedgerEntry`; `part` is effect, printed figure, cost or arithmetic."""
         lines = [{"part": part} | entry.model_dump(mode="json") for part, of in self.parts.items() for entry in of]
-        frame = pd.DataFrame(lines)
+        frame = pd.DataFrame(lines).astype({"value": float, "low": float, "high": float})
         frame["where"] = [shown_name(number) if number else "" for number in frame["table"]]
         return frame
 

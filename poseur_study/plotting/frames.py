@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from poseur_study.analysis.verdict import Verdict
 
-LONGEST, FILTERED = 40, 8
+LONGEST, FILTERED = 80, 8
 """Lines that a page shows of a frame (of verdicts all; the CSV has all); lines from which verdicts have a filter."""
 VERDICTS = {verdict.value: verdict for verdict in Verdict}
 

@@ -55,7 +55,7 @@ def test_a_page_opens_with_the_answer_and_folds_code():
     assert "<em>weight</em>" in text and "a warning" not in text and "anchor-link" not in text
     assert "<pre>step 3 &lt;b&gt;</pre>" in text and '<pre class="error">E: &lt;v&gt;</pre>' in text
     assert re.search(r'<details class="fold" id="parameters">.*profile', text, re.S)
-    assert text.count("<summary>code</summary>") == 2 and "<title>A title" in text
+    assert text.count("<summary>code</summary>") == 1 and "<title>A title" in text
 
 
 def test_tables_and_figures_have_their_files_beside():
