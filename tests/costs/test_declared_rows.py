@@ -31,7 +31,9 @@ DECLARED = declared()
 KINDS = one_of_each_kind(DECLARED)
 
 
-@pytest.mark.parametrize("row", [row if row in KINDS else pytest.param(row, marks=pytest.mark.slow) for row in DECLARED])
+@pytest.mark.parametrize(
+    "row", [row if row in KINDS else pytest.param(row, marks=pytest.mark.slow) for row in DECLARED]
+)
 def test_every_model_of_the_smoke_study_is_counted(row):
     counted = cost(DECLARED[row])
     assert counted.multiply_adds > counted.part("backbone").multiply_adds > 0
