@@ -141,7 +141,7 @@ def test_the_value_that_does_not_fit_is_named() -> None:
 
 @pytest.mark.parametrize("cluster", [("--scheduler", "tcp://127.0.0.1:1"), ("--slurm", "slurm.yaml")])
 def test_runs_share_gpus_of_this_machine_alone(capsys, cluster: tuple[str, str]) -> None:
-    assert main(["study", "run", "--runs-per-gpu", "2", *cluster]) == 1
+    assert cli.main(["study", "run", "--runs-per-gpu", "2", *cluster]) == 1
     assert capsys.readouterr().err.startswith("poseur: --runs-per-gpu is for this machine")
 
 
