@@ -76,7 +76,7 @@ def study(tmp_path_factory) -> Study:
 
 def papermill(notebook: str, out: Path, study: Study, *more: str) -> subprocess.CompletedProcess:
     """`papermill notebook out -p …`, called from a folder that is not the project's."""
-    base = ["-p", "data", str(study.dataset), "-p", "runs", str(study.store.folder.parent)]
+    base = ["-p", "data", str(study.data), "-p", "runs", str(study.store.folder.parent)]
     overrides = ["-y", json.dumps({"overrides": TINY})]
     command = [sys.executable, "-m", "papermill", str(NOTEBOOKS / notebook), str(out), *base, *overrides, *more]
     return subprocess.run(command, capture_output=True, text=True, cwd=out.parent, check=False)
@@ -101,7 +101,7 @@ def test_smoke_gives_no_verdict_and_shows_the_paper(study):
 
 
 def test_a_record_s_metrics_can_be_computed_again_from_its_predictions(study):
-    people = CocoPeople(study.dataset, "val", COCO_17)
+    people = CocoPeople(study.data, "val", COCO_17)
     for run_id in study.result("1b").rows[0].run_ids:
         loaded = study.store.load(run_id)
         assert set(loaded.predictions) == set(BoxSource)
