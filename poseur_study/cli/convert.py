@@ -18,7 +18,7 @@ def convert(
     input_size: Annotated[
         str, typer.Option(metavar="HxW", help="Where the weights were released for several sizes, such as 384x288.")
     ] = "",
-    keypoint_set: Annotated[str, typer.Option(help="Default: the options.known set of as many keypoints.")] = "",
+    keypoint_set: Annotated[str, typer.Option(help="Default: the known set of as many keypoints.")] = "",
     flip_fusion: Annotated[str, typer.Option(help="mean (released default), type1 or type2.")] = "",
     keypoint_score: Annotated[str, typer.Option(help="rle (released default) or laplace.")] = "",
     instance_score: Annotated[str, typer.Option(help="released (default), paper, classic or box.")] = "",

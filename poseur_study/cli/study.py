@@ -57,7 +57,7 @@ def status(
     data: DataOption = "",
     runs: options.Runs = "",
     changes: options.Set = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Read every record again, also options.known ones.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Read every record again, also known ones.")] = False,
 ) -> None:
     """Say of each run of the chosen tables whether it is done, running, failed and why, or still to come.
 
@@ -122,10 +122,6 @@ def run(
     With --source released nothing is trained: each checkpoint in --checkpoints that is of a row of the tables is
     evaluated on --data, with ground-truth and detector boxes, once; tables then show it beside the paper's numbers.
     """
-    from poseur_study.execution.run_job import RunOptions
-    from poseur_study.execution.slots import EngineSettings
-    from poseur_study.runs.project import as_noted, project_root
-
     if source == "released":
         asked = {"--seeds": seeds, "--set": changes, "--workers": workers, "--devices": devices > 1,
                  "--runs-per-gpu": runs_per_gpu > 1,
@@ -136,12 +132,10 @@ def run(
         return run_released(checkpoints, tables, data, runs, input_size, device, precision)
     if checkpoints is not None or input_size:
         raise UserError("--checkpoints and --input-size are for --source released")
-    settings = EngineSettings(workers, scheduler, slurm, device, devices, runs_per_gpu)
+    if runs_per_gpu > 1 and (scheduler or slurm is not None):
+        raise UserError("--runs-per-gpu is for this machine; start several dask workers a GPU on a cluster")
     batch = _batch(profile, tables, seeds, data, runs, changes, make=True)
-    run_options = RunOptions(
-        profile=profile,
-        data=as_noted(batch.data.root) if data else "",
-        runs=as_noted(batch.store.folder.parent),
+    run_options = batch.options(
         device=device,
         precision=precision,
         limit_epochs=limit_epochs,
@@ -149,9 +143,11 @@ def run(
         devices=devices,
         threads=1 if workers > 1 or runs_per_gpu > 1 else 0,
         retry_failed=retry_failed,
-        project=str(project_root()),
+        scheduler=scheduler,
+        slurm=slurm,
+        runs_per_gpu=runs_per_gpu,
     )
-    if problems := batch.execute(run_options, settings):
+    if problems := batch.execute(run_options):
         typer.echo("\n".join(problems), err=True)
         raise typer.Exit(1)
     typer.echo(f"done; next: poseur report --profile {profile}")

@@ -50,16 +50,13 @@ def run_released(
 def _show_tables(source: "ReleasedSource", settings: "RunSettings") -> list[str]:
     """Execute the notebooks of the tables that have a row of these checkpoints, and say so; why some failed."""
     from poseur_study.execution.batch import Batch
-    from poseur_study.execution.run_job import RunOptions
-    from poseur_study.runs.project import as_noted
 
     numbers = tuple(dict.fromkeys(number for match in source.matches for number in match.tables))
     if not numbers:
         return []
-    profile, data, runs = settings.profile, source.data.root, source.store.runs
-    options = RunOptions(profile, as_noted(data), as_noted(runs), settings.device, settings.precision)
+    batch = Batch(settings.profile, numbers, (), str(source.data.root), str(source.store.runs), {})
     problems = []
-    for name, problem in Batch(profile, numbers, (), str(data), str(runs), {}).show_tables(options):
+    for name, problem in batch.show_tables(batch.options(device=settings.device, precision=settings.precision)):
         typer.echo(f"{name}: {problem or 'shows them, without training'}", err=problem is not None)
         problems += [problem] if problem else []
     return problems

@@ -15,13 +15,12 @@ from poseur_lib.errors import Interrupted, UserError, describe_validation
 from poseur_study.execution.cost_estimate import Work
 from poseur_study.execution.papermill_job import TableJob, execute_table
 from poseur_study.execution.run_job import RunOptions, missing_runs
-from poseur_study.execution.slots import EngineSettings
 from poseur_study.experiments import tables
 from poseur_study.experiments.experiment import SPEEDS
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import KnownData, known_data, make_data
 from poseur_study.runs.plan import PlannedRun, plan
-from poseur_study.runs.project import below_root, project_root
+from poseur_study.runs.project import as_noted, below_root, project_root
 from poseur_study.runs.store import FAILED_NOTEBOOK_FILE, RunStore, require_writable
 
 NOT_GENERATED = "not generated yet"
@@ -57,7 +56,7 @@ class Batch:
         self.profile = profile(profile_name)
         self.tables = tables(numbers)
         self.seeds = seeds or self.profile.seeds
-        self.overrides = overrides
+        self.overrides, self.own_data = overrides, not data
         try:
             self.profile.config.with_changes(**overrides)
         except ValidationError as error:
@@ -69,7 +68,13 @@ class Batch:
         self.data: KnownData = known_data(self.profile, data, self.store.folder)
         self.runs = self._plan(self.tables)
 
-    def execute(self, options: RunOptions, settings: EngineSettings) -> list[str]:
+    def options(self, **how: Any) -> RunOptions:
+        """How to execute it: what is given, and where things lie."""
+        data = "" if self.own_data else as_noted(self.data.root)
+        where = {"data": data, "runs": as_noted(self.store.folder.parent), "project": str(project_root())}
+        return RunOptions(self.profile.name, **where, **how)
+
+    def execute(self, options: RunOptions) -> list[str]:
         """Make what is missing, and every table's notebook once its runs are there; what went wrong, a line each.
 
         Raises:
@@ -85,7 +90,7 @@ class Batch:
         try:
             jobs = self._table_jobs(options)
             shown = PlanProgress(self.runs, self.store, missing, options.limit_epochs)
-            with open_engine(settings) as engine, shown as progress:
+            with open_engine(options) as engine, shown as progress:
                 schedule = execute_plan(self.runs, self.store, options, progress.show, engine, jobs)
         except KeyboardInterrupt:
             raise Interrupted("interrupted: what was running is stopped, the same command resumes it") from None
@@ -123,17 +128,8 @@ class Batch:
         return plan(self.profile, chosen, self.seeds, self.data.fingerprint or NOT_GENERATED, self.overrides)
 
     def _table_jobs(self, options: RunOptions) -> list[TableJob]:
-        parameters = {
-            "profile": self.profile.name,
-            "seeds": list(self.seeds),
-            "data": options.data,
-            "runs": options.runs,
-            "overrides": self.overrides,
-            "limit_epochs": options.limit_epochs,
-            "workers": max(1, options.workers),
-            "device": options.device,
-            "precision": options.precision,
-        }
+        chosen = {"seeds": list(self.seeds), "overrides": self.overrides, "limit_epochs": options.limit_epochs}
+        parameters = options.told | chosen | {"workers": max(1, options.workers)}
         return [
             TableJob(
                 number=table.number,
@@ -142,7 +138,7 @@ class Batch:
                 needs=frozenset(run.run_id for run in self._plan((table,))),
                 parameters=parameters,
                 threads=options.threads,
-                project=options.project or str(project_root()),
+                project=options.project,
                 alone=any(column in SPEEDS for column in table.columns),
             )
             for table in self.tables

@@ -25,7 +25,8 @@ from pydantic import Field
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.errors import UserError, validated
-from poseur_study.execution.slots import EngineSettings, slot_environments
+from poseur_study.execution.run_job import RunOptions
+from poseur_study.execution.slots import slot_environments
 from poseur_study.runs.heartbeat import stop_children
 
 CONNECT_SECONDS = 60
@@ -203,21 +204,21 @@ class DeafToInterrupts(WorkerPlugin):
 
 
 @contextmanager
-def open_engine(settings: EngineSettings) -> Iterator[Engine]:
+def open_engine(options: RunOptions) -> Iterator[Engine]:
     """A cluster for the time of a batch; one that was running before is left running.
 
     Raises:
         UserError: no scheduler answers, the Slurm options cannot be used, or there are too few GPUs.
     """
-    if settings.scheduler and settings.slurm is not None:
+    if options.scheduler and options.slurm is not None:
         raise UserError("--scheduler and --slurm exclude each other: a running cluster, or one made of Slurm's jobs")
-    with dask.config.set(PATIENCE | (CUT_OFFS if settings.slurm is not None else {})):
-        if settings.scheduler:
-            with _connect(settings.scheduler) as client:
+    slurm = options.slurm
+    with dask.config.set(PATIENCE | (CUT_OFFS if slurm is not None else {})):
+        if options.scheduler:
+            with _connect(options.scheduler) as client:
                 yield Engine(client)
             return
-        slurm = settings.slurm
-        cluster = _local(settings) if slurm is None else slurm_cluster(read_slurm_options(slurm))
+        cluster = _local(options) if slurm is None else slurm_cluster(read_slurm_options(slurm))
         with cluster, Client(cluster, set_as_default=False) as client:
             client.register_plugin(DeafToInterrupts())
             yield Engine(client)
@@ -231,13 +232,13 @@ def _connect(address: str) -> Client:
         raise UserError(f"no dask scheduler answers at {address!r}: {error}") from None
 
 
-def _local(settings: EngineSettings) -> SpecCluster:
+def _local(options: RunOptions) -> SpecCluster:
     here, quiet = {"host": "127.0.0.1"}, {"silence_logs": logging.CRITICAL}
-    environments = slot_environments(settings.workers, settings.device, settings.devices, settings.runs_per_gpu)
-    options = [
+    environments = slot_environments(options.workers, options.device, options.devices, options.runs_per_gpu)
+    slots = [
         {"nthreads": 1, "memory_limit": 0, "env": added, "resources": {"GPU": 1} if added else {}, **here, **quiet}
         for added in environments
     ]
-    workers = {number: {"cls": Nanny, "options": of} for number, of in enumerate(options)}
+    workers = {number: {"cls": Nanny, "options": of} for number, of in enumerate(slots)}
     scheduler = {"cls": Scheduler, "options": {"port": 0, "dashboard": False, "dashboard_address": ":0", **here}}
     return SpecCluster(workers=workers, scheduler=scheduler, name=f"poseur-{os.getpid()}", **quiet)

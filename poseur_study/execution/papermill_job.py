@@ -10,8 +10,10 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from poseur_lib.files import write_atomically
@@ -88,25 +90,26 @@ def failure(folder: Path, message: str, notebook: Path | None = None) -> Outcome
 def execute_and_keep(
     name: str,
     parameters: dict[str, Any],
-    held: Lease,
-    wrong: Callable[[Attempt], str | None],
+    folder: Path,
+    wrong: Callable[[Attempt], str | None] = lambda _: None,
+    held: Lease | None = None,
     threads: int = 0,
     project: str = "",
 ) -> Outcome:
-    """Execute a notebook under the lease of its folder; what it made replaces what is there once all of it is made.
+    """Execute a notebook for a folder; what it made replaces what is there once all of it is made.
 
     Args:
         wrong: what is wrong although every cell ran; None if nothing is.
+        held: the folder's lease, kept alive meanwhile; None where no other process comes into question.
         threads, project: see `execute_notebook`.
 
     Raises:
         UserError: there is no such notebook, or it has no such parameter.
         Stopped: the batch was stopped, or the lease lost.
     """
-    folder = held.path.parent
-    with heartbeat(held) as lost:
+    with nullcontext(Event()) if held is None else heartbeat(held) as lost:
         attempt = execute_notebook(name, parameters, folder / "attempts", threads, held, project)
-        if lost.is_set() or not is_held(held.key):
+        if held is not None and (lost.is_set() or not is_held(held.key)):
             raise Stopped
         problem = attempt.problem or wrong(attempt)
         if problem is not None:
@@ -148,7 +151,8 @@ def execute_table(job: TableJob) -> Outcome:
     """
     try:
         with waiting_lease(job.folder) as held:
-            return execute_and_keep(job.notebook, job.parameters, held, _no_results, job.threads, job.project)
+            how = (_no_results, held, job.threads, job.project)
+            return execute_and_keep(job.notebook, job.parameters, job.folder, *how)
     except Stopped:
         return Outcome(RunState.WAITING, "stopped, or taken over by another process: the same command tries again")
     except Exception as error:

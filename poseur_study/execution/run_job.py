@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -16,15 +17,18 @@ from poseur_study.runs.store import ERROR_FILE, RunState, RunStore, clear_failur
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a plan is executed; nothing of it but `limit_epochs` changes what a run is.
+    """How and where a plan is executed; nothing of it but `limit_epochs` changes what a run is.
 
     Attributes:
         data, runs: as the notebooks are told: relative to the project, or absolute.
-        workers: runs at a time; 0: as many as the GPUs have room for, or one where there is none.
+        workers: runs at a time here; 0: one a GPU (or group of `devices` GPUs), or one where there is none.
         devices: GPUs (or CPU processes) of one run.
         threads: of a run's process; 0: as torch decides.
         retry_failed: try runs again that failed before.
         project: the folder that holds `notebooks/`; "": as each process finds it.
+        scheduler: address of a running dask scheduler, whose workers share the disk of the runs.
+        slurm: file with the options of Slurm jobs, each of which executes one run at a time.
+        runs_per_gpu: runs that share a GPU of this machine.
     """
 
     profile: str
@@ -38,6 +42,15 @@ class RunOptions:
     threads: int = 0
     retry_failed: bool = False
     project: str = ""
+    scheduler: str = ""
+    slurm: Path | None = None
+    runs_per_gpu: int = 1
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What every notebook is told of them."""
+        names = ("profile", "data", "runs", "device", "precision")
+        return {name: getattr(self, name) for name in names}
 
     def limit(self, run: PlannedRun) -> int:
         """The limit on a run's epochs; pretraining has none, because other runs start from its last weights."""
@@ -102,20 +115,8 @@ def execute_run(run: PlannedRun, store: RunStore, options: RunOptions, retry: bo
 
 def run_parameters(run: PlannedRun, options: RunOptions) -> dict[str, Any]:
     """What the batch tells a run's notebook."""
-    return {
-        "profile": options.profile,
-        "overrides": run.changes,
-        "seed": run.seed,
-        "data": options.data,
-        "runs": options.runs,
-        "run_id": run.run_id,
-        "limit_epochs": options.limit(run),
-        "device": options.device,
-        "devices": options.devices,
-        "precision": options.precision,
-        "threads": options.threads,
-        "progress": False,
-    }
+    of_run = {"overrides": run.changes, "seed": run.seed, "run_id": run.run_id, "limit_epochs": options.limit(run)}
+    return options.told | of_run | {"devices": options.devices, "threads": options.threads, "progress": False}
 
 
 def _execute(run: PlannedRun, store: RunStore, options: RunOptions, held: lease.Lease) -> Outcome:
@@ -124,14 +125,9 @@ def _execute(run: PlannedRun, store: RunStore, options: RunOptions, held: lease.
     clear_failure(folder)
     if not store.recorded_state(run.run_id).done:
         set_damaged_record_aside(folder)
-    outcome = execute_and_keep(
-        run.notebook,
-        run_parameters(run, options),
-        held,
-        lambda _: _no_record(run, store, options),
-        options.threads,
-        options.project,
-    )
+    how = {"held": held, "threads": options.threads, "project": options.project}
+    parameters = run_parameters(run, options)
+    outcome = execute_and_keep(run.notebook, parameters, folder, lambda _: _no_record(run, store, options), **how)
     return outcome if outcome.problem else Outcome(store.recorded_state(run.run_id))
 
 

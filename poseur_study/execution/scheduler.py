@@ -1,6 +1,7 @@
 """A plan on an engine: runs whose parents are there, tables whose runs are settled; one that fails stops no other."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from distributed import Future, KilledWorker
@@ -8,7 +9,6 @@ from distributed import Future, KilledWorker
 from poseur_study.execution.cluster import ClusterLost, Engine, open_engine
 from poseur_study.execution.papermill_job import Outcome, TableJob, execute_table, failure
 from poseur_study.execution.run_job import RunOptions, execute_run, missing_runs, satisfied
-from poseur_study.execution.slots import EngineSettings
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.store import ERROR_FILE, RunState, RunStore
 
@@ -171,14 +171,11 @@ def execute_plan(
 
     Args:
         report: called with all states whenever one may have changed.
-        engine: default: a local cluster of `options.workers` slots.
+        engine: default: one that is opened for it.
         tables: their notebooks, executed as soon as their runs are settled.
     """
     store.folder.mkdir(parents=True, exist_ok=True)
-    if engine is not None:
-        schedule = Schedule(runs, store, options, engine, report, list(tables))
+    with open_engine(options) if engine is None else nullcontext(engine) as opened:
+        schedule = Schedule(runs, store, options, opened, report, list(tables))
         schedule.execute()
-        return schedule
-    settings = EngineSettings(workers=options.workers, device=options.device, devices=options.devices)
-    with open_engine(settings) as local:
-        return execute_plan(runs, store, options, report, local, tables)
+    return schedule

@@ -73,17 +73,9 @@ class Run:
     @property
     def runtime(self) -> Runtime:
         """How to compute."""
-        settings = self.settings
-        return Runtime(
-            data=self.data.root,
-            device=settings.device,
-            devices=settings.devices,
-            precision=settings.precision,
-            loader_workers=settings.loader_workers,
-            threads=settings.threads or None,
-            limit_epochs=settings.limit_epochs or None,
-            progress=settings.progress,
-        )
+        given = self.settings.model_dump(include={"device", "devices", "precision", "loader_workers", "progress"})
+        limits = {"threads": self.settings.threads or None, "limit_epochs": self.settings.limit_epochs or None}
+        return Runtime(data=self.data.root, **given, **limits)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def project(tmp_path_factory):
     """A folder with the notebook, a few generated people, and one run that was trained on them for an epoch."""
     root = tmp_path_factory.mktemp("a project")
     people = PeopleSettings(train_images=16, val_images=4, image_size=(96, 72))
-    generate(root / "data", people, workers=1, progress=False)
+    generate(root / "data", people, workers=0, progress=False)
     places = {"data": str(root / "data"), "runs": str(root / "runs")}
     overrides = TINY | {"pretext": None}
     run = open_run(RunSettings(profile="smoke", overrides=overrides, threads=1, progress=False, device="cpu", **places))

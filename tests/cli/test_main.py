@@ -139,6 +139,12 @@ def test_the_value_that_does_not_fit_is_named() -> None:
     assert "--train" in line and "'many'" in line
 
 
+@pytest.mark.parametrize("cluster", [("--scheduler", "tcp://127.0.0.1:1"), ("--slurm", "slurm.yaml")])
+def test_runs_share_gpus_of_this_machine_alone(capsys, cluster: tuple[str, str]) -> None:
+    assert cli.main(["study", "run", "--runs-per-gpu", "2", *cluster]) == 1
+    assert capsys.readouterr().err.startswith("poseur: --runs-per-gpu is for this machine")
+
+
 def test_generate_has_the_defaults_of_the_generator() -> None:
     default = {name: parameter.default for name, parameter in inspect.signature(generate).parameters.items()}
     settings = PeopleSettings()

@@ -40,7 +40,7 @@ from tests.study.fakes import same_predictions
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("data") / "people"
-    generate(root, PeopleSettings(train_images=4, val_images=12, image_size=(96, 72)), workers=1, progress=False)
+    generate(root, PeopleSettings(train_images=4, val_images=12, image_size=(96, 72)), workers=0, progress=False)
     return root
 
 

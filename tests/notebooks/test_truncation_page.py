@@ -17,7 +17,7 @@ MEASURED = "measured_truncation.json"
 
 @pytest.mark.slow
 def test_the_page_measures_and_needs_no_weights_afterwards(tmp_path):
-    generate(tmp_path / "data", PeopleSettings(train_images=40, val_images=12), workers=1, progress=False)
+    generate(tmp_path / "data", PeopleSettings(train_images=40, val_images=12), workers=0, progress=False)
     changes = [part for path, value in TINY.items() for part in ("--set", f"{path}={json.dumps(value)}")]
     where = ["--data", str(tmp_path / "data"), "--runs", str(tmp_path / "runs"), "--tables", "figure_s1", *changes]
     store = RunStore(tmp_path / "runs" / "smoke")

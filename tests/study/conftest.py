@@ -8,7 +8,7 @@ import pytest
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_study.execution.cluster import Engine, open_engine
-from poseur_study.execution.slots import EngineSettings
+from poseur_study.execution.run_job import RunOptions
 from poseur_study.experiments.profiles import profile
 from tests.study.fakes import random_predictions
 from tests.study.projects import REPOSITORY
@@ -42,5 +42,5 @@ def engine() -> Iterator[Engine]:
     """A local cluster of two slots, for all tests that only need one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(REPOSITORY))
-        with open_engine(EngineSettings(workers=2, device="cpu")) as opened:
+        with open_engine(RunOptions("smoke", workers=2, device="cpu")) as opened:
             yield opened

@@ -12,7 +12,6 @@ from pathlib import Path
 import poseur_study.execution.batch
 from poseur_study.cli.main import explain
 from poseur_study.execution.batch import Batch
-from poseur_study.execution.slots import EngineSettings
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import KnownData
 from poseur_study.runs.store import RunStore, require_writable
@@ -51,9 +50,8 @@ def main(folder: str, behaviours: str, workers: str = "2", scheduler: str = "") 
     store = RunStore(Path(folder))
     try:
         require_writable(store.folder)
-        settings = EngineSettings(int(workers), scheduler, device="cpu")
         batch = fake_batch(store, json.loads(behaviours))
-        problems = batch.execute(fake_options(store, workers=int(workers)), settings)
+        problems = batch.execute(fake_options(store, workers=int(workers), scheduler=scheduler, device="cpu"))
     except BaseException as error:
         line, code = explain(error)
         print(line, file=sys.stderr)

@@ -6,7 +6,8 @@ import pytest
 
 from poseur_lib.errors import UserError
 from poseur_study.execution.cluster import open_engine
-from poseur_study.execution.slots import EngineSettings, slot_environments, visible_gpus
+from poseur_study.execution.run_job import RunOptions
+from poseur_study.execution.slots import slot_environments, visible_gpus
 
 
 def seen() -> str:
@@ -36,8 +37,6 @@ def test_runs_that_share_a_gpu_are_dealt_out_in_turn(four_gpus):
         slot_environments(9, "auto", 1, runs_per_gpu=2)
     with pytest.raises(UserError, match="--runs-per-gpu 2: there is no GPU"):
         slot_environments(0, "cpu", 1, runs_per_gpu=2)
-    with pytest.raises(UserError, match="--runs-per-gpu is for this machine"):
-        EngineSettings(scheduler="tcp://127.0.0.1:1", runs_per_gpu=2)
 
 
 def test_too_few_gpus(four_gpus):
@@ -52,7 +51,7 @@ def test_no_gpu(monkeypatch, given):
 
 
 def test_workers_see_their_gpus_alone(four_gpus):
-    with open_engine(EngineSettings(workers=2, device="cuda", devices=2)) as engine:
+    with open_engine(RunOptions("smoke", workers=2, device="cuda", devices=2)) as engine:
         assert engine.slots() == 2
         assert set(engine.client.run(seen).values()) == {"0,2", "5,GPU-8a"}
         futures = [engine.submit(seen) for _ in range(4)]

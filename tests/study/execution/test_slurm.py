@@ -13,7 +13,7 @@ import pytest
 
 from poseur_lib.errors import UserError
 from poseur_study.execution.cluster import SlurmOptions, cluster_arguments, open_engine, read_slurm_options
-from poseur_study.execution.slots import EngineSettings
+from poseur_study.execution.run_job import RunOptions
 from poseur_study.runs.store import RunState
 from tests.study.execution.fake_notebook import planned
 from tests.study.execution.slurm_cluster import missing_programs, running_slurm
@@ -71,12 +71,12 @@ def test_without_slurm_it_is_said(tmp_path, monkeypatch):
     pytest.importorskip("dask_jobqueue")
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "a.yaml").write_text("jobs: 1")
-    with pytest.raises(UserError, match="sbatch"), open_engine(EngineSettings(slurm=tmp_path / "a.yaml")):
+    with pytest.raises(UserError, match="sbatch"), open_engine(RunOptions("smoke", slurm=tmp_path / "a.yaml")):
         pass
 
 
 def test_a_scheduler_and_slurm_exclude_each_other(tmp_path):
-    both = EngineSettings(scheduler="tcp://127.0.0.1:1", slurm=tmp_path / "a.yaml")
+    both = RunOptions("smoke", scheduler="tcp://127.0.0.1:1", slurm=tmp_path / "a.yaml")
     with pytest.raises(UserError, match="exclude each other"), open_engine(both):
         pass
 
@@ -112,7 +112,7 @@ def jobs_of(options: Path) -> int:
 @pytest.mark.slow
 def test_two_runs_on_a_real_slurm(tmp_path, slurm):
     store = fake_store(tmp_path)
-    with open_engine(EngineSettings(slurm=slurm)) as engine:
+    with open_engine(RunOptions("smoke", slurm=slurm)) as engine:
         done = execute(engine, store, planned(0), planned(1))
     assert set(done.states.values()) == {RunState.FINISHED}, done.problems
     assert jobs_of(slurm) == 2
@@ -130,7 +130,7 @@ def test_jobs_that_end_are_replaced_and_their_runs_resume(tmp_path, slurm):
 
     canceller = threading.Thread(target=cancel)
     canceller.start()
-    with open_engine(EngineSettings(slurm=slurm)) as engine:
+    with open_engine(RunOptions("smoke", slurm=slurm)) as engine:
         done = execute(engine, store, run)
     canceller.join()
     assert done.states == {run.run_id: RunState.FINISHED}, done.problems
