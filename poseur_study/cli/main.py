@@ -18,8 +18,18 @@ from poseur_study.cli import convert, cost, data, evaluate, predict, report, run
 INTERRUPTED = 130  # the shell's exit status for a process that Ctrl-C ended
 USAGE = 2
 STUDY_MODULES = frozenset(
-    ("IPython", "anywidget", "dask", "distributed", "ipywidgets", "jinja2", "markupsafe", "matplotlib", "nbconvert")
-) | {"nbformat", "papermill", "pygments", "traitlets", "yaml"}
+    (
+        "IPython",
+        "anywidget",
+        "dask",
+        "distributed",
+        "ipywidgets",
+        "jinja2",
+        "jupyter_client",
+        "markupsafe",
+        "matplotlib",
+    )
+) | {"nbclient", "nbconvert", "nbformat", "papermill", "pygments", "seaborn", "traitlets", "yaml"}
 """What the extra [study] installs: the commands of tables and pages import it, those of the library do not."""
 
 app = typer.Typer(

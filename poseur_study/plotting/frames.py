@@ -107,7 +107,7 @@ def shown(value: Any, decimals: int = 1) -> str | Markup:
         return _minus(f"{value:,.{decimals}f}")
     if isinstance(value, Linked):
         return LINK.format(value.target, str(value))
-    if value in VERDICTS:
+    if isinstance(value, str) and value in VERDICTS:
         return VERDICT.format(VERDICTS[value].colour, value, value.removesuffix(GENERATED))
     first, *below = str(value).split("\n")
     return Markup("<br>").join([Markup.escape(first), *(SOFT.format(line) for line in below)])
