@@ -6,7 +6,9 @@ what it was made of: its source, its parameters, the code, and the results and r
 
 import hashlib
 import json
+import logging
 import os
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -49,7 +51,9 @@ class WarmKernel:
             self.manager = KernelManager()
             paths = os.pathsep.join(part for part in (str(project_root()), os.environ.get("PYTHONPATH", "")) if part)
             known = {ROOT_VARIABLE: str(project_root()), "PYTHONPATH": paths, "PYTHONHASHSEED": "0"}
-            self.manager.start_kernel(cwd=str(project_root()), env={**os.environ, **known})
+            where = {"cwd": str(project_root()), "env": {**os.environ, **known}}
+            self.manager.start_kernel(**where, stderr=subprocess.DEVNULL)  # its warnings of ports; errors are in cells
+            logging.getLogger("traitlets").setLevel(logging.ERROR)
         notebook.cells.insert(0, nbformat.v4.new_code_cell(FORGET))
         try:
             NotebookClient(notebook, km=self.manager, timeout=TIMEOUT).execute()
