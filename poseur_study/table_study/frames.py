@@ -21,7 +21,7 @@ from poseur_lib.evaluation.strata import NAMES
 from poseur_lib.training.curve import Curve
 from poseur_study.analysis.table_data import AREAS, TableData
 from poseur_study.experiments.experiment import METRICS, Table
-from poseur_study.paper.tables import Printed
+from poseur_study.paper.tables import Printed, paper_tables
 from poseur_study.runs.evaluation import SIZES, TRUNCATED, VIEWS, RunEvaluation
 from poseur_study.runs.record import Record
 
@@ -202,6 +202,16 @@ def paper_frame(table: Table) -> pd.DataFrame:
         for row in table.rows
     ]  # fmt: skip
     return pd.DataFrame(lines).set_index("row")
+
+
+def subjects_frame(table: Table) -> pd.DataFrame:
+    """What the paper's rows speak of, by one name everywhere: row, method, kind (heatmap, regression), backbone, input."""
+    lines = []
+    for row in table.rows:
+        if row.paper is not None:
+            one = paper_tables()[row.paper[0]].row(row.paper[1]).subject
+            lines.append((row.label, one.method, one.kind.value, one.backbone, one.input))
+    return pd.DataFrame(lines, columns=["row", "method", "kind", "backbone", "input"]).set_index("row")
 
 
 def flatten(tree: Any, path: str = "") -> dict[str, Any]:
