@@ -58,6 +58,12 @@ class TableFrames:
         labels = {row.key: row.label for row in self.data.table.rows}
         return self._ordered(frame.assign(row=frame["row"].map(labels)))
 
+    def best_oks(self) -> pd.DataFrame:
+        """The best OKS (x 100) of every labelled person whom a detection fits: row, seed, person, OKS."""
+        found = self.scores().merge(self.people()[["person"]], on="person").sort_values("OKS", kind="stable")
+        best = found.drop_duplicates(["row", "seed", "person"], keep="last")[["row", "seed", "person", "OKS"]]
+        return best.assign(OKS=100 * best["OKS"]).reset_index(drop=True)
+
     def people(self) -> pd.DataFrame:
         """The labelled people of the val split: image, person, size, hidden (a share), truncated, view, company.
 
