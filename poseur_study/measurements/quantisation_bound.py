@@ -16,7 +16,7 @@ from poseur_study.table_study import TableStudy
 def quantisation_bounds(study: TableStudy) -> pd.DataFrame:
     """Of each row that can be run, at the paper's input and at the one that is trained here.
 
-    Columns: row, at (paper, here), height, width, bound (AP of the labelled people of the val split in their own boxes).
+    Columns: row, at (paper, here), height, width, bound (AP of the val split in its own boxes).
     """
     lines, known = [], {}
     for row in study.table.runnable:

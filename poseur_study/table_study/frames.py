@@ -211,7 +211,7 @@ def paper_frame(table: Table) -> pd.DataFrame:
 
 
 def subjects_frame(table: Table) -> pd.DataFrame:
-    """What the paper's rows speak of, by one name everywhere: row, method, kind (heatmap, regression), backbone, input."""
+    """What the rows are, by one name in all tables: row, method, kind (heatmap, regression), backbone, input."""
     lines = []
     for row in table.rows:
         if row.paper is not None:

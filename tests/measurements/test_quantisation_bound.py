@@ -1,4 +1,4 @@
-"""The quantisation bounds beside Table 2b, without any run: each row's codec, at the paper's input and the profile's."""
+"""The quantisation bounds beside Table 2b, without any run: each row's codec, at the paper's input and ours."""
 
 import pytest
 
