@@ -103,10 +103,15 @@ def _caption(result: TableResult, claims: bool) -> str:
 
 
 def _alt(result: TableResult, measure: str) -> str:
-    rows = [f"{row.label}: paper {_printed(row, measure)}, ours {_words(bounded(row.ap))}" for row in result.rows]
+    run = any(row.ap for row in result.rows)
+    rows = [
+        f"{row.label}: paper {_printed(row, measure)}" + (f", ours {_words(bounded(row.ap))}" if run else "")
+        for row in result.rows
+    ]
     claims = [
         f"{one.difference}: paper {one.paper_effect}, ours {_words(one.effect)}, {one.verdict.value}"
         for one in result.claims
+        if run
     ]
     return f"{measure} of {shown_name(result.number)}. {'; '.join(rows + claims)}."
 

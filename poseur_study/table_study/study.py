@@ -200,8 +200,8 @@ class TableStudy(TableFrames):
         """What separates this from the paper's experiment: deviation, base configuration, open question."""
         table, overrides = self.table, self.settings.overrides
         declared = self.profile.deviations_of(table.number, [table.changes(row) for row in table.runnable])
-        found = [*still_true(declared, overrides), *override_lines(overrides)]
-        if self.data.boxes != table.boxes:
+        found = [*still_true(declared, overrides), *override_lines(overrides)] if table.runnable else []
+        if table.runnable and self.data.boxes != table.boxes:
             found.append("The data set has no detector file: ground-truth boxes are used instead of detector boxes.")
         parts = (("deviation", found), ("base configuration", [table.base_reason, *table.alternatives]),
                  ("open question", table.open_questions))  # fmt: skip
