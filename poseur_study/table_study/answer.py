@@ -50,7 +50,9 @@ def _why(result: TableResult) -> str:
     reasons = {row.status.removeprefix("not run: ") for row in result.rows if row.ap is None and row.status != "done"}
     reasons |= {cell.not_measured for row in result.rows if not reasons for cell in row.cells if cell.not_measured}
     reasons -= {NOT_RUN}
-    return " ".join(f"{reason[0].upper()}{reason[1:]}." for reason in sorted(reasons)) or "None of its runs is here."
+    return " ".join(f"{reason[0].upper()}{reason[1:]}." for reason in sorted(reasons)) or (
+        "Some of its runs are not here." if any(row.ap for row in result.rows) else "None of its runs is here."
+    )
 
 
 def result_frame(table: Table, result: TableResult) -> pd.DataFrame:
