@@ -14,13 +14,11 @@ from poseur_lib.config import ExperimentConfig
 from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.analysis.interval import METHOD, Estimate, bounded, cut_note
 from poseur_study.analysis.result_types import RowResult, TableResult
-from poseur_study.costs.row_cost import USUAL, hook_counts
 from poseur_study.display.figure import as_html
-from poseur_study.display.gflops import CostDot, gflops_figure
 from poseur_study.display.style import DARK, GREY, METHOD_MARKERS, backbone_colour, style
 from poseur_study.display.words import NOT_RUN, number, seeds, with_interval
 from poseur_study.experiments.experiment import Row, Table, shown_name
-from poseur_study.paper.tables import Printed, paper_tables
+from poseur_study.paper.tables import paper_tables
 from poseur_study.table_study import TableStudy
 
 WIDTH = 8.8
@@ -183,9 +181,7 @@ def _label(axis: plt.Axes, left: float, row: float, text: str, pad: float, **how
 
 
 def table_figure(study: TableStudy, result: TableResult) -> HTML:
-    """The rows' AP, the paper's and ours, and the claimed differences; for Fig. 1 the AP over the cost."""
-    if study.table.scatter:
-        return _scatter(study, result)
+    """The rows' AP, the paper's and ours, and the claimed differences."""
     table, measure = study.table, headline(study.table)
     dots = [
         Dot(row.label, ours, _printed(row, measure), row_backbone(table, of), of.method, released)
@@ -209,26 +205,6 @@ def table_figure(study: TableStudy, result: TableResult) -> HTML:
     return comparison_figure(dots, effects, measure, _alt(result, measure), caption, unit)
 
 
-def _scatter(study: TableStudy, result: TableResult) -> HTML:
-    table, printed, ours = study.table, [], []
-    for row, of in zip(table.rows, result.rows, strict=True):
-        who = (_pair(row), row.method, row_backbone(table, row))
-        gflops, ap = row.printed("GFLOPs"), row.printed("AP")
-        if isinstance(gflops, Printed) and isinstance(ap, Printed):
-            printed.append(CostDot(*who, gflops.value, ap.value))
-        if of.ap is not None:
-            level = bounded(of.ap)
-            trained = hook_counts(study.run(row).config).of(USUAL["GFLOPs"])
-            ours.append(CostDot(*who, trained, level.value, level.low, level.high))
-    caption = (
-        "Left: the paper's Tables 2a and 5; Fig. 1 itself prints no numbers. Right: "
-        f"{_n_seeds(result)} of profile {result.profile} on {result.n_images:,} images, at the multiply-adds of "
-        "the models that were trained. A line joins methods on one backbone and crop size. AP is OKS AP x 100. "
-        f"{METHOD}{cut_note(row.ap for row in result.rows)}"
-    )
-    return gflops_figure(printed, ours, _alt(result, "AP"), caption)
-
-
 def headline(table: Table) -> str:
     """What a table compares by: AP, or the mean PCKh of Table 4."""
     return "AP" if "AP" in table.columns else table.columns[0]
@@ -246,11 +222,6 @@ def _printed_in(table: Table) -> str:
     """The tables of the paper that print the rows' figures."""
     numbers = dict.fromkeys(row.paper[0] for row in table.rows if row.paper)
     return ", ".join(map(shown_name, numbers)) or table.name
-
-
-def _pair(row: Row) -> str:
-    subject = paper_tables()[row.paper[0]].row(row.paper[1]).subject
-    return subject.backbone + ("" if subject.input == "256 × 192" else f" {subject.input}")
 
 
 def _printed(row: RowResult, measure: str) -> float | None:

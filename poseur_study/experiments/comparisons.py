@@ -252,5 +252,4 @@ FIGURE_1 = Table(
     open_questions=(HRFORMER_WEIGHTS,),
     columns=("GFLOPs", "AP"),
     deltas=False,
-    scatter=True,
 )

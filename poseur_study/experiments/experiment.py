@@ -128,7 +128,6 @@ class Table:
         boxes: whose boxes the table's AP is computed with.
         columns: what is measured or counted of every row.
         deltas: show how far each row's AP is from the first one's.
-        scatter: the figure is AP over GFLOPs.
     """
 
     number: str
@@ -146,7 +145,6 @@ class Table:
     boxes: BoxSource = BoxSource.DETECTOR
     columns: tuple[Column, ...] = ("AP", "AR")
     deltas: bool = True
-    scatter: bool = False
 
     def __post_init__(self) -> None:
         keys = [row.key for row in self.rows]

@@ -48,9 +48,11 @@ def _sentence(table: Table, claim: ClaimResult, result: TableResult, profile: Pr
 
 def _why(result: TableResult) -> str:
     reasons = {row.status.removeprefix("not run: ") for row in result.rows if row.ap is None and row.status != "done"}
-    reasons |= {cell.not_measured for row in result.rows for cell in row.cells if cell.not_measured}
+    reasons |= {cell.not_measured for row in result.rows if not reasons for cell in row.cells if cell.not_measured}
     reasons -= {NOT_RUN}
-    return " ".join(f"{reason[0].upper()}{reason[1:]}." for reason in sorted(reasons)) or "None of its runs is here."
+    return " ".join(f"{reason[0].upper()}{reason[1:]}." for reason in sorted(reasons)) or (
+        "Some of its runs are not here." if any(row.ap for row in result.rows) else "None of its runs is here."
+    )
 
 
 def result_frame(table: Table, result: TableResult) -> pd.DataFrame:
@@ -79,7 +81,8 @@ def _cell(cell: CellResult, row: RowResult) -> str:
         return f"{cell.counted:.2f}\n{paper}"
     if cell.on_device is not None:
         return f"{cell.on_device.value:.{1 if cell.on_device.value < 100 else 0}f} {cell.on_device.unit}\n{paper}"
-    return f"{NOT_RUN}\n{paper}{released}" if row.status == "done" or not cell.not_measured else paper
+    never = cell.not_measured or row.status.startswith(f"{NOT_RUN}: ")
+    return paper + released if never and row.status != "done" else f"{NOT_RUN}\n{paper}{released}"
 
 
 def _released(cell: CellResult) -> str:

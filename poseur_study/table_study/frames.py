@@ -21,7 +21,7 @@ from poseur_lib.evaluation.strata import NAMES
 from poseur_lib.training.curve import Curve
 from poseur_study.analysis.table_data import AREAS, TableData
 from poseur_study.experiments.experiment import METRICS, Table
-from poseur_study.paper.tables import Printed
+from poseur_study.paper.tables import Printed, paper_tables
 from poseur_study.runs.evaluation import SIZES, TRUNCATED, VIEWS, RunEvaluation
 from poseur_study.runs.record import Record
 
@@ -57,6 +57,12 @@ class TableFrames:
         frame = self.data.scores()
         labels = {row.key: row.label for row in self.data.table.rows}
         return self._ordered(frame.assign(row=frame["row"].map(labels)))
+
+    def best_oks(self) -> pd.DataFrame:
+        """The best OKS (x 100) of every labelled person whom a detection fits: row, seed, person, OKS."""
+        found = self.scores().merge(self.people()[["person"]], on="person").sort_values("OKS", kind="stable")
+        best = found.drop_duplicates(["row", "seed", "person"], keep="last")[["row", "seed", "person", "OKS"]]
+        return best.assign(OKS=100 * best["OKS"]).reset_index(drop=True)
 
     def people(self) -> pd.DataFrame:
         """The labelled people of the val split: image, person, size, hidden (a share), truncated, view, company.
@@ -202,6 +208,16 @@ def paper_frame(table: Table) -> pd.DataFrame:
         for row in table.rows
     ]  # fmt: skip
     return pd.DataFrame(lines).set_index("row")
+
+
+def subjects_frame(table: Table) -> pd.DataFrame:
+    """What the rows are, by one name in all tables: row, method, kind (heatmap, regression), backbone, input."""
+    lines = []
+    for row in table.rows:
+        if row.paper is not None:
+            one = paper_tables()[row.paper[0]].row(row.paper[1]).subject
+            lines.append((row.label, one.method, one.kind.value, one.backbone, one.input))
+    return pd.DataFrame(lines, columns=["row", "method", "kind", "backbone", "input"]).set_index("row")
 
 
 def flatten(tree: Any, path: str = "") -> dict[str, Any]:

@@ -21,15 +21,19 @@ WIDTH, LINE, HEAD = 8.8, 0.46, 0.9
 
 
 def paper_beside_ours(table: Table, result: TableResult) -> Captioned:
-    """The rows on two axes, the paper's and ours, and below them the claims, in the colours of their verdicts."""
+    """The rows on two axes, the paper's and ours, and below them the claims, in the colours of their verdicts.
+
+    Where nothing of ours is there the paper's stand alone.
+    """
     shown = list({one.difference: one for one in reversed(result.claims) if one.effect}.values())[::-1]
     heights = [HEAD + LINE * len(result.rows)] + [HEAD + LINE * len(shown)] * bool(shown)
-    places = [["paper", "ours"], ["claims", "claims"]][: len(heights)]
+    ours = any(one.ap or one.released_ap for one in result.rows)
+    places = [["paper", "ours"] if ours else ["paper"], ["claims", "claims"]][: len(heights)]
     how = {"figsize": (WIDTH, sum(heights)), "height_ratios": heights, "layout": "constrained"}
     figure, axes = plt.subplot_mosaic(places, **how)
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.06)
     measure = "AP" if "AP" in table.columns else table.columns[0]
-    _rows(axes["paper"], axes["ours"], table, result, measure)
+    _rows(axes["paper"], axes.get("ours"), table, result, measure)
     if shown:
         _claims(axes["claims"], shown)
     for axis in axes.values():
@@ -37,7 +41,7 @@ def paper_beside_ours(table: Table, result: TableResult) -> Captioned:
     return Captioned(figure, _caption(result, bool(shown)), _alt(result, measure))
 
 
-def _rows(paper: Axes, ours: Axes, table: Table, result: TableResult, measure: str) -> None:
+def _rows(paper: Axes, ours: Axes | None, table: Table, result: TableResult, measure: str) -> None:
     for place, (row, one) in enumerate(zip(table.rows, result.rows, strict=True)):
         colour, marker = backbone_colour(row_backbone(table, row)), METHOD_MARKERS.get(row.method, "o")
         printed = next(cell.paper for cell in one.cells if cell.column == measure)
@@ -45,14 +49,16 @@ def _rows(paper: Axes, ours: Axes, table: Table, result: TableResult, measure: s
             paper.plot(float(printed), place, marker, color=colour, markerfacecolor="none", markersize=7)
             _label(paper, float(printed), place, printed)
         _interval(paper, place, bounded(one.released_ap), colour, marker)
+        if ours is None:
+            continue
         if one.ap is None:
             ours.text(0.5, place, "not run", transform=ours.get_yaxis_transform(), color=GREY, ha="center", va="center")
         _interval(ours, place, bounded(one.ap), colour, marker)
     for axis, title in ((paper, f"{measure}, paper"), (ours, f"{measure}, ours")):
-        axis.set(title=title, ylim=(len(result.rows) - 0.5, -0.7), yticks=range(len(result.rows)))
-        axis.margins(x=0.25)
-    paper.set_yticklabels([textwrap.fill(row.label, 34) for row in result.rows])
-    ours.set_yticklabels([])
+        if axis is not None:
+            axis.set(title=title, ylim=(len(result.rows) - 0.5, -0.7), yticks=range(len(result.rows)))
+            axis.margins(x=0.25)
+            axis.set_yticklabels([textwrap.fill(row.label, 34) if axis is paper else "" for row in result.rows])
 
 
 def _claims(axis: Axes, claims: list[ClaimResult]) -> None:
@@ -97,10 +103,15 @@ def _caption(result: TableResult, claims: bool) -> str:
 
 
 def _alt(result: TableResult, measure: str) -> str:
-    rows = [f"{row.label}: paper {_printed(row, measure)}, ours {_words(bounded(row.ap))}" for row in result.rows]
+    run = any(row.ap for row in result.rows)
+    rows = [
+        f"{row.label}: paper {_printed(row, measure)}" + (f", ours {_words(bounded(row.ap))}" if run else "")
+        for row in result.rows
+    ]
     claims = [
         f"{one.difference}: paper {one.paper_effect}, ours {_words(one.effect)}, {one.verdict.value}"
         for one in result.claims
+        if run
     ]
     return f"{measure} of {shown_name(result.number)}. {'; '.join(rows + claims)}."
 

@@ -29,7 +29,7 @@ from poseur_study.runs.plan import PlannedRun, plan, row_run
 from poseur_study.runs.project import below_root, results_folder
 from poseur_study.runs.store import RESULT_FILE, RunState, RunStore
 from poseur_study.table_study.answer import answer, result_frame, verdicts_frame
-from poseur_study.table_study.frames import TableFrames, paper_frame, variants_frame
+from poseur_study.table_study.frames import TableFrames, paper_frame, subjects_frame, variants_frame
 from poseur_study.table_study.paper_beside_ours import paper_beside_ours
 from poseur_study.table_study.pictures import pictures
 
@@ -87,6 +87,11 @@ class TableStudy(TableFrames):
         """The numbers that the paper prints of the rows: a line a row, a column each."""
         return paper_frame(self.table)
 
+    @cached_property
+    def subjects(self) -> pd.DataFrame:
+        """What the rows are: method, kind (heatmap or regression), backbone, input size; a line a row."""
+        return subjects_frame(self.table)
+
     def states(self) -> dict[str, RunState]:
         """The state of every run."""
         return {run.run_id: self.store.state(run.run_id) for run in self.plan}
@@ -137,15 +142,24 @@ class TableStudy(TableFrames):
         """The rows, the paper's hollow, ours filled, and the claimed differences in the colours of their verdicts."""
         return paper_beside_ours(self.table, self.result)
 
-    def pictures(self, people: Sequence[int], above: Sequence[str], caption: str, seed: int | None = None) -> Captioned:
+    def pictures(
+        self,
+        people: Sequence[int],
+        above: Sequence[str],
+        caption: str,
+        seed: int | None = None,
+        rows: Sequence[str] = (),
+    ) -> Captioned:
         """Some labelled people (ids of annotations), each with the poses of the rows whose predictions are here.
 
         Args:
             above: a line above each.
             seed: None: the first.
+            rows: labels of the rows, at most four; none: the table's first four.
         """
         seed = self.seeds[0] if seed is None else seed
-        poses = {label: self.poses(key, seed) for key, label, of in self.finished if of == seed}
+        chosen = list(rows or self.variants.index)[:4]
+        poses = {label: self.poses(key, seed) for key, label, of in self.finished if of == seed and label in chosen}
         return pictures(self.dataset.val, people, poses, above, caption)
 
     def power(self, seeds: Sequence[int] = (3, 5, 10, 20, 40)) -> pd.DataFrame:
@@ -186,8 +200,8 @@ class TableStudy(TableFrames):
         """What separates this from the paper's experiment: deviation, base configuration, open question."""
         table, overrides = self.table, self.settings.overrides
         declared = self.profile.deviations_of(table.number, [table.changes(row) for row in table.runnable])
-        found = [*still_true(declared, overrides), *override_lines(overrides)]
-        if self.data.boxes != table.boxes:
+        found = [*still_true(declared, overrides), *override_lines(overrides)] if table.runnable else []
+        if table.runnable and self.data.boxes != table.boxes:
             found.append("The data set has no detector file: ground-truth boxes are used instead of detector boxes.")
         parts = (("deviation", found), ("base configuration", [table.base_reason, *table.alternatives]),
                  ("open question", table.open_questions))  # fmt: skip

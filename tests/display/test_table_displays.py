@@ -14,7 +14,6 @@ from poseur_study.costs.row_speed import RowSpeed
 from poseur_study.display import comparison as table_figure
 from poseur_study.display import tables
 from poseur_study.display.comparison import Dot, Effect, comparison_figure
-from poseur_study.display.gflops import CostDot, gflops_figure
 from poseur_study.display.style import BACKBONE_COLOURS, DARK, METHOD_MARKERS, backbone_colour
 from poseur_study.display.variants import BY_METHOD, variants_table
 from poseur_study.experiments import TABLES
@@ -129,9 +128,6 @@ def test_figures_draw_with_results_and_without():
             dots, [difference, replace(difference, ours=None)], "AP", "alt text", "n = 3", "points"
         ).data
         assert 'alt="alt text"' in html and "n = 3" in html
-    point = CostDot("ResNet-50", "Poseur", "resnet50", 4.54, 75.4)
-    for here in ([], [replace(point, low=74.0, high=76.0)]):
-        assert "<img" in gflops_figure([point], here, "alt text", "caption").data
 
 
 def test_a_table_that_was_not_run_tells_of_no_measurement(tmp_path):
