@@ -1,0 +1,104 @@
+"""Frames of `TableStudy`: columns, rows in the table's order, and values that agree with records and predictions."""
+
+import numpy as np
+import pytest
+
+from poseur_lib.evaluation.dataset_predictions import BoxSource
+from poseur_study.experiments.experiment import METRICS
+from poseur_study.table_study.frames import KEYPOINT_COLUMNS
+from synthetic_people import PeopleSettings, generate
+from tests.measurements.studies import finish, open_study
+
+ROWS = ["without noise", "with noise"]
+FRAMES = {
+    "ap": ["row", "seed", *METRICS],
+    "scores": ["row", "seed", "image", "person", "OKS", "score"],
+    "people": ["image", "person", "size", "hidden", "truncated", "view", "company"],
+    "errors": ["row", "seed", "image", "error", "keypoints"],
+    "parts": ["row", "seed", "by", "part", "keypoints", "similarity"],
+    "keypoints": ["row", "seed", *KEYPOINT_COLUMNS],
+    "curves": ["row", "seed", "epoch", "people", "seconds", "loss", "mean OKS", "AP", "IoU"],
+}
+each = pytest.mark.parametrize("name", FRAMES)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data") / "people"
+    generate(root, PeopleSettings(train_images=4, val_images=12, image_size=(96, 72)), workers=1, progress=False)
+    return root
+
+
+@pytest.fixture(scope="module")
+def study(data, tmp_path_factory):
+    """Table 1b with a run of one of its two rows."""
+    study = open_study("1b", data, tmp_path_factory.mktemp("runs"))
+    finish(study, "with")
+    return study
+
+
+@pytest.fixture(scope="module")
+def empty(data, tmp_path_factory):
+    """Table 1b without a run."""
+    return open_study("1b", data, tmp_path_factory.mktemp("none"))
+
+
+@each
+def test_frames_have_their_columns_and_rows_are_categories_in_the_table_s_order(study, name):
+    frame = getattr(study, name)()
+    assert list(frame.columns[: len(FRAMES[name])]) == FRAMES[name] and len(frame)
+    if "row" in frame:
+        assert list(frame["row"].cat.categories) == ROWS and set(frame["row"]) == {"with noise"}
+
+
+@each
+def test_without_a_run_frames_are_empty_and_have_their_columns(empty, name):
+    frame = getattr(empty, name)()
+    assert list(frame.columns) == FRAMES[name] and not len(frame)
+
+
+def test_without_a_run_there_are_still_the_paper_s_numbers_the_variants_and_all_claims(empty):
+    assert list(empty.paper.index) == ROWS and empty.paper["AP"].notna().all()
+    assert list(empty.variants.index) == ROWS
+    assert set(empty.runs()["state"]) == {"absent"}
+    assert len(empty.verdicts()) == len(empty.table.claims) and empty.answer().data.startswith("**Not run.**")
+
+
+def test_pairing_has_a_column_a_row_also_where_it_was_not_run(study, empty):
+    paired = study.paired(study.ap(), "AP", by="seed")
+    assert list(paired.columns) == ROWS and list(paired.index) == [0]
+    assert np.isnan(paired.loc[0, "without noise"])
+    assert paired.loc[0, "with noise"] == study.ap()["AP"].item()
+    nothing = empty.paired(empty.scores(), "OKS", by=["seed", "person"])
+    assert list(nothing.columns) == ROWS and not len(nothing) and nothing.index.names == ["seed", "person"]
+
+
+def test_ap_is_the_record_s(study):
+    recorded = study.record("with", 0).of(study.data.boxes)
+    values = [getattr(recorded, name) for name in METRICS]
+    line = study.ap()[list(METRICS)].iloc[0].tolist()
+    assert line == pytest.approx([np.nan if one is None else one for one in values], nan_ok=True)
+
+
+def test_scores_speak_of_the_people_of_their_image(study):
+    scores, people = study.scores(), study.people().set_index("person")
+    assert scores["OKS"].between(0, 1).all() and scores["score"].is_unique
+    known = scores[scores["person"].isin(people.index)]
+    assert len(known) and (people.loc[known["person"], "image"].to_numpy() == known["image"].to_numpy()).all()
+
+
+def test_keypoints_errors_are_those_of_the_predictions(study):
+    frame = study.keypoints()
+    predictions = study.data.predictions("with", 0, BoxSource.GROUND_TRUTH)
+    poses, val = predictions.keypoints_image(), study.dataset.val
+    height, width = predictions.input_size
+    place, person = next((place, one) for place, one in enumerate(val.people()) if one.visibility.any())
+    lines = frame[frame["person"] == person.annotation_id].set_index("keypoint")
+    assert set(lines.index) == {val.keypoints.names[k] for k in np.flatnonzero(person.visibility)}
+    for k in np.flatnonzero(person.visibility):
+        line = lines.loc[val.keypoints.names[k]]
+        # box_scale is the crop's width and height in units of 200 image pixels
+        offset = (poses[place, k] - person.keypoints_image[k]) / (200 * predictions.box_scale[place])
+        assert [line["dx"], line["dy"]] == pytest.approx(100 * offset, abs=0.01)
+        assert line["error"] == pytest.approx(np.hypot(offset[0] * width, offset[1] * height), abs=0.01)
+        assert line["visibility"] == person.visibility[k]
