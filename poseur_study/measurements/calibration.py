@@ -205,7 +205,9 @@ def _binned(
         }  # fmt: skip
 
 
-def rankings(scored: pd.DataFrame, hits: Mapping[str, Callable[[pd.DataFrame], pd.Series]], images: int) -> pd.DataFrame:
+def rankings(
+    scored: pd.DataFrame, hits: Mapping[str, Callable[[pd.DataFrame], pd.Series]], images: int
+) -> pd.DataFrame:
     """How the scores of each row order its keypoints: by row, score and against: value, low, high, seeds, estimate.
 
     `against` is a condition (then it is AUROC x 100: 50 by chance, 100 at best; not defined where all keypoints, or

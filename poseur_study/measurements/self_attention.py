@@ -81,9 +81,7 @@ def self_attention(study: TableStudy) -> tuple[pd.DataFrame, pd.DataFrame, pd.Da
     keypoint took of others as all do), both `StoredSample`, and equal (the same with equal weights). Of the third:
     as the first of each person (id of the annotation), x and y in pixels of its image.
     """
-    found = measure_rows(
-        study, "attention", AttentionRun, partial(measure_attention, study), {"resamples": RESAMPLES}
-    )
+    found = measure_rows(study, "attention", AttentionRun, partial(measure_attention, study), {"resamples": RESAMPLES})
     names, people = study.dataset.keypoints.names, _crops(study, found)
     weight = ("layer", "from", "to", "weight", "x", "y")
     weights = found.frame(study, weight, lambda run: _weight_lines(run.layers, np.array(run.mean_pose), names))
@@ -113,9 +111,7 @@ def _crops(study: TableStudy, found: Measurements[AttentionRun]) -> dict[int, tu
     shown = {one.annotation_id for run in found.of.values() for one in run.people}
     size, rule = study.configs[DEFAULT_ROW].data.input_size, PoseurHead.crop_rule
     people = study.dataset.val.people() if shown else []
-    return {
-        one.annotation_id: box_to_center_scale(one.box, size, rule) for one in people if one.annotation_id in shown
-    }
+    return {one.annotation_id: box_to_center_scale(one.box, size, rule) for one in people if one.annotation_id in shown}
 
 
 def _people_lines(
