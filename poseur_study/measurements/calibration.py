@@ -156,7 +156,7 @@ Measure = Callable[[Bins, Float[np.ndarray, "_n _I"]], Float[np.ndarray, "_n"]]
 def measured_bins(
     frame: pd.DataFrame, by: Sequence[str], predicted: str, observed: str, images: int, measure: Measure
 ) -> pd.DataFrame:
-    """A measure of binned keypoints (`error_factor`, `calibration_error`), a line of `by`: value, low, high, seeds, estimate.
+    """A measure of binned keypoints (`error_factor`, `calibration_error`) with its interval, a line of `by`.
 
     Args:
         frame: a line a keypoint, with `seed` and `image`.
@@ -200,7 +200,7 @@ def _binned(
     for key, of in frame.groupby(list(by), observed=True, sort=False):
         edges = equal_mass_edges([of[predicted].to_numpy()], BINS)
         yield key, {
-            seed: binned(one[predicted].to_numpy(), one[observed].to_numpy(float), one["image"].to_numpy(), images, edges)
+            seed: binned(*(one[name].to_numpy() for name in (predicted, observed, "image")), images, edges)
             for seed, one in of.groupby("seed")
         }  # fmt: skip
 
@@ -208,7 +208,7 @@ def _binned(
 def rankings(
     scored: pd.DataFrame, hits: Mapping[str, Callable[[pd.DataFrame], pd.Series]], images: int
 ) -> pd.DataFrame:
-    """How the scores of each row order its keypoints: by row, score and against: value, low, high, seeds, estimate.
+    """How the scores of each row order its keypoints, with intervals, by row, score and against.
 
     `against` is a condition (then it is AUROC x 100: 50 by chance, 100 at best; not defined where all keypoints, or
     none, meet it), or `error` (then it is Spearman's correlation x 100, -100 at best).

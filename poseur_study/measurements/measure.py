@@ -36,7 +36,7 @@ class Measurements(Generic[Values]):
     def frame(
         self, study: TableStudy, columns: Sequence[str], lines: Callable[[Values], Iterable[Sequence[Any]]]
     ) -> pd.DataFrame:
-        """Row (by its label, in the table's order), seed and the lines of what was found; `attrs["missing"]` has the notes.
+        """Row (its label, in the table's order), seed and the lines of what was found; notes in `attrs["missing"]`.
 
         Args:
             columns: of a line; `row` and `seed` come before them.

@@ -97,6 +97,15 @@ Tally = Float[np.ndarray, "3 I Z"]
 """Keypoints counted by image (of I) and zone: how many there are, are correct, and are placed outside the crop."""
 
 
+def measurement_settings() -> dict[str, Any]:
+    """What the values depend on beside the run."""
+    return {
+        "sides": list(SIDES), "shares": list(SHARES), "images": MOST_IMAGES,
+        "resamples": [CUT_RESAMPLES, BOOTSTRAP_SEED],
+        "examples": [EXAMPLE_CUT.side, EXAMPLE_CUT.share, EXAMPLES, EXAMPLE_SEED, LEAST_OUTSIDE],
+    }  # fmt: skip
+
+
 def truncation(study: TableStudy) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every run of a table on cut people, where there are weights or it was measured before: keypoints, and examples.
 
@@ -105,12 +114,8 @@ def truncation(study: TableStudy) -> tuple[pd.DataFrame, pd.DataFrame]:
     same with its resamples). Of the second, a line a person: row, seed, person (id of the annotation), crop (x0, y0,
     x1, y1) and pose (K, 2), both in pixels of the image. `attrs["images"]` of the first counts the images.
     """
-    settings = {
-        "sides": list(SIDES), "shares": list(SHARES), "images": MOST_IMAGES,
-        "resamples": [CUT_RESAMPLES, BOOTSTRAP_SEED],
-        "examples": [EXAMPLE_CUT.side, EXAMPLE_CUT.share, EXAMPLES, EXAMPLE_SEED, LEAST_OUTSIDE],
-    }  # fmt: skip
-    found = measure_rows(study, "truncation", TruncatedRun, partial(measure_truncation, study), settings)
+    measure = partial(measure_truncation, study)
+    found = measure_rows(study, "truncation", TruncatedRun, measure, measurement_settings())
     columns = ("side", "cut", "zone", "keypoints", "outside", "correct", "sample")
     keypoints = found.frame(study, columns, _point_lines).astype({"outside": float, "correct": float})
     keypoints.attrs["images"] = len(measured_images(study))

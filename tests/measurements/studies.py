@@ -8,7 +8,7 @@ from poseur_lib.checkpoints.checkpoint import save_weights
 from poseur_lib.files import MODEL_FILE
 from poseur_lib.models.build import build_model
 from poseur_lib.training.curve import CurvePoint
-from poseur_study.experiments.notebook_parameters import RunSettings, TableSettings
+from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.run_steps import measure_run, open_run, predict_run, write_run
 from poseur_study.runs.store import WEIGHTS_FILES
@@ -20,8 +20,9 @@ RANDOM_WEIGHTS = {"train.epochs": 1, "pretext": None, "model.backbone.weights": 
 def open_study(number: str, data: Path, runs: Path, seeds: tuple[int, ...] = (0,)) -> TableStudy:
     """A table of profile smoke; those that it trains at full length start from random weights here too."""
     overrides = RANDOM_WEIGHTS if number in profile("smoke").full_tables else {}
-    settings = TableSettings(data=str(data), runs=str(runs), seeds=list(seeds), overrides=overrides, device="cpu")
-    return TableStudy(number, settings)
+    where = {"data": str(data), "runs": str(runs), "seeds": list(seeds), "overrides": overrides}
+    how = {"profile": "smoke", "limit_epochs": 0, "workers": 0, "device": "cpu", "precision": "32"}
+    return TableStudy(number, **where, **how)
 
 
 def finish(study: TableStudy, row_key: str, seed: int = 0) -> None:
