@@ -1,6 +1,6 @@
 """Numbers in words: differences, intervals, seeds."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from poseur_study.analysis.interval import Estimate
 
