@@ -144,15 +144,20 @@ def auroc(ranks: Ranks, hit: Bool[np.ndarray, "E"], weights: Float[np.ndarray, "
     Args:
         ranks: of the scores.
     """
-    hits, misses = weights @ hit, weights @ ~hit
+    hits, misses = _dot(weights, hit), _dot(weights, ~hit)
     if hits == 0 or misses == 0:
         return float("nan")
-    below = ranks(weights * ~hit)
-    return float((weights * hit) @ below / (hits * misses))
+    return _dot(weights * hit, ranks(weights * ~hit)) / (hits * misses)
 
 
 def spearman(a: Ranks, b: Ranks, weights: Float[np.ndarray, "E"]) -> float:
     """Correlation of the ranks of two values; NaN where one of them is constant."""
-    x, y = (ranks - weights @ ranks / weights.sum() for ranks in (a(weights), b(weights)))
-    spread = np.sqrt((weights @ x**2) * (weights @ y**2))
-    return float(weights @ (x * y) / spread) if spread > 0 else float("nan")
+    total = weights.sum()
+    x, y = (ranks - _dot(weights, ranks) / total for ranks in (a(weights), b(weights)))
+    spread = np.sqrt(_dot(weights, x**2) * _dot(weights, y**2))
+    return _dot(weights, x * y) / float(spread) if spread > 0 else float("nan")
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
+    """a · b without BLAS, whose threads wait for each other longer than this takes."""
+    return float(np.multiply(a, b).sum())

@@ -48,7 +48,7 @@ class StoredSample(Frozen):
         """As numbers, NaN where it is not defined."""
         return Sample.of(np.array([math.nan if one is None else one for one in (self.value, *self.draws)]))
 
-    def minus(self, other: "StoredSample") -> "StoredSample":
+    def __sub__(self, other: "StoredSample") -> "StoredSample":
         """The difference, resample by resample."""
         value, *draws = self.sample.array - other.sample.array
         return StoredSample.of(value, draws)
@@ -60,14 +60,24 @@ class StoredSample(Frozen):
         return StoredSample.of(value, draws)
 
 
-def estimate_of(samples: Sequence[StoredSample], n_images: int) -> Estimate | None:
-    """The mean over seeds, a sample each, with its interval."""
-    return estimate([one.sample for one in samples], n_images)
+def over_seeds(samples: pd.Series, n_images: int) -> pd.DataFrame:
+    """The mean over seeds of samples, with its interval: value, low, high, seeds, and all that as an `Estimate`.
+
+    Args:
+        samples: `StoredSample` or `Sample`, by an index of which one level is `seed`; a line for each of the others.
+    """
+    others = [name for name in samples.index.names if name != "seed"]
+    groups = samples.dropna().groupby(others, observed=True, sort=False)
+    found = {key[0] if len(others) == 1 else key: _estimate(of, n_images) for key, of in groups}
+    lines = [(np.nan, np.nan, np.nan, 0, None) if one is None else (one.value, one.low, one.high, one.n_seeds, one)
+             for one in found.values()]  # fmt: skip
+    kinds = {"value": float, "low": float, "high": float, "seeds": int, "estimate": object}
+    index = samples.index.droplevel("seed")[:0] if not found else pd.Index(list(found))
+    return pd.DataFrame(lines, columns=list(kinds), index=index).astype(kinds).rename_axis(others)
 
 
-def estimates(runs: Sequence[Sequence[StoredSample]], n_images: int) -> tuple[Estimate | None, ...]:
-    """Several numbers at once: each one's mean over runs, one a seed, with its interval; () where there is no run."""
-    return tuple(estimate_of(samples, n_images) for samples in zip(*runs, strict=True))
+def _estimate(samples: pd.Series, n_images: int) -> Estimate | None:
+    return estimate([one.sample if isinstance(one, StoredSample) else one for one in samples], n_images)
 
 
 class MeasuredEntry(Frozen):

@@ -1,6 +1,6 @@
 """Numbers in words: differences, intervals, seeds."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from poseur_study.analysis.interval import Estimate
 
@@ -37,11 +37,3 @@ def seeds(numbers: int | Collection[int]) -> str:
     """`1 seed`, `3 seeds`, `1 or 2 seeds`."""
     of = [numbers] if isinstance(numbers, int) else sorted(set(numbers))
     return f"{' or '.join(map(str, of))} seed{'s' * (of != [1])}"
-
-
-def seed_words(of: Mapping[str, int]) -> str:
-    """`3 seeds`, or by label where they differ: `2 seeds (Poseur), 3 seeds (SimpleBaseline)`."""
-    if len(set(of.values())) == 1:
-        return seeds(next(iter(of.values())))
-    labels = {count: [label for label in of if of[label] == count] for count in sorted(set(of.values()))}
-    return ", ".join(f"{seeds(count)} ({'; '.join(who)})" for count, who in labels.items())

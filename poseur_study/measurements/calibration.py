@@ -1,33 +1,44 @@
 """Is a keypoint score the probability that Sec. 3.3 says it is, and sigma the size of the error?
 
-From the records of a table's runs, no weights needed: poses at ground-truth boxes, one for one, so that no detector
-matters. All numbers are per cent: of the crop side, or of keypoints.
+From the predictions of a table's runs, no weights needed: poses at ground-truth boxes, one for one, so that no detector
+matters. Labelled keypoints inside their crops; all numbers are per cent, of the crop side or of keypoints. Intervals
+resample images: what is binned is kept as sums an image and bin, what is ranked is ranked again in every resample.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float
 
 from poseur_lib.config import ExperimentConfig, PoseurConfig
-from poseur_lib.config.base import Frozen
-from poseur_lib.evaluation import calibration as of_errors
-from poseur_lib.evaluation.calibration import Bins, KeypointErrors, binned, equal_mass_edges, means
+from poseur_lib.evaluation.bootstrap import resamples
+from poseur_lib.evaluation.calibration import (
+    Bins,
+    KeypointErrors,
+    Ranks,
+    auroc,
+    binned,
+    equal_mass_edges,
+    keypoint_errors,
+    means,
+    spearman,
+)
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.losses.rle import laplace_scale
 from poseur_lib.scoring.uncertainty import density_scores, laplace_scores
-from poseur_study.analysis.interval import Estimate, Sample, estimate
-from poseur_study.analysis.table_data import TableData
-from poseur_study.experiments.analyses import SCORE_CLAIM
-from poseur_study.experiments.experiment import Row
+from poseur_study.analysis.interval import Sample
+from poseur_study.analysis.measured_values import over_seeds
+from poseur_study.analysis.table_data import BOOTSTRAP_SEED, TableData
 from poseur_study.runs.evaluation import image_weights
 
-SIGMA_BINS, SCORE_BINS = 10, 10
-AXES = ("x", "y")
+BINS = 10
+RANK_RESAMPLES = 300
+NEAR_SIMILARITY = 0.5
 SMALL_RADII = (0.05, 0.02)
 """Beside a of the configuration, whose score may be near 1 for almost every keypoint."""
 
@@ -46,7 +57,36 @@ class KeypointScore(StrEnum):
     OWN = "its own score"
 
 
-PROBABILITIES = (KeypointScore.EQ8_SIGMA, KeypointScore.EQ8_B, KeypointScore.FLOW)
+@dataclass(frozen=True, eq=False)
+class RunErrors:
+    """A finished run's predictions at ground-truth boxes, and their errors."""
+
+    label: str
+    seed: int
+    config: ExperimentConfig
+    predictions: PredictedPeople
+    errors: KeypointErrors
+
+    def frame(self, **columns: object) -> pd.DataFrame:
+        """A line a keypoint: row, seed, image (its place among all), and columns given as scalars or arrays of all."""
+        of = {name: one[self.errors.chosen] if isinstance(one, np.ndarray) else one for name, one in columns.items()}
+        return pd.DataFrame({"row": self.label, "seed": self.seed, "image": self.errors.image, **of})
+
+
+@lru_cache(maxsize=16)
+def run_errors(data: TableData, row_key: str, seed: int) -> RunErrors:
+    """What a finished run got wrong on the val split."""
+    val, predictions = data.dataset.val, data.predictions(row_key, seed, BoxSource.GROUND_TRUTH)
+    images = sorted(int(image) for image in val.coco.getImgIds())
+    errors = keypoint_errors(predictions, val.people(), val.keypoints, images)
+    return RunErrors(data.table.row(row_key).label, seed, data.runs[row_key, seed].config, predictions, errors)
+
+
+def _runs(data: TableData) -> Iterator[RunErrors]:
+    for row in data.table.runnable:
+        for seed in data.done(row.key):
+            if data.store.has_predictions(data.runs[row.key, seed].run_id):
+                yield run_errors(data, row.key, seed)
 
 
 def laplace_per_sigma(config: ExperimentConfig) -> float:
@@ -54,6 +94,39 @@ def laplace_per_sigma(config: ExperimentConfig) -> float:
     head = config.model.head
     count = head.loss.log_sigma_count if isinstance(head, PoseurConfig) else head.log_sigma_count
     return float(laplace_scale(torch.ones(()), log_sigma_count=count))
+
+
+def scales(data: TableData) -> pd.DataFrame:
+    """Keypoints of the runs that predict a scale, a line an axis: row, seed, image, axis, sigma, b, error.
+
+    Sigma, the Laplace scale b that the run's loss makes of it, and |prediction - label|: per cent of the crop side.
+    """
+    found = []
+    for run in _runs(data):
+        for number, axis in enumerate("xy" if run.predictions.sigma is not None else ""):
+            frame = run.frame(axis=axis, sigma=100 * run.predictions.sigma[..., number].astype(np.float64))
+            b = laplace_per_sigma(run.config) * frame["sigma"]
+            found.append(frame.assign(b=b, error=100 * run.errors.error[:, number]))
+    return _joined(data, found, ["row", "seed", "image", "axis", "sigma", "b", "error"])
+
+
+def scored_keypoints(data: TableData, radii: Sequence[float]) -> pd.DataFrame:
+    """Keypoints by each of their scores: row, seed, image, score, radius, value, error, similarity.
+
+    `score` is a `KeypointScore`, `radius` that of a score which is the probability to be within it on both axes, none
+    for the method's own score; `value` is what is scored (x 100), `error` that of the worse axis (% of the crop side),
+    `similarity` OKS's term, none where the keypoints have no OKS.
+    """
+    found = []
+    for run in _runs(data):
+        errors = {"error": 100 * run.errors.larger, "similarity": run.errors.similarity}
+        own = run.predictions.keypoint_scores.astype(np.float64)
+        found.append(run.frame(score=KeypointScore.OWN, radius=np.nan, value=100 * own).assign(**errors))
+        for radius in radii if isinstance(run.config.model.head, PoseurConfig) else ():
+            for name, of in probabilities(run.predictions, run.config, radius).items():
+                frame = run.frame(score=name, radius=radius, value=100 * of.astype(np.float64))
+                found.append(frame.assign(**errors))
+    return _joined(data, found, ["row", "seed", "image", "score", "radius", "value", "error", "similarity"])
 
 
 def probabilities(
@@ -72,187 +145,93 @@ def probabilities(
     return scores
 
 
+def _joined(data: TableData, found: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    frame = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
+    return frame.assign(row=pd.Categorical(frame["row"], [row.label for row in data.table.runnable]))[columns]
+
+
 Measure = Callable[[Bins, Float[np.ndarray, "_n _I"]], Float[np.ndarray, "_n"]]
 
 
-class CalibrationBin(Frozen):
-    """Keypoints of which alike was predicted: the mean of that, what came of it, and their part of all keypoints."""
+def measured_bins(
+    frame: pd.DataFrame, by: Sequence[str], predicted: str, observed: str, images: int, measure: Measure
+) -> pd.DataFrame:
+    """A measure of binned keypoints (`error_factor`, `calibration_error`) with its interval, a line of `by`.
 
-    predicted: float
-    observed: Estimate
-    part: float
-
-
-class ScaleCalibration(Frozen):
-    """Predicted sigma against the error made on one axis, both per cent of the crop side.
-
-    Attributes:
-        factor: mean error over mean sigma.
-        laplace_per_sigma: b / sigma by the run's loss (`losses.rle.laplace_scale`).
+    Args:
+        frame: a line a keypoint, with `seed` and `image`.
+        predicted: the column by which keypoints are binned, equally many of all seeds together in each bin.
     """
-
-    row: str
-    label: str
-    axis: str
-    bins: tuple[CalibrationBin, ...]
-    factor: Estimate
-    laplace_per_sigma: float
-
-
-class Reliability(Frozen):
-    """A score that claims to be a probability against the share of keypoints within the radius on both axes."""
-
-    row: str
-    label: str
-    score: KeypointScore
-    radius: float
-    bins: tuple[CalibrationBin, ...]
-    whole: CalibrationBin
-    calibration_error: Estimate
-
-    @property
-    def error_of_certainty(self) -> float:
-        """Calibration error of a score that says 100 % of every keypoint: what any useful score has to be below."""
-        return 100 - self.whole.observed.value
+    weights = _weights(images)
+    samples = {
+        (*key, seed): Sample.of(measure(one, weights))
+        for key, sums in _binned(frame, by, predicted, observed, images)
+        for seed, one in sums.items()
+    }
+    return over_seeds(_series(samples, by), images)
 
 
-@dataclass(frozen=True, eq=False)
-class RunErrors:
-    """A finished run's predictions at ground-truth boxes, and their errors."""
+def bins(frame: pd.DataFrame, by: Sequence[str], predicted: str, observed: str, images: int) -> pd.DataFrame:
+    """The bins that no seed leaves empty: of each line of `by` and `bin` the interval of what was observed.
 
-    config: ExperimentConfig
-    predictions: PredictedPeople
-    errors: KeypointErrors
-
-
-@lru_cache(maxsize=16)
-def run_errors(data: TableData, row_key: str, seed: int) -> RunErrors:
-    """What a finished run got wrong on the val split."""
-    val, predictions = data.dataset.val, data.predictions(row_key, seed, BoxSource.GROUND_TRUTH)
-    images = sorted(int(image) for image in val.coco.getImgIds())
-    errors = of_errors.keypoint_errors(predictions, val.people(), val.keypoints, images)
-    return RunErrors(data.runs[row_key, seed].config, predictions, errors)
-
-
-def runs_of(data: TableData, row: Row) -> list[RunErrors]:
-    """What a row's finished runs got wrong, seed by seed."""
-    return [run_errors(data, row.key, seed) for seed in data.done(row.key)]
+    Columns: predicted (its mean), value, low, high, seeds, estimate, and part (per cent of the keypoints).
+    """
+    weights, samples, beside = _weights(images), {}, {}
+    for key, sums in _binned(frame, by, predicted, observed, images):
+        found = {seed: means(one, weights) for seed, one in sums.items()}
+        total = sum(one.number.sum() for one in sums.values())
+        for number in range(next(iter(found.values()))[0].shape[1]):
+            samples |= {(*key, number, seed): Sample.of(of[:, number]) for seed, (_, of) in found.items()}
+            mean = float(np.mean([of[0, number] for of, _ in found.values()]))
+            beside[*key, number] = mean, 100 * sum(one.number[:, number].sum() for one in sums.values()) / total
+    frame = over_seeds(_series(samples, [*by, "bin"]), images)
+    mean, part = zip(*beside.values(), strict=True) if beside else ((), ())
+    return frame.assign(predicted=np.array(mean, float), part=np.array(part, float)).dropna(subset="value")
 
 
-def scale_calibrations(data: TableData) -> tuple[ScaleCalibration, ...]:
-    """Of every row that was run and has a sigma, for both axes."""
-    found = []
-    for row in data.table.rows:
-        runs = [run for run in runs_of(data, row) if run.predictions.sigma is not None]
-        found += [_scale(data, row, runs, axis) for axis in AXES if runs]
-    return tuple(found)
+def _weights(images: int) -> Float[np.ndarray, "n I"]:
+    """The images as they are, then every resample of them."""
+    return np.concatenate([np.ones((1, images)), image_weights(images)])
 
 
-def reliabilities(data: TableData, row_key: str) -> tuple[Reliability, ...]:
-    """Of the scores of a row that claim to be probabilities, at the configuration's radius and at smaller ones."""
-    row = data.table.row(row_key)
-    runs = runs_of(data, row)
-    if not runs:
-        return ()
-    found = []
-    for radius in (runs[0].config.model.head.score_radius, *SMALL_RADII):
-        scores = [probabilities(run.predictions, run.config, radius) for run in runs]
-        names = [name for name in scores[0] if all(name in one for one in scores)]
-        found += [_reliability(data, row, name, radius, runs, [one[name] for one in scores]) for name in names]
-    return tuple(found)
+def _binned(
+    frame: pd.DataFrame, by: Sequence[str], predicted: str, observed: str, images: int
+) -> Iterator[tuple[tuple[object, ...], dict[int, Bins]]]:
+    for key, of in frame.groupby(list(by), observed=True, sort=False):
+        edges = equal_mass_edges([of[predicted].to_numpy()], BINS)
+        yield key, {
+            seed: binned(*(one[name].to_numpy() for name in (predicted, observed, "image")), images, edges)
+            for seed, one in of.groupby("seed")
+        }  # fmt: skip
 
 
-def claimed(of: Sequence[Reliability]) -> Reliability | None:
-    """Eq. 8 as the paper has it, at the configuration's radius."""
-    return next(iter(as_claimed(of)), None)
+def rankings(
+    scored: pd.DataFrame, hits: Mapping[str, Callable[[pd.DataFrame], pd.Series]], images: int
+) -> pd.DataFrame:
+    """How the scores of each row order its keypoints, with intervals, by row, score and against.
+
+    `against` is a condition (then it is AUROC x 100: 50 by chance, 100 at best; not defined where all keypoints, or
+    none, meet it), or `error` (then it is Spearman's correlation x 100, -100 at best).
+
+    Args:
+        scored: of `scored_keypoints`, one radius a score.
+        hits: conditions by name.
+    """
+    samples: dict[tuple[object, ...], Sample] = {}
+    for (row, score, seed), of in scored.groupby(["row", "score", "seed"], observed=True, sort=False):
+        ranks, errors, image = Ranks(of["value"].to_numpy()), Ranks(of["error"].to_numpy()), of["image"].to_numpy()
+        met = {name: condition(of).to_numpy(bool) for name, condition in hits.items()}
+        found: dict[str, list[float]] = {name: [] for name in (*met, "error")}
+        for counts in (np.ones(images, int), *resamples(images, RANK_RESAMPLES, BOOTSTRAP_SEED)):
+            weights = counts.astype(np.float64)[image]
+            for name, hit in met.items():
+                found[name].append(100 * auroc(ranks, hit, weights))
+            found["error"].append(100 * spearman(ranks, errors, weights))
+        samples |= {(row, score, name, seed): Sample.of(np.array(values)) for name, values in found.items()}
+    return over_seeds(_series(samples, ["row", "score", "against"]), images)
 
 
-def as_claimed(of: Sequence[Reliability]) -> list[Reliability]:
-    """Eq. 8 as the paper has it, at the configuration's radius and then at the smaller ones."""
-    return [one for one in of if one.score == KeypointScore.EQ8_SIGMA]
-
-
-def claim_effects(of: Sequence[Reliability]) -> Mapping[str, Estimate | None]:
-    """What the table's claim rests on."""
-    asked = claimed(of)
-    return {} if asked is None else {SCORE_CLAIM: asked.calibration_error}
-
-
-def calibration_lines(scales: Sequence[ScaleCalibration], scores: Sequence[Reliability]) -> list[Mapping[str, object]]:
-    """Every bin as a line of a CSV file."""
-    heads = [{"row": one.label, "predicted": f"sigma on {one.axis}", "radius": None} for one in scales]
-    heads += [{"row": one.label, "predicted": one.score, "radius": one.radius} for one in scores]
-    return [
-        {
-            **head, "bin": number, "mean": bin_.predicted, "observed": bin_.observed.value, "low": bin_.observed.low,
-            "high": bin_.observed.high, "part": bin_.part,
-        }
-        for head, of in zip(heads, (*scales, *scores), strict=True)
-        for number, bin_ in enumerate(of.bins)
-    ]  # fmt: skip
-
-
-def _scale(data: TableData, row: Row, runs: Sequence[RunErrors], axis: str) -> ScaleCalibration:
-    number, images = AXES.index(axis), data.n_images
-    sigmas = [run.predictions.sigma[run.errors.chosen][:, number].astype(np.float64) for run in runs]
-    edges = equal_mass_edges(sigmas, SIGMA_BINS)
-    sums = [
-        binned(100 * sigma, 100 * run.errors.error[:, number], run.errors.image, images, 100 * edges)
-        for sigma, run in zip(sigmas, runs, strict=True)
-    ]
-    return ScaleCalibration(
-        row=row.key,
-        label=row.label,
-        axis=axis,
-        bins=_bins(sums),
-        factor=_estimate(sums, of_errors.error_factor),
-        laplace_per_sigma=laplace_per_sigma(runs[0].config),
-    )
-
-
-def _reliability(
-    data: TableData,
-    row: Row,
-    name: KeypointScore,
-    radius: float,
-    runs: Sequence[RunErrors],
-    scores: Sequence[Float[np.ndarray, "_N _K"]],
-) -> Reliability:
-    predicted = [100 * of[run.errors.chosen].astype(np.float64) for run, of in zip(runs, scores, strict=True)]
-    edges = equal_mass_edges(predicted, SCORE_BINS)
-    sums = [
-        binned(of, 100.0 * (run.errors.larger <= radius), run.errors.image, data.n_images, edges)
-        for run, of in zip(runs, predicted, strict=True)
-    ]
-    (whole,) = _bins([of_errors.merged(one) for one in sums])
-    return Reliability(
-        row=row.key,
-        label=row.label,
-        score=name,
-        radius=radius,
-        bins=_bins(sums),
-        whole=whole,
-        calibration_error=_estimate(sums, of_errors.calibration_error),
-    )
-
-
-def _bins(sums: Sequence[Bins]) -> tuple[CalibrationBin, ...]:
-    """The bins that no seed leaves empty."""
-    total = sum(one.number.sum() for one in sums)
-    found = []
-    for column in range(sums[0].number.shape[1]):
-        observed = _estimate(sums, lambda of, weights, c=column: means(of, weights)[1][:, c])
-        if observed is not None:
-            once = np.ones((1, len(sums[0].number)))
-            predicted = float(np.mean([means(one, once)[0][0, column] for one in sums]))
-            part = 100 * sum(one.number[:, column].sum() for one in sums) / total
-            found.append(CalibrationBin(predicted=predicted, observed=observed, part=float(part)))
-    return tuple(found)
-
-
-def _estimate(sums: Sequence[Bins], measure: Measure) -> Estimate | None:
-    """A measure of each seed's sums, with its interval."""
-    images = len(sums[0].number)
-    once = [float(measure(one, np.ones((1, images)))[0]) for one in sums]
-    weights = image_weights(images)
-    return estimate([Sample(value, measure(one, weights)) for value, one in zip(once, sums, strict=True)], images)
+def _series(samples: Mapping[tuple[object, ...], Sample], by: Sequence[str]) -> pd.Series:
+    """By the keys and the seed, which is the last of them."""
+    index = pd.MultiIndex.from_tuples(list(samples), names=[*by, "seed"])
+    return pd.Series(list(samples.values()), index=index, dtype=object)

@@ -5,14 +5,14 @@ since; where the weights are gone, what was found stays.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import pandas as pd
 from pydantic import ValidationError
 
 from poseur_study.analysis.measured_values import MeasuredEntry, MeasuredValues, read_measured, write_measured
-from poseur_study.experiments.experiment import Row
 from poseur_study.measurements.trained_models import RowModel, row_model
 from poseur_study.runs.project import results_folder
 from poseur_study.table_study import TableStudy
@@ -33,16 +33,20 @@ class Measurements(Generic[Values]):
     of: dict[tuple[str, int], Values]
     notes: tuple[str, ...]
 
-    def rows(self, study: TableStudy) -> Iterator[tuple[Row, list[Values]]]:
-        """The rows of a table that were measured, with what was found, seed by seed."""
-        for row in study.table.runnable:
-            if seeds := self.seeds(row.key):
-                yield row, [self.of[row.key, seed] for seed in seeds]
+    def frame(
+        self, study: TableStudy, columns: Sequence[str], lines: Callable[[Values], Iterable[Sequence[Any]]]
+    ) -> pd.DataFrame:
+        """Row (its label, in the table's order), seed and the lines of what was found; notes in `attrs["missing"]`.
 
-    def seeds(self, *row_keys: str) -> tuple[int, ...]:
-        """The seeds of which all these rows were measured."""
-        each = [{seed for key, seed in self.of if key == row} for row in row_keys]
-        return tuple(sorted(set.intersection(*each)))
+        Args:
+            columns: of a line; `row` and `seed` come before them.
+        """
+        labels = {row.key: row.label for row in study.table.runnable}
+        found = [(labels[key], seed, *line) for (key, seed), values in self.of.items() for line in lines(values)]
+        frame = pd.DataFrame(found, columns=["row", "seed", *columns])
+        frame["row"] = pd.Categorical(frame["row"], list(labels.values()))
+        frame.attrs["missing"] = self.notes
+        return frame
 
 
 def measure_rows(

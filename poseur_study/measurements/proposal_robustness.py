@@ -1,21 +1,20 @@
 """How much AP and error wrong proposals cost with and without noisy reference points, which are to train for that.
 
 `ShiftedModel` moves the coarse proposals of a trained model by a known length, `measure_shifts` says what AP and error
-a run has for each length, `robustness` compares the rows.
+a run has for each length, `shifted` has that of a table's runs.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from poseur_lib.config.base import Frozen
 from poseur_lib.data.dataset import PoseBatch
 from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.bootstrap import Scorer, bootstrap, resamples
@@ -24,12 +23,10 @@ from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.matches import image_matches
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.poses import PosePrediction
-from poseur_study.analysis.interval import Estimate
-from poseur_study.analysis.measured_values import MeasuredValues, StoredSample, estimates
+from poseur_study.analysis.measured_values import MeasuredValues, StoredSample
 from poseur_study.analysis.table_data import BOOTSTRAP_SEED, RESAMPLES
-from poseur_study.experiments.analyses import AP_SHIFTS, ERROR_SHIFTS, SHIFTS, shift_claim_key
-from poseur_study.experiments.experiment import Row
-from poseur_study.measurements.measure import Measurements, measure_rows
+from poseur_study.experiments.analyses import SHIFTS
+from poseur_study.measurements.measure import measure_rows
 from poseur_study.measurements.trained_models import RowModel, study_runtime, val_crops
 from poseur_study.runs.predictions import as_stored
 from poseur_study.table_study import TableStudy
@@ -169,96 +166,19 @@ def stage_distances(
     return np.concatenate(parts, axis=2), np.concatenate(inside)
 
 
-WITHOUT, WITH = "without", "with"
+def shifted(study: TableStudy) -> pd.DataFrame:
+    """Every run of a table under every shift, where there are weights or it was measured before.
 
-
-class ShiftCurve(Frozen):
-    """A row under shifted proposals, mean over its seeds; for each shift an estimate.
-
-    Attributes:
-        ap, kept: AP, and per cent of it that is left under the shift.
-        errors: for each shift and stage, per cent of the crop.
+    Columns: row, seed, shift, measure (AP, or the stage whose error it is: `start`, `layer 1` onwards), value (AP, or
+    per cent of the crop), sample (the same with its resamples, a `StoredSample`).
     """
-
-    row: str
-    label: str
-    ap: tuple[Estimate | None, ...]
-    kept: tuple[Estimate | None, ...]
-    errors: tuple[tuple[Estimate | None, ...], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Robustness:
-    """Both rows, and their difference.
-
-    Attributes:
-        curves: of the rows that were measured.
-        kept_more: for each shift, how much more of its AP, per cent of it, the row with noise keeps.
-        added_less: for each shift, how much less it adds to the error after the last layer, per cent of the crop; both
-            are () where not both rows were measured.
-        notes: a line for each row and seed that was not measured, or not by this code.
-    """
-
-    shifts: tuple[float, ...]
-    stages: tuple[str, ...]
-    curves: tuple[ShiftCurve, ...]
-    kept_more: tuple[Estimate | None, ...]
-    added_less: tuple[Estimate | None, ...]
-    n_images: int
-    notes: tuple[str, ...]
-
-    @property
-    def effects(self) -> Mapping[str, Estimate | None]:
-        """What the claims of the table rest on."""
-        if not self.kept_more:
-            return {}
-        place = self.shifts.index
-        found = {shift_claim_key("AP", shift): self.kept_more[place(shift)] for shift in AP_SHIFTS}
-        return found | {shift_claim_key("error", shift): self.added_less[place(shift)] for shift in ERROR_SHIFTS}
-
-
-def measured_shifts(study: TableStudy) -> Measurements[ShiftedRun]:
-    """Every run of the table under every shift, where there are weights or it was measured before."""
     settings = {"shifts": list(SHIFTS), "seed": SHIFT_SEED, "resamples": RESAMPLES}
-    return measure_rows(study, "shifts", ShiftedRun, partial(measure_shifts, study, shifts=SHIFTS), settings)
+    found = measure_rows(study, "shifts", ShiftedRun, partial(measure_shifts, study, shifts=SHIFTS), settings)
+    frame = found.frame(study, ("shift", "measure", "sample"), _lines)
+    return frame.assign(value=[one.value for one in frame["sample"]]).astype({"shift": float, "value": float})
 
 
-def robustness(study: TableStudy, measured: Measurements[ShiftedRun]) -> Robustness:
-    """The curves of the rows, and their difference on the seeds that both have."""
-    images = study.dataset.val_images
-    pairs = [(measured.of[WITHOUT, seed], measured.of[WITH, seed]) for seed in measured.seeds(WITHOUT, WITH)]
-    first = next(iter(measured.of.values()), None)
-    return Robustness(
-        shifts=SHIFTS,
-        stages=first.stages if first else (),
-        curves=tuple(_curve(row, runs, images) for row, runs in measured.rows(study)),
-        kept_more=estimates([_less(_kept(b), _kept(a)) for a, b in pairs], images),
-        added_less=estimates([_less(_added(a), _added(b)) for a, b in pairs], images),
-        n_images=images,
-        notes=measured.notes,
-    )
-
-
-def _curve(row: Row, runs: Sequence[ShiftedRun], images: int) -> ShiftCurve:
-    return ShiftCurve(
-        row=row.key,
-        label=row.label,
-        ap=estimates([run.ap for run in runs], images),
-        kept=estimates([_kept(run) for run in runs], images),
-        errors=tuple(estimates(of_shift, images) for of_shift in zip(*(run.errors for run in runs), strict=True)),
-    )
-
-
-def _kept(run: ShiftedRun) -> list[StoredSample]:
-    """Per cent of the AP without a shift."""
-    return [one.percent_of(run.ap[0]) for one in run.ap]
-
-
-def _added(run: ShiftedRun) -> list[StoredSample]:
-    """What each shift adds to the error after the last layer."""
-    return [of_shift[-1].minus(run.errors[0][-1]) for of_shift in run.errors]
-
-
-def _less(first: Sequence[StoredSample], second: Sequence[StoredSample]) -> list[StoredSample]:
-    """For each shift the first less the second, both on the same resamples."""
-    return [one.minus(other) for one, other in zip(first, second, strict=True)]
+def _lines(of: ShiftedRun) -> Iterator[tuple[float, str, StoredSample]]:
+    for shift, ap, errors in zip(of.shifts, of.ap, of.errors, strict=True):
+        yield shift, "AP", ap
+        yield from ((shift, stage, error) for stage, error in zip(of.stages, errors, strict=True))

@@ -1,14 +1,17 @@
 """Self-attention between the keypoints of a run's model: of some people, and on average over the val split."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.data.coco import Person
+from poseur_lib.data.crop import box_to_center_scale, keypoints_to_image
 from poseur_lib.evaluation.attention import (
     chance_share,
     named_only,
@@ -19,9 +22,11 @@ from poseur_lib.evaluation.attention import (
 )
 from poseur_lib.evaluation.bootstrap import resamples
 from poseur_lib.keypoints import KeypointSet
+from poseur_lib.models.poseur.head import PoseurHead
 from poseur_study.analysis.measured_values import MeasuredValues, StoredSample
 from poseur_study.analysis.table_data import BOOTSTRAP_SEED, RESAMPLES
-from poseur_study.experiments.analyses import RELATED, RELATION_CLAIM, SHOULDER, SHOULDER_CLAIM
+from poseur_study.experiments.analyses import DEFAULT_ROW, RELATED, RELATION_CLAIM, SHOULDER, SHOULDER_CLAIM
+from poseur_study.measurements.measure import Measurements, measure_rows
 from poseur_study.measurements.trained_models import RowModel, study_runtime, val_crops
 from poseur_study.table_study import TableStudy
 
@@ -65,6 +70,58 @@ class AttentionRun(MeasuredValues):
             for row, weights in enumerate(layer)
             for column, weight in enumerate(weights)
         ]
+
+
+def self_attention(study: TableStudy) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Every run of a table, where there are weights or it was measured before: mean weights, shares, and some people.
+
+    Columns of the first: row, seed, layer, from, to, weight (mean over people and heads), x and y (of `to` in the mean
+    pose, in [0, 1] of the crop). Of the second: row, seed, related (which keypoints, by the claim's key), layer (their
+    mean last), share (per cent of the weight on others that goes to related keypoints) and whoever (the same if a
+    keypoint took of others as all do), both `StoredSample`, and equal (the same with equal weights). Of the third:
+    as the first of each person (id of the annotation), x and y in pixels of its image.
+    """
+    found = measure_rows(study, "attention", AttentionRun, partial(measure_attention, study), {"resamples": RESAMPLES})
+    names, people = study.dataset.keypoints.names, _crops(study, found)
+    weight = ("layer", "from", "to", "weight", "x", "y")
+    weights = found.frame(study, weight, lambda run: _weight_lines(run.layers, np.array(run.mean_pose), names))
+    shares = found.frame(study, ("related", "layer", "share", "whoever", "equal"), _share_lines)
+    shown = found.frame(study, ("person", *weight), lambda run: _people_lines(run, people, names))
+    return weights, shares, shown
+
+
+def _weight_lines(
+    layers: Sequence[Matrix], points: Float[np.ndarray, "K 2"], names: Sequence[str]
+) -> Iterator[tuple[Any, ...]]:
+    for number, layer in enumerate(layers, 1):
+        for source, row in zip(names, layer, strict=True):
+            for target, weight, (x, y) in zip(names, row, points, strict=True):
+                yield number, source, target, weight, float(x), float(y)
+
+
+def _share_lines(run: AttentionRun) -> Iterator[tuple[Any, ...]]:
+    for name, shares in run.shares.items():
+        for number, (share, whoever) in enumerate(zip(shares, run.whoever[name], strict=True), 1):
+            layer = "mean" if number == len(shares) else f"layer {number}"
+            yield name, layer, share, whoever, run.chance[name]
+
+
+def _crops(study: TableStudy, found: Measurements[AttentionRun]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Centre and scale of the crop of each person that is kept."""
+    shown = {one.annotation_id for run in found.of.values() for one in run.people}
+    size, rule = study.configs[DEFAULT_ROW].data.input_size, PoseurHead.crop_rule
+    people = study.dataset.val.people() if shown else []
+    return {one.annotation_id: box_to_center_scale(one.box, size, rule) for one in people if one.annotation_id in shown}
+
+
+def _people_lines(
+    run: AttentionRun, crops: Mapping[int, tuple[np.ndarray, np.ndarray]], names: Sequence[str]
+) -> Iterator[tuple[Any, ...]]:
+    for one in run.people:
+        if one.annotation_id in crops:
+            center, box_scale = crops[one.annotation_id]
+            pose = keypoints_to_image(np.array([one.keypoints], np.float32), center[None], box_scale[None])[0]
+            yield from ((one.annotation_id, *line) for line in _weight_lines(one.layers, pose, names))
 
 
 def measures(keypoints: KeypointSet) -> dict[str, Bool[np.ndarray, "K K"]]:

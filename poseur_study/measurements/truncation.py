@@ -3,10 +3,12 @@
 `outside_in_training` counts those outside the crop in training: what the knob `supervise_outside_crop` has to act on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from poseur_lib.config.base import Frozen
@@ -21,6 +23,7 @@ from poseur_lib.evaluation.truncation import Cut, CutImages, Side, correct, cut_
 from poseur_lib.keypoints import KeypointSet
 from poseur_study.analysis.measured_values import MeasuredValues, StoredSample
 from poseur_study.analysis.table_data import BOOTSTRAP_SEED
+from poseur_study.measurements.measure import measure_rows
 from poseur_study.measurements.trained_models import RowModel, study_runtime
 from poseur_study.table_study import TableStudy
 
@@ -89,10 +92,6 @@ class TruncatedRun(MeasuredValues):
             for point in self.points
         ]  # fmt: skip
 
-    def point(self, side: Side, share: float | None, zone: str) -> ZonePoint:
-        """One of the points."""
-        return next(one for one in self.points if (one.side, one.share, one.zone) == (side, share, zone))
-
 
 Tally = Float[np.ndarray, "3 I Z"]
 """Keypoints counted by image (of I) and zone: how many there are, are correct, and are placed outside the crop."""
@@ -105,6 +104,33 @@ def measurement_settings() -> dict[str, Any]:
         "resamples": [CUT_RESAMPLES, BOOTSTRAP_SEED],
         "examples": [EXAMPLE_CUT.side, EXAMPLE_CUT.share, EXAMPLES, EXAMPLE_SEED, LEAST_OUTSIDE],
     }  # fmt: skip
+
+
+def truncation(study: TableStudy) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every run of a table on cut people, where there are weights or it was measured before: keypoints, and examples.
+
+    Columns of the first: row, seed, side, cut (share of the box; `all`: those above 0 together), zone, keypoints (that
+    lie there), outside (per cent of them that are placed outside the crop), correct (per cent of them), sample (the
+    same with its resamples). Of the second, a line a person: row, seed, person (id of the annotation), crop (x0, y0,
+    x1, y1) and pose (K, 2), both in pixels of the image. `attrs["images"]` of the first counts the images.
+    """
+    measure = partial(measure_truncation, study)
+    found = measure_rows(study, "truncation", TruncatedRun, measure, measurement_settings())
+    columns = ("side", "cut", "zone", "keypoints", "outside", "correct", "sample")
+    keypoints = found.frame(study, columns, _point_lines).astype({"outside": float, "correct": float})
+    keypoints.attrs["images"] = len(measured_images(study))
+    poses = found.frame(study, ("person", "crop", "pose"), _pose_lines)
+    return keypoints, poses
+
+
+def _point_lines(of: TruncatedRun) -> Iterator[tuple[Any, ...]]:
+    for one in of.points:
+        cut = "all" if one.share is None else one.share
+        yield one.side, cut, one.zone, one.keypoints, one.placed_outside, one.correct.value, one.correct
+
+
+def _pose_lines(of: TruncatedRun) -> Iterator[tuple[Any, ...]]:
+    return ((one.annotation_id, one.crop, np.array(one.keypoints)) for one in of.examples)
 
 
 def measure_truncation(study: TableStudy, of: RowModel) -> TruncatedRun:
@@ -212,8 +238,8 @@ def _rounded(values: Float[np.ndarray, "N"]) -> tuple[float, ...]:
     return tuple(round(float(value), 1) for value in values)
 
 
-def outside_in_training(study: TableStudy) -> Sequence[Mapping[str, Any]]:
-    """A line for the table's own augmentation and one for the profile's: the share of labelled keypoints outside.
+def outside_in_training(study: TableStudy) -> pd.DataFrame:
+    """By augmentation (this table's, the profile's): people, their labelled keypoints, and per cent of these outside.
 
     Of the first people of the train split, one augmented crop each, by the plain crop rule.
     """
@@ -222,11 +248,11 @@ def outside_in_training(study: TableStudy) -> Sequence[Mapping[str, Any]]:
         next(iter(study.configs.values())),
     )
     kinds = {"this table": config.train, f"profile {study.profile.name}": study.profile.config.train}
-    size = config.data.input_size
-    return [{"augmentation of": name} | _counted(data, train.augment, size) for name, train in kinds.items()]
+    lines = {name: _counted(data, train.augment, config.data.input_size) for name, train in kinds.items()}
+    return pd.DataFrame.from_dict(lines, orient="index", columns=["people", "keypoints", "outside, %"])
 
 
-def _counted(data: CocoPeople, augment: AugmentConfig | None, input_size: tuple[int, int]) -> dict[str, Any]:
+def _counted(data: CocoPeople, augment: AugmentConfig | None, input_size: tuple[int, int]) -> tuple[int, int, float]:
     labelled = outside = 0
     people = data.people()[:PEOPLE]
     for index, person in enumerate(people):
@@ -235,8 +261,4 @@ def _counted(data: CocoPeople, augment: AugmentConfig | None, input_size: tuple[
         known = view.visibility > 0
         labelled += int(known.sum())
         outside += int((known & ~inside_crop(view.keypoints_px, input_size)).sum())
-    return {
-        "people": f"{len(people):,}",
-        "labelled keypoints": f"{labelled:,}",
-        "outside the crop, %": f"{100 * outside / max(labelled, 1):.1f}",
-    }
+    return len(people), labelled, 100 * outside / max(labelled, 1)

@@ -20,7 +20,9 @@ RANDOM_WEIGHTS = {"train.epochs": 1, "pretext": None, "model.backbone.weights": 
 def open_study(number: str, data: Path, runs: Path, seeds: tuple[int, ...] = (0,)) -> TableStudy:
     """A table of profile smoke; those that it trains at full length start from random weights here too."""
     overrides = RANDOM_WEIGHTS if number in profile("smoke").full_tables else {}
-    return TableStudy(number, data=str(data), runs=str(runs), seeds=list(seeds), overrides=overrides, device="cpu")
+    where = {"data": str(data), "runs": str(runs), "seeds": list(seeds), "overrides": overrides}
+    how = {"profile": "smoke", "limit_epochs": 0, "workers": 0, "device": "cpu", "precision": "32"}
+    return TableStudy(number, **where, **how)
 
 
 def finish(study: TableStudy, row_key: str, seed: int = 0) -> None:

@@ -1,36 +1,29 @@
-"""The three studies on runs with random weights: what is measured, kept, and shown when the weights are gone."""
+"""What notebooks measure, on runs with random weights: the frames, what is kept, and what is left without weights."""
 
 import csv
-import re
 from dataclasses import replace
-from html import unescape
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from poseur_lib.evaluation.calibration import calibration_error, error_factor
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_study.analysis.measured_values import FIRST_CODE, MeasuredEntry, StoredSample
-from poseur_study.analysis.table_data import TableData
-from poseur_study.analysis.verdict import Evidence, Verdict
-from poseur_study.display import calibration as calibration_figures
-from poseur_study.display.ranking import ranking_table
-from poseur_study.display.robustness import shifts_figure, shifts_table
-from poseur_study.display.self_attention import average_figure, people_figure, reading, shares_table
-from poseur_study.display.tables import measured_notes
+from poseur_study.analysis.interval import Sample
+from poseur_study.analysis.measured_values import FIRST_CODE, MeasuredEntry, StoredSample, over_seeds
 from poseur_study.experiments.analyses import SHIFTS
-from poseur_study.experiments.profiles import profile
-from poseur_study.measurements.attention_shares import attention, claim_effects, measured_attention
 from poseur_study.measurements.calibration import (
-    PROBABILITIES,
     SMALL_RADII,
     KeypointScore,
-    claimed,
-    reliabilities,
-    scale_calibrations,
+    bins,
+    laplace_per_sigma,
+    measured_bins,
+    rankings,
+    scales,
+    scored_keypoints,
 )
-from poseur_study.measurements.calibration import claim_effects as score_effects
-from poseur_study.measurements.proposal_robustness import ShiftedRun, measured_shifts, robustness, shifted_predictions
-from poseur_study.measurements.score_ranking import rankings, write_calibration
+from poseur_study.measurements.proposal_robustness import ShiftedRun, shifted, shifted_predictions
+from poseur_study.measurements.self_attention import self_attention
 from poseur_study.measurements.trained_models import row_model
 from synthetic_people import PeopleSettings, generate
 from tests.measurements.studies import drop_weights, finish, open_study
@@ -56,13 +49,13 @@ def runs(data, tmp_path_factory):
 
 def test_the_curve_starts_at_the_table_s_own_ap_and_ends_elsewhere(data, runs):
     study = open_study("noisy_proposals", data, runs)
-    shifted = measured_shifts(study)
-    assert not shifted.notes and set(shifted.of) == {("without", 0), ("with", 0)}
-    for (key, seed), run in shifted.of.items():
-        assert run.ap[0].value == pytest.approx(study.data.sample(key, seed, "AP").value, abs=1e-3)
-        start, *layers = zip(*run.errors, strict=True)
-        assert len(layers) == 2 and len({one.value for one in layers[-1]}) == len(SHIFTS)
-        assert start[-1].value > start[0].value
+    found = shifted(study)
+    assert not found.attrs["missing"] and set(found["row"]) == {"without noise", "with noise"}
+    assert list(found["measure"].unique()) == ["AP", "start", "layer 1", "layer 2"]
+    for key, row in (("without", "without noise"), ("with", "with noise")):
+        of = found[found["row"] == row].pivot(index="shift", columns="measure", values="value")
+        assert of["AP"][0] == pytest.approx(study.data.sample(key, 0, "AP").value, abs=1e-3)
+        assert of["layer 2"].nunique() == len(SHIFTS) and of["start"].iloc[-1] > of["start"].iloc[0]
 
 
 def test_scores_are_those_that_ap_is_computed_from(data, runs):
@@ -84,41 +77,37 @@ def test_scores_are_those_that_ap_is_computed_from(data, runs):
 def test_what_was_measured_is_kept_and_read_when_the_weights_are_gone(data, tmp_path):
     study = open_study("noisy_proposals", data, tmp_path)
     finish(study, "with")
-    first = measured_shifts(study)
-    assert first.notes == ("Not measured: without noise, seed 0: its run is absent",)
-    folder = study.store.table_folder("noisy_proposals")
-    lines = list(csv.DictReader((folder / "measured_shifts.csv").open()))
+    first = shifted(study)
+    assert first.attrs["missing"] == ("Not measured: without noise, seed 0: its run is absent",)
+    lines = list(csv.DictReader((study.folder / "measured_shifts.csv").open()))
     assert [float(line["shift"]) for line in lines] == list(SHIFTS) and {line["row"] for line in lines} == {"with"}
     drop_weights(study)
-    again = measured_shifts(study)
-    assert again.of == first.of
-    (folder / "measured_shifts.json").unlink()
-    gone = measured_shifts(study)
-    assert not gone.of and "only the record of its run is here" in gone.notes[1]
+    assert shifted(study).equals(first)
+    (study.folder / "measured_shifts.json").unlink()
+    gone = shifted(study)
+    assert gone.empty and list(gone.columns) == list(first.columns)
     command = "poseur study run --profile smoke --tables noisy_proposals --seeds 0 --runs"
-    assert command in measured_notes(gone.notes).data
-    robust = robustness(study, gone)
-    assert "was measured of no run" in shifts_figure(robust).data + shifts_table(robust).data
-    assert all(claim.effect is None for claim in study.collect(robust.effects).claims)
+    assert "only the record of its run is here" in gone.attrs["missing"][1] and command in gone.attrs["missing"][1]
+    assert all(claim.effect is None for claim in study.result.claims)
 
 
 def test_values_of_another_run_or_shift_are_not_taken_for_these(data, tmp_path, monkeypatch):
     study = open_study("noisy_proposals", data, tmp_path)
     finish(study, "with")
-    measured_shifts(study)
+    shifted(study)
     drop_weights(study)
     monkeypatch.setattr("poseur_study.measurements.proposal_robustness.SHIFT_SEED", 1)
-    assert not measured_shifts(study).of
+    assert shifted(study).empty
 
 
 def test_what_another_version_of_the_measurement_has_found_is_said_to_be_that(data, tmp_path, monkeypatch):
     study = open_study("noisy_proposals", data, tmp_path)
     finish(study, "with")
-    first = measured_shifts(study)
+    first = shifted(study)
     drop_weights(study)
     monkeypatch.setattr(ShiftedRun, "VERSION", 2)
-    later = measured_shifts(study)
-    assert later.of == first.of and "Measured by an earlier version" in later.notes[1]
+    later = shifted(study)
+    assert later.equals(first) and "Measured by an earlier version" in later.attrs["missing"][1]
 
 
 def test_values_without_a_version_are_known_by_the_source_that_measured_them():
@@ -128,28 +117,16 @@ def test_values_without_a_version_are_known_by_the_source_that_measured_them():
     assert MeasuredEntry.model_validate({**entry, "version": 3}).version == 3
 
 
-def scaled(run, ap, error):
-    """A run with these AP and errors after the last layer, on every resample alike."""
-    draws = len(run.ap[0].draws)
-    ends = tuple(StoredSample.of(one, [one] * draws) for one in error)
-    errors = tuple((*of_shift[:-1], end) for of_shift, end in zip(run.errors, ends, strict=True))
-    return run.model_copy(update={"ap": tuple(StoredSample.of(one, [one] * draws) for one in ap), "errors": errors})
-
-
-def test_the_claims_rest_on_the_share_of_ap_that_is_kept_and_on_the_error_that_is_added(data, runs):
-    study = open_study("noisy_proposals", data, runs)
-    measured = measured_shifts(study)
-    of = {
-        ("without", 0): scaled(measured.of["without", 0], [20, 10, 2, 0, 0, 0], [5, 6, 9, 20, 30, 40]),
-        ("with", 0): scaled(measured.of["with", 0], [40, 30, 10, 2, 0, 0], [7, 7, 8, 9, 9, 10]),
-    }
-    robust = robustness(study, replace(measured, of=of))
-    assert [one.value for one in robust.kept_more] == [0, 25, 15, 5, 0, 0]
-    assert [one.value for one in robust.added_less] == [0, 1, 3, 13, 23, 32]
-    result = study.collect(robust.effects)
-    assert [claim.effect.value for claim in result.claims] == [25, 15, 5, 3, 13, 32]
-    assert {claim.verdict for claim in result.claims} == {Verdict.NO_EVIDENCE}
-    assert "<img" in shifts_figure(robust).data and "with − without" in shifts_table(robust).data
+def test_samples_are_subtracted_and_divided_draw_by_draw_and_pooled_over_seeds():
+    one, other = StoredSample.of(20, [10, 30, float("nan")]), StoredSample.of(40, [40, 0, 1])
+    assert one - other == StoredSample.of(-20, [-30, 30, float("nan")])
+    assert one.percent_of(other) == StoredSample.of(50, [25, float("nan"), float("nan")])
+    index = pd.MultiIndex.from_tuples([("a", 0), ("a", 1), ("b", 0)], names=["row", "seed"])
+    samples = pd.Series([StoredSample.of(v, [v] * 9) for v in (1, 3)] + [Sample(7.0, np.full(9, 7.0))], index)
+    found = over_seeds(samples, 5)
+    assert found.loc["a", ["value", "seeds"]].to_list() == [2, 2] and found["low"]["a"] < 1
+    assert found.loc["b", ["value", "low", "high", "seeds"]].to_list() == [7, 7, 7, 1]
+    assert found["estimate"]["a"].n_images == 5 and over_seeds(samples[:0], 5).empty
 
 
 def test_without_a_shift_the_predictions_are_those_of_the_record(data, runs):
@@ -161,93 +138,67 @@ def test_without_a_shift_the_predictions_are_those_of_the_record(data, runs):
     assert not np.allclose(moved.keypoints, recorded.keypoints, atol=1e-3)
 
 
-def test_self_attention_is_measured_drawn_and_kept(data, tmp_path):
+def test_self_attention_is_measured_and_kept(data, tmp_path):
     study = open_study("figure_s2", data, tmp_path)
     finish(study, "with")
-    found = attention(study, measured_attention(study))
-    assert found.layers.shape == (2, 17, 17) and found.n_people == len(study.dataset.val.people())
-    np.testing.assert_allclose(found.layers.sum(axis=2), 1, atol=1e-3)
-    for name, beyond in found.beyond.items():
-        for share, whoever, difference in zip(found.shares[name], found.whoever[name], beyond, strict=True):
-            assert difference.value == pytest.approx(share.value - whoever.value, abs=2e-3)
-        assert abs(beyond[-1].value) < 10  # random weights attend to nobody in particular
-    assert set(claim_effects(found)) == {claim.key for claim in study.table.claims}
-    html = people_figure(study, found).data + average_figure(study, found).data
-    assert html.count("<img") == 2 and len(re.findall("layer 1: .* to .* 0", html)) == 1
-    text = reading(study, found).data
-    assert "undecided (one seed).</b>" in text and "By it: the named keypoints get" in text
-    assert text.count(", by equal weight 18.8 %: no evidence (smoke); ") == 1
-    assert "in the run of the first seed that was measured" in html
-    assert "as all take, %" in shares_table(found).data
+    weights, shares, people = self_attention(study)
+    assert len(weights) == 2 * 17 * 17
+    np.testing.assert_allclose(weights.groupby(["layer", "from"])["weight"].sum(), 1, atol=1e-3)
+    assert set(shares["related"]) == {claim.key for claim in study.table.claims}
+    assert list(shares["layer"].unique()) == ["layer 1", "layer 2", "mean"]
+    beyond = [one.share.value - one.whoever.value for one in shares.query("layer == 'mean'").itertuples()]
+    assert all(abs(one) < 10 for one in beyond)  # random weights attend to nobody in particular
+    assert shares["equal"].iloc[0] == pytest.approx(100 * 3 / 16)
+    boxes = {one.annotation_id: one.box for one in study.dataset.val.people()}
+    for person, of in people.groupby("person"):
+        x, y, width, height = boxes[person]
+        assert of["x"].between(x - width, x + 2 * width).all() and of["y"].between(y - height, y + 2 * height).all()
     drop_weights(study)
-    np.testing.assert_array_equal(attention(study, measured_attention(study)).layers, found.layers)
-    nothing = "was measured of no run"
-    assert nothing in people_figure(study, None).data and nothing in average_figure(study, None).data
+    assert self_attention(study)[0].equals(weights)
 
 
-def test_the_former_rule_of_self_attention_is_said_beside_today_s(data, tmp_path, monkeypatch):
-    study = open_study("figure_s2", data, tmp_path)
-    finish(study, "with")
-    found = attention(study, measured_attention(study))
-    monkeypatch.setattr(TableData, "evidence", Evidence.GENERATED)
-    study.profile = profile("mini")
-
-    def words(share: tuple[float, float], beyond: tuple[float, float]) -> str:
-        ends = [dict(zip(("low", "high"), one, strict=True), n_seeds=3) for one in (share, beyond)]
-        shares, beyonds = (
-            {name: (*of[:-1], of[-1].model_copy(update=end)) for name, of in each.items()}
-            for each, end in zip((found.shares, found.beyond), ends, strict=True)
-        )
-        return reading(study, replace(found, shares=shares, beyond=beyonds)).data
-
-    text = words((19.0, 24.6), (-2.2, 9.1))
-    assert "no difference found.</b>" in text
-    assert "(19.0 to 24.6), by equal weight 18.8 %: same direction, on generated people; " in text
-    text = words((15.0, 25.0), (0.2, 9.1))
-    assert "more than from others.</b>" in text
-    assert "(15.0 to 25.0), by equal weight 18.8 %: inconclusive, on generated people; " in text
-
-
-def test_calibration_needs_no_weights_and_writes_its_numbers(data, tmp_path):
+def test_calibration_needs_no_weights(data, tmp_path):
     study = open_study("calibration", data, tmp_path)
     for key in ("poseur", "rle", "simba"):
         finish(study, key)
     drop_weights(study)
-    scales, scores = scale_calibrations(study.data), reliabilities(study.data, "poseur")
-    assert [(one.row, one.axis) for one in scales] == [(row, axis) for row in ("poseur", "rle") for axis in "xy"]
-    assert all(one.laplace_per_sigma == pytest.approx(2 * 2**0.5) for one in scales)
-    assert [(one.score, one.radius) for one in scores] == [
-        (score, radius) for radius in (0.2, *SMALL_RADII) for score in PROBABILITIES
+    images, axes = study.data.n_images, scales(study.data)
+    assert axes.groupby(["row", "axis"], observed=True).size().index.to_list() == [
+        (row, axis) for row in ("Poseur", "RLE") for axis in "xy"
     ]
-    for one in scores:
-        assert sum(bin_.part for bin_ in one.bins) == pytest.approx(100)
-        assert one.calibration_error.value >= abs(one.whole.predicted - one.whole.observed.value) - 1e-9
-    assert claimed(scores).radius == 0.2
-    (effect,) = score_effects(scores).values()
-    assert effect == claimed(scores).calibration_error
-    ranks = rankings(study.data, 0.2)
-    assert {one.score for one in ranks if one.row == "simba"} == {KeypointScore.OWN}
-    assert len(ranks) == 5 * (1 + len(PROBABILITIES) + 2)
-    write_calibration(study, scales, scores, ranks)
-    folder = study.store.table_folder("calibration")
-    assert len(list(csv.DictReader((folder / "ranking.csv").open()))) == len(ranks)
-    for (low, high), word in {(1.0, 4.9): "Yes", (1.0, 5.1): "Not decided", (5.1, 9.0): "No"}.items():
-        for n_seeds, said in ((2, word), (1, "Undecided (one seed)")):
-            error = claimed(scores).calibration_error
-            error = error.model_copy(update={"low": low, "high": high, "n_seeds": n_seeds})
-            changed = [one.model_copy(update={"calibration_error": error}) for one in scores]
-            assert f"Is the score what it says? {said}." in calibration_figures.answer(changed, Evidence.NONE).data
-    wide = claimed(scores).calibration_error.model_copy(update={"low": -3.0, "high": 103.0})
-    changed = [one.model_copy(update={"calibration_error": wide}) for one in scores]
-    assert "(0.0 to 100.0)" in calibration_figures.reliability_table(changed).data
-    for html in (calibration_figures.scales_figure(scales), calibration_figures.reliability_figure(scores)):
-        assert "<img" in html.data
-    assert "AUROC, within 0.02" in ranking_table(ranks).data and "Student's t" in unescape(ranking_table(ranks).data)
+    np.testing.assert_allclose(axes["b"] / axes["sigma"], 2 * 2**0.5)
+    assert laplace_per_sigma(study.configs["rle"]) == pytest.approx(2 * 2**0.5)
+    factors = measured_bins(axes, ["row", "axis"], "sigma", "error", images, error_factor)
+    means = axes.groupby(["row", "axis"], observed=True)[["error", "sigma"]].mean()
+    np.testing.assert_allclose(factors["value"], means["error"] / means["sigma"])
+
+    scored = scored_keypoints(study.data, (0.2, *SMALL_RADII))
+    promised = scored.dropna(subset="radius")
+    promised = promised.assign(within=100.0 * (promised["error"] <= 100 * promised["radius"].astype(float)))
+    how = {"by": ["radius", "score"], "predicted": "value", "observed": "within", "images": images}
+    errors, reliable = measured_bins(promised, **how, measure=calibration_error), bins(promised, **how)
+    assert len(errors) == 3 * (len(KeypointScore) - 1)
+    for key, of in reliable.groupby(["radius", "score"]):
+        assert of["part"].sum() == pytest.approx(100)
+        gap = (of["predicted"] - of["value"]).abs() @ of["part"] / 100
+        assert errors["value"][key] == pytest.approx(gap)
+
+    hits = {"within": lambda of: of["error"] <= 20, "never": lambda of: of["error"] < 0}
+    ranks = rankings(scored[(scored["radius"] == 0.2) | scored["radius"].isna()], hits, images)
+    assert len(ranks) == 3 * (len(KeypointScore) + 2) and ranks.xs("never", level="against")["value"].isna().all()
+    simba = ranks.xs("SimpleBaseline").index.unique("score")
+    assert list(simba) == [KeypointScore.OWN]
+    own = scored.query("row == 'RLE'")
+    expected = 100 * own["value"].corr(own["error"], method="spearman")
+    assert ranks["value"]["RLE", KeypointScore.OWN, "error"] == pytest.approx(expected)
 
 
-def test_without_any_run_there_is_nothing_to_show(data, tmp_path):
+def test_without_any_run_frames_are_empty_and_have_their_columns(data, tmp_path):
     study = open_study("calibration", data, tmp_path)
-    scores = reliabilities(study.data, "poseur")
-    assert scores == () and score_effects(scores) == {} and rankings(study.data, 0.2) == ()
-    for html in (calibration_figures.scales_figure(()), calibration_figures.answer(scores, Evidence.NONE)):
-        assert "No figure" in html.data
+    scored = scored_keypoints(study.data, (0.2,))
+    assert scored.empty and {"row", "seed", "value", "error"} <= set(scored.columns) and scales(study.data).empty
+    found = bins(scored, ["radius", "score"], "value", "error", study.data.n_images)
+    assert found.empty and {"predicted", "value", "part"} <= set(found.columns)
+    assert rankings(scored, {}, study.data.n_images).empty
+    attention = open_study("figure_s2", data, tmp_path)
+    assert all(frame.empty for frame in self_attention(attention))

@@ -1,8 +1,7 @@
-"""Keypoints of cut people counted on hand-made predictions, and what is said of the counts."""
-
-import re
+"""Keypoints of cut people counted on hand-made predictions, and the frames of what was counted."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from poseur_lib.data.coco import CocoPeople, Person
@@ -10,18 +9,8 @@ from poseur_lib.data.crop import PIXELS_PER_SCALE, CropRule, box_to_center_scale
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.truncation import Cut, places
 from poseur_lib.keypoints import COCO_17
-from poseur_study.analysis.verdict import Evidence
-from poseur_study.display.truncation import (
-    FADED,
-    faded,
-    frame,
-    truncation_examples,
-    truncation_figure,
-    truncation_findings,
-    truncation_table,
-)
-from poseur_study.experiments.analyses import AS_RELEASED, FIGURE_S1, HEATMAP, SUPERVISED
-from poseur_study.measurements.measure import Measurements
+from poseur_study.analysis.measured_values import MeasuredEntry, over_seeds, write_measured
+from poseur_study.experiments.analyses import HEATMAP, SUPERVISED
 from poseur_study.measurements.truncation import (
     EXAMPLE_CUT,
     EXAMPLES,
@@ -32,17 +21,19 @@ from poseur_study.measurements.truncation import (
     ExamplePose,
     Tally,
     TruncatedRun,
+    ZonePoint,
     count,
     example_people,
+    measurement_settings,
+    outside_in_training,
     side_points,
+    truncation,
 )
-from poseur_study.measurements.truncation_curves import Truncation, reachable, row_shares
 from tests.measurements.studies import open_study
 from tests.training.tiny import write_people
 
 RULE, SIZE = CropRule(), (64, 48)
 LAST = np.array([47 / 48, 63 / 64])
-MISSING = "SimpleBaseline, seed 1: its run is absent"
 IMAGES = list(range(8))
 
 
@@ -78,24 +69,6 @@ def run(people: list[Person], how: str) -> TruncatedRun:
     return TruncatedRun(points=tuple(points), examples=())
 
 
-def truncation_of(**runs: TruncatedRun) -> Truncation:
-    """Rows of one seed."""
-    return seeds_of_rows({key: {0: one} for key, one in runs.items()})
-
-
-def seeds_of_rows(runs: dict[str, dict[int, TruncatedRun]]) -> Truncation:
-    labels = {row.key: row.label for row in FIGURE_S1.rows}
-    measured = Measurements({(key, seed): one for key, of in runs.items() for seed, one in of.items()}, (MISSING,))
-    rows = tuple(row_shares(key, labels[key], list(of.values()), len(IMAGES)) for key, of in runs.items())
-    return Truncation(rows, measured.notes, len(IMAGES), measured)
-
-
-@pytest.fixture(scope="module")
-def all_rows(people) -> Truncation:
-    kinds = {AS_RELEASED: "away", SUPERVISED: "truth", HEATMAP: "confined"}
-    return truncation_of(**{key: run(people, how) for key, how in kinds.items()})
-
-
 def test_counts_of_keypoints_do_not_depend_on_the_predictions_and_add_up(people):
     cut = Cut("bottom", 0.5)
     (one, *_), (other, *_) = (tally(people, cut, how) for how in ("truth", "away"))
@@ -118,98 +91,83 @@ def test_the_truth_is_found_everywhere_and_what_stays_in_the_crop_only_where_it_
     assert not correct[:, ZONES.index("far")].any() and not placed_outside.any()
 
 
+def point(of: TruncatedRun, side: str, share: float | None, zone: str) -> ZonePoint:
+    return next(one for one in of.points if (one.side, one.share, one.zone) == (side, share, zone))
+
+
 def test_a_point_is_a_share_with_as_many_draws_on_the_same_resamples(people):
     found = run(people, "confined")
     for side in SIDES:
-        whole = found.point(side, 0.0, "outside")
+        whole = point(found, side, 0.0, "outside")
         assert whole.keypoints == 0 and whole.correct.value is None and whole.placed_outside is None
-        outside, far = (found.point(side, None, zone) for zone in ("outside", "far"))
-        assert outside.keypoints == sum(found.point(side, share, "outside").keypoints for share in SHARES)
+        outside, far = (point(found, side, None, zone) for zone in ("outside", "far"))
+        assert outside.keypoints == sum(point(found, side, share, "outside").keypoints for share in SHARES)
         assert outside.correct.value == pytest.approx(100 * (1 - far.keypoints / outside.keypoints), abs=1e-3)
     assert far.keypoints == 0 and far.correct.value is None
-    far = found.point("bottom", None, "far")
+    far = point(found, "bottom", None, "far")
     assert far.correct.value == 0 and set(far.correct.draws) == {0.0}
     assert len(found.lines()) == len(SIDES) * len(ZONES) * (len(SHARES) + 1)
 
 
-def test_curves_and_differences(all_rows):
-    best = all_rows.row(SUPERVISED).all_cuts("bottom", "outside")
-    confined = all_rows.row(HEATMAP).all_cuts("bottom", "outside")
-    far = all_rows.row(HEATMAP).all_cuts("bottom", "far")
-    assert best.correct.value == 100 and best.correct.low == 100
-    assert confined.correct.value == pytest.approx(reachable(confined, far), abs=1e-3)
-    assert confined.correct.low < confined.correct.value < confined.correct.high
-    assert all_rows.row(AS_RELEASED).all_cuts("right", "inside").correct.value == 0
-    difference = all_rows.difference(SUPERVISED, HEATMAP, "bottom", "outside")
-    assert difference.value == pytest.approx(100 - confined.correct.value, abs=1e-3) and difference.low > 0
-    assert all(share.cut for share in all_rows.row(HEATMAP).curve("bottom", "outside"))
-
-
-def test_what_was_found_is_computed_and_stamped(all_rows):
-    text = truncation_findings(all_rows, Evidence.NONE).data
-    assert "Evidence: no evidence." in text and MISSING in text
-    assert "outside the crop, 1 seed: Poseur, as released finds 0.0 % (no interval) and places 100.0 %" in text
-    assert "Poseur, supervised outside finds 100.0 % (no interval) and places 100.0 %" in text
-    assert "Poseur, supervised outside finds 100.0 %; SimpleBaseline finds 0.0 %. SimpleBaseline places 0.0 %" in text
-    assert re.search(r"correct for at most \d+\.\d % of the keypoints outside", text)
-    found = "Poseur, supervised outside minus Poseur, as released, 1 seed: 100.0 % minus 0.0 %, +100.0 points"
-    assert f"{found} (no interval), undecided (one seed)." in text
-
-
-def test_levels_are_those_of_the_seeds_that_are_compared(people):
-    truth, confined, away = (run(people, how) for how in ("truth", "confined", "away"))
-    of = seeds_of_rows({SUPERVISED: {1: truth, 2: truth}, HEATMAP: {0: confined, 1: away, 2: away}})
-    text = truncation_findings(of, Evidence.GENERATED).data
-    who = "Poseur, supervised outside minus SimpleBaseline, 2 seeds"
-    assert f"{who}: 100.0 % minus 0.0 %, +100.0 points (no interval), more." in text
-    seeds = "2 seeds (Poseur, supervised outside), 3 seeds (SimpleBaseline)"
-    assert f"keypoints outside the crop, {seeds}: Poseur" in text and seeds in truncation_table(of).data
-    other = seeds_of_rows({SUPERVISED: {0: truth}, HEATMAP: {1: confined}})
-    assert " minus " not in truncation_findings(other, Evidence.GENERATED).data
-
-
-def test_rows_that_find_none_are_not_compared(people):
-    away = run(people, "away")
-    of = seeds_of_rows({key: {0: away, 1: away} for key in (SUPERVISED, HEATMAP)})
-    number = of.rows[0].all_cuts("bottom", "outside").keypoints
-    text = truncation_findings(of, Evidence.GENERATED).data
-    assert f"minus SimpleBaseline, 2 seeds: none of {number:,}: too few to compare." in text
-    assert "no difference found" not in text
-
-
-def test_the_interval_of_a_share_ends_where_shares_do(people):
+@pytest.fixture
+def stored(people, tmp_path):
+    """A study whose folder holds what was measured of two rows, the first by two seeds, one of them with a pose."""
+    write_people(tmp_path / "data", train=4, val=8)
+    study = open_study("figure_s1", tmp_path / "data", tmp_path / "runs", (0, 1))
+    pose = ExamplePose(annotation_id=7, crop=(0.0, 0.0, 40.0, 60.0), keypoints=((5.0, 6.0),) * 17)
     truth, away = run(people, "truth"), run(people, "away")
-    of = seeds_of_rows({SUPERVISED: {0: truth, 1: away}})
-    assert of.row(SUPERVISED).all_cuts("bottom", "outside").correct.low < 0
-    text = truncation_table(of).data
-    assert "0.0 to 100.0" in text and not re.search(r"[-−]\d", text)
-    assert "finds 50.0 % (0.0 to 100.0)" in truncation_findings(of, Evidence.GENERATED).data
+    of = {(SUPERVISED, 0): truth, (SUPERVISED, 1): away, (HEATMAP, 0): run(people, "confined")}
+    of[HEATMAP, 0] = of[HEATMAP, 0].model_copy(update={"examples": (pose,)})
+    entries = [
+        MeasuredEntry(
+            row=row, seed=seed, run_id=study.data.runs[row, seed].run_id, data_fingerprint=study.dataset.fingerprint,
+            settings=measurement_settings(), version=1, values=values.model_dump(mode="json"),
+        )
+        for (row, seed), values in of.items()
+    ]  # fmt: skip
+    write_measured(study.folder, "truncation", list(zip(entries, of.values(), strict=True)))
+    return study
 
 
-def test_poses_side_by_side_are_of_one_seed(people, tmp_path):
-    write_people(tmp_path / "data", train=1, val=8)
-    study = open_study("figure_s1", tmp_path / "data", tmp_path / "runs")
-    person, plain = study.dataset.val.people()[0], run(people, "truth")
-
-    def drawn(place: float) -> TruncatedRun:
-        pose = ((place, place),) * 17
-        example = ExamplePose(annotation_id=person.annotation_id, crop=(0.0, 0.0, 40.0, 60.0), keypoints=pose)
-        return plain.model_copy(update={"examples": (example,)})
-
-    of = seeds_of_rows({AS_RELEASED: {1: drawn(5), 2: drawn(6)}, HEATMAP: {0: drawn(7), 1: drawn(8)}})
-    assert "seed 1, the first that was measured of all rows" in truncation_examples(study, of).data
-    apart = seeds_of_rows({AS_RELEASED: {1: drawn(5)}, HEATMAP: {0: drawn(7)}})
-    assert "No seed was measured of all rows" in truncation_examples(study, apart).data
+def test_what_was_measured_is_a_line_a_zone_and_a_line_a_pose(stored):
+    keypoints, poses = truncation(stored)
+    assert len(keypoints) == 3 * len(SIDES) * len(ZONES) * (len(SHARES) + 1)
+    assert list(keypoints["row"].unique()) == ["Poseur, supervised outside", "SimpleBaseline"]
+    assert list(keypoints["row"].cat.categories) == [row.label for row in stored.table.runnable]
+    assert sum("its run is absent" in note for note in keypoints.attrs["missing"]) == 3
+    assert keypoints.attrs["images"] == 8
+    (pose,) = poses.itertuples()
+    assert (pose.row, pose.person, pose.pose.shape) == ("SimpleBaseline", 7, (17, 2))
 
 
-def test_figures_draw_with_all_rows_with_one_and_with_none(all_rows, people):
-    for of in (all_rows, truncation_of(**{AS_RELEASED: run(people, "truth")})):
-        for side in SIDES:
-            assert f"People cut off at the {side}" in truncation_figure(of, FIGURE_S1, side).data
-        assert "out of reach from inside" in truncation_table(of).data
-        assert "Evidence" in truncation_findings(of, Evidence.GENERATED).data
-    for show in (truncation_figure(truncation_of(), FIGURE_S1, "bottom"), truncation_table(truncation_of())):
-        assert "no row has been measured" in show.data and MISSING in show.data
+def test_shares_are_means_over_seeds_and_differences_those_of_the_seeds_that_both_have(stored):
+    keypoints, _ = truncation(stored)
+    outside = keypoints.query("side == 'bottom' and cut == 'all' and zone == 'outside'").set_index(
+        ["side", "row", "seed"]
+    )["sample"]
+    shares = over_seeds(outside, 8).loc["bottom"]
+    assert shares.loc["Poseur, supervised outside", ["value", "seeds"]].to_list() == [50, 2]
+    assert shares.loc["Poseur, supervised outside", "low"] < 0  # cut at 0 where it is shown
+    both = outside.unstack("row").dropna()
+    difference = over_seeds(both["Poseur, supervised outside"] - both["SimpleBaseline"], 8)
+    found = keypoints.query("side == 'bottom' and cut == 'all' and row == 'SimpleBaseline'").set_index("zone")
+    number = found["keypoints"]
+    assert found["correct"]["outside"] == pytest.approx(100 * (1 - number["far"] / number["outside"]), abs=1e-3)
+    assert difference["value"].iloc[0] == pytest.approx(100 - found["correct"]["outside"], abs=1e-3)
+
+
+def test_zones_without_keypoints_have_no_share(stored):
+    keypoints, _ = truncation(stored)
+    nowhere = keypoints.query("cut == 0 and zone == 'outside'")
+    assert (nowhere["keypoints"] == 0).all() and nowhere["correct"].isna().all() and nowhere["outside"].isna().all()
+    samples = nowhere.set_index(["row", "side", "seed"])["sample"]
+    assert over_seeds(samples, 8)["estimate"].isna().all()
+
+
+def test_half_bodies_leave_keypoints_outside_the_crop(stored):
+    found = outside_in_training(stored)
+    assert list(found.index) == ["this table", "profile smoke"] and (found["people"] == 4).all()
+    assert found["outside, %"].between(0, 100).all() and isinstance(found, pd.DataFrame)
 
 
 def test_those_who_are_drawn_are_the_same_for_every_run(people):
@@ -217,11 +175,3 @@ def test_those_who_are_drawn_are_the_same_for_every_run(people):
     assert 0 < len(first) <= EXAMPLES and first == second
     outside = places(first, EXAMPLE_CUT, COCO_17, SIZE, RULE).outside
     assert (outside.sum(-1) >= LEAST_OUTSIDE).all()
-
-
-def test_what_the_model_does_not_see_is_drawn_weakly_and_the_frame_holds_everything():
-    image, box = np.full((100, 60, 3), 200, np.uint8), (10.0, 10.0, 40.0, 80.0)
-    shown = faded(image, Cut("bottom", 0.5), box)
-    assert shown[:51].min() == 200 and set(shown[51:].ravel()) == {int(200 * FADED)}
-    (left, right), (bottom, top) = frame(np.array([[-20.0, 50.0], [30.0, 120.0]]))
-    assert left < -20 and right > 30 and bottom > 120 and top < 50

@@ -2,26 +2,33 @@
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from poseur_lib.evaluation.calibration import calibration_error
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, BREAKDOWN_FILE, breakdown, breakdown_csv
-from poseur_study.analysis.interval import Estimate
-from poseur_study.analysis.measured_values import MeasuredValues, read_measured
+from poseur_study.analysis.interval import Estimate, estimate
+from poseur_study.analysis.measured_values import StoredSample, over_seeds
 from poseur_study.analysis.result_types import TableResult
 from poseur_study.analysis.table_data import TableData
 from poseur_study.analysis.table_results import claims_csv, collect, rows_csv
 from poseur_study.experiments import tables
-from poseur_study.experiments.analyses import CALIBRATION, POSEUR
+from poseur_study.experiments.analyses import (
+    AP_SHIFTS,
+    CALIBRATION,
+    ERROR_SHIFTS,
+    POSEUR,
+    SCORE_CLAIM,
+    shift_claim_key,
+)
 from poseur_study.experiments.profiles import MINI_PEOPLE, profile
-from poseur_study.measurements import attention_shares, calibration
-from poseur_study.measurements.measure import Measurements
-from poseur_study.measurements.proposal_robustness import ShiftedRun, robustness
-from poseur_study.measurements.self_attention import AttentionRun
+from poseur_study.measurements.calibration import measured_bins, scored_keypoints
+from poseur_study.measurements.proposal_robustness import shifted
+from poseur_study.measurements.self_attention import self_attention
 from poseur_study.runs.datasets import DataSet
 from poseur_study.runs.evaluation import DRAW_STEP, EVALUATION_FILE
 from poseur_study.runs.plan import row_run
@@ -80,22 +87,45 @@ def measured_claims(data: TableData) -> Mapping[str, Estimate | None]:
     """What a table's notebook has measured: committed beside the result, or computed from predictions."""
     number = data.table.number
     if number == CALIBRATION.number:
-        return calibration.claim_effects(calibration.reliabilities(data, POSEUR))
+        radius = data.runs[POSEUR, data.seeds[0]].config.model.head.score_radius
+        scored = scored_keypoints(data, (radius,)).query("score == 'Eq. 8 with σ'")
+        scored = scored.assign(within=100.0 * (scored["error"] <= 100 * radius))
+        found = measured_bins(scored, ["score"], "value", "within", data.n_images, calibration_error)
+        return {SCORE_CLAIM: found["estimate"].iloc[0]}
     study = object.__new__(TableStudy)
-    study.table, study.dataset, study.data = data.table, data.dataset, data
-    vars(study.dataset)["val"] = SimpleNamespace(people=list)  # only counted, for a caption
+    study.data = data
+    for name in ("table", "dataset", "store", "seeds"):
+        setattr(study, name, getattr(data, name))
+    vars(study.dataset)["val"] = SimpleNamespace(people=list)  # who is drawn is of no matter here
     if number == "noisy_proposals":
-        return robustness(study, stored_measurements(number, "shifts", ShiftedRun)).effects
+        return proposal_claims(study)
     if number == "figure_s2":
-        return attention_shares.claim_effects(
-            attention_shares.attention(study, stored_measurements(number, "attention", AttentionRun))
-        )
+        _, shares, _ = self_attention(study)
+        means = shares.query("layer == 'mean'").set_index(["related", "seed"])
+        return over_seeds(means["share"] - means["whoever"], data.n_images)["estimate"].to_dict()
     return {}
 
 
-def stored_measurements(number: str, name: str, kind: type[MeasuredValues]) -> Measurements:
-    entries = read_measured(MINI / "tables" / number, name)
-    return Measurements({(one.row, one.seed): kind.model_validate_json(json.dumps(one.values)) for one in entries}, ())
+def proposal_claims(study: TableStudy) -> Mapping[str, Estimate | None]:
+    """As the notebook has them, row by row and shift by shift."""
+    shifts = shifted(study)
+    of = {(one.measure, one.row, one.seed, one.shift): one.sample for one in shifts.itertuples()}
+    last = shifts["measure"].iloc[-1]
+
+    def claim(shift: float, sample: Callable[[str, int, float], StoredSample], better: str, than: str) -> Estimate:
+        samples = [sample(better, seed, shift) - sample(than, seed, shift) for seed in study.seeds]
+        return estimate([one.sample for one in samples], study.data.n_images)
+
+    def kept(row: str, seed: int, shift: float) -> StoredSample:
+        return of["AP", row, seed, shift].percent_of(of["AP", row, seed, 0.0])
+
+    def added(row: str, seed: int, shift: float) -> StoredSample:
+        return of[last, row, seed, shift] - of[last, row, seed, 0.0]
+
+    rows = "with noise", "without noise"
+    return {shift_claim_key("AP", shift): claim(shift, kept, *rows) for shift in AP_SHIFTS} | {
+        shift_claim_key("error", shift): claim(shift, added, *rows[::-1]) for shift in ERROR_SHIFTS
+    }
 
 
 def check(number: str, runs: Path, root: Path) -> None:
