@@ -61,13 +61,13 @@ lint: install
 	@"$(BIN)/python" -m ruff check .
 	@"$(BIN)/python" -m ruff format --check .
 	@"$(BIN)/python" -m mypy
-	@"$(BIN)/python" -m nbstripout --verify notebooks/*.ipynb
+	@"$(BIN)/python" -m nbstripout --verify notebooks/*.ipynb notebooks/report/*.ipynb
 
 lock: install
 	@"$(BIN)/python" tools/lock.py
 
 notebooks-strip: install
-	@"$(BIN)/python" -m nbstripout notebooks/*.ipynb
+	@"$(BIN)/python" -m nbstripout notebooks/*.ipynb notebooks/report/*.ipynb
 
 clean:
 	rm -rf build dist ./*.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis lightning_logs runs/smoke reports/smoke

@@ -20,9 +20,9 @@ import torch
 from benchmarks.head import poseur
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.runtime import processor_name
-from poseur_study.display.attention.images import with_boxes
-from poseur_study.display.attention.open_model import OpenModel
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
+from poseur_study.explorer.attention.images import with_boxes
+from poseur_study.explorer.attention.open_model import OpenModel
 from poseur_study.explorer.panel import Panel
 from poseur_study.explorer.session import Session
 from poseur_study.explorer.views import VAL_SET

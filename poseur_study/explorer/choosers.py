@@ -14,9 +14,9 @@ import ipywidgets as widgets
 
 from poseur_lib.data.images import decode_image
 from poseur_lib.errors import UserError
-from poseur_study.display.attention.images import Box, ShownImage, overview_figure, own_image, with_boxes
-from poseur_study.display.attention.open_model import open_checkpoint
 from poseur_study.execution.retrain import Training, first_model, retraining
+from poseur_study.explorer.attention.images import Box, ShownImage, overview_figure, own_image, with_boxes
+from poseur_study.explorer.attention.open_model import open_checkpoint
 from poseur_study.explorer.controls import WIDE, Changed, Say, named, refill
 from poseur_study.explorer.picture import PictureWidget
 from poseur_study.explorer.runs import ExplorableRun, runs_to_explore

@@ -7,21 +7,21 @@ from functools import cached_property
 from itertools import product
 
 import ipywidgets as widgets
-from IPython.display import HTML
+import pandas as pd
+from IPython.display import HTML, Markdown
 
 from poseur_lib.errors import UserError, require_known
 from poseur_lib.keypoints import KEYPOINT_SETS
-from poseur_study.display.attention.between_keypoints import attention_figure, matrices_figure
-from poseur_study.display.attention.distribution import distribution_figure
-from poseur_study.display.attention.images import ShownImage, overview_figure, own_image
-from poseur_study.display.attention.open_model import has_queries, open_checkpoint
-from poseur_study.display.attention.path import path_figure
-from poseur_study.display.attention.person_view import Seen
-from poseur_study.display.attention.samples import samples_figure
-from poseur_study.display.figure import Drawn
-from poseur_study.display.html_table import show_table, soft
 from poseur_study.execution.retrain import first_model, retraining
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
+from poseur_study.explorer.attention.between_keypoints import attention_figure, matrices_figure
+from poseur_study.explorer.attention.distribution import distribution_figure
+from poseur_study.explorer.attention.drawn import Drawn
+from poseur_study.explorer.attention.images import ShownImage, overview_figure, own_image
+from poseur_study.explorer.attention.open_model import has_queries, open_checkpoint
+from poseur_study.explorer.attention.path import path_figure
+from poseur_study.explorer.attention.person_view import Seen
+from poseur_study.explorer.attention.samples import samples_figure
 from poseur_study.explorer.panel import Panel
 from poseur_study.explorer.runs import run_named, runs_to_explore
 from poseur_study.explorer.session import Session, Weights
@@ -55,16 +55,16 @@ class Explorer:
         asked = self.settings.interactive
         return SESSION_VARIABLE in os.environ if asked is None else asked
 
-    def models(self) -> HTML:
-        """The runs that there are, and what can be done with each."""
+    def models(self) -> pd.DataFrame:
+        """The runs that there are, their AP (by the detector's boxes, else at ground truth), what can be done."""
         found = runs_to_explore(self.settings.runs)
-        rows = [
-            {"run": soft(run.name, run.run_id), "profile": run.profile, "AP": run.ap, "state": run.status}
-            for run in found
-        ]
+        rows = [(f"{run.name}\n{run.run_id}", run.profile, run.ap, run.status) for run in found]
+        return pd.DataFrame(rows, columns=["run", "profile", "AP", "state"]).astype({"AP": float})
+
+    def opened(self) -> Markdown:
+        """Which model is looked into, or why there is none."""
         opened = self.session.model
-        looked_at = f"Opened: {opened.name}." if opened is not None else self.problem
-        return show_table(rows, f"AP of the detector's boxes, else of ground-truth boxes. {looked_at}")
+        return Markdown(f"Opened: {opened.name}." if opened is not None else self.problem)
 
     def panel(self) -> widgets.Widget | HTML:
         """The widgets; without a person, the image and the boxes in it."""
@@ -136,7 +136,7 @@ class Explorer:
         why = f"Nothing to show: {self.problem or 'choose a model and an image in the panel above.'}"
         try:
             if self.session.seen is not None:
-                return HTML("".join(figure.html().data for figure in figures()))
+                return HTML("".join(figure.captioned().html() for figure in figures()))
         except UserError as error:
             why = str(error)
         return HTML(f"<p>{html.escape(why)}</p>")

@@ -8,7 +8,7 @@ named in `choosers`, those of the views in `views`. Only the open tab's picture 
 import ipywidgets as widgets
 
 from poseur_lib.errors import unknown_name
-from poseur_study.display.attention.person_view import spoken
+from poseur_study.explorer.attention.person_view import spoken
 from poseur_study.explorer.choosers import ModelChooser, PersonChooser
 from poseur_study.explorer.controls import WIDE, as_caption, named, refill
 from poseur_study.explorer.session import Session

@@ -10,7 +10,7 @@ from pathlib import Path
 import anywidget
 import traitlets
 
-from poseur_study.display.figure import Picture
+from poseur_study.explorer.attention.drawn import Picture
 
 
 class PictureWidget(anywidget.AnyWidget):

@@ -7,11 +7,11 @@ from pathlib import Path
 from poseur_lib.checkpoints.checkpoint import trained_model
 from poseur_lib.config.heads import PoseurConfig
 from poseur_lib.errors import UserError
-from poseur_study.display.attention.open_model import OpenModel, has_queries
 from poseur_study.execution.retrain import NEW_RUNS
 from poseur_study.experiments import tables
 from poseur_study.experiments.experiment import shown_name
 from poseur_study.experiments.profiles import profile
+from poseur_study.explorer.attention.open_model import OpenModel, has_queries
 from poseur_study.runs.plan import plan
 from poseur_study.runs.project import below_root
 from poseur_study.runs.store import ListedRun, RunState, list_runs

@@ -13,11 +13,11 @@ from torch.utils.data import DataLoader
 from poseur_lib.data.coco import CocoPeople, Person, annotation_path
 from poseur_lib.data.dataset import PoseCrops
 from poseur_lib.errors import UserError
-from poseur_study.display.attention.images import ShownImage, ValImages
-from poseur_study.display.attention.open_model import OpenModel
-from poseur_study.display.attention.person_view import Seen, see
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.experiments.profiles import profile
+from poseur_study.explorer.attention.images import ShownImage, ValImages
+from poseur_study.explorer.attention.open_model import OpenModel
+from poseur_study.explorer.attention.person_view import Seen, see
 from poseur_study.runs.datasets import data_folder
 
 BATCH = 32

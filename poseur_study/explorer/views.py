@@ -16,13 +16,13 @@ from typing import ClassVar
 import ipywidgets as widgets
 
 from poseur_lib.errors import UserError
-from poseur_study.display.attention.between_keypoints import attention_figure, matrices_figure
-from poseur_study.display.attention.distribution import distribution_figure
-from poseur_study.display.attention.open_model import OpenModel
-from poseur_study.display.attention.path import path_figure
-from poseur_study.display.attention.samples import ColourBy, samples_figure
-from poseur_study.display.figure import Drawn, Picture
 from poseur_study.explorer import controls
+from poseur_study.explorer.attention.between_keypoints import attention_figure, matrices_figure
+from poseur_study.explorer.attention.distribution import distribution_figure
+from poseur_study.explorer.attention.drawn import Drawn, Picture
+from poseur_study.explorer.attention.open_model import OpenModel
+from poseur_study.explorer.attention.path import path_figure
+from poseur_study.explorer.attention.samples import ColourBy, samples_figure
 from poseur_study.explorer.controls import EVERY, Options, as_caption, named, numbered
 from poseur_study.explorer.picture import PictureWidget
 from poseur_study.explorer.session import Session, Weights

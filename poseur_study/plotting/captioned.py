@@ -15,6 +15,7 @@ from seaborn.axisgrid import Grid
 LARGEST_SVG = 150_000
 """Bytes; a larger drawing becomes a PNG."""
 MOST_VALUES = 40
+LOSSY = {kind: {"pil_kwargs": {"quality": 82}} for kind in ("webp", "jpeg")}
 FIGURE = Markup('<figure class="{}"><img alt="{}" style="width:{}px" src="data:image/{};base64,{}">{}</figure>')
 CAPTION = Markup("<figcaption>{}</figcaption>")
 
@@ -47,8 +48,8 @@ class Captioned:
         return {"text/html": self.html(), "text/plain": self.alt} | ({"application/pdf": pdf} if pdf else {})
 
     def html(self) -> str:
-        """The drawing as SVG, PNG or, of photographs, JPEG, in an HTML figure."""
-        kind, content = ("jpeg", self.saved("jpeg")) if self.photo else ("svg+xml", self.saved("svg"))
+        """The drawing as SVG, PNG or, of photographs, WebP, in an HTML figure."""
+        kind, content = ("webp", self.saved("webp")) if self.photo else ("svg+xml", self.saved("svg"))
         if kind == "svg+xml" and len(content) > LARGEST_SVG:
             kind, content = "png", self.saved("png")
         css, width = "photo" if self.photo else "drawing", int(self.figure.get_figwidth() * 100)
@@ -60,7 +61,9 @@ class Captioned:
         buffer = io.BytesIO()
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
         with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "poseur"}):
-            self.figure.savefig(buffer, format=kind, metadata=metadata, transparent=not self.photo)
+            self.figure.savefig(
+                buffer, format=kind, metadata=metadata, transparent=kind != "jpeg", **LOSSY.get(kind, {})
+            )
         return buffer.getvalue()
 
 

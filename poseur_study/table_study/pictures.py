@@ -13,7 +13,8 @@ from poseur_lib.keypoints import KeypointSet
 from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.plotting.captioned import Captioned
 
-TRUTH = "#ffffff"
+TRUTH, LEGIBLE = "#ffffff", "#808080"
+"""Of labels; of words, on a light and on a dark page."""
 WIDTH, HEIGHT = 1.75, 2.5
 """Inches of a picture."""
 
@@ -40,7 +41,7 @@ def pictures(
         for colour, of_row in zip(COLORBLIND[1:], poses.values(), strict=False):
             if person_id in of_row:
                 draw_pose(axis, of_row[person_id], split.keypoints, colour)
-        axis.set_title(above, fontsize=8)
+        axis.set_title(above, fontsize=8, color=LEGIBLE)
     drawn = [label for label, of_row in poses.items() if of_row]
     names = dict(zip(poses, ("orange", "green", "vermilion", "pink"), strict=False))
     colours = ", ".join(f"{names[label]}: {label}" for label in drawn)

@@ -5,19 +5,19 @@ from dataclasses import replace
 from html import unescape
 
 import pytest
+from poseur_study.display import comparison as table_figure
+from poseur_study.display import tables
+from poseur_study.display.comparison import Dot, Effect, comparison_figure
+from poseur_study.display.variants import BY_METHOD, variants_table
 
 from poseur_study.analysis import table_results as results
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.table_data import TableData
 from poseur_study.analysis.verdict import Verdict
 from poseur_study.costs.row_speed import RowSpeed
-from poseur_study.display import comparison as table_figure
-from poseur_study.display import tables
-from poseur_study.display.comparison import Dot, Effect, comparison_figure
-from poseur_study.display.style import BACKBONE_COLOURS, DARK, METHOD_MARKERS, backbone_colour
-from poseur_study.display.variants import BY_METHOD, variants_table
 from poseur_study.experiments import TABLES
 from poseur_study.experiments.profiles import profile
+from poseur_study.plotting.style import BACKBONE_COLOURS, DARK, METHOD_MARKERS, backbone_colour
 from poseur_study.runs.datasets import DataSet
 from poseur_study.runs.plan import row_run
 from poseur_study.runs.store import RunState, RunStore

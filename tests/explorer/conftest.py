@@ -11,8 +11,8 @@ from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import fingerprint
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseModel
-from poseur_study.display.attention.open_model import OpenModel
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
+from poseur_study.explorer.attention.open_model import OpenModel
 from poseur_study.explorer.session import Session
 from poseur_study.runs.record import write_record
 from poseur_study.runs.store import RunStore

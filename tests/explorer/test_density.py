@@ -8,7 +8,7 @@ import torch
 
 from poseur_lib.losses.flow import RealNVP
 from poseur_lib.scoring.uncertainty import box_masses, density_scores
-from poseur_study.display.attention.density_grid import flow_grid
+from poseur_study.explorer.attention.density_grid import flow_grid
 
 
 def gaussian(mean: tuple[float, float], deviation: float):

@@ -13,14 +13,14 @@ from matplotlib.image import imread
 from scipy.optimize import minimize
 
 from poseur_lib.data.crop import transform_points
-from poseur_study.display.attention.between_keypoints import attention_figure, matrices_figure, spread, strongest
-from poseur_study.display.attention.canvas import FURTHEST, Window, black_note, draw_photo, drawing, window_around
-from poseur_study.display.attention.distribution import distribution_figure
-from poseur_study.display.attention.images import overview_figure, with_boxes
-from poseur_study.display.attention.path import errors_px, path_figure
-from poseur_study.display.attention.person_view import Crop
-from poseur_study.display.attention.samples import samples_figure
-from poseur_study.display.figure import Drawn, panels
+from poseur_study.explorer.attention.between_keypoints import attention_figure, matrices_figure, spread, strongest
+from poseur_study.explorer.attention.canvas import FURTHEST, Window, black_note, draw_photo, drawing, window_around
+from poseur_study.explorer.attention.distribution import distribution_figure
+from poseur_study.explorer.attention.drawn import Drawn, panels
+from poseur_study.explorer.attention.images import overview_figure, with_boxes
+from poseur_study.explorer.attention.path import errors_px, path_figure
+from poseur_study.explorer.attention.person_view import Crop
+from poseur_study.explorer.attention.samples import samples_figure
 
 
 def all_figures(session):

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.keypoints import MPII_16
-from poseur_study.display.attention.images import own_image
-from poseur_study.display.attention.open_model import OpenModel, open_checkpoint
 from poseur_study.execution.retrain import Training
 from poseur_study.explorer import choosers, views
+from poseur_study.explorer.attention.images import own_image
+from poseur_study.explorer.attention.open_model import OpenModel, open_checkpoint
 from poseur_study.explorer.choosers import FILE, NOTHING, UPLOAD, VAL
 from poseur_study.explorer.controls import as_caption
 from poseur_study.explorer.panel import Panel

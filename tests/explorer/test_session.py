@@ -12,10 +12,10 @@ from poseur_lib.data.dataset import PoseCrops
 from poseur_lib.data.images import decode_image
 from poseur_lib.errors import UserError
 from poseur_lib.models.build import build_model
-from poseur_study.display.attention.images import own_image, with_boxes
-from poseur_study.display.attention.open_model import open_checkpoint
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.experiments.profiles import Profile
+from poseur_study.explorer.attention.images import own_image, with_boxes
+from poseur_study.explorer.attention.open_model import open_checkpoint
 from poseur_study.explorer.session import Session
 from poseur_study.runs.datasets import data_folder
 from tests.training.tiny import tiny_config, write_people

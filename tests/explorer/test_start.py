@@ -6,8 +6,8 @@ import pytest
 
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import MPII_16
-from poseur_study.display.attention.open_model import OpenModel
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
+from poseur_study.explorer.attention.open_model import OpenModel
 from poseur_study.explorer.choosers import FILE, VAL
 from poseur_study.explorer.notebook import Explorer
 from poseur_study.explorer.panel import Panel

@@ -37,7 +37,7 @@ def test_a_drawing_has_caption_values_and_a_pdf_and_is_closed():
 def test_a_large_drawing_is_a_png_and_photographs_are_jpeg():
     assert embedded(figure(20_000).html())[0] == "png" and LARGEST_SVG < 200_000
     photo = Captioned(plt.subplots()[0], "A picture.", "a person", photo=True)._repr_mimebundle_()
-    assert embedded(photo["text/html"])[0] == "jpeg" and "application/pdf" not in photo
+    assert embedded(photo["text/html"])[0] == "webp" and "application/pdf" not in photo
     assert 'class="photo"' in photo["text/html"] and 'alt="a person"' in photo["text/html"]
 
 

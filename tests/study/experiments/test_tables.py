@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from poseur_study.display.variants import flatten
 
 from poseur_lib.checkpoints.checkpoint import build_without_download
 from poseur_lib.errors import UserError
 from poseur_study.analysis.table_results import difference_words
-from poseur_study.display.variants import flatten
 from poseur_study.experiments import TABLES, tables
 from poseur_study.experiments.experiment import COSTS, METRICS, NAMES, SPEEDS, UNMEASURED, EffectKind
 from poseur_study.experiments.profiles import PROFILES, profile

@@ -3,9 +3,9 @@
 import numpy as np
 
 from poseur_lib.predict.drawing import COLORBLIND
-from poseur_study.display.attention.canvas import PREDICTED, TRUTH, Window, draw_photo, drawing, mark
-from poseur_study.display.attention.person_view import Seen
-from poseur_study.display.figure import Drawn, panels
+from poseur_study.explorer.attention.canvas import PREDICTED, TRUTH, Window, draw_photo, drawing, mark
+from poseur_study.explorer.attention.drawn import Drawn, panels
+from poseur_study.explorer.attention.person_view import Seen
 
 SIDE = 2.75
 """Inches of a panel."""

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from poseur_lib.predict.drawing import COLORBLIND
-from poseur_study.display.attention import canvas
-from poseur_study.display.attention.canvas import PREDICTED, REFERENCE, TRUTH, Window, mark
-from poseur_study.display.attention.person_view import Seen
-from poseur_study.display.figure import Drawn, panels
+from poseur_study.explorer.attention import canvas
+from poseur_study.explorer.attention.canvas import PREDICTED, REFERENCE, TRUTH, Window, mark
+from poseur_study.explorer.attention.drawn import Drawn, panels
+from poseur_study.explorer.attention.person_view import Seen
 
 ColourBy = Literal["head", "level"]
 AREA_OF_ONE = 420.0

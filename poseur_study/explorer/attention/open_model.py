@@ -12,7 +12,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.keypoints import KeypointSet, keypoint_set
 from poseur_lib.losses.flow import RealNVP
 from poseur_lib.models.pose_model import PoseModel
-from poseur_study.display.attention.density_grid import FlowGrid, flow_grid
+from poseur_study.explorer.attention.density_grid import FlowGrid, flow_grid
 
 
 @dataclass(frozen=True, eq=False)

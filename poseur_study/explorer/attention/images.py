@@ -15,8 +15,8 @@ from poseur_lib.data.images import read_image
 from poseur_lib.errors import UserError
 from poseur_lib.predict.drawing import COLORBLIND
 from poseur_lib.predict.people import as_boxes
-from poseur_study.display.attention.canvas import OUTLINE, drawing
-from poseur_study.display.figure import Drawn
+from poseur_study.explorer.attention.canvas import OUTLINE, drawing
+from poseur_study.explorer.attention.drawn import Drawn
 
 Box = tuple[float, float, float, float]
 WIDTH, HIGHEST = 3.3, 3.6

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 
 from poseur_lib.predict.drawing import COLORBLIND
-from poseur_study.display.attention import canvas
-from poseur_study.display.attention.canvas import FAINT, OUTLINE, TRUTH, WORDS, Window, mark
-from poseur_study.display.attention.person_view import Seen
-from poseur_study.display.figure import Drawn, panel_row
+from poseur_study.explorer.attention import canvas
+from poseur_study.explorer.attention.canvas import FAINT, OUTLINE, TRUTH, WORDS, Window, mark
+from poseur_study.explorer.attention.drawn import Drawn, panel_row
+from poseur_study.explorer.attention.person_view import Seen
 
 HEIGHT, GAP = 4.2, 0.3
 """Inches of a panel, and between two."""

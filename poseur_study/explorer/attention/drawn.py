@@ -1,40 +1,17 @@
 """Figures as images with a caption, and those drawn without pyplot, in whose picture the crop can be pointed at."""
 
-import base64
 import io
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-import matplotlib.pyplot as plt
-from IPython.display import HTML
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from poseur_study.display.style import STYLE_FILE
+from poseur_study.plotting.captioned import Captioned
 
 PNG_LEVEL = 1
 """Of compression: the picture goes to a browser on the same machine, and time counts more than bytes."""
-WEBP_QUALITY = 80
-FIGURE = Markup('<figure class="{}"><img alt="{}" style="width:{}px;max-width:100%" src="{}">{}</figure>')
-
-
-def as_html(figure: Figure, alt: str, caption: str, *, photo: bool = False) -> HTML:
-    """The figure as an image of its own with a text for who cannot see it, and the caption; closes the figure.
-
-    Args:
-        photo: it shows photographs: their colours stay as they are on a dark page, and WebP may lose a little; a tenth
-            as large as PNG then, where lines without loss are a third.
-    """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="webp", pil_kwargs={"quality": WEBP_QUALITY} if photo else {"lossless": True})
-    plt.close(figure)
-    source = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    below = Markup("<figcaption>{}</figcaption>").format(caption) if caption else ""
-    css = "figure photo" if photo else "figure"
-    return HTML(FIGURE.format(css, alt, int(figure.get_figwidth() * 100), source, below))
 
 
 @dataclass(frozen=True)
@@ -94,20 +71,15 @@ class Drawn:
         width = int(self.figure.get_figwidth() * 100)
         return Picture(buffer.getvalue(), width, self.alt, self.caption, tuple(map(self._area, self.photos)))
 
-    def html(self) -> HTML:
-        """As an image with its caption, for a static page."""
-        return as_html(self.figure, self.alt, self.caption, photo=True)
+    def captioned(self) -> Captioned:
+        """As a figure with its caption, for a static page."""
+        return Captioned(self.figure, self.caption, self.alt, photo=True)
 
     def _area(self, axis: Axes) -> Area:
         box = axis.get_window_extent()
         width, height = self.figure.get_size_inches() * self.figure.dpi
         left, right, top, bottom = box.x0 / width, box.x1 / width, 1 - box.y1 / height, 1 - box.y0 / height
         return Area(left, top, right, bottom, axis.get_xlim(), tuple(reversed(axis.get_ylim())))
-
-
-def drawing() -> AbstractContextManager[None]:
-    """The style sheet, without what makes pictures sharper and slower than a screen needs."""
-    return plt.style.context([STYLE_FILE, {"savefig.bbox": None, "axes.grid": False}])
 
 
 def panels(

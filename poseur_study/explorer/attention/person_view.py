@@ -12,7 +12,7 @@ from poseur_lib.data.crop import CropRule, box_to_center_scale, crop_image, crop
 from poseur_lib.data.dataset import normalise
 from poseur_lib.losses.rle import laplace_scale
 from poseur_lib.poses import Explanation, LayerExplanation
-from poseur_study.display.attention.open_model import OpenModel
+from poseur_study.explorer.attention.open_model import OpenModel
 
 
 @dataclass(frozen=True, eq=False)

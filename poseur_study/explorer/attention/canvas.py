@@ -13,8 +13,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from poseur_lib.data.crop import transform_points
-from poseur_study.display.attention.person_view import Crop, Seen
-from poseur_study.display.style import STYLE_FILE
+from poseur_study.explorer.attention.person_view import Crop, Seen
+from poseur_study.plotting.style import STYLE_FILE
 
 LONG_SIDE = 480
 """Pixels of a photo's longer side in the picture."""

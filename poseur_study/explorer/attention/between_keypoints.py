@@ -10,9 +10,9 @@ from matplotlib.patheffects import withStroke
 from scipy.optimize import isotonic_regression
 
 from poseur_lib.predict.drawing import COLORBLIND
-from poseur_study.display.attention.canvas import OUTLINE, black_note, draw_photo, drawing, window_around
-from poseur_study.display.attention.person_view import Seen, spoken
-from poseur_study.display.figure import Drawn, panel_row, panels
+from poseur_study.explorer.attention.canvas import OUTLINE, black_note, draw_photo, drawing, window_around
+from poseur_study.explorer.attention.drawn import Drawn, panel_row, panels
+from poseur_study.explorer.attention.person_view import Seen, spoken
 
 Weights = Float[np.ndarray, "K K"]
 LINES, CHOSEN = COLORBLIND[8], COLORBLIND[3]
