@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from poseur_study.display.variants import flatten
 
 from poseur_lib.checkpoints.checkpoint import build_without_download
 from poseur_lib.errors import UserError
@@ -13,6 +12,7 @@ from poseur_study.experiments.profiles import PROFILES, profile
 from poseur_study.paper.claims import paper_claims
 from poseur_study.paper.tables import Printed, paper_tables
 from poseur_study.runs.plan import plan, row_run
+from poseur_study.table_study.frames import flatten
 
 each = pytest.mark.parametrize("table", TABLES, ids=[table.number for table in TABLES])
 of_each_size = pytest.mark.parametrize("size", PROFILES, ids=[size.name for size in PROFILES])

@@ -1,0 +1,129 @@
+"""The answer, summary and figure of every declared table without any run, and of results made here."""
+
+import matplotlib.pyplot as plt
+import pytest
+
+from poseur_study.analysis import table_results as results
+from poseur_study.analysis.interval import Estimate
+from poseur_study.analysis.result_types import TableResult
+from poseur_study.analysis.table_data import TableData
+from poseur_study.analysis.verdict import Verdict
+from poseur_study.costs.row_speed import RowSpeed
+from poseur_study.experiments import TABLES
+from poseur_study.experiments.profiles import profile
+from poseur_study.plotting.style import BACKBONE_COLOURS, DARK, METHOD_MARKERS, backbone_colour
+from poseur_study.runs.datasets import DataSet
+from poseur_study.runs.plan import row_run
+from poseur_study.runs.store import RunState, RunStore
+from poseur_study.table_study.answer import answer, result_frame, verdicts_frame
+from poseur_study.table_study.frames import paper_frame, variants_frame
+from poseur_study.table_study.paper_beside_ours import paper_beside_ours, row_backbone
+
+SMOKE = profile("smoke")
+OF = {table.number: table for table in TABLES}
+each = pytest.mark.parametrize("table", TABLES, ids=list(OF))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_measured(monkeypatch):
+    monkeypatch.setattr(results, "row_cost", lambda *_: 4.54)
+    speed = RowSpeed({"FPS": 94.0, "Memory": 1386.0, "Memory (test)": 86.0}, "a processor, 1 thread")
+    monkeypatch.setattr(results, "row_speed", lambda *_: speed)
+
+
+def result(table, folder) -> TableResult:
+    runs = {(row.key, 0): row_run(SMOKE, table, row, 0, "f" * 16, {}) for row in table.runnable}
+    data = DataSet(folder, "coco17", "f" * 16, True, 300)
+    return results.collect(TableData(SMOKE, table, data, RunStore(folder), (0,), runs))
+
+
+def estimate(value: float, seeds: int = 2) -> Estimate:
+    return Estimate(
+        value=value, low=value - 1, high=value + 1, images_half=1, seeds_half=None, n_seeds=seeds, n_images=300
+    )
+
+
+@each
+def test_every_row_and_printed_number_stands_in_the_summary(table, tmp_path):
+    collected = result(table, tmp_path)
+    shown = result_frame(table, collected)
+    assert list(shown.index) == [row.label for row in table.rows]
+    for row in collected.rows:
+        for cell in row.cells:
+            if cell.paper:
+                assert cell.paper in str(shown.loc[[row.label], cell.column].iloc[0]), (row.label, cell.column)
+    assert {claim.verdict for claim in collected.claims} == {Verdict.NOT_RUN}
+    assert set(verdicts_frame(table, collected, SMOKE)["verdict"]) <= {Verdict.NOT_RUN.value}
+
+
+@each
+def test_without_runs_the_answer_says_so_and_why_and_the_figure_is_the_paper_s(table, tmp_path):
+    collected = result(table, tmp_path)
+    text = answer(table, collected, SMOKE)
+    assert text.startswith("**Not run.**")
+    for reason in {row.not_run for row in table.rows if row.not_run}:
+        assert text.lower().count(reason.lower()) == 1
+    figure = paper_beside_ours(table, collected)
+    assert "none of the rows was run here" in figure.caption and len(figure.alt) > 20
+    plt.close("all")
+
+
+def test_the_answer_has_effect_interval_paper_and_minimum_detectable_effect(tmp_path):
+    collected = result(OF["1b"], tmp_path)
+    (claim,) = collected.claims
+    done = claim.model_copy(update={"effect": estimate(-1.2), "verdict": Verdict.INCONCLUSIVE_GENERATED})
+    text = answer(OF["1b"], collected.model_copy(update={"claims": (done,)}), SMOKE)
+    assert text.startswith(
+        "**Inconclusive, on generated people.** AP: with noise minus without noise: −1.2 (95 % interval"
+    )
+    assert "−2.2 to −0.2, 2 seeds, 300 images); the paper has +0.6" in text and "detects" in text
+
+
+def test_rows_of_other_seeds_have_no_difference(tmp_path):
+    collected = result(OF["1b"], tmp_path)
+
+    def with_seeds(*numbers: int) -> str:
+        rows = [row.model_copy(update={"ap": estimate(40, n)}) for row, n in zip(collected.rows, numbers, strict=True)]
+        return result_frame(OF["1b"], collected.model_copy(update={"rows": tuple(rows)}))["Δ AP"].iloc[1]
+
+    assert with_seeds(2, 1) == "not the same seeds" and with_seeds(2, 2) == "+0.0\npaper +0.6"
+
+
+@each
+def test_the_variants_show_that_nothing_but_the_factor_moves(table):
+    configs = {row.key: SMOKE.experiment(0, SMOKE.of_table(table.number, table.changes(row))) for row in table.runnable}
+    shown = variants_frame(table, configs)
+    assert list(shown.index) == [row.label for row in table.runnable]
+    allowed = (*table.varies, "scored by")
+    if "model." not in allowed and "model.head" not in allowed:
+        assert all(column.startswith(allowed) for column in shown.columns), list(shown.columns)
+    assert set(paper_frame(table).columns) == set(table.columns)
+
+
+def test_every_backbone_of_a_row_has_a_colour_and_every_method_a_shape():
+    for table in TABLES:
+        for row in table.rows:
+            assert backbone_colour(row_backbone(table, row)) != DARK, row.label
+            assert row.method in METHOD_MARKERS
+    assert len(set(BACKBONE_COLOURS.values())) == len(BACKBONE_COLOURS)
+
+
+@pytest.mark.parametrize(
+    ("states", "status"),
+    [
+        (("absent", "absent", "absent"), "not run"),
+        (("record only", "record only", "absent"), "2 of 3 seeds"),
+        (("record only", "absent", "failed"), "1 of 3 seeds, failed"),
+        (("absent", "failed", "absent"), "failed"),
+    ],
+)
+def test_a_failed_seed_is_in_its_row_s_status(states, status, tmp_path, monkeypatch):
+    table = OF["1b"]
+    runs = {(row.key, n): row_run(SMOKE, table, row, n, "f" * 16, {}) for row in table.runnable for n in range(3)}
+    data = TableData(
+        SMOKE, table, DataSet(tmp_path, "coco17", "f" * 16, True, 300), RunStore(tmp_path), (0, 1, 2), runs
+    )
+    of = {run.run_id: RunState(states[seed]) for (_, seed), run in runs.items()}
+    monkeypatch.setattr(RunStore, "state", lambda self, run_id: of[run_id])
+    monkeypatch.setattr(RunStore, "recorded_state", lambda self, run_id: of[run_id])
+    assert results._status(data, table.rows[0]) == status
