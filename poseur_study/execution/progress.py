@@ -120,11 +120,11 @@ class PlanProgress:
         return position(run, self.store, self.limit_epochs) if begun else Position(0, 1, 0.0)
 
     def _line(self, states: Mapping[str, RunState], at: Mapping[str, Position]) -> str:
-        """`runs: 2 done, 1 running (poseur_r50: 3 of 4 epochs), 0 failed, 1 waiting`."""
+        """`runs: 2 done, 1 running (Table 1b, with noise, seed 0: 3 of 4 epochs), 0 failed, 1 waiting`."""
         running = [run for run in self.plan if states.get(run.run_id) == RunState.RUNNING]
         done = sum(state.done or state == RunState.PARTIAL for state in states.values())
         failed = sum(state == RunState.FAILED for state in states.values())
-        each = [f"{run.config.name}: {at[run.run_id].epochs} of {at[run.run_id].planned} epochs" for run in running]
+        each = [f"{run.name}: {at[run.run_id].epochs} of {at[run.run_id].planned} epochs" for run in running]
         shown = f"{len(running)} running" + (f" ({', '.join(each)})" if each else "")
         return f"runs: {done} done, {shown}, {failed} failed, {len(self.plan) - done - failed - len(running)} waiting"
 

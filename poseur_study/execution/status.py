@@ -29,7 +29,7 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
         name, state = _name(batch, run), states[run.run_id]
         if run.run_id in costs:
             name += f", {_cost(costs[run.run_id], speed)}{REMADE * (state == RunState.RECORD_ONLY)}"
-        lines += _entry(state, name, f"for {'; '.join(run.rows)}{' (shared)' * (len(run.rows) > 1)}")
+        lines += _entry(state, name, *[f"for {'; '.join(run.rows)} (shared)"] * (len(run.rows) > 1))
     lines += [*_detectable(batch), _total(batch, missing, states)]
     if speed is not None:
         total = sum(costs.values())
@@ -62,7 +62,8 @@ def _states(batch: Batch) -> dict[str, RunState]:
 
 
 def _name(batch: Batch, run: PlannedRun) -> str:
-    return run.run_id if batch.data.fingerprint else run.config.name
+    """What a run is, and the end of its id, which names its folder; known only with the data set."""
+    return f"{run.name} ({run.run_id.rpartition('_')[2]})" if batch.data.fingerprint else run.name
 
 
 def _entry(state: RunState, name: str, *more: str) -> list[str]:
@@ -81,14 +82,14 @@ def _left(batch: Batch, states: dict[str, RunState]) -> str:
 
 
 def _detectable(batch: Batch) -> list[str]:
-    """The smallest effect that each table can find with the profile's seeds and images; see `analysis.power`."""
-    from poseur_study.analysis.power import detectable  # brings torch
+    """The minimum detectable effect of each table with the profile's seeds and images; see `analysis.power`."""
+    from poseur_study.analysis.power import detectable
 
     lines, seeds = [], len(batch.seeds)
     for table in batch.tables:
         found = [detectable(table, claim, batch.profile, seeds) for claim in table.claims if not claim.measured]
         for words, equivalence in dict.fromkeys((one.words, one.margin is not None) for one in found):
-            what = f"for an equivalence: {words}" if equivalence else f"can find a difference of {words} points"
+            what = f"for an equivalence: {words}" if equivalence else f"detects a difference of {words} points"
             lines.append(f"{table.name} {what} ({seeds} seed{'s' * (seeds != 1)})")
     return lines
 

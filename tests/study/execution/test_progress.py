@@ -37,7 +37,7 @@ def test_the_lines_say_what_is_done_running_failed_waiting_and_the_time_left(tmp
         progress.show(states(4, first=RunState.RUNNING, second=RunState.FAILED))
         clock[0] = 900.0
         progress.show(states(4, first=RunState.RUNNING, second=RunState.FAILED))
-    name = RUNS[4].config.name
+    name = RUNS[4].name
     assert capsys.readouterr().out.splitlines() == [
         "runs: 4 done, 0 running, 0 failed, 6 waiting, ? left",
         f"runs: 4 done, 1 running ({name}: 0 of 6 epochs), 0 failed, 5 waiting, ? left",
