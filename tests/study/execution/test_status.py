@@ -1,7 +1,7 @@
 """`poseur study plan` and `status`: what they say, what they exit with, and that they change nothing."""
 
-import re
 import json
+import re
 import subprocess
 import sys
 
