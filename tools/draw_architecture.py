@@ -89,7 +89,7 @@ DECLARATION_TO_VERDICT = (
     Station("Verdict", "poseur_study/analysis/{verdict,claim_ledger}.py",
             ("The claim's rule on the interval: same direction, inconclusive, opposite direction, and so on.",),
             "result.json, the ledger"),
-    Station("Pages", "notebooks/, poseur_study/{table_study,plotting,report}/",
+    Station("Pages", "poseur_study/{table_study/,plotting/,report/}",
             ("A notebook takes the result apart, and is rendered: reports/<profile>/index.html.",)),
 )  # fmt: skip
 

@@ -15,8 +15,11 @@ from poseur_study.experiments.profiles import profile
 from tests.setup.project import ROOT
 
 README = (ROOT / "README.md").read_text()
+CLUSTERS = (ROOT / "docs" / "clusters.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
-COMMANDS = [line.strip() for line in README.splitlines() if re.match(r"    (\.venv/bin/)?poseur ", line)]
+COMMANDS = [
+    line.strip() for line in (README + CLUSTERS).splitlines() if re.match(r"    (\.venv/bin/)?poseur (?!=)", line)
+]
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
@@ -52,6 +55,6 @@ def test_make_has_the_targets_that_are_named() -> None:
 
 
 def test_the_slurm_file_is_one() -> None:
-    (block,) = re.findall(r"\n((?:    \w+: .+\n){3,})", README)
+    (block,) = re.findall(r"\n((?:    \w+: .+\n){3,})", CLUSTERS)
     options = SlurmOptions.model_validate(yaml.safe_load(block))
     assert (options.jobs, options.gpus, options.walltime) == (8, 1, "48:00:00")

@@ -78,7 +78,7 @@ def test_records_know_the_data_set_that_is_not_there(project, capsys):
     write_record(project / "runs" / "smoke" / record.run_id, record, {})
     code, lines, _ = study(capsys, "status")
     assert code == 0 and "its identity is taken from the records" in lines[0]
-    assert next(line for line in lines if line.startswith("record only")).split()[-1] == record.run_id
+    assert next(line for line in lines if line.startswith("record only")).split()[-1] == f"({record.run_id[-10:]})"
     assert NOT_GENERATED not in " ".join(lines)
 
 
@@ -110,13 +110,14 @@ def test_the_plan_costs_pretraining_again_whose_weights_are_gone(project, data, 
     write_record(batch.store.path(pretraining.run_id), record, {})
     _, lines, _ = study(capsys, "plan", "--data", "some data", "--device-gflops", "2")
     cost = 3 * 2590 * 3 * 0.1
-    again = f"{pretraining.run_id}, {cost:,.0f} G multiply-adds, {cost / 2 / 60:.0f} min, again: others start from its"
+    named = f"{pretraining.name} ({pretraining.run_id[-10:]})"
+    again = f"{named}, {cost:,.0f} G multiply-adds, {cost / 2 / 60:.0f} min, again: others start from its"
     again += " weights, which are gone"
     assert lines[0] == f"record only  {again}" and lines[-2].endswith("3 to be executed")
     for index in range(1, 1 + len(rows)):
         finish(batch, index)
     _, lines, _ = study(capsys, "plan", "--data", "some data", "--device-gflops", "2")
-    assert lines[0] == f"record only  {pretraining.run_id}" and lines[-1].endswith("0 to be executed")
+    assert lines[0] == f"record only  {named}" and lines[-1].endswith("0 to be executed")
 
 
 def test_without_a_figure_finished_runs_tell_the_speed(project, data, capsys):
