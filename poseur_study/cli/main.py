@@ -24,7 +24,6 @@ STUDY_MODULES = frozenset(
         "dask",
         "distributed",
         "ipywidgets",
-        "jinja2",
         "jupyter_client",
         "markupsafe",
         "matplotlib",
