@@ -219,7 +219,8 @@ class TableStudy(TableFrames):
         folder = results_folder(self.folder)
         files = {
             "rows.csv": rows_csv(self.result), "claims.csv": claims_csv(self.result),
-            BREAKDOWN_CSV: breakdown_csv(self._breakdown), BREAKDOWN_FILE: self._breakdown.model_dump_json(indent=1) + "\n",
+            BREAKDOWN_CSV: breakdown_csv(self._breakdown),
+            BREAKDOWN_FILE: self._breakdown.model_dump_json(indent=1) + "\n",
             RESULT_FILE: self.result.model_dump_json(indent=1) + "\n",
         }  # fmt: skip
         for name, text in files.items():
