@@ -84,12 +84,12 @@ class _Column:
         self.name, self.values, self.head = name, values, head
         self.flush = not head and pd.api.types.is_numeric_dtype(values) and values.dtype != bool
         largest = values.abs().max() if self.flush and len(values) else 0
-        self.decimals = 1 if not largest or largest >= 1 else 2 if largest >= 0.1 else 3
+        self.decimals = 1 if not largest or largest >= 10 else 2 if largest >= 0.1 else 3
         self.title = HEAD.format(NUMBER * self.flush, name)
 
     def cell(self, value: Any) -> Markup:
         """A cell with its column's name, which a narrow screen shows beside it."""
-        text = shown(value, self.decimals)
+        text = f"{value:g}" if self.head and isinstance(value, float) else shown(value, self.decimals)
         return ROW_HEAD.format(self.name, text) if self.head else CELL.format(NUMBER * self.flush, self.name, text)
 
 

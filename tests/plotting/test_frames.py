@@ -18,22 +18,22 @@ def cells(html: str) -> list[str]:
 def test_numbers_share_their_column_s_decimals_and_stand_flush_right():
     frame = pd.DataFrame({"AP": [0.0744, -2.36], "share": [0.123, 0.5], "tiny": [0.0123, 0.0], "n": [1200, 3]})
     html = frame_html(frame)
-    assert cells(html) == ["AP", "share", "tiny", "n", "0.1", "0.12", "0.012", "1,200", "−2.4", "0.50", "0.000", "3"]
+    assert cells(html) == ["AP", "share", "tiny", "n", "0.07", "0.12", "0.012", "1,200", "−2.36", "0.50", "0.000", "3"]
     assert html.count('<td class="number"') == 8 and html.count('<th scope="col" class="number"') == 4
 
 
 def test_an_index_that_says_something_is_the_rows_heads():
     frame = pd.DataFrame({"AP": [1.0, 2.0]}, index=pd.MultiIndex.from_product([["a"], [0, 1]], names=["row", "seed"]))
-    assert cells(frame_html(frame)) == ["row", "seed", "AP", "a", "0", "1.0", "a", "1", "2.0"]
+    assert cells(frame_html(frame)) == ["row", "seed", "AP", "a", "0", "1.00", "a", "1", "2.00"]
     assert frame_html(frame).count('scope="row"') == 4 and as_csv(frame).startswith("row,seed,AP\n")
     filtered = pd.DataFrame({"AP": [1.0, 2.0, 3.0]}).iloc[1:]
-    assert cells(frame_html(filtered)) == ["AP", "2.0", "3.0"] and as_csv(filtered) == "AP\n2\n3\n"
+    assert cells(frame_html(filtered)) == ["AP", "2.00", "3.00"] and as_csv(filtered) == "AP\n2\n3\n"
 
 
 def test_what_is_missing_is_a_dash_and_text_is_escaped():
     frame = pd.DataFrame({"a": ["<x>\nbelow", None], "b": [np.nan, 1.0], "c": [True, False]})
     html = frame_html(frame)
-    assert cells(html) == ["a", "b", "c", '&lt;x&gt;<br><span class="soft">below</span>', "—", "yes", "—", "1.0", "no"]
+    assert cells(html) == ["a", "b", "c", '&lt;x&gt;<br><span class="soft">below</span>', "—", "yes", "—", "1.00", "no"]
 
 
 def test_verdicts_have_their_colours_and_a_filter_where_there_are_many():
