@@ -1,6 +1,6 @@
 """Page notebooks executed one after another in one warm kernel, and not again where nothing that they show has changed.
 
-An executed copy lies beside the runs, `pages/<name>.ipynb` below the folder of a profile, and carries the digest of
+An executed copy lies beside the runs, `.pages/<name>.ipynb` below the folder of a profile, and carries the digest of
 what it was made of: its source, its parameters, the code, and the results and records of the profile.
 """
 
@@ -73,7 +73,7 @@ def executed_page(kernel: WarmKernel, source: Path, parameters: Mapping[str, Any
         "results": _results_digest(store),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    kept = store.folder / "pages" / source.name
+    kept = store.folder / ".pages" / source.name
     if kept.exists():
         notebook = nbformat.read(kept, as_version=4)
         if notebook.metadata.get(DIGEST) == digest:

@@ -43,7 +43,7 @@ def test_every_figure_is_a_picture_with_words(session):
         assert pixels.std() > 0.02 and picture.width >= 200
         assert len(picture.alt) > 20 and re.search(r"\d", picture.alt.replace(session.seen.who, ""))
         assert "nan" not in picture.alt + picture.caption
-        assert drawn.html().data.startswith('<figure class="figure photo">')
+        assert drawn.captioned().html().startswith('<figure class="photo">')
 
 
 def test_nothing_is_drawn_behind_the_panels_so_that_a_page_of_any_ground_shows_through(session):

@@ -73,7 +73,7 @@ def test_listed_keypoints_layers_and_an_image_of_one_s_own(trained):
     assert page.count("<img ") == 1 and "box 0 of 000000000001.jpg" in page and "in layer 2 lies there" in page
 
 
-@pytest.mark.parametrize("name", ["models", "panel", *FIGURES])
+@pytest.mark.parametrize("name", ["opened", "panel", *FIGURES])
 def test_without_a_run_every_cell_says_what_to_do(tmp_path, name):
     explorer = Explorer(ExplorerSettings(runs=str(tmp_path), interactive=False))
     page = getattr(explorer, name)().data

@@ -17,7 +17,7 @@ FRAMES = {
     "errors": ["row", "seed", "image", "error", "keypoints"],
     "parts": ["row", "seed", "by", "part", "keypoints", "similarity"],
     "keypoints": ["row", "seed", *KEYPOINT_COLUMNS],
-    "curves": ["row", "seed", "epoch", "people", "seconds", "loss", "mean OKS", "AP", "IoU"],
+    "curves": ["row", "seed", "epoch", "people", "seconds", "loss", "AP", "mean OKS", "IoU"],
 }
 each = pytest.mark.parametrize("name", FRAMES)
 
