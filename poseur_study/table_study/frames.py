@@ -261,5 +261,6 @@ def curve_frame(curve: Curve) -> pd.DataFrame:
     names = {"images": "people", "ap": "AP", "mean_oks": "mean OKS", "part_iou": "IoU"}
     points = [{**point.model_dump(exclude={"terms", "step"}), **point.terms} for point in curve]
     columns = ["epoch", "images", "seconds", "loss", "ap", "mean_oks", "part_iou"]
-    frame = pd.DataFrame(points, columns=None if points else columns).rename(columns=names)
+    terms = dict.fromkeys(name for point in points for name in point if name not in columns)
+    frame = pd.DataFrame(points, columns=[*columns, *terms]).rename(columns=names)
     return frame.astype({"AP": float, "mean OKS": float, "IoU": float})
