@@ -130,4 +130,5 @@ def _name(column: Any) -> str:
 
 
 def _minus(text: str) -> str:
-    return text.replace("-", "−")
+    """A number with a typographic minus, none before a zero."""
+    return text.replace("-", "−") if text.strip("-0.,") else text.removeprefix("-")

@@ -55,7 +55,9 @@
     next: document.querySelector('a[rel=next]')?.getAttribute('href') ?? null,
     previous: document.querySelector('a[rel=prev]')?.getAttribute('href') ?? null,
     dark: luminance(ground(document.body)) < 0.1,
+    // Code is left out on paper; whatever else is folded has to be there.
     folded: [...document.querySelectorAll('details')]
-      .filter((one) => one.checkVisibility() && one.lastElementChild.localName !== 'summary' && !one.lastElementChild.checkVisibility()).map(say),
+      .filter((one) => one.checkVisibility() && [...one.children].some((child) => !child.matches('summary, .code-cell') && !child.checkVisibility()))
+      .map(say),
   };
 }

@@ -16,6 +16,7 @@ INSPECT = Path(__file__).with_name("inspection.js").read_text()
 OPEN_ALL = "() => document.querySelectorAll('details').forEach((one) => { one.open = true; })"
 DECODED = "() => Promise.all([...document.images].map((image) => image.decode().catch(() => null)))"
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
+ELSEWHERE = ("https://arxiv.org/abs/2201.07412", "https://github.com/aim-uofa/Poseur")
 PAPER = {"width": 703, "height": 1017}  # A4 within the margins of the style sheet, in CSS pixels
 WAYS = tuple((scheme, size) for scheme in ("light", "dark") for size in SIZES)
 
@@ -54,8 +55,10 @@ class Report:
             return {name: self._open(page, name) for name in self.pages}
 
     def broken(self, name: str) -> Iterator[str]:
-        """The targets of a page's links and pictures that are not there."""
+        """The targets of a page's links and pictures that are not there; the paper and its code are elsewhere."""
         for target in self.found[name].any["targets"]:
+            if target in ELSEWHERE:
+                continue
             path, _, fragment = unquote(target).partition("#")
             file = (self.folder / name).parent / path if path else self.folder / name
             if not file.is_file() or (fragment and f'id="{fragment}"' not in file.read_text()):

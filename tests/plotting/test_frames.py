@@ -22,6 +22,17 @@ def test_numbers_share_their_column_s_decimals_and_stand_flush_right():
     assert html.count('<td class="number"') == 8 and html.count('<th scope="col" class="number"') == 4
 
 
+def test_there_is_no_minus_before_a_zero():
+    assert cells(frame_html(pd.DataFrame({"AP": [-0.004, -12.0], "n": [0, -3]}))) == [
+        "AP",
+        "n",
+        "0.0",
+        "0",
+        "−12.0",
+        "−3",
+    ]
+
+
 def test_an_index_that_says_something_is_the_rows_heads():
     frame = pd.DataFrame({"AP": [1.0, 2.0]}, index=pd.MultiIndex.from_product([["a"], [0, 1]], names=["row", "seed"]))
     assert cells(frame_html(frame)) == ["row", "seed", "AP", "a", "0", "1.00", "a", "1", "2.00"]
