@@ -1,5 +1,6 @@
 """A profile as the pages of its report work with it: results, runs and claims as tidy frames, read once."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -10,6 +11,8 @@ import pandas as pd
 from IPython.display import Markdown
 
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.costs.parts import parameters_by_part
+from poseur_lib.models.build import build_model
 from poseur_study.analysis.claim_ledger import (
     LedgerEntry,
     arithmetic_entries,
@@ -18,7 +21,6 @@ from poseur_study.analysis.claim_ledger import (
     level_entries,
 )
 from poseur_study.analysis.result_types import TableResult, stored_result
-from poseur_study.analysis.verdict import Verdict
 from poseur_study.evidence.evidence import CostClaimRecord, CostRecord, recorded
 from poseur_study.experiments import TABLES
 from poseur_study.experiments.experiment import Table, shown_name
@@ -63,6 +65,11 @@ class ProfileStudy:
         self.profile = profile(name)
         self.store = RunStore(below_root(runs) / self.profile.name)
 
+    @property
+    def has_data(self) -> bool:
+        """True if the profile's generated people are on this machine."""
+        return self.profile.people is not None and data_folder(self.profile, "").is_dir()
+
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         """The tables that have a page."""
@@ -96,7 +103,7 @@ class ProfileStudy:
                     found.setdefault(run_id, f"{table.name}, {row.label}, seed {seed}")
         for run_id in list(found):
             for parent in self.records[run_id].parents if run_id in self.records else ():
-                found.setdefault(parent, f"pretraining, seed {self._seed(parent)}")
+                found.setdefault(parent, "pretraining")
         return {run_id: found.get(run_id, run_id) for run_id in self.run_ids}
 
     @cached_property
@@ -167,17 +174,12 @@ class ProfileStudy:
         ))  # fmt: skip
 
     @staticmethod
-    def colour(verdict: str) -> str:
-        """`good`, `bad` or `soft`."""
-        return Verdict(verdict).colour
-
-    @staticmethod
     def audit_sentence() -> str:
         """What the paper's own numbers say to its claims."""
         return summary(audit())
 
     def trust(self) -> str:
-        """What was trained on what: the data, the size of the models, seeds, machines."""
+        """What was trained on what: the size of the models, seeds, data."""
         made = {run_id: one for run_id, one in self.records.items() if isinstance(one.config, ExperimentConfig)}
         if not made:
             return f"nothing was run yet; `poseur study run --profile {self.profile.name}` does it."
@@ -188,40 +190,44 @@ class ProfileStudy:
         people = f"generated people (data set {', '.join(data)})" if generated else f"people of {', '.join(data)}"
         never = " Nothing here was run on COCO." if generated else ""
         weak = "" if self.profile.evidential else " Profile smoke proves the plumbing and is no evidence."
+        images, plural = max(one.provenance.n_images for one in made.values()), "s" * (len(seeds) > 1)
         return (
-            f"{len(made)} runs of small models at {', '.join(sizes)}, {len(seeds)} seed{'s' * (len(seeds) > 1)}, on "
-            f"{people}, {max(one.provenance.n_images for one in made.values()):,} images to judge them on.{never}{weak}"
+            f"{len(made)} runs at {', '.join(sizes)} ({self._model_size()}), {len(seeds)} seed{plural}, on {people}, "
+            f"{images:,} images to judge them on.{never}{weak}"
         )
+
+    def _model_size(self) -> str:
+        """`Poseur has 0.9 M parameters`, as the profile has it, without flows, which serve the loss alone."""
+        model = build_model(self.profile.config.with_changes(**{"model.backbone.weights": "none"}))
+        parts = parameters_by_part(model)
+        return f"Poseur has {sum(n for part, n in parts.items() if part != 'flows') / 1e6:.1f} M parameters"
 
     def sample_people(self, number: int) -> Captioned | Markdown:
         """Some people of the val split with their labels; a sentence where the data set is not here."""
-        root = data_folder(self.profile, "") if self.profile.people else None
-        if root is None or not root.is_dir():
+        if not self.has_data:
             return Markdown("The data set is not on this machine; `poseur data generate` makes generated people.")
-        split = open_data(self.profile, "", progress=False).val
+        data = open_data(self.profile, "", progress=False)
+        split = data.val
         people = [one for one in split.people() if (one.visibility > 0).sum() > len(one.visibility) // 2]
         chosen = [people[place * (len(people) - 1) // (number - 1)] for place in range(number)]
         above = [f"{int((one.visibility == 1).sum())} of {len(one.visibility)} hidden" for one in chosen]
-        return pictures(split, [one.annotation_id for one in chosen], {}, above, f"Data set {root.name}, split val.")
+        return pictures(
+            split, [one.annotation_id for one in chosen], {}, above, f"Data set {data.root.name}, split val."
+        )
 
     def table_links(self) -> pd.DataFrame:
-        """The tables with their pages: table, question, rows run, seeds, verdicts."""
+        """The tables with their pages: table, question, rows run, verdicts."""
         lines = []
         for table in TABLES:
-            result = self.results.get(table.number)
-            name = (
-                Linked(f"{table.name}: {table.title}", table_page(table)) if result else f"{table.name}: {table.title}"
-            )
-            ran = sum(row.ap is not None for row in result.rows) if result else 0
-            verdicts = pd.Series(
-                [one.verdict.value for one in result.claims if one.effect] if result else [], dtype=str
-            )
-            words = ", ".join(
-                f"{count} {verdict.partition(',')[0]}" for verdict, count in verdicts.value_counts().items()
-            )
-            lines.append(
-                (name, table.question, f"{ran} of {len(table.rows)}", words or self.missing(table) or "not run")
-            )
+            name, result = f"{table.name}: {table.title}", self.results.get(table.number)
+            if result is None:
+                lines.append((name, table.question, f"0 of {len(table.rows)}", self.missing(table)))
+                continue
+            ran = sum(row.ap is not None for row in result.rows)
+            counts = Counter(one.verdict.short for one in result.claims if one.effect)
+            words = ", ".join(f"{number} {verdict}" for verdict, number in counts.items()) or "not run"
+            linked = Linked(name, table_page(table))
+            lines.append((linked, table.question, f"{ran} of {len(table.rows)}", words))
         return pd.DataFrame(lines, columns=["table", "question", "rows run", "verdicts"]).set_index("table")
 
     def failure_links(self) -> pd.DataFrame:
@@ -244,10 +250,6 @@ class ProfileStudy:
         runs = [self.records[run_id] for row in rows for run_id in row.run_ids if run_id in self.records]
         return min((run.provenance.began for run in runs), default=None)
 
-    def _seed(self, run_id: str) -> int | str:
-        config = self.records[run_id].config if run_id in self.records else None
-        return config.seed if isinstance(config, ExperimentConfig) else getattr(config, "seed", "?")
-
     def _run(self, run_id: str) -> dict[str, Any]:
         state, record = self.store.state(run_id), self.records.get(run_id)
         line = {"run": self.names[run_id], "state": state.value, "id": run_id, "why": self.store.error(run_id)}
@@ -257,10 +259,10 @@ class ProfileStudy:
         metrics = {f"{name}, {of.boxes.value.replace('_', ' ')} boxes": getattr(of, name)
                    for of in record.metrics for name in ("AP", "AR")}  # fmt: skip
         versions = {name: one.versions.get(name) for name in ("torch", "torchvision", "lightning", "pycocotools")}
-        commit = (one.commit[:10] or "none") + " + changes" * one.dirty
         return line | metrics | versions | {
             "minutes": one.wall_seconds / 60, "training, minutes": one.train_seconds / 60, "device": one.device,
-            "energy, Wh": None if one.joules is None else one.joules / 3600, "python": one.python, "commit": commit,
+            "energy, Wh": None if one.joules is None else one.joules / 3600, "python": one.python,
+            "commit": one.commit_words,
             "finished": one.finished_at[:16].replace("T", " "), "data": f"{one.data_name} {one.data_fingerprint}",
         }  # fmt: skip
 

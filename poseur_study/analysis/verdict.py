@@ -33,6 +33,9 @@ MIN_SEEDS = 2
 ONE_SEED_RULE = "Trainings of one seed decide nothing: what another seed would give is then unknown."
 
 
+ON_GENERATED = ", on generated people"
+
+
 class Verdict(StrEnum):
     """What a claim has come to."""
 
@@ -61,6 +64,11 @@ class Verdict(StrEnum):
     def bad(self) -> bool:
         """True if it does not."""
         return any(self == of_outcome[False] for of_outcome in OF_OUTCOME.values())
+
+    @property
+    def short(self) -> str:
+        """Without what a page says once: `inconclusive` of `inconclusive, on generated people`."""
+        return self.value.removesuffix(ON_GENERATED)
 
     @property
     def colour(self) -> str:

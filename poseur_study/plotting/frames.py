@@ -19,8 +19,6 @@ FILTER = Markup('<fieldset class="filter"><legend>show</legend>{}</fieldset>')
 """A choice of lines by verdict that needs no script: the style sheet hides the others."""
 CHOICE = Markup('<label><input type="radio" name="{}" value="{}"{}>{}</label>')
 VERDICT = Markup('<b class="{}" title="{}">{}</b>')
-GENERATED = ", on generated people"
-"""What a page says once, above its verdicts, and not in every line."""
 HEAD = Markup('<th scope="col"{}>{}</th>')
 ROW_HEAD = Markup('<th scope="row" data-column="{}">{}</th>')
 CELL = Markup('<td{} data-column="{}">{}</td>')
@@ -108,7 +106,7 @@ def shown(value: Any, decimals: int = 1) -> str | Markup:
     if isinstance(value, Linked):
         return LINK.format(value.target, str(value))
     if isinstance(value, str) and value in VERDICTS:
-        return VERDICT.format(VERDICTS[value].colour, value, value.removesuffix(GENERATED))
+        return VERDICT.format(VERDICTS[value].colour, value, VERDICTS[value].short)
     first, *below = str(value).split("\n")
     return Markup("<br>").join([Markup.escape(first), *(SOFT.format(line) for line in below)])
 

@@ -1,7 +1,7 @@
 """Page notebooks executed one after another in one warm kernel, and not again where nothing that they show has changed.
 
 An executed copy lies beside the runs, `.pages/<name>.ipynb` below the folder of a profile, and carries the digest of
-what it was made of: its source, its parameters, the code, and the results and records of the profile.
+what it was made of: its source, its parameters, the code and, of a page with parameters, the profile's results.
 """
 
 import hashlib
@@ -22,10 +22,11 @@ from nbformat import NotebookNode
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from poseur_lib.files import write_atomically
+from poseur_lib.files import MODEL_FILE, write_atomically
+from poseur_study.profile_study import ProfileStudy
 from poseur_study.runs.project import ROOT_VARIABLE, project_root
 from poseur_study.runs.provenance import source_digest
-from poseur_study.runs.store import RECORD_FILE, RESULT_FILE, RunStore
+from poseur_study.runs.store import ERROR_FILE, NOTEBOOK_FILE, RECORD_FILE, RESULT_FILE
 
 FORGET = "%reset -f\n%reset -f in"
 DIGEST = "poseur_digest"
@@ -63,22 +64,23 @@ class WarmKernel:
         return notebook
 
 
-def executed_page(kernel: WarmKernel, source: Path, parameters: Mapping[str, Any], store: RunStore) -> NotebookNode:
+def executed_page(kernel: WarmKernel, source: Path, parameters: Mapping[str, Any], study: ProfileStudy) -> NotebookNode:
     """The executed copy of a page notebook, from before where nothing has changed."""
     text = source.read_text()
     key = {
         "source": text,
         "parameters": dict(parameters),
         "code": source_digest("poseur_lib", "poseur_study"),
-        "results": _results_digest(store),
+        "results": _results_digest(study) if parameters else "",
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    kept = store.folder / ".pages" / source.name
+    kept = study.store.folder / ".pages" / source.name
     if kept.exists():
         notebook = nbformat.read(kept, as_version=4)
         if notebook.metadata.get(DIGEST) == digest:
             return notebook
-    notebook = kernel.execute(parameterize_notebook(load_notebook_node(str(source)), dict(parameters)))
+    notebook = load_notebook_node(str(source))
+    notebook = kernel.execute(parameterize_notebook(notebook, dict(parameters)) if parameters else notebook)
     if problem(notebook) is None:
         notebook.metadata[DIGEST] = digest
         write_atomically(kept, nbformat.writes(notebook).encode())
@@ -91,11 +93,13 @@ def problem(notebook: NotebookNode) -> str | None:
     return next((f"{one.ename}: {one.evalue}" for one in outputs if one.output_type == "error"), None)
 
 
-def _results_digest(store: RunStore) -> str:
-    """Of everything that pages show of a profile: results, records, failures."""
-    folder = store.folder
-    files = [*folder.glob(f"tables/*/{RESULT_FILE}"), *folder.glob(f"*/{RECORD_FILE}"), *folder.glob("**/error.txt")]
-    content = hashlib.sha256()
-    for path in sorted(files):
+def _results_digest(study: ProfileStudy) -> str:
+    """Of what pages show of a profile: results, records, failures, and which other files are there at all."""
+    folder, content = study.store.folder, hashlib.sha256()
+    read = (f"tables/*/{RESULT_FILE}", f"*/{RECORD_FILE}", f"tables/*/{ERROR_FILE}", f"*/{ERROR_FILE}")
+    for path in sorted(path for pattern in read for path in folder.glob(pattern)):
         content.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    there = [*folder.glob(f"tables/*/{NOTEBOOK_FILE}"), *folder.glob(f"*/{MODEL_FILE}")]
+    content.update(repr(sorted(str(path.relative_to(folder)) for path in there)).encode())
+    content.update(repr(study.has_data).encode())
     return content.hexdigest()

@@ -1,11 +1,9 @@
 """The attention explorer's notebook, executed without widgets for the report: on the best run with weights."""
 
-import os
-import shutil
 from pathlib import Path
 
 from poseur_lib.errors import UserError
-from poseur_study.execution.papermill_job import execute_notebook
+from poseur_study.execution.papermill_job import execute_and_keep
 from poseur_study.experiments.profiles import Profile
 from poseur_study.explorer.runs import find_runs
 from poseur_study.runs.project import as_noted
@@ -27,12 +25,9 @@ def execute_explorer(profile: Profile, store: RunStore) -> Path:
         raise UserError(f"no run of profile {profile.name} has weights and keypoint queries to look into")
     parameters = {"run": runs[0].run_id, "runs": as_noted(store.folder.parent), "interactive": False}
     kept = explorer_notebook(store)
-    attempt = execute_notebook(EXPLORER_NOTEBOOK, parameters, kept.parent / "attempts", threads=1)
-    if attempt.exit_code:
-        why = attempt.last_output.strip() or f"exit code {attempt.exit_code}"
-        raise UserError(f"{EXPLORER_NOTEBOOK} failed: {why}")
-    os.replace(attempt.notebook, kept)
-    shutil.rmtree(kept.parent / "attempts", ignore_errors=True)
+    outcome = execute_and_keep(EXPLORER_NOTEBOOK, parameters, kept.parent, threads=1)
+    if outcome.problem is not None:
+        raise UserError(f"{EXPLORER_NOTEBOOK} failed: {outcome.problem}")
     return kept
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
+from poseur_lib.errors import UserError
 from poseur_lib.files import write_atomically
 from poseur_study.analysis.claim_ledger import ledger_csv
 from poseur_study.experiments.profiles import Profile
@@ -22,8 +23,8 @@ from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_F
 
 SMOKE_STAMP = "smoke: proves the plumbing, is no evidence"
 INDEX, EXPLORER = "index.html", "explorer.html"
-OURS = ("*.html", "csv/*.csv", "figures/*.pdf")
-"""What a report writes, and removes where it is of an earlier one."""
+OURS = ("*.html", "csv/*.csv", "figures/*.pdf", "runs/*.html", "learning_curves.png")
+"""What a report writes, or an earlier version of it did, and removes where it is of an earlier one."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def write_report(profile: Profile, store: RunStore, folder: Path) -> Path:
     The audit of the paper needs no run, so that there is always something to report.
 
     Raises:
-        UserError: the results of a table are of another version.
+        UserError: the results of a table are of another version; or, all else written, a page's notebook failed.
     """
     return Site(ProfileStudy(profile.name, as_noted(store.folder.parent)), folder).write()
 
@@ -91,7 +92,7 @@ class Site:
         with WarmKernel() as kernel:
             for one in PAGES:
                 given: Mapping[str, Any] = parameters if one.of_profile else {}
-                notebook = executed_page(kernel, notebook_path(one.source), given, self.study.store)
+                notebook = executed_page(kernel, notebook_path(one.source), given, self.study)
                 if (why := problem(notebook)) is not None:
                     self.problems.append(f"{one.name}: {why}")
                 self._write(one.file, notebook, stamp=one.of_profile)
@@ -105,6 +106,8 @@ class Site:
             self._write_failure(failure)
         self._write_file("csv/ledger.csv", ledger_csv(self.study.entries).encode())
         self._remove_others()
+        if self.problems:
+            raise UserError(f"{self.folder / INDEX} is written, but pages failed: {'; '.join(self.problems)}")
         return self.folder / INDEX
 
     def _write_failure(self, failure: Failure) -> None:
@@ -137,7 +140,7 @@ class Site:
 
     def _remove_others(self) -> None:
         """Remove what an earlier report has left; nothing but what a report writes is touched."""
-        for pattern in (*OURS, "runs/*.html"):
+        for pattern in OURS:
             for path in self.folder.glob(pattern):
                 if path not in self.written:
                     path.unlink()

@@ -40,8 +40,7 @@ class PlannedRun:
         if not self.rows:
             return self.run_id
         number, _, row = self.rows[0].partition(": ")
-        words = f"{shown_name(number)}, {row}"
-        return words if isinstance(self.config, ExperimentConfig) else f"{words}, seed {self.seed}"
+        return f"{shown_name(number)}, {row}"
 
     def done_in(self, state: RunState) -> bool:
         """True if nothing is left to be made: the record, and of pretraining the weights that other runs start from."""

@@ -19,6 +19,8 @@ from poseur_lib.files import write_atomically
 
 PACKAGES = ("poseur_lib", "torch", "torchvision", "lightning", "numpy", "pycocotools", "opencv-python-headless")
 PACKAGE = Path(poseur_study.__file__).resolve().parent
+SOURCES = (".py", ".json", ".toml")
+"""Endings of the files that what is computed follows from."""
 WRITTEN = ("runs", "reports")
 """Folders of a checkout that runs and reports write to."""
 COMMIT_VARIABLE = "POSEUR_COMMIT"
@@ -66,6 +68,11 @@ class Provenance(Frozen):
     checkpoint: ReleasedFile | None = None
     joules: float | None = None
     machine: str = ""
+
+    @property
+    def commit_words(self) -> str:
+        """The commit's first ten digits, and whether the tree had changes."""
+        return (self.commit[:10] or "none") + " + changes" * self.dirty
 
     @property
     def began(self) -> datetime:
@@ -124,7 +131,7 @@ def source_digest(*places: str) -> str:
     digest = hashlib.sha256()
     for place in places:
         path = root / place
-        files = sorted(one for one in path.rglob("*") if one.suffix in (".py", ".json")) if path.is_dir() else [path]
+        files = sorted(one for one in path.rglob("*") if one.suffix in SOURCES) if path.is_dir() else [path]
         for file in files:
             digest.update(f"{file.relative_to(root)} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()[:16]

@@ -5,7 +5,7 @@ import pandas as pd
 from poseur_study.analysis.interval import Estimate, bounded
 from poseur_study.analysis.power import detectable
 from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
-from poseur_study.analysis.verdict import Evidence, Verdict
+from poseur_study.analysis.verdict import Evidence
 from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.profiles import Profile
 
@@ -110,9 +110,3 @@ def verdicts_frame(table: Table, result: TableResult, profile: Profile) -> pd.Da
         lines.append((claim.text, claim.difference, test.paper_words, *ours, least.words, claim.verdict.value))
     columns = ("claim", "difference", "paper", "ours", "low", "high", "seeds", "minimum detectable effect", "verdict")
     return pd.DataFrame(lines, columns=list(columns)).astype({"ours": float, "low": float, "high": float})
-
-
-def verdict_counts(results: list[TableResult]) -> pd.Series:
-    """How many claims came to each verdict, in the order of `Verdict`."""
-    found = pd.Series([claim.verdict for result in results for claim in result.claims], dtype=object)
-    return found.value_counts().reindex(list(Verdict)).dropna().astype(int)

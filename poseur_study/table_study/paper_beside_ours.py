@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from poseur_lib.config import ExperimentConfig
-from poseur_study.analysis.interval import METHOD, Estimate, bounded
+from poseur_study.analysis.interval import METHOD, Estimate, bounded, cut_note
 from poseur_study.analysis.result_types import ClaimResult, TableResult
 from poseur_study.experiments.experiment import Row, Table, shown_name
 from poseur_study.paper.tables import paper_tables
@@ -99,6 +99,7 @@ def _caption(result: TableResult, claims: bool) -> str:
     return (
         f"{shown_name(result.number)}. Hollow: the paper; filled: ours, {n_seeds} seed{'s' * (n_seeds > 1)} of profile "
         f"{result.profile}, {result.n_images:,} images, on axes of their own.{colours} {METHOD}"
+        f"{cut_note(level for row in result.rows for level in (row.ap, row.released_ap))}"
     )
 
 

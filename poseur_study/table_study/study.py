@@ -10,7 +10,13 @@ from IPython.display import Markdown
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.files import write_atomically
-from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, BREAKDOWN_FILE, breakdown, breakdown_csv
+from poseur_study.analysis.error_breakdown import (
+    BREAKDOWN_CSV,
+    BREAKDOWN_FILE,
+    Breakdown,
+    breakdown,
+    breakdown_csv,
+)
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.power import detectable
 from poseur_study.analysis.result_types import TableResult
@@ -92,18 +98,13 @@ class TableStudy(TableFrames):
         """What the rows are: method, kind (heatmap or regression), backbone, input size; a line a row."""
         return subjects_frame(self.table)
 
-    def states(self) -> dict[str, RunState]:
-        """The state of every run."""
-        return {run.run_id: self.store.state(run.run_id) for run in self.plan}
-
     def run(self) -> pd.DataFrame:
         """Execute what is missing, each run in a process of its own, and return the frame of runs.
 
         Nothing that is finished is touched. A run that failed before is not tried again here: `poseur study run` does
         that. With no workers nothing is executed.
         """
-        states = self.states()
-        chosen = [run for run in self.plan if states[run.run_id] != RunState.FAILED]
+        chosen = [run for run in self.plan if self.store.state(run.run_id) != RunState.FAILED]
         if self.settings.workers and missing_runs(chosen, self.store, self.options):
             from poseur_study.execution.scheduler import execute_plan  # brings dask.distributed
 
@@ -208,7 +209,7 @@ class TableStudy(TableFrames):
         return pd.DataFrame([(kind, line) for kind, of in parts for line in of], columns=["what", "in words"])
 
     @cached_property
-    def _breakdown(self) -> Any:
+    def _breakdown(self) -> Breakdown:
         return breakdown(self.data)
 
     def write(self) -> pd.DataFrame:
@@ -238,9 +239,8 @@ class TableStudy(TableFrames):
         if not self.store.recorded_state(run.run_id).done:
             return line
         one = self.store.record(run.run_id).provenance
-        commit = (one.commit[:10] or "none") + " + changes" * one.dirty
         measured = {"minutes": one.wall_seconds / 60, "device": one.device, "torch": one.versions.get("torch")}
-        return line | measured | {"commit": commit, "data": f"{one.data_name} {one.data_fingerprint}"}
+        return line | measured | {"commit": one.commit_words, "data": f"{one.data_name} {one.data_fingerprint}"}
 
 
 RUN_COLUMNS = ["run", "state", "minutes", "device", "torch", "commit", "data", "run id"]

@@ -9,9 +9,10 @@ from poseur_lib.checkpoints.checkpoint import save_weights
 from poseur_lib.errors import UserError
 from poseur_lib.models.build import build_model
 from poseur_study.cli.main import main
+from poseur_study.execution import papermill_job
 from poseur_study.execution.papermill_job import Attempt
 from poseur_study.experiments.profiles import profile
-from poseur_study.report import explorer
+from poseur_study.report import explorer, site
 from poseur_study.runs.record import write_record
 from poseur_study.runs.store import RunStore
 from tests.study.fakes import make_record
@@ -34,7 +35,7 @@ def executed(monkeypatch):
     """Stands in for papermill: what was asked for, and a notebook as it would leave it."""
     asked = []
 
-    def execute(name: str, parameters: dict, attempts: Path, threads: int) -> Attempt:
+    def execute(name: str, parameters: dict, attempts: Path, *_: object) -> Attempt:
         asked.append((name, parameters))
         folder = attempts / "1"
         folder.mkdir(parents=True)
@@ -42,7 +43,8 @@ def executed(monkeypatch):
         nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / "notebook.ipynb")
         return Attempt(folder, 0)
 
-    monkeypatch.setattr(explorer, "execute_notebook", execute)
+    monkeypatch.setattr(papermill_job, "execute_notebook", execute)
+    monkeypatch.setattr(site, "PAGES", site.PAGES[:1])  # the menu is on every page
     return asked
 
 
