@@ -198,7 +198,7 @@ class ProfileStudy:
 
     def _model_size(self) -> str:
         """`Poseur has 0.9 M parameters`, as the profile has it, without flows, which serve the loss alone."""
-        model = build_model(self.profile.config.with_changes(**{"model.backbone.weights": "none"}))
+        model = build_model(self.profile.config.with_changes(**{"model.backbone.weights": "none", "pretext": None}))
         parts = parameters_by_part(model)
         return f"Poseur has {sum(n for part, n in parts.items() if part != 'flows') / 1e6:.1f} M parameters"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from nbformat import v4, write
 
+from poseur_lib.errors import UserError
 from poseur_study.analysis.verdict import Evidence, Verdict
 from poseur_study.experiments.profiles import profile
 from poseur_study.paper.audit import audit, summary
@@ -15,7 +16,7 @@ from poseur_study.paper.claims import paper_claims
 from poseur_study.paper.deviations import DEVIATIONS
 from poseur_study.paper.tables import paper_tables
 from poseur_study.profile_study import ProfileStudy
-from poseur_study.report import execute
+from poseur_study.report import execute, site
 from poseur_study.report.site import PAGES, write_report
 from poseur_study.runs.store import RunStore, note_failure
 
@@ -122,7 +123,17 @@ def test_pages_are_executed_again_only_where_something_changed(report, runs, mon
     assert executed == []
     note_failure(runs.table_folder("1c"), "KeyError: another", None)
     write_report(profile("smoke"), runs, report)
-    assert len(executed) == len(PAGES)
+    assert len(executed) == sum(one.of_profile for one in PAGES)
+
+
+def test_a_page_that_fails_is_written_as_far_as_it_got_and_said(runs, tmp_path, monkeypatch):
+    raised = v4.new_output("error", ename="KeyError", evalue="'AP'", traceback=["KeyError: 'AP'"])
+    cells = [v4.new_markdown_cell("# A page"), v4.new_code_cell("frame['AP']", outputs=[raised])]
+    monkeypatch.setattr(site, "PAGES", PAGES[:1])
+    monkeypatch.setattr(site, "executed_page", lambda *_: v4.new_notebook(cells=cells))
+    with pytest.raises(UserError, match=r"index\.html is written, but pages failed: Overview: KeyError: 'AP'"):
+        write_report(profile("smoke"), runs, tmp_path)
+    assert "KeyError: 'AP'" in text_of(tmp_path / "index.html") and (tmp_path / "failed_a_run.html").exists()
 
 
 def test_what_was_run_is_named_by_what_it_is_and_counts_by_its_evidence():
