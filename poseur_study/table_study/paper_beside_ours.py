@@ -4,7 +4,7 @@ import textwrap
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from poseur_lib.config import ExperimentConfig
 from poseur_study.analysis.interval import METHOD, Estimate, bounded, cut_note
@@ -37,7 +37,7 @@ def paper_beside_ours(table: Table, result: TableResult) -> Captioned:
     if shown:
         _claims(axes["claims"], shown)
     for axis in axes.values():
-        axis.xaxis.set_major_locator(MaxNLocator(5))
+        axis.xaxis.set_major_locator(MaxNLocator(5) if axis.has_data() else NullLocator())
     return Captioned(figure, _caption(result, bool(shown)), _alt(result, measure))
 
 
@@ -54,6 +54,8 @@ def _rows(paper: Axes, ours: Axes | None, table: Table, result: TableResult, mea
         if one.ap is None:
             ours.text(0.5, place, "not run", transform=ours.get_yaxis_transform(), color=GREY, ha="center", va="center")
         _interval(ours, place, bounded(one.ap), colour, marker)
+    if not paper.has_data():
+        paper.text(0.5, 0.5, "none printed", transform=paper.transAxes, color=GREY, ha="center", va="center")
     for axis, title in ((paper, f"{measure}, paper"), (ours, f"{measure}, ours")):
         if axis is not None:
             axis.set(title=title, ylim=(len(result.rows) - 0.5, -0.7), yticks=range(len(result.rows)))
