@@ -1,5 +1,7 @@
 """The answer of a table in a sentence, its rows and its claims as frames."""
 
+from collections import Counter
+
 import pandas as pd
 
 from poseur_study.analysis.interval import Estimate, bounded
@@ -21,10 +23,11 @@ def answer(table: Table, result: TableResult, profile: Profile) -> str:
     """The verdicts on the claims, the first ones with their numbers, or why there are none; Markdown."""
     decided = [one for one in result.claims if one.effect is not None]
     if not decided:
-        return f"**Not run.** {_why(result)} Below are the paper's numbers."
+        ran = any(row.ap for row in result.rows)
+        return f"**Not run.** {_why(result)} {'Some rows were.' if ran else 'Below are the numbers of the paper.'}"
     parts = [_sentence(table, one, result, profile) for one in decided[:1]]
     if len(decided) > 1:
-        counts = pd.Series([one.verdict.value for one in decided]).value_counts(sort=False)
+        counts = Counter(one.verdict.short for one in decided)
         parts.append("All claims: " + ", ".join(f"{number} {verdict}" for verdict, number in counts.items()) + ".")
     if missing := len(result.claims) - len(decided):
         parts.append(f"{missing} of {len(result.claims)} claims could not be tested: {_why(result)}")
