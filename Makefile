@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 # No rule names a file: the folder's path, and VENV, may hold spaces.
 export VENV PYTHON
+# Tests and notebooks start many processes; each compiled the whole tree anew where bytecode is not kept.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := $(if $(VENV),$(VENV),.venv)/bin
 POSEUR := "$(BIN)/poseur"
 # Two test processes of one thread each; the linear algebra libraries would otherwise start one thread a core in both.

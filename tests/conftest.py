@@ -1,10 +1,16 @@
 """Shapes in signatures are checked in every test; data beside the repository is optional."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
+
+# What is imported under the hook does not find its compiled bytecode (the hook keeps its own beside it), so that
+# what is large and not ours comes first: 20 seconds of every process.
+for large in ("timm", "torchvision", "lightning.pytorch", "scipy.stats", "pandas", "seaborn", "distributed", "IPython"):
+    import_module(large)
 
 # An int is accepted for a float, as PEP 484 has it.
 install_import_hook(
