@@ -11,8 +11,12 @@ from poseur_lib.errors import UserError, require_known
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["32", "16-mixed", "bf16-mixed"]
+Compile = Literal["auto", "none", "graph", "inductor"]
+DataOnDevice = Literal["auto", "yes", "no"]
 DEVICES: tuple[str, ...] = get_args(Device)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
+COMPILES: tuple[str, ...] = get_args(Compile)
+DATA_ON_DEVICE: tuple[str, ...] = get_args(DataOnDevice)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,18 +25,26 @@ class InferenceRuntime:
 
     Attributes:
         loader_workers: processes that read and crop; 0 reads in this process.
+        compile: how the network runs: "none", step by step; "graph", as one CUDA graph; "inductor", by torch.compile;
+            "auto": as a CUDA graph where there is a GPU.
+        data_on_device: decoded images are kept in the device's memory and cropped there; "auto": on a GPU that they
+            fit on.
 
     Raises:
-        UserError: there is no device or precision of that name.
+        UserError: an attribute has no such value.
     """
 
     device: Device = "auto"
     precision: Precision = "32"
     loader_workers: int = 0
+    compile: Compile = "auto"
+    data_on_device: DataOnDevice = "auto"
 
     def __post_init__(self) -> None:
         require_known("device", [self.device], DEVICES)
         require_known("precision", [self.precision], PRECISIONS)
+        require_known("compile", [self.compile], COMPILES)
+        require_known("data on device", [self.data_on_device], DATA_ON_DEVICE)
 
     @property
     def torch_device(self) -> torch.device:

@@ -90,6 +90,12 @@ SCORES = f"released (up to 3), paper, classic or box (up to 1); {AS_CONFIGURED}"
 InstanceScore = Annotated[str, one_of("instance score", "poseur_lib.config.evaluation", "InstanceRule", SCORES)]
 Device = Annotated[str, one_of("device", RUNTIME, "DEVICES", "auto, cpu or cuda.")]
 Precision = Annotated[str, one_of("precision", RUNTIME, "PRECISIONS", "32, 16-mixed or bf16-mixed.")]
+Compile = Annotated[
+    str, one_of("compile", RUNTIME, "COMPILES", "auto, none, graph (a CUDA graph) or inductor (minutes at the start).")
+]
+DataOnDevice = Annotated[
+    str, one_of("data on device", RUNTIME, "DATA_ON_DEVICE", "auto, yes or no: images stay in the device's memory.")
+]
 Fast = Annotated[
     bool, typer.Option("--fast/--plain", help="Fold batch norms, channels_last; compared with --plain first.")
 ]

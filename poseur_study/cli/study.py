@@ -101,6 +101,8 @@ def run(
     ] = 0,
     device: options.Device = "auto",
     precision: options.Precision = "32",
+    compile: options.Compile = "auto",
+    data_on_device: options.DataOnDevice = "auto",
     source: Annotated[
         str, options.one_of("source", __name__, "SOURCES", "retrained, or released: evaluate --checkpoints instead.")
     ] = "retrained",
@@ -138,6 +140,8 @@ def run(
     run_options = batch.options(
         device=device,
         precision=precision,
+        compile=compile,
+        data_on_device=data_on_device,
         limit_epochs=limit_epochs,
         workers=workers,
         devices=devices,

@@ -31,6 +31,8 @@ def train(
     ] = 0,
     workers: options.LoaderWorkers = 0,
     threads: options.Threads = 0,
+    compile: options.Compile = "auto",
+    data_on_device: options.DataOnDevice = "auto",
     limit_epochs: Annotated[int, typer.Option(min=0, help="Stop after so many epochs of the schedule.")] = 0,
 ) -> None:
     """Train one configuration and evaluate it: DIR gets config.json, curve.json, last.ckpt and model.pt.
@@ -52,6 +54,8 @@ def train(
         batch_per_device=batch_per_device or None,
         loader_workers=workers,
         threads=threads or None,
+        compile=compile,
+        data_on_device=data_on_device,
         limit_epochs=limit_epochs or None,
         progress=True,
     )

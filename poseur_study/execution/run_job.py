@@ -36,6 +36,8 @@ class RunOptions:
     runs: str = "runs"
     device: str = "auto"
     precision: str = "32"
+    compile: str = "auto"
+    data_on_device: str = "auto"
     limit_epochs: int = 0
     workers: int = 1
     devices: int = 1
@@ -116,7 +118,8 @@ def execute_run(run: PlannedRun, store: RunStore, options: RunOptions, retry: bo
 def run_parameters(run: PlannedRun, options: RunOptions) -> dict[str, Any]:
     """What the batch tells a run's notebook."""
     of_run = {"overrides": run.changes, "seed": run.seed, "run_id": run.run_id, "limit_epochs": options.limit(run)}
-    return options.told | of_run | {"devices": options.devices, "threads": options.threads, "progress": False}
+    how = {name: getattr(options, name) for name in ("compile", "data_on_device", "devices", "threads")}
+    return options.told | of_run | how | {"progress": False}
 
 
 def _execute(run: PlannedRun, store: RunStore, options: RunOptions, held: lease.Lease) -> Outcome:

@@ -91,6 +91,7 @@ class RunSettings(NotebookSettings):
         loader_workers: processes that prepare crops; 0: none beside the training process.
         devices: GPUs (or CPU processes) of the run, by Lightning's DDP.
         threads: of the process; 0: as torch decides.
+        compile, data_on_device: how to compute, as `poseur_lib.runtime` has it; no part of a run's identity.
         progress: a progress line while training.
     """
 
@@ -99,6 +100,8 @@ class RunSettings(NotebookSettings):
     loader_workers: Count = 0
     devices: Annotated[int, Field(ge=1)] = 1
     threads: Count = 0
+    compile: Literal["auto", "none", "graph", "inductor"] = "auto"
+    data_on_device: Literal["auto", "yes", "no"] = "auto"
     progress: bool = True
 
 

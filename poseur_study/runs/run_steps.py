@@ -73,7 +73,8 @@ class Run:
     @property
     def runtime(self) -> Runtime:
         """How to compute."""
-        given = self.settings.model_dump(include={"device", "devices", "precision", "loader_workers", "progress"})
+        names = {"device", "devices", "precision", "loader_workers", "compile", "data_on_device", "progress"}
+        given = self.settings.model_dump(include=names)
         limits = {"threads": self.settings.threads or None, "limit_epochs": self.settings.limit_epochs or None}
         return Runtime(data=self.data.root, **given, **limits)
 
