@@ -80,7 +80,9 @@ def read_shapes() -> Shapes:
     attention = model.head.decoder.layers[0].cross_attention
     query = torch.empty(1, *map(int, shapes.into("head.decoder.layers.0.cross_attention").split("×")), device="meta")
     sizes = tuple((shape[2], shape[3]) for shape in shapes.outputs["head.neck"])
-    shapes.samples = tuple(x.shape for x in attention.samples(query, query[..., :2], sizes))
+    shapes.samples = tuple(
+        x.shape for x in attention.samples(query, query[..., :2], level_geometry(sizes, query.device))
+    )
     pose = model.eval()(images)
     shapes.outputs["pose"] = [pose.keypoints.shape, pose.keypoint_scores.shape]
     return shapes

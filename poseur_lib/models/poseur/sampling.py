@@ -7,30 +7,15 @@ all instances of an image. Memory is of I images and queries of B instances: one
 by `image_index`.
 """
 
-import functools
-import itertools
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from poseur_lib.models.poseur.memory import Memory
+from poseur_lib.models.poseur.memory import LevelGeometry, Memory
 
 DENSE_CELLS_PER_ROW = 16
 """Up to this many cells of the pyramid per row that a head reads, `sample_dense` is the faster way (benchmarks/)."""
-
-
-@functools.lru_cache(maxsize=64)
-def level_geometry(
-    sizes: tuple[tuple[int, int], ...], device: torch.device
-) -> tuple[Float[Tensor, "L 1"], Float[Tensor, "L 1"], Float[Tensor, "L 1"]]:
-    """Width, height and first row of each level, as floats (exact: rows stay far below 2^24)."""
-    starts = itertools.accumulate((h * w for h, w in sizes[:-1]), initial=0)
-    columns = ([w for _, w in sizes], [h for h, _ in sizes], list(starts))
-    with torch.inference_mode(False):  # the first call may be a prediction's, the next one a training step's
-        width, height, start = (torch.tensor(x, dtype=torch.float32, device=device)[:, None] for x in columns)
-    return width, height, start
 
 
 def _axis(
@@ -51,12 +36,12 @@ def _axis(
 
 
 def corner_rows(
-    sizes: tuple[tuple[int, int], ...],
+    levels: LevelGeometry,
     sampling_locations: Float[Tensor, "B Q M L S 2"],
     attention_weights: Float[Tensor, "B Q M L S"],
 ) -> tuple[Int[Tensor, "B Q M R"], Float[Tensor, "B Q M R"]]:
     """Row number and weight of the four cells around each location; cells outside their map weigh nothing."""
-    width, height, start = level_geometry(sizes, sampling_locations.device)
+    width, height, start = levels
     x, y = sampling_locations.float().unbind(dim=-1)
     left, right = _axis(x, width)
     top, bottom = _axis(y, height)
@@ -132,7 +117,7 @@ def sample_memory(
     Raises:
         ValueError: no `image_index`, and not as many instances as images.
     """
-    rows, row_weights = corner_rows(memory.sizes, sampling_locations, attention_weights)
+    rows, row_weights = corner_rows(memory.levels, sampling_locations, attention_weights)
     row_weights = row_weights.to(memory.values.dtype)
     few_cells = memory.values.shape[1] <= DENSE_CELLS_PER_ROW * rows.shape[-1]
     one_each = image_index is None and len(rows) == len(memory.values)
