@@ -21,6 +21,7 @@ from torch import Tensor
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseModel, PoseTargets
+from poseur_lib.models.poseur.memory import level_geometry
 
 FILE = Path(__file__).parents[1] / "docs" / "poseur.svg"
 WIDTH, HEIGHT = 900, 776

@@ -53,9 +53,12 @@ class RealNVP(nn.Module):
     def batched_networks(self) -> list[CouplingNetworks]:
         """The same with both networks as matrices in batches of two: half the kernels, which a GPU prefers."""
         networks = [network for pair in zip(self.shift, self.log_scale, strict=True) for network in pair]
-        linear = [[network[place] for network in networks] for place in (0, 2, 4)]
-        weights = [torch.stack([one.weight for one in ones]).unflatten(0, (-1, 2)).mT for ones in linear]
-        biases = [torch.stack([one.bias for one in ones]).unflatten(0, (-1, 2)).unsqueeze(2) for ones in linear]
+
+        def stacked(name: str) -> Float[Tensor, "layers 2 *shape"]:
+            return torch.stack([network.get_parameter(name) for network in networks]).unflatten(0, (-1, 2))
+
+        weights = [stacked(f"{place}.weight").mT for place in (0, 2, 4)]
+        biases = [stacked(f"{place}.bias").unsqueeze(2) for place in (0, 2, 4)]
 
         def both(layer: int, kept: Tensor) -> tuple[Tensor, Tensor]:
             (w1, w2, w3), (b1, b2, b3) = ([x[layer] for x in stacked] for stacked in (weights, biases))
