@@ -9,7 +9,7 @@ from torch.nn.functional import grid_sample
 
 from poseur_lib.models.poseur.deformable import EMSDA
 from poseur_lib.models.poseur.memory import Memory, level_geometry
-from poseur_lib.models.poseur.sampling import corner_rows, sample_bags, sample_dense, sample_memory
+from poseur_lib.models.poseur.sampling import chosen_way, corner_rows, sample_bags, sample_dense, sample_memory
 from tests.models.small import random_memory
 
 SIZES = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=4).map(tuple)
@@ -85,6 +85,8 @@ def test_both_ways_are_taken():
     """`sample_memory` chooses by the size of the maps; both choices are exercised above only if both exist."""
     locations = torch.rand(1, 2, 2, 1, 1, 2)
     weights = torch.ones(1, 2, 2, 1, 1)
+    assert [chosen_way(cells, 4, "cpu", one_each=True) for cells in (4, 64, 65, 1600)] == ["matrix"] * 2 + ["bags"] * 2
+    assert chosen_way(4080, 64, "cuda", one_each=True) == "matrix" and chosen_way(4, 4, "cuda", False) == "bags"
     for side in (2, 40):
         assert_equals_eq1(by_memory, ((side, side),), locations, weights)
 

@@ -146,6 +146,8 @@ class MemoryEmbedding(nn.Module):
         levels = zip(self.level_embedding[: len(sizes)], sizes, strict=True)
         level = torch.cat([embedding.expand(h * w, -1) for embedding, (h, w) in levels])
         rows = rows.add_(pyramid.place + level)  # in place: a second copy of the maps takes longer than the sum
+        if rows.is_cuda and torch.is_autocast_enabled("cuda"):  # once here, or the products of every layer do it
+            rows = rows.to(torch.get_autocast_dtype("cuda"))
         return Memory(rows, sizes, pyramid.levels)
 
     def _pyramid_of(self, sizes: tuple[tuple[int, int], ...], like: Float[Tensor, "I P C"]) -> Pyramid:
