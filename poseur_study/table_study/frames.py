@@ -86,7 +86,10 @@ class TableFrames:
         return self._frame(lines, ("row", "seed", "image", "error", "keypoints"))
 
     def parts(self) -> pd.DataFrame:
-        """Mean similarity (OKS's term, x 100): row, seed, by (keypoint or visibility), part, keypoints, similarity."""
+        """Mean similarity (OKS's term, x 100): row, seed, by, part, keypoints (their number), similarity.
+
+        `by` is keypoint, left and right together (part `wrist`), or visibility (part `seen` or `hidden`).
+        """
         lines = [
             (label, seed, part, name, number, mean)
             for key, label, seed in self.finished
@@ -112,6 +115,7 @@ class TableFrames:
         frame = pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
         frame = self._ordered(frame.reset_index(drop=True))
         frame.attrs["missing"] = tuple(missing)
+        frame.attrs["note"] = f"Left out, as their predictions are not here: {'; '.join(missing)}." if missing else ""
         return frame
 
     def poses(self, row_key: str, seed: int) -> dict[int, Float[np.ndarray, "K 2"]]:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.images import read_image
+from poseur_lib.errors import UserError
 from poseur_lib.keypoints import KeypointSet
 from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.plotting.captioned import Captioned
@@ -32,8 +33,14 @@ def pictures(
         ids: of their annotations.
         poses: by row label and annotation id, in image pixels; a row may have none.
         captions: a line above each picture.
+
+    Raises:
+        UserError: the split has no such person.
     """
     of = {person.annotation_id: person for person in split.people()}
+    for person_id in ids:
+        if person_id not in of:
+            raise UserError(f"no labelled person of split {split.split} has the annotation {person_id}")
     figure, axes = plt.subplots(1, len(ids), figsize=(WIDTH * len(ids), HEIGHT), squeeze=False, layout="constrained")
     for axis, person_id, above in zip(axes[0], ids, captions, strict=True):
         person = of[person_id]

@@ -78,6 +78,11 @@ class TableStudy(TableFrames):
         super().__init__(TableData(*where, self.seeds, runs, overrides, settings.device))
         self.measured: Mapping[str, Estimate | None] = {}
 
+    def __repr__(self) -> str:
+        done = sum(self.store.recorded_state(run.run_id).done for run in self.plan)
+        seeds, runs = ", ".join(map(str, self.seeds)), f"{done} of {len(self.plan)} runs done"
+        return f"{self.table.name}: {self.table.title}; profile {self.profile.name}, seeds {seeds}; {runs}"
+
     @property
     def configs(self) -> dict[str, ExperimentConfig]:
         """The configurations of the rows that can be run, by row key, with the first seed."""
