@@ -14,7 +14,7 @@ LONGEST, FILTERED, LONGEST_CSV = 80, 8, 20_000
 """Lines that are shown of a frame (of verdicts all); from which verdicts have a filter; of which a CSV is kept."""
 VERDICTS = {verdict.value: verdict for verdict in Verdict}
 
-LAB = Markup(
+LAB = (
     "<style>.jp-RenderedHTMLCommon .scroll :is(th, td):not(.number) { text-align: left; } "
     ".jp-RenderedHTMLCommon .scroll td { vertical-align: top; } .jp-RenderedHTMLCommon .soft { opacity: 0.7; } "
     ".jp-RenderedHTMLCommon b.good { color: var(--jp-success-color1); } "
