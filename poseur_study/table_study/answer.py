@@ -47,23 +47,25 @@ def _sentence(table: Table, claim: ClaimResult, result: TableResult, profile: Pr
     paper = "" if claim.paper_effect is None else f"; the paper has {points(claim.paper_effect)}"
     (test,) = [one for one in table.claims if one.key == claim.key]
     least = detectable(table, test, profile, effect.n_seeds)
-    finds = (
-        f" Minimum detectable effect of a study of this size: {least.words}."
-        if least.points and least.margin is None
-        else ""
-    )
+    finds = f" Minimum detectable effect of a study of this size: {least.words}." if least.points else ""
+    if least.margin is not None:
+        finds = f" The margin is ±{least.margin:g}."
     seeds = f"{effect.n_seeds} seed{'s' * (effect.n_seeds > 1)}"
     return (
-        f"**{verdict[0].upper()}{verdict[1:]}.** {claim.difference}: {points(effect.value)} (95 % interval "
+        f"**{_capital(verdict)}.** {_capital(claim.difference)}: {points(effect.value)} (95 % interval "
         f"{points(effect.low)} to {points(effect.high)}, {seeds}, {effect.n_images:,} images){paper}.{finds}"
     )
+
+
+def _capital(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 def _why(result: TableResult) -> str:
     reasons = {row.status.removeprefix("not run: ") for row in result.rows if row.ap is None and row.status != "done"}
     reasons |= {cell.not_measured for row in result.rows if not reasons for cell in row.cells if cell.not_measured}
     reasons -= {NOT_RUN}
-    return " ".join(f"{reason[0].upper()}{reason[1:]}." for reason in sorted(reasons)) or (
+    return " ".join(f"{_capital(reason)}." for reason in sorted(reasons)) or (
         "Some of its runs are not here." if any(row.ap for row in result.rows) else "None of its runs is here."
     )
 

@@ -50,9 +50,11 @@ def pictures(
                 draw_pose(axis, of_row[person_id], split.keypoints, colour)
         axis.set_title(above, fontsize=8, color=LEGIBLE)
     drawn = [label for label, of_row in poses.items() if of_row]
+    absent = [label for label, of_row in poses.items() if not of_row]
     names = dict(zip(poses, ("orange", "green", "vermilion", "pink"), strict=False))
     colours = ", ".join(f"{names[label]}: {label}" for label in drawn)
-    told = f"; {colours or 'the poses of these runs are not here'}" if poses else ""
+    told = f"; {colours}" if drawn else ""
+    told += f"; not drawn, as their poses are not here: {', '.join(absent)}" if absent else ""
     return Captioned(figure, f"{caption} White: labelled{told}.", photo=True,
                      values=f"{len(ids)} people with labelled skeletons: {'; '.join(captions)}.")  # fmt: skip
 
