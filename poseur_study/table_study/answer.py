@@ -37,7 +37,7 @@ def answer(table: Table, result: TableResult, profile: Profile) -> str:
         parts.append(result.mixed_devices)
     if any(cell.counted is not None for row in result.rows for cell in row.cells):
         parts.append(
-            "Parameters and GFLOPs are counted of the paper's own configurations, not of the models trained here."
+            "Parameters (millions) and GFLOPs are counted of the paper's own configurations, not of the models here."
         )
     return " ".join(parts)
 
