@@ -4,7 +4,7 @@ Both ways give the same samples in the same order: keypoints and regions to floa
 OpenCV rounds otherwise (`tests/data/test_device_batches.py` states by how much).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from poseur_lib.data.device_images import DeviceImages, goes_on_device, image_by
 from poseur_lib.data.draws import ColourBatch, SampleDraws, SampleNumbers
 from poseur_lib.runtime import InferenceRuntime
 
+Keys = Sampler[SampleKey] | Sequence[SampleKey]
 CROPPED_TOGETHER = 2**20
 """Crop pixels that are computed at once, some batches ahead: kernels take as long for 32 crops of 64 x 48."""
 
@@ -44,14 +45,14 @@ class DeviceBatches:
         crops: PoseCrops,
         device: torch.device,
         batch: int,
-        sampler: Sampler[SampleKey] | None = None,
+        sampler: Keys | None = None,
         workers: int = 0,
         drop_last: bool = False,
     ) -> None:
         paths = [person.image_path for person in crops.people]
         self.images = DeviceImages(paths, device, (image_bytes(crops.people) or 0) // 3)
         self.input_size, self.batch, self.drop_last = crops.input_size, batch, drop_last
-        self.sampler = range(len(crops)) if sampler is None else sampler
+        self.sampler: Any = range(len(crops)) if sampler is None else sampler
         positions = np.array([self.images.position[path] for path in paths], np.int64)
         numbers = SampleNumbers(
             crops.people, positions, self.images.sizes[positions, 1], crops.keypoints, crops.input_size, crops.rule,
@@ -115,7 +116,7 @@ def people_batches(
     crops: PersonCrops[Any],
     batch: int,
     runtime: InferenceRuntime,
-    sampler: Sampler[SampleKey] | None = None,
+    sampler: Keys | None = None,
     device: torch.device | None = None,
     drop_last: bool = False,
 ) -> "DataLoader[Any] | DeviceBatches":
@@ -131,9 +132,9 @@ def people_batches(
         UserError: the images are asked for on the device and do not fit, or one cannot be read.
     """
     device = device or runtime.torch_device
-    possible = type(crops) is PoseCrops and isinstance(crops.read, ImageCache)
-    if possible and goes_on_device(crops.people, runtime.data_on_device, device):
-        return DeviceBatches(crops, device, batch, sampler, runtime.loader_workers, drop_last)
+    if isinstance(crops, PoseCrops) and isinstance(crops.read, ImageCache):
+        if goes_on_device(crops.people, runtime.data_on_device, device):
+            return DeviceBatches(crops, device, batch, sampler, runtime.loader_workers, drop_last)
     return DataLoader(
         crops,
         batch_size=batch,

@@ -35,6 +35,7 @@ from poseur_lib.data.dataset import SampleKey
 from poseur_lib.data.streams import sample_streams
 from poseur_lib.keypoints import KeypointSet
 
+
 class ColourBatch(NamedTuple):
     """`Colours` of B crops."""
 
@@ -123,9 +124,7 @@ class SampleNumbers(Dataset[SampleDraws]):
         colours, blackened = None, None
         if self.augment is not None:
             drawn, colours, blackened = self._draw(pairs, self.augment)
-            regions = place_crops(
-                drawn, regions, self.widths[rows], self.keypoints, self.input_size, self.augment
-            )
+            regions = place_crops(drawn, regions, self.widths[rows], self.keypoints, self.input_size, self.augment)
         matrix = crop_matrices(regions, self.input_size, self.rule)
         points_px = transformed(regions.keypoints_image, matrix) * (regions.visibility > 0)[..., None]
         inside = (regions.visibility > 0) & inside_crop(points_px, self.input_size)

@@ -21,9 +21,9 @@ PCG_MULTIPLIER, PCG_MASK = 0x2360ED051FC65DA44385DF649FCCF645, 2**128 - 1
 
 
 def sample_streams(seed: int, keys: Sequence[tuple[int, int]]) -> Iterator[np.random.Generator]:
-    """For each (epoch, index) the generator `augmentation_rng(seed, epoch, index)`, good until the next one is taken."""
-    words = np.array([(seed, *key) for key in keys], np.int64).reshape(-1, 3)
-    if (words >= WORD).any() or (words < 0).any():  # such a number is several words of entropy, or none
+    """The generators `augmentation_rng(seed, epoch, index)` of some (epoch, index); each is good until the next one."""
+    words = np.array([(seed % WORD, *key) for key in keys], np.int64).reshape(-1, 3)
+    if not 0 <= seed < WORD or (words >= WORD).any() or (words < 0).any():  # another number of words, or none
         yield from (augmentation_rng(seed, *key) for key in keys)
         return
     generator = np.random.Generator(np.random.PCG64(0))
@@ -50,18 +50,16 @@ def _seed_states(words: UInt32[np.ndarray, "B 3"]) -> UInt64[np.ndarray, "B 4"]:
         for target in range(POOL):
             if source != target:
                 word, constant = _hash(pool[source], constant, MULT_A)
-                mixed = np.uint32(MIX_LEFT) * pool[target] - np.uint32(MIX_RIGHT) * word
+                mixed: np.ndarray = np.uint32(MIX_LEFT) * pool[target] - np.uint32(MIX_RIGHT) * word
                 pool[target] = mixed ^ (mixed >> np.uint32(SHIFT))
     constant, drawn = INIT_B, []
     for position in range(2 * POOL):
         word, constant = _hash(pool[position % POOL], constant, MULT_B)
-        drawn.append(word.astype(np.uint64))
-    return np.stack([drawn[i] | (drawn[i + 1] << np.uint64(32)) for i in range(0, 2 * POOL, 2)], axis=1)
+        drawn.append(word)
+    return np.stack(drawn, axis=1).view("<u8").astype(np.uint64)
 
 
-def _hash(
-    words: UInt32[np.ndarray, "B"], constant: int, multiplier: int
-) -> tuple[UInt32[np.ndarray, "B"], int]:
+def _hash(words: UInt32[np.ndarray, "B"], constant: int, multiplier: int) -> tuple[UInt32[np.ndarray, "B"], int]:
     """One hashing step of 32-bit words, and the constant of the next one."""
     following = constant * multiplier % WORD
     hashed = (words ^ np.uint32(constant)) * np.uint32(following)

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -21,7 +21,7 @@ from poseur_lib.data.dataset import PoseBatch, PoseCrops
 from poseur_lib.data.parts import PartCrops
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ap import evaluate_predictions
-from poseur_lib.evaluation.inference import predict_people
+from poseur_lib.evaluation.inference import InferenceBatches, inference_batches, predict_people
 from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
 from poseur_lib.files import BACKBONE_FILE, CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE, write_atomically
@@ -132,8 +132,12 @@ def pose_measure(
     part = people.on_images({person.image_id for person in first})
     measured = part.people()
 
+    @cache
+    def batches(rule: CropRule) -> InferenceBatches:
+        return inference_batches(measured, plain, rule, runtime, cache_bytes=runtime.image_cache_bytes)
+
     def measure(model: PoseModel) -> dict[str, float]:
-        predictions = predict_people(model, measured, plain, runtime)
+        predictions = predict_people(model, measured, plain, runtime, batches=batches(model.head.crop_rule))
         return {
             "mean_oks": mean_oks(predictions, measured, people.keypoints),
             "ap": summarise(evaluate_predictions(part, predictions, plain, nms=False)).AP,

@@ -96,7 +96,9 @@ def test_which_half(upper, lower, chosen):
     visibility = np.zeros(17, int)
     visibility[:upper] = 2
     visibility[11 : 11 + lower] = 2
-    found = {tuple(half_body(augmentation_rng(0, 0, index).standard_normal(), visibility, COCO_17)) for index in range(60)}
+    found = {
+        tuple(half_body(augmentation_rng(0, 0, index).standard_normal(), visibility, COCO_17)) for index in range(60)
+    }
     halves = {"upper": tuple(range(upper)), "lower": tuple(range(11, 11 + lower))}
     assert found == {halves[name] for name in chosen}
 
