@@ -41,12 +41,16 @@ def warp(
         to_image: from crop pixels to image pixels.
     """
     places = sampled_places(to_image, input_size)
-    height, width, first = (values[image][:, None, None] for values in (images.height, images.width, images.first))
+    height, width, first = (values[image, None, None] for values in (images.height, images.width, images.first))
     columns, across = _neighbours(places[0], width)
     rows, down = _neighbours(places[1], height)
-    found = images.pixels[(first + rows * width)[:, None] + columns[None]]
-    weights = down[:, None] * across[None]
-    return (found * weights[..., None]).sum(dim=(0, 1)).round_().permute(0, 3, 1, 2).contiguous()
+    index = (first + rows * width)[:, None] + columns[None]
+    found = images.pixels.index_select(0, index.flatten()).view(*index.shape, -1)
+    weights = (down[:, None] * across[None])[..., None]
+    mixed = found[0, 0] * weights[0, 0]
+    for neighbour in ((0, 1), (1, 0), (1, 1)):
+        mixed += found[neighbour] * weights[neighbour]
+    return mixed.round_().permute(0, 3, 1, 2).contiguous()
 
 
 def sampled_places(to_image: Float[Tensor, "B 2 3"], input_size: tuple[int, int]) -> Float[Tensor, "2 B H W"]:
@@ -63,7 +67,7 @@ def _neighbours(
     place = place.clamp(min=-1).minimum(side.to(place.dtype))
     lower = place.floor()
     share = place - lower
-    both = torch.stack([lower, lower + 1]).long()
+    both = torch.stack([lower, lower + 1]).int()
     inside = (both >= 0) & (both < side)
     return both.clamp_(min=0).minimum(side - 1), torch.stack([1 - share, share]) * inside
 

@@ -58,7 +58,7 @@ class DeviceImages:
         self.sizes: Int[np.ndarray, "N 2"] = np.array(sizes, np.int64).reshape(-1, 2)
         areas = self.sizes.prod(axis=1)
         self.first = torch.from_numpy(np.cumsum(areas) - areas).to(device)
-        self.height, self.width = torch.from_numpy(self.sizes.T.copy()).to(device)
+        self.height, self.width = torch.from_numpy(self.sizes.T.astype(np.int32)).to(device)
 
     @property
     def device(self) -> torch.device:
