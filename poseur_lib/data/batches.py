@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from poseur_lib.data.crop_batch import crop_batch
 from poseur_lib.data.dataset import ImageCache, PersonCrops, PoseBatch, PoseCrops, SampleKey
-from poseur_lib.data.device_images import DeviceImages, goes_on_device, image_bytes
+from poseur_lib.data.device_images import CHANNELS, DeviceImages, goes_on_device, image_bytes
 from poseur_lib.data.draws import ColourBatch, SampleDraws, SampleNumbers
 from poseur_lib.runtime import InferenceRuntime
 
@@ -50,7 +50,7 @@ class DeviceBatches:
         drop_last: bool = False,
     ) -> None:
         paths = [person.image_path for person in crops.people]
-        self.images = DeviceImages(paths, device, (image_bytes(crops.people) or 0) // 3)
+        self.images = DeviceImages(paths, device, (image_bytes(crops.people) or 0) // CHANNELS)
         self.input_size, self.batch, self.drop_last = crops.input_size, batch, drop_last
         self.sampler: Any = range(len(crops)) if sampler is None else sampler
         positions = np.array([self.images.position[path] for path in paths], np.int64)

@@ -42,13 +42,13 @@ class DeviceImages:
     def __init__(self, paths: Sequence[Path], device: torch.device, expected_pixels: int = 0) -> None:
         unique = list(dict.fromkeys(paths))
         self.position = {path: index for index, path in enumerate(unique)}
-        self.pixels: UInt8[Tensor, "P 3"] = torch.empty(expected_pixels, CHANNELS, dtype=torch.uint8, device=device)
+        self.pixels: UInt8[Tensor, "P 3"] = torch.empty(0, CHANNELS, dtype=torch.uint8, device=device)
         sizes: list[tuple[int, int]] = []
         end = 0
         for part in _decoded(unique):
             flat = torch.from_numpy(np.concatenate([image.reshape(-1, CHANNELS) for image in part]))
             try:
-                self._reserve(end + len(flat))
+                self._reserve(end + len(flat), expected_pixels)
             except torch.OutOfMemoryError:
                 raise UserError(f"{unique[len(sizes)]}: no room on {device} after {end * CHANNELS} bytes") from None
             self.pixels[end : end + len(flat)].copy_(flat)
@@ -65,10 +65,12 @@ class DeviceImages:
         """Where the pixels are."""
         return self.pixels.device
 
-    def _reserve(self, count: int) -> None:
+    def _reserve(self, count: int, expected: int) -> None:
+        """Makes room for `count` pixels: at first for as many as are expected, then for twice as many."""
         if count > len(self.pixels):
-            more = max(count, 2 * len(self.pixels)) - len(self.pixels)
-            self.pixels = torch.cat([self.pixels, self.pixels.new_empty(more, CHANNELS)])
+            larger = self.pixels.new_empty(max(count, expected, 2 * len(self.pixels)), CHANNELS)
+            larger[: len(self.pixels)] = self.pixels
+            self.pixels = larger
 
 
 def _decoded(paths: Sequence[Path]) -> Iterator[list[UInt8[np.ndarray, "height width 3"]]]:

@@ -78,8 +78,9 @@ def joined(batches) -> PoseBatch:
     return PoseBatch(*(torch.cat(fields) for fields in zip(*batches, strict=True)))
 
 
-def both(crops, keys, batch=16) -> tuple[PoseBatch, PoseBatch]:
-    return joined(DeviceBatches(crops, CPU, batch, keys)), default_collate([crops[key] for key in keys])
+def both(crops, keys, batch=16, device=CPU, workers=0) -> tuple[PoseBatch, PoseBatch]:
+    ours = joined(DeviceBatches(crops, device, batch, keys, workers))
+    return PoseBatch(*(field.cpu() for field in ours)), default_collate([crops[key] for key in keys])
 
 
 def grey_difference(ours, theirs) -> torch.Tensor:
@@ -125,6 +126,16 @@ def test_real_people(coco_tiny):
         ours, theirs = both(PoseCrops(people, COCO_17, (128, 96), CropRule(), augment, 0), list(range(len(people))))
         assert_same_numbers(ours, theirs)
         assert grey_difference(ours, theirs).mean() < 0.5
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_gpus_crops_equal_the_processors(paths, workers):
+    for augment, mean in ((AugmentConfig(), 0.01), (COLOURS, 0.2)):
+        crops = PoseCrops(random_people(paths, 100, 0), COCO_17, (64, 48), CropRule(), augment, 0)
+        ours, theirs = both(crops, list(range(100)), device=torch.device("cuda"), workers=workers)
+        assert_same_numbers(ours, theirs)
+        assert grey_difference(ours, theirs).mean() < mean
 
 
 def test_hsv_is_opencvs():
