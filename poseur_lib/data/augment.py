@@ -53,7 +53,7 @@ class PlacementDraws(NamedTuple):
         mirrored: whether the image is mirrored first.
         half: the standard normal that chooses a body half (`half_body`); None leaves the whole body.
         size: standard normal of the size factor.
-        turn: standard normal of the angle.
+        turn: standard normal of the angle, whose deviation r is the configuration's; it is clipped to +-2r.
         turned: whether the crop is turned at all.
     """
 
@@ -130,10 +130,11 @@ def place_crop(
         chosen = half_body(draws.half, visibility, keypoints)
         if len(chosen) >= 2:
             center, box_scale = region_of(keypoints_image[chosen], input_size, config.half_body_padding)
-    factor = np.clip(1 + config.scale_factor * draws.size, 1 - config.scale_factor, 1 + config.scale_factor)
+    factor = min(max(1 + config.scale_factor * draws.size, 1 - config.scale_factor), 1 + config.scale_factor)
     box_scale = (box_scale * np.float32(factor)).astype(np.float32)
-    rotation = float(rotation_degrees(draws.turn, config)) if draws.turned else 0.0
-    return Placement(center, box_scale, rotation, draws.mirrored), keypoints_image, visibility
+    limit = 2 * config.rotation_degrees
+    degrees = min(max(config.rotation_degrees * draws.turn, -limit), limit) if draws.turned else 0.0
+    return Placement(center, box_scale, degrees, draws.mirrored), keypoints_image, visibility
 
 
 def draw_placement(rng: np.random.Generator, num_labelled: int, config: AugmentConfig) -> PlacementDraws:
@@ -168,14 +169,6 @@ def region_of(
     size = np.maximum(size, np.float32(1))  # points that coincide would leave nothing to crop
     center = points_image.mean(axis=0).astype(np.float32)
     return center, (size / np.float32(PIXELS_PER_SCALE) * np.float32(padding)).astype(np.float32)
-
-
-def rotation_degrees(
-    normal: float | Float[np.ndarray, "B"], config: AugmentConfig
-) -> np.float64 | Float[np.ndarray, "B"]:
-    """Degrees, where a crop is turned: normal with deviation r, clipped to +-2r."""
-    limit = 2 * config.rotation_degrees
-    return np.clip(config.rotation_degrees * normal, -limit, limit)
 
 
 def draw_colours(rng: np.random.Generator) -> Colours:

@@ -1,5 +1,6 @@
 """All images of a data set, decoded once and kept in a device's memory."""
 
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -88,17 +89,21 @@ def goes_on_device(people: Sequence[Person], asked: DataOnDevice, device: torch.
     Raises:
         UserError: "yes" is asked for, and they are larger than the memory.
     """
-    if asked == "no" or not people:
+    if asked == "no" or not people or (asked == "auto" and device.type != "cuda"):
         return False
-    needed = image_bytes(people)
-    if asked == "auto":
-        return device.type == "cuda" and needed is not None and needed <= SHARE_OF_FREE * free_bytes(device)
-    if needed is not None and needed > free_bytes(device):
+    needed, share = image_bytes(people), SHARE_OF_FREE if asked == "auto" else 1.0
+    if needed is None:
+        return asked == "yes"
+    if needed <= share * free_bytes(device):
+        return True
+    gc.collect()  # the images of an earlier run: Lightning's objects hold each other, and what was trained on
+    fits = needed <= share * free_bytes(device)
+    if asked == "yes" and not fits:
         raise UserError(
             f"data on device 'yes': the decoded images take {needed} bytes, and {device} has {free_bytes(device)} free:"
             " use 'auto' or 'no'"
         )
-    return True
+    return fits
 
 
 def image_bytes(people: Sequence[Person]) -> int | None:
@@ -109,7 +114,8 @@ def image_bytes(people: Sequence[Person]) -> int | None:
 
 
 def free_bytes(device: torch.device) -> int:
-    """A GPU's free memory; for a processor, all of the machine's."""
+    """A GPU's free memory, with what torch holds of it and does not use; for a processor, all of the machine's."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + unused
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

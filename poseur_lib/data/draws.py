@@ -22,7 +22,6 @@ from poseur_lib.data.augment import (
     draw_cutout,
     draw_placement,
     fill_ellipse,
-    rotation_degrees,
 )
 from poseur_lib.data.coco import Person
 from poseur_lib.data.crop import (
@@ -185,10 +184,11 @@ def place_crops(
     regions = mirror_regions(whole, mirrored, image_widths, keypoints)
     halves = halves.astype(np.float64)  # None becomes NaN
     regions = half_bodies(regions, halves, keypoints, input_size, config.half_body_padding)
+    limit = 2 * config.rotation_degrees
     factors = np.clip(1 + config.scale_factor * sizes, 1 - config.scale_factor, 1 + config.scale_factor)
     return regions._replace(
         box_scale=regions.box_scale * factors.astype(np.float32)[:, None],
-        rotation_degrees=np.where(turned, rotation_degrees(turns, config), 0.0),
+        rotation_degrees=np.where(turned, np.clip(config.rotation_degrees * turns, -limit, limit), 0.0),
     )
 
 

@@ -14,15 +14,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._subclasses import FakeTensorMode
+from torch.utils._pytree import tree_map_only
 from torch.utils.data import DataLoader, default_collate
 
 from poseur_lib.config.data import AugmentConfig
 from poseur_lib.data import device_images
 from poseur_lib.data.augment import augmentation_rng
-from poseur_lib.data.batches import DeviceBatches, people_batches
+from poseur_lib.data.batches import DeviceBatches, on_device, people_batches
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.crop import CropRule
-from poseur_lib.data.crop_batch import hsv_to_rgb, rgb_to_hsv
+from poseur_lib.data.crop_batch import _normalisation, crop_batch, hsv_to_rgb, rgb_to_hsv
 from poseur_lib.data.dataset import IMAGE_STD, EpochSampler, PoseBatch, PoseCrops
 from poseur_lib.data.device_images import DeviceImages, goes_on_device, image_bytes
 from poseur_lib.data.parts import PartCrops
@@ -136,6 +138,20 @@ def test_a_gpus_crops_equal_the_processors(paths, workers):
         ours, theirs = both(crops, list(range(100)), device=torch.device("cuda"), workers=workers)
         assert_same_numbers(ours, theirs)
         assert grey_difference(ours, theirs).mean() < mean
+
+
+def test_nothing_waits_for_a_gpu(paths):
+    """On tensors without values, which a step refuses that would need one; nor is a tensor left on the processor."""
+    made = DeviceBatches(PoseCrops(random_people(paths, 8, 0), COCO_17, (64, 48), CropRule(), COLOURS, 0), CPU, 8)
+    draws, gpu = next(iter(made.draws)), torch.device("cuda", 0)
+    _normalisation.cache_clear()
+    with FakeTensorMode() as mode:
+        empty = tree_map_only(torch.Tensor, mode.from_tensor, draws)
+        for name in ("pixels", "first", "height", "width"):
+            setattr(made.images, name, mode.from_tensor(getattr(made.images, name)).to(gpu))
+        crops = crop_batch(made.images, on_device(empty, gpu), (64, 48))
+    _normalisation.cache_clear()
+    assert crops.device == gpu and crops.shape == (8, 3, 64, 48)
 
 
 def test_hsv_is_opencvs():
