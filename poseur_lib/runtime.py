@@ -27,7 +27,7 @@ class InferenceRuntime:
         loader_workers: processes that read and crop, or draw what is cropped on the device; 0: this process does it.
         compile: how the network runs: "none", step by step; "graph", as one CUDA graph; "inductor", by torch.compile;
             "auto": as a CUDA graph where there is a GPU.
-        data_on_device: decoded images are kept in the device's memory and poses' crops cut there; "auto": on a GPU
+        data_on_device: decoded images are kept in the device's memory and crops cut there; "auto": on a GPU
             that they fit on (`poseur_lib.data.device_images.goes_on_device`).
 
     Raises:

@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int
+from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from poseur_lib.data.crop_batch import crop_batch
+from poseur_lib.data.crop_batch import crop_batch, warp_labels
 from poseur_lib.data.dataset import ImageCache, PersonCrops, PoseBatch, PoseCrops, SampleKey
-from poseur_lib.data.device_images import CHANNELS, DeviceImages, goes_on_device, image_bytes
+from poseur_lib.data.device_images import CHANNELS, LABEL_CHANNELS, DeviceImages, goes_on_device, image_bytes
 from poseur_lib.data.draws import ColourBatch, SampleDraws, SampleNumbers
+from poseur_lib.data.images import read_labels
+from poseur_lib.data.parts import LABEL_STRIDE, MIRRORED_LABELS, PartBatch, PartCrops, label_size, part_path
 from poseur_lib.runtime import InferenceRuntime
 
 Keys = Sampler[SampleKey] | Sequence[SampleKey]
@@ -23,7 +27,7 @@ CROPPED_TOGETHER = 2**20
 
 
 class DeviceBatches:
-    """Batches of `PoseCrops` that lie on a device, with images decoded once and kept there.
+    """Batches of `PoseCrops` or `PartCrops` that lie on a device, with images (and label maps) decoded once.
 
     Numbers are drawn by the loader's processes, or in this one, for several batches together.
 
@@ -42,7 +46,7 @@ class DeviceBatches:
 
     def __init__(
         self,
-        crops: PoseCrops,
+        crops: PoseCrops | PartCrops,
         device: torch.device,
         batch: int,
         sampler: Keys | None = None,
@@ -50,7 +54,14 @@ class DeviceBatches:
         drop_last: bool = False,
     ) -> None:
         paths = [person.image_path for person in crops.people]
-        self.images = DeviceImages(paths, device, (image_bytes(crops.people) or 0) // CHANNELS)
+        pixels = (image_bytes(crops.people) or 0) // CHANNELS
+        self.images = DeviceImages(paths, device, pixels)
+        self.labels = None
+        if isinstance(crops, PartCrops):
+            label_paths = [part_path(path) for path in self.images.position]
+            self.labels = DeviceImages(label_paths, device, pixels, read_labels, LABEL_CHANNELS)
+            self.label_of = torch.tensor([self.labels.position[path] for path in label_paths], device=device)
+            self.mirrored_labels = torch.from_numpy(MIRRORED_LABELS.astype(np.int64)).to(device)
         self.input_size, self.batch, self.drop_last = crops.input_size, batch, drop_last
         self.sampler: Any = range(len(crops)) if sampler is None else sampler
         positions = np.array([self.images.position[path] for path in paths], np.int64)
@@ -73,18 +84,28 @@ class DeviceBatches:
         return len(self.sampler) // self.batch if self.drop_last else -(-len(self.sampler) // self.batch)
 
     @torch.no_grad()
-    def _cropped(self, draws: SampleDraws) -> PoseBatch:
+    def _cropped(self, draws: SampleDraws) -> PoseBatch | PartBatch:
         draws = on_device(draws, self.images.device)
+        crops = crop_batch(self.images, draws, self.input_size)
+        if self.labels is not None:
+            return PartBatch(crops, self._cells(self.labels, draws))
         return PoseBatch(
-            crop_batch(self.images, draws, self.input_size), draws.keypoints, draws.visibility, draws.inside,
-            draws.position, draws.center, draws.box_scale,
-        )  # fmt: skip
+            crops, draws.keypoints, draws.visibility, draws.inside, draws.position, draws.center, draws.box_scale
+        )
 
-    def __iter__(self) -> Iterator[PoseBatch]:
+    def _cells(self, labels: DeviceImages, draws: SampleDraws) -> Int[Tensor, "B h w"]:
+        """Labels at the centres of cells, as `PartCrops` has them."""
+        linear, offset = draws.to_image[..., :2], draws.to_image[..., 2:]
+        centre = linear.sum(dim=-1, keepdim=True) * (0.5 * LABEL_STRIDE - 0.5)  # of the first cell, from crop pixel 0
+        to_image = torch.cat([linear * LABEL_STRIDE, offset + centre], dim=-1)
+        cells = warp_labels(labels, self.label_of[draws.image], to_image, label_size(self.input_size))
+        return torch.where(draws.mirrored[:, None, None], self.mirrored_labels[cells], cells)
+
+    def __iter__(self) -> Iterator[Any]:
         for draws in self.draws:
             cropped = self._cropped(draws)
-            for parts in zip(*(field.split(self.batch) for field in cropped), strict=True):
-                yield PoseBatch(*parts)
+            for fields in zip(*(field.split(self.batch) for field in cropped), strict=True):
+                yield type(cropped)(*fields)
 
 
 class _Parts(Sampler[list[SampleKey]]):
@@ -108,7 +129,7 @@ def on_device(draws: SampleDraws, device: torch.device) -> SampleDraws:
     if colours is not None:
         colours = ColourBatch(*(field.to(device, non_blocking=True) for field in colours))
     moved = {name: value.to(device, non_blocking=True) for name, value in draws._asdict().items()
-             if isinstance(value, torch.Tensor)}  # fmt: skip
+             if isinstance(value, Tensor)}  # fmt: skip
     return draws._replace(colours=colours, **moved)
 
 
@@ -122,8 +143,8 @@ def people_batches(
 ) -> "DataLoader[Any] | DeviceBatches":
     """The crops in batches, in the sampler's order (that of the people if None); many iterations are cheap.
 
-    Crops with other targets than keypoints (`PartCrops`, whose label maps are images too) and images that are not
-    files are always cropped by processes. These keep decoded images, hand over pinned memory and read ahead.
+    Images that are not files are always cropped by processes. These keep decoded images, hand over pinned memory and
+    read ahead.
 
     Args:
         device: of this process, where there are several; None takes the run's.
@@ -132,8 +153,9 @@ def people_batches(
         UserError: the images are asked for on the device and do not fit, or one cannot be read.
     """
     device = device or runtime.torch_device
-    if isinstance(crops, PoseCrops) and isinstance(crops.read, ImageCache):
-        if goes_on_device(crops.people, runtime.data_on_device, device):
+    if isinstance(crops, PoseCrops | PartCrops) and isinstance(crops.read, ImageCache):
+        channels = CHANNELS if isinstance(crops, PoseCrops) else CHANNELS + LABEL_CHANNELS
+        if goes_on_device(crops.people, runtime.data_on_device, device, channels):
             return DeviceBatches(crops, device, batch, sampler, runtime.loader_workers, drop_last)
     return DataLoader(
         crops,

@@ -53,6 +53,21 @@ def warp(
     return mixed.round_().permute(0, 3, 1, 2).contiguous()
 
 
+def warp_labels(
+    labels: DeviceImages, image: Int[Tensor, "B"], to_image: Float[Tensor, "B 2 3"], size: tuple[int, int]
+) -> Int[Tensor, "B h w"]:
+    """Label maps under affine maps, the nearest pixel's; 0 outside the image.
+
+    Args:
+        to_image: from cells of the result to image pixels.
+    """
+    height, width, first = (values[image, None, None] for values in (labels.height, labels.width, labels.first))
+    columns, rows = sampled_places(to_image, size).round_()
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    index = torch.where(inside, first + rows.long() * width + columns.long(), 0)
+    return labels.pixels[:, 0].index_select(0, index.flatten()).view_as(index).long() * inside
+
+
 def sampled_places(to_image: Float[Tensor, "B 2 3"], input_size: tuple[int, int]) -> Float[Tensor, "2 B H W"]:
     """Of every crop pixel, its (x, y) in image pixels."""
     y, x = (torch.arange(side, device=to_image.device, dtype=to_image.dtype) for side in input_size)

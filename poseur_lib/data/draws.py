@@ -51,6 +51,7 @@ class SampleDraws(NamedTuple):
 
     Attributes:
         image: position among the images.
+        mirrored: whether the crop shows the image mirrored.
         to_image: affine map from crop pixels to pixels of the image as it is stored.
         colours: None without photometric distortion.
         blackened: pixels that cutout sets to 0; None without cutout. They are drawn here by OpenCV, as its ellipse is
@@ -58,6 +59,7 @@ class SampleDraws(NamedTuple):
     """
 
     image: Int[Tensor, "*B"]
+    mirrored: Bool[Tensor, "*B"]
     to_image: Float[Tensor, "*B 2 3"]
     keypoints: Float[Tensor, "*B K 2"]
     visibility: Int[Tensor, "*B K"]
@@ -129,6 +131,7 @@ class SampleNumbers(Dataset[SampleDraws]):
         inside = (regions.visibility > 0) & inside_crop(points_px, self.input_size)
         return SampleDraws(
             torch.from_numpy(self.images[rows]),
+            torch.from_numpy(regions.mirrored),
             torch.from_numpy(inverted(stored(matrix, regions.mirrored, self.widths[rows])).astype(np.float32)),
             torch.from_numpy(points_px / self.rule.extent_px(self.input_size)),
             torch.from_numpy(regions.visibility),

@@ -40,7 +40,7 @@ for _left, _right in FLIP_PAIRS:
 
 
 class PartCrops(PersonCrops[PartBatch]):
-    """The crops of `PoseCrops`, with part labels for targets; always cut by the processor (`people_batches`)."""
+    """The crops of `PoseCrops`, with part labels for targets."""
 
     def __init__(
         self,
@@ -60,14 +60,19 @@ class PartCrops(PersonCrops[PartBatch]):
         labels = self.read_labels(part_path(self.people[index].image_path))
         if view.placement.mirrored:
             labels = MIRRORED_LABELS[labels]
-        label_size = (self.input_size[0] // LABEL_STRIDE, self.input_size[1] // LABEL_STRIDE)
-        cells = crop_image(labels, strided(view.matrix, LABEL_STRIDE), label_size, nearest=True)
+        matrix, size = strided(view.matrix, LABEL_STRIDE), label_size(self.input_size)
+        cells = crop_image(labels, matrix, size, nearest=True)
         return PartBatch(crop, torch.from_numpy(cells.astype(np.int64)))
 
 
 def part_path(image_path: Path) -> Path:
     """Where the label map of an image lies."""
     return image_path.parent.with_name(f"parts_{image_path.parent.name}") / f"{image_path.stem}.png"
+
+
+def label_size(input_size: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) in cells of a crop's labels."""
+    return input_size[0] // LABEL_STRIDE, input_size[1] // LABEL_STRIDE
 
 
 def strided(matrix: Float[np.ndarray, "2 3"], stride: int) -> Float[np.ndarray, "2 3"]:
