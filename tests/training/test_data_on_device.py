@@ -1,17 +1,22 @@
 """A run whose crops are cut on the device goes as one whose crops processes cut."""
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
+from poseur_lib.config.experiment import PretextRunConfig
+from poseur_lib.config.training import PretextConfig
 from poseur_lib.data.batches import DeviceBatches
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseCrops
+from poseur_lib.data.parts import part_path
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.build import build_model
 from poseur_lib.runtime import Runtime
-from poseur_lib.training.fit import train
+from poseur_lib.training.fit import pretrain, train
 from poseur_lib.training.loop import training_batches
 from tests.training.tiny import tiny_config, write_people
 
@@ -30,6 +35,21 @@ def test_two_epochs_agree_with_the_processors_crops(data, tmp_path):
         assert ours.loss == pytest.approx(theirs.loss, rel=1e-3)
         assert ours.terms == pytest.approx(theirs.terms, rel=1e-3)
         assert ours.mean_oks == pytest.approx(theirs.mean_oks, abs=1e-3)
+
+
+def test_a_pretext_agrees_with_the_processors_crops(data, tmp_path):
+    for split in ("train", "val"):
+        (data / f"parts_{split}2017").mkdir()
+        for number, path in enumerate(sorted((data / f"{split}2017").iterdir())):
+            labels = np.random.default_rng(number).integers(0, 4, (12, 9), np.uint8).repeat(8, 0).repeat(8, 1)
+            cv2.imwrite(str(part_path(path)), labels)
+    tiny, recipe = tiny_config(), PretextConfig(epochs=2, global_batch=8)
+    config = PretextRunConfig(data=tiny.data, backbone=tiny.model.backbone, pretext=recipe)
+    curves = [pretrain(config, tmp_path / where, Runtime(data=data, device="cpu", data_on_device=where))
+              for where in ("yes", "no")]  # fmt: skip
+    for ours, theirs in zip(*curves, strict=True):
+        assert ours.loss == pytest.approx(theirs.loss, rel=1e-2)
+        assert ours.part_iou == pytest.approx(theirs.part_iou, abs=1e-2)
 
 
 def test_predictions_agree_with_the_processors_crops(data):
