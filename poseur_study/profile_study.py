@@ -225,7 +225,8 @@ class ProfileStudy:
                 continue
             ran = sum(row.ap is not None for row in result.rows)
             counts = Counter(one.verdict.short for one in result.claims if one.effect)
-            words = ", ".join(f"{number} {verdict}" for verdict, number in counts.items()) or "not run"
+            words = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+            words = words or ("claim not tested" if ran else "not run")
             linked = Linked(name, table_page(table))
             lines.append((linked, table.question, f"{ran} of {len(table.rows)}", words))
         return pd.DataFrame(lines, columns=["table", "question", "rows run", "verdicts"]).set_index("table")
