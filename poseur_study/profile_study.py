@@ -261,7 +261,7 @@ class ProfileStudy:
                    for of in record.metrics for name in ("AP", "AR")}  # fmt: skip
         versions = {name: one.versions.get(name) for name in ("torch", "torchvision", "lightning", "pycocotools")}
         return line | metrics | versions | {
-            "minutes": one.wall_seconds / 60, "training, minutes": one.train_seconds / 60, "device": one.device,
+            "minutes": one.wall_seconds / 60, "training, minutes": one.train_seconds / 60, "device": one.device_words,
             "energy, Wh": None if one.joules is None else one.joules / 3600, "python": one.python,
             "commit": one.commit_words,
             "finished": one.finished_at[:16].replace("T", " "), "data": f"{one.data_name} {one.data_fingerprint}",
