@@ -1,4 +1,4 @@
-"""`python -m benchmarks [emsda] [head] [options]`: prints the tables, device and threads named."""
+"""`python -m benchmarks [crops] [emsda] [head] [options]`: prints the tables, device and threads named."""
 
 import argparse
 import datetime
@@ -8,14 +8,14 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import emsda, head, options
+from benchmarks import crops, emsda, head, options
 from benchmarks.timing import Setting
 from poseur_lib.files import write_atomically
 from poseur_lib.runtime import device_name
 from poseur_study.costs.benchmark_record import Benchmark
 from poseur_study.runs.provenance import cpu_count, git_state, package_versions
 
-COMPARISONS = {"emsda": emsda.compare, "head": head.compare, "options": options.compare}
+COMPARISONS = {"crops": crops.compare, "emsda": emsda.compare, "head": head.compare, "options": options.compare}
 
 
 def main(arguments: list[str]) -> int:
