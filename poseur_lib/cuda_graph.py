@@ -23,6 +23,6 @@ def cuda_graph(function: Callable[[], None]) -> Callable[[], object]:
             function()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # a loader's thread may pin memory meanwhile
         function()
     return graph.replay

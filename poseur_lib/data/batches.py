@@ -4,6 +4,7 @@ Both ways give the same samples in the same order: keypoints and regions to floa
 OpenCV rounds otherwise (`tests/data/test_device_batches.py` states by how much).
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,16 +15,19 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from poseur_lib.data.crop_batch import crop_batch, warp_labels
-from poseur_lib.data.dataset import ImageCache, PersonCrops, PoseBatch, PoseCrops, SampleKey
+from poseur_lib.data.dataset import IMAGE_STD, ImageCache, PersonCrops, PoseBatch, PoseCrops, SampleKey
 from poseur_lib.data.device_images import CHANNELS, LABEL_CHANNELS, DeviceImages, goes_on_device, image_bytes
 from poseur_lib.data.draws import ColourBatch, SampleDraws, SampleNumbers
 from poseur_lib.data.images import read_labels
 from poseur_lib.data.parts import LABEL_STRIDE, MIRRORED_LABELS, PartBatch, PartCrops, label_size, part_path
+from poseur_lib.errors import UserError, first_line
 from poseur_lib.runtime import InferenceRuntime
 
 Keys = Sampler[SampleKey] | Sequence[SampleKey]
 CROPPED_TOGETHER = 2**20
 """Crop pixels that are computed at once, some batches ahead: kernels take as long for 32 crops of 64 x 48."""
+COMPARED_CROPS, TOLERATED_LEVELS = 4, 0.5
+"""Before `auto` trusts a device; a mean difference in grey levels of 255."""
 
 
 class DeviceBatches:
@@ -65,20 +69,33 @@ class DeviceBatches:
         self.input_size, self.batch, self.drop_last = crops.input_size, batch, drop_last
         self.sampler: Any = range(len(crops)) if sampler is None else sampler
         positions = np.array([self.images.position[path] for path in paths], np.int64)
-        numbers = SampleNumbers(
+        self.numbers = SampleNumbers(
             crops.people, positions, self.images.sizes[positions, 1], crops.keypoints, crops.input_size, crops.rule,
             crops.augment, crops.seed,
         )  # fmt: skip
         height, width = crops.input_size
         together = max(1, CROPPED_TOGETHER // (batch * height * width)) * batch
         self.draws = DataLoader(
-            numbers,
+            self.numbers,
             batch_size=None,
             sampler=_Parts(self.sampler, together, batch if drop_last else 1),
             num_workers=workers,
             pin_memory=device.type == "cuda",
             persistent_workers=workers > 0,
         )
+
+    def require_like(self, crops: PersonCrops[Any]) -> None:
+        """Holds the first crops against those that a processor cuts.
+
+        Raises:
+            ArithmeticError: they differ by more than rounding.
+        """
+        keys: list[SampleKey] = list(range(min(COMPARED_CROPS, len(crops))))
+        ours = self._cropped(self.numbers[keys])[0].cpu()
+        theirs = torch.stack([crops[key][0] for key in keys])
+        levels = 255 * float(IMAGE_STD.mean()) * (ours - theirs).abs().mean().item()
+        if not levels <= TOLERATED_LEVELS:
+            raise ArithmeticError(f"its crops are {levels:.1f} grey levels away from those of the processor")
 
     def __len__(self) -> int:
         return len(self.sampler) // self.batch if self.drop_last else -(-len(self.sampler) // self.batch)
@@ -156,7 +173,17 @@ def people_batches(
     if isinstance(crops, PoseCrops | PartCrops) and isinstance(crops.read, ImageCache):
         channels = CHANNELS if isinstance(crops, PoseCrops) else CHANNELS + LABEL_CHANNELS
         if goes_on_device(crops.people, runtime.data_on_device, device, channels):
-            return DeviceBatches(crops, device, batch, sampler, runtime.loader_workers, drop_last)
+            try:
+                batches = DeviceBatches(crops, device, batch, sampler, runtime.loader_workers, drop_last)
+                if runtime.data_on_device == "auto" and len(crops):
+                    batches.require_like(crops)
+                return batches
+            except UserError:
+                raise
+            except Exception as error:  # drivers raise anything; processes that crop are always at hand
+                if runtime.data_on_device == "yes":
+                    raise
+                print(f"crops are cut by processes, not on the device: {first_line(error)[:160]}", file=sys.stderr)
     return DataLoader(
         crops,
         batch_size=batch,

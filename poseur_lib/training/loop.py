@@ -105,7 +105,8 @@ class TrainingLoop(L.LightningModule):
     @property
     def computed(self) -> str:
         """How, as `CurvePoint` has it."""
-        ways = {"graph": self._graphed is not None, "inductor": self.chosen.way == "inductor"}
+        ways = {"graph": self._graphed is not None, "inductor": self.chosen.way == "inductor",
+                "data on the device": self.batches.on_device}  # fmt: skip
         return ", ".join(way for way, taken in ways.items() if taken)
 
     def configure_optimizers(self) -> Any:

@@ -48,7 +48,8 @@ class Provenance(Frozen):
             not readable.
         machine: tells the machine from others of its kind, without its name; "" in older records.
         checkpoint: where the weights come from if they were not trained here.
-        computed: how epochs were trained that were not computed step by step of crops from files: "graph", "inductor".
+        computed: how epochs were trained that were not computed step by step of crops from files: "graph",
+            "inductor", "data on the device".
     """
 
     commit: str

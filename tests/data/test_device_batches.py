@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_map_only
 from torch.utils.data import DataLoader, default_collate
 
 from poseur_lib.config.data import AugmentConfig
-from poseur_lib.data import device_images
+from poseur_lib.data import batches, device_images
 from poseur_lib.data.augment import augmentation_rng
 from poseur_lib.data.batches import DeviceBatches, on_device, people_batches
 from poseur_lib.data.coco import CocoPeople, Person
@@ -274,3 +274,13 @@ def test_what_is_cut_where(paths):
     for where in ("auto", "no"):
         kept = people_batches(PoseCrops(*arguments), 4, replace(asked, data_on_device=where))
         assert isinstance(kept, DataLoader)
+
+
+def test_auto_trusts_a_device_that_cuts_what_a_processor_cuts(paths, monkeypatch, capsys):
+    crops = PoseCrops(random_people(paths, 5, 0), COCO_17, (64, 48), CropRule(), AugmentConfig(), 0)
+    auto = InferenceRuntime(device="cpu", data_on_device="auto")
+    monkeypatch.setattr(batches, "goes_on_device", lambda *_: True)
+    assert isinstance(people_batches(crops, 4, auto), DeviceBatches) and not capsys.readouterr().err
+    monkeypatch.setattr(batches, "crop_batch", lambda *given: crop_batch(*given).flip(3))
+    assert isinstance(people_batches(crops, 4, auto), DataLoader)
+    assert "crops are cut by processes, not on the device: its crops are" in capsys.readouterr().err

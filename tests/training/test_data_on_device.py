@@ -30,6 +30,7 @@ def test_two_epochs_agree_with_the_processors_crops(data, tmp_path):
     config = tiny_config(**{"train.epochs": 2})
     curves = [train(config, tmp_path / where, Runtime(data=data, device="cpu", threads=1, data_on_device=where))
               for where in ("yes", "no")]  # fmt: skip
+    assert [curve[-1].computed for curve in curves] == ["data on the device", ""]
     for ours, theirs in zip(*curves, strict=True):
         assert (ours.epoch, ours.step, ours.images) == (theirs.epoch, theirs.step, theirs.images)
         assert ours.loss == pytest.approx(theirs.loss, rel=1e-3)
