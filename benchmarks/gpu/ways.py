@@ -1,0 +1,117 @@
+"""A call in several ways, step by step, as a CUDA graph and compiled: its time, and how busy it keeps the GPU."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
+
+from poseur_lib.errors import first_line
+from poseur_study.costs.gpu_record import WayTime
+
+EAGER, GRAPH, INDUCTOR = "eager", "graph", "inductor"
+WAYS = (EAGER, GRAPH, INDUCTOR)
+WARM_UP, ROUNDS, PROFILED = 3, 5, 2
+ROUND_SECONDS, MOST_CALLS = 0.15, 50
+
+Run = Callable[[], object]
+Make = Callable[[bool], Run]
+"""A call, compiled by torch or not."""
+
+
+def timed_ways(make: Make, ways: Sequence[str], device: str) -> tuple[WayTime, ...]:
+    """Each way, or why there is no time of it."""
+    return tuple(_timed_way(make, way, device) for way in ways)
+
+
+def _timed_way(make: Make, way: str, device: str) -> WayTime:
+    if way == GRAPH and device != "cuda":
+        return WayTime(way=way, milliseconds=None, note="a CUDA graph needs a GPU")
+    gc.collect()
+    try:
+        run = make(way == INDUCTOR)
+        with memory(device) as peak:
+            run()
+            note = ""
+            if way != EAGER and device == "cuda":
+                run, note = _captured_if_it_can(run, way)
+            taken = median_ms(run, device)
+        busy, kernels = _busy(run, taken, device)
+        return WayTime(way=way, milliseconds=taken, busy=busy, kernels=kernels, peak_gib=peak(), note=note)
+    except Exception as error:  # a compiler, a graph or the card's memory: the other ways are still worth their time
+        return WayTime(way=way, milliseconds=None, note=first_line(error)[:200])
+
+
+def _captured_if_it_can(run: Run, way: str) -> tuple[Run, str]:
+    """The call as a CUDA graph; one that was compiled runs without where it cannot be captured."""
+    if way == GRAPH:
+        return captured(run), ""
+    try:
+        return captured(run), "as a CUDA graph"
+    except Exception as error:
+        return run, f"without a CUDA graph: {first_line(error)[:100]}"
+
+
+def captured(run: Run) -> Run:
+    """The same call as one CUDA graph: what it reads and writes stays where it is."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(WARM_UP):
+            run()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+    return graph.replay
+
+
+def median_ms(run: Run, device: str) -> float:
+    """Milliseconds of a call, median over rounds of calls one after another; the end of each round is waited for."""
+    for _ in range(WARM_UP):
+        run()
+    wait(device)
+    start = time.perf_counter()
+    run()
+    wait(device)
+    calls = max(1, min(MOST_CALLS, int(ROUND_SECONDS / (time.perf_counter() - start))))
+    taken = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        for _ in range(calls):
+            run()
+        wait(device)
+        taken.append((time.perf_counter() - start) / calls)
+    return 1e3 * statistics.median(taken)
+
+
+def _busy(run: Run, milliseconds: float, device: str) -> tuple[float | None, float | None]:
+    """Share of a call's time in which kernels run, and their number; nothing on a processor."""
+    if device != "cuda":
+        return None, None
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+        for _ in range(PROFILED):
+            run()
+        wait(device)
+    kernels = [event for event in profiler.key_averages() if event.device_type == DeviceType.CUDA]
+    total = sum(event.self_device_time_total for event in kernels) / PROFILED / 1e3
+    return min(1.0, total / milliseconds), sum(event.count for event in kernels) / PROFILED
+
+
+@contextmanager
+def memory(device: str) -> Iterator[Callable[[], float | None]]:
+    """Gives, afterwards, the most memory that tensors held within, in GiB; nothing on a processor."""
+    if device == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    yield lambda: torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else None
+
+
+def wait(device: str) -> None:
+    """Until the GPU has done all that it was given."""
+    if device == "cuda":
+        torch.cuda.synchronize()
