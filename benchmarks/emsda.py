@@ -9,6 +9,7 @@ from torch.nn.functional import grid_sample
 
 from benchmarks.timing import Extras, Goal, Setting, compared, times_ms
 from poseur_lib.costs.speed import peak_mib
+from poseur_lib.models.poseur.memory import level_geometry
 from poseur_lib.models.poseur.sampling import corner_rows, sample_bags, sample_dense
 from poseur_study.costs.benchmark_record import Comparison
 
@@ -57,13 +58,13 @@ def shared(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
 
 def bags(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
     """Ours, for maps of thousands of cells."""
-    rows, shares = corner_rows(SIZES, locations, weights)
+    rows, shares = corner_rows(level_geometry(SIZES, locations.device), locations, weights)
     return sample_bags(values, rows.flatten(3), shares.flatten(3))
 
 
 def dense(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
     """Ours, for maps of hundreds of cells."""
-    rows, shares = corner_rows(SIZES, locations, weights)
+    rows, shares = corner_rows(level_geometry(SIZES, locations.device), locations, weights)
     return sample_dense(values, rows.flatten(3), shares.flatten(3))
 
 

@@ -1,11 +1,17 @@
 """Shapes in signatures are checked in every test; data beside the repository is optional."""
 
+import os
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 from jaxtyping import install_import_hook
+
+# Where there is no GPU, Triton interprets its kernels: it asks once, when it is imported.
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 # What is imported under the hook does not find its compiled bytecode (the hook keeps its own beside it), so that
 # what is large and not ours comes first: 20 seconds of every process.

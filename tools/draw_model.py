@@ -21,6 +21,7 @@ from torch import Tensor
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseModel, PoseTargets
+from poseur_lib.models.poseur.memory import level_geometry
 
 FILE = Path(__file__).parents[1] / "docs" / "poseur.svg"
 WIDTH, HEIGHT = 900, 776
@@ -80,7 +81,9 @@ def read_shapes() -> Shapes:
     attention = model.head.decoder.layers[0].cross_attention
     query = torch.empty(1, *map(int, shapes.into("head.decoder.layers.0.cross_attention").split("×")), device="meta")
     sizes = tuple((shape[2], shape[3]) for shape in shapes.outputs["head.neck"])
-    shapes.samples = tuple(x.shape for x in attention.samples(query, query[..., :2], sizes))
+    shapes.samples = tuple(
+        x.shape for x in attention.samples(query, query[..., :2], level_geometry(sizes, query.device))
+    )
     pose = model.eval()(images)
     shapes.outputs["pose"] = [pose.keypoints.shape, pose.keypoint_scores.shape]
     return shapes

@@ -1,10 +1,16 @@
 """RealNVP, the normalising flow of RLE (Sec. 3.2): what the errors look like once they are divided by sigma."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
+
+CouplingNetworks = Callable[[Float[Tensor, "rows 2"]], tuple[Float[Tensor, "rows 2"], Float[Tensor, "rows 2"]]]
+"""Shift and log scale, made of the coordinate that a coupling layer keeps."""
 
 
 class RealNVP(nn.Module):
@@ -28,13 +34,39 @@ class RealNVP(nn.Module):
     def to_prior(self, x: Float[Tensor, "rows 2"]) -> tuple[Float[Tensor, "rows 2"], Float[Tensor, " rows"]]:
         """The prior's point of x, and the log determinant of that map: the layers from the last to the first."""
         log_det = x.new_zeros(x.shape[0])
-        for mask, shift, log_scale in reversed(list(zip(self.mask, self.shift, self.log_scale, strict=True))):
+        networks = self.batched_networks() if x.is_cuda else self.separate_networks()
+        for mask, network in reversed(list(zip(self.mask, networks, strict=True))):
             kept = mask * x
-            s = log_scale(kept) * (1 - mask)
-            t = shift(kept) * (1 - mask)
+            t, s = (value * (1 - mask) for value in network(kept))
             x = (1 - mask) * (x - t) * torch.exp(-s) + kept
             log_det = log_det - s.sum(dim=1)
         return x, log_det
+
+    def separate_networks(self) -> list[CouplingNetworks]:
+        """Of each layer, what gives shift and log scale: one network after the other, which a processor prefers."""
+
+        def both(shift: nn.Module, log_scale: nn.Module, kept: Tensor) -> tuple[Tensor, Tensor]:
+            return shift(kept), log_scale(kept)
+
+        return [partial(both, *pair) for pair in zip(self.shift, self.log_scale, strict=True)]
+
+    def batched_networks(self) -> list[CouplingNetworks]:
+        """The same with both networks as matrices in batches of two: half the kernels, which a GPU prefers."""
+        networks = [network for pair in zip(self.shift, self.log_scale, strict=True) for network in pair]
+
+        def stacked(name: str) -> Float[Tensor, "layers 2 *shape"]:
+            return torch.stack([network.get_parameter(name) for network in networks]).unflatten(0, (-1, 2))
+
+        weights = [stacked(f"{place}.weight").mT for place in (0, 2, 4)]
+        biases = [stacked(f"{place}.bias").unsqueeze(2) for place in (0, 2, 4)]
+
+        def both(layer: int, kept: Tensor) -> tuple[Tensor, Tensor]:
+            (w1, w2, w3), (b1, b2, b3) = ([x[layer] for x in stacked] for stacked in (weights, biases))
+            hidden = leaky_relu(torch.baddbmm(b1, kept.expand(2, -1, -1), w1))
+            shift, scale = torch.baddbmm(b3, leaky_relu(torch.baddbmm(b2, hidden, w2)), w3).unbind()
+            return shift, scale.tanh()
+
+        return [partial(both, layer) for layer in range(len(self.mask))]
 
     def log_prob(self, x: Float[Tensor, "rows 2"]) -> Float[Tensor, " rows"]:
         """log phi(x)."""

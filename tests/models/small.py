@@ -49,4 +49,4 @@ def random_memory(sizes: tuple[tuple[int, int], ...], batch: int, dims: int, see
     """Pyramids of noise."""
     generator = torch.Generator().manual_seed(seed)
     cells = sum(h * w for h, w in sizes)
-    return Memory(torch.randn(batch, cells, dims, generator=generator), sizes)
+    return Memory.of(torch.randn(batch, cells, dims, generator=generator), sizes)

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from poseur_lib.models.poseur.deformable import EMSDA
-from poseur_lib.models.poseur.memory import Memory
-from poseur_lib.models.poseur.sampling import corner_rows, sample_bags, sample_dense, sample_memory
+from poseur_lib.models.poseur.memory import Memory, level_geometry
+from poseur_lib.models.poseur.sampling import chosen_way, corner_rows, sample_bags, sample_dense, sample_memory
 from tests.models.small import random_memory
 
 SIZES = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=4).map(tuple)
@@ -31,16 +31,16 @@ def eq1_sums(values: Tensor, sizes, locations: Tensor, weights: Tensor) -> Tenso
 
 
 def by_memory(values, sizes, locations, weights):
-    return sample_memory(Memory(values, sizes), locations, weights)
+    return sample_memory(Memory.of(values, sizes), locations, weights)
 
 
 def by_bags(values, sizes, locations, weights):
-    rows, shares = corner_rows(sizes, locations, weights)
+    rows, shares = corner_rows(level_geometry(sizes, values.device), locations, weights)
     return sample_bags(values, rows, shares)
 
 
 def by_matrix(values, sizes, locations, weights):
-    rows, shares = corner_rows(sizes, locations, weights)
+    rows, shares = corner_rows(level_geometry(sizes, values.device), locations, weights)
     return sample_dense(values, rows, shares)
 
 
@@ -85,6 +85,8 @@ def test_both_ways_are_taken():
     """`sample_memory` chooses by the size of the maps; both choices are exercised above only if both exist."""
     locations = torch.rand(1, 2, 2, 1, 1, 2)
     weights = torch.ones(1, 2, 2, 1, 1)
+    assert [chosen_way(cells, 4, "cpu", one_each=True) for cells in (4, 64, 65, 1600)] == ["matrix"] * 2 + ["bags"] * 2
+    assert chosen_way(4080, 64, "cuda", one_each=True) == "matrix" and chosen_way(4, 4, "cuda", False) == "bags"
     for side in (2, 40):
         assert_equals_eq1(by_memory, ((side, side),), locations, weights)
 
@@ -112,7 +114,7 @@ def test_attention_sums_to_one_and_offsets_count_cells():
     layer = EMSDA(8, 2, 2, 3)
     torch.nn.init.zeros_(layer.sampling_offsets.weight)
     points = torch.rand(2, 5, 2)
-    locations, attention = layer.samples(torch.randn(2, 5, 8), points, ((4, 8), (2, 5)))
+    locations, attention = layer.samples(torch.randn(2, 5, 8), points, level_geometry(((4, 8), (2, 5)), points.device))
     torch.testing.assert_close(attention.sum(dim=(-1, -2)), torch.ones(2, 5, 2))
     cells = torch.tensor([[8.0, 4.0], [5.0, 2.0]])  # (width, height)
     steps = (locations - points[:, :, None, None, None]) * cells[:, None]

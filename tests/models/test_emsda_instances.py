@@ -38,7 +38,7 @@ def test_instances_in_pyramids_equal_each_alone_in_its_image(images, seed):
     points = torch.rand(len(images), 4, 2, generator=generator)
     together = layer(query, points, memory, torch.tensor(images))
     for number, image in enumerate(images):
-        own = Memory(memory.values[image : image + 1], SIZES)
+        own = Memory.of(memory.values[image : image + 1], SIZES)
         alone = layer(query[number : number + 1], points[number : number + 1], own)
         torch.testing.assert_close(together[number : number + 1], alone, atol=1e-5, rtol=1e-5)
 
@@ -48,9 +48,9 @@ def test_gradients_of_people_in_one_image_add_up():
     locations, weights = torch.rand(3, 2, 2, 3, 1, 2), torch.rand(3, 2, 2, 3, 1)
     index = torch.tensor([1, 1, 0])
     shared = memory.values.clone().requires_grad_()
-    sample_memory(Memory(shared, SIZES), locations, weights, index).square().sum().backward()
+    sample_memory(Memory.of(shared, SIZES), locations, weights, index).square().sum().backward()
     copied = memory.values[index].requires_grad_()
-    sample_memory(Memory(copied, SIZES), locations, weights).square().sum().backward()
+    sample_memory(Memory.of(copied, SIZES), locations, weights).square().sum().backward()
     expected = torch.zeros_like(shared).index_add_(0, index, copied.grad)
     torch.testing.assert_close(shared.grad, expected, atol=1e-5, rtol=1e-5)
 
@@ -63,7 +63,7 @@ def test_a_thousand_instances_share_one_image():
     values = memory.values.clone().requires_grad_()
     with LargestTensor() as largest:
         sample_memory(
-            Memory(values, memory.sizes), locations, weights, torch.zeros(instances, dtype=torch.long)
+            Memory.of(values, memory.sizes), locations, weights, torch.zeros(instances, dtype=torch.long)
         ).sum().backward()
     assert values.grad.shape == values.shape
     assert largest.elements < 0.02 * instances * values.numel()
@@ -79,7 +79,9 @@ def test_the_whole_decoder_copies_no_map_per_instance():
         queries = head.keypoint_encoder(points)
         with LargestTensor() as largest:
             layers = head.decoder(queries, points, memory, index)
-        alone = head.decoder(head.keypoint_encoder(points[7:8]), points[7:8], Memory(memory.values[1:], memory.sizes))
+        alone = head.decoder(
+            head.keypoint_encoder(points[7:8]), points[7:8], Memory.of(memory.values[1:], memory.sizes)
+        )
     assert largest.elements < 0.6 * instances * memory.values[0].numel()
     torch.testing.assert_close(layers[-1].keypoints[7:8], alone[-1].keypoints, atol=1e-5, rtol=1e-5)
 

@@ -60,3 +60,17 @@ def test_one_layer_keeps_y():
     points = torch.randn(5, 2, dtype=torch.float64)
     kept = from_prior(flow, points)
     assert torch.equal(kept[:, 1], points[:, 1]) and (kept[:, 0] != points[:, 0]).all()
+
+
+def test_networks_in_batches_give_the_same():
+    """What a GPU evaluates, here on the processor: values, and gradients of every weight."""
+    flow = wild_flow()
+    kept = torch.randn(40, 2, dtype=torch.float64)
+    found = []
+    for networks in (flow.separate_networks(), flow.batched_networks()):
+        values = torch.stack([value for network in networks for value in network(kept)])
+        found.append((values, torch.autograd.grad(values.square().sum(), list(flow.parameters()))))
+    (separate, gradients), (batched, of_batched) = found
+    assert separate.shape == (12, 40, 2) and separate.abs().max() > 0.1
+    torch.testing.assert_close(batched, separate)
+    torch.testing.assert_close(of_batched, gradients)

@@ -35,7 +35,7 @@ def with_weights_of(msda: MSDA) -> EMSDA:
 
 def by_grid_sample(layer: MSDA, query, points, memory: Memory):
     """Deformable DETR's order, head by head."""
-    locations, attention = layer.samples(query, points, memory.sizes)
+    locations, attention = layer.samples(query, points, memory.levels)
     values = layer.value_proj(memory.values)
     heads = [
         eq1_sums(own, memory.sizes, locations[:, :, m : m + 1], attention[:, :, m : m + 1])
@@ -51,8 +51,8 @@ def test_msda_is_grid_sample_of_projected_maps(seed, spread):
     layer, memory = layer_of(MSDA, seed), random_memory(SIZES, 2, DIMS, seed)
     inputs = [torch.randn(2, 5, DIMS), 0.5 + spread * (torch.rand(2, 5, 2) - 0.5), memory.values]
     query, points, values = (x.requires_grad_() for x in inputs)
-    ours = layer(query, points, Memory(values, SIZES))
-    theirs = by_grid_sample(layer, query, points, Memory(values, SIZES))
+    ours = layer(query, points, Memory.of(values, SIZES))
+    theirs = by_grid_sample(layer, query, points, Memory.of(values, SIZES))
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
     towards = torch.randn_like(ours)
     of = [query, points, values, *layer.parameters()]
@@ -86,7 +86,7 @@ def test_many_people_in_one_image(kind):
     layer, memory = layer_of(kind), random_memory(SIZES, 2, DIMS)
     query, points, image = torch.randn(3, 5, DIMS), torch.rand(3, 5, 2), torch.tensor([1, 0, 1])
     together = layer(query, points, memory, image)
-    copied = layer(query, points, Memory(memory.values[image], SIZES))
+    copied = layer(query, points, Memory.of(memory.values[image], SIZES))
     torch.testing.assert_close(together, copied, atol=1e-5, rtol=1e-5)
     with pytest.raises(ValueError, match="3 instances in 2 images need an image_index"):
         layer(query, points, memory)

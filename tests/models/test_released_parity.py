@@ -74,7 +74,7 @@ def test_sampling_locations(model, prediction, images, outputs):
         mixed = layer.self_attention(content, content + queries.class_embedding)
         content = layer.self_norm(content + mixed)
         query = (content + queries.class_embedding)[:, 0]
-        locations, weights = layer.cross_attention.samples(query, prediction.coarse.keypoints, memory.sizes)
+        locations, weights = layer.cross_attention.samples(query, prediction.coarse.keypoints, memory.levels)
     close(locations[0, 3], outputs["sampling_loc_l0_b0_q3"])
     torch.testing.assert_close(weights.sum(dim=(-1, -2)), torch.ones(2, 17, 8))
 

@@ -31,6 +31,8 @@ device = "auto"
 devices = 1
 precision = "32"
 threads = 0
+compile = "auto"
+data_on_device = "auto"
 progress = True
 """
 ACT = "from tests.study.execution.fake_notebook import act\nact(run_id, seed, overrides, runs, limit_epochs)"

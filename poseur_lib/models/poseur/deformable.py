@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from poseur_lib.models.poseur.memory import Memory
-from poseur_lib.models.poseur.sampling import corner_rows, level_geometry, sample_bags, sample_memory
+from poseur_lib.models.poseur.memory import LevelGeometry, Memory
+from poseur_lib.models.poseur.sampling import corner_rows, sample_bags, sample_memory
 
 
 class Samples(NamedTuple):
@@ -63,18 +63,13 @@ class DeformableAttention(nn.Module, ABC):
         self,
         query: Float[Tensor, "B Q C"],
         reference_points: Float[Tensor, "B Q 2"],
-        sizes: tuple[tuple[int, int], ...],
+        levels: LevelGeometry,
     ) -> Samples:
-        """Where the heads look; an offset is counted in cells of its level.
-
-        Args:
-            sizes: (height, width) of each level.
-        """
+        """Where the heads look; an offset is counted in cells of its level."""
         shape = (*query.shape[:2], self.num_heads, self.num_levels, self.num_points)
-        width, height, _ = level_geometry(sizes, query.device)
         x, y = self.sampling_offsets(query).float().view(*shape, 2).unbind(dim=-1)
         reference_x, reference_y = reference_points.float()[:, :, None, None, None].unbind(dim=-1)
-        sampling_locations = torch.stack([reference_x + x / width, reference_y + y / height], dim=-1)
+        sampling_locations = torch.stack([reference_x + x / levels.width, reference_y + y / levels.height], dim=-1)
         attention_weights = self.attention_weights(query).view(*shape[:3], -1).softmax(dim=-1).view(shape)
         return Samples(sampling_locations, attention_weights)
 
@@ -101,7 +96,7 @@ class DeformableAttention(nn.Module, ABC):
         Raises:
             ValueError: no `image_index`, and not as many instances as images.
         """
-        samples = self.samples(query, reference_points, memory.sizes)
+        samples = self.samples(query, reference_points, memory.levels)
         return self.output_proj(self.head_outputs(samples, memory, image_index).flatten(2))
 
 
@@ -146,7 +141,7 @@ class MSDA(DeformableAttention):
         self, samples: Samples, memory: Memory, image_index: Int[Tensor, " B"] | None
     ) -> Float[Tensor, "B Q M D"]:
         """Weighted sums of each head's own channels: a cell's row is cut into M rows, one per head."""
-        rows, row_weights = corner_rows(memory.sizes, *samples)
+        rows, row_weights = corner_rows(memory.levels, *samples)
         of_head = rows * self.num_heads + torch.arange(self.num_heads, device=rows.device)[:, None]
         values = self.value_proj(memory.values).unflatten(2, (self.num_heads, -1)).flatten(1, 2)  # (I, P M, D)
         return sample_bags(values, of_head, row_weights.to(values.dtype), image_index)

@@ -1,9 +1,9 @@
 """Memory, what the decoder attends to: backbone maps, brought to C channels by a neck, as rows with their places."""
 
-import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -77,6 +77,21 @@ def build_neck(config: PoseurConfig, channels: Sequence[int]) -> ProjectionNeck 
     return neck(config, channels)
 
 
+class LevelGeometry(NamedTuple):
+    """Width, height and first row of each level, as floats (exact: rows stay far below 2^24)."""
+
+    width: Float[Tensor, "L 1"]
+    height: Float[Tensor, "L 1"]
+    start: Float[Tensor, "L 1"]
+
+
+def level_geometry(sizes: tuple[tuple[int, int], ...], device: torch.device) -> LevelGeometry:
+    """Of levels whose (height, width) are `sizes`."""
+    starts = itertools.accumulate((h * w for h, w in sizes[:-1]), initial=0)
+    columns = ([w for _, w in sizes], [h for h, _ in sizes], list(starts))
+    return LevelGeometry(*(torch.tensor(x, dtype=torch.float32, device=device)[:, None] for x in columns))
+
+
 @dataclass(frozen=True)
 class Memory:
     """The feature pyramids of I images, flattened to rows: levels in the order of the neck, cells row by row.
@@ -87,14 +102,33 @@ class Memory:
     Attributes:
         values: one row per cell, its encodings included, which are then sampled too; P cells of all levels.
         sizes: (height, width) of each level.
+        levels: the same as tensors.
     """
 
     values: Float[Tensor, "I P C"]
     sizes: tuple[tuple[int, int], ...]
+    levels: LevelGeometry
+
+    @classmethod
+    def of(cls, values: Float[Tensor, "I P C"], sizes: tuple[tuple[int, int], ...]) -> "Memory":
+        """Memory of rows that are given."""
+        return cls(values, sizes, level_geometry(sizes, values.device))
+
+
+class Pyramid(NamedTuple):
+    """What is the same for all maps of the same sizes: where the cells are."""
+
+    sizes: tuple[tuple[int, int], ...]
+    levels: LevelGeometry
+    place: Float[Tensor, "P C"]
 
 
 class MemoryEmbedding(nn.Module):
     """Adds to every cell the encoding of its place and of its level.
+
+    The encoding of places is kept from one batch to the next, so that a compiled pass, or one that is captured as a
+    CUDA graph, computes nothing of it. It is no state: the first batch of another size, or on another device, replaces
+    it.
 
     Released code: with the deconvolution neck there are four level embeddings for three levels; so there are here.
     """
@@ -102,19 +136,24 @@ class MemoryEmbedding(nn.Module):
     def __init__(self, levels: int, embed_dims: int) -> None:
         super().__init__()
         self.level_embedding = nn.Parameter(torch.randn(levels, embed_dims))
+        self._pyramid: Pyramid | None = None
 
     def forward(self, maps: list[Float[Tensor, "I C _H _W"]]) -> Memory:
         """Memory of the neck's maps."""
         sizes = tuple((x.shape[2], x.shape[3]) for x in maps)
         rows = torch.cat([x.flatten(2).transpose(1, 2) for x in maps], dim=1)  # (I, P, C), every row in one piece
-        place = pyramid_encoding(sizes, maps[0].shape[1], maps[0].device)
+        pyramid = self._pyramid_of(sizes, rows)
         levels = zip(self.level_embedding[: len(sizes)], sizes, strict=True)
         level = torch.cat([embedding.expand(h * w, -1) for embedding, (h, w) in levels])
-        return Memory(rows.add_(place + level), sizes)  # in place: a second copy of the maps takes longer than the sum
+        rows = rows.add_(pyramid.place + level)  # in place: a second copy of the maps takes longer than the sum
+        if rows.is_cuda and torch.is_autocast_enabled("cuda"):  # once here, or the products of every layer do it
+            rows = rows.to(torch.get_autocast_dtype("cuda"))
+        return Memory(rows, sizes, pyramid.levels)
 
-
-@functools.lru_cache(maxsize=64)
-def pyramid_encoding(sizes: tuple[tuple[int, int], ...], dims: int, device: torch.device) -> Float[Tensor, "P {dims}"]:
-    """Encoding of the cells of all levels, kept for the next batch of the same size."""
-    with torch.inference_mode(False):  # the first call may be a prediction's, the next one a training step's
-        return torch.cat([map_encoding(h, w, dims, device) for h, w in sizes])
+    def _pyramid_of(self, sizes: tuple[tuple[int, int], ...], like: Float[Tensor, "I P C"]) -> Pyramid:
+        pyramid = self._pyramid  # read once: threads may share the model
+        if pyramid is None or pyramid.sizes != sizes or pyramid.place.device != like.device:
+            with torch.inference_mode(False):  # the first call may be a prediction's, the next one a training step's
+                place = torch.cat([map_encoding(h, w, like.shape[2], like.device) for h, w in sizes])
+                pyramid = self._pyramid = Pyramid(sizes, level_geometry(sizes, like.device), place)
+        return pyramid

@@ -30,7 +30,7 @@ def explained(decoder: QueryDecoder, predict: Callable[[], PosePrediction]) -> E
     def see_cross_attention(module: DeformableAttention, inputs: tuple[Tensor, Tensor, Memory, Tensor | None]) -> None:
         """Locations and weights are those of the pure function that the layer is about to call."""
         query, reference_points, memory, _ = inputs
-        samples.append((reference_points, module.samples(query, reference_points, memory.sizes)))
+        samples.append((reference_points, module.samples(query, reference_points, memory.levels)))
         sizes.append(memory.sizes)
 
     with ExitStack() as hooks:
