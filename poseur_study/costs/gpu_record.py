@@ -1,5 +1,6 @@
 """What `python -m benchmarks gpu --out FILE` records, and the page on speed shows."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from poseur_lib.config.base import Frozen
@@ -133,6 +134,17 @@ class GpuBenchmark(Frozen):
     def of(self, section: str, name: str, part: str, precision: str, batch: int) -> GpuRow | None:
         """One row."""
         return next((row for row in self.rows if row.key == (section, name, part, precision, batch)), None)
+
+    def as_rows(self) -> Iterator[dict[str, object]]:
+        """Every call as a row of a table: milliseconds of each way, its speed and what the limits allow, its bound."""
+        for row in self.rows:
+            notes = dict.fromkeys(way.note for way in row.ways if way.note)
+            allowed = {f"by {name}": row.per_second / share for name, share in self.shares(row).items() if share}
+            yield {
+                "date": self.finished_at[:10], "section": row.section, "what": row.name, "part": row.part,
+                "precision": row.precision, "batch": row.batch, **{way.way: way.milliseconds for way in row.ways},
+                "per second": row.per_second, **allowed, "bounded by": self.bound(row), "note": "; ".join(notes),
+            }  # fmt: skip
 
     def shares(self, row: GpuRow) -> dict[str, float]:
         """How near the quickest way comes to each limit."""
