@@ -67,7 +67,7 @@ class Recording:
     @property
     def record(self) -> GpuBenchmark:
         """All of it as it stands now; the limits are no rows of their own."""
-        limits = {row.part: row for row in self.rows.values() if row.section == LIMITS and row.best is not None}
+        limits = {row.part: row for row in self.rows.values() if row.section == LIMITS and row.timed}
         reached = {
             "flops": _rate(limits.get("matrix product"), "flops"),
             "bytes": _rate(limits.get("copy"), "bytes"),
@@ -166,7 +166,7 @@ def _rows_within(process: subprocess.Popen[str], errors: TextIO, seconds: float)
 
 
 def _rate(row: GpuRow | None, what: str) -> float | None:
-    return None if row is None else getattr(row, what) / (row.best.milliseconds / 1e3)
+    return None if row is None else getattr(row, what) / (row.milliseconds / 1e3)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

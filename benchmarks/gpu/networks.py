@@ -1,13 +1,12 @@
 """The networks of the goals, their calls, and the fewest operations and bytes of those."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.gpu.ways import Run
+from benchmarks.gpu.ways import Make, Run, made
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.costs import cost
 from poseur_lib.keypoints import COCO_17
@@ -89,7 +88,7 @@ def work_of(config: ExperimentConfig, part: str, precision: str) -> Work:
     return Work(2 * multiply_adds, size * numbers[0], size * sum(weights.values()))
 
 
-def inference_call(model: PoseModel, part: str, images: Tensor) -> Callable[[bool], Run]:
+def inference_call(model: PoseModel, part: str, images: Tensor) -> Make:
     """A forward pass of a network or its backbone, its batch norms folded, in bf16."""
 
     def make(compiled: bool) -> Run:
@@ -102,7 +101,7 @@ def inference_call(model: PoseModel, part: str, images: Tensor) -> Callable[[boo
 
         return run
 
-    return make
+    return made(make, images.is_cuda)
 
 
 def for_inference(config: ExperimentConfig, device: str) -> PoseModel:
@@ -119,7 +118,7 @@ def random_batch(config: ExperimentConfig, batch: int, device: str) -> tuple[Ten
     return images.to(memory_format=torch.channels_last), PoseTargets(keypoints, inside)
 
 
-def training_call(config: ExperimentConfig, part: str, batch: int, device: str) -> Callable[[bool], Run]:
+def training_call(config: ExperimentConfig, part: str, batch: int, device: str) -> Make:
     """A training step of a network in bf16, or its backbone's forward and backward pass."""
 
     def make(compiled: bool) -> Run:
@@ -127,7 +126,7 @@ def training_call(config: ExperimentConfig, part: str, batch: int, device: str) 
         images, targets = random_batch(config, batch, device)
         return _backbone_step(model, images, compiled) if part == BACKBONE else _step(model, images, targets, compiled)
 
-    return make
+    return made(make, device == "cuda")
 
 
 def _step(model: PoseModel, images: Tensor, targets: PoseTargets, compiled: bool) -> Run:

@@ -1,7 +1,9 @@
 """The sections that time single calls: inference, training steps, and EMSDA by itself."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -16,13 +18,12 @@ from benchmarks.gpu.networks import (
     training_call,
     work_of,
 )
-from benchmarks.gpu.ways import EAGER, INDUCTOR, Run, timed_ways
+from benchmarks.gpu.ways import EAGER, INDUCTOR, Made, Make, Run, made, timed_ways
 from poseur_lib.costs.torch_flops import BILINEAR, WEIGHTING
 from poseur_lib.models.poseur.memory import Memory
-from poseur_lib.models.poseur.sampling import corner_rows, sample_bags, sample_dense, sample_memory
+from poseur_lib.models.poseur.sampling import Way, sample_memory, sampled_by
 from poseur_study.costs.gpu_goals import (
     BACKBONE,
-    BAGS,
     BF16,
     EMSDA,
     FLOAT32,
@@ -71,9 +72,9 @@ def limits(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
     target = torch.empty_like(source)
     of = {"section": LIMITS, "precision": BF16, "batch": 1, "items": 1}
     yield GpuRow(**of, name=f"{side} x {side}", part="matrix product", flops=2.0 * side**3,
-                 ways=timed_ways(lambda _: lambda: left @ right, (EAGER,), scale.device))  # fmt: skip
+                 ways=timed_ways(lambda _: Made(lambda: left @ right), (EAGER,), scale.device))  # fmt: skip
     yield GpuRow(**of, name=f"{source.nbytes:,} bytes", part="copy", bytes=2.0 * source.nbytes,
-                 ways=timed_ways(lambda _: lambda: target.copy_(source), (EAGER,), scale.device))  # fmt: skip
+                 ways=timed_ways(lambda _: Made(lambda: target.copy_(source)), (EAGER,), scale.device))  # fmt: skip
 
 
 def inference(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
@@ -105,32 +106,14 @@ def training(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
             )  # fmt: skip
 
 
-def as_the_library(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
-    """By the way that the library takes here."""
-    return sample_memory(Memory(values, SIZES), locations, weights)
-
-
-def by_rows(sample: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """By the rows around every location, with a function that sums them."""
-
-    def sampled(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
-        rows, shares = corner_rows(SIZES, locations, weights)
-        return sample(values, rows.flatten(3), shares.flatten(3).to(values.dtype))
-
-    return sampled
+def by_library(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
+    """By the way that the library chooses, or is told to take."""
+    return sample_memory(Memory.of(values, SIZES), locations, weights)
 
 
 def by_grid_sample(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
     """By torch's grid_sample, one map for all heads."""
     return shared(values, locations.to(values.dtype), weights.to(values.dtype))
-
-
-SAMPLERS = {
-    "library": as_the_library,
-    BAGS: by_rows(sample_bags),
-    "dense": by_rows(sample_dense),
-    "grid_sample": by_grid_sample,
-}
 
 
 def emsda(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
@@ -140,12 +123,12 @@ def emsda(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
     for precision, kind in ((FLOAT32, torch.float32), (BF16, torch.bfloat16)):
         values, locations, weights = (x.to(scale.device) for x in inputs(batch, queries))
         leaves = tuple(x.requires_grad_() for x in (values.to(kind), locations, weights))
-        for part, sampler in SAMPLERS.items():
+        for part in ("library", *get_args(Way), "grid_sample"):
             yield GpuRow(
                 section=EMSDA, name=PYRAMID, part=part, precision=precision, batch=batch, items=batch,
                 flops=FORWARD_AND_BACKWARD * 2.0 * sampled * (BILINEAR + WEIGHTING) * CHANNELS,
                 bytes=_least_bytes(leaves, batch * queries),
-                ways=timed_ways(emsda_call(sampler, leaves), ways, scale.device),
+                ways=timed_ways(emsda_call(part, leaves), ways, scale.device),
             )  # fmt: skip
 
 
@@ -155,11 +138,17 @@ def _least_bytes(leaves: Sequence[Tensor], queries: int) -> float:
     return 3.0 * sum(leaf.nbytes for leaf in leaves) + 2.0 * sums
 
 
-def emsda_call(sampler: Callable[..., Tensor], leaves: Sequence[Tensor]) -> Callable[[bool], Run]:
+def emsda_call(part: str, leaves: Sequence[Tensor]) -> Make:
     """Sampling, and the gradients of all that goes into it."""
+    sampler = by_grid_sample if part == "grid_sample" else by_library
 
     def make(compiled: bool) -> Run:
         sample = torch.compile(sampler, dynamic=False) if compiled else sampler
-        return lambda: torch.autograd.grad(sample(*leaves).float().sum(), leaves)
 
-    return make
+        def run() -> object:
+            with sampled_by(part) if part in get_args(Way) else nullcontext():
+                return torch.autograd.grad(sample(*leaves).float().sum(), leaves)
+
+        return run
+
+    return made(make, leaves[0].is_cuda)

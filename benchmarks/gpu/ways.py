@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch.autograd import DeviceType
@@ -19,8 +20,27 @@ WARM_UP, ROUNDS, PROFILED = 3, 5, 2
 ROUND_SECONDS, MOST_CALLS = 0.15, 50
 
 Run = Callable[[], object]
-Make = Callable[[bool], Run]
-"""A call, compiled by torch or not."""
+
+
+class Made(NamedTuple):
+    """A call that is ready, and what is special about it."""
+
+    run: Run
+    note: str = ""
+
+
+Make = Callable[[str], Made]
+"""A call in a way to run it."""
+
+
+def made(make: Callable[[bool], Run], on_gpu: bool) -> Make:
+    """Of a call, compiled by torch or not: on a GPU, all ways but eager are then recorded as a CUDA graph."""
+
+    def of(way: str) -> Made:
+        run = make(way == INDUCTOR)
+        return _recorded(run, way) if on_gpu and way != EAGER else Made(run)
+
+    return of
 
 
 def timed_ways(make: Make, ways: Sequence[str], device: str) -> tuple[WayTime, ...]:
@@ -33,12 +53,8 @@ def _timed_way(make: Make, way: str, device: str) -> WayTime:
         return WayTime(way=way, milliseconds=None, note="a CUDA graph needs a GPU")
     gc.collect()
     try:
-        run = make(way == INDUCTOR)
         with memory(device) as peak:
-            run()
-            note = ""
-            if way != EAGER and device == "cuda":
-                run, note = _captured_if_it_can(run, way)
+            run, note = make(way)
             taken = median_ms(run, device)
         busy, kernels = _busy(run, taken, device)
         return WayTime(way=way, milliseconds=taken, busy=busy, kernels=kernels, peak_gib=peak(), note=note)
@@ -46,14 +62,14 @@ def _timed_way(make: Make, way: str, device: str) -> WayTime:
         return WayTime(way=way, milliseconds=None, note=first_line(error)[:200])
 
 
-def _captured_if_it_can(run: Run, way: str) -> tuple[Run, str]:
-    """The call as a CUDA graph; one that was compiled runs without where it cannot be captured."""
+def _recorded(run: Run, way: str) -> Made:
+    """The call as a CUDA graph; one that was compiled runs without where it cannot be recorded."""
     if way == GRAPH:
-        return captured(run), ""
+        return Made(captured(run))
     try:
-        return captured(run), "as a CUDA graph"
+        return Made(captured(run), "as a CUDA graph")
     except Exception as error:
-        return run, f"without a CUDA graph: {first_line(error)[:100]}"
+        return Made(run, f"without a CUDA graph: {first_line(error)[:100]}")
 
 
 def captured(run: Run) -> Run:

@@ -15,6 +15,7 @@ WHOLE, BACKBONE, BAGS = "whole", "backbone", "bags"
 BF16, FLOAT32 = "bf16", "float32"
 LIMITS, INFERENCE, TRAINING, EMSDA, EPOCH, RUNS = "limits", "inference", "training", "emsda", "epoch", "runs"
 NOT_MEASURED = "not measured yet"
+DETAILS = ("of", "bounded by", "beside", "card", "torch", "date", "code")
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,11 @@ def milliseconds(section: str, name: str, batch: int) -> Callable[[GpuBenchmark]
         whole, backbone = (_timed(record, section, name, part, BF16, batch) for part in (WHOLE, BACKBONE))
         if whole is None:
             return None
-        beside = "" if backbone is None else (
-            f"backbone {backbone.best.milliseconds:.2f} ms, whole ÷ backbone "
-            f"{whole.best.milliseconds / backbone.best.milliseconds:.1f}"
-        )  # fmt: skip
-        return Measured(whole.best.milliseconds, whole, beside)
+        beside = ""
+        if backbone is not None:
+            ratio = whole.milliseconds / backbone.milliseconds
+            beside = f"backbone {backbone.milliseconds:.2f} ms, whole ÷ backbone {ratio:.1f}"
+        return Measured(whole.milliseconds, whole, beside)
 
     return of
 
@@ -80,7 +81,7 @@ def per_second(section: str, name: str, precision: str, batch: int) -> Callable[
 
 def most_together(record: GpuBenchmark) -> Measured | None:
     """People a second of all runs together, at the number of runs at which it is the most."""
-    rows = [row for row in record.rows if row.section == RUNS and row.best is not None]
+    rows = [row for row in record.rows if row.section == RUNS and row.timed]
     if not rows:
         return None
     best = max(rows, key=lambda row: row.per_second)
@@ -100,19 +101,19 @@ def head_over_backbone(record: GpuBenchmark) -> Measured | None:
     whole, backbone = (_timed(record, TRAINING, R50, part, BF16, 128) for part in (WHOLE, BACKBONE))
     if whole is None or backbone is None:
         return None
-    all_of_it, of_backbone = whole.best.milliseconds, backbone.best.milliseconds
+    all_of_it, of_backbone = whole.milliseconds, backbone.milliseconds
     added = all_of_it - of_backbone
     return Measured(added / of_backbone, whole, f"{added:.1f} of {all_of_it:.1f} ms, backbone {of_backbone:.1f}")
 
 
 def quickest_emsda(record: GpuBenchmark) -> Measured | None:
     """Milliseconds of the quickest way to sample."""
-    rows = [row for row in record.rows if row.section == EMSDA and row.best is not None]
+    rows = [row for row in record.rows if row.section == EMSDA and row.timed]
     if not rows:
         return None
-    best = min(rows, key=lambda row: row.best.milliseconds)
-    words = (f"{row.part} {row.precision} {row.best.milliseconds:.2f}" for row in rows)
-    return Measured(best.best.milliseconds, best, ", ".join(words))
+    best = min(rows, key=lambda row: row.milliseconds)
+    words = (f"{row.part} {row.precision} {row.milliseconds:.2f}" for row in rows)
+    return Measured(best.milliseconds, best, ", ".join(words))
 
 
 def emsda_over_bags(record: GpuBenchmark) -> Measured | None:
@@ -120,7 +121,7 @@ def emsda_over_bags(record: GpuBenchmark) -> Measured | None:
     bags, quickest = _timed(record, EMSDA, PYRAMID, BAGS, FLOAT32, 128), quickest_emsda(record)
     if bags is None or quickest is None:
         return None
-    return Measured(bags.best.milliseconds / quickest.value, quickest.row)
+    return Measured(bags.milliseconds / quickest.value, quickest.row)
 
 
 MS, SPEED, TIMES = "{:.2f} ms", "{:,.0f}/s", "{:.2f} x"
@@ -137,7 +138,7 @@ GOALS = (
 )
 
 
-def goal_rows(records: Sequence[GpuBenchmark]) -> Iterator[dict[str, object]]:
+def goal_rows(records: Sequence[GpuBenchmark]) -> Iterator[dict[str, str | None]]:
     """A row a goal: the code before, the goal, and what the newest record since then that measured it says.
 
     What bounds it, on which card and by which code is of that record; where there is none since, of the one before.
@@ -150,7 +151,8 @@ def goal_rows(records: Sequence[GpuBenchmark]) -> Iterator[dict[str, object]]:
         measured = goal.form.format(since[1].value) if since else NOT_MEASURED
         reached = ("yes" if goal.reached(since[1].value) else "no") if since else NOT_MEASURED
         row = {"what": goal.text, "before": earlier, "goal": goal.words(), "measured": measured, "reached": reached}
-        yield row | (_details(*(since or before)) if since or before else {})
+        found = since or before
+        yield {**row, **(_details(*found) if found else dict.fromkeys(DETAILS))}
 
 
 def _first(goal: Goal, records: Sequence[GpuBenchmark]) -> tuple[GpuBenchmark, Measured] | None:
@@ -158,18 +160,12 @@ def _first(goal: Goal, records: Sequence[GpuBenchmark]) -> tuple[GpuBenchmark, M
 
 
 def _details(record: GpuBenchmark, found: Measured) -> dict[str, str]:
-    best = found.row.best
-    return {
-        "of": f"{found.row.name}, {found.row.precision}, {best.way}",
-        "bounded by": record.bound(found.row),
-        "beside": found.beside,
-        "card": record.device,
-        "torch": record.versions.get("torch", "unknown"),
-        "date": record.finished_at[:10],
-        "code": record.note or record.commit[:10],
-    }
+    row = found.row
+    of, torch = f"{row.name}, {row.precision}, {row.best.way}", record.versions.get("torch", "unknown")
+    code, date = record.note or record.commit[:10], record.finished_at[:10]
+    return dict(zip(DETAILS, (of, record.bound(row), found.beside, record.device, torch, date, code), strict=True))
 
 
-def _timed(record: GpuBenchmark, *key: object) -> GpuRow | None:
-    row = record.of(*key)
-    return row if row is not None and row.best is not None else None
+def _timed(record: GpuBenchmark, section: str, name: str, part: str, precision: str, batch: int) -> GpuRow | None:
+    row = record.of(section, name, part, precision, batch)
+    return row if row is not None and row.timed else None

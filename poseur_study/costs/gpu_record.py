@@ -72,15 +72,24 @@ class GpuRow(Frozen):
         return self.section, self.name, self.part, self.precision, self.batch
 
     @property
-    def best(self) -> WayTime | None:
-        """The quickest way; None where no way was timed."""
-        timed = [one for one in self.ways if one.milliseconds is not None]
-        return min(timed, key=lambda one: one.milliseconds, default=None)
+    def timed(self) -> bool:
+        """Whether any way was."""
+        return any(one.milliseconds is not None for one in self.ways)
 
     @property
-    def per_second(self) -> float | None:
+    def best(self) -> WayTime:
+        """The quickest way. Raises ValueError: none was timed."""
+        return min((one for one in self.ways if one.milliseconds is not None), key=lambda one: one.milliseconds or 0.0)
+
+    @property
+    def milliseconds(self) -> float:
+        """Of the quickest way."""
+        return self.best.milliseconds or 0.0
+
+    @property
+    def per_second(self) -> float:
         """Images or people a second, in the quickest way."""
-        return None if self.best is None else 1e3 * self.items / self.best.milliseconds
+        return 1e3 * self.items / self.milliseconds
 
     def joined(self, other: "GpuRow") -> "GpuRow":
         """The same row with another's ways too."""
@@ -92,7 +101,7 @@ class GpuRow(Frozen):
             f"{one.way} " + (f"{one.milliseconds:.2f} ms" if one.milliseconds is not None else f"({one.note})")
             for one in self.ways
         )
-        speed = "" if self.per_second is None else f"  {self.per_second:,.0f}/s"
+        speed = f"  {self.per_second:,.0f}/s" if self.timed else ""
         return f"{self.name}, {self.part}, {self.precision}, batch {self.batch}:  {ways}{speed}"
 
 
@@ -143,23 +152,24 @@ class GpuBenchmark(Frozen):
             yield {
                 "date": self.finished_at[:10], "section": row.section, "what": row.name, "part": row.part,
                 "precision": row.precision, "batch": row.batch, **{way.way: way.milliseconds for way in row.ways},
-                "per second": row.per_second, **allowed, "bounded by": self.bound(row), "note": "; ".join(notes),
+                "per second": row.per_second if row.timed else None, **allowed, "bounded by": self.bound(row),
+                "note": "; ".join(notes),
             }  # fmt: skip
 
     def shares(self, row: GpuRow) -> dict[str, float]:
         """How near the quickest way comes to each limit."""
-        if row.best is None:
+        if not row.timed:
             return {}
-        seconds, limits = row.best.milliseconds / 1e3, self.limits
+        seconds, limits = row.milliseconds / 1e3, self.limits
         counted = {"arithmetic": (row.flops, limits.flops), "memory bandwidth": (row.bytes, limits.bytes)}
         return {name: work / limit / seconds for name, (work, limit) in counted.items() if work}
 
     def bound(self, row: GpuRow) -> str:
         """What bounds the quickest way, in words."""
-        if row.best is None:
+        if not row.timed:
             return ""
         shares, busy = self.shares(row), row.best.busy
-        near = max(shares, key=shares.get, default=None)
+        near = max(shares, key=lambda name: shares[name], default=None)
         said = [f"{name} {share:.0%}" if share >= 0.1 else f"{name} {share:.1%}" for name, share in shares.items()]
         if busy is not None and busy < IDLE:
             return "; ".join([f"launching kernels: the GPU is busy for {busy:.0%}", *said])

@@ -119,7 +119,7 @@ def probes(number: int, config: ExperimentConfig, environment: Mapping[str, str]
                              env={**os.environ, **environment}, start_new_session=True)
             for _ in range(number)
         ]  # fmt: skip
-        patience = Timer(LIMIT_SECONDS, lambda: [process.kill() for process in processes])
+        patience = Timer(LIMIT_SECONDS, _kill, [processes])
         patience.start()
         try:
             yield _speed_of(processes, log)
@@ -127,15 +127,21 @@ def probes(number: int, config: ExperimentConfig, environment: Mapping[str, str]
                 process.communicate()  # its input ends, and so does it
         finally:
             patience.cancel()
+            _kill(processes)
             for process in processes:
-                process.kill()
                 process.wait()
+
+
+def _kill(processes: Sequence[subprocess.Popen[str]]) -> None:
+    for process in processes:
+        process.kill()
 
 
 def _speed_of(processes: Sequence[subprocess.Popen[str]], log: TextIO) -> float:
     said = _next_lines(processes)
     if set(said) == {READY}:
         for process in processes:
+            assert process.stdin is not None
             with suppress(BrokenPipeError):
                 process.stdin.write("go\n")
                 process.stdin.flush()
@@ -149,4 +155,4 @@ def _speed_of(processes: Sequence[subprocess.Popen[str]], log: TextIO) -> float:
 
 def _next_lines(processes: Sequence[subprocess.Popen[str]]) -> list[str]:
     """A line of each; "" of one that has ended."""
-    return [process.stdout.readline().strip() for process in processes]
+    return [process.stdout.readline().strip() for process in processes if process.stdout is not None]
