@@ -27,6 +27,7 @@ class CurvePoint(Frozen):
         mean_oks: mean OKS (0 to 1) on ground-truth boxes of the evaluated split's first people.
         ap: their AP x 100.
         part_iou: mean IoU of the part segmentation (pretext runs).
+        computed: how, where it was not step by step of crops from files: "graph, data on the device".
     """
 
     epoch: int
@@ -38,6 +39,7 @@ class CurvePoint(Frozen):
     mean_oks: Measured = None
     ap: Measured = None
     part_iou: Measured = None
+    computed: str = ""
 
 
 Curve = tuple[CurvePoint, ...]

@@ -1,8 +1,8 @@
 """The one training loop behind poses and pretext: Lightning, seeded so that a resumed run equals an unbroken one."""
 
 import logging
-import math
 import os
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -21,13 +21,12 @@ from poseur_lib.config.training import TrainConfig
 from poseur_lib.data.dataset import EpochSampler, PersonCrops
 from poseur_lib.errors import UserError
 from poseur_lib.files import CURVE_FILE, atomic_file
-from poseur_lib.models.pose_model import LossTerms
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, CurvePoint, write_curve
+from poseur_lib.training.loss_sums import LossSums, LossValues, detached
 from poseur_lib.training.optimiser import optimiser_and_schedule, parameter_groups
+from poseur_lib.training.step import Chosen, GraphedStep, LossOf, choose, compiled, cuda_graph, reason_of
 
-LossOf = Callable[[Any, Any], LossTerms]
-"""Of a network and a batch."""
 Measure = Callable[[Any], dict[str, float]]
 """Numbers of a network for the learning curve, by the names of `CurvePoint`."""
 
@@ -82,9 +81,25 @@ class TrainingLoop(L.LightningModule):
         self.measure, self.measure_every = measure, measure_every
         self.last_checkpoint, self.slow = last_checkpoint, slow
         self.curve: Curve = ()
-        self._sums: dict[str, float] = {}
-        self._batches = self._images = 0
+        self.chosen, self.precision = Chosen("none"), "32"
+        self._graphed: GraphedStep | None = None
+        self._sums, self._images = LossSums(), 0
         self._epoch_started = 0.0
+
+    def run_by(self, runtime: Runtime) -> None:
+        """Take the way that `runtime` asks for, or the reason why not, which is said."""
+        self.chosen, self.precision = choose(runtime, self.batches.accumulate), runtime.precision
+        if self.chosen.way == "inductor":
+            self.loss_of = compiled(self.loss_of)
+        by_compiler_alone = self.chosen.way == "inductor" and runtime.torch_device.type == "cpu"
+        self.automatic_optimization = self.chosen.way == "none" or by_compiler_alone
+        self._say(self.chosen.reason)
+
+    @property
+    def computed(self) -> str:
+        """How, as `CurvePoint` has it."""
+        ways = {"graph": self._graphed is not None, "inductor": self.chosen.way == "inductor"}
+        return ", ".join(way for way, taken in ways.items() if taken)
 
     def configure_optimizers(self) -> Any:
         """AdamW with a schedule per optimiser step."""
@@ -94,7 +109,7 @@ class TrainingLoop(L.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Start of the sums of an epoch."""
-        self._sums, self._batches, self._images = {}, 0, 0
+        self._sums, self._images = LossSums(), 0
         self._epoch_started = time.perf_counter()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
@@ -102,29 +117,65 @@ class TrainingLoop(L.LightningModule):
         words = [self.seed, self.current_epoch, batch_idx, self.global_rank]
         torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1))
 
-    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-        """The loss of a batch.
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor | None:
+        """The loss of a batch; None where the optimiser has stepped already.
 
         Raises:
             UserError: a term is NaN or infinite.
         """
+        if not self.automatic_optimization:
+            self._recorded_step(batch, batch_idx)
+            return None
         losses = self.loss_of(self.network, batch)
-        values = torch.stack([losses.total.detach(), *(term.detach() for term in losses.terms.values())]).tolist()
-        named = dict(zip(("total", *losses.terms), values, strict=True))
-        for name, value in (*list(named.items())[1:], ("total", values[0])):
-            if not math.isfinite(value):
-                raise UserError(self._not_finite(name, value))
-        for name, value in named.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-        self._batches += 1
-        self._images += len(batch[0])
+        self._add(detached(losses), batch)
         return losses.total
 
+    def _recorded_step(self, batch: Any, batch_idx: int) -> None:
+        """A step of the optimiser, of which the passes through the network are a CUDA graph if that can be had."""
+        if self._graphed is None and self.chosen.way != "none":
+            try:
+                self._graphed = GraphedStep(self.loss_of, self.network, batch, self.precision, cuda_graph)
+            except Exception as error:  # libraries raise anything; the step by step pass is always at hand
+                self.chosen = Chosen("none", reason_of(error))
+                self._say(self.chosen.reason)
+                self.on_train_batch_start(batch, batch_idx)
+        if self._graphed is not None and self._graphed.fits(batch):
+            losses = self._graphed(batch)
+        else:
+            self.network.zero_grad()
+            plain = self.loss_of(self.network, batch)
+            self.manual_backward(plain.total)
+            losses = detached(plain)
+        self._add(losses, batch)
+        optimiser: Any = self.optimizers()
+        schedule: Any = self.lr_schedulers()
+        clip = self.config.gradient_clip
+        if clip is not None:
+            self.clip_gradients(optimiser, gradient_clip_val=clip, gradient_clip_algorithm="norm")
+        optimiser.step()
+        schedule.step()
+
+    def _add(self, losses: LossValues, batch: Any) -> None:
+        self._sums.add(losses, self._step)
+        self._images += len(batch[0])
+        if self._sums.look_is_due:
+            self._require_finite()
+
+    @property
+    def _step(self) -> int:
+        """Optimiser steps before this one."""
+        return self.current_epoch * self.batches.steps + self._sums.batches // self.batches.accumulate
+
     def on_train_epoch_end(self) -> None:
-        """One more point of the curve, and a checkpoint that holds it."""
+        """One more point of the curve, and a checkpoint that holds it.
+
+        Raises:
+            UserError: a term was NaN or infinite since it was looked last.
+        """
+        self._require_finite()
         seconds = time.perf_counter() - self._epoch_started
         epoch = self.current_epoch + 1
-        means = {name: value / self._batches for name, value in self._sums.items()}
+        means = self._sums.means()
         before = self.curve[-1] if self.curve else CurvePoint(epoch=0, step=0, images=0, seconds=0.0, loss=0.0)
         measured: dict[str, float] = {}
         due = epoch % self.measure_every == 0 or epoch == self.config.epochs
@@ -133,11 +184,12 @@ class TrainingLoop(L.LightningModule):
             self.network.train()
         point = CurvePoint(
             epoch=epoch,
-            step=self.global_step,
+            step=epoch * self.batches.steps,
             images=before.images + self._images * self.trainer.world_size,
             seconds=before.seconds + seconds,
             loss=means.pop("total"),
             terms=means,
+            computed=self.computed,
             **measured,
         )
         self.curve = (*self.curve, point)
@@ -170,14 +222,23 @@ class TrainingLoop(L.LightningModule):
         if self.global_rank == 0:
             write_curve(self.last_checkpoint.with_name(CURVE_FILE), self.curve)
 
-    def _not_finite(self, name: str, value: float) -> str:
-        kept = self.last_checkpoint if self.last_checkpoint.exists() else "none yet"
-        return f"loss term {name!r} is {value} at step {self.global_step}; last good checkpoint: {kept}"
+    def _require_finite(self) -> None:
+        found = self._sums.not_finite()
+        if found is not None:
+            kept = self.last_checkpoint if self.last_checkpoint.exists() else "none yet"
+            raise UserError(
+                f"loss term {found.name!r} is {found.value} at step {found.step}; last good checkpoint: {kept}"
+            )
+
+    def _say(self, reason: str) -> None:
+        if reason and self.global_rank == 0:
+            print(reason, file=sys.stderr)
 
 
 def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
     """Trains from the last checkpoint, if there is one, to the end or to `runtime.limit_epochs`."""
     checkpoint = loop.last_checkpoint
+    loop.run_by(runtime)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         warnings.filterwarnings("ignore", message=r".*LeafSpec.*")
@@ -191,7 +252,7 @@ def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
             precision=runtime.precision,
             max_epochs=min(loop.config.epochs, runtime.limit_epochs or loop.config.epochs),
             accumulate_grad_batches=loop.batches.accumulate,
-            gradient_clip_val=loop.config.gradient_clip,
+            gradient_clip_val=loop.config.gradient_clip if loop.automatic_optimization else None,
             use_distributed_sampler=False,
             enable_checkpointing=False,
             logger=False,
