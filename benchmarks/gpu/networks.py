@@ -2,22 +2,24 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.gpu.ways import Make, Run, made
+from benchmarks.gpu.ways import COMPILE, GRAPH, Made, Make, Run, made
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.costs import cost
-from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.build import build_model
 from poseur_lib.models.optimise import SAFE, example_images, optimise
-from poseur_lib.models.pose_model import PoseModel, PoseTargets
+from poseur_lib.models.pose_model import PoseModel
 from poseur_study.costs.gpu_goals import BACKBONE, BF16, MINI, R50, REAL
+from poseur_study.execution.probe_run import training_step
 from poseur_study.experiments.profiles import LIGHT_AUGMENTATION, NARROW
 
 FORWARD_AND_BACKWARD = 3
 """Forward passes that a training step counts as."""
+PRECISION = "bf16-mixed"
 BYTES = {BF16: 2}
 """A number in memory; else four."""
 
@@ -110,45 +112,24 @@ def for_inference(config: ExperimentConfig, device: str) -> PoseModel:
     return optimise(model, example_images(config.data.input_size).to(device), SAFE).model
 
 
-def random_batch(config: ExperimentConfig, batch: int, device: str) -> tuple[Tensor, PoseTargets]:
-    """Images of noise and keypoints anywhere."""
-    images = torch.randn(batch, 3, *config.data.input_size, device=device)
-    keypoints = torch.rand(batch, COCO_17.num_keypoints, 2, device=device)
-    inside = torch.ones(batch, COCO_17.num_keypoints, dtype=torch.bool, device=device)
-    return images.to(memory_format=torch.channels_last), PoseTargets(keypoints, inside)
-
-
 def training_call(config: ExperimentConfig, part: str, batch: int, device: str) -> Make:
-    """A training step of a network in bf16, or its backbone's forward and backward pass."""
+    """A training step of a network in bf16 as `train` takes it, or its backbone's forward and backward pass."""
 
-    def make(compiled: bool) -> Run:
+    def of(way: str) -> Made:
         model = build_model(config).to(device).train().to(memory_format=torch.channels_last)
-        images, targets = random_batch(config, batch, device)
-        return _backbone_step(model, images, compiled) if part == BACKBONE else _step(model, images, targets, compiled)
+        if part == BACKBONE:
+            images = torch.randn(batch, 3, *config.data.input_size, device=device)
+            images = images.to(memory_format=torch.channels_last)
+            return made(partial(_backbone_pass, model, images), device == "cuda")(way)
+        step = training_step(model, config, batch, PRECISION, COMPILE[way])
+        if way == GRAPH and step.note:
+            raise RuntimeError(step.note)
+        return Made(*step)
 
-    return made(make, device == "cuda")
-
-
-def _step(model: PoseModel, images: Tensor, targets: PoseTargets, compiled: bool) -> Run:
-    on_gpu = images.is_cuda
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=on_gpu, capturable=on_gpu)
-
-    def loss(images: Tensor, keypoints: Tensor, supervised: Tensor) -> Tensor:
-        return model.loss(images, PoseTargets(keypoints, supervised)).total
-
-    loss_of = torch.compile(loss, dynamic=False) if compiled else loss
-
-    def run() -> None:
-        with torch.autocast(images.device.type, torch.bfloat16, cache_enabled=False):
-            total = loss_of(images, targets.keypoints, targets.supervised)
-        total.backward()
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=False)
-
-    return run
+    return of
 
 
-def _backbone_step(model: PoseModel, images: Tensor, compiled: bool) -> Run:
+def _backbone_pass(model: PoseModel, images: Tensor, compiled: bool) -> Run:
     backbone = torch.compile(model.backbone, dynamic=False) if compiled else model.backbone
 
     def run() -> None:

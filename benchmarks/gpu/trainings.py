@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.gpu.networks import FORWARD_AND_BACKWARD, configuration, work_of
 from benchmarks.gpu.sections import Scale
-from benchmarks.gpu.ways import EAGER, GRAPH, INDUCTOR
+from benchmarks.gpu.ways import COMPILE, GRAPH
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
 from poseur_study.costs.gpu_goals import BF16, EPOCH, FLOAT32, MINI, REAL, RUNS, WHOLE
@@ -25,7 +25,6 @@ from poseur_study.runs.provenance import cpu_count
 from synthetic_people.generate import generate
 from synthetic_people.settings import PeopleSettings
 
-COMPILE = {EAGER: "none", GRAPH: "graph", INDUCTOR: "inductor"}
 PRECISIONS = {BF16: "bf16-mixed", FLOAT32: "32"}
 ENOUGH_OVERLAP = 0.5
 ONE_RUN = "benchmarks.gpu.one_run"

@@ -15,7 +15,8 @@ from poseur_lib.errors import first_line
 from poseur_study.costs.gpu_record import WayTime
 
 EAGER, GRAPH, INDUCTOR = "eager", "graph", "inductor"
-WAYS = (EAGER, GRAPH, INDUCTOR)
+COMPILE = {EAGER: "none", GRAPH: "graph", INDUCTOR: "inductor"}
+"""What `--compile` calls them."""
 WARM_UP, ROUNDS, PROFILED = 3, 5, 2
 ROUND_SECONDS, MOST_CALLS = 0.15, 50
 

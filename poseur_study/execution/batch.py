@@ -108,7 +108,7 @@ class Batch:
             return options
         runs = [run for run in self.runs if run.run_id in missing and isinstance(run.config, ExperimentConfig)]
         heaviest = max(runs, key=lambda run: work.per_image(run) * run.config.train.global_batch, default=None)
-        picked = 1 if heaviest is None else picked_runs_per_gpu(heaviest.config, len(runs), options.device)
+        picked = 1 if heaviest is None else picked_runs_per_gpu(heaviest.config, len(runs), options)
         return replace(options, runs_per_gpu=picked)
 
     def show_tables(self, options: RunOptions) -> Iterator[tuple[str, str | None]]:

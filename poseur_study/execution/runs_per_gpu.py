@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
 from typing import TextIO
@@ -18,6 +19,7 @@ from typing import TextIO
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
 from poseur_study.execution.mps import MOST_CLIENTS, shared_gpus
+from poseur_study.execution.run_job import RunOptions
 from poseur_study.execution.slots import VISIBLE, visible_gpus
 from poseur_study.runs.provenance import cpu_count
 
@@ -30,34 +32,45 @@ READY, PROBE = "ready", "poseur_study.execution.probe_run"
 Say = Callable[[str], None]
 
 
-def picked_runs_per_gpu(config: ExperimentConfig, runs: int, device: str, say: Say = print) -> int:
+def picked_runs_per_gpu(config: ExperimentConfig, runs: int, options: RunOptions, say: Say = print) -> int:
     """Runs that share a GPU best, said in a line with what was measured; 1 where nothing can be.
 
     Args:
         config: of the heaviest run.
         runs: that are to be made.
     """
-    gpus = visible_gpus() if device != "cpu" else ()
+    gpus = visible_gpus() if options.device != "cpu" else ()
+    how = (options.precision, options.compile)
     if not gpus or runs < 2:
         say(f"runs per GPU: 1, as there is {'no GPU' if not gpus else 'one run to make'}")
         return 1
     try:
         with shared_gpus(gpus[0], say) as mps:
-            return _measured(config, gpus[0], mps, {"runs": -(-runs // len(gpus)), "GPUs": len(gpus)}, say)
+            return _measured(Probed(config, how, {**mps, VISIBLE: gpus[0]}), -(-runs // len(gpus)), len(gpus), say)
     except (UserError, OSError) as error:
         say(f"runs per GPU: 1, as it could not be measured: {error}")
         return 1
 
 
-def _measured(config: ExperimentConfig, gpu: str, mps: Mapping[str, str], of: Mapping[str, int], say: Say) -> int:
-    environment, free = {**mps, VISIBLE: gpu}, free_mib(gpu)
+@dataclass(frozen=True)
+class Probed:
+    """What a probe trains, how (precision and way), and in which environment."""
+
+    config: ExperimentConfig
+    how: tuple[str, str]
+    environment: Mapping[str, str]
+
+
+def _measured(probed: Probed, runs: int, gpus: int, say: Say) -> int:
+    gpu = probed.environment[VISIBLE]
+    free = free_mib(gpu)
     speeds: dict[int, float] = {}
-    with probes(1, config, environment) as speed:
+    with probes(1, probed) as speed:
         speeds[1], memory = speed, max(1, free - free_mib(gpu))
-    most = most_runs(free=free, memory=memory, processors=cpu_count() // of["GPUs"], runs=of["runs"])
+    most = most_runs(free=free, memory=memory, processors=cpu_count() // gpus, runs=runs)
 
     def measure(number: int) -> float:
-        with probes(number, config, environment) as together:
+        with probes(number, probed) as together:
             return together
 
     picked = doubled(speeds, measure, most)
@@ -104,7 +117,7 @@ def free_mib(gpu: str) -> int:
 
 
 @contextmanager
-def probes(number: int, config: ExperimentConfig, environment: Mapping[str, str]) -> Iterator[float]:
+def probes(number: int, probed: Probed) -> Iterator[float]:
     """People per second of so many processes together; within, they are still there.
 
     Raises:
@@ -112,11 +125,11 @@ def probes(number: int, config: ExperimentConfig, environment: Mapping[str, str]
     """
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:
         file = Path(folder) / "config.json"
-        file.write_text(config.model_dump_json())
-        command = [sys.executable, "-m", PROBE, str(file), str(PROBE_SECONDS)]
+        file.write_text(probed.config.model_dump_json())
+        command = [sys.executable, "-m", PROBE, str(file), str(PROBE_SECONDS), *probed.how]
         processes = [
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-                             env={**os.environ, **environment}, start_new_session=True)
+                             env={**os.environ, **probed.environment}, start_new_session=True)
             for _ in range(number)
         ]  # fmt: skip
         patience = Timer(LIMIT_SECONDS, _kill, [processes])

@@ -80,14 +80,13 @@ def test_networks_are_those_of_the_goals(name, batch):
     assert config.model.backbone.weights == "none"
 
 
-@pytest.mark.parametrize("section, parts", [(inference, 4), (training, 4), (emsda, 12), (limits, 2)])
+@pytest.mark.parametrize("section, parts", [(inference, 4), (training, 4), (emsda, 8), (limits, 2)])
 def test_sections_are_rehearsed(section, parts, monkeypatch):
     monkeypatch.setattr("benchmarks.gpu.ways.ROUNDS", 1)
     monkeypatch.setattr("benchmarks.gpu.ways.ROUND_SECONDS", 0.0)
     rows = list(section((EAGER, GRAPH), SCALE))
     assert len({one.key for one in rows}) == len(rows) == parts
-    failed = [(one.part, one.precision) for one in rows if not one.timed]
-    assert {part for part, _ in failed} <= {"matrix kernel", "rows kernel"}  # which need a GPU
+    assert all(one.timed for one in rows), [one.text() for one in rows]
     assert all(one.flops or one.bytes for one in rows)
 
 

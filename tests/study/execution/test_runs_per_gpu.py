@@ -7,8 +7,10 @@ import pytest
 from poseur_lib.errors import UserError
 from poseur_study.cli.options import AUTO, parse_runs_per_gpu
 from poseur_study.execution import runs_per_gpu
-from poseur_study.execution.runs_per_gpu import doubled, free_mib, most_runs, picked_runs_per_gpu, probes
+from poseur_study.execution.run_job import RunOptions
+from poseur_study.execution.runs_per_gpu import Probed, doubled, free_mib, most_runs, picked_runs_per_gpu, probes
 
+GPU, CPU = RunOptions("smoke"), RunOptions("smoke", device="cpu")
 ROOM = {"free": 80_000, "memory": 1_000, "processors": 64, "runs": 100}
 SMI = """#!/bin/sh
 echo "$@" >> "{folder}/asked"
@@ -69,7 +71,7 @@ def test_auto_says_what_it_measured(here, smoke_config, monkeypatch):
     put_smi(here, "20000", "16000")
     monkeypatch.setattr(runs_per_gpu, "PROBE", "tests.study.execution.fake_probe")
     said: list[str] = []
-    assert picked_runs_per_gpu(smoke_config, 9, "auto", said.append) == 4
+    assert picked_runs_per_gpu(smoke_config, 9, GPU, said.append) == 4
     assert said[1:] == [
         "runs per GPU: 4 (1: 50 people/s, 2: 100 people/s, 4: 200 people/s; 4,000 MiB a run, 20,000 free; 4 at most)"
     ]
@@ -78,13 +80,13 @@ def test_auto_says_what_it_measured(here, smoke_config, monkeypatch):
 
 def test_auto_without_a_measurement_is_one_run(here, smoke_config, monkeypatch):
     said: list[str] = []
-    assert picked_runs_per_gpu(smoke_config, 1, "auto", said.append) == 1
-    assert picked_runs_per_gpu(smoke_config, 9, "cpu", said.append) == 1
+    assert picked_runs_per_gpu(smoke_config, 1, GPU, said.append) == 1
+    assert picked_runs_per_gpu(smoke_config, 9, CPU, said.append) == 1
     put_smi(here, "No devices were found")
-    assert picked_runs_per_gpu(smoke_config, 9, "auto", said.append) == 1
+    assert picked_runs_per_gpu(smoke_config, 9, GPU, said.append) == 1
     put_smi(here, "20000")
     monkeypatch.setattr(runs_per_gpu, "PROBE", "tests.no_such_probe")
-    assert picked_runs_per_gpu(smoke_config, 9, "auto", said.append) == 1
+    assert picked_runs_per_gpu(smoke_config, 9, GPU, said.append) == 1
     said = [line for line in said if "MPS" not in line]
     assert said[:2] == ["runs per GPU: 1, as there is one run to make", "runs per GPU: 1, as there is no GPU"]
     assert "free memory of GPU 3: invalid literal" in said[2] and "1 at a time" in said[3]
@@ -98,7 +100,10 @@ def test_free_memory_without_nvidia_smi(monkeypatch):
 
 def test_a_probe_trains_a_configuration(here, smoke_config):
     """The real one, on the processor: it goes on until its input ends."""
-    with probes(1, smoke_config, {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}) as speed:
+    environment = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    with probes(
+        1, Probed(smoke_config.with_changes(**{"train.global_batch": 4}), ("32", "auto"), environment)
+    ) as speed:
         assert speed > 1
 
 
