@@ -9,16 +9,21 @@ import time
 from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.runtime import Runtime
+from poseur_lib.runtime import Compile, Device, Precision, Runtime
 from poseur_lib.training.fit import train
 from poseur_study.runs.heartbeat import die_with_parent
 
+CACHE_BYTES = 2**32
+"""All decoded images of the sets here: from the second epoch on, no file is read where images are not on the device."""
 
-def main(folder: str, number: str, data: str, device: str, precision: str, compile: str) -> None:
+
+def main(folder: str, number: str, data: str, device: Device, precision: Precision, compile: Compile) -> None:
     """Train, and print a line."""
     config = ExperimentConfig.model_validate_json((Path(folder) / "config.json").read_text())
-    how = {"device": device, "precision": precision, "compile": compile}
-    curve = train(config, Path(folder) / number, Runtime(data=Path(data), threads=1, **how))
+    runtime = Runtime(
+        data=Path(data), device=device, precision=precision, compile=compile, threads=1, image_cache_bytes=CACHE_BYTES
+    )  # fmt: skip
+    curve = train(config, Path(folder) / number, runtime)
     first, last = curve[0], curve[-1]
     seconds, ended = last.seconds - first.seconds, time.time()
     told = {"people": last.images - first.images, "seconds": seconds, "began": ended - seconds, "ended": ended}

@@ -37,20 +37,21 @@ class Length:
     Attributes:
         images: of the generated set for training, `large` those for an epoch of images; `size` (height, width) of
             these, as photographs have it.
-        epochs: the first one, in which all is set up, does not count.
+        epochs: of the small runs, `large_epochs` of the other; the first one, in which all is set up, does not count.
         together: numbers of runs at a time.
     """
 
     images: int = 2000
-    large: int = 3000
+    large: int = 1200
     size: tuple[int, int] = (480, 640)
     epochs: int = 9
+    large_epochs: int = 17
     together: tuple[int, ...] = (1, 4, 16)
 
     @classmethod
     def of(cls, rehearsal: bool) -> "Length":
         """Seconds, for a rehearsal."""
-        return cls(16, 16, (96, 128), 2, (1, 2)) if rehearsal else cls()
+        return cls(16, 16, (96, 128), 2, 2, (1, 2)) if rehearsal else cls()
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Trained:
 def epoch(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
     """Epochs of JPEG files of the size of photographs, read, cropped, augmented and trained on by one run."""
     length = Length.of(scale.rehearsal)
-    config = trained_for(configuration(REAL, scale.rehearsal), length)
+    config = trained_for(configuration(REAL, scale.rehearsal), length.large_epochs)
     with generated(length.large, length.size) as data:
         for way in ways:
             yield _row(EPOCH, REAL, config, BF16, 1, way, data, scale.device)
@@ -78,17 +79,17 @@ def runs(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
     They compute in float32, as the recorded runs of `mini` did.
     """
     length = Length.of(scale.rehearsal)
-    config = trained_for(configuration(MINI, scale.rehearsal), length)
+    config = trained_for(configuration(MINI, scale.rehearsal), length.epochs)
     with generated(length.images, (256, 192)) as data:
         for way in ways:
             for number in length.together:
                 yield _row(RUNS, f"{MINI}, {number} at a time", config, FLOAT32, number, way, data, scale.device)
 
 
-def trained_for(config: ExperimentConfig, length: Length) -> ExperimentConfig:
+def trained_for(config: ExperimentConfig, epochs: int) -> ExperimentConfig:
     """A few epochs, measured at the end alone, on a person."""
     return config.with_changes(
-        **{"train.epochs": length.epochs, "evaluation.curve_every": length.epochs, "evaluation.curve_people": 1}
+        **{"train.epochs": epochs, "evaluation.curve_every": epochs, "evaluation.curve_people": 1}
     )
 
 

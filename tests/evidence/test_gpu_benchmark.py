@@ -12,7 +12,7 @@ from benchmarks.gpu import child, command, one_run, trainings
 from benchmarks.gpu.command import Recording, rows_of
 from benchmarks.gpu.networks import configuration, work_of
 from benchmarks.gpu.sections import Scale, emsda, inference, limits, training
-from benchmarks.gpu.trainings import Length, Trained, overlap, sampled_busy, trained_for
+from benchmarks.gpu.trainings import Trained, overlap, sampled_busy, trained_for
 from benchmarks.gpu.ways import EAGER, GRAPH, made, timed_ways
 from poseur_study.costs.gpu_goals import (
     BACKBONE,
@@ -61,6 +61,16 @@ def test_what_cannot_be_recorded_runs_compiled_without(monkeypatch):
     assert graph.milliseconds is None and graph.note
     monkeypatch.setattr("benchmarks.gpu.ways.captured", lambda run: run)
     assert calls("inductor").note == "as a CUDA graph" and calls(GRAPH).run() is False
+
+
+def test_a_graph_that_the_profiler_does_not_see_is_as_busy_as_its_kernels(monkeypatch):
+    found = {
+        EAGER: WayTime(way=EAGER, milliseconds=20.0, busy=0.2, kernels=900.0),
+        GRAPH: WayTime(way=GRAPH, milliseconds=5.0),
+    }
+    monkeypatch.setattr("benchmarks.gpu.ways._timed_way", lambda _, way, __: found[way])
+    _, graph = timed_ways(made(lambda _: list, on_gpu=True), (EAGER, GRAPH), "cuda")
+    assert graph.busy == pytest.approx(0.8) and graph.note == "busy by the kernels of the eager call"
 
 
 def test_work_of_a_network_by_hand():
@@ -144,7 +154,7 @@ def test_the_command_measures_what_is_asked_within_its_time(tmp_path, monkeypatc
     monkeypatch.setattr(command, "rows_of", rows)
     assert command.main(["--rehearse", "--only", TRAINING, "--out", str(tmp_path / "gpu.json")]) == 0
     assert asked == [
-        ([LIMITS, "eager"], 30), ([TRAINING, "eager,graph"], 60), ([TRAINING, "inductor"], 120),
+        ([LIMITS, "eager"], 30), ([TRAINING, "eager,graph"], 75), ([TRAINING, "inductor"], 120),
     ]  # fmt: skip
     kept = GpuBenchmark.model_validate_json((tmp_path / "gpu.json").read_text())
     assert kept.rehearsal and kept.left_out == ("training, inductor: stopped after 9 s",)
@@ -168,7 +178,7 @@ def test_runs_count_together_as_far_as_they_were_together():
 
 def test_one_run_tells_its_people_and_its_time(tmp_path, capsys):
     data = write_people(tmp_path / "data", train=16, val=2)
-    config = trained_for(tiny_config(), Length(epochs=3))
+    config = trained_for(tiny_config(), 3)
     (tmp_path / "config.json").write_text(config.model_dump_json())
     one_run.main(str(tmp_path), "0", str(data), "cpu", "32", "none")
     told = Trained(**json.loads(capsys.readouterr().out.splitlines()[-1]))

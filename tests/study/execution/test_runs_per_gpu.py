@@ -1,5 +1,6 @@
 """`--runs-per-gpu auto`: what limits the number, when doubling it ends, and a measurement with made-up readings."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,11 @@ import pytest
 from poseur_lib.errors import UserError
 from poseur_study.cli.options import AUTO, parse_runs_per_gpu
 from poseur_study.execution import runs_per_gpu
+from poseur_study.execution.cost_estimate import Work
 from poseur_study.execution.run_job import RunOptions
 from poseur_study.execution.runs_per_gpu import Probed, doubled, free_mib, most_runs, picked_runs_per_gpu, probes
+from tests.study.execution.fake_batch import fake_batch
+from tests.study.projects import fake_store
 
 GPU, CPU = RunOptions("smoke"), RunOptions("smoke", device="cpu")
 ROOM = {"free": 80_000, "memory": 1_000, "processors": 64, "runs": 100}
@@ -116,3 +120,27 @@ def test_number_or_auto(given, expected):
 def test_neither_number_nor_auto(given):
     with pytest.raises(UserError, match=f"--runs-per-gpu '{given}': give a number from 1, or auto"):
         parse_runs_per_gpu(given)
+
+
+class HeavierBySeed(Work):
+    """Work of runs, of which the last seed's is the most; nothing is counted."""
+
+    def __init__(self) -> None:
+        pass
+
+    def per_image(self, run) -> float:
+        return 1.0 + run.seed
+
+
+def test_a_batch_measures_the_heaviest_of_its_missing_runs(tmp_path, monkeypatch):
+    batch = fake_batch(fake_store(tmp_path), [{}, {}, {}])
+    measured = []
+    monkeypatch.setattr(
+        runs_per_gpu, "picked_runs_per_gpu", lambda config, runs, _: measured.append((config.seed, runs)) or 4
+    )
+    ids = [run.run_id for run in batch.runs]
+    options = RunOptions("smoke", runs_per_gpu=AUTO)
+    assert batch._sharing(options, HeavierBySeed(), ids[:2]).runs_per_gpu == 4
+    assert measured == [(1, 2)]
+    assert batch._sharing(options, HeavierBySeed(), []).runs_per_gpu == 1
+    assert batch._sharing(replace(options, runs_per_gpu=3), HeavierBySeed(), ids).runs_per_gpu == 3
