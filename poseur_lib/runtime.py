@@ -17,6 +17,9 @@ DEVICES: tuple[str, ...] = get_args(Device)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 COMPILES: tuple[str, ...] = get_args(Compile)
 DATA_ON_DEVICE: tuple[str, ...] = get_args(DataOnDevice)
+AUTOCAST = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
+AUTO_ON_GPU: Compile = "none"
+"""What `compile="auto"` is on a GPU: "graph", as soon as `tests/training/test_training_step.py` has passed on one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +29,7 @@ class InferenceRuntime:
     Attributes:
         loader_workers: processes that read and crop; 0 reads in this process.
         compile: how the network runs: "none", step by step; "graph", as one CUDA graph; "inductor", by torch.compile;
-            "auto": as a CUDA graph where there is a GPU.
+            "auto": the fastest that was found safe, see `AUTO_ON_GPU`.
         data_on_device: decoded images are kept in the device's memory and cropped there; "auto": on a GPU that they
             fit on.
 
@@ -58,6 +61,13 @@ class InferenceRuntime:
         if self.device == "cuda" and not torch.cuda.is_available():
             raise UserError("device 'cuda' was asked for and torch finds no GPU")
         return torch.device(self.device)
+
+    @property
+    def way(self) -> Compile:
+        """What `compile` is on this device."""
+        if self.compile != "auto":
+            return self.compile
+        return AUTO_ON_GPU if self.torch_device.type == "cuda" else "none"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,20 @@ import torch
 from torch.utils.data import DataLoader
 
 from poseur_lib.config.experiment import ExperimentConfig
+from poseur_lib.cuda_graph import cuda_graph
 from poseur_lib.data.coco import Person
 from poseur_lib.data.dataset import PoseCrops, ReadImage
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
+from poseur_lib.evaluation.recorded_inference import RecordedInference, arrays_of, recordings_of
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.pose_model import PoseModel
-from poseur_lib.runtime import InferenceRuntime
+from poseur_lib.runtime import AUTOCAST, InferenceRuntime
 
-AUTOCAST = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
+
+def recordings(model: PoseModel, runtime: InferenceRuntime) -> RecordedInference | None:
+    """Where passes are recorded; None where the network runs step by step."""
+    on_gpu = runtime.torch_device.type == "cuda"
+    return recordings_of(model, cuda_graph) if runtime.way == "graph" and on_gpu else None
 
 
 @torch.inference_mode()
@@ -46,10 +52,12 @@ def predict_people(
     count = keypoints.num_keypoints
     empty = {"keypoints": (0, count, 2), "keypoint_scores": (0, count), "center": (0, 2), "box_scale": (0, 2)}
     found = {name: [np.zeros(shape, np.float32)] for name, shape in empty.items()}
+    dtype = AUTOCAST.get(runtime.precision, torch.float32)
+    recorded = recordings(model, runtime)
     for batch in loader:
         images = batch.images.to(device, non_blocking=True)
-        with torch.autocast(device.type, AUTOCAST.get(runtime.precision), enabled=runtime.precision in AUTOCAST):
-            pose = predict(images)
+        with torch.autocast(device.type, dtype, enabled=runtime.precision in AUTOCAST, cache_enabled=recorded is None):
+            pose = arrays_of(predict(images)) if recorded is None else recorded(model, predict, images, dtype)
         values = {"keypoints": pose.keypoints, "keypoint_scores": pose.keypoint_scores, "sigma": pose.sigma,
                   "center": batch.center, "box_scale": batch.box_scale}  # fmt: skip
         for name, value in values.items():

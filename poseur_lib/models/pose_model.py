@@ -145,12 +145,14 @@ class PoseModel(nn.Module):
     """
 
     flip_in_one_batch = False
+    _flip_order: Int[Tensor, " K"]
 
     def __init__(self, *, backbone: nn.Module, head: PoseHead, flip_index: Sequence[int]) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
         self.flip_index = tuple(flip_index)
+        self.register_buffer("_flip_order", torch.tensor(self.flip_index), persistent=False)
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> PosePrediction:
         """Poses, where [0, 1] is the crop and what lies beyond is outside.
@@ -173,14 +175,13 @@ class PoseModel(nn.Module):
 
     def predict_flipped(self, images: Float[Tensor, "B 3 H W"]) -> PosePrediction:
         """Flip test: the images and their mirror images, merged by the head."""
-        flip_index = torch.tensor(self.flip_index, device=images.device)
         mirrored = images.flip(3)
         if self.flip_in_one_batch:
             pairs = [x.chunk(2) for x in self.backbone(torch.cat([images, mirrored]))]
             features, mirrored_features = ([pair[half] for pair in pairs] for half in (0, 1))
         else:
             features, mirrored_features = self.backbone(images), self.backbone(mirrored)
-        merged = self.head.merge_flipped(self.head(features), self.head(mirrored_features), flip_index)
+        merged = self.head.merge_flipped(self.head(features), self.head(mirrored_features), self._flip_order)
         return self.head.decode(merged)
 
     def loss(self, images: Float[Tensor, "B 3 H W"], targets: PoseTargets) -> LossTerms:

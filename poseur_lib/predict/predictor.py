@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from poseur_lib.predict.people import (
     whole_image,
 )
 from poseur_lib.predict.rgb import ImageLike, as_rgb
-from poseur_lib.runtime import Device, InferenceRuntime, Precision
+from poseur_lib.runtime import Compile, Device, InferenceRuntime, Precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +93,7 @@ class Poseur:
         keypoint_score: KeypointScore | None = None,
         instance_score: InstanceRule | None = None,
         fast: bool = True,
+        compile: Compile = "auto",
     ) -> "Poseur":
         """The model of a checkpoint. None is what the checkpoint says, or the released code's choice.
 
@@ -103,12 +104,13 @@ class Poseur:
             input_size: crop (height, width), of a released checkpoint that does not tell it.
             flip_fusion, keypoint_score, instance_score: as `poseur_lib.load_released`.
             fast: fold batch norms and order memory by channels, if that leaves the keypoints where they are.
+            compile: as of `InferenceRuntime`: "graph" for many images on a GPU, "inductor" (minutes at the start).
 
         Raises:
             UserError: the checkpoint cannot be used, or there is no such device or precision.
             pydantic.ValidationError: an argument has a value that does not exist.
         """
-        runtime = InferenceRuntime(device=device, precision=precision)
+        runtime = InferenceRuntime(device=device, precision=precision, compile=compile)
         torch_device = runtime.torch_device
         model, config = load_released(
             checkpoint_file(Path(path)),
@@ -120,7 +122,8 @@ class Poseur:
         asked = {"evaluation.flip_test": flip, "evaluation.batch": batch}
         config = config.with_changes(**{name: value for name, value in asked.items() if value is not None})
         images = example_images(config.data.input_size).to(torch_device)
-        optimised = optimise(model.eval().to(torch_device), images, SAFE if fast else PLAIN)
+        options = replace(SAFE if fast else PLAIN, compile=compile == "inductor")
+        optimised = optimise(model.eval().to(torch_device), images, options)
         return cls(optimised.model, config, runtime=runtime, inference=optimised.text())
 
     @property

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.training import TrainConfig
+from poseur_lib.cuda_graph import cuda_graph
 from poseur_lib.data.dataset import EpochSampler, PersonCrops
 from poseur_lib.errors import UserError
 from poseur_lib.files import CURVE_FILE, atomic_file
@@ -25,7 +26,7 @@ from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, CurvePoint, write_curve
 from poseur_lib.training.loss_sums import LossSums, LossValues, detached
 from poseur_lib.training.optimiser import optimiser_and_schedule, parameter_groups
-from poseur_lib.training.step import Chosen, GraphedStep, LossOf, choose, compiled, cuda_graph, reason_of
+from poseur_lib.training.step import Chosen, GraphedStep, LossOf, choose, compile_backbone, reason_of, uncompiled
 
 Measure = Callable[[Any], dict[str, float]]
 """Numbers of a network for the learning curve, by the names of `CurvePoint`."""
@@ -90,7 +91,7 @@ class TrainingLoop(L.LightningModule):
         """Take the way that `runtime` asks for, or the reason why not, which is said."""
         self.chosen, self.precision = choose(runtime, self.batches.accumulate), runtime.precision
         if self.chosen.way == "inductor":
-            self.loss_of = compiled(self.loss_of)
+            compile_backbone(self.network)
         by_compiler_alone = self.chosen.way == "inductor" and runtime.torch_device.type == "cpu"
         self.automatic_optimization = self.chosen.way == "none" or by_compiler_alone
         self._say(self.chosen.reason)
@@ -180,7 +181,8 @@ class TrainingLoop(L.LightningModule):
         measured: dict[str, float] = {}
         due = epoch % self.measure_every == 0 or epoch == self.config.epochs
         if self.global_rank == 0 and due:
-            measured = self.measure(self.network)
+            with uncompiled(self.network):
+                measured = self.measure(self.network)
             self.network.train()
         point = CurvePoint(
             epoch=epoch,

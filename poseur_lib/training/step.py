@@ -1,7 +1,7 @@
-"""How a training step runs: step by step, as one CUDA graph, or compiled by torch.compile.
+"""How a training step runs: step by step, as one CUDA graph, or with a backbone compiled by torch.compile.
 
 A network of small layers keeps a GPU waiting for its kernels to be launched. A graph launches them all at once; the
-compiler fuses them first. Neither is part of what a run is: the losses are the same but for rounding.
+compiler fuses those of the backbone first. Neither is part of what a run is: the losses are the same but for rounding.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,22 +11,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from poseur_lib.cuda_graph import Capture
 from poseur_lib.errors import first_line
 from poseur_lib.models.pose_model import LossTerms
-from poseur_lib.runtime import Compile, Runtime
+from poseur_lib.runtime import AUTOCAST, Compile, Runtime
 from poseur_lib.training.loss_sums import LossValues, detached
 
 LossOf = Callable[[Any, Any], LossTerms]
 """Of a network and a batch."""
-Capture = Callable[[Callable[[], None]], Callable[[], object]]
-"""Makes of a function without arguments one that does the same again, on the same tensors."""
 
-AUTO_ON_GPU: Compile = "none"
-"""What `--compile auto` is on a GPU: the graph, once tests/training/test_compiled_step.py has trained it on one."""
-WARM_UP_PASSES = 3
 LOSS_TOLERANCE, GRADIENT_TOLERANCE = 2e-2, 5e-2
 """How far the graph's first batch may be from the step by step one, relatively; of gradients, the norm of all."""
-AUTOCAST = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 
 class Chosen(NamedTuple):
@@ -42,10 +37,9 @@ def choose(runtime: Runtime, accumulate: int) -> Chosen:
     Args:
         accumulate: batches per optimiser step.
     """
-    on_gpu = runtime.torch_device.type == "cuda"
-    asked = runtime.compile if runtime.compile != "auto" else AUTO_ON_GPU if on_gpu else "none"
+    asked = runtime.way
     against = {
-        "there is no GPU": not on_gpu and asked == "graph",
+        "there is no GPU": runtime.torch_device.type != "cuda" and asked == "graph",
         "several devices train together": runtime.devices > 1,
         "gradients are accumulated over several batches": accumulate > 1,
         "16-mixed scales its gradients on the processor (bf16-mixed does not)": runtime.precision == "16-mixed",
@@ -56,15 +50,26 @@ def choose(runtime: Runtime, accumulate: int) -> Chosen:
     return Chosen("none", f"training runs step by step, not by {asked}: {', '.join(reasons)}")
 
 
-def compiled(loss_of: LossOf) -> LossOf:
-    """The loss by torch.compile, for batches that are all of one shape."""
+def compile_backbone(network: nn.Module) -> None:
+    """Compiles the network's backbone for training, in place: its batch norms and ReLUs become one kernel each.
 
-    def terms(network: nn.Module, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
-        losses = loss_of(network, batch)
-        return losses.total, dict(losses.terms)
+    The head stays as it is: compiling its loss had not finished after minutes, and a graph launches it as fast.
+    """
+    network.get_submodule("backbone").compile(dynamic=False)
 
-    faster = torch.compile(terms, dynamic=False)
-    return lambda network, batch: LossTerms(*faster(network, batch))
+
+@contextmanager
+def uncompiled(network: nn.Module) -> Iterator[None]:
+    """Measurements inside, whose batches are of other sizes, are not worth the compiler's minutes."""
+    modules = [module for module in network.modules() if module._compiled_call_impl is not None]
+    calls = [module._compiled_call_impl for module in modules]
+    for module in modules:
+        module._compiled_call_impl = None
+    try:
+        yield
+    finally:
+        for module, call in zip(modules, calls, strict=True):
+            module._compiled_call_impl = call
 
 
 class GraphedStep:
@@ -129,20 +134,6 @@ class GraphedStep:
         assert self.losses is not None
         gradients = [one.grad for one in self.network.parameters()]
         return self.losses.values.clone(), [None if one is None else one.clone() for one in gradients]
-
-
-def cuda_graph(function: Callable[[], None]) -> Callable[[], object]:
-    """Records what `function` launches on the GPU. It runs some times before, so that libraries have made ready."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(WARM_UP_PASSES):
-            function()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        function()
-    return graph.replay
 
 
 def reason_of(error: Exception) -> str:

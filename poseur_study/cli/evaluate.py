@@ -26,9 +26,7 @@ def evaluate(
     precision: options.Precision = "32",
     workers: options.LoaderWorkers = 0,
     fast: options.Fast = True,
-    compiled: Annotated[
-        bool, typer.Option("--compile", help="torch.compile too: minutes at the start, worth it for many images.")
-    ] = False,
+    compile: options.Compile = "auto",
 ) -> None:
     """Print the AP and AR of a checkpoint, in points, with what they depend on."""
     from poseur_lib.checkpoints.released_load import load_with_changes
@@ -41,8 +39,8 @@ def evaluate(
              "data.input_size": list(options.parse_size(input_size)) if input_size else None}  # fmt: skip
     changes = {name: value for name, value in asked.items() if value not in ("", None)}
     model, config = load_with_changes(checkpoint, changes)
-    runtime = Runtime(data=data, device=device, precision=precision, loader_workers=workers)
-    faster = replace(SAFE if fast else PLAIN, compile=compiled)
+    runtime = Runtime(data=data, device=device, precision=precision, loader_workers=workers, compile=compile)
+    faster = replace(SAFE if fast else PLAIN, compile=compile == "inductor")
     images = example_images(config.data.input_size).to(runtime.torch_device)
     optimised = optimise(model.eval().to(runtime.torch_device), images, faster)
     typer.echo(optimised.text())

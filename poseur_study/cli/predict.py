@@ -64,6 +64,7 @@ def predict(
     device: options.Device = "auto",
     precision: options.Precision = "32",
     fast: options.Fast = True,
+    compile: options.Compile = "auto",
 ) -> None:
     """Predict people's poses on images: pictures with skeletons, and results in COCO's format.
 
@@ -109,6 +110,7 @@ def predict(
         keypoint_score=keypoint_score or None,
         instance_score=instance_score or None,
         fast=fast,
+        compile=compile,
     )
     typer.echo(poseur.inference)
     if detector:

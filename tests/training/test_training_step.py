@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
+from poseur_lib.cuda_graph import WARM_UP_PASSES
 from poseur_lib.models.pose_model import LossTerms
-from poseur_lib.runtime import Runtime
-from poseur_lib.training import loop, step
+from poseur_lib.runtime import AUTO_ON_GPU, Runtime
+from poseur_lib.training import loop
 from poseur_lib.training.fit import pose_loss, train
 from poseur_lib.training.loss_sums import LossSums, detached
 from poseur_lib.training.step import Chosen, GraphedStep, choose
@@ -18,7 +19,7 @@ from tests.training.tiny import tiny_config, write_people
 
 def again(function):
     """Stands for a CUDA graph: it is recorded by passing through it, and replayed by doing the same."""
-    for _ in range(step.WARM_UP_PASSES):
+    for _ in range(WARM_UP_PASSES):
         function()
     return function
 
@@ -101,7 +102,7 @@ def test_what_is_asked_for_and_what_stands_against_it(tmp_path, monkeypatch):
     assert asked(compile="graph").reason == "training runs step by step, not by graph: there is no GPU"
     monkeypatch.setattr(Runtime, "torch_device", torch.device("cuda"))
     assert asked(compile="graph", precision="bf16-mixed") == Chosen("graph")
-    assert asked().way == step.AUTO_ON_GPU
+    assert asked().way == AUTO_ON_GPU
     for given, named in (
         ({"devices": 2}, "several devices"),
         ({"accumulate": 2}, "accumulated"),

@@ -1,0 +1,113 @@
+"""Forward passes as CUDA graphs: a batch of a size that came before is predicted without launching kernel by kernel."""
+
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from poseur_lib.cuda_graph import Capture
+from poseur_lib.errors import first_line
+from poseur_lib.models.pose_model import PoseModel
+from poseur_lib.poses import PosePrediction
+
+TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 1e-2, torch.float16: 1e-2}
+"""How far a keypoint of a recorded pass may be from that of a plain one, a fraction of the crop side."""
+
+Predict = Callable[[Tensor], PosePrediction]
+
+
+class Arrays(NamedTuple):
+    """What is stored of a batch's poses."""
+
+    keypoints: Float[Tensor, "B K 2"]
+    keypoint_scores: Float[Tensor, "B K"]
+    sigma: Float[Tensor, "B K 2"] | None
+
+
+def arrays_of(pose: PosePrediction) -> Arrays:
+    """Of a prediction."""
+    return Arrays(pose.keypoints, pose.keypoint_scores, pose.sigma)
+
+
+class Recording(NamedTuple):
+    """A pass through a network: where its images are put, how it is done again, and where its poses are found."""
+
+    images: Float[Tensor, "B 3 H W"]
+    replay: Callable[[], object]
+    found: list[Arrays]
+
+
+class RecordedInference:
+    """Recordings of one model, one for each number of people.
+
+    Batches are filled up to a power of two with empty crops, which no other crop's pose depends on. A size is recorded
+    when it comes for the second time, and compared with the plain pass on that batch. Where weights have moved to other
+    memory, all is recorded again.
+
+    Args:
+        capture: records a function: `cuda_graph`.
+    """
+
+    def __init__(self, capture: Capture) -> None:
+        self._capture = capture
+        self._seen: dict[tuple, Recording | None] = {}
+        self._places: tuple[int, ...] = ()
+        self._refused = False
+
+    def __call__(
+        self, model: PoseModel, predict: Predict, images: Float[Tensor, "B 3 H W"], dtype: torch.dtype
+    ) -> Arrays:
+        """Poses of a batch, as `predict` gives them; `dtype` is what autocast is on, or float32."""
+        places = tuple(x.data_ptr() for x in (*model.parameters(), *model.buffers()))
+        if places != self._places:
+            self._seen, self._places = {}, places
+        count = len(images)
+        size = 1 << (count - 1).bit_length()
+        key = (getattr(predict, "__name__", ""), model.flip_in_one_batch, size, *images.shape[1:], images.dtype, dtype)
+        if self._refused or key not in self._seen:
+            self._seen[key] = None
+            return arrays_of(predict(images))
+        recording = self._seen[key]
+        if recording is None:
+            try:
+                recording = self._seen[key] = self._record(predict, images, size, dtype)
+            except Exception as error:  # libraries raise anything; the plain pass is always at hand
+                self._refused = True
+                print(f"inference runs step by step, not as a CUDA graph: {first_line(error)[:160]}", file=sys.stderr)
+                return arrays_of(predict(images))
+        recording.images[:count].copy_(images)
+        recording.replay()
+        keypoints, scores, sigma = recording.found[-1]
+        return Arrays(
+            keypoints[:count].clone(), scores[:count].clone(), None if sigma is None else sigma[:count].clone()
+        )
+
+    def _record(self, predict: Predict, images: Tensor, size: int, dtype: torch.dtype) -> Recording:
+        filled = images.new_zeros(size, *images.shape[1:])
+        filled[: len(images)].copy_(images)
+        found: list[Arrays] = []
+
+        def run() -> None:
+            found[:] = [arrays_of(predict(filled))]
+
+        expected = predict(images).keypoints
+        replay = self._capture(run)
+        replay()
+        moved = (found[-1].keypoints[: len(images)] - expected).abs().max().item()
+        if not moved <= TOLERANCE[dtype]:
+            raise ArithmeticError(f"its keypoints are {moved:.1e} away from those of the plain pass")
+        return Recording(filled, replay, found)
+
+
+_of_model: WeakKeyDictionary[PoseModel, RecordedInference] = WeakKeyDictionary()
+
+
+def recordings_of(model: PoseModel, capture: Capture) -> RecordedInference:
+    """Those of a model, kept as long as it is."""
+    if model not in _of_model:
+        _of_model[model] = RecordedInference(capture)
+    return _of_model[model]

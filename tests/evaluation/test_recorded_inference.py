@@ -1,0 +1,92 @@
+"""A recorded pass gives a batch's poses, whatever the batch's size; one that does not is refused."""
+
+import pytest
+import torch
+
+from poseur_lib.data.coco import CocoPeople
+from poseur_lib.evaluation import inference
+from poseur_lib.evaluation.inference import predict_people
+from poseur_lib.evaluation.recorded_inference import RecordedInference
+from poseur_lib.keypoints import COCO_17
+from poseur_lib.runtime import InferenceRuntime
+from tests.models.test_pose_model import HEADS, model_of
+from tests.training.tiny import tiny_config, write_people
+
+
+class Recorder:
+    """Stands for a CUDA graph: a replay does the same again on the same tensors."""
+
+    def __init__(self, wrong: float = 0.0) -> None:
+        self.recorded, self.replayed, self.wrong = 0, 0, wrong
+
+    def __call__(self, function):
+        function()
+        self.recorded += 1
+        return lambda: self.replay(function)
+
+    def replay(self, function):
+        self.replayed += 1
+        function()
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("name", HEADS)
+@torch.inference_mode()
+def test_poses_are_those_of_the_plain_pass(name, flip):
+    model, recorder = model_of(name).eval(), Recorder()
+    predict = model.predict_flipped if flip else model
+    recorded = RecordedInference(recorder)
+    for people in (3, 4, 3, 1, 1):  # 3 is filled up to 4, and 1 is recorded when it comes again
+        images = torch.randn(people, 3, 64, 48, generator=torch.Generator().manual_seed(people))
+        found, expected = recorded(model, predict, images, torch.float32), predict(images)
+        torch.testing.assert_close(found.keypoints, expected.keypoints, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(found.keypoint_scores, expected.keypoint_scores, atol=1e-5, rtol=1e-5)
+        assert (found.sigma is None) == (expected.sigma is None)
+    assert recorder.recorded == 2 and recorder.replayed == 5  # each recording is replayed once to be compared
+
+
+@torch.inference_mode()
+def test_weights_elsewhere_are_recorded_anew_and_changed_in_place_are_used():
+    model, recorder = model_of("poseur").eval(), Recorder()
+    recorded, images = RecordedInference(recorder), torch.randn(2, 3, 64, 48)
+    for _ in range(2):
+        first = recorded(model, model, images, torch.float32)
+    with torch.no_grad():
+        model.head.decoder.branches[-1].step[-1].bias.add_(1)
+    torch.testing.assert_close(recorded(model, model, images, torch.float32).keypoints, model(images).keypoints)
+    assert recorder.recorded == 1 and not torch.equal(first.keypoints, model(images).keypoints)
+    model.load_state_dict({key: value.clone() for key, value in model.state_dict().items()}, assign=True)
+    for _ in range(2):
+        recorded(model, model, images, torch.float32)
+    assert recorder.recorded == 2
+
+
+@torch.inference_mode()
+def test_what_differs_from_the_plain_pass_is_refused_once(capsys):
+    model = model_of("poseur").eval()
+
+    def with_other_weights(function):
+        def replay():
+            model.head.decoder.branches[-1].step[-1].bias.add_(1)
+            function()
+
+        return replay
+
+    recorded, images = RecordedInference(with_other_weights), torch.randn(2, 3, 64, 48)
+    for _ in range(4):
+        found = recorded(model, model, images, torch.float32)
+        assert torch.equal(found.keypoints, model(images).keypoints)
+    said = capsys.readouterr().err
+    assert said.count("inference runs step by step, not as a CUDA graph: its keypoints are") == 1
+
+
+def test_people_of_a_data_set_are_predicted_by_recordings(tmp_path, monkeypatch):
+    people = CocoPeople(write_people(tmp_path / "data", train=1, val=7), "val", COCO_17).people()
+    config, model = tiny_config(**{"evaluation.batch": 2}), model_of("poseur")
+    runtime = InferenceRuntime(device="cpu", compile="graph")
+    expected = predict_people(model, people, config, runtime)
+    recorded = RecordedInference(Recorder())
+    monkeypatch.setattr(inference, "recordings", lambda *_: recorded)
+    found = predict_people(model, people, config, runtime)
+    assert recorded._capture.replayed >= 2
+    torch.testing.assert_close(torch.tensor(found.keypoints), torch.tensor(expected.keypoints), atol=1e-5, rtol=1e-5)
