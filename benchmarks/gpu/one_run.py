@@ -3,9 +3,11 @@
 It trains the configuration in FOLDER and prints how many people its epochs but the first saw, and when.
 """
 
+import io
 import json
 import sys
 import time
+from contextlib import redirect_stderr
 from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig
@@ -23,10 +25,12 @@ def main(folder: str, number: str, data: str, device: Device, precision: Precisi
     runtime = Runtime(
         data=Path(data), device=device, precision=precision, compile=compile, threads=1, image_cache_bytes=CACHE_BYTES
     )  # fmt: skip
-    curve = train(config, Path(folder) / number, runtime)
-    first, last = curve[0], curve[-1]
-    seconds, ended = last.seconds - first.seconds, time.time()
-    told = {"people": last.images - first.images, "seconds": seconds, "began": ended - seconds, "ended": ended}
+    with redirect_stderr(io.StringIO()) as said:
+        curve = train(config, Path(folder) / number, runtime)
+    people, seconds = curve[-1].images - curve[0].images, curve[-1].seconds - curve[0].seconds
+    ended = time.time()
+    how = {"computed": curve[-1].computed, "said": said.getvalue().strip().splitlines()[-1:]}
+    told = {"people": people, "seconds": seconds, "began": ended - seconds, "ended": ended, **how}
     print(json.dumps(told))
 
 

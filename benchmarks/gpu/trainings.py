@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.gpu.networks import FORWARD_AND_BACKWARD, configuration, work_of
 from benchmarks.gpu.sections import Scale
-from benchmarks.gpu.ways import COMPILE, GRAPH
+from benchmarks.gpu.ways import COMPILE, EAGER, GRAPH
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
 from poseur_study.costs.gpu_goals import BF16, EPOCH, FLOAT32, MINI, REAL, RUNS, WHOLE
@@ -56,12 +56,18 @@ class Length:
 
 @dataclass(frozen=True)
 class Trained:
-    """What one training tells: people and seconds of its counted epochs, and when these began and ended (s)."""
+    """What one training tells: people and seconds of its counted epochs, and when these began and ended (s).
+
+    Attributes:
+        computed: the ways that its last epoch took, of graph and inductor; `said`: why not others, at most a line.
+    """
 
     people: int
     seconds: float
     began: float
     ended: float
+    computed: str = ""
+    said: Sequence[str] = ()
 
 
 def epoch(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
@@ -129,6 +135,9 @@ def _trained_together(
             trained = _processes(config, PRECISIONS[precision], number, COMPILE[way], data, device, mps)
         except (UserError, OSError) as error:
             return WayTime(way=way, milliseconds=None, note=str(error)[:200])
+    if way != EAGER and (without := [one for one in trained if way not in one.computed]):
+        return WayTime(way=way, milliseconds=None, note=" ".join(["it ran step by step", *without[0].said])[:200])
+    said += [words for words in (trained[0].computed,) if words]
     speed = sum(one.people / one.seconds for one in trained)
     share = overlap(trained)
     if share < ENOUGH_OVERLAP:

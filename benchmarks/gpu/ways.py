@@ -11,6 +11,7 @@ import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
+from poseur_lib.cuda_graph import cuda_graph
 from poseur_lib.errors import first_line
 from poseur_study.costs.gpu_record import WayTime
 
@@ -74,25 +75,11 @@ def _timed_way(make: Make, way: str, device: str) -> WayTime:
 def _recorded(run: Run, way: str) -> Made:
     """The call as a CUDA graph; one that was compiled runs without where it cannot be recorded."""
     if way == GRAPH:
-        return Made(captured(run))
+        return Made(cuda_graph(run))
     try:
-        return Made(captured(run), "as a CUDA graph")
+        return Made(cuda_graph(run), "as a CUDA graph")
     except Exception as error:
         return Made(run, f"without a CUDA graph: {first_line(error)[:100]}")
-
-
-def captured(run: Run) -> Run:
-    """The same call as one CUDA graph: what it reads and writes stays where it is."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(WARM_UP):
-            run()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        run()
-    return graph.replay
 
 
 def median_ms(run: Run, device: str) -> float:

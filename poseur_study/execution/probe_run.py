@@ -13,15 +13,16 @@ from typing import NamedTuple
 import torch
 
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.cuda_graph import cuda_graph
 from poseur_lib.data.dataset import PoseBatch
 from poseur_lib.errors import first_line
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseModel
-from poseur_lib.runtime import Compile, Precision, Runtime
+from poseur_lib.runtime import AUTOCAST, Compile, Precision, Runtime
 from poseur_lib.training.fit import pose_loss
 from poseur_lib.training.optimiser import optimiser_and_schedule, parameter_groups
-from poseur_lib.training.step import AUTOCAST, GraphedStep, LossOf, choose, compiled, cuda_graph
+from poseur_lib.training.step import GraphedStep, choose, compile_backbone
 from poseur_study.execution.runs_per_gpu import READY
 from poseur_study.runs.heartbeat import die_with_parent
 
@@ -100,12 +101,13 @@ def without_weights(config: ExperimentConfig) -> ExperimentConfig:
 def _passes(
     model: PoseModel, people: PoseBatch, precision: str, way: Compile
 ) -> tuple[Callable[[PoseBatch], object], str]:
-    """Forward and backward pass; recorded unless step by step, and compiled ones where that works."""
-    loss_of: LossOf = compiled(pose_loss) if way == "inductor" else pose_loss
+    """Forward and backward pass, recorded unless they are to go step by step, and where that works."""
     note = ""
+    if way == "inductor":
+        compile_backbone(model)
     if way != "none" and people.images.is_cuda:
         try:
-            return GraphedStep(loss_of, model, people, precision, cuda_graph), ""
+            return GraphedStep(pose_loss, model, people, precision, cuda_graph), ""
         except Exception as error:  # libraries raise anything
             note = f"without a CUDA graph: {first_line(error)[:160]}"
     dtype = AUTOCAST.get(precision)
@@ -113,7 +115,7 @@ def _passes(
     def pass_through(batch: PoseBatch) -> None:
         model.zero_grad()
         with torch.autocast(batch.images.device.type, dtype, enabled=dtype is not None):
-            total = loss_of(model, batch).total
+            total = pose_loss(model, batch).total
         total.backward()
 
     return pass_through, note

@@ -59,7 +59,7 @@ def test_what_cannot_be_recorded_runs_compiled_without(monkeypatch):
     assert run() is True and note.startswith("without a CUDA graph: ")
     (graph,) = timed_ways(calls, (GRAPH,), "cuda")
     assert graph.milliseconds is None and graph.note
-    monkeypatch.setattr("benchmarks.gpu.ways.captured", lambda run: run)
+    monkeypatch.setattr("benchmarks.gpu.ways.cuda_graph", lambda run: run)
     assert calls("inductor").note == "as a CUDA graph" and calls(GRAPH).run() is False
 
 
@@ -182,6 +182,7 @@ def test_one_run_tells_its_people_and_its_time(tmp_path, capsys):
     (tmp_path / "config.json").write_text(config.model_dump_json())
     one_run.main(str(tmp_path), "0", str(data), "cpu", "32", "none")
     told = Trained(**json.loads(capsys.readouterr().out.splitlines()[-1]))
+    assert told.computed == "" and told.said == []
     assert told.people == 32 and told.seconds == pytest.approx(told.ended - told.began)
 
 
@@ -195,6 +196,8 @@ def test_runs_together_add_up(few_images, monkeypatch):
     one, two = trainings.runs((EAGER,), SCALE)
     assert (one.section, one.name, two.name) == (RUNS, "mini, 1 at a time", "mini, 2 at a time")
     assert (round(one.per_second), round(two.per_second)) == (100, 200)
+    (inductor,) = next(trainings.runs(("inductor",), SCALE)).ways
+    assert (inductor.milliseconds, inductor.note) == (None, "it ran step by step")
     monkeypatch.setattr(trainings, "ONE_RUN", "tests.evidence.no_such_run")
     failed = next(trainings.runs((EAGER,), SCALE))
     assert not failed.timed and "no_such_run" in failed.ways[0].note
