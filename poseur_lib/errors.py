@@ -34,7 +34,7 @@ def first_line(error: Exception) -> str:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` most likely was meant to be, or None."""
     by_lower = {candidate.lower(): candidate for candidate in known}
-    matches = get_close_matches(name.lower().replace("-", "_"), by_lower, n=1, cutoff=0.5)
+    matches = get_close_matches(name.lower().replace("-", "_"), by_lower, n=1, cutoff=0.51)
     return by_lower[matches[0]] if matches else None
 
 

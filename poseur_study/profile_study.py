@@ -225,7 +225,8 @@ class ProfileStudy:
                 continue
             ran = sum(row.ap is not None for row in result.rows)
             counts = Counter(one.verdict.short for one in result.claims if one.effect)
-            words = ", ".join(f"{number} {verdict}" for verdict, number in counts.items()) or "not run"
+            words = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+            words = words or ("claim not tested" if ran else "not run")
             linked = Linked(name, table_page(table))
             lines.append((linked, table.question, f"{ran} of {len(table.rows)}", words))
         return pd.DataFrame(lines, columns=["table", "question", "rows run", "verdicts"]).set_index("table")
@@ -260,7 +261,7 @@ class ProfileStudy:
                    for of in record.metrics for name in ("AP", "AR")}  # fmt: skip
         versions = {name: one.versions.get(name) for name in ("torch", "torchvision", "lightning", "pycocotools")}
         return line | metrics | versions | {
-            "minutes": one.wall_seconds / 60, "training, minutes": one.train_seconds / 60, "device": one.device,
+            "minutes": one.wall_seconds / 60, "training, minutes": one.train_seconds / 60, "device": one.device_words,
             "energy, Wh": None if one.joules is None else one.joules / 3600, "python": one.python,
             "commit": one.commit_words,
             "finished": one.finished_at[:16].replace("T", " "), "data": f"{one.data_name} {one.data_fingerprint}",

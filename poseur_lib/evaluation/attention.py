@@ -60,11 +60,3 @@ def chance_share(related: Bool[np.ndarray, "K K"]) -> float:
     """What `related_share` is where every keypoint takes alike of all others."""
     rows = related.any(axis=-1)
     return float(related[rows].sum(axis=-1).mean() / (len(related) - 1))
-
-
-def strongest_pairs(weights: Float[np.ndarray, "K K"], count: int) -> list[tuple[int, int, float]]:
-    """The (row, column, share) of most weight on others, largest first."""
-    others = weights_on_others(weights)
-    order = np.argsort(-others, axis=None, kind="stable")[:count]
-    places = np.column_stack(np.unravel_index(order, others.shape))
-    return [(int(row), int(column), float(others[row, column])) for row, column in places]

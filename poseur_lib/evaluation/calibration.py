@@ -48,6 +48,22 @@ class Bins:
     number: Float[np.ndarray, "I C"]
 
 
+def label_offsets(
+    predictions: PredictedPeople, people: Sequence[Person]
+) -> tuple[Float[np.ndarray, "N K 2"], Bool[np.ndarray, "N K"]]:
+    """Prediction minus label, as a fraction of the crop side, and which labelled keypoints lie inside the crop.
+
+    Args:
+        predictions: of labelled people's own boxes, in the order of `people`.
+    """
+    truth, visibility, _ = labels_of(people)
+    side = (predictions.box_scale * PIXELS_PER_SCALE)[:, None]
+    in_crop = (truth - predictions.center[:, None]) / side + 0.5
+    input_size = predictions.input_size
+    inside = (visibility > 0) & inside_crop(in_crop * np.array(input_size[::-1]), input_size)
+    return predictions.keypoints - in_crop, inside
+
+
 def keypoint_errors(
     predictions: PredictedPeople, people: Sequence[Person], keypoints: KeypointSet, images: Sequence[int]
 ) -> KeypointErrors:
@@ -57,19 +73,16 @@ def keypoint_errors(
         predictions: in the order of `people`.
         images: ids of all images, in ascending order.
     """
-    truth, visibility, area = labels_of(people)
-    side = (predictions.box_scale * PIXELS_PER_SCALE)[:, None]
-    in_crop = (truth - predictions.center[:, None]) / side + 0.5
-    input_size = predictions.input_size
-    chosen = (visibility > 0) & inside_crop(in_crop * np.array(input_size[::-1]), input_size)
+    offset, chosen = label_offsets(predictions, people)
     similarity = None
     if keypoints.oks_sigmas:
+        truth, _, area = labels_of(people)
         similarity = keypoint_similarity(predictions.keypoints_image(), truth, area, keypoints.oks_sigmas)[chosen]
     of_image = np.searchsorted(np.asarray(images), predictions.image_id)
     return KeypointErrors(
         chosen=chosen,
         image=np.broadcast_to(of_image[:, None], chosen.shape)[chosen],
-        error=np.abs(predictions.keypoints - in_crop)[chosen].astype(np.float64),
+        error=np.abs(offset)[chosen].astype(np.float64),
         similarity=similarity,
     )
 

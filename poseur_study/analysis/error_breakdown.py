@@ -21,7 +21,7 @@ from poseur_study.runs.evaluation import PoseErrors
 SHARE, SIMILARITY = "% of keypoints", "similarity × 100"
 AP_RESAMPLES = 300
 GROUPS = ("hidden", "size")
-BREAKDOWN_FILE, BREAKDOWN_CSV = "breakdown.json", "breakdown.csv"
+BREAKDOWN_CSV = "breakdown.csv"
 
 METHOD = (
     "Errors and similarities: poses at ground-truth boxes, so that neither scores nor a detector matter. AP by kind of "

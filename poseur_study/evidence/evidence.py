@@ -91,11 +91,6 @@ class Overfit(Frozen):
         """True if it learnt them, by its best look."""
         return self.ap >= self.target
 
-    @property
-    def learnt_at_the_end(self) -> bool:
-        """True if it had learnt them when the training ended."""
-        return self.ap_at_the_end >= self.target
-
 
 class CostClaimRecord(Frozen):
     """What the paper says of costs, decided by our counters."""

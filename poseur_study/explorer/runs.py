@@ -9,7 +9,6 @@ from poseur_lib.config.heads import PoseurConfig
 from poseur_lib.errors import UserError
 from poseur_study.execution.retrain import NEW_RUNS
 from poseur_study.experiments import tables
-from poseur_study.experiments.experiment import shown_name
 from poseur_study.experiments.profiles import profile
 from poseur_study.explorer.attention.open_model import OpenModel, has_queries
 from poseur_study.runs.plan import plan
@@ -60,9 +59,7 @@ class ExplorableRun(ListedRun):
 @cache
 def planned_rows(profile_name: str, seed: int, fingerprint: str) -> dict[str, str]:
     """What the tables call their runs of a seed on a data set, by run id: of several rows, the first."""
-    rows = {run.run_id: run.rows[0] for run in plan(profile(profile_name), tables(), [seed], fingerprint, {})}
-    parts = {run_id: row.partition(": ") for run_id, row in rows.items()}
-    return {run_id: f"{shown_name(number)}, {row}" for run_id, (number, _, row) in parts.items()}
+    return {run.run_id: run.name for run in plan(profile(profile_name), tables(), [seed], fingerprint, {})}
 
 
 def find_runs(folders: Sequence[Path]) -> tuple[ExplorableRun, ...]:

@@ -26,8 +26,8 @@ class Measurements(Generic[Values]):
 
     Attributes:
         of: by (row key, seed).
-        notes: a line for each row and seed that was not measured, with the reason, or that was measured by an earlier
-            version of the code and cannot be again.
+        notes: a line for each reason why rows and seeds were not measured, or were measured by an earlier version of
+            the code and cannot be again, with their names.
     """
 
     of: dict[tuple[str, int], Values]
@@ -67,17 +67,21 @@ def measure_rows(
     folder = study.store.table_folder(study.table.number)
     before = {(entry.row, entry.seed): entry for entry in read_measured(folder, name)}
     kept: list[tuple[MeasuredEntry, Values]] = []
-    notes: list[str] = []
+    notes: dict[tuple[str, str], list[str]] = {}
     for of in [(row.key, seed) for row in study.table.runnable for seed in study.seeds]:
         entry, why = _entry(study, of, before.get(of), kind, measure, settings)
         values = None if entry is None else _values(entry, kind)
         if values is None:
-            notes.append(f"Not measured: {why}")
+            told = "Not measured"
         else:
             kept.append((entry, values))
-            notes += [f"Measured by an earlier version of this measurement: {why}"] if why else []
+            told = "Measured by an earlier version of this measurement"
+        if why or values is None:
+            of_whom, _, reason = why.partition(": ")
+            notes.setdefault((told, reason), []).append(of_whom)
     write_measured(results_folder(folder), name, kept)
-    return Measurements({(entry.row, entry.seed): values for entry, values in kept}, tuple(notes))
+    lines = tuple(f"{told}: {'; '.join(of_whom)}: {reason}" for (told, reason), of_whom in notes.items())
+    return Measurements({(entry.row, entry.seed): values for entry, values in kept}, lines)
 
 
 def _values(entry: MeasuredEntry, kind: type[Values]) -> Values | None:

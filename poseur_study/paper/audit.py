@@ -91,8 +91,8 @@ def summary(audited: Sequence[Audited]) -> str:
     """The counts as a sentence."""
     number = counts(audited)
     return (
-        f"Of {len(audited)} claims, {number[Agreement.AGREES]} agree with the paper's own numbers, "
-        f"{number[Agreement.CONTRADICTS]} contradict them ({within_rounding(audited)} of these may be rounding), and "
+        f"Of {len(audited)} statements of its text, {number[Agreement.AGREES]} follow from the numbers of its tables, "
+        f"{number[Agreement.CONTRADICTS]} contradict them ({within_rounding(audited)} perhaps by rounding), and "
         f"{number[Agreement.UNCHECKABLE]} cannot be checked by them."
     )
 

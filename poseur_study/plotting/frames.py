@@ -10,10 +10,17 @@ from markupsafe import Markup
 
 from poseur_study.analysis.verdict import Verdict
 
-LONGEST, FILTERED = 80, 8
-"""Lines that a page shows of a frame (of verdicts all; the CSV has all); lines from which verdicts have a filter."""
+LONGEST, FILTERED, LONGEST_CSV = 80, 8, 20_000
+"""Lines that are shown of a frame (of verdicts all); from which verdicts have a filter; of which a CSV is kept."""
 VERDICTS = {verdict.value: verdict for verdict in Verdict}
 
+LAB = (
+    "<style>.jp-RenderedHTMLCommon .scroll :is(th, td):not(.number) { text-align: left; } "
+    ".jp-RenderedHTMLCommon .scroll td { vertical-align: top; } .jp-RenderedHTMLCommon .soft { opacity: 0.7; } "
+    ".jp-RenderedHTMLCommon b.good { color: var(--jp-success-color1); } "
+    ".jp-RenderedHTMLCommon b.bad { color: var(--jp-error-color1); }</style>"
+)
+"""What the pages' style sheet says of tables, for JupyterLab, which sets all cells flush right."""
 TABLE = Markup('<div class="scroll"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}')
 FILTER = Markup('<fieldset class="filter"><legend>show</legend>{}</fieldset>')
 """A choice of lines by verdict that needs no script: the style sheet hides the others."""
@@ -25,6 +32,7 @@ CELL = Markup('<td{} data-column="{}">{}</td>')
 SOFT = Markup('<span class="soft">{}</span>')
 LINK = Markup('<a href="{}">{}</a>')
 NUMBER = Markup(' class="number"')
+NOTE = Markup('<p class="caption">{}</p>')
 
 
 class Linked(str):
@@ -44,9 +52,10 @@ class Linked(str):
 
 
 def frame_bundle(frame: pd.DataFrame | pd.Series) -> tuple[dict[str, str], dict[str, Any]]:
-    """What IPython keeps of a shown frame: HTML, CSV and text."""
+    """What IPython keeps of a shown frame: HTML, text and, unless it is very long, CSV."""
     frame = frame.to_frame() if isinstance(frame, pd.Series) else frame
-    return {"text/html": frame_html(frame), "text/csv": as_csv(frame), "text/plain": frame.to_string()}, {}
+    shown = {"text/html": LAB + frame_html(frame), "text/plain": frame.to_string(max_rows=LONGEST)}
+    return shown | ({"text/csv": as_csv(frame)} if len(frame) <= LONGEST_CSV else {}), {}
 
 
 def as_csv(frame: pd.DataFrame) -> str:
@@ -55,10 +64,16 @@ def as_csv(frame: pd.DataFrame) -> str:
 
 
 def frame_html(frame: pd.DataFrame) -> str:
-    """A frame as a table; the levels of an index that is more than line numbers are the rows' heads."""
+    """A frame as a table; the levels of an index that is more than line numbers are the rows' heads.
+
+    Numbered columns are named by what they number (`seed 0`); a frame's `attrs["note"]`, and how many lines
+    are not shown, stand below.
+    """
     heads = 0 if _is_numbered(frame) else frame.index.nlevels
     whole = frame.reset_index() if heads else frame
-    names = [_name(column) for column in whole.columns]
+    numbered = frame.columns.name if pd.api.types.is_integer_dtype(frame.columns) else None
+    names = [f"{numbered} {column}" if numbered and place >= heads else _name(column)
+             for place, column in enumerate(whole.columns)]  # fmt: skip
     if heads == 1 and frame.index.name is None:
         names[0] = ""
     columns = [_Column(name, whole.iloc[:, place], place < heads) for place, name in enumerate(names)]
@@ -69,8 +84,10 @@ def frame_html(frame: pd.DataFrame) -> str:
         Markup("<tr>{}</tr>").format(Markup().join(of.cell(value) for of, value in zip(columns, line, strict=True)))
         for line in lines
     ]
-    more = len(whole) - longest
-    note = Markup('<p class="caption">{:,} more lines are in the CSV.</p>').format(more) if more > 0 else Markup()
+    notes = [f"The first {longest} of {len(whole):,} lines."] if len(whole) > longest else []
+    notes += ["No lines."] if whole.empty else []
+    notes += [frame.attrs["note"]] if frame.attrs.get("note") else []
+    note = NOTE.format(" ".join(notes)) if notes else Markup()
     table = TABLE.format(Markup().join(of.title for of in columns), Markup("\n").join(rows), note)
     return str(_filter(table) + table if filtered else table)
 

@@ -20,6 +20,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from poseur_study.plotting.frames import LAB
+
 TEMPLATES = Path(__file__).parent / "templates"
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 HEADING = re.compile(r"^(#{1,3}) (.+)$", re.MULTILINE)
@@ -147,7 +149,7 @@ def _beside(data: NotebookNode) -> Iterator[tuple[str, str, bytes]]:
 
 def _body(data: NotebookNode) -> Markup | None:
     if "text/html" in data:
-        return Markup(data["text/html"])
+        return Markup(data["text/html"].removeprefix(LAB))
     if "text/markdown" in data:
         return Markup(markdown2html(data["text/markdown"]))
     if "image/png" in data:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
-from poseur_lib.errors import UserError
+from poseur_lib.errors import UserError, describe_validation
 from poseur_study.experiments.experiment import Row, Table, shown_name
 from poseur_study.experiments.profiles import Profile
 from poseur_study.runs.run_id import RunConfig, run_id
@@ -71,7 +73,8 @@ def row_run(
     """The run behind a row: the profile, over it the study's overrides, the table's base and the row, scaled.
 
     Raises:
-        UserError: an override that would be overridden in turn, or that a table cannot follow.
+        UserError: an override that is unknown or out of range, would be overridden in turn, or that a table cannot
+            follow.
     """
     changes = table.changes(row)
     for path in overrides:
@@ -80,7 +83,10 @@ def row_run(
         if path in FIXED:
             raise UserError(f"{path} cannot be overridden in a table: {FIXED[path]}")
     changes = {**profile.light_of(table.number), **overrides, **profile.scaled(table.number, changes)}
-    return planned_experiment(profile, changes, seed, fingerprint)
+    try:
+        return planned_experiment(profile, changes, seed, fingerprint)
+    except ValidationError as error:
+        raise UserError(describe_validation(error, ExperimentConfig)) from None
 
 
 def plan(

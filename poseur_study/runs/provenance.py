@@ -48,6 +48,7 @@ class Provenance(Frozen):
             not readable.
         machine: tells the machine from others of its kind, without its name; "" in older records.
         checkpoint: where the weights come from if they were not trained here.
+        computed: how epochs were trained that were not computed step by step of crops from files: "graph", "inductor".
     """
 
     commit: str
@@ -68,6 +69,12 @@ class Provenance(Frozen):
     checkpoint: ReleasedFile | None = None
     joules: float | None = None
     machine: str = ""
+    computed: str = ""
+
+    @property
+    def device_words(self) -> str:
+        """The device, and how it computed where that is said."""
+        return ", ".join(filter(None, (self.device, self.computed)))
 
     @property
     def commit_words(self) -> str:

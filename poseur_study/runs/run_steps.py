@@ -225,6 +225,7 @@ def record_of(run: Run, curve: Curve, epochs: int, measured: Measured, **origin:
         "train_seconds": round(curve[-1].seconds, 1) if curve else 0.0,
         "joules": spent.joules,
         "machine": provenance.machine_digest(),
+        "computed": "; ".join(dict.fromkeys(point.computed for point in curve if point.computed)),
         "profile": run.profile.name,
         "data_name": data.root.name,
         "data_fingerprint": data.fingerprint,

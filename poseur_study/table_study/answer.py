@@ -23,8 +23,10 @@ def answer(table: Table, result: TableResult, profile: Profile) -> str:
     """The verdicts on the claims, the first ones with their numbers, or why there are none; Markdown."""
     decided = [one for one in result.claims if one.effect is not None]
     if not decided:
-        ran = any(row.ap for row in result.rows)
-        return f"**Not run.** {_why(result)} {'Some rows were.' if ran else 'Below are the numbers of the paper.'}"
+        ran = sum(row.ap is not None for row in result.rows)
+        if ran:
+            return f"**No claim was tested.** {_why(result)} {ran} of {len(result.rows)} rows were run."
+        return f"**Not run.** {_why(result)} Below are the numbers of the paper."
     parts = [_sentence(table, one, result, profile) for one in decided[:1]]
     if len(decided) > 1:
         counts = Counter(one.verdict.short for one in decided)
@@ -33,6 +35,10 @@ def answer(table: Table, result: TableResult, profile: Profile) -> str:
         parts.append(f"{missing} of {len(result.claims)} claims could not be tested: {_why(result)}")
     if result.mixed_devices:
         parts.append(result.mixed_devices)
+    if any(cell.counted is not None for row in result.rows for cell in row.cells):
+        parts.append(
+            "Parameters (millions) and GFLOPs are counted of the paper's own configurations, not of the models here."
+        )
     return " ".join(parts)
 
 
@@ -41,19 +47,25 @@ def _sentence(table: Table, claim: ClaimResult, result: TableResult, profile: Pr
     paper = "" if claim.paper_effect is None else f"; the paper has {points(claim.paper_effect)}"
     (test,) = [one for one in table.claims if one.key == claim.key]
     least = detectable(table, test, profile, effect.n_seeds)
-    finds = f" A study of this size detects {least.words} points." if least.points and least.margin is None else ""
+    finds = f" Minimum detectable effect of a study of this size: {least.words}." if least.points else ""
+    if least.margin is not None:
+        finds = f" The margin is ±{least.margin:g}."
     seeds = f"{effect.n_seeds} seed{'s' * (effect.n_seeds > 1)}"
     return (
-        f"**{verdict[0].upper()}{verdict[1:]}.** {claim.difference}: {points(effect.value)} (95 % interval "
+        f"**{_capital(verdict)}.** {_capital(claim.difference)}: {points(effect.value)} (95 % interval "
         f"{points(effect.low)} to {points(effect.high)}, {seeds}, {effect.n_images:,} images){paper}.{finds}"
     )
+
+
+def _capital(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 def _why(result: TableResult) -> str:
     reasons = {row.status.removeprefix("not run: ") for row in result.rows if row.ap is None and row.status != "done"}
     reasons |= {cell.not_measured for row in result.rows if not reasons for cell in row.cells if cell.not_measured}
     reasons -= {NOT_RUN}
-    return " ".join(f"{reason[0].upper()}{reason[1:]}." for reason in sorted(reasons)) or (
+    return " ".join(f"{_capital(reason)}." for reason in sorted(reasons)) or (
         "Some of its runs are not here." if any(row.ap for row in result.rows) else "None of its runs is here."
     )
 

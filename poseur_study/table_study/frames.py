@@ -12,8 +12,8 @@ from jaxtyping import Float
 
 from poseur_lib.config import ExperimentConfig, PretextConfig, PretextRunConfig
 from poseur_lib.data.coco import labels_of
-from poseur_lib.data.crop import PIXELS_PER_SCALE, inside_crop
 from poseur_lib.evaluation.bootstrap import Scorer
+from poseur_lib.evaluation.calibration import label_offsets
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.errors import ErrorType
 from poseur_lib.evaluation.oks import keypoint_similarity
@@ -86,7 +86,10 @@ class TableFrames:
         return self._frame(lines, ("row", "seed", "image", "error", "keypoints"))
 
     def parts(self) -> pd.DataFrame:
-        """Mean similarity (OKS's term, x 100): row, seed, by (keypoint or visibility), part, keypoints, similarity."""
+        """Mean similarity (OKS's term, x 100): row, seed, by, part, keypoints (their number), similarity.
+
+        `by` is keypoint, left and right together (part `wrist`), or visibility (part `seen` or `hidden`).
+        """
         lines = [
             (label, seed, part, name, number, mean)
             for key, label, seed in self.finished
@@ -112,6 +115,7 @@ class TableFrames:
         frame = pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
         frame = self._ordered(frame.reset_index(drop=True))
         frame.attrs["missing"] = tuple(missing)
+        frame.attrs["note"] = f"Left out, as their predictions are not here: {'; '.join(missing)}." if missing else ""
         return frame
 
     def poses(self, row_key: str, seed: int) -> dict[int, Float[np.ndarray, "K 2"]]:
@@ -152,10 +156,7 @@ class TableFrames:
         predictions = self.data.predictions(row_key, seed, BoxSource.GROUND_TRUTH)
         people, keypoints = self.data.dataset.val.people(), self.data.dataset.keypoints
         truth, visibility, area = labels_of(people)
-        side = (predictions.box_scale * PIXELS_PER_SCALE)[:, None]
-        in_crop = (truth - predictions.center[:, None]) / side + 0.5
-        size = np.array(predictions.input_size[::-1])
-        offset = predictions.keypoints - in_crop
+        offset, inside = label_offsets(predictions, people)
         chosen = visibility > 0
         person, keypoint = np.nonzero(chosen)
         sigma = np.full(offset.shape, np.nan) if predictions.sigma is None else predictions.sigma
@@ -165,9 +166,9 @@ class TableFrames:
             "person": np.array([one.annotation_id for one in people])[person],
             "keypoint": pd.Categorical.from_codes(keypoint, categories=list(keypoints.names)),
             "visibility": visibility[chosen].astype(int),
-            "inside": inside_crop(in_crop * size, predictions.input_size)[chosen],
+            "inside": inside[chosen],
             "dx": 100 * offset[chosen][:, 0], "dy": 100 * offset[chosen][:, 1],
-            "error": np.linalg.norm(offset * size, axis=-1)[chosen],
+            "error": np.linalg.norm(offset * predictions.input_size[::-1], axis=-1)[chosen],
             "similarity": similarity[chosen],
             "sigma_x": 100 * sigma[chosen][:, 0], "sigma_y": 100 * sigma[chosen][:, 1],
             "score": predictions.keypoint_scores[chosen],

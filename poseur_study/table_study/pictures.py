@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.images import read_image
+from poseur_lib.errors import UserError
 from poseur_lib.keypoints import KeypointSet
 from poseur_lib.predict.drawing import COLORBLIND
 from poseur_study.plotting.captioned import Captioned
@@ -32,8 +33,14 @@ def pictures(
         ids: of their annotations.
         poses: by row label and annotation id, in image pixels; a row may have none.
         captions: a line above each picture.
+
+    Raises:
+        UserError: the split has no such person.
     """
     of = {person.annotation_id: person for person in split.people()}
+    for person_id in ids:
+        if person_id not in of:
+            raise UserError(f"no labelled person of split {split.split} has the annotation {person_id}")
     figure, axes = plt.subplots(1, len(ids), figsize=(WIDTH * len(ids), HEIGHT), squeeze=False, layout="constrained")
     for axis, person_id, above in zip(axes[0], ids, captions, strict=True):
         person = of[person_id]
@@ -43,9 +50,11 @@ def pictures(
                 draw_pose(axis, of_row[person_id], split.keypoints, colour)
         axis.set_title(above, fontsize=8, color=LEGIBLE)
     drawn = [label for label, of_row in poses.items() if of_row]
+    absent = [label for label, of_row in poses.items() if not of_row]
     names = dict(zip(poses, ("orange", "green", "vermilion", "pink"), strict=False))
     colours = ", ".join(f"{names[label]}: {label}" for label in drawn)
-    told = f"; {colours or 'the poses of these runs are not here'}" if poses else ""
+    told = f"; {colours}" if drawn else ""
+    told += f"; not drawn, as their poses are not here: {', '.join(absent)}" if absent else ""
     return Captioned(figure, f"{caption} White: labelled{told}.", photo=True,
                      values=f"{len(ids)} people with labelled skeletons: {'; '.join(captions)}.")  # fmt: skip
 

@@ -10,13 +10,7 @@ from IPython.display import Markdown
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.files import write_atomically
-from poseur_study.analysis.error_breakdown import (
-    BREAKDOWN_CSV,
-    BREAKDOWN_FILE,
-    Breakdown,
-    breakdown,
-    breakdown_csv,
-)
+from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, Breakdown, breakdown, breakdown_csv
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.power import detectable
 from poseur_study.analysis.result_types import TableResult
@@ -77,6 +71,11 @@ class TableStudy(TableFrames):
         where = (self.profile, self.table, self.dataset, self.store)
         super().__init__(TableData(*where, self.seeds, runs, overrides, settings.device))
         self.measured: Mapping[str, Estimate | None] = {}
+
+    def __repr__(self) -> str:
+        done = sum(self.store.recorded_state(run.run_id).done for run in self.plan)
+        seeds, runs = ", ".join(map(str, self.seeds)), f"{done} of {len(self.plan)} runs done"
+        return f"{self.table.name}: {self.table.title}; profile {self.profile.name}, seeds {seeds}; {runs}"
 
     @property
     def configs(self) -> dict[str, ExperimentConfig]:
@@ -221,7 +220,6 @@ class TableStudy(TableFrames):
         files = {
             "rows.csv": rows_csv(self.result), "claims.csv": claims_csv(self.result),
             BREAKDOWN_CSV: breakdown_csv(self._breakdown),
-            BREAKDOWN_FILE: self._breakdown.model_dump_json(indent=1) + "\n",
             RESULT_FILE: self.result.model_dump_json(indent=1) + "\n",
         }  # fmt: skip
         for name, text in files.items():

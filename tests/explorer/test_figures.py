@@ -100,11 +100,11 @@ def test_what_is_read_beside_the_crop_is_said(session):
 
 
 def test_panels_keep_their_rooms():
-    figure, axes = panels(6, 2, (2.0, 1.0), top=0.3, between=1.5, bottom=1.1, gap=0.5)
+    figure, axes = panels(6, 2, (2.0, 1.0), top=1.5, bottom=1.1, gap=0.5)
     width, height = figure.get_size_inches()
-    assert (width, height) == pytest.approx((5.5, 0.3 + 3 * 1.0 + 2 * 1.5 + 1.1))
+    assert (width, height) == pytest.approx((5.5, 3 * (1.5 + 1.0) + 1.1))
     boxes = [axis.get_position() for axis in axes]
-    assert [height * (1 - box.y1) for box in boxes[::2]] == pytest.approx([0.3, 2.8, 5.3])
+    assert [height * (1 - box.y1) for box in boxes[::2]] == pytest.approx([1.5, 4.0, 6.5])
     assert height * boxes[-1].y0 == pytest.approx(1.1) and width * boxes[1].x0 == pytest.approx(3.0)
     assert panels(6, 2, (2.0, 1.0), top=0.3, bottom=0.1)[0].get_figheight() == pytest.approx(0.1 + 3 * 1.3)
 

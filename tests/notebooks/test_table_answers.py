@@ -76,7 +76,10 @@ def test_the_answer_has_effect_interval_paper_and_minimum_detectable_effect(tmp_
     assert text.startswith(
         "**Inconclusive, on generated people.** AP: with noise minus without noise: −1.2 (95 % interval"
     )
-    assert "−2.2 to −0.2, 2 seeds, 300 images); the paper has +0.6" in text and "detects" in text
+    assert (
+        "−2.2 to −0.2, 2 seeds, 300 images); the paper has +0.6" in text
+        and "Minimum detectable effect of a study of this size: " in text
+    )
 
 
 def test_rows_of_other_seeds_have_no_difference(tmp_path):

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.experiments.experiment import METRICS
+from poseur_study.runs.plan import row_run
 from poseur_study.table_study.frames import KEYPOINT_COLUMNS
 from synthetic_people import PeopleSettings, generate
 from tests.measurements.studies import finish, open_study
@@ -102,3 +104,12 @@ def test_keypoints_errors_are_those_of_the_predictions(study):
         assert [line["dx"], line["dy"]] == pytest.approx(100 * offset, abs=0.01)
         assert line["error"] == pytest.approx(np.hypot(offset[0] * width, offset[1] * height), abs=0.01)
         assert line["visibility"] == person.visibility[k]
+
+
+def test_a_study_says_what_it_is_and_an_unknown_person_or_setting_is_named(study, empty):
+    assert repr(study) == "Table 1b: Noisy reference points; profile smoke, seeds 0; 1 of 2 runs done"
+    assert "0 of 2 runs done" in repr(empty)
+    with pytest.raises(UserError, match="no labelled person of split val has the annotation -1"):
+        study.pictures([-1], ["nobody"], "Nobody.")
+    with pytest.raises(UserError, match="unknown parameter 'global_batsh': did you mean 'global_batch'"):
+        row_run(study.profile, study.table, study.table.rows[0], 0, "f" * 16, {"train.global_batsh": 2})

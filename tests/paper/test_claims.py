@@ -47,7 +47,7 @@ def test_what_cannot_be_checked():
     found = [one.claim.key for one in audit() if one.finding.agreement == Agreement.UNCHECKABLE]
     assert set(found) == UNCHECKABLE
     assert sum(counts(audit()).values()) == len(CLAIMS)
-    assert summary(audit()).startswith(f"Of {len(CLAIMS)} claims, ")
+    assert summary(audit()).startswith(f"Of {len(CLAIMS)} statements of its text, ")
 
 
 def test_every_claim_has_words_a_place_and_a_source():

@@ -7,7 +7,7 @@ import pandas as pd
 from IPython.core.interactiveshell import InteractiveShell
 
 from poseur_study.analysis.verdict import Verdict
-from poseur_study.plotting.frames import FILTERED, LONGEST, Linked, as_csv, frame_html
+from poseur_study.plotting.frames import FILTERED, LAB, LONGEST, Linked, as_csv, frame_html
 from poseur_study.plotting.style import use_house_style
 
 
@@ -60,7 +60,8 @@ def test_verdicts_have_their_colours_and_a_filter_where_there_are_many():
 
 def test_a_long_frame_is_cut_on_the_page_and_whole_in_the_csv():
     frame = pd.DataFrame({"n": range(LONGEST + 5)})
-    assert "5 more lines are in the CSV" in frame_html(frame) and frame_html(frame).count("<tr>") == LONGEST + 1
+    html = frame_html(frame)
+    assert f"The first {LONGEST} of {LONGEST + 5} lines" in html and html.count("<tr>") == LONGEST + 1
     assert as_csv(frame).count("\n") == LONGEST + 6
 
 
@@ -75,4 +76,12 @@ def test_a_notebook_shows_frames_and_series_with_their_csv(monkeypatch):
     use_house_style()
     for shown in (pd.DataFrame({"a": [1]}), pd.Series([1], name="a")):
         bundle, _ = shell.display_formatter.format(shown)
-        assert bundle["text/csv"] == "a\n1\n" and "<table>" in bundle["text/html"]
+        assert bundle["text/csv"] == "a\n1\n" and bundle["text/html"] == LAB + frame_html(pd.DataFrame({"a": [1]}))
+
+
+def test_numbered_columns_say_of_what_and_notes_stand_below():
+    frame = pd.DataFrame({"seed": [0, 1], "AP": [1.0, 2.0]}).set_index("seed").T
+    assert cells(frame_html(frame))[:3] == ["", "seed 0", "seed 1"]
+    empty = pd.DataFrame(columns=["AP"])
+    empty.attrs["note"] = "Left out: seed 1."
+    assert "No lines. Left out: seed 1." in frame_html(empty)

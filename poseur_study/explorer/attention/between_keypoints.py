@@ -92,32 +92,22 @@ def strongest(row: Float[np.ndarray, "K"], keypoint: int, count: int = STRONGEST
     return [int(other) for other in np.argsort(-row, kind="stable") if other != keypoint][:count]
 
 
-def draw_lines(
-    axis: Axes,
-    points: Float[np.ndarray, "K 2"],
-    keypoint: int,
-    row: Float[np.ndarray, "K"],
-    *,
-    thickest: float = THICKEST,
-    numbers: int = STRONGEST,
-) -> None:
+def draw_lines(axis: Axes, points: Float[np.ndarray, "K 2"], keypoint: int, row: Float[np.ndarray, "K"]) -> None:
     """Dots, and lines from a keypoint to all others, thicker for more weight; the largest weights as numbers.
 
     Args:
         points: (x, y) in data coordinates of the axes, whose limits are set.
         row: how much of each keypoint's value the keypoint takes.
-        thickest: points of the line of the largest weight.
-        numbers: how many of the largest weights stand beside their keypoints.
     """
     others = strongest(row, keypoint, len(row))  # the thickest first, so that none hides another
     for other in others:
-        width = thickest * row[other] / max(row[others[0]], 1e-9)
+        width = THICKEST * row[other] / max(row[others[0]], 1e-9)
         rim = [withStroke(linewidth=width + 2 * RIM, foreground=LINES_RIM)] if width > 2 * RIM else []
         ends = points[[keypoint, other]].T
         axis.plot(*ends, color=LINES, linewidth=width, solid_capstyle="round", path_effects=rim)
     axis.scatter(*points.T, s=26, color=LINES, edgecolor="black", linewidth=0.8, zorder=4)
     axis.scatter(*points[keypoint], s=70, color=CHOSEN, edgecolor="white", linewidth=1.2, zorder=5)
-    _write_numbers(axis, points, row, others[:numbers])
+    _write_numbers(axis, points, row, others[:STRONGEST])
 
 
 def _write_numbers(axis: Axes, points: Float[np.ndarray, "K 2"], row: Float[np.ndarray, "K"], of: list[int]) -> None:

@@ -12,6 +12,8 @@ from poseur_study.plotting.captioned import Captioned
 
 PNG_LEVEL = 1
 """Of compression: the picture goes to a browser on the same machine, and time counts more than bytes."""
+ABOVE = 0.3
+"""Inches above a row of panels."""
 
 
 @dataclass(frozen=True)
@@ -83,46 +85,38 @@ class Drawn:
 
 
 def panels(
-    count: int,
-    columns: int,
-    size: tuple[float, float],
-    *,
-    top: float = 0.3,
-    between: float | None = None,
-    bottom: float = 0.1,
-    gap: float = 0.3,
+    count: int, columns: int, size: tuple[float, float], *, top: float = ABOVE, bottom: float = 0.1, gap: float = 0.3
 ) -> tuple[Figure, list[Axes]]:
     """A figure of equal panels, placed by hand: matplotlib's own layout takes longer than the drawing.
 
     Args:
         size: (width, height) of a panel, inches.
-        top, between, bottom: room above the first row of panels, between rows (None: as above), and below the last.
+        top, bottom: room above each row of panels, and below the last.
         gap: room to the left of every panel, and to the right of the last one.
     """
     columns = min(columns, count)
     rows = -(-count // columns)
     width = columns * (size[0] + gap) + gap
-    between = top if between is None else between
-    height = top + rows * size[1] + (rows - 1) * between + bottom
+    height = rows * (top + size[1]) + bottom
     figure = Figure(figsize=(width, height))
     axes = []
     for number in range(count):
         row, column = divmod(number, columns)
-        left, down = gap + column * (size[0] + gap), top + row * between + (row + 1) * size[1]
+        left, down = gap + column * (size[0] + gap), (row + 1) * (top + size[1])
         axes.append(figure.add_axes((left / width, 1 - down / height, size[0] / width, size[1] / height)))
     return figure, axes
 
 
 def panel_row(
-    rooms: Sequence[tuple[float, float]], height: float, total: float, bottom: float, top: float = 0.3
+    rooms: Sequence[tuple[float, float]], height: float, total: float, bottom: float
 ) -> tuple[Figure, list[Axes]]:
     """A figure of one row of panels, `total` inches wide.
 
     Args:
         rooms: of each panel, the room to its left and its own width, inches.
-        bottom, top: room below and above the panels.
+        bottom: room below the panels.
     """
-    whole, left, axes = top + height + bottom, 0.0, []
+    whole, left, axes = ABOVE + height + bottom, 0.0, []
     figure = Figure(figsize=(total, whole))
     for gap, width in rooms:
         axes.append(figure.add_axes(((left + gap) / total, bottom / whole, width / total, height / whole)))
