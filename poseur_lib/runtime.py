@@ -27,11 +27,11 @@ class InferenceRuntime:
     """What predicting needs.
 
     Attributes:
-        loader_workers: processes that read and crop; 0 reads in this process.
+        loader_workers: processes that read and crop, or draw what is cropped on the device; 0: this process does it.
         compile: how the network runs: "none", step by step; "graph", as one CUDA graph; "inductor", by torch.compile;
             "auto": the fastest that was found safe, see `AUTO_ON_GPU`.
-        data_on_device: decoded images are kept in the device's memory and cropped there; "auto": on a GPU that they
-            fit on.
+        data_on_device: decoded images are kept in the device's memory and crops cut there; "auto": on a GPU
+            that they fit on (`poseur_lib.data.device_images.goes_on_device`).
 
     Raises:
         UserError: an attribute has no such value.

@@ -1,7 +1,9 @@
 """Top-down augmentation, in the released code's order: flip, half body, scale, rotation; then the colours.
 
 Everything is drawn from one generator that `augmentation_rng` makes from (seed, epoch, index), so that what happens to
-a sample depends neither on workers nor on what was drawn for other samples.
+a sample depends neither on workers nor on what was drawn for other samples. Each step is two functions: what is drawn
+(`draw_placement`, `draw_colours`, `draw_cutout`, always in this order), and what that does to one person here, or to a
+batch on a device in `poseur_lib.data.crop_batch`.
 """
 
 import math
@@ -24,6 +26,7 @@ BRIGHTNESS = 32.0  # released code: added to all channels, of 255
 CONTRAST = (0.5, 1.5)
 SATURATION = (0.5, 1.5)
 HUE = 18  # in OpenCV's half degrees: +-36 degrees of the colour circle
+UPPER_BELOW = 0.5  # released code: of a standard normal
 CUTOUT_RADIUS = 0.2  # of the crop's width, times 1 to 2
 
 
@@ -41,6 +44,52 @@ class Placement(NamedTuple):
     box_scale: Center
     rotation_degrees: float
     mirrored: bool
+
+
+class PlacementDraws(NamedTuple):
+    """What is drawn for the region of one crop.
+
+    Attributes:
+        mirrored: whether the image is mirrored first.
+        half: the standard normal that chooses a body half (`half_body`); None leaves the whole body.
+        size: standard normal of the size factor.
+        turn: standard normal of the angle, whose deviation r is the configuration's; it is clipped to +-2r.
+        turned: whether the crop is turned at all.
+    """
+
+    mirrored: bool
+    half: float | None
+    size: float
+    turn: float
+    turned: bool
+
+
+class Colours(NamedTuple):
+    """What happens to the colours of one crop, in this order.
+
+    Attributes:
+        brightness: added to all channels, of 255.
+        contrast_before: factor of all channels before the two colour steps; 1 does nothing.
+        saturation: factor of HSV's S.
+        hue: added to HSV's H, in half degrees.
+        contrast_after: as `contrast_before`, after them; one of the two is 1.
+        order: the channels of the result, as channels of the crop.
+    """
+
+    brightness: float
+    contrast_before: float
+    saturation: float
+    hue: int
+    contrast_after: float
+    order: tuple[int, int, int]
+
+
+class Ellipse(NamedTuple):
+    """A patch of a crop: centre (x, y) and half-axes in crop pixels, and the first axis' angle, clockwise."""
+
+    center: tuple[int, int]
+    axes: tuple[int, int]
+    degrees: float
 
 
 def augmentation_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
@@ -73,29 +122,40 @@ def place_crop(
     Returns:
         The region, and the person's keypoints and visibility, in pixels of the (possibly mirrored) image.
     """
-    mirrored = bool(rng.random() < config.flip_probability)
-    if mirrored:
+    draws = draw_placement(rng, int((visibility > 0).sum()), config)
+    if draws.mirrored:
         center = np.array([image_width - 1 - center[0], center[1]], np.float32)
         keypoints_image, visibility = mirror_keypoints(keypoints_image, visibility, image_width, keypoints)
-    if (visibility > 0).sum() > config.half_body_min_keypoints and rng.random() < config.half_body_probability:
-        chosen = half_body(rng, visibility, keypoints)
+    if draws.half is not None:
+        chosen = half_body(draws.half, visibility, keypoints)
         if len(chosen) >= 2:
             center, box_scale = region_of(keypoints_image[chosen], input_size, config.half_body_padding)
-    factor = np.clip(1 + config.scale_factor * rng.standard_normal(), 1 - config.scale_factor, 1 + config.scale_factor)
-    rotation = random_rotation(rng, config)
-    placement = Placement(center, (box_scale * np.float32(factor)).astype(np.float32), rotation, mirrored)
-    return placement, keypoints_image, visibility
+    factor = min(max(1 + config.scale_factor * draws.size, 1 - config.scale_factor), 1 + config.scale_factor)
+    box_scale = (box_scale * np.float32(factor)).astype(np.float32)
+    limit = 2 * config.rotation_degrees
+    degrees = min(max(config.rotation_degrees * draws.turn, -limit), limit) if draws.turned else 0.0
+    return Placement(center, box_scale, degrees, draws.mirrored), keypoints_image, visibility
 
 
-def half_body(rng: np.random.Generator, visibility: Visibility, keypoints: KeypointSet) -> list[int]:
+def draw_placement(rng: np.random.Generator, num_labelled: int, config: AugmentConfig) -> PlacementDraws:
+    """What is drawn for the region of a person with so many labelled keypoints."""
+    mirrored = rng.random() < config.flip_probability
+    half = None
+    if num_labelled > config.half_body_min_keypoints and rng.random() < config.half_body_probability:
+        half = rng.standard_normal()
+    size, turn = rng.standard_normal(), rng.standard_normal()
+    return PlacementDraws(mirrored, half, size, turn, rng.random() <= config.rotation_probability)
+
+
+def half_body(normal: float, visibility: Visibility, keypoints: KeypointSet) -> list[int]:
     """The labelled keypoints of one body half.
 
-    The upper half if a standard normal is below 0.5 (so in 69 % of cases) and it has more than 2 keypoints; else the
+    The upper half if the standard normal is below 0.5 (so in 69 % of cases) and it has more than 2 keypoints; else the
     lower one if that has more than 2; else the upper one.
     """
     upper = [index for index in keypoints.upper_body if visibility[index] > 0]
     lower = [index for index in keypoints.lower_body if visibility[index] > 0]
-    if rng.standard_normal() < 0.5 and len(upper) > 2:
+    if normal < UPPER_BELOW and len(upper) > 2:
         return upper
     return lower if len(lower) > 2 else upper
 
@@ -111,34 +171,30 @@ def region_of(
     return center, (size / np.float32(PIXELS_PER_SCALE) * np.float32(padding)).astype(np.float32)
 
 
-def random_rotation(rng: np.random.Generator, config: AugmentConfig) -> float:
-    """Degrees: normal with deviation r, clipped to +-2r, with the configured probability; else 0."""
-    limit = 2 * config.rotation_degrees
-    degrees = float(np.clip(config.rotation_degrees * rng.standard_normal(), -limit, limit))
-    return degrees if rng.random() <= config.rotation_probability else 0.0
-
-
-def photometric_distortion(rng: np.random.Generator, image: Image) -> Image:
+def draw_colours(rng: np.random.Generator) -> Colours:
     """Brightness, contrast, saturation, hue and channel order, each with probability 0.5.
 
-    Contrast comes before or after the two colour steps, at random. Results are rounded and clipped to 0..255 after
-    every step.
+    Contrast comes before or after the two colour steps, at random.
     """
-    if rng.random() < 0.5:
-        image = _linear(image, 1.0, rng.uniform(-BRIGHTNESS, BRIGHTNESS))
-    contrast_first = rng.random() < 0.5
+    brightness = rng.uniform(-BRIGHTNESS, BRIGHTNESS) if rng.random() < 0.5 else 0.0
+    before = rng.random() < 0.5
     contrast = rng.uniform(*CONTRAST) if rng.random() < 0.5 else 1.0
-    if contrast_first:
-        image = _linear(image, contrast, 0.0)
     saturation = rng.uniform(*SATURATION) if rng.random() < 0.5 else 1.0
     hue = int(rng.integers(-HUE, HUE + 1)) if rng.random() < 0.5 else 0
-    if saturation != 1.0 or hue != 0:
-        image = _shift_colours(image, saturation, hue)
-    if not contrast_first:
-        image = _linear(image, contrast, 0.0)
-    if rng.random() < 0.5:
-        image = np.ascontiguousarray(image[..., rng.permutation(3)])
-    return image
+    red, green, blue = rng.permutation(3).tolist() if rng.random() < 0.5 else (0, 1, 2)
+    return Colours(
+        brightness, contrast if before else 1.0, saturation, hue, 1.0 if before else contrast, (red, green, blue)
+    )
+
+
+def distort_colours(image: Image, colours: Colours) -> Image:
+    """The crop with its colours changed; rounded and clipped to 0..255 after every step."""
+    image = _linear(image, 1.0, colours.brightness)
+    image = _linear(image, colours.contrast_before, 0.0)
+    if colours.saturation != 1.0 or colours.hue != 0:
+        image = _shift_colours(image, colours.saturation, colours.hue)
+    image = _linear(image, colours.contrast_after, 0.0)
+    return image if colours.order == (0, 1, 2) else np.ascontiguousarray(image[..., list(colours.order)])
 
 
 def _linear(image: Image, factor: float, offset: float) -> Image:
@@ -154,20 +210,27 @@ def _shift_colours(image: Image, saturation: float, hue: int) -> Image:
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
 
 
-def cutout(rng: np.random.Generator, image: Image) -> Image:
-    """One black ellipse: centre uniform over the crop, radii 0.2 (1 + U(0, 1)) crop widths each.
+def draw_cutout(rng: np.random.Generator, input_size: tuple[int, int]) -> Ellipse:
+    """One ellipse: centre uniform over the crop, radii 0.2 (1 + U(0, 1)) crop widths each.
 
     Released code: the turn of the ellipse is not recorded. Here: uniform.
     """
-    height, width = image.shape[:2]
+    height, width = input_size
     center = (math.floor(rng.random() * width), math.floor(rng.random() * height))
     radii = CUTOUT_RADIUS * width * (1 + rng.random(2))
-    axes = (round(float(radii[0])), round(float(radii[1])))
-    return cv2.ellipse(image.copy(), center, axes, float(rng.uniform(0, 360)), 0, 360, (0, 0, 0), -1)
+    return Ellipse(center, (round(float(radii[0])), round(float(radii[1]))), float(rng.uniform(0, 360)))
+
+
+def fill_ellipse(image: UInt8[np.ndarray, "H W *channels"], ellipse: Ellipse, value: int) -> None:
+    """Sets the pixels of an ellipse to a value, in place."""
+    cv2.ellipse(image, ellipse.center, ellipse.axes, ellipse.degrees, 0, 360, (value,) * 3, -1)
 
 
 def augment_colours(rng: np.random.Generator, image: Image, config: AugmentConfig) -> Image:
     """What is done to the crop's pixels after the warp; nothing unless the configuration asks for it."""
     if config.photometric:
-        image = photometric_distortion(rng, image)
-    return cutout(rng, image) if config.cutout else image
+        image = distort_colours(image, draw_colours(rng))
+    if config.cutout:
+        image = image.copy()
+        fill_ellipse(image, draw_cutout(rng, (image.shape[0], image.shape[1])), 0)
+    return image

@@ -29,7 +29,7 @@ SPLITS: tuple[Split, ...] = ("train", "val")
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """One box to crop: a labelled person, or a detection (then the last four fields are None).
+    """One box to crop: a labelled person, or a detection (then the labels and the annotation's id are None).
 
     Attributes:
         box: (x, y, w, h) in image pixels.
@@ -37,6 +37,7 @@ class Person:
         keypoints_image: (x, y) in image pixels; (0, 0) where not labelled.
         visibility: 0 not labelled, 1 labelled but hidden, 2 visible.
         area: the annotation's area in square image pixels (of the person's mask), which OKS uses.
+        image_size: (height, width) that the annotation file says; None where it is not known before the image is read.
     """
 
     image_id: int
@@ -47,6 +48,7 @@ class Person:
     keypoints_image: Float[np.ndarray, "K 2"] | None = None
     visibility: Int[np.ndarray, "K"] | None = None
     area: float | None = None
+    image_size: tuple[int, int] | None = None
 
 
 class Labels(NamedTuple):
@@ -130,6 +132,7 @@ class CocoPeople:
             keypoints_image=np.where(visibility[:, None] > 0, points[:, :2], np.float32(0)),
             visibility=visibility,
             area=float(entry["area"]),
+            image_size=self._image_size(entry["image_id"]),
         )
 
     def detections(self, path: Path | None = None) -> list[Person]:
@@ -151,6 +154,7 @@ class CocoPeople:
                 image_path=self._image_path(entry["image_id"]),
                 box=to_box(entry["bbox"]),
                 bbox_score=float(entry["score"]),
+                image_size=self._image_size(entry["image_id"]),
             )
             for entry in entries
             if entry.get("category_id", self.category_id) == self.category_id
@@ -172,6 +176,10 @@ class CocoPeople:
 
     def _image_path(self, image_id: int) -> Path:
         return self.image_folder / self.coco.imgs[image_id]["file_name"]
+
+    def _image_size(self, image_id: int) -> tuple[int, int]:
+        image = self.coco.imgs[image_id]
+        return int(image["height"]), int(image["width"])
 
 
 def fingerprint(root: Path) -> str:

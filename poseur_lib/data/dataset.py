@@ -167,17 +167,25 @@ def normalise(crop: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "3 H W"]:
 
 
 class ImageCache:
-    """Reads images and keeps the first ones, as long as they fit into `limit` bytes."""
+    """Reads images and keeps the first ones, as long as they fit into `limit` bytes, and the one read last.
 
-    def __init__(self, limit: int) -> None:
-        self.limit, self.size = limit, 0
+    Args:
+        read: reads a file; images as RGB by default.
+    """
+
+    def __init__(self, limit: int, read: Callable[[Path], UInt8[np.ndarray, "..."]] = read_image) -> None:
+        self.limit, self.size, self.read = limit, 0, read
         self.kept: dict[Path, np.ndarray] = {}
+        self.last: tuple[Path, np.ndarray] | None = None
 
-    def __call__(self, path: Path) -> UInt8[np.ndarray, "height width 3"]:
-        """The image as RGB; not to be written to."""
+    def __call__(self, path: Path) -> UInt8[np.ndarray, "height width *channels"]:
+        """The image; not to be written to."""
         if path in self.kept:
             return self.kept[path]
-        image = read_image(path)
+        if self.last is not None and self.last[0] == path:
+            return self.last[1]
+        image = self.read(path)
+        self.last = path, image
         if self.size + image.nbytes <= self.limit:
             self.kept[path] = image
             self.size += image.nbytes

@@ -1,5 +1,6 @@
 """Crops with part labels, for the part-segmentation pretext: `parts_{split}2017/<stem>.png` beside the images."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,12 +9,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from poseur_lib.data.crop import crop_image
-from poseur_lib.data.dataset import PersonCrops, SampleKey
+from poseur_lib.config.data import AugmentConfig
+from poseur_lib.data.coco import Person
+from poseur_lib.data.crop import CropRule, crop_image
+from poseur_lib.data.dataset import ImageCache, PersonCrops, SampleKey
 from poseur_lib.data.images import read_labels
 from poseur_lib.data.part_labels import FLIP_PAIRS
+from poseur_lib.keypoints import KeypointSet
 
 LABEL_STRIDE = 4
+IMAGE_CHANNELS = 3
 
 
 class PartBatch(NamedTuple):
@@ -37,19 +42,37 @@ for _left, _right in FLIP_PAIRS:
 class PartCrops(PersonCrops[PartBatch]):
     """The crops of `PoseCrops`, with part labels for targets."""
 
+    def __init__(
+        self,
+        people: Sequence[Person],
+        keypoints: KeypointSet,
+        input_size: tuple[int, int],
+        rule: CropRule,
+        augment: AugmentConfig | None,
+        seed: int,
+        cache_bytes: int = 0,
+    ) -> None:
+        super().__init__(people, keypoints, input_size, rule, augment, seed, cache_bytes)
+        self.read_labels = ImageCache(cache_bytes // IMAGE_CHANNELS, read_labels)
+
     def __getitem__(self, key: SampleKey) -> PartBatch:
         index, view, crop = self._crop(key)
-        labels = read_labels(part_path(self.people[index].image_path))
+        labels = self.read_labels(part_path(self.people[index].image_path))
         if view.placement.mirrored:
             labels = MIRRORED_LABELS[labels]
-        label_size = (self.input_size[0] // LABEL_STRIDE, self.input_size[1] // LABEL_STRIDE)
-        cells = crop_image(labels, strided(view.matrix, LABEL_STRIDE), label_size, nearest=True)
+        matrix, size = strided(view.matrix, LABEL_STRIDE), label_size(self.input_size)
+        cells = crop_image(labels, matrix, size, nearest=True)
         return PartBatch(crop, torch.from_numpy(cells.astype(np.int64)))
 
 
 def part_path(image_path: Path) -> Path:
     """Where the label map of an image lies."""
     return image_path.parent.with_name(f"parts_{image_path.parent.name}") / f"{image_path.stem}.png"
+
+
+def label_size(input_size: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) in cells of a crop's labels."""
+    return input_size[0] // LABEL_STRIDE, input_size[1] // LABEL_STRIDE
 
 
 def strided(matrix: Float[np.ndarray, "2 3"], stride: int) -> Float[np.ndarray, "2 3"]:

@@ -1,27 +1,51 @@
 """From people to predictions: crops, forward passes, flip test."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.cuda_graph import cuda_graph
+from poseur_lib.data.batches import people_batches
 from poseur_lib.data.coco import Person
-from poseur_lib.data.dataset import PoseCrops, ReadImage
+from poseur_lib.data.crop import CropRule
+from poseur_lib.data.dataset import PoseBatch, PoseCrops, ReadImage
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.recorded_inference import RecordedInference, arrays_of, recordings_of
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import AUTOCAST, InferenceRuntime
 
+InferenceBatches = Iterable[PoseBatch]
+
 
 def recordings(model: PoseModel, runtime: InferenceRuntime) -> RecordedInference | None:
     """Where passes are recorded; None where the network runs step by step."""
     on_gpu = runtime.torch_device.type == "cuda"
     return recordings_of(model, cuda_graph) if runtime.way == "graph" and on_gpu else None
+
+
+def inference_batches(
+    people: Sequence[Person],
+    config: ExperimentConfig,
+    rule: CropRule,
+    runtime: InferenceRuntime,
+    read: ReadImage | None = None,
+    cache_bytes: int = 0,
+) -> InferenceBatches:
+    """The crops of `people` in batches, without augmentation; they can be gone through many times.
+
+    Args:
+        cache_bytes: decoded images that each reading process keeps, where they are not kept on the device.
+
+    Raises:
+        UserError: the images are asked for on the device and do not fit, or one cannot be read.
+    """
+    keypoints = keypoint_set(config.data.keypoint_set)
+    crops = PoseCrops(people, keypoints, config.data.input_size, rule, None, 0, cache_bytes, read)
+    return people_batches(crops, config.evaluation.batch, runtime)
 
 
 @torch.inference_mode()
@@ -31,12 +55,14 @@ def predict_people(
     config: ExperimentConfig,
     runtime: InferenceRuntime,
     read: ReadImage | None = None,
+    batches: InferenceBatches | None = None,
 ) -> PredictedPeople:
     """One pose for every box of `people`, in their order; the model is left in evaluation mode on the run's device.
 
     Args:
         config: whose crop size, flip test and batch are used.
-        read: gives the image of a person's `image_path`; None reads the files.
+        read: gives the image of a person's `image_path`; None reads the files, or keeps them on the device.
+        batches: those of `people`, where they were made before; None makes them (`inference_batches`).
 
     Raises:
         UserError: an image cannot be read.
@@ -44,17 +70,15 @@ def predict_people(
     device = runtime.torch_device
     model.to(device).eval()
     keypoints = keypoint_set(config.data.keypoint_set)
-    crops = PoseCrops(people, keypoints, config.data.input_size, model.head.crop_rule, None, seed=0, read=read)
-    loader = DataLoader(
-        crops, batch_size=config.evaluation.batch, num_workers=runtime.loader_workers, pin_memory=device.type == "cuda"
-    )
+    if batches is None:
+        batches = inference_batches(people, config, model.head.crop_rule, runtime, read)
     predict = model.predict_flipped if config.evaluation.flip_test else model
     count = keypoints.num_keypoints
     empty = {"keypoints": (0, count, 2), "keypoint_scores": (0, count), "center": (0, 2), "box_scale": (0, 2)}
     found = {name: [np.zeros(shape, np.float32)] for name, shape in empty.items()}
     dtype = AUTOCAST.get(runtime.precision, torch.float32)
     recorded = recordings(model, runtime)
-    for batch in loader:
+    for batch in batches:
         images = batch.images.to(device, non_blocking=True)
         with torch.autocast(device.type, dtype, enabled=runtime.precision in AUTOCAST, cache_enabled=recorded is None):
             pose = arrays_of(predict(images)) if recorded is None else recorded(model, predict, images, dtype)

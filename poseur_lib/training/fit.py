@@ -3,8 +3,8 @@
 `train_in_folder` does both, with the configuration beside the weights.
 """
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterable
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -15,13 +15,14 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.config.data import Split
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.training import CosineSchedule, PretextConfig, TrainConfig
+from poseur_lib.data.batches import people_batches
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseBatch, PoseCrops
-from poseur_lib.data.parts import PartCrops
+from poseur_lib.data.parts import PartBatch, PartCrops
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ap import evaluate_predictions
-from poseur_lib.evaluation.inference import predict_people
+from poseur_lib.evaluation.inference import InferenceBatches, inference_batches, predict_people
 from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
 from poseur_lib.files import BACKBONE_FILE, CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE, write_atomically
@@ -34,7 +35,7 @@ from poseur_lib.training.curve import Curve, read_curve
 from poseur_lib.training.loop import TrainingLoop, run_loop, training_batches
 from poseur_lib.training.pretext import PartSegmentation, mean_part_iou, part_loss
 
-IOU_PEOPLE = 300
+IOU_PEOPLE, IOU_BATCH = 300, 64
 CONFIG_FILE = "config.json"
 PRETEXT_FOLDER = "pretext"
 
@@ -95,8 +96,6 @@ def pretrain(config: PretextRunConfig, run_dir: Path, runtime: Runtime) -> Curve
     torch.manual_seed(config.pretext.seed)
     backbone = build_backbone(config.backbone, config.data.input_size)
     recipe = _pretext_recipe(config.pretext)
-    measured = _part_crops(config, "val", runtime)
-    measured.people = measured.people[:IOU_PEOPLE]
     loop = TrainingLoop(
         network=PartSegmentation(backbone),
         loss_of=part_loss,
@@ -104,7 +103,7 @@ def pretrain(config: PretextRunConfig, run_dir: Path, runtime: Runtime) -> Curve
         config=recipe,
         run=config,
         seed=config.pretext.seed,
-        measure=lambda network: {"part_iou": mean_part_iou(network, measured, runtime.torch_device)},
+        measure=part_measure(_part_crops(config, "val", runtime), runtime),
         measure_every=1,
         last_checkpoint=run_dir / LAST_CHECKPOINT,
     )
@@ -132,14 +131,29 @@ def pose_measure(
     part = people.on_images({person.image_id for person in first})
     measured = part.people()
 
+    @cache  # not before it is asked for: of several processes, only the first one measures
+    def batches(rule: CropRule) -> InferenceBatches:
+        return inference_batches(measured, plain, rule, runtime, cache_bytes=runtime.image_cache_bytes)
+
     def measure(model: PoseModel) -> dict[str, float]:
-        predictions = predict_people(model, measured, plain, runtime)
+        predictions = predict_people(model, measured, plain, runtime, batches=batches(model.head.crop_rule))
         return {
             "mean_oks": mean_oks(predictions, measured, people.keypoints),
             "ap": summarise(evaluate_predictions(part, predictions, plain, nms=False)).AP,
         }
 
     return measure
+
+
+def part_measure(crops: PartCrops, runtime: Runtime) -> Callable[[PartSegmentation], dict[str, float]]:
+    """What a pretext's learning curve is measured on: intersection over union on the first people."""
+    crops.people = crops.people[:IOU_PEOPLE]
+
+    @cache  # not before it is asked for: of several processes, only the first one measures
+    def batches() -> Iterable[PartBatch]:
+        return people_batches(crops, IOU_BATCH, runtime)
+
+    return lambda network: {"part_iou": mean_part_iou(network, batches(), runtime.torch_device)}
 
 
 def load_backbone(backbone: nn.Module, path: Path | None, config: ExperimentConfig) -> None:

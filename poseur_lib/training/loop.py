@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.training import TrainConfig
 from poseur_lib.cuda_graph import cuda_graph
+from poseur_lib.data.batches import DeviceBatches, people_batches
 from poseur_lib.data.dataset import EpochSampler, PersonCrops
 from poseur_lib.errors import UserError
 from poseur_lib.files import CURVE_FILE, atomic_file
@@ -40,10 +41,15 @@ class Batches(NamedTuple):
         steps: of the optimiser in an epoch; each takes `accumulate` batches.
     """
 
-    loader: DataLoader
+    loader: DataLoader[Any] | DeviceBatches
     sampler: EpochSampler
     steps: int
     accumulate: int
+
+    @property
+    def on_device(self) -> bool:
+        """Whether the images lie in the device's memory and are cropped there."""
+        return isinstance(self.loader, DeviceBatches)
 
 
 class TrainingLoop(L.LightningModule):
@@ -276,7 +282,8 @@ def training_batches(dataset: PersonCrops, config: TrainConfig, seed: int, runti
     """The batches of this process, in an order that is a function of the seed.
 
     Raises:
-        UserError: there are fewer people than one batch takes.
+        UserError: there are fewer people than one batch takes, or their images do not fit the device that they are
+            asked for on.
     """
     per_device, accumulate = runtime.split_batch(config.global_batch)
     samples = config.people_per_epoch or len(dataset)
@@ -286,15 +293,11 @@ def training_batches(dataset: PersonCrops, config: TrainConfig, seed: int, runti
             f"an epoch of {samples} people has no batch of train.global_batch {config.global_batch}:"
             " set train.people_per_epoch, or a smaller batch"
         )
-    rank = int(os.environ.get("LOCAL_RANK", "0")) + runtime.devices * int(os.environ.get("NODE_RANK", "0"))
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    rank = local_rank + runtime.devices * int(os.environ.get("NODE_RANK", "0"))
     sampler = EpochSampler(len(dataset), seed, rank, runtime.devices, samples=steps * config.global_batch)
-    loader = DataLoader(
-        dataset,
-        batch_size=per_device,
-        sampler=sampler,
-        num_workers=runtime.loader_workers,
-        drop_last=True,
-        pin_memory=runtime.torch_device.type == "cuda",
-        persistent_workers=runtime.loader_workers > 0,
-    )
+    device = runtime.torch_device
+    if device.type == "cuda" and runtime.devices > 1:
+        device = torch.device("cuda", local_rank)
+    loader = people_batches(dataset, per_device, runtime, sampler, device, drop_last=True)
     return Batches(loader, sampler, steps, accumulate)

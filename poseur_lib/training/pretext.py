@@ -1,20 +1,18 @@
 """Part segmentation: the neutral task on which a backbone is trained where ImageNet weights cannot be had."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
-from torch.utils.data import DataLoader
 
 from poseur_lib.data.part_labels import NUM_PARTS
-from poseur_lib.data.parts import PartBatch, PartCrops
+from poseur_lib.data.parts import PartBatch
 from poseur_lib.models.pose_model import LossTerms
 
 FUSED_CHANNELS = 32
-IOU_BATCH = 64
 
 
 class PartSegmentation(nn.Module):
@@ -44,13 +42,13 @@ def part_loss(model: PartSegmentation, batch: PartBatch) -> LossTerms:
 
 
 @torch.inference_mode()
-def mean_part_iou(model: PartSegmentation, crops: PartCrops, device: torch.device) -> float:
+def mean_part_iou(model: PartSegmentation, batches: Iterable[PartBatch], device: torch.device) -> float:
     """Intersection over union, averaged over the parts that occur."""
     model.eval()
     confusion = torch.zeros(NUM_PARTS, NUM_PARTS, dtype=torch.long)
-    for images, labels in DataLoader(crops, batch_size=IOU_BATCH):
+    for images, labels in batches:
         predicted = model(images.to(device), tuple(labels.shape[1:])).argmax(dim=1).cpu()
-        confusion += _confusion(labels, predicted)
+        confusion += _confusion(labels.cpu(), predicted)
     hit = confusion.diagonal()
     union = confusion.sum(0) + confusion.sum(1) - hit
     return (hit[union > 0] / union[union > 0]).mean().item()

@@ -12,10 +12,10 @@ from poseur_lib.config.data import AugmentConfig
 from poseur_lib.data.augment import (
     augment_colours,
     augmentation_rng,
-    cutout,
+    distort_colours,
+    draw_colours,
     half_body,
     mirror_keypoints,
-    photometric_distortion,
     place_crop,
     region_of,
 )
@@ -96,7 +96,9 @@ def test_which_half(upper, lower, chosen):
     visibility = np.zeros(17, int)
     visibility[:upper] = 2
     visibility[11 : 11 + lower] = 2
-    found = {tuple(half_body(augmentation_rng(0, 0, index), visibility, COCO_17)) for index in range(60)}
+    found = {
+        tuple(half_body(augmentation_rng(0, 0, index).standard_normal(), visibility, COCO_17)) for index in range(60)
+    }
     halves = {"upper": tuple(range(upper)), "lower": tuple(range(11, 11 + lower))}
     assert found == {halves[name] for name in chosen}
 
@@ -213,7 +215,7 @@ def grey_ramp():
 
 def test_photometric_distortion_changes_colours_in_place_and_half_the_time():
     image, kept = grey_ramp(), grey_ramp()
-    results = [photometric_distortion(augmentation_rng(0, 0, index), image) for index in range(300)]
+    results = [distort_colours(image, draw_colours(augmentation_rng(0, 0, index))) for index in range(300)]
     np.testing.assert_array_equal(image, kept)
     untouched = share(np.array_equal(result, image) for result in results)
     assert 0.03 < untouched + share(np.array_equal(np.sort(r), np.sort(image)) for r in results) < 0.20
@@ -223,7 +225,7 @@ def test_photometric_distortion_changes_colours_in_place_and_half_the_time():
 def test_photometric_steps_have_their_ranges():
     """On mid grey saturation, hue and channel order do nothing: (128 + b) and contrast bound the result."""
     grey = np.full((4, 4, 3), 128, np.uint8)
-    values = np.array([photometric_distortion(augmentation_rng(0, 0, i), grey)[0, 0, 0] for i in range(2000)])
+    values = np.array([distort_colours(grey, draw_colours(augmentation_rng(0, 0, i)))[0, 0, 0] for i in range(2000)])
     assert share(values == 128) == pytest.approx(0.25, abs=0.05)
     assert values.min() >= (128 - 32) * 0.5 - 1 and values.max() <= (128 + 32) * 1.5 + 1
     assert values.min() < 60 and values.max() > 225
@@ -233,7 +235,7 @@ def test_cutout_is_a_black_ellipse():
     white = np.full((256, 192, 3), 255, np.uint8)
     shares, centres = [], []
     for index in range(400):
-        result = cutout(augmentation_rng(0, 0, index), white)
+        result = augment_colours(augmentation_rng(0, 0, index), white, AugmentConfig(cutout=True))
         assert set(np.unique(result)) == {0, 255}
         shares.append((result == 0).mean() * 256 / 192)
         rows, columns = np.nonzero(result[..., 0] == 0)

@@ -39,18 +39,19 @@ def save_and_die(self):
     if len(self.curve) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
 loop.TrainingLoop._save = save_and_die
-config, data, folder, workers = sys.argv[1:]
+config, data, folder, workers, on_device = sys.argv[1:]
 config = ExperimentConfig.model_validate_json(config)
-fit.train(config, Path(folder), Runtime(data=Path(data), threads=1, loader_workers=int(workers)))
+runtime = Runtime(data=Path(data), threads=1, loader_workers=int(workers), data_on_device=on_device)
+fit.train(config, Path(folder), runtime)
 """
 
 
-@pytest.mark.parametrize("loader_workers", [0, 2])
-def test_a_killed_run_resumes_bitwise_equal(data, tmp_path, loader_workers):
+@pytest.mark.parametrize(("loader_workers", "on_device"), [(0, "no"), (2, "no"), (2, "yes")])
+def test_a_killed_run_resumes_bitwise_equal(data, tmp_path, loader_workers, on_device):
     config = tiny_config(**{"train.epochs": 4, "model.head.dropout": 0.1, "evaluation.curve_every": 2})
-    runtime = Runtime(data=data, threads=1, loader_workers=loader_workers)
+    runtime = Runtime(data=data, threads=1, loader_workers=loader_workers, data_on_device=on_device)
     unbroken = train(config, tmp_path / "unbroken", runtime)
-    arguments = (config.model_dump_json(), str(data), str(tmp_path / "resumed"), str(loader_workers))
+    arguments = (config.model_dump_json(), str(data), str(tmp_path / "resumed"), str(loader_workers), on_device)
     killed = subprocess.run([sys.executable, "-c", KILLED_AFTER_TWO_EPOCHS, *arguments], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert len(read_curve(tmp_path / "resumed" / "curve.json")) == 2
