@@ -1,4 +1,7 @@
-"""`python -m benchmarks [crops] [emsda] [head] [options]`: prints the tables, device and threads named."""
+"""`python -m benchmarks [crops] [emsda] [head] [options]`: prints the tables, device and threads named.
+
+`python -m benchmarks gpu` has options of its own: the absolute times of a GPU (`benchmarks/gpu/command.py`).
+"""
 
 import argparse
 import datetime
@@ -9,6 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import crops, emsda, head, options
+from benchmarks.gpu import command
 from benchmarks.timing import Setting
 from poseur_lib.files import write_atomically
 from poseur_lib.runtime import device_name
@@ -20,6 +24,8 @@ COMPARISONS = {"crops": crops.compare, "emsda": emsda.compare, "head": head.comp
 
 def main(arguments: list[str]) -> int:
     """Run the named comparisons, or all; print them and, with --out, record them."""
+    if arguments[:1] == ["gpu"]:
+        return command.main(arguments[1:])
     asked = _parse(arguments)
     torch.set_num_threads(min(asked.threads, cpu_count()))
     load = os.getloadavg()[0]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from poseur_lib.errors import UserError, require_known
+from poseur_study.execution.slots import AUTO
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -45,6 +46,15 @@ def parse_seeds(given: str) -> tuple[int, ...]:
         if not seed.isdigit():
             raise UserError(f"--seeds {given!r}: {seed!r} is no natural number")
     return tuple(dict.fromkeys(int(seed) for seed in seeds))
+
+
+def parse_runs_per_gpu(given: str) -> int:
+    """A number from 1, or `AUTO` for "auto". Raises UserError if it is neither."""
+    if given == "auto":
+        return AUTO
+    if not given.isdigit() or int(given) < 1:
+        raise UserError(f"--runs-per-gpu {given!r}: give a number from 1, or auto")
+    return int(given)
 
 
 def comma_separated(text: str) -> tuple[str, ...]:

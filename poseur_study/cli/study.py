@@ -87,8 +87,8 @@ def run(
     ] = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or CPU processes, of each run (DDP).")] = 1,
     runs_per_gpu: Annotated[
-        int, typer.Option(min=1, help="Runs that share each GPU of this machine; quickest with NVIDIA's MPS running.")
-    ] = 1,
+        str, typer.Option(metavar="N", help="Runs that share each GPU of this machine, by MPS; auto: measure first.")
+    ] = "1",
     scheduler: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Use the workers of a running dask scheduler.")
     ] = "",
@@ -126,7 +126,7 @@ def run(
     """
     if source == "released":
         asked = {"--seeds": seeds, "--set": changes, "--workers": workers, "--devices": devices > 1,
-                 "--runs-per-gpu": runs_per_gpu > 1,
+                 "--runs-per-gpu": runs_per_gpu != "1",
                  "--scheduler": scheduler, "--slurm": slurm, "--retry-failed": retry_failed,
                  "--limit-epochs": limit_epochs, f"--profile {profile}": profile not in ("smoke", "paper")}  # fmt: skip
         if of_training := ", ".join(option for option, given in asked.items() if given):
@@ -134,8 +134,11 @@ def run(
         return run_released(checkpoints, tables, data, runs, input_size, device, precision)
     if checkpoints is not None or input_size:
         raise UserError("--checkpoints and --input-size are for --source released")
-    if runs_per_gpu > 1 and (scheduler or slurm is not None):
+    sharing = options.parse_runs_per_gpu(runs_per_gpu)
+    if sharing != 1 and (scheduler or slurm is not None):
         raise UserError("--runs-per-gpu is for this machine; start several dask workers a GPU on a cluster")
+    if sharing == options.AUTO and (workers or devices > 1):
+        raise UserError("--runs-per-gpu auto decides itself how many runs there are: without --workers and --devices")
     batch = _batch(profile, tables, seeds, data, runs, changes, make=True)
     run_options = batch.options(
         device=device,
@@ -145,11 +148,11 @@ def run(
         limit_epochs=limit_epochs,
         workers=workers,
         devices=devices,
-        threads=1 if workers > 1 or runs_per_gpu > 1 else 0,
+        threads=1 if workers > 1 or sharing != 1 else 0,
         retry_failed=retry_failed,
         scheduler=scheduler,
         slurm=slurm,
-        runs_per_gpu=runs_per_gpu,
+        runs_per_gpu=sharing,
     )
     if problems := batch.execute(run_options):
         typer.echo("\n".join(problems), err=True)

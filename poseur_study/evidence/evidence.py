@@ -11,6 +11,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.runtime import device_name
 from poseur_study.costs.benchmark_record import Benchmark
 from poseur_study.costs.cost_claims import CostStatement
+from poseur_study.costs.gpu_record import GpuBenchmark
 from poseur_study.costs.paper_costs import CostRow
 from poseur_study.costs.printed_gflops import MethodCost
 from poseur_study.parity.evaluation import EvaluationParity
@@ -161,6 +162,12 @@ def recorded(kind: type[Evidence]) -> Evidence | None:
 def benchmark_records(folder: Path = DATA) -> tuple[Benchmark, ...]:
     """Every recorded run of the benchmarks, one a device; none may be there."""
     return tuple(_read(path, Benchmark) for path in sorted(folder.glob("benchmark*.json")))
+
+
+def gpu_records(folder: Path = DATA) -> tuple[GpuBenchmark, ...]:
+    """Every recorded run of the GPU's benchmark, the oldest first; none may be there."""
+    found = (_read(path, GpuBenchmark) for path in folder.glob("gpu*.json"))
+    return tuple(sorted(found, key=lambda one: one.finished_at))
 
 
 def _read(path: Path, kind: type[Evidence]) -> Evidence:

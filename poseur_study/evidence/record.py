@@ -6,6 +6,7 @@ python -m poseur_study.evidence.record methods
 python -m poseur_study.evidence.record claims
 python -m poseur_study.evidence.record pilot --runs runs/mini
 python -m benchmarks --out poseur_study/evidence/data/benchmark_cpu.json
+python -m benchmarks gpu --out poseur_study/evidence/data/gpu_CARD_DATE.json
 """
 
 import argparse

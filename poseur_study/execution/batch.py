@@ -3,7 +3,7 @@
 dask and torch are imported by what executes: plan and status are quicker without.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from poseur_lib.errors import Interrupted, UserError, describe_validation
 from poseur_study.execution.cost_estimate import Work
 from poseur_study.execution.papermill_job import TableJob, execute_table
 from poseur_study.execution.run_job import RunOptions, missing_runs
+from poseur_study.execution.slots import AUTO
 from poseur_study.experiments import tables
 from poseur_study.experiments.experiment import SPEEDS
 from poseur_study.experiments.profiles import profile
@@ -87,6 +88,7 @@ class Batch:
         work = Work(self.profile, self.store.folder)
         missing = {run.run_id: work.of(run) for run in missing_runs(self.runs, self.store, options)}
         work.save()
+        options = self._sharing(options, work, missing)
         try:
             jobs = self._table_jobs(options)
             shown = PlanProgress(self.runs, self.store, missing, options.limit_epochs)
@@ -97,6 +99,17 @@ class Batch:
         finally:
             self.store.verified.save()
         return [f"failed: {key}: {text} ({self._failed_at(key)})" for key, text in schedule.problems.items()]
+
+    def _sharing(self, options: RunOptions, work: Work, missing: Collection[str]) -> RunOptions:
+        """The options with the runs a GPU that are best for the heaviest of the missing ones, where that is open."""
+        from poseur_study.execution.runs_per_gpu import picked_runs_per_gpu
+
+        if options.runs_per_gpu != AUTO:
+            return options
+        runs = [run for run in self.runs if run.run_id in missing and isinstance(run.config, ExperimentConfig)]
+        heaviest = max(runs, key=lambda run: work.per_image(run) * run.config.train.global_batch, default=None)
+        picked = 1 if heaviest is None else picked_runs_per_gpu(heaviest.config, len(runs), options)
+        return replace(options, runs_per_gpu=picked)
 
     def show_tables(self, options: RunOptions) -> Iterator[tuple[str, str | None]]:
         """Execute the tables' notebooks on what is there, no run is made; each table's name, and why it failed.

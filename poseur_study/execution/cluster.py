@@ -13,7 +13,7 @@ import time
 import tomllib
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,8 +25,9 @@ from pydantic import Field
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.errors import UserError, validated
+from poseur_study.execution.mps import shared_gpus
 from poseur_study.execution.run_job import RunOptions
-from poseur_study.execution.slots import slot_environments
+from poseur_study.execution.slots import VISIBLE, slot_environments
 from poseur_study.runs.heartbeat import stop_children
 
 CONNECT_SECONDS = 60
@@ -218,8 +219,8 @@ def open_engine(options: RunOptions) -> Iterator[Engine]:
             with _connect(options.scheduler) as client:
                 yield Engine(client)
             return
-        cluster = _local(options) if slurm is None else slurm_cluster(read_slurm_options(slurm))
-        with cluster, Client(cluster, set_as_default=False) as client:
+        made = _local(options) if slurm is None else nullcontext(slurm_cluster(read_slurm_options(slurm)))
+        with made as cluster, cluster, Client(cluster, set_as_default=False) as client:
             client.register_plugin(DeafToInterrupts())
             yield Engine(client)
 
@@ -232,9 +233,17 @@ def _connect(address: str) -> Client:
         raise UserError(f"no dask scheduler answers at {address!r}: {error}") from None
 
 
-def _local(options: RunOptions) -> SpecCluster:
-    here, quiet = {"host": "127.0.0.1"}, {"silence_logs": logging.CRITICAL}
+@contextmanager
+def _local(options: RunOptions) -> Iterator[SpecCluster]:
+    """Workers of this machine; where several of them share a GPU, with MPS."""
     environments = slot_environments(options.workers, options.device, options.devices, options.runs_per_gpu)
+    gpus = [added[VISIBLE] for added in environments if VISIBLE in added]
+    with shared_gpus(gpus[0]) if len(set(gpus)) < len(gpus) else nullcontext({}) as mps:
+        yield _cluster_of([added | mps for added in environments])
+
+
+def _cluster_of(environments: list[dict[str, str]]) -> SpecCluster:
+    here, quiet = {"host": "127.0.0.1"}, {"silence_logs": logging.CRITICAL}
     slots = [
         {"nthreads": 1, "memory_limit": 0, "env": added, "resources": {"GPU": 1} if added else {}, **here, **quiet}
         for added in environments

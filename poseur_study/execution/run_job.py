@@ -28,7 +28,7 @@ class RunOptions:
         project: the folder that holds `notebooks/`; "": as each process finds it.
         scheduler: address of a running dask scheduler, whose workers share the disk of the runs.
         slurm: file with the options of Slurm jobs, each of which executes one run at a time.
-        runs_per_gpu: runs that share a GPU of this machine.
+        runs_per_gpu: runs that share a GPU of this machine; 0: as many as are quickest together, measured first.
     """
 
     profile: str

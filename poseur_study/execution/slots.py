@@ -9,6 +9,9 @@ from pathlib import Path
 
 from poseur_lib.errors import UserError
 
+AUTO = 0
+"""Runs that share a GPU where that is left open: `runs_per_gpu.py` picks the number."""
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 DRIVER_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 
@@ -35,12 +38,12 @@ def slot_environments(workers: int, device: str, devices: int, runs_per_gpu: int
         sharing = f", {runs_per_gpu} sharing them," if runs_per_gpu > 1 else ""
         asked = f"{workers or 1} runs at a time with {devices} GPUs each{sharing}"
         raise UserError(f"{asked} need {needed} GPUs, there are {len(gpus)} ({', '.join(gpus)})")
-    return [{"CUDA_VISIBLE_DEVICES": ",".join(group)} for group in (groups * runs_per_gpu)[: workers or room]]
+    return [{VISIBLE: ",".join(group)} for group in (groups * runs_per_gpu)[: workers or room]]
 
 
 def visible_gpus() -> tuple[str, ...]:
     """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    given = os.environ.get(VISIBLE)
     if given is not None:
         return tuple(name.strip() for name in given.split(",") if name.strip() not in ("", "-1"))
     if not any(Path(file).exists() for file in DRIVER_FILES):

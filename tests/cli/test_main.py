@@ -145,6 +145,12 @@ def test_runs_share_gpus_of_this_machine_alone(capsys, cluster: tuple[str, str])
     assert capsys.readouterr().err.startswith("poseur: --runs-per-gpu is for this machine")
 
 
+@pytest.mark.parametrize("more", [("--workers", "2"), ("--devices", "2")])
+def test_auto_decides_how_many_runs_there_are(capsys, more: tuple[str, str]) -> None:
+    assert cli.main(["study", "run", "--runs-per-gpu", "auto", *more]) == 1
+    assert capsys.readouterr().err.startswith("poseur: --runs-per-gpu auto decides itself how many runs there are")
+
+
 def test_generate_has_the_defaults_of_the_generator() -> None:
     default = {name: parameter.default for name, parameter in inspect.signature(generate).parameters.items()}
     settings = PeopleSettings()
