@@ -69,6 +69,11 @@ class InferenceRuntime:
             return self.compile
         return AUTO_ON_GPU if self.torch_device.type == "cuda" else "none"
 
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Of the weights of convolutions in training: tensor cores read channels innermost."""
+        return torch.channels_last if self.torch_device.type == "cuda" else torch.contiguous_format
+
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime(InferenceRuntime):

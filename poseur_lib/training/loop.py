@@ -26,7 +26,7 @@ from poseur_lib.files import CURVE_FILE, atomic_file
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, CurvePoint, write_curve
 from poseur_lib.training.loss_sums import LossSums, LossValues, detached
-from poseur_lib.training.optimiser import optimiser_and_schedule, parameter_groups
+from poseur_lib.training.optimiser import align_states, optimiser_and_schedule, parameter_groups
 from poseur_lib.training.step import Chosen, GraphedStep, LossOf, choose, compile_backbone, reason_of, uncompiled
 
 Measure = Callable[[Any], dict[str, float]]
@@ -114,6 +114,10 @@ class TrainingLoop(L.LightningModule):
         groups = parameter_groups(self.network, self.slow, self.config)
         optimiser, schedule = optimiser_and_schedule(groups, self.config, self.batches.steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_start(self) -> None:
+        """After a checkpoint was restored."""
+        align_states(self.trainer.optimizers[0])
 
     def on_train_epoch_start(self) -> None:
         """Start of the sums of an epoch."""
@@ -248,6 +252,7 @@ def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
     """Trains from the last checkpoint, if there is one, to the end or to `runtime.limit_epochs`."""
     checkpoint = loop.last_checkpoint
     loop.run_by(runtime)
+    loop.network.to(memory_format=runtime.memory_format)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         warnings.filterwarnings("ignore", message=r".*LeafSpec.*")

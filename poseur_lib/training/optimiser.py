@@ -56,3 +56,15 @@ def optimiser_and_schedule(
         return rate_factor(step, steps_per_epoch, config.epochs, config.schedule, config.warmup_steps, start)
 
     return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+
+
+def align_states(optimiser: torch.optim.Optimizer) -> None:
+    """Lays moments out as their parameters: fused AdamW walks through memory, and pairs wrong elements otherwise.
+
+    They differ where a checkpoint was written with other weights' memory format, as by another device.
+    """
+    for parameter, state in optimiser.state.items():
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                if value.stride() != parameter.stride():
+                    state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

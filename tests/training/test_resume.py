@@ -135,3 +135,17 @@ def test_a_trained_model_is_never_trained_again(data, tmp_path):
     before = (tmp_path / "model.pt").read_bytes()
     assert train(config, tmp_path, replace(runtime, data=tmp_path / "gone")) == curve
     assert (tmp_path / "model.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("first", [torch.contiguous_format, torch.channels_last])
+def test_a_run_goes_on_where_weights_lie_otherwise_in_memory(tmp_path, monkeypatch, first):
+    """As from a processor to a GPU and back: the moments of AdamW belong to the same weights as before."""
+    data = write_people(tmp_path / "data", train=16, val=4)
+    config, runtime = tiny_config(**{"train.epochs": 3}), Runtime(data=data, threads=1)
+    plain = train(config, tmp_path / "plain", runtime)
+    then = torch.channels_last if first == torch.contiguous_format else torch.contiguous_format
+    monkeypatch.setattr(Runtime, "memory_format", first)
+    train(config, tmp_path / "moved", replace(runtime, limit_epochs=1))
+    monkeypatch.setattr(Runtime, "memory_format", then)
+    moved = train(config, tmp_path / "moved", runtime)
+    assert [point.loss for point in moved] == pytest.approx([point.loss for point in plain], rel=1e-5)
