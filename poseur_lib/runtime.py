@@ -69,6 +69,13 @@ class InferenceRuntime:
             return self.compile
         return AUTO_ON_GPU if self.torch_device.type == "cuda" else "none"
 
+    @property
+    def inference_note(self) -> str:
+        """Why inference is not recorded as a CUDA graph though that was asked for, in a line; else ""."""
+        if self.way == "graph" and self.torch_device.type != "cuda":
+            return "inference runs step by step, not by graph: there is no GPU"
+        return ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime(InferenceRuntime):
