@@ -1,6 +1,8 @@
 """Recording what a function launches on a GPU, to launch all of it at once when it is wanted again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 
 import torch
 
@@ -13,6 +15,8 @@ Capture = Callable[[Callable[[], None]], Callable[[], object]]
 def cuda_graph(function: Callable[[], None]) -> Callable[[], object]:
     """Records what `function` launches. It runs some times before, so that libraries have made ready.
 
+    Where it cannot be recorded, torch is left as it was before: on the same stream, with generators that go on.
+
     Raises:
         RuntimeError: it waits for the GPU, or does else what cannot be recorded.
     """
@@ -22,7 +26,28 @@ def cuda_graph(function: Callable[[], None]) -> Callable[[], object]:
         for _ in range(WARM_UP_PASSES):
             function()
     torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # a loader's thread may pin memory meanwhile
+    with _recording() as graph:
         function()
     return graph.replay
+
+
+@contextmanager
+def _recording() -> Iterator[torch.cuda.CUDAGraph]:
+    """As `torch.cuda.graph`, which neither names what broke a recording off nor leaves its stream then."""
+    record = partial(torch.cuda.graph, capture_error_mode="thread_local")  # a loader's thread may pin memory meanwhile
+    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+    try:
+        recording = record(graph)
+        recording.__enter__()
+        try:
+            yield graph
+        except Exception:
+            with suppress(Exception):  # the end of a broken recording says only that it was broken
+                recording.__exit__(None, None, None)
+            raise
+        recording.__exit__(None, None, None)
+    except Exception:
+        with suppress(Exception), record(torch.cuda.CUDAGraph()):
+            torch.zeros(1, device="cuda")  # in torch 2.11, generators may else wait for the end of the broken recording
+        torch.cuda.set_stream(stream)
+        raise

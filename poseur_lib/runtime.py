@@ -74,6 +74,13 @@ class InferenceRuntime:
         """Of the weights of convolutions in training: tensor cores read channels innermost."""
         return torch.channels_last if self.torch_device.type == "cuda" else torch.contiguous_format
 
+    @property
+    def inference_note(self) -> str:
+        """Why inference is not recorded as a CUDA graph though that was asked for, in a line; else ""."""
+        if self.way == "graph" and self.torch_device.type != "cuda":
+            return "inference runs step by step, not by graph: there is no GPU"
+        return ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime(InferenceRuntime):

@@ -19,7 +19,7 @@ from benchmarks.gpu.networks import (
 )
 from benchmarks.gpu.ways import EAGER, INDUCTOR, Made, Make, Run, made, timed_ways
 from poseur_lib.costs.torch_flops import BILINEAR, WEIGHTING
-from poseur_lib.models.poseur.memory import Memory
+from poseur_lib.models.poseur.memory import LevelGeometry, Memory, level_geometry
 from poseur_lib.models.poseur.sampling import Way, sample_memory, sampled_by
 from poseur_study.costs.gpu_goals import (
     BACKBONE,
@@ -106,12 +106,12 @@ def training(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
             )  # fmt: skip
 
 
-def by_library(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
+def by_library(levels: LevelGeometry, values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
     """By the way that the library chooses, or is told to take."""
-    return sample_memory(Memory.of(values, SIZES), locations, weights)
+    return sample_memory(Memory(values, SIZES, levels), locations, weights)
 
 
-def by_grid_sample(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
+def by_grid_sample(_: LevelGeometry, values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
     """By torch's grid_sample, one map for all heads."""
     return shared(values, locations.to(values.dtype), weights.to(values.dtype))
 
@@ -140,15 +140,16 @@ def _least_bytes(leaves: Sequence[Tensor], queries: int) -> float:
 
 
 def emsda_call(part: str, leaves: Sequence[Tensor]) -> Make:
-    """Sampling, and the gradients of all that goes into it."""
+    """Sampling, and the gradients of all that goes into it; sizes of levels are on the device before, as in a model."""
     sampler = by_grid_sample if part == "grid_sample" else by_library
+    levels = level_geometry(SIZES, leaves[0].device)
 
     def make(compiled: bool) -> Run:
         sample = torch.compile(sampler, dynamic=False) if compiled else sampler
 
         def run() -> object:
             with sampled_by(part) if part in get_args(Way) else nullcontext():
-                return torch.autograd.grad(sample(*leaves).float().sum(), leaves)
+                return torch.autograd.grad(sample(levels, *leaves).float().sum(), leaves)
 
         return run
 

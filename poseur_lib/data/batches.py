@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from poseur_lib.data.crop_batch import crop_batch, warp_labels
 from poseur_lib.data.dataset import IMAGE_STD, ImageCache, PersonCrops, PoseBatch, PoseCrops, SampleKey
-from poseur_lib.data.device_images import CHANNELS, LABEL_CHANNELS, DeviceImages, goes_on_device, image_bytes
+from poseur_lib.data.device_images import CHANNELS, LABEL_CHANNELS, DeviceImages, NoRoom, goes_on_device, image_bytes
 from poseur_lib.data.draws import ColourBatch, SampleDraws, SampleNumbers
 from poseur_lib.data.images import read_labels
 from poseur_lib.data.parts import LABEL_STRIDE, MIRRORED_LABELS, PartBatch, PartCrops, label_size, part_path
@@ -178,10 +178,9 @@ def people_batches(
                 if runtime.data_on_device == "auto" and len(crops):
                     batches.require_like(crops)
                 return batches
-            except UserError:
-                raise
             except Exception as error:  # drivers raise anything; processes that crop are always at hand
-                if runtime.data_on_device == "yes":
+                unreadable = isinstance(error, UserError) and not isinstance(error, NoRoom)
+                if unreadable or runtime.data_on_device == "yes":
                     raise
                 print(f"crops are cut by processes, not on the device: {first_line(error)[:160]}", file=sys.stderr)
     return DataLoader(

@@ -23,6 +23,10 @@ READ_TOGETHER = 256  # images decoded before they are copied to the device
 MAX_READERS = 16
 
 
+class NoRoom(UserError):
+    """Images that were to be kept on a device do not fit its memory any more."""
+
+
 class DeviceImages:
     """Images of any sizes, one after the other in one tensor.
 
@@ -38,7 +42,7 @@ class DeviceImages:
         read, channels: what reads a file, and the channels that it gives.
 
     Raises:
-        UserError: a file cannot be read, or does not fit any more; the message names it.
+        UserError: a file cannot be read, or does not fit any more (`NoRoom`); the message names it.
     """
 
     def __init__(
@@ -59,7 +63,7 @@ class DeviceImages:
             try:
                 self._reserve(end + len(flat), expected_pixels)
             except torch.OutOfMemoryError:
-                raise UserError(f"{unique[len(sizes)]}: no room on {device} after {end * channels} bytes") from None
+                raise NoRoom(f"{unique[len(sizes)]}: no room on {device} after {end * channels} bytes") from None
             self.pixels[end : end + len(flat)].copy_(flat)
             end += len(flat)
             sizes += [(image.shape[0], image.shape[1]) for image in part]

@@ -71,7 +71,7 @@ class Poseur:
     Attributes:
         model: as it infers.
         config: crop size, flip test, scores.
-        inference: a line of what makes inference faster here, and of what does not.
+        inference: a line of what makes inference faster here, and one for each thing that does not.
     """
 
     def __init__(
@@ -124,7 +124,8 @@ class Poseur:
         images = example_images(config.data.input_size).to(torch_device)
         options = replace(SAFE if fast else PLAIN, compile=compile == "inductor")
         optimised = optimise(model.eval().to(torch_device), images, options)
-        return cls(optimised.model, config, runtime=runtime, inference=optimised.text())
+        said = "\n".join(filter(None, (optimised.text(), runtime.inference_note)))
+        return cls(optimised.model, config, runtime=runtime, inference=said)
 
     @property
     def keypoint_set(self) -> KeypointSet:

@@ -27,7 +27,8 @@ class CurvePoint(Frozen):
         mean_oks: mean OKS (0 to 1) on ground-truth boxes of the evaluated split's first people.
         ap: their AP x 100.
         part_iou: mean IoU of the part segmentation (pretext runs).
-        computed: how, where it was not step by step of crops from files: "graph, data on the device".
+        computed: how, where it was not step by step of crops from files: "graph, data on the device"; and why not as it
+            was asked for.
     """
 
     epoch: int

@@ -107,7 +107,7 @@ class TrainingLoop(L.LightningModule):
         """How, as `CurvePoint` has it."""
         ways = {"graph": self._graphed is not None, "inductor": self.chosen.way == "inductor",
                 "data on the device": self.batches.on_device}  # fmt: skip
-        return ", ".join(way for way, taken in ways.items() if taken)
+        return ", ".join([*(way for way, taken in ways.items() if taken), *filter(None, [self.chosen.reason])])
 
     def configure_optimizers(self) -> Any:
         """AdamW with a schedule per optimiser step."""

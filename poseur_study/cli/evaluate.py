@@ -43,7 +43,7 @@ def evaluate(
     faster = replace(SAFE if fast else PLAIN, compile=compile == "inductor")
     images = example_images(config.data.input_size).to(runtime.torch_device)
     optimised = optimise(model.eval().to(runtime.torch_device), images, faster)
-    typer.echo(optimised.text())
+    typer.echo("\n".join(filter(None, (optimised.text(), runtime.inference_note))))
     evaluated = evaluate_model(optimised.model, config, runtime, boxes)
     typer.echo(evaluated.text())
     if output is not None:

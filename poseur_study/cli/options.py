@@ -43,7 +43,7 @@ def parse_seeds(given: str) -> tuple[int, ...]:
     """`0,1,2` as numbers. Raises UserError if one is no natural number."""
     seeds = comma_separated(given)
     for seed in seeds:
-        if not seed.isdigit():
+        if not seed.isdecimal():
             raise UserError(f"--seeds {given!r}: {seed!r} is no natural number")
     return tuple(dict.fromkeys(int(seed) for seed in seeds))
 
@@ -52,7 +52,7 @@ def parse_runs_per_gpu(given: str) -> int:
     """A number from 1, or `AUTO` for "auto". Raises UserError if it is neither."""
     if given == "auto":
         return AUTO
-    if not given.isdigit() or int(given) < 1:
+    if not given.isdecimal() or int(given) < 1:
         raise UserError(f"--runs-per-gpu {given!r}: give a number from 1, or auto")
     return int(given)
 

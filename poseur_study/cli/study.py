@@ -131,7 +131,8 @@ def run(
                  "--limit-epochs": limit_epochs, f"--profile {profile}": profile not in ("smoke", "paper")}  # fmt: skip
         if of_training := ", ".join(option for option, given in asked.items() if given):
             raise UserError(f"{of_training}: of training; --source released evaluates checkpoints as they are")
-        return run_released(checkpoints, tables, data, runs, input_size, device, precision)
+        how = {"device": device, "precision": precision, "compile": compile, "data_on_device": data_on_device}
+        return run_released(checkpoints, tables, data, runs, input_size, **how)
     if checkpoints is not None or input_size:
         raise UserError("--checkpoints and --input-size are for --source released")
     sharing = options.parse_runs_per_gpu(runs_per_gpu)

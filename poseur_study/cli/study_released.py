@@ -16,9 +16,12 @@ PROFILE = "paper"
 
 
 def run_released(
-    checkpoints: Path | None, tables: str, data: str, runs: str, sizes: list[str] | None, device: str, precision: str
+    checkpoints: Path | None, tables: str, data: str, runs: str, sizes: list[str] | None, **how: str
 ) -> None:
     """Evaluate the checkpoints of a folder that are rows of these tables, and say what became of each file.
+
+    Args:
+        how: device, precision, compile and data_on_device, as `RunSettings` has them.
 
     Raises:
         UserError: there is no folder, no checkpoint in it, or no data set.
@@ -35,7 +38,7 @@ def run_released(
     store, declared = ReleasedStore(options.runs_folder(runs)), named_tables(options.comma_separated(tables))
     folder = str(as_given(data)) if data else ""
     source = ReleasedSource(as_given(checkpoints), declared, folder, store, parse_sizes(sizes))
-    settings = RunSettings(profile=PROFILE, device=device, precision=precision)
+    settings = RunSettings(profile=PROFILE, **how)
     for outcome in source.evaluate(settings, lambda line: typer.echo(line, err=True)):
         typer.echo("\n".join(outcome_lines(outcome)))
     for line in refused_lines(source.refused):

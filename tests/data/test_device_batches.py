@@ -276,11 +276,21 @@ def test_what_is_cut_where(paths):
         assert isinstance(kept, DataLoader)
 
 
+def no_memory(*_):
+    raise torch.OutOfMemoryError
+
+
 def test_auto_trusts_a_device_that_cuts_what_a_processor_cuts(paths, monkeypatch, capsys):
     crops = PoseCrops(random_people(paths, 5, 0), COCO_17, (64, 48), CropRule(), AugmentConfig(), 0)
     auto = InferenceRuntime(device="cpu", data_on_device="auto")
     monkeypatch.setattr(batches, "goes_on_device", lambda *_: True)
     assert isinstance(people_batches(crops, 4, auto), DeviceBatches) and not capsys.readouterr().err
+    with monkeypatch.context() as full:
+        full.setattr(DeviceImages, "_reserve", no_memory)  # other runs took it after it was counted
+        assert isinstance(people_batches(crops, 4, auto), DataLoader)
+        assert "not on the device: " in (said := capsys.readouterr().err) and "no room on cpu after 0 bytes" in said
+        with pytest.raises(UserError, match="no room on cpu"):
+            people_batches(crops, 4, replace(auto, data_on_device="yes"))
     monkeypatch.setattr(batches, "crop_batch", lambda *given: crop_batch(*given).flip(3))
     assert isinstance(people_batches(crops, 4, auto), DataLoader)
     assert "crops are cut by processes, not on the device: its crops are" in capsys.readouterr().err

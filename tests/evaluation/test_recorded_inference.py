@@ -1,5 +1,7 @@
 """A recorded pass gives a batch's poses, whatever the batch's size; one that does not is refused."""
 
+import weakref
+
 import pytest
 import torch
 
@@ -62,6 +64,16 @@ def test_weights_elsewhere_are_recorded_anew_and_changed_in_place_are_used():
 
 
 @torch.inference_mode()
+def test_what_a_recording_reads_stays_where_it_is_while_other_sizes_come():
+    """A CUDA graph reads memory by its address."""
+    model, recorded, places = model_of("poseur").eval(), RecordedInference(Recorder()), []
+    for size in ((64, 48), (64, 48), (96, 64), (96, 64)):
+        recorded(model, model, torch.randn(2, 3, *size), torch.float32)
+        places.append([weakref.ref(one.place) for one in model.head.memory_embedding._pyramids.values()])
+    assert len(recorded._seen) == 2 and places[-1][0]() is places[1][0]() is not None
+
+
+@torch.inference_mode()
 def test_what_differs_from_the_plain_pass_is_refused_once(capsys):
     model = model_of("poseur").eval()
 
@@ -90,3 +102,12 @@ def test_people_of_a_data_set_are_predicted_by_recordings(tmp_path, monkeypatch)
     found = predict_people(model, people, config, runtime)
     assert recorded._capture.replayed >= 2
     torch.testing.assert_close(torch.tensor(found.keypoints), torch.tensor(expected.keypoints), atol=1e-5, rtol=1e-5)
+
+
+def test_what_stands_against_recording(monkeypatch):
+    for compile in ("auto", "none", "inductor"):
+        assert InferenceRuntime(device="cpu", compile=compile).inference_note == ""
+    asked = InferenceRuntime(device="cpu", compile="graph")
+    assert asked.inference_note == "inference runs step by step, not by graph: there is no GPU"
+    monkeypatch.setattr(InferenceRuntime, "torch_device", torch.device("cuda"))
+    assert asked.inference_note == ""

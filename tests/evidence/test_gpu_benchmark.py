@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.emsda import inputs
 from benchmarks.gpu import child, command, one_run, trainings
 from benchmarks.gpu.command import Recording, rows_of
 from benchmarks.gpu.networks import configuration, work_of
-from benchmarks.gpu.sections import Scale, emsda, inference, limits, training
+from benchmarks.gpu.sections import Scale, emsda, emsda_call, inference, limits, training
 from benchmarks.gpu.trainings import Trained, overlap, sampled_busy, trained_for
 from benchmarks.gpu.ways import EAGER, GRAPH, made, timed_ways
 from poseur_study.costs.gpu_goals import (
@@ -98,6 +99,14 @@ def test_sections_are_rehearsed(section, parts, monkeypatch):
     assert len({one.key for one in rows}) == len(rows) == parts
     assert all(one.timed for one in rows), [one.text() for one in rows]
     assert all(one.flops or one.bytes for one in rows)
+
+
+@pytest.mark.parametrize("part", ["library", "bags", "matrix", "grid_sample"])
+def test_sampling_makes_no_tensor_of_numbers(part, monkeypatch):
+    """They would be copied to the GPU in each call, which no CUDA graph can record."""
+    call = emsda_call(part, [x.requires_grad_() for x in inputs(1, 4)])(EAGER).run
+    monkeypatch.setattr(torch, "tensor", None)
+    assert len(call()) == 3
 
 
 def test_a_child_prints_rows(capsys):

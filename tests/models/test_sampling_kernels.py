@@ -65,6 +65,12 @@ def test_several_instances_of_an_image():
     assert_same(((3, 5), (2, 2)), locations, weights, torch.tensor([1, 0, 1, 2, 0]), images=3)
 
 
+def test_more_instances_than_images_need_their_index():
+    memory = random_memory(((2, 2),), 2, 3)
+    with pytest.raises(ValueError, match="3 instances in 2 images need an image_index"):
+        kernels.sum_rows(memory.values, memory.levels, torch.rand(3, 1, 1, 1, 1, 2), torch.rand(3, 1, 1, 1, 1))
+
+
 def test_borders_cell_centres_and_points_far_outside():
     sizes = ((4, 8), (1, 1))
     axis = torch.tensor([-1e4, -0.125, 0.0, 0.5, 1.0, 1.125])

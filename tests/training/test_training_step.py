@@ -1,11 +1,13 @@
 """A recorded step gives what the step by step one gives; what cannot be recorded is refused with its reason."""
 
 import math
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from poseur_lib.cuda_graph import WARM_UP_PASSES
+from poseur_lib.cuda_graph import WARM_UP_PASSES, cuda_graph
 from poseur_lib.models.pose_model import LossTerms
 from poseur_lib.runtime import AUTO_ON_GPU, Runtime
 from poseur_lib.training import loop
@@ -89,8 +91,8 @@ def test_where_nothing_can_be_recorded_training_goes_on_and_says_why(tmp_path, m
     monkeypatch.setattr(loop, "choose", lambda *_: Chosen("graph"))
     monkeypatch.setattr(loop, "cuda_graph", broken)
     found = train(tiny_config(), tmp_path / "fallen back", runtime)
-    assert found[-1].loss == plain[-1].loss and found[-1].computed == ""
-    said = "training runs step by step, not as a CUDA graph: operation not permitted when stream is capturing\n"
+    said = "training runs step by step, not as a CUDA graph: operation not permitted when stream is capturing"
+    assert found[-1].loss == plain[-1].loss and found[-1].computed == said
     assert capsys.readouterr().err.count(said) == 1
 
 
@@ -123,6 +125,55 @@ def test_sums_of_losses_and_the_first_that_is_not_finite():
             assert sums.not_finite() is None and sums.look_is_due
             assert sums.means() == {"total": 3.0 + number, "a": 1.0 + number / 4, "b": 2.0 + 0.75 * number}
     assert sums.not_finite() == ("a", math.inf, 12)
+
+
+def test_a_recording_that_breaks_off_says_why_and_leaves_its_stream(monkeypatch):
+    """Torch's own ends with an error that hides the reason, and stays on the stream that it recorded on."""
+    used = ["the run's stream"]
+
+    class Recording:
+        def __init__(self, graph, **_):
+            pass
+
+        def __enter__(self):
+            used.append("the recording's stream")
+
+        def __exit__(self, *_):
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    def stream():
+        return SimpleNamespace(name=used[-1], wait_stream=id)
+
+    stand_ins = {"graph": Recording, "CUDAGraph": object, "stream": nullcontext, "Stream": stream,
+                 "current_stream": stream, "set_stream": lambda one: used.append(one.name)}  # fmt: skip
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(torch.cuda, name, stand_in)
+    passes = []
+
+    def waits():
+        passes.append(used[-1])
+        if len(passes) > WARM_UP_PASSES:
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+    with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
+        cuda_graph(waits)
+    assert passes[-1] == "the recording's stream" and used[-1] == "the run's stream"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_goes_on_after_a_recording_that_broke_off():
+    stream = torch.cuda.current_stream()
+    with pytest.raises(RuntimeError):
+        cuda_graph(lambda: torch.rand(2, device="cuda").sum().item())
+    assert torch.cuda.current_stream() == stream
+    torch.manual_seed(0)
+    numbers = torch.zeros(2, device="cuda")
+    replay = cuda_graph(lambda: numbers.copy_(torch.rand(2, device="cuda")))
+    torch.manual_seed(0)
+    expected = torch.rand(2, device="cuda")
+    torch.manual_seed(0)
+    replay()
+    assert torch.equal(numbers, expected)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -67,7 +67,8 @@ def merge_flipped(
     """
     back = flipped[:, flip_index].flip(-1)
     if codec.decoding == "offset":
-        back = back * back.new_tensor([1.0, -1.0, 1.0])[:, None, None]
+        discs, across, down = back.unbind(dim=2)
+        back = torch.stack([discs, -across, down], dim=2)
     if codec.shift_flipped:
         back = torch.cat([back[..., :1], back[..., :-1]], dim=-1)
     return 0.5 * (maps + back)

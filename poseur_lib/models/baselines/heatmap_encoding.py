@@ -45,8 +45,8 @@ def heatmap_size(input_size: tuple[int, int]) -> tuple[int, int]:
 
 def extent(size: tuple[int, int], unbiased: bool, like: Tensor) -> Float[Tensor, "2"]:
     """Cells (x, y) that make up [0, 1] of the crop, of heatmaps of `size` (height, width)."""
-    height, width = size
-    return like.new_tensor([width - 1, height - 1] if unbiased else [width, height])
+    height, width = (side - unbiased for side in size)
+    return torch.cat([like.new_full((1,), width), like.new_full((1,), height)])  # a list would be copied to a GPU
 
 
 def encode(

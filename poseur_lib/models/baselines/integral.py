@@ -42,7 +42,7 @@ class IntegralHead(CoordinateHead):
             probabilities = logits.float().flatten(2).softmax(dim=2).unflatten(2, logits.shape[-2:])
             cells = expectation(probabilities)
             scores = mass_within(probabilities, cells, self.score_radius)
-        return PosePrediction(cells / cells.new_tensor([logits.shape[-1], logits.shape[-2]]), scores)
+        return PosePrediction(cells / extent((logits.shape[-2], logits.shape[-1]), False, cells), scores)
 
     def loss(self, features: FeatureMaps, targets: PoseTargets) -> LossTerms:
         """Mean absolute error of the coordinates, as fractions of the crop; not labelled ones count as 0."""

@@ -144,4 +144,4 @@ class MSDA(DeformableAttention):
         rows, row_weights = corner_rows(memory.levels, *samples)
         of_head = rows * self.num_heads + torch.arange(self.num_heads, device=rows.device)[:, None]
         values = self.value_proj(memory.values).unflatten(2, (self.num_heads, -1)).flatten(1, 2)  # (I, P M, D)
-        return sample_bags(values, of_head, row_weights.to(values.dtype), image_index)
+        return sample_bags(values, of_head, row_weights, image_index)

@@ -118,7 +118,6 @@ class Memory:
 class Pyramid(NamedTuple):
     """What is the same for all maps of the same sizes: where the cells are."""
 
-    sizes: tuple[tuple[int, int], ...]
     levels: LevelGeometry
     place: Float[Tensor, "P C"]
 
@@ -127,8 +126,8 @@ class MemoryEmbedding(nn.Module):
     """Adds to every cell the encoding of its place and of its level.
 
     The encoding of places is kept from one batch to the next, so that a compiled pass, or one that is captured as a
-    CUDA graph, computes nothing of it. It is no state: the first batch of another size, or on another device, replaces
-    it.
+    CUDA graph, computes nothing of it. It is no state. That of each size stays where it is, as a graph reads it there
+    again after batches of another size.
 
     Released code: with the deconvolution neck there are four level embeddings for three levels; so there are here.
     """
@@ -136,7 +135,7 @@ class MemoryEmbedding(nn.Module):
     def __init__(self, levels: int, embed_dims: int) -> None:
         super().__init__()
         self.level_embedding = nn.Parameter(torch.randn(levels, embed_dims))
-        self._pyramid: Pyramid | None = None
+        self._pyramids: dict[tuple[tuple[tuple[int, int], ...], torch.device], Pyramid] = {}
 
     def forward(self, maps: list[Float[Tensor, "I C _H _W"]]) -> Memory:
         """Memory of the neck's maps."""
@@ -151,9 +150,10 @@ class MemoryEmbedding(nn.Module):
         return Memory(rows, sizes, pyramid.levels)
 
     def _pyramid_of(self, sizes: tuple[tuple[int, int], ...], like: Float[Tensor, "I P C"]) -> Pyramid:
-        pyramid = self._pyramid  # read once: threads may share the model
-        if pyramid is None or pyramid.sizes != sizes or pyramid.place.device != like.device:
+        pyramid = self._pyramids.get((sizes, like.device))
+        if pyramid is None:
             with torch.inference_mode(False):  # the first call may be a prediction's, the next one a training step's
                 place = torch.cat([map_encoding(h, w, like.shape[2], like.device) for h, w in sizes])
-                pyramid = self._pyramid = Pyramid(sizes, level_geometry(sizes, like.device), place)
+                made = Pyramid(level_geometry(sizes, like.device), place)
+            pyramid = self._pyramids.setdefault((sizes, like.device), made)  # one for all threads that share the model
         return pyramid

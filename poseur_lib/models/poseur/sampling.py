@@ -120,7 +120,8 @@ def sample_bags(
 ) -> Float[Tensor, "B Q M C"]:
     """The same sums as bags of an embedding: nothing of size R x C is stored.
 
-    ONNX has no such operator: there, the rows are gathered.
+    ONNX has no such operator: there, the rows are gathered. CUDA's has no gradient of 16-bit weights: there, all is
+    float32.
 
     Args:
         image_index: the image of each instance; None: one instance an image, in order.
@@ -133,6 +134,8 @@ def sample_bags(
             raise ValueError(f"{len(rows)} instances in {len(values)} images need an image_index")
         image_index = torch.arange(rows.shape[0], device=rows.device)
     rows = rows + image_index[:, None, None, None] * values.shape[1]
+    values = values.float() if values.is_cuda else values
+    row_weights = row_weights.to(values.dtype)
     if torch.onnx.is_in_onnx_export():
         return sum_gathered(values.flatten(0, 1), rows, row_weights)
     bags = (rows.shape[0] * rows.shape[1] * rows.shape[2], rows.shape[3])
@@ -172,6 +175,4 @@ def sample_memory(
     rows, row_weights = corner_rows(levels, sampling_locations, attention_weights)
     if way == "matrix":
         return sample_dense(values, rows, row_weights.to(values.dtype))
-    if values.is_cuda:
-        values = values.float()  # CUDA's bags have no gradient of 16-bit weights
-    return sample_bags(values, rows, row_weights.to(values.dtype), image_index)
+    return sample_bags(values, rows, row_weights, image_index)

@@ -15,6 +15,7 @@ import triton
 import triton.language as tl
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from poseur_lib.models.poseur.memory import LevelGeometry
 
@@ -188,6 +189,7 @@ class _SumRows(torch.autograd.Function):
         return sums
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *to_sums: Tensor) -> tuple[Tensor | None, ...]:
         values, locations, weights, image_index, *levels = ctx.saved_tensors
         instances, queries, heads, n_levels, points = weights.shape
@@ -216,6 +218,7 @@ class _FillMatrix(torch.autograd.Function):
         return matrix
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *to_matrix: Tensor) -> tuple[Tensor | None, ...]:
         locations, weights, *levels = ctx.saved_tensors
         *_, n_levels, points = weights.shape
@@ -234,8 +237,14 @@ def sum_rows(
     attention_weights: Float[Tensor, "B Q M L S"],
     image_index: Int[Tensor, " B"] | None = None,
 ) -> Float[Tensor, "B Q M C"]:
-    """`sampling.sample_bags` of `sampling.corner_rows`: sums in float32, given in the dtype of the values."""
+    """`sampling.sample_bags` of `sampling.corner_rows`: sums in float32, given in the dtype of the values.
+
+    Raises:
+        ValueError: no `image_index`, and not as many instances as images.
+    """
     if image_index is None:
+        if len(sampling_locations) != len(values):
+            raise ValueError(f"{len(sampling_locations)} instances in {len(values)} images need an image_index")
         image_index = torch.arange(len(sampling_locations), device=values.device)
     flat = (x.flatten().contiguous() for x in levels)
     return _SumRows.apply(values, sampling_locations, attention_weights, image_index, *flat)

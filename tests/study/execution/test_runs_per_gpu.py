@@ -116,7 +116,7 @@ def test_number_or_auto(given, expected):
     assert parse_runs_per_gpu(given) == expected
 
 
-@pytest.mark.parametrize("given", ["0", "-1", "many", "1.5", ""])
+@pytest.mark.parametrize("given", ["0", "-1", "many", "1.5", "²", ""])
 def test_neither_number_nor_auto(given):
     with pytest.raises(UserError, match=f"--runs-per-gpu '{given}': give a number from 1, or auto"):
         parse_runs_per_gpu(given)
