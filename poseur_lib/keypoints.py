@@ -99,6 +99,24 @@ MPII_16 = KeypointSet(
     lower_body=tuple(range(7)),
 )  # fmt: skip
 
+LSP_14 = KeypointSet(  # Leeds Sports Pose and its extension, in the order of joints.mat
+    name="lsp14",
+    names=(
+        "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "right_wrist", "right_elbow",
+        "right_shoulder", "left_shoulder", "left_elbow", "left_wrist", "neck", "head_top",
+    ),
+    flip_pairs=((5, 0), (4, 1), (3, 2), (11, 6), (10, 7), (9, 8)),
+    oks_sigmas=(  # CrowdPose's, whose 14 keypoints are the same; the data set itself defines none
+        0.089, 0.087, 0.107, 0.107, 0.087, 0.089, 0.062, 0.072, 0.079, 0.079, 0.072, 0.062, 0.079, 0.079,
+    ),
+    skeleton=(
+        (0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (6, 7), (7, 8), (8, 12), (12, 9), (9, 10), (10, 11), (12, 13), (8, 2),
+        (9, 3),
+    ),
+    upper_body=tuple(range(6, 14)),
+    lower_body=tuple(range(6)),
+)  # fmt: skip
+
 _FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
 _FACE, _HAND = 23, 21  # first keypoint of the face; keypoints of a hand
 _HAND_SIGMAS = (
@@ -148,7 +166,7 @@ COCO_WHOLEBODY_133 = KeypointSet(
     lower_body=(*COCO_17.lower_body, *range(17, 23)),
 )  # fmt: skip
 
-KEYPOINT_SETS: tuple[KeypointSet, ...] = (COCO_17, MPII_16, COCO_WHOLEBODY_133)
+KEYPOINT_SETS: tuple[KeypointSet, ...] = (COCO_17, MPII_16, LSP_14, COCO_WHOLEBODY_133)
 
 
 def keypoint_set(name: str) -> KeypointSet:

@@ -12,6 +12,7 @@ from IPython.display import Markdown
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.costs.parts import parameters_by_part
+from poseur_lib.keypoints import LSP_14
 from poseur_lib.models.build import build_model
 from poseur_study.analysis.claim_ledger import (
     LedgerEntry,
@@ -187,8 +188,11 @@ class ProfileStudy:
         generated = all(one.provenance.generated_data for one in made.values())
         sizes = sorted({f"{height}×{width}" for height, width in (one.config.data.input_size for one in made.values())})
         seeds = sorted({one.config.seed for one in made.values()})
-        people = f"generated people (data set {', '.join(data)})" if generated else f"people of {', '.join(data)}"
-        never = " Nothing here was run on COCO." if generated else ""
+        lsp = all(one.config.data.keypoint_set == LSP_14.name for one in made.values())
+        people = f"real people of Leeds Sports Pose Extended (data set {', '.join(data)})" if lsp else (
+            f"generated people (data set {', '.join(data)})" if generated else f"people of {', '.join(data)}"
+        )  # fmt: skip
+        never = " Nothing here was run on COCO." if generated or lsp else ""
         weak = "" if self.profile.evidential else " Profile smoke proves the plumbing and is no evidence."
         images, plural = max(one.provenance.n_images for one in made.values()), "s" * (len(seeds) > 1)
         return (

@@ -171,15 +171,31 @@ class ViTConfig(Frozen):
         return f"vit_{self.variant}"
 
 
+LITE0 = "tf_efficientnet_lite0"
+
+
 class TimmConfig(Frozen):
     """Any model of timm that gives feature maps of strides 4, 8, 16 and 32, under timm's `name`.
 
-    `weights` "imagenet" takes those that timm has under that name.
+    Attributes:
+        weights: "imagenet" takes those that timm has under that name, but for `tf_efficientnet_lite0` those of the
+            package of the extra [imagenet], which needs no hub.
+        input_normalisation: "imagenet": by ImageNet's mean and deviation, as of all other backbones; "own": by those
+            that the network was trained with, which the backbone computes of crops normalised by ImageNet's.
     """
 
     kind: Literal["timm"] = "timm"
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[A-Za-z0-9_]+)?$")] = "convnext_tiny"
     weights: Weights = "imagenet"
+    input_normalisation: Literal["imagenet", "own"] = "imagenet"
+
+    @model_validator(mode="after")
+    def _lite0_sees_what_it_was_trained_on(self) -> "TimmConfig":
+        if self.name == LITE0 and self.weights == "imagenet" and self.input_normalisation != "own":
+            raise ValueError(
+                f"input_normalisation {self.input_normalisation!r}: the ImageNet weights of {LITE0} need 'own'"
+            )
+        return self
 
 
 BackboneConfig = Annotated[

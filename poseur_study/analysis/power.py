@@ -26,7 +26,7 @@ from poseur_lib.errors import UserError
 from poseur_study.analysis.interval import LEVEL, Estimate, student
 from poseur_study.analysis.result_types import TableResult
 from poseur_study.experiments.experiment import ClaimTest, EffectKind, Table
-from poseur_study.experiments.profiles import COCO_VAL_IMAGES, Profile
+from poseur_study.experiments.profiles import Profile
 
 FILE = Path(__file__).with_name("pilot.json")
 POWER = 0.8
@@ -128,7 +128,7 @@ def detectable(table: Table, claim: ClaimTest, profile: Profile, n_seeds: int = 
     Args:
         n_seeds: 0: as many as the profile has.
     """
-    n_images = COCO_VAL_IMAGES if profile.people is None else profile.people.val_images
+    n_images = profile.folder_images if profile.people is None else profile.people.val_images
     n_seeds = n_seeds or len(profile.seeds)
     margin = claim.margin if claim.kind == EffectKind.EQUIVALENCE else None
     study = {"n_images": n_images, "n_seeds": n_seeds, "margin": margin}

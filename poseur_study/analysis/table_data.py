@@ -29,11 +29,12 @@ from poseur_lib.evaluation.bootstrap import Scorer, bootstrap
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.matches import Area, ImageMatches, image_matches
 from poseur_lib.files import MODEL_FILE, write_atomically
+from poseur_lib.keypoints import LSP_14
 from poseur_lib.scoring.instance import Scoring
 from poseur_study.analysis.interval import Estimate, Sample, difference, estimate
 from poseur_study.analysis.verdict import Evidence
 from poseur_study.experiments.experiment import ClaimTest, Metric, Row, Table
-from poseur_study.experiments.profiles import COCO_VAL_IMAGES, Profile
+from poseur_study.experiments.profiles import COCO_VAL_IMAGES, LSP_VAL_IMAGES, Profile
 from poseur_study.runs.datasets import DataSet
 from poseur_study.runs.evaluate import run_evaluation
 from poseur_study.runs.evaluation import BOOTSTRAP_SEED, RESAMPLES, RunEvaluation, in_order_of_images
@@ -100,12 +101,15 @@ class TableData:
     def evidence(self) -> Evidence:
         """What the results are worth.
 
-        COCO counts only as a whole validation set, and with the paper's recipe: at a profile's full size, as declared.
+        COCO and LSP count only as whole validation sets, and COCO with the paper's recipe: at a profile's full size, as
+        declared.
         """
         if not self.profile.evidential:
             return Evidence.NONE
         if self.dataset.generated:
             return Evidence.GENERATED
+        if self.dataset.keypoints_name == LSP_14.name:
+            return Evidence.LSP if self.n_images >= LSP_VAL_IMAGES else Evidence.NONE
         whole = self.n_images >= COCO_VAL_IMAGES and self.profile.scaling is None
         return Evidence.RETRAINED if whole and self.as_declared else Evidence.NONE
 

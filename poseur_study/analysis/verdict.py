@@ -21,11 +21,12 @@ class Evidence(StrEnum):
     COST = "cost"
     RELEASED = "released checkpoint"
     RETRAINED = "COCO / MPII retrained"
+    LSP = "LSP, retrained"
     GENERATED = "generated people"
     NONE = "no evidence"
 
 
-TRAINED_HERE = (Evidence.RETRAINED, Evidence.GENERATED)
+TRAINED_HERE = (Evidence.RETRAINED, Evidence.LSP, Evidence.GENERATED)
 """What another training would have given is part of these results; a released checkpoint is what the paper's is."""
 
 MIN_SEEDS = 2
@@ -33,7 +34,9 @@ MIN_SEEDS = 2
 ONE_SEED_RULE = "Trainings of one seed decide nothing: what another seed would give is then unknown."
 
 
-ON_GENERATED = ", on generated people"
+ON_COCO, ON_LSP, ON_GENERATED = "", ", on LSP", ", on generated people"
+ELSEWHERE = {Evidence.LSP: ON_LSP, Evidence.GENERATED: ON_GENERATED}
+"""Real people of another data set, and generated ones: the paper's direction is all that they can have."""
 
 
 class Verdict(StrEnum):
@@ -44,6 +47,11 @@ class Verdict(StrEnum):
     WITHIN_MARGIN = "within the margin"
     OUTSIDE_MARGIN = "outside the margin"
     INCONCLUSIVE = "inconclusive"
+    SAME_DIRECTION_LSP = "same direction, on LSP"
+    OPPOSITE_DIRECTION_LSP = "opposite direction, on LSP"
+    WITHIN_MARGIN_LSP = "within the margin, on LSP"
+    OUTSIDE_MARGIN_LSP = "outside the margin, on LSP"
+    INCONCLUSIVE_LSP = "inconclusive, on LSP"
     SAME_DIRECTION = "same direction, on generated people"
     OPPOSITE_DIRECTION = "opposite direction, on generated people"
     WITHIN_MARGIN_GENERATED = "within the margin, on generated people"
@@ -68,7 +76,7 @@ class Verdict(StrEnum):
     @property
     def short(self) -> str:
         """Without what a page says once: `inconclusive` of `inconclusive, on generated people`."""
-        return self.value.removesuffix(ON_GENERATED)
+        return self.value.removesuffix(ON_GENERATED).removesuffix(ON_LSP)
 
     @property
     def colour(self) -> str:
@@ -77,18 +85,24 @@ class Verdict(StrEnum):
 
 
 OF_OUTCOME = {
-    (False, False): {True: Verdict.REPRODUCED, False: Verdict.CONTRADICTED, None: Verdict.INCONCLUSIVE},
-    (True, False): {True: Verdict.WITHIN_MARGIN, False: Verdict.OUTSIDE_MARGIN, None: Verdict.INCONCLUSIVE},
-    (False, True): {
+    (False, ON_COCO): {True: Verdict.REPRODUCED, False: Verdict.CONTRADICTED, None: Verdict.INCONCLUSIVE},
+    (True, ON_COCO): {True: Verdict.WITHIN_MARGIN, False: Verdict.OUTSIDE_MARGIN, None: Verdict.INCONCLUSIVE},
+    (False, ON_LSP): {
+        True: Verdict.SAME_DIRECTION_LSP, False: Verdict.OPPOSITE_DIRECTION_LSP, None: Verdict.INCONCLUSIVE_LSP,
+    },
+    (True, ON_LSP): {
+        True: Verdict.WITHIN_MARGIN_LSP, False: Verdict.OUTSIDE_MARGIN_LSP, None: Verdict.INCONCLUSIVE_LSP,
+    },
+    (False, ON_GENERATED): {
         True: Verdict.SAME_DIRECTION, False: Verdict.OPPOSITE_DIRECTION, None: Verdict.INCONCLUSIVE_GENERATED,
     },
-    (True, True): {
+    (True, ON_GENERATED): {
         True: Verdict.WITHIN_MARGIN_GENERATED,
         False: Verdict.OUTSIDE_MARGIN_GENERATED,
         None: Verdict.INCONCLUSIVE_GENERATED,
     },
 }  # fmt: skip
-"""Of (an equivalence, on generated people): the verdict if the claim holds, if it does not, if neither can be said."""
+"""Of (an equivalence, on what people): the verdict if the claim holds, if it does not, if neither can be said."""
 
 
 def arithmetic_verdict(agreement: Agreement) -> Verdict:
@@ -115,17 +129,17 @@ def verdict(claim: ClaimTest, effect: Estimate | None, evidence: Evidence, smoke
         return Verdict.TOO_LITTLE
     if evidence in TRAINED_HERE and effect.n_seeds < MIN_SEEDS:
         return Verdict.ONE_SEED
-    generated = evidence == Evidence.GENERATED
-    return OF_OUTCOME[claim.kind == EffectKind.EQUIVALENCE, generated][_holds(claim, effect, generated)]
+    people = ELSEWHERE.get(evidence, ON_COCO)
+    return OF_OUTCOME[claim.kind == EffectKind.EQUIVALENCE, people][_holds(claim, effect, people != ON_COCO)]
 
 
-def _holds(claim: ClaimTest, effect: Estimate, generated: bool) -> bool | None:
-    """What the interval says to the claim; None: neither. On generated people a magnitude is held to its direction."""
+def _holds(claim: ClaimTest, effect: Estimate, elsewhere: bool) -> bool | None:
+    """What the interval says to the claim; None: neither. On other people a magnitude is held to its direction."""
     if claim.kind == EffectKind.EQUIVALENCE:
         return within(claim.margin, effect)
     if effect.high < 0:
         return False
-    if claim.kind == EffectKind.MAGNITUDE and not generated and not effect.low <= claim.paper_effect <= effect.high:
+    if claim.kind == EffectKind.MAGNITUDE and not elsewhere and not effect.low <= claim.paper_effect <= effect.high:
         return False
     return True if effect.low > 0 else None
 
@@ -138,7 +152,7 @@ def within(margin: float, effect: Estimate) -> bool | None:
 
 
 def rule_text(claim: ClaimTest) -> str:
-    """The rule for a claim of this kind, in words."""
+    """The rule for a claim of this kind, in words; that on generated people is also that on LSP."""
     generated = (
         "On generated people the same interval gives: same direction (above 0), opposite direction (below 0), "
         f"inconclusive (it contains 0). {ONE_SEED_RULE}"
@@ -192,5 +206,5 @@ def level(paper: str | None, ours: Estimate | None, evidence: Evidence) -> Level
     half = 0.0 if evidence == Evidence.RELEASED else ours.seeds_half or 0.0
     difference = ours.model_copy(update={"value": value, "low": value - half, "high": value + half, "images_half": 0.0})
     few = evidence == Evidence.RETRAINED and ours.n_seeds < MIN_SEEDS
-    verdict = Verdict.ONE_SEED if few else OF_OUTCOME[False, False][within(EQUIVALENCE_MARGIN, difference)]
+    verdict = Verdict.ONE_SEED if few else OF_OUTCOME[False, ON_COCO][within(EQUIVALENCE_MARGIN, difference)]
     return Level(difference=difference, evidence=evidence, verdict=verdict)

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from poseur_lib.errors import UserError, validated
+from poseur_lib.errors import UserError, listed, validated
 from poseur_study.cli import options
 
 app = typer.Typer(
-    help="Make a data set of generated people, or check any folder in COCO's layout.", no_args_is_help=True
+    help="Make a data set of generated people, convert one, or check any folder in COCO's layout.", no_args_is_help=True
 )
 
 
@@ -42,6 +42,35 @@ def generate(
     settings = validated(PeopleSettings, {**given, "seed": seed, "hard": hard, "parts": parts})
     write_people(folder, settings, workers=workers or len(os.sched_getaffinity(0)))
     typer.echo(f"{folder}: {train} train and {val} val images of {size}, seed {seed}")
+
+
+convert_app = typer.Typer(
+    help="Write a data set in COCO's layout from what it is distributed as.", no_args_is_help=True
+)
+app.add_typer(convert_app, name="convert")
+
+
+@convert_app.callback()
+def convert() -> None:
+    """Write a data set in COCO's layout from what it is distributed as."""
+
+
+@convert_app.command()
+def lspet(
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="Folder with joints.mat and images/im00001.jpg, ...")],
+    folder: Annotated[Path, typer.Argument(metavar="DST", help="Folder to write; created if need be.")],
+) -> None:
+    """Leeds Sports Pose Extended: 10,000 people, 14 joints, split 8,000 / 2,000 by a fixed rule.
+
+    What its flags mean, and how boxes and areas are made, is in poseur_lib/data/lspet.py.
+    """
+    from poseur_lib.data.lspet import convert_lspet
+
+    made = convert_lspet(source, folder)
+    typer.echo(f"{folder}: {made.train} train and {made.val} val images, keypoint set lsp14")
+    if made.far:
+        numbers = listed([f"im{number:05d}.jpg" for number in made.far], 5)
+        typer.echo(f"left out joints that are labelled far outside their image: {numbers}")
 
 
 def parse_images(text: str) -> int | None:

@@ -23,8 +23,6 @@ from poseur_study.runs.store import RunStore
 COSTS_FILE = ".costs.json"
 COUNTED_BY = ("poseur_lib/models", "poseur_lib/costs", "poseur_lib/config")
 FORWARD_AND_BACKWARD = 3
-COCO_TRAIN_PEOPLE = 149_813
-"""People of COCO train2017 with a keypoint and no crowd, which an epoch sees."""
 PEOPLE_AN_IMAGE = 1.295
 """Of generated images: 25,888 people in 20,000."""
 RECORDS_ASKED, RECORDS_READ = 20, 100
@@ -70,7 +68,7 @@ class Work:
 
     def _people(self) -> float:
         people = self.profile.people
-        return COCO_TRAIN_PEOPLE if people is None else PEOPLE_AN_IMAGE * people.train_images
+        return self.profile.folder_people if people is None else PEOPLE_AN_IMAGE * people.train_images
 
 
 def speed_of_finished(runs: Iterable[PlannedRun], store: RunStore, work: Work) -> Speed | None:

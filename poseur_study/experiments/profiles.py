@@ -1,4 +1,4 @@
-"""The sizes that the study comes in: every number that makes `smoke` and `mini` smaller than the paper is here.
+"""The sizes that the study comes in: every number that makes a profile smaller than the paper is here.
 
 What a size changes is said in words, as deviations from the paper; where a study or a table sets the same settings
 itself, `still_true` and `without_restored` leave those words out.
@@ -11,10 +11,15 @@ from typing import Any
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import unknown_name
+from poseur_study.experiments.half_size import LITE0_IMAGENET, HalfSize
 from poseur_study.experiments.stand_ins import Scaling
 from synthetic_people.settings import PeopleSettings
 
 COCO_VAL_IMAGES = 5000
+COCO_TRAIN_PEOPLE = 149_813
+"""People of COCO train2017 with a keypoint and no crowd, which an epoch sees."""
+LSP_TRAIN_PEOPLE, LSP_VAL_IMAGES = 8000, 2000
+"""Of `poseur data convert lspet`."""
 SMOKE_PEOPLE = PeopleSettings(train_images=2000, val_images=300)
 MINI_PEOPLE = PeopleSettings(train_images=20000, val_images=2000)
 LIGHT_AUGMENTATION = {"half_body_probability": 0.0, "scale_factor": 0.15, "rotation_degrees": 15.0}
@@ -47,6 +52,16 @@ LIGHT = {
     "model.backbone.weights": "none",
     "evaluation.curve_people": 100,
     "evaluation.flip_test": False,
+}
+
+REAL = {
+    "data.input_size": [128, 96],
+    "data.keypoint_set": "lsp14",
+    "model.backbone": LITE0_IMAGENET,
+    "train.epochs": 64,
+    "train.global_batch": 64,
+    "train.learning_rate": 5e-4,
+    "train.schedule": {"kind": "cosine"},
 }
 
 LIGHT_PEOPLE_PER_UNIT = 64
@@ -85,7 +100,22 @@ SMOKE_TRAINING = (
 )
 MINI_TRAINING = "Training: 3 epochs of 25,888 people (Supp. Table 1: of its rows' lengths) instead of 325 of 149,813."
 TRAINING = ("train.epochs", "train.people_per_epoch", "pretext")
-SETTINGS_SPOKEN_OF = {**NARROW_DEVIATIONS, SMOKE_TRAINING: TRAINING, MINI_TRAINING: TRAINING}
+
+REAL_DEVIATIONS: Mapping[str, tuple[str, ...]] = {
+    "Data: Leeds Sports Pose Extended, 8,000 real people with 14 keypoints, instead of COCO (149,813 people, 17). "
+    "Boxes are made of labelled keypoints and areas of boxes, and there are no detector's boxes.": (),
+    "Input 128 x 96 instead of 256 x 192.": ("data.input_size",),
+    "Backbone: EfficientNet-Lite0 with ImageNet weights instead of ResNet-50 with ImageNet weights.": (
+        "model.backbone",
+    ),
+    "Schedule: cosine from 5e-4 with batch 64 instead of steps from 1e-3 and batch 256.": (
+        "train.schedule", "train.learning_rate", "train.global_batch",
+    ),
+    "Training: 64 epochs of 8,000 people (Supp. Table 1: of its rows' lengths) instead of 325 of 149,813.": TRAINING,
+}  # fmt: skip
+"""What profile `real` changes; head, noise and augmentation are the paper's."""
+
+SETTINGS_SPOKEN_OF = {**NARROW_DEVIATIONS, SMOKE_TRAINING: TRAINING, MINI_TRAINING: TRAINING, **REAL_DEVIATIONS}
 
 
 @dataclass(frozen=True)
@@ -93,7 +123,9 @@ class Profile:
     """One size of the study.
 
     Attributes:
-        people: the generated data set; None takes the COCO folder given by `--data`.
+        people: the generated data set; None takes the folder given by `--data`.
+        folder_people, folder_images: what such a folder is taken to hold before it is looked at: people to train on,
+            images to judge on.
         minutes_per_run: what to expect of one run on one core (paper: on 8 GPUs), to plan by.
         deviations: what differs from the paper, as the page prints it.
         scaling: the stand-ins for the rows' settings; None: rows are as declared.
@@ -108,7 +140,9 @@ class Profile:
     seeds: tuple[int, ...]
     minutes_per_run: float
     deviations: tuple[str, ...]
-    scaling: Scaling | None = None
+    scaling: Scaling | HalfSize | None = None
+    folder_people: int = COCO_TRAIN_PEOPLE
+    folder_images: int = COCO_VAL_IMAGES
     evidential: bool = True
     light: Mapping[str, Any] = field(default_factory=dict)
     full_tables: tuple[str, ...] = ()
@@ -168,6 +202,17 @@ PROFILES = (
         minutes_per_run=8,
         deviations=(*NARROW_DEVIATIONS, MINI_TRAINING),
         scaling=Scaling(weights="pretext", people_per_unit=4608),
+    ),
+    Profile(
+        name="real",
+        config=ExperimentConfig().with_changes(**REAL),
+        people=None,
+        seeds=(0, 1, 2),
+        minutes_per_run=60 * 12,
+        deviations=tuple(REAL_DEVIATIONS),
+        scaling=HalfSize(people_per_unit=39_385),
+        folder_people=LSP_TRAIN_PEOPLE,
+        folder_images=LSP_VAL_IMAGES,
     ),
     Profile(
         name="paper",

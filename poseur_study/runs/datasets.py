@@ -68,7 +68,8 @@ def data_folder(profile: Profile, data: str) -> Path:
     if data:
         return below_root(data)
     if profile.people is None:
-        raise UserError(f"profile {profile.name!r} needs a data set in COCO's layout: give its folder with --data")
+        made = " (poseur data convert lspet makes it)" if profile.config.data.keypoint_set == "lsp14" else ""
+        raise UserError(f"profile {profile.name!r} needs a data set in COCO's layout{made}: give its folder with --data")
     return below_root("data") / profile.name
 
 

@@ -27,7 +27,7 @@ COMMIT_VARIABLE = "POSEUR_COMMIT"
 
 
 class ReleasedFile(Frozen):
-    """The released checkpoint that a record is of: the file's name, and the SHA-256 of its bytes."""
+    """A file of weights that others released: its name, and the SHA-256 of its bytes."""
 
     name: str
     sha256: str
@@ -48,6 +48,8 @@ class Provenance(Frozen):
             not readable.
         machine: tells the machine from others of its kind, without its name; "" in older records.
         checkpoint: where the weights come from if they were not trained here.
+        initial_weights: the file of ImageNet weights that the backbone started from, where this project reads it
+            itself (`poseur_lib.models.backbones.lite0_weights`).
         computed: how epochs were trained that were not computed step by step of crops from files: "graph",
             "inductor", "data on the device".
     """
@@ -68,6 +70,7 @@ class Provenance(Frozen):
     generated_data: bool
     n_images: int
     checkpoint: ReleasedFile | None = None
+    initial_weights: ReleasedFile | None = None
     joules: float | None = None
     machine: str = ""
     computed: str = ""

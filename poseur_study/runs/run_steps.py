@@ -19,6 +19,7 @@ from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
 from poseur_lib.evaluation.strata import evaluate_strata
 from poseur_lib.files import BACKBONE_FILE, LAST_CHECKPOINT
+from poseur_lib.models.backbones.lite0_weights import starting_weights
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import Runtime, device_name
 from poseur_lib.training.curve import Curve
@@ -230,6 +231,7 @@ def record_of(run: Run, curve: Curve, epochs: int, measured: Measured, **origin:
         "data_name": data.root.name,
         "data_fingerprint": data.fingerprint,
         "generated_data": data.generated,
+        "initial_weights": _initial_weights(planned),
         "n_images": len(evaluated_people(run).coco.getImgIds()) if measured.metrics else 0,
     }
     return Record(
@@ -244,6 +246,12 @@ def record_of(run: Run, curve: Curve, epochs: int, measured: Measured, **origin:
         strata=measured.strata,
         predictions_sha256=None,
     )
+
+
+def _initial_weights(planned: PlannedRun) -> provenance.ReleasedFile | None:
+    config = planned.config
+    found = starting_weights(config.model.backbone) if isinstance(config, ExperimentConfig) else None
+    return None if found is None else provenance.ReleasedFile(**found._asdict())
 
 
 def _pretext_weights(run: Run) -> Path | None:

@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 PACKAGES = ("poseur_lib", "poseur_study", "synthetic_people")
-EXTRAS = tuple(PROJECT["optional-dependencies"])
+EXTRAS = tuple(extra for extra in PROJECT["optional-dependencies"] if extra != "imagenet")
+"""Those that are locked; ImageNet weights are installed by who wants them."""
 
 
 def requirements(*extras: str) -> list[Requirement]:

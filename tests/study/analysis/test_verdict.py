@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poseur_study.analysis.interval import Estimate
-from poseur_study.analysis.verdict import Evidence, Verdict, rule_text, verdict
+from poseur_study.analysis.verdict import TRAINED_HERE, Evidence, Verdict, rule_text, verdict
 from poseur_study.experiments.experiment import ClaimTest, EffectKind
 
 PAPER = {Evidence.ARITHMETIC, Evidence.COST, Evidence.RELEASED, Evidence.RETRAINED}
@@ -44,6 +44,8 @@ def effect(low: float, high: float, n_seeds: int = 3) -> Estimate:
 def test_the_rule(kind, low, high, on_coco, on_generated):
     assert verdict(claim(kind), effect(low, high), Evidence.RETRAINED, smoke=False) == on_coco
     assert verdict(claim(kind), effect(low, high), Evidence.GENERATED, smoke=False) == on_generated
+    on_lsp = verdict(claim(kind), effect(low, high), Evidence.LSP, smoke=False)
+    assert on_lsp.short == on_generated.short and on_lsp.value.endswith(", on LSP")
 
 
 intervals = st.tuples(st.floats(-5, 5), st.floats(-5, 5)).map(sorted)
@@ -60,7 +62,7 @@ def test_only_evidence_about_the_paper_can_reproduce_or_contradict_it(kind, ends
 @given(st.sampled_from(EffectKind), intervals, st.sampled_from(Evidence))
 def test_trainings_of_one_seed_decide_nothing_and_one_released_checkpoint_may(kind, ends, evidence):
     one = verdict(claim(kind), effect(*ends, n_seeds=1), evidence, smoke=False)
-    if evidence in (Evidence.RETRAINED, Evidence.GENERATED):
+    if evidence in TRAINED_HERE:
         assert one == Verdict.ONE_SEED and "one seed decide nothing" in rule_text(claim(kind))
     else:
         assert one == verdict(claim(kind), effect(*ends), evidence, smoke=False)
@@ -69,10 +71,12 @@ def test_trainings_of_one_seed_decide_nothing_and_one_released_checkpoint_may(ki
 def test_every_outcome_has_its_colour():
     colours = {verdict: verdict.colour for verdict in Verdict}
     assert [one.name for one, colour in colours.items() if colour == "good"] == [
-        "REPRODUCED", "WITHIN_MARGIN", "SAME_DIRECTION", "WITHIN_MARGIN_GENERATED",
+        "REPRODUCED", "WITHIN_MARGIN", "SAME_DIRECTION_LSP", "WITHIN_MARGIN_LSP", "SAME_DIRECTION",
+        "WITHIN_MARGIN_GENERATED",
     ]  # fmt: skip
     assert [one.name for one, colour in colours.items() if colour == "bad"] == [
-        "CONTRADICTED", "OUTSIDE_MARGIN", "OPPOSITE_DIRECTION", "OUTSIDE_MARGIN_GENERATED",
+        "CONTRADICTED", "OUTSIDE_MARGIN", "OPPOSITE_DIRECTION_LSP", "OUTSIDE_MARGIN_LSP",
+        "OPPOSITE_DIRECTION", "OUTSIDE_MARGIN_GENERATED",
     ]  # fmt: skip
     assert {colours[one] for one in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.ONE_SEED)} == {"soft"}
 
@@ -85,3 +89,8 @@ def test_the_rule_is_printed_with_its_numbers():
 def test_a_magnitude_without_a_figure_is_an_error():
     with pytest.raises(ValueError, match="needs the paper's effect"):
         claim(EffectKind.MAGNITUDE, None)
+
+
+def test_real_people_of_another_data_set_stand_between_generated_people_and_coco():
+    order = list(Evidence)
+    assert order.index(Evidence.RETRAINED) < order.index(Evidence.LSP) < order.index(Evidence.GENERATED)
