@@ -57,7 +57,8 @@ def contradictions(people: LabelledPeople) -> Iterator[str]:
         yield from _keypoints_outside(people)
         for wrong, message in _shares(people):
             if wrong.mean() > FEW:
-                yield f"annotation {people.ids[int(wrong.argmax())]}: {message}, as {wrong.sum()} of {len(wrong)} people"
+                first = people.ids[int(wrong.argmax())]
+                yield f"annotation {first}: {message}, as {wrong.sum()} of {len(wrong)} people"
 
 
 def doubts(people: LabelledPeople) -> Iterator[str]:

@@ -73,7 +73,7 @@ def test_a_sound_file_has_no_notes(write):
 
 def test_nobody_is_counted_without_a_labelled_keypoint(write):
     root = write(every_visibility(0))
-    with pytest.raises(UserError, match="nobody is left of 4 .* 4 without a labelled keypoint") as raised:
+    with pytest.raises(UserError, match=r"nobody is left of 4 .* 4 without a labelled keypoint") as raised:
         read(root).people()
     assert str(raised.value) in check_dataset(root).problems
     with pytest.raises(UserError, match="nobody is left"):
@@ -219,7 +219,7 @@ def test_crowds_however_they_are_written_are_left_out(write, crowd):
 
 
 def test_a_filter_that_leaves_nobody_is_named(write):
-    with pytest.raises(UserError, match="nobody is left of 4 .*: 4 are of other categories, 0 crowds"):
+    with pytest.raises(UserError, match=r"nobody is left of 4 .*: 4 are of other categories, 0 crowds"):
         read(write(set_to(category_id=7))).people()
     with pytest.raises(UserError, match="0 are of other categories, 4 crowds"):
         read(write(set_to(iscrowd=1))).people()
