@@ -5,14 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from poseur_lib.data.annotations import (
-    dataset_problems,
-    detection_problems,
-    load_annotations,
-    load_json,
-    person_category,
-)
-from poseur_lib.data.coco import SPLITS, Split, annotation_path, clip_box, detection_path, mismatch
+from poseur_lib.data.annotation_file import read_annotation_file
+from poseur_lib.data.annotations import detection_problems, is_finite_number, load_json
+from poseur_lib.data.box_convention import categories_note, detector_problems
+from poseur_lib.data.coco import SPLITS, Split, annotation_path, box_of_labelled, detection_path, index, nobody
 from poseur_lib.data.images import read_image
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import COCO_17, KeypointSet
@@ -59,11 +55,16 @@ class SplitReport:
 
 @dataclass(frozen=True)
 class DatasetReport:
-    """What a folder holds. `problems` are one line each and name file and entry."""
+    """What a folder holds. `problems` and `notes` are one line each and name file and entry.
+
+    Attributes:
+        notes: what was assumed or computed, where a file does not say it or contradicts itself.
+    """
 
     root: Path
     splits: tuple[SplitReport, ...]
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -75,6 +76,7 @@ class DatasetReport:
         lines = [f"data set {self.root}"]
         for split in self.splits:
             lines += split.lines()
+        lines += [f"note: {note}" for note in self.notes]
         lines.append(f"problems: {len(self.problems) or 'none'}")
         lines += [f"  {problem}" for problem in self.problems[:SHOWN_PROBLEMS]]
         if len(self.problems) > SHOWN_PROBLEMS:
@@ -100,55 +102,55 @@ def check_dataset(
     """
     if not root.is_dir():
         raise UserError(f"{root}: no such data set folder")
-    splits, problems = [], []
+    splits, problems, notes = [], [], []
     for split in SPLITS:
         try:
-            report, found = _check_split(root, split, keypoints, check_images, limit)
+            report, found, said = _check_split(root, split, keypoints, check_images, limit)
         except UserError as error:
-            report, found = None, [str(error)]
+            report, found, said = None, [str(error)], []
         problems += found
+        notes += said
         splits += [report] if report else []
-    return DatasetReport(root, tuple(splits), tuple(problems))
+    return DatasetReport(root, tuple(splits), tuple(problems), tuple(notes))
 
 
 def _check_split(
     root: Path, split: Split, keypoints: KeypointSet, check_images: bool, limit: int | None
-) -> tuple[SplitReport | None, list[str]]:
-    """The counts (None where bad entries forbid counting) and the problems of a split whose file can be read."""
-    path = annotation_path(root, split)
-    dataset = load_annotations(path)
-    category_id, num_keypoints = person_category(dataset, path)
-    problems = [f"{path}: {problem}" for problem in dataset_problems(dataset, category_id, num_keypoints)]
-    countable = not problems
-    if num_keypoints != keypoints.num_keypoints:
-        problems.insert(0, mismatch(path, num_keypoints, keypoints))
-    missing, damaged, images_read = _image_problems(root / f"{split}2017", dataset, check_images, limit)
-    detections, detector_problems = _detections(detection_path(root, split), dataset)
+) -> tuple[SplitReport | None, list[str], list[str]]:
+    """The counts (None where bad entries forbid counting), the problems and the notes of a split that can be read."""
+    file = read_annotation_file(annotation_path(root, split), keypoints)
+    problems = [f"{file.path}: {problem}" for problem in file.problems]
+    notes = [f"{file.path}: {note}" for note in file.notes]
+    missing, damaged, images_read = _image_problems(root / f"{split}2017", file.dataset, check_images, limit)
+    path = detection_path(root, split)
+    detections, detector_problems, detector_note = _detections(path, file.dataset, file.category_id)
+    notes += [f"{path}: {detector_note}"] if detector_note else []
     problems += [*missing, *damaged, *detector_problems]
-    if not countable:
-        return None, problems
-    people, unlabelled, crowds, labelled, hidden = _count_people(dataset, category_id)
-    return SplitReport(split, len(dataset["images"]), len(missing), people, unlabelled, crowds, labelled, hidden,
-                       detections, images_read), problems  # fmt: skip
+    if file.problems:
+        return None, problems, notes
+    dataset = index(file.dataset, file.category_id).dataset
+    people, unlabelled, crowds, labelled, hidden = _count_people(dataset)
+    if not people and file.dataset["annotations"]:
+        others = len(file.dataset["annotations"]) - len(dataset["annotations"])
+        problems.append(f"{file.path}: {nobody(dataset, others)}")
+    report = SplitReport(split, len(dataset["images"]), len(missing), people, unlabelled, crowds, labelled, hidden,
+                         detections, images_read)  # fmt: skip
+    return report, problems, notes
 
 
-def _count_people(dataset: dict[str, Any], category_id: int) -> tuple[int, int, int, int, int]:
-    """People, left out, crowds; and of the people labelled and hidden keypoints."""
+def _count_people(dataset: dict[str, Any]) -> tuple[int, int, int, int, int]:
+    """People, left out, crowds; and of the people labelled and hidden keypoints; of an index over the people alone."""
     images = {image["id"]: image for image in dataset["images"]}
     people = unlabelled = crowds = labelled_keypoints = hidden_keypoints = 0
     for entry in dataset["annotations"]:
-        if entry.get("category_id", category_id) != category_id:
-            continue
-        visibility = entry["keypoints"][2::3]
-        labelled = sum(value > 0 for value in visibility)
-        if entry.get("iscrowd", 0):
+        if entry["iscrowd"]:
             crowds += 1
-        elif not labelled or entry["area"] <= 0 or clip_box(entry["bbox"], images[entry["image_id"]]) is None:
+        elif box_of_labelled(entry, images[entry["image_id"]]) is None:
             unlabelled += 1
         else:
             people += 1
-            labelled_keypoints += labelled
-            hidden_keypoints += sum(value == 1 for value in visibility)
+            labelled_keypoints += entry["num_keypoints"]
+            hidden_keypoints += sum(value == 1 for value in entry["keypoints"][2::3])
     return people, unlabelled, crowds, labelled_keypoints, hidden_keypoints
 
 
@@ -177,20 +179,27 @@ def _damage(folder: Path, image: dict[str, Any]) -> Iterator[str]:
                f"{image.get('width')} x {image.get('height')} (image {image.get('id')})")  # fmt: skip
 
 
-def _detections(path: Path, dataset: dict[str, Any]) -> tuple[int | None, list[str]]:
-    """Number of entries (None without a file) and what is wrong with them."""
+def _detections(path: Path, dataset: dict[str, Any], category_id: int) -> tuple[int | None, list[str], str]:
+    """Number of entries (None without a file, or where they cannot be used), what is wrong with them, and a note."""
     if not path.exists():
-        return None, []
+        return None, [], ""
     try:
         entries = load_json(path)
     except UserError as error:
-        return None, [str(error)]
+        return None, [str(error)], ""
     problems = [f"{path}: {problem}" for problem in detection_problems(entries)]
     if problems:
-        return None, problems
-    image_ids = {image.get("id") for image in dataset["images"]}
-    strangers = [entry["image_id"] for entry in entries if entry["image_id"] not in image_ids]
+        return None, problems, ""
+    images = {image.get("id"): image for image in dataset["images"]}
+    strangers = [entry["image_id"] for entry in entries if entry["image_id"] not in images]
     if strangers:
         problems.append(f"{path}: {len(strangers)} detections on images that are not in the split, first image "
                         f"{strangers[0]}")  # fmt: skip
-    return len(entries), problems
+    sizes = {
+        image_id: (image["height"], image["width"])
+        for image_id, image in images.items()
+        if is_finite_number(image.get("height")) and is_finite_number(image.get("width"))
+    }
+    known = [category.get("id") for category in dataset["categories"]]
+    problems += [f"{path}: {problem}" for problem in detector_problems(entries, category_id, sizes, known)]
+    return len(entries), problems, categories_note(entries, category_id)

@@ -4,7 +4,7 @@ import contextlib
 import copy
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,13 +14,9 @@ from jaxtyping import Float, Int
 from pycocotools.coco import COCO
 
 from poseur_lib.config.data import Split
-from poseur_lib.data.annotations import (
-    dataset_problems,
-    detection_problems,
-    load_annotations,
-    load_json,
-    person_category,
-)
+from poseur_lib.data.annotation_file import read_annotation_file, say_once
+from poseur_lib.data.annotations import detection_problems, load_json
+from poseur_lib.data.box_convention import categories_note, detector_problems
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import KeypointSet
 
@@ -82,24 +78,26 @@ class CocoPeople:
     Attributes:
         coco: the pycocotools index, for evaluation.
         category_id: the category that has the keypoints (1 in COCO).
+        known_categories: the ids of all categories of the file.
+        others: annotations of other categories.
 
     Raises:
-        UserError: folder or annotation file missing, malformed JSON, a bad entry (named by its id), or a number of
-            keypoints other than the keypoint set's.
+        UserError: folder or annotation file missing, malformed JSON, a bad entry (named by its id), or keypoints other
+            than the keypoint set's.
     """
 
     def __init__(self, root: Path, split: Split, keypoints: KeypointSet) -> None:
         if not root.is_dir():
             raise UserError(f"{root}: no such data set folder")
         self.root, self.split, self.keypoints = root, split, keypoints
-        path = annotation_path(root, split)
-        dataset = load_annotations(path)
-        self.category_id, num_keypoints = person_category(dataset, path)
-        if num_keypoints != keypoints.num_keypoints:
-            raise UserError(mismatch(path, num_keypoints, keypoints))
-        for problem in dataset_problems(dataset, self.category_id, num_keypoints):
-            raise UserError(f"{path}: {problem}")
-        self.coco = index(dataset, self.category_id)
+        file = read_annotation_file(annotation_path(root, split), keypoints)
+        for problem in file.problems:
+            raise UserError(f"{file.path}: {problem}")
+        file.say()
+        self.category_id = file.category_id
+        self.known_categories = [category.get("id") for category in file.dataset["categories"]]
+        self.coco = index(file.dataset, self.category_id)
+        self.others = len(file.dataset["annotations"]) - len(self.coco.dataset["annotations"])
 
     @property
     def image_folder(self) -> Path:
@@ -111,15 +109,29 @@ class CocoPeople:
 
         Crowds, people without labelled keypoints, and boxes that are empty once clipped to the image are left out.
         Order: images, then annotations, as in the file.
+
+        Raises:
+            UserError: that leaves nobody.
         """
-        people = []
+        self.require_people()
+        return [self._person(entry, box) for entry, box in self._labelled()]
+
+    def require_people(self) -> None:
+        """Check that there is somebody to find.
+
+        Raises:
+            UserError: nobody is left; the message says by which filter.
+        """
+        if next(self._labelled(), None) is None:
+            raise UserError(f"{annotation_path(self.root, self.split)}: {nobody(self.coco.dataset, self.others)}")
+
+    def _labelled(self) -> Iterator[tuple[dict[str, Any], tuple[float, float, float, float]]]:
         for image_id in self.coco.getImgIds():
             ids = self.coco.getAnnIds(imgIds=image_id, catIds=self.category_id, iscrowd=False)
             for entry in self.coco.loadAnns(ids):
                 box = box_of_labelled(entry, self.coco.imgs[image_id])
                 if box is not None:
-                    people.append(self._person(entry, box))
-        return people
+                    yield entry, box
 
     def _person(self, entry: dict[str, Any], box: tuple[float, float, float, float]) -> Person:
         points = np.array(entry["keypoints"], np.float32).reshape(-1, 3)
@@ -148,6 +160,10 @@ class CocoPeople:
         entries = load_json(path)
         for problem in detection_problems(entries):
             raise UserError(f"{path}: {problem}")
+        sizes = {image_id: self._image_size(image_id) for image_id in self.coco.imgs}
+        for problem in detector_problems(entries, self.category_id, sizes, self.known_categories):
+            raise UserError(f"{path}: {problem}")
+        note = categories_note(entries, self.category_id)
         people = [
             Person(
                 image_id=entry["image_id"],
@@ -162,7 +178,11 @@ class CocoPeople:
             and min(entry["bbox"][2:]) > 0
         ]
         if not people:
-            raise UserError(f"{path}: no detection of a person on the {len(self.coco.imgs)} images of {self.split}")
+            said = f" ({note})" if note else ""
+            on = f"the {len(self.coco.imgs)} images of {self.split}{said}"
+            raise UserError(f"{path}: no detection of a person on {on}")
+        if note:
+            say_once(f"{path}: {note}")
         return people
 
     def on_images(self, image_ids: set[int]) -> "CocoPeople":
@@ -205,11 +225,16 @@ def detection_path(root: Path, split: Split) -> Path:
     return root / "annotations" / f"person_detections_{split}2017.json"
 
 
-def mismatch(path: Path, num_keypoints: int, keypoints: KeypointSet) -> str:
-    """What to say where a file has another number of keypoints than the keypoint set."""
+def nobody(dataset: dict[str, Any], others: int) -> str:
+    """Which filters leave nobody of the annotations of the people's category, beside `others` of other ones."""
+    images, entries = {image["id"]: image for image in dataset["images"]}, dataset["annotations"]
+    people = [entry for entry in entries if not entry["iscrowd"]]
+    labelled = [entry for entry in people if entry["num_keypoints"] > 0]
+    empty = sum(clip_box(entry["bbox"], images[entry["image_id"]]) is None for entry in labelled)
     return (
-        f"{path}: people have {num_keypoints} keypoints, "
-        f"but keypoint set {keypoints.name!r} has {keypoints.num_keypoints}"
+        f"nobody is left of {len(entries) + others} annotations on {len(images)} images: {others} are of other "
+        f"categories, {len(entries) - len(people)} crowds, {len(people) - len(labelled)} without a labelled keypoint "
+        f"(visibility 1 or 2), {empty} with a box that is empty or outside the image"
     )
 
 
@@ -220,7 +245,11 @@ def index(dataset: dict[str, Any], category_id: int) -> COCO:
             **entry,
             "category_id": category_id,
             "iscrowd": entry.get("iscrowd", 0),
-            "num_keypoints": entry.get("num_keypoints", sum(value > 0 for value in entry["keypoints"][2::3])),
+            "num_keypoints": (
+                entry["num_keypoints"]
+                if "num_keypoints" in entry
+                else sum(value > 0 for value in entry["keypoints"][2::3])
+            ),
         }
         for entry in dataset["annotations"]
         if entry.get("category_id", category_id) == category_id

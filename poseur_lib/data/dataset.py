@@ -25,6 +25,7 @@ from poseur_lib.data.crop import (
     transform_points,
 )
 from poseur_lib.data.images import read_image
+from poseur_lib.errors import UserError
 from poseur_lib.keypoints import KeypointSet
 
 cv2.setNumThreads(0)  # data workers are the parallelism; OpenCV's own threads only get in their way
@@ -92,6 +93,7 @@ class PersonCrops(Dataset[Sample], Generic[Sample]):
         epoch, index = key if isinstance(key, tuple) else (0, key)
         person = self.people[index]
         image = self.read(person.image_path)
+        require_size(person, image.shape[:2])
         view = view_person(person, image.shape[1], self.keypoints, self.input_size, self.rule, self.augment,
                            (self.seed, epoch, index))  # fmt: skip
         crop = crop_image(image, view.matrix, self.input_size)
@@ -155,6 +157,20 @@ def view_person(
     if placement.mirrored:
         matrix = matrix @ mirror_matrix(image_width)
     return View(placement, matrix, points_px, visibility, rng)
+
+
+def require_size(person: Person, found: Sequence[int]) -> None:
+    """Check that an image has the size (height, width) which the annotation file says: boxes and labels are of that.
+
+    Raises:
+        UserError: it has another one, as where images were resized after they were labelled.
+    """
+    if person.image_size is not None and tuple(found) != person.image_size:
+        height, width = person.image_size
+        raise UserError(
+            f"{person.image_path}: image is {found[1]} x {found[0]}, but the annotation file says {width} x {height} "
+            f"(image {person.image_id})"
+        )
 
 
 def normalise(crop: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "3 H W"]:

@@ -5,10 +5,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 from jaxtyping import UInt8
+from PIL import Image
 
 from poseur_lib.errors import UserError
 
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+ORIENTATION = 0x0112  # EXIF's tag
 PNG_START, PNG_END = b"\x89PNG", b"IEND"
 
 
@@ -40,6 +42,17 @@ def read_labels(path: Path) -> UInt8[np.ndarray, "height width"]:
     if labels.ndim != 2 or labels.dtype != np.uint8:
         raise UserError(f"{path}: a label map must have one 8-bit channel, got {labels.dtype} {labels.shape}")
     return labels
+
+
+def upright_size(path: Path) -> tuple[int, int] | None:
+    """(height, width) of an image as `read_image` gives it, from its head alone; None where that cannot be read."""
+    try:
+        with Image.open(path) as image:
+            turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+            width, height = image.size
+    except Exception:  # whatever a decoder says: who decodes the image names what is wrong with it
+        return None
+    return (width, height) if turned else (height, width)
 
 
 def _content(path: Path) -> bytes:

@@ -72,6 +72,7 @@ def evaluate_model(model: PoseModel, config: ExperimentConfig, runtime: Runtime,
     if not keypoints.oks_sigmas:
         raise UserError(f"keypoint set {keypoints.name!r} defines no OKS, so there is no AP")
     people = CocoPeople(runtime.data, config.evaluation.split, keypoints)
+    people.require_people()
     in_boxes = _people_in(boxes, people)
     predictions = predict_people(model, in_boxes, config, runtime)
     results = rank_people(predictions, config, keypoints).to_coco(people.category_id)

@@ -1,8 +1,11 @@
 """Boxes in a JSON file. Three forms are read; every box is [x, y, width, height] in pixels of the upright image.
 
 1. COCO results, as detectors write them: [{"image_id": 785, "category_id": 1, "bbox": [...], "score": 0.9}, ...].
-   `image_id` is the number in the image's file name (000000000785.jpg). Category 1 is the person, as in COCO; entries
-   without a category are people, other ones are left out.
+   Which image that is says a COCO file with the images' names (`names`, or `annotations/person_keypoints_FOLDER.json`
+   beside the images' folder). Without one, `image_id` is the number that is the image's whole name, as in COCO
+   (000000000785.jpg, COCO_val2014_000000000785.jpg); digits in other names (frame_0001.jpg) are no ids. Category 1 is
+   the person, as in COCO, or the category that the file of names gives keypoints; entries without a category are
+   people, other ones are left out.
 2. COCO annotations: {"images": [{"id", "file_name", "width", "height"}], "annotations": [{"image_id", "bbox"}], ...}.
    Images are found by `file_name`. The people are those that `poseur evaluate` takes: no crowds, nobody who has no
    labelled keypoint, boxes cut to the image. Where the file has categories, the one with keypoints counts, else the one
@@ -11,6 +14,7 @@
    the end of the path as tells two images apart ("holiday/photo.jpg"), or the number in the file name.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,13 +24,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from poseur_lib.data.annotation_file import meant_crowd, meant_integer, say_once
 from poseur_lib.data.annotations import box_problem, detection_problems, is_finite_number, load_json
+from poseur_lib.data.box_convention import box_list_problems, categories_note, detector_problems
 from poseur_lib.data.coco import box_of_labelled, to_box
+from poseur_lib.data.images import upright_size
 from poseur_lib.errors import UserError, listed
 from poseur_lib.predict.files import image_number
 from poseur_lib.predict.people import PersonBox
 
 PERSON = 1
+COCO_NAME = re.compile(r"(?:COCO_\w+_)?\d+")
+"""Names of images that are an id and nothing else."""
 Key = str | int
 LISTED = 3
 
@@ -38,11 +47,13 @@ class BoxesFile:
     Attributes:
         boxes: by image name or number.
         ids: of images that the file knows by a name of theirs.
+        category_id: of the people.
     """
 
     path: Path
     boxes: dict[Key, list[PersonBox]] = field(default_factory=lambda: defaultdict(list))
     ids: dict[Key, int] = field(default_factory=dict)
+    category_id: int = PERSON
 
 
 @dataclass(frozen=True)
@@ -51,29 +62,33 @@ class BoxesOfFile:
 
     Attributes:
         ids: the images' ids, where the file tells them.
+        category_id: of the people, which results carry on.
     """
 
     of_image: dict[Path, list[PersonBox]]
     ids: dict[Path, int]
+    category_id: int = PERSON
 
     def boxes(self, path: Path, image: UInt8[np.ndarray, "height width 3"]) -> list[PersonBox]:
         """The boxes that the file has for an image."""
         return self.of_image.get(path, [])
 
 
-def read_boxes(path: Path, images: Sequence[Path], min_score: float = 0.0) -> BoxesOfFile:
+def read_boxes(path: Path, images: Sequence[Path], min_score: float = 0.0, names: Path | None = None) -> BoxesOfFile:
     """The boxes of `images` in a file of one of the forms above; what it has on other images is left out.
 
     Args:
         min_score: boxes with a lower score are left out.
+        names: a COCO file that says which image has which id, for COCO results.
 
     Raises:
-        UserError: the file cannot be read, an entry is bad (it is named), a name fits several images, or no image of
-            the file is among `images`.
+        UserError: the file cannot be read, an entry is bad (it is named), a name fits several images, no image of the
+            file is among `images`, ids cannot be told from the images' names, or the boxes are no [x, y, width, height]
+            in pixels.
     """
     content = load_json(path)
     if isinstance(content, list):
-        file = _of_results(path, content)
+        file = _of_results(path, content, images, names or _names_beside(images))
     elif isinstance(content, dict) and "images" in content and "annotations" in content:
         file = _of_annotations(path, content)
     elif isinstance(content, dict):
@@ -84,10 +99,34 @@ def read_boxes(path: Path, images: Sequence[Path], min_score: float = 0.0) -> Bo
     keys = dict.fromkeys((*file.ids, *file.boxes))
     found = {image: key for key in keys if (image := places.find(key)) is not None}
     if not found:
-        names = listed(keys, LISTED) or "none"
-        raise UserError(f"{path}: none of the {len(images)} images is in it (it has: {names})")
+        shown = listed(keys, LISTED) or "none"
+        raise UserError(f"{path}: none of the {len(images)} images is in it (it has: {shown})")
+    _require_convention(path, {image: file.boxes.get(key, []) for image, key in found.items()})
     chosen = {image: [box for box in file.boxes.get(key, []) if box.score >= min_score] for image, key in found.items()}
-    return BoxesOfFile(chosen, {image: file.ids[key] for image, key in found.items() if key in file.ids})
+    ids = {image: file.ids[key] for image, key in found.items() if key in file.ids}
+    return BoxesOfFile(chosen, ids, file.category_id)
+
+
+def _require_convention(path: Path, of_image: dict[Path, list[PersonBox]]) -> None:
+    """Check boxes against the sizes of their images, of those that can be read."""
+    where, boxes, sizes = [], [], []
+    for image, some in of_image.items():
+        if some and (size := upright_size(image)) is not None:
+            where += [f"box {position} of {image}" for position in range(len(some))]
+            boxes += [box.box for box in some]
+            sizes += [size] * len(some)
+    for problem in box_list_problems(where, boxes, sizes):
+        raise UserError(f"{path}: {problem}")
+
+
+def _names_beside(images: Sequence[Path]) -> Path | None:
+    """The annotation file of the data set in COCO's layout whose folder the images lie in, if they do."""
+    folders = {image.absolute().parent for image in images}
+    if len(folders) != 1:
+        return None
+    folder = folders.pop()
+    file = folder.parent / "annotations" / f"person_keypoints_{folder.name}.json"
+    return file if file.is_file() else None
 
 
 class _Places:
@@ -117,15 +156,49 @@ class _Places:
         return found[0] if found else None
 
 
-def _of_results(path: Path, content: list[Any]) -> BoxesFile:
+def _of_results(path: Path, content: list[Any], images: Sequence[Path], names: Path | None) -> BoxesFile:
     for problem in detection_problems(content):
         raise UserError(f"{path}: {problem}")
-    file = BoxesFile(path)
+    if names is None:
+        file, name_of = BoxesFile(path), _by_number(path, content, images)
+        file.ids |= {number: number for number in name_of}
+    else:
+        dataset = load_json(names)
+        if not isinstance(dataset, dict) or "images" not in dataset:
+            raise UserError(f"{names}: no COCO file with the names of images")
+        named = _of_annotations(names, {**dataset, "annotations": []})
+        file = BoxesFile(path, ids=named.ids, category_id=named.category_id)
+        name_of = {number: name for name, number in named.ids.items()}
+        say_once(f"{path}: which image has which id is taken from {names}")
+        if strange := [entry["image_id"] for entry in content if entry["image_id"] not in name_of]:
+            raise UserError(f"{path}: image_id {strange[0]} is not among the images of {names}")
+    for problem in detector_problems(content, file.category_id, {}):
+        raise UserError(f"{path}: {problem}")
+    if note := categories_note(content, file.category_id):
+        say_once(f"{path}: {note}")
     for position, entry in enumerate(content):
-        if entry.get("category_id", PERSON) == PERSON:
+        if entry.get("category_id", file.category_id) == file.category_id:
             where = f"{path}: detection {position} (image {entry['image_id']})"
-            file.boxes[entry["image_id"]].append(_box(where, entry["bbox"], entry["score"]))
+            key = name_of.get(entry["image_id"], entry["image_id"])
+            file.boxes[key].append(_box(where, entry["bbox"], entry["score"]))
     return file
+
+
+def _by_number(path: Path, content: list[Any], images: Sequence[Path]) -> dict[int, Key]:
+    """The ids of images whose whole names are numbers, as COCO's are.
+
+    Raises:
+        UserError: only other names have digits that could be meant, or the ids count from 0 where the names do from 1.
+    """
+    ids = {entry["image_id"] for entry in content}
+    numbers = {number for image in images if COCO_NAME.fullmatch(image.stem) and (number := image_number(image))}
+    advice = "give a COCO file with the images' names by --names FILE, or boxes by file name"
+    guessed = [image for image in images if not COCO_NAME.fullmatch(image.stem) and image_number(image) in ids]
+    if guessed:
+        raise UserError(f"{path}: has image ids only, and the digits in {guessed[0].name} need not be one: {advice}")
+    if 0 in ids and numbers and len(ids) > 1 and ids - numbers == {0} and {one + 1 for one in ids} <= numbers:
+        raise UserError(f"{path}: image ids count from 0, and file names from 1: {advice}")
+    return {number: number for number in ids & numbers}
 
 
 def _of_annotations(path: Path, content: dict[str, Any]) -> BoxesFile:
@@ -138,8 +211,10 @@ def _of_annotations(path: Path, content: dict[str, Any]) -> BoxesFile:
         images[image["id"]] = image
     file = BoxesFile(path, ids={image["file_name"]: number for number, image in images.items()})
     category = _person_category(content)
+    file.category_id = PERSON if category is None else category
     for position, entry in enumerate(_objects(path, content, "annotations")):
-        if entry.get("iscrowd") or category not in (None, entry.get("category_id")):
+        of_category = meant_integer(entry.get("category_id", category))
+        if meant_crowd(entry.get("iscrowd")) or category not in (None, of_category):
             continue
         where = f"{path}: annotation {entry.get('id', f'at position {position}')}"
         if entry.get("image_id") not in images:
@@ -147,7 +222,7 @@ def _of_annotations(path: Path, content: dict[str, Any]) -> BoxesFile:
         if (problem := box_problem(entry.get("bbox"))) is not None:
             raise UserError(f"{where}: {problem}")
         image = images[entry["image_id"]]
-        if (box := box_of_labelled(entry, image)) is not None:
+        if (box := box_of_labelled(_labels_counted(entry), image)) is not None:
             file.boxes[image["file_name"]].append(_box(where, list(box), entry.get("score", 1.0)))
     return file
 
@@ -187,4 +262,14 @@ def _person_category(content: dict[str, Any]) -> int | None:
     """The id of the people's category; None where every annotation is one."""
     categories = [entry for entry in content.get("categories") or [] if isinstance(entry, dict) and "id" in entry]
     categories.sort(key=lambda entry: (not entry.get("keypoints"), entry.get("name") != "person"))
-    return categories[0]["id"] if categories else None
+    chosen = meant_integer(categories[0]["id"]) if categories else None
+    return chosen if isinstance(chosen, int) else None
+
+
+def _labels_counted(entry: dict[str, Any]) -> dict[str, Any]:
+    """An annotation with its visibilities counted, and without an area of 0, which would leave it out."""
+    counted = {key: value for key, value in entry.items() if key != "area"}
+    keypoints = entry.get("keypoints")
+    if isinstance(keypoints, list) and keypoints and len(keypoints) % 3 == 0:
+        counted["num_keypoints"] = sum(value in (1, 2) for value in keypoints[2::3])
+    return counted

@@ -105,4 +105,4 @@ def renumbered(images: Sequence[Path], ids: Sequence[int], known: Mapping[Path, 
     if not changed:
         return None
     why = f"{strangers[0]} is not in the file of boxes" if strangers else "two images have one id in the file of boxes"
-    return f"{why}, so its image ids are not kept: images.json has those of predictions.json"
+    return f"{why}, so its image ids cannot be kept"

@@ -89,6 +89,8 @@ def predict_files(
     output: Output,
     *,
     known_ids: dict[Path, int] | None = None,
+    category_id: int = PERSON,
+    renumber: bool = False,
     say: Callable[[str], None] = tqdm.write,
     progress: bool | None = None,
 ) -> Predicted:
@@ -97,6 +99,8 @@ def predict_files(
     Args:
         source: where the people are.
         known_ids: `image_id`s that a file of boxes tells; see `image_ids`.
+        category_id: of the people in the results.
+        renumber: images may get other ids than the known ones, where not every image has one.
         say: is told of an image that cannot be used or has nobody, one line each.
         progress: show a progress bar; None shows it on a terminal.
 
@@ -107,14 +111,16 @@ def predict_files(
     pictures = overlay_paths(images, output.folder)
     ids = image_ids(images, known_ids or {})
     if (line := renumbered(images, ids, known_ids or {})) is not None:
-        say(line)
+        if not renumber:
+            raise UserError(f"{line}: leave out what has none, or give --renumber for new ids")
+        say(f"{line}: images.json has the ids of predictions.json")
     done = Predicted()
     _require_folder(output.folder)
     try:
         with tqdm(total=len(images), unit="image", disable=None if progress is None else not progress) as bar:
             tasks = _read(list(zip(images, ids, pictures, strict=True)), source, done, say, bar)
             for chunk in _chunks(tasks, poseur.config.evaluation.batch):
-                _predict_chunk(poseur, chunk, output, done, say)
+                _predict_chunk(poseur, chunk, output, done, say, category_id)
                 bar.update(len(chunk))
     except KeyboardInterrupt:
         raise Interrupted(
@@ -123,7 +129,7 @@ def predict_files(
     finally:
         if done.entries:
             _write_json(output.folder / RESULTS_FILE, done.results)
-            _write_json(output.folder / IMAGES_FILE, _image_info(done.entries, poseur.keypoint_set))
+            _write_json(output.folder / IMAGES_FILE, _image_info(done.entries, poseur.keypoint_set, category_id))
     return done
 
 
@@ -158,7 +164,7 @@ def _chunks(tasks: Iterator[Task], people: int) -> Iterator[list[Task]]:
 
 
 def _predict_chunk(
-    poseur: Poseur, chunk: list[Task], output: Output, done: Predicted, say: Callable[[str], None]
+    poseur: Poseur, chunk: list[Task], output: Output, done: Predicted, say: Callable[[str], None], category_id: int
 ) -> None:
     predicted = poseur.predict_batch([task.image for task in chunk], [task.boxes for task in chunk], nms=output.nms)
     for task, poses in zip(chunk, predicted, strict=True):
@@ -170,13 +176,13 @@ def _predict_chunk(
         height, width = poses.image.shape[:2]
         entry = {"id": task.image_id, "file_name": str(task.path), "height": height, "width": width}
         done.entries.append(entry | ({"picture": task.picture.name} if output.pictures else {}))
-        done.results += poses.to_coco(task.image_id, PERSON)
+        done.results += poses.to_coco(task.image_id, category_id)
 
 
-def _image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet) -> dict[str, Any]:
+def _image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet, category_id: int) -> dict[str, Any]:
     """A COCO file without annotations, as the test sets have."""
     skeleton = [[a + 1, b + 1] for a, b in keypoint_set.skeleton]
-    person = {"id": PERSON, "name": "person", "supercategory": "person", "keypoints": list(keypoint_set.names)}
+    person = {"id": category_id, "name": "person", "supercategory": "person", "keypoints": list(keypoint_set.names)}
     return {
         "info": {"description": f"images of {RESULTS_FILE}; keypoint set {keypoint_set.name}"},
         "images": entries,

@@ -49,9 +49,9 @@ NO_DENSITY = "the flow's density is not in the record, and the weights are gone"
 MEMORY = ".samples"
 COMPUTED_BY = (
     "poseur_lib/evaluation", "poseur_lib/scoring", "poseur_lib/keypoints.py", "poseur_lib/data/annotations.py",
-    "poseur_lib/data/coco.py", "poseur_lib/data/crop.py", "poseur_study/analysis/interval.py",
-    "poseur_study/analysis/table_data.py", "poseur_study/runs/predictions.py", "poseur_study/runs/evaluate.py",
-    "poseur_study/runs/evaluation.py",
+    "poseur_lib/data/coco.py", "poseur_lib/data/annotation_file.py", "poseur_lib/data/crop.py",
+    "poseur_study/analysis/interval.py", "poseur_study/analysis/table_data.py", "poseur_study/runs/predictions.py",
+    "poseur_study/runs/evaluate.py", "poseur_study/runs/evaluation.py",
 )  # fmt: skip
 
 

@@ -26,6 +26,17 @@ def predict(
             help="JSON with the people's boxes: COCO results, COCO annotations, or {file name: [[x, y, w, h], ...]}.",
         ),
     ] = None,
+    names: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="COCO file that says which image has which id, for --boxes in COCO results form; default: that of the"
+            " data set whose folder the images lie in.",
+        ),
+    ] = None,
+    renumber: Annotated[
+        bool, typer.Option("--renumber", help="Give new image ids where the file of boxes has none for some image.")
+    ] = False,
     detector: Annotated[
         str,
         options.one_of(
@@ -93,12 +104,14 @@ def predict(
     paths, again = find_images(images)
     if again:
         typer.echo(f"{again} of the images given again: each is taken once")
-    source, ids = WholeImage(), {}
+    if names is not None and boxes is None:
+        raise UserError(f"--names {names}: give --boxes, whose image ids it is for")
+    source, ids, category_id = WholeImage(), {}, 1
     if boxes is not None:
         from poseur_lib.predict.boxes_file import read_boxes
 
-        source = read_boxes(boxes, paths, box_threshold or 0.0)
-        ids = source.ids
+        source = read_boxes(boxes, paths, box_threshold or 0.0, names)
+        ids, category_id = source.ids, source.category_id
     poseur = Poseur.from_pretrained(
         checkpoint,
         device=device,
@@ -116,7 +129,7 @@ def predict(
     if detector:
         source = load_detector(detector, 0.5 if box_threshold is None else box_threshold, poseur.runtime.torch_device)
     output = Output(out, pictures, threshold, nms)
-    done = predict_files(poseur, paths, source, output, known_ids=ids)
+    done = predict_files(poseur, paths, source, output, known_ids=ids, category_id=category_id, renumber=renumber)
     typer.echo(done.text(output))
     if done.skipped:
         raise typer.Exit(1)

@@ -15,6 +15,7 @@ SIZE_DIVISOR = 2
 SIZE_MULTIPLE = 32
 """What HRNet needs."""
 LITE0_IMAGENET = {"kind": "timm", "name": LITE0, "weights": "imagenet", "input_normalisation": "own"}
+HALF_OF_384X288 = (192, 160)
 DROPPED = ("train.schedule", "train.global_batch")
 
 RULES = (
@@ -24,6 +25,7 @@ RULES = (
     ),
     Rule("ResNet-50: EfficientNet-Lite0. Other backbones are as declared.", BACKBONE, ("resnet",)),
     Rule("Heatmaps: Gaussians of half as many cells (1 instead of 2).", HEAD, ("heatmap", "transpose", "tokenpose")),
+    Rule("TokenPose at 192 x 160: patches of 4 x 4 cells (4 x 3 do not divide its map).", HEAD, ("tokenpose",)),
     Rule(
         "Epochs (supp. Table 1): one for 25 of the paper's, each of as many people that the longest run sees the "
         "profile's number; a cosine schedule scales by itself and has no steps.",
@@ -54,6 +56,8 @@ class HalfSize:
         codec = scaled.get(HEAD, {}).get("codec")
         if codec and "sigma" in codec:
             scaled[HEAD] = {**scaled[HEAD], "codec": {**codec, "sigma": codec["sigma"] / 2}}
+        if scaled.get(HEAD, {}).get("kind") == "tokenpose" and scaled.get("data.input_size") == HALF_OF_384X288:
+            scaled[HEAD] = {**scaled[HEAD], "patch_size": (4, 4)}
         if "train.epochs" in scaled:
             scaled["train.epochs"] = max(1, round(scaled["train.epochs"] / EPOCHS_PER_UNIT))
             scaled["train.people_per_epoch"] = self.people_per_unit

@@ -71,7 +71,7 @@ def test_who_is_left_out(tmp_path):
         ]
 
     people = CocoPeople(write_dataset(tmp_path / "set", change), "val", COCO_17).people()
-    assert [person.annotation_id for person in people] == [11, 12]
+    assert [person.annotation_id for person in people] == [11, 12, 16]  # an area of 0 says nothing
 
 
 def test_boxes_are_clipped_to_the_image():
@@ -103,7 +103,14 @@ BAD_ENTRIES = [
     (spoil(bbox=[1, 2, 3, float("inf")]), "annotation 12: bbox must be finite"),
     (spoil(num_keypoints="17"), "annotation 12: num_keypoints must be an integer, got '17'"),
     (spoil(image_id=8), "annotation 12: image_id 8 is not among the images"),
-    (spoil(area=None), "annotation 12: area must be finite, got None"),
+    (spoil(area="700"), "annotation 12: area must be finite and not negative, got '700'"),
+    (spoil(area=-1), "annotation 12: area must be finite and not negative, got -1"),
+    (spoil(keypoints=[10**400, 2, 2] + [0] * 48), "annotation 12: keypoints must be finite"),
+    (spoil(id=2**63), "annotation 9223372036854775808: id must be a positive integer"),
+    (spoil(iscrowd="maybe"), "annotation 12: iscrowd must be 0 or 1, got 'maybe'"),
+    (spoil(category_id="dog"), "annotation 12: category_id 'dog' is not among the categories .people are 1"),
+    (spoil(category_id=0), "annotation 12: category_id 0 is not among the categories .people are 1"),
+    (spoil(bbox=[20, 20, -5, 9]), "annotation 12: width and height of the bbox must not be negative"),
     (spoil(id=11), "annotation 11: a second annotation has this id"),
     (spoil(id=0), "annotation 0: id must be a positive integer"),
     (lambda dataset: dataset["images"][0].pop("file_name"), "image 7: file_name"),

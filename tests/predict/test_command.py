@@ -148,9 +148,11 @@ def test_ids_of_a_file_of_boxes_that_cannot_be_kept_are_said(here, predict, caps
     Path("boxes.json").write_text(json.dumps({"images": [image], "annotations": [person]}))
     assert predict("in/one.png", "--boxes", "boxes.json") == 0
     assert [one["image_id"] for one in results()] == [7] and "not kept" not in capsys.readouterr().out
-    assert predict("in", "--boxes", "boxes.json") == 0
+    assert predict("in", "--boxes", "boxes.json") == 1
+    assert "give --renumber" in capsys.readouterr().err
+    assert predict("in", "--boxes", "boxes.json", "--renumber") == 0
     assert [one["image_id"] for one in results()] == [1]
-    said = "in/two.jpg is not in the file of boxes, so its image ids are not kept"
+    said = "in/two.jpg is not in the file of boxes, so its image ids cannot be kept"
     assert said in capsys.readouterr().out
 
 

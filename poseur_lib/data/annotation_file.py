@@ -1,0 +1,185 @@
+"""A COCO keypoint file as every command reads it: checked, and with one meaning for each field.
+
+What repeats other fields is not believed but made of them: `num_keypoints` of the visibilities, an area that is missing
+or 0 of the segmentation or the box. What is written otherwise than COCO writes it, and can mean one thing only, gets
+COCO's form. What was assumed is in `notes`, what cannot be used in `problems`.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from pycocotools import mask
+
+from poseur_lib.data.annotations import dataset_problems, load_annotations, person_category
+from poseur_lib.data.consistency import LabelledPeople, contradictions, doubts
+from poseur_lib.data.keypoint_names import keypoint_order
+from poseur_lib.keypoints import KeypointSet
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotationFile:
+    """The content of a file.
+
+    Attributes:
+        dataset: as pycocotools takes it; with problems, not to be used.
+        category_id: of the people.
+        problems: what is wrong, a line each, without the file's name.
+        notes: what was assumed or computed, likewise.
+    """
+
+    path: Path
+    dataset: dict[str, Any]
+    category_id: int
+    num_keypoints: int
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def say(self) -> None:
+        """The notes to the error stream, each once a process."""
+        for note in self.notes:
+            say_once(f"{self.path}: {note}")
+
+
+@cache
+def say_once(line: str) -> None:
+    """A line to the error stream, once a process: several commands read one file several times."""
+    print(line, file=sys.stderr)
+
+
+def read_annotation_file(path: Path, keypoints: KeypointSet) -> AnnotationFile:
+    """A file of people who are labelled with a keypoint set.
+
+    Raises:
+        UserError: the file is missing, no JSON or no COCO file at all, or no category is labelled with keypoints.
+    """
+    dataset = load_annotations(path)
+    notes = list(_with_meant_fields(dataset))
+    category_id, names, count = person_category(dataset, path)
+    problems = []
+    if count != keypoints.num_keypoints:
+        problems.append(f"people have {count} keypoints, "
+                        f"but keypoint set {keypoints.name!r} has {keypoints.num_keypoints}")  # fmt: skip
+        order = None
+    else:
+        order = keypoint_order(names, keypoints)
+        problems += [order.problem] if order.problem else []
+        notes += [order.note] if order.note else []
+    problems += dataset_problems(dataset, category_id, count)
+    if not problems and order is not None:
+        people = [entry for entry in dataset["annotations"] if entry.get("category_id", category_id) == category_id]
+        notes += _others(dataset, people)
+        values = np.array([entry["keypoints"] for entry in people], np.float64).reshape(len(people), count, 3)
+        if order.positions != tuple(range(count)):
+            values = values[:, order.positions]
+            for entry, row in zip(people, values.reshape(len(people), -1).tolist(), strict=True):
+                entry["keypoints"] = row
+        notes += _count_keypoints(people, values)
+        images = {image["id"]: image for image in dataset["images"]}
+        counted = [index for index, entry in enumerate(people) if entry["num_keypoints"] and not entry["iscrowd"]]
+        labelled = [people[index] for index in counted]
+        notes += _fill_areas(labelled, images)
+        of_labelled = LabelledPeople.of(labelled, images, values if len(counted) == len(people) else values[counted])
+        problems += contradictions(of_labelled)
+        notes += doubts(of_labelled)
+    return AnnotationFile(path, dataset, category_id, count, tuple(problems), tuple(notes))
+
+
+def _with_meant_fields(dataset: dict[str, Any]) -> Iterator[str]:
+    """Puts category ids and `iscrowd` into COCO's form where they can mean one thing only, and says so."""
+    changed: dict[str, list[Any]] = {}
+    for category in dataset["categories"]:
+        if "id" in category:
+            category["id"] = meant_integer(category["id"])
+    for entry in dataset["annotations"]:
+        category_id, crowd = entry.get("category_id", 0), entry.get("iscrowd")
+        if type(category_id) is not int and category_id != (meant := meant_integer(category_id)):
+            entry["category_id"] = meant
+            changed.setdefault(f"category_id {category_id!r} is taken as {meant!r}", []).append(entry.get("id"))
+        if type(crowd) is not int:
+            entry["iscrowd"] = meant_crowd(crowd)
+            if "iscrowd" in entry and crowd is not None and crowd != entry["iscrowd"]:
+                text = f"iscrowd {crowd!r} is taken as {entry['iscrowd']!r}"
+                changed.setdefault(text, []).append(entry.get("id"))
+            elif crowd is None:
+                changed.setdefault("iscrowd is not said: taken as 0", []).append(entry.get("id"))
+    for text, ids in changed.items():
+        yield f"{text} ({len(ids)} annotations, first {ids[0]})"
+
+
+def meant_integer(value: Any) -> Any:
+    """A category's id that is written as text or as 1.0, as the integer that it means; everything else as it is."""
+    if isinstance(value, str) and value.strip().isdecimal() and value.isascii():
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def meant_crowd(value: Any) -> Any:
+    """`iscrowd` as 0 or 1, where it is null, true, 1.0 or "1"; everything else as it is."""
+    if value is None:
+        return 0
+    words = {"false": 0, "true": 1, "": 0}
+    value = words.get(value.strip().lower(), value) if isinstance(value, str) else value
+    return int(value) if isinstance(value, bool) else meant_integer(value)
+
+
+def _others(dataset: dict[str, Any], people: list[dict[str, Any]]) -> Iterator[str]:
+    unsaid = [entry for entry in people if "category_id" not in entry]
+    if unsaid:
+        yield f"{len(unsaid)} annotations have no category_id: taken as people (first {unsaid[0]['id']})"
+    known = {category.get("id") for category in dataset["categories"]}
+    strange = [entry for entry in dataset["annotations"] if entry.get("category_id") not in (None, *known)]
+    if strange:
+        yield (
+            f"{len(strange)} annotations are left out: category {strange[0]['category_id']!r} is not among the "
+            f"categories (first {strange[0].get('id')})"
+        )
+
+
+def _count_keypoints(people: list[dict[str, Any]], values: Float[np.ndarray, "N K 3"]) -> Iterator[str]:
+    """Sets `num_keypoints` to the number of labelled keypoints, and says where it was another one."""
+    wrong = []
+    for entry, count in zip(people, (values[..., 2] > 0).sum(axis=1).tolist(), strict=True):
+        if entry.get("num_keypoints", count) != count:
+            wrong.append((entry["id"], entry["num_keypoints"], count))
+        entry["num_keypoints"] = count
+    if wrong:
+        first, said, count = wrong[0]
+        yield (
+            f"num_keypoints of {len(wrong)} annotations is not the number of labelled keypoints, which counts: "
+            f"annotation {first} says {said}, and {count} have visibility 1 or 2"
+        )
+
+
+def _fill_areas(people: list[dict[str, Any]], images: dict[int, dict[str, Any]]) -> Iterator[str]:
+    """Computes areas that are missing or 0, and says so."""
+    missing = [entry for entry in people if not entry.get("area")]
+    boxes = 0
+    for entry in missing:
+        area = segmentation_area(entry.get("segmentation"), images[entry["image_id"]])
+        boxes += area is None
+        entry["area"] = float(entry["bbox"][2] * entry["bbox"][3]) if area is None else area
+    if missing:
+        yield (
+            f"area of {len(missing)} annotations is missing or 0 (first {missing[0]['id']}): computed from the "
+            f"segmentation of {len(missing) - boxes} and from the box of {boxes}"
+        )
+
+
+def segmentation_area(segmentation: Any, image: dict[str, Any]) -> float | None:
+    """Pixels of a COCO segmentation: polygons or run lengths; None where there is none that can be read."""
+    height, width = int(image["height"]), int(image["width"])
+    try:
+        if isinstance(segmentation, dict) and isinstance(segmentation["counts"], list):
+            segmentation = mask.frPyObjects(segmentation, height, width)
+        elif isinstance(segmentation, list) and segmentation:
+            segmentation = mask.merge(mask.frPyObjects(segmentation, height, width))
+        area = float(mask.area(segmentation)) if segmentation else 0.0
+    except Exception:  # pycocotools raises bare ones on what is no segmentation
+        return None
+    return area or None

@@ -1,0 +1,134 @@
+"""Fields of people that repeat one another: coordinates, boxes and areas against the image and against each other."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from poseur_lib.data.box_convention import corners_message, leaves_image, reads_as_corners
+
+FEW, MANY = 0.3, 0.5
+"""A file is refused where more than so large a share of its people contradict themselves."""
+BOX_MARGIN = 0.5
+"""Of a box's side: labels may lie that far outside of it."""
+AREA_RANGE = (0.01, 2.0)
+"""Of a box's area: what a person's mask may take."""
+
+
+class LabelledPeople(NamedTuple):
+    """N people with a labelled keypoint, no crowds, as a file has them; image pixels.
+
+    Attributes:
+        ids: the annotations' ids.
+        boxes: (x, y, w, h).
+        sizes: (width, height) of the images.
+        labelled: visibility is 1 or 2.
+    """
+
+    ids: Sequence[int]
+    boxes: Float[np.ndarray, "N 4"]
+    areas: Float[np.ndarray, "N"]
+    sizes: Float[np.ndarray, "N 2"]
+    points: Float[np.ndarray, "N K 2"]
+    labelled: Bool[np.ndarray, "N K"]
+
+    @classmethod
+    def of(
+        cls, entries: Sequence[dict[str, Any]], images: dict[int, dict[str, Any]], keypoints: Float[np.ndarray, "N K 3"]
+    ) -> "LabelledPeople":
+        """Those of annotations."""
+        of_images = [images[entry["image_id"]] for entry in entries]
+        return cls(
+            [entry["id"] for entry in entries],
+            np.array([entry["bbox"] for entry in entries], np.float64).reshape(-1, 4),
+            np.array([entry["area"] for entry in entries], np.float64),
+            np.array([(image["width"], image["height"]) for image in of_images], np.float64).reshape(-1, 2),
+            keypoints[..., :2],
+            keypoints[..., 2] > 0,
+        )
+
+
+def contradictions(people: LabelledPeople) -> Iterator[str]:
+    """What cannot be right; each message names an annotation and its value."""
+    if len(people.ids):
+        yield from _normalised(people)
+        yield from _corners(people)
+        yield from _keypoints_outside(people)
+        for wrong, message in _shares(people):
+            if wrong.mean() > FEW:
+                first = people.ids[int(wrong.argmax())]
+                yield f"annotation {first}: {message}, as {wrong.sum()} of {len(wrong)} people"
+
+
+def doubts(people: LabelledPeople) -> Iterator[str]:
+    """What is odd with some people of a file that is taken all the same."""
+    for wrong, message in _shares(people) if len(people.ids) else ():
+        if 0 < wrong.mean() <= FEW:
+            yield f"{wrong.sum()} of {len(wrong)} people, first annotation {people.ids[int(wrong.argmax())]}: {message}"
+
+
+def _normalised(people: LabelledPeople) -> Iterator[str]:
+    """Boxes and keypoints that are fractions of the image: nobody fits into one pixel of its corner."""
+    large = (people.sizes > 4).all(axis=1)
+    fractions = ((people.boxes >= 0) & (people.boxes <= 1)).all(axis=1)
+    boxes = np.asarray(fractions & (people.boxes[:, 2:] > 0).all(axis=1) & large)
+    inside = ((people.points >= 0) & (people.points <= 1)).all(axis=2) | ~people.labelled
+    points = inside.all(axis=1) & (people.labelled.sum(axis=1) > 1) & large
+    for index in np.flatnonzero(boxes | points).tolist():
+        if boxes[index]:
+            what = f"bbox {people.boxes[index].tolist()}"
+        else:
+            what = f"keypoint {people.points[index][people.labelled[index]][-1].tolist()}"
+        width, height = people.sizes[index]
+        yield (
+            f"annotation {people.ids[index]}: {what} is a fraction of the image of {width:g} x {height:g} pixels: "
+            "coordinates are in pixels"
+        )
+    tiny = (people.areas < 1) & (people.boxes[:, 2:].prod(axis=1) > 4) & ~(boxes | points)
+    for index in np.flatnonzero(tiny).tolist():
+        yield f"annotation {people.ids[index]}: area {people.areas[index]:g} is less than a pixel: areas are in pixels"
+
+
+def _corners(people: LabelledPeople) -> Iterator[str]:
+    """Boxes that leave the image, and hold their keypoints if they are read as (left, top, right, bottom)."""
+    leaving = leaves_image(people.boxes, people.sizes)
+    slack = 0.1 * np.abs(people.boxes[:, None, 2:] - people.boxes[:, None, :2]) + 2
+    low, high = people.boxes[:, None, :2] - slack, people.boxes[:, None, 2:] + slack
+    held = (((people.points >= low) & (people.points <= high)).all(axis=2) | ~people.labelled).all(axis=1)
+    corners = leaving & reads_as_corners(people.boxes, people.sizes) & held
+    if corners.sum() > MANY * leaving.sum():
+        first = int(corners.argmax())
+        width, height = people.sizes[first]
+        message = corners_message(people.boxes[first].tolist(), (height, width), int(corners.sum()), len(corners))
+        yield f"annotation {people.ids[first]}: {message.replace('all fit', 'they hold their keypoints')}"
+
+
+def _keypoints_outside(people: LabelledPeople) -> Iterator[str]:
+    margin = 0.05 * people.sizes[:, None]
+    beyond = (people.points < -margin) | (people.points > people.sizes[:, None] + margin)
+    outside = np.asarray(beyond.any(axis=2))
+    share = (outside & people.labelled).sum(axis=1) / people.labelled.sum(axis=1)
+    if (share > MANY).mean() > FEW or (share == 1).any():
+        first = int(share.argmax())
+        point = people.points[first][outside[first] & people.labelled[first]][0].tolist()
+        width, height = people.sizes[first]
+        yield (
+            f"annotation {people.ids[first]}: keypoint {point} lies outside the image of {width:g} x {height:g} pixels,"
+            f" as most keypoints of {(share > MANY).sum()} of {len(share)} people"
+        )
+
+
+def _shares(people: LabelledPeople) -> Iterator[tuple[Bool[np.ndarray, "N"], str]]:
+    """Who contradicts himself, and how."""
+    margin = BOX_MARGIN * people.boxes[:, None, 2:] + 1
+    low = people.boxes[:, None, :2] - margin
+    high = people.boxes[:, None, :2] + people.boxes[:, None, 2:] + margin
+    within = ((people.points >= low) & (people.points <= high)).all(axis=2) & people.labelled
+    box_areas = people.boxes[:, 2:].prod(axis=1)
+    whole = np.asarray((people.boxes[:, 2:] > 0).all(axis=1))
+    away = whole & (2 * within.sum(axis=1) < people.labelled.sum(axis=1))
+    yield away, "most labelled keypoints lie far outside the bbox"
+    yield whole & (people.areas > AREA_RANGE[1] * box_areas), f"area is more than {AREA_RANGE[1]:g} times the bbox's"
+    yield whole & (people.areas < AREA_RANGE[0] * box_areas), f"area is less than {AREA_RANGE[0]:g} of the bbox's"
+    yield ~whole, "the bbox is empty, so no crop is taken, though keypoints are labelled"

@@ -1,0 +1,71 @@
+"""The keypoint names of an annotation file against those of a keypoint set: which of its keypoints is which of ours."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from poseur_lib.errors import listed
+from poseur_lib.keypoints import KeypointSet
+
+SHOWN = 6
+SIDES = {"l": "left", "r": "right"}
+
+
+class KeypointOrder(NamedTuple):
+    """How a file's keypoints are read.
+
+    Attributes:
+        positions: keypoint i of the set is keypoint positions[i] of the file.
+        note: what was assumed or changed, for a person; "" where the file says what the set says.
+        problem: why the file cannot be of the set; None if it can.
+    """
+
+    positions: tuple[int, ...]
+    note: str = ""
+    problem: str | None = None
+
+
+def keypoint_order(names: Sequence[object], keypoints: KeypointSet) -> KeypointOrder:
+    """The order of a file that names its keypoints; as many as the set has, or none.
+
+    Names count as equal that differ in case, separators, the order of their words or in "l" for "left" ("LEye",
+    "eye_left"). Names that are only numbered from first to last ("kp_1", "kp_2") say as much as none.
+    """
+    same = tuple(range(keypoints.num_keypoints))
+    if not names or _numbered(names):
+        return KeypointOrder(same, f"the file does not name its keypoints: taken in the order of {keypoints.name!r}")
+    given, ours = [_words(str(name)) for name in names], [_words(name) for name in keypoints.names]
+    if given == ours:
+        return KeypointOrder(same)
+    if sorted(given) != sorted(ours):
+        return KeypointOrder(same, problem=_difference(names, keypoints))
+    positions = tuple(given.index(name) for name in ours)
+    moved = [f"{names[there]} is {there + 1}, not {here + 1}" for here, there in enumerate(positions) if here != there]
+    note = f"keypoints are put into the order of {keypoints.name!r} ({listed(moved, 2)}); results have that order too"
+    return KeypointOrder(positions, note)
+
+
+def _words(name: str) -> tuple[str, ...]:
+    """The words of a name, sorted: of "LeftEye", "left-eye", "lefteye" and "eye_l" alike."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name).lower()
+    apart = re.sub(r"left|right", r" \g<0> ", apart)
+    return tuple(sorted(SIDES.get(word, word) for word in re.findall(r"[a-z]+|\d+", apart)))
+
+
+def _numbered(names: Sequence[object]) -> bool:
+    found = [re.fullmatch(r"(\D*)(\d+)", str(name)) for name in names]
+    numbers = [(match[1], int(match[2])) for match in found if match]
+    prefix, first = numbers[0] if numbers else ("", 0)
+    return numbers == [(prefix, first + step) for step in range(len(names))]
+
+
+def _difference(names: Sequence[object], keypoints: KeypointSet) -> str:
+    ours = {_words(name): name for name in keypoints.names}
+    given = {_words(str(name)): str(name) for name in names}
+    only_file = [name for words, name in given.items() if words not in ours]
+    only_set = [name for words, name in ours.items() if words not in given]
+    twice = "" if len(given) == len(names) else "; a name comes twice"
+    return (
+        f"the file's keypoints are not those of {keypoints.name!r}: the file has {listed(only_file, SHOWN) or 'none'} "
+        f"in place of {listed(only_set, SHOWN) or 'none'}{twice}"
+    )

@@ -1,0 +1,231 @@
+"""Annotation files that once gave wrong numbers in silence: what is computed, mapped or refused in their place."""
+
+import json
+
+import numpy as np
+import pytest
+
+from poseur_lib.data.check import check_dataset
+from poseur_lib.data.coco import CocoPeople, annotation_path
+from poseur_lib.errors import UserError
+from poseur_lib.evaluation.ceiling import codec_ceiling
+from poseur_lib.keypoints import COCO_17
+
+HEIGHT, WIDTH = 240, 320
+NAMES = list(COCO_17.names)
+TO_FILE = [0, 2, 1, *range(3, 17)]  # of a file that has the right eye before the left one
+
+
+def stick_person(annotation_id, image_id, box, **other):
+    x, y, width, height = box
+    rng = np.random.default_rng(annotation_id)
+    points = rng.uniform((x + 2, y + 2), (x + width - 2, y + height - 2), (17, 2)).round(1)
+    keypoints = np.column_stack([points, np.full(17, 2)]).reshape(-1).tolist()
+    return {"id": annotation_id, "image_id": image_id, "category_id": 1, "iscrowd": 0, "bbox": list(box),
+            "area": width * height / 2, "num_keypoints": 17, "keypoints": keypoints} | other  # fmt: skip
+
+
+BOXES = ((150, 60, 90, 160), (20, 30, 80, 200), (200, 100, 110, 130), (60, 20, 120, 90))
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(change=None, **category):
+        """A val split of two images with four people; `change` is done to every annotation."""
+        (tmp_path / "annotations").mkdir(exist_ok=True)
+        people = [stick_person(index + 1, index // 2, box) for index, box in enumerate(BOXES)]
+        for person in people if change else ():
+            change(person)
+        images = [{"id": one, "file_name": f"{one}.jpg", "height": HEIGHT, "width": WIDTH} for one in range(2)]
+        person = {"id": 1, "name": "person", "keypoints": NAMES} | category
+        body = {"images": images, "annotations": people, "categories": [person]}
+        for split in ("train", "val"):
+            annotation_path(tmp_path, split).write_text(json.dumps(body))
+        return tmp_path
+
+    return write
+
+
+def read(root):
+    return CocoPeople(root, "val", COCO_17)
+
+
+def notes(root):
+    return "\n".join(check_dataset(root).notes)
+
+
+def set_to(**values):
+    return lambda person: person.update(values)
+
+
+def every_visibility(value):
+    def change(person):
+        person["keypoints"][2::3] = [value] * 17
+
+    return change
+
+
+def test_a_sound_file_has_no_notes(write):
+    root = write()
+    assert len(read(root).people()) == 4 and codec_ceiling(read(root), "regression", (64, 48)).AP == pytest.approx(100)
+    assert notes(root) == ""
+
+
+def test_nobody_is_counted_without_a_labelled_keypoint(write):
+    root = write(every_visibility(0))
+    with pytest.raises(UserError, match=r"nobody is left of 4 .* 4 without a labelled keypoint") as raised:
+        read(root).people()
+    assert str(raised.value) in check_dataset(root).problems
+    with pytest.raises(UserError, match="nobody is left"):
+        codec_ceiling(read(root), "regression", (64, 48))
+
+
+@pytest.mark.parametrize("stale", [0, 3, 99])
+def test_num_keypoints_is_counted_and_said(write, stale):
+    root = write(set_to(num_keypoints=stale))
+    people = read(root)
+    assert len(people.people()) == 4
+    assert {entry["num_keypoints"] for entry in people.coco.dataset["annotations"]} == {17}
+    said = "num_keypoints of 4 annotations is not the number of labelled keypoints, which counts"
+    assert f"{said}: annotation 1 says {stale}" in notes(root)
+
+
+def polygon(person):
+    x, y, width, height = person["bbox"]
+    person["segmentation"] = [[x, y, x + width, y, x + width, y + height / 2, x, y + height / 2]]
+    person["area"] = 0
+
+
+def test_areas_that_are_missing_are_computed_and_said(write):
+    root = write(polygon)
+    assert [person.area for person in read(root).people()] == [w * h / 2 for _, _, w, h in BOXES]
+    assert "area of 4 annotations is missing or 0 (first 1): computed from the segmentation of 4" in notes(root)
+    for change in (set_to(area=0), set_to(area=None), lambda person: person.pop("area"),
+                   set_to(area=0, segmentation=[]), set_to(area=0, segmentation="none")):  # fmt: skip
+        root = write(change)
+        assert [person.area for person in read(root).people()] == [w * h for _, _, w, h in BOXES]
+        assert "from the box of 4" in notes(root)
+
+
+def scaled(x, y, *fields):
+    def change(person):
+        if "bbox" in fields:
+            person["bbox"] = [value * factor for value, factor in zip(person["bbox"], (x, y, x, y), strict=True)]
+        if "keypoints" in fields:
+            person["keypoints"][::3] = [value * x for value in person["keypoints"][::3]]
+            person["keypoints"][1::3] = [value * y for value in person["keypoints"][1::3]]
+        if "area" in fields:
+            person["area"] *= x * y
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (scaled(1 / WIDTH, 1 / HEIGHT, "bbox", "keypoints"), r"annotation 1: bbox .* is a fraction of the image"),
+        (scaled(1 / WIDTH, 1 / HEIGHT, "bbox", "keypoints", "area"), "annotation 1: bbox .* is a fraction"),
+        (scaled(1 / WIDTH, 1 / HEIGHT, "keypoints"), "annotation 1: keypoint .* is a fraction of the image of 320 x"),
+        (scaled(1 / WIDTH, 1 / HEIGHT, "bbox"), "annotation 1: bbox .* is a fraction"),
+        (scaled(1 / WIDTH, 1 / HEIGHT, "area"), "annotation 1: area .* is less than a pixel"),
+        (scaled(100 / WIDTH, 100 / HEIGHT, "bbox", "keypoints"), "annotation 1: area is more than 2 times the bbox's"),
+        (scaled(3, 3, "keypoints"), "keypoint .* lies outside the image of 320 x 240 pixels"),
+        (scaled(0.3, 0.3, "keypoints"), "most labelled keypoints lie far outside the bbox, as .* of 4 people"),
+        (set_to(area=1), "annotation 1: area is less than 0.01 of the bbox's"),
+        (set_to(bbox=[0, 0, 0, 0]), "the bbox is empty, so no crop is taken"),
+    ],
+)
+def test_coordinates_boxes_and_areas_are_held_against_the_image_and_each_other(write, change, message):
+    root = write(change)
+    with pytest.raises(UserError, match=message) as raised:
+        read(root)
+    assert str(raised.value) in check_dataset(root).problems
+
+
+def corners(person):
+    x, y, width, height = person["bbox"]
+    person["bbox"] = [x, y, x + width, y + height]
+
+
+def test_boxes_by_corners_are_refused_and_named(write):
+    with pytest.raises(UserError, match=r"annotation 1: bbox \[150.0, 60.0, 240.0, 220.0\] leaves the image of 320 x"):
+        read(write(corners))
+
+
+def test_boxes_that_reach_beyond_the_image_are_cut_as_before(write):
+    beyond = write(lambda person: person.update(bbox=[*person["bbox"][:2], 330, 250]))
+    assert len(read(beyond).people()) == 4
+
+
+def in_file_order(person):
+    points = np.array(person["keypoints"]).reshape(17, 3)
+    person["keypoints"] = points[TO_FILE].reshape(-1).tolist()
+
+
+SWAPPED = [NAMES[index] for index in TO_FILE]
+
+
+@pytest.mark.parametrize("written", [str, str.upper, lambda name: " ".join(reversed(name.split("_"))).title()])
+def test_keypoints_in_another_order_are_mapped_and_said(write, written):
+    as_ours = [person.keypoints_image for person in read(write()).people()]
+    root = write(in_file_order, keypoints=[written(name) for name in SWAPPED])
+    np.testing.assert_array_equal([person.keypoints_image for person in read(root).people()], as_ours)
+    assert "keypoints are put into the order of 'coco17'" in notes(root)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["snout", *NAMES[1:]], "not those of 'coco17': the file has snout in place of nose"),
+        ([*NAMES[:16], "left_ankle"], "the file has none in place of right_ankle; a name comes twice"),
+        ([name.replace("left", "right") for name in NAMES], "a name comes twice"),
+    ],
+)
+def test_other_keypoints_are_refused_with_the_difference(write, names, message):
+    root = write(keypoints=names)
+    with pytest.raises(UserError, match=message):
+        read(root)
+    assert any(message in problem for problem in check_dataset(root).problems)
+
+
+@pytest.mark.parametrize("names", [None, [], [str(index) for index in range(17)], [f"kp_{i + 1}" for i in range(17)]])
+def test_an_order_that_is_not_told_is_assumed_and_said(write, names):
+    root = write(keypoints=names)
+    assert len(read(root).people()) == 4
+    assert "the file does not name its keypoints: taken in the order of 'coco17'" in notes(root)
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        (set_to(iscrowd=None), "iscrowd is not said: taken as 0"),
+        (set_to(iscrowd="0"), "iscrowd '0' is taken as 0"),
+        (set_to(iscrowd=False), ""),
+        (set_to(category_id="1"), "category_id '1' is taken as 1 (4 annotations, first 1)"),
+        (set_to(category_id=1.0), ""),
+        (lambda person: person.pop("category_id"), "4 annotations have no category_id: taken as people"),
+    ],
+)
+def test_what_can_mean_one_thing_only_is_taken_as_it(write, change, note):
+    root = write(change)
+    assert len(read(root).people()) == 4
+    assert check_dataset(root).splits[1].people == 4
+    assert note in notes(root)
+
+
+@pytest.mark.parametrize("crowd", [1, "1", True, "true", 1.0])
+def test_crowds_however_they_are_written_are_left_out(write, crowd):
+    root = write(lambda person: person.update(iscrowd=crowd if person["id"] > 1 else 0))
+    assert [person.annotation_id for person in read(root).people()] == [1]
+
+
+def test_a_filter_that_leaves_nobody_is_named(write):
+    with pytest.raises(UserError, match=r"nobody is left of 4 .*: 4 are of other categories, 0 crowds"):
+        read(write(set_to(category_id=7))).people()
+    with pytest.raises(UserError, match="0 are of other categories, 4 crowds"):
+        read(write(set_to(iscrowd=1))).people()
+
+
+def test_the_category_may_be_text_in_the_categories_too(write):
+    root = write(set_to(category_id=1), id="1")
+    assert read(root).category_id == 1 and len(read(root).people()) == 4
