@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from poseur_lib.data.crop_batch import crop_batch, warp_labels
-from poseur_lib.data.dataset import IMAGE_STD, ImageCache, PersonCrops, PoseBatch, PoseCrops, SampleKey
+from poseur_lib.data.dataset import IMAGE_STD, ImageCache, PersonCrops, PoseBatch, PoseCrops, SampleKey, require_size
 from poseur_lib.data.device_images import CHANNELS, LABEL_CHANNELS, DeviceImages, NoRoom, goes_on_device, image_bytes
 from poseur_lib.data.draws import ColourBatch, SampleDraws, SampleNumbers
 from poseur_lib.data.images import read_labels
@@ -43,7 +43,7 @@ class DeviceBatches:
         drop_last: leave out what fills no batch.
 
     Raises:
-        UserError: an image cannot be read.
+        UserError: an image cannot be read, or is not as large as its annotations say.
     """
 
     on_device = True
@@ -60,6 +60,8 @@ class DeviceBatches:
         paths = [person.image_path for person in crops.people]
         pixels = (image_bytes(crops.people) or 0) // CHANNELS
         self.images = DeviceImages(paths, device, pixels)
+        for person in crops.people:
+            require_size(person, self.images.sizes[self.images.position[person.image_path]].tolist())
         self.labels = None
         if isinstance(crops, PartCrops):
             label_paths = [part_path(path) for path in self.images.position]

@@ -248,6 +248,15 @@ def test_a_file_that_is_no_image_is_named(paths, tmp_path):
         people_batches(crops, 4, InferenceRuntime(device="cpu", data_on_device="yes"))
 
 
+def test_an_image_of_another_size_than_its_annotation_says_is_named(paths):
+    people = random_people(paths, 3, 0)
+    height, width = people[1].image_size
+    people[1] = replace(people[1], image_size=(height + 1, width))
+    crops = PoseCrops(people, COCO_17, (64, 48), CropRule(), None, 0)
+    with pytest.raises(UserError, match=rf"{people[1].image_path.name}.*says {width} x {height + 1}"):
+        people_batches(crops, 2, InferenceRuntime(device="cpu", data_on_device="yes"))
+
+
 def test_when_images_go_on_the_device(paths, monkeypatch):
     people = random_people(paths, 50, 0)
     needed = image_bytes(people)
