@@ -20,7 +20,7 @@ from poseur_lib.config import (
 )
 from poseur_lib.config.backbone import BackboneConfig
 from poseur_lib.errors import UserError
-from poseur_lib.keypoints import KEYPOINT_SETS
+from poseur_lib.keypoints import KEYPOINT_SETS, LSP_14
 from poseur_lib.models.backbones import LEVELS, build_backbone
 from poseur_lib.models.backbones.hrformer import VARIANTS
 from poseur_lib.models.backbones.vit import PATCH
@@ -54,6 +54,8 @@ INPUT_SIZES: dict[tuple[str, str], tuple[Size, ...]] = {
 }
 """Input sizes (height, width) that the released configurations and Table 5 have for a backbone and a keypoint set."""
 
+RELEASED_SETS = tuple(known for known in KEYPOINT_SETS if known != LSP_14)
+"""Of released models: one of 14 keypoints would be CrowdPose's, in another order than LSP's."""
 _TRANSFORMER = "keypoint_head.transformer."
 _LAYER = f"{_TRANSFORMER}decoder.layers"
 
@@ -83,9 +85,9 @@ def recognise(state: State) -> Recognised:
         raise UserError(f"no state_dict of the released code: none of {[*state][:2]}... begins with 'keypoint_head.'")
     backbone = recognise_backbone(state)
     count = _shape(state, f"{_TRANSFORMER}pos_embed.weight")[0]
-    sets = [known.name for known in KEYPOINT_SETS if known.num_keypoints == count]
+    sets = [known.name for known in RELEASED_SETS if known.num_keypoints == count]
     if not sets:
-        known = ", ".join(str(keypoints.num_keypoints) for keypoints in KEYPOINT_SETS)
+        known = ", ".join(str(keypoints.num_keypoints) for keypoints in RELEASED_SETS)
         raise UserError(f"the state_dict is of {count} keypoints; known are sets of {known}")
     model = ModelConfig(backbone=backbone, head=_recognise_head(state, backbone))
     tokens = None
