@@ -70,11 +70,6 @@ class InferenceRuntime:
         return AUTO_ON_GPU if self.torch_device.type == "cuda" else "none"
 
     @property
-    def memory_format(self) -> torch.memory_format:
-        """Of the weights of convolutions in training: tensor cores read channels innermost."""
-        return torch.channels_last if self.torch_device.type == "cuda" else torch.contiguous_format
-
-    @property
     def inference_note(self) -> str:
         """Why inference is not recorded as a CUDA graph though that was asked for, in a line; else ""."""
         if self.way == "graph" and self.torch_device.type != "cuda":
@@ -103,6 +98,11 @@ class Runtime(InferenceRuntime):
     limit_epochs: int | None = None
     progress: bool = False
     image_cache_bytes: int = 2**30
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Of the weights of convolutions in training: tensor cores read channels innermost."""
+        return torch.channels_last if self.torch_device.type == "cuda" else torch.contiguous_format
 
     def split_batch(self, global_batch: int) -> tuple[int, int]:
         """People per device and step of the loop, and the number of such steps per optimiser step.

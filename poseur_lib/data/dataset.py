@@ -82,7 +82,7 @@ class PersonCrops(Dataset[Sample], Generic[Sample]):
         read: ReadImage | None = None,
     ) -> None:
         self.people, self.keypoints, self.input_size = people, keypoints, input_size
-        self.rule, self.augment, self.seed = rule, augment, seed
+        self.rule, self.augment, self.seed, self.cache_bytes = rule, augment, seed, cache_bytes
         self.read = ImageCache(cache_bytes) if read is None else read
 
     def __len__(self) -> int:

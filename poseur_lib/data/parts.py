@@ -1,6 +1,6 @@
 """Crops with part labels, for the part-segmentation pretext: `parts_{split}2017/<stem>.png` beside the images."""
 
-from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,13 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from poseur_lib.config.data import AugmentConfig
-from poseur_lib.data.coco import Person
-from poseur_lib.data.crop import CropRule, crop_image
+from poseur_lib.data.crop import crop_image
 from poseur_lib.data.dataset import ImageCache, PersonCrops, SampleKey
 from poseur_lib.data.images import read_labels
 from poseur_lib.data.part_labels import FLIP_PAIRS
-from poseur_lib.keypoints import KeypointSet
 
 LABEL_STRIDE = 4
 IMAGE_CHANNELS = 3
@@ -42,22 +39,14 @@ for _left, _right in FLIP_PAIRS:
 class PartCrops(PersonCrops[PartBatch]):
     """The crops of `PoseCrops`, with part labels for targets."""
 
-    def __init__(
-        self,
-        people: Sequence[Person],
-        keypoints: KeypointSet,
-        input_size: tuple[int, int],
-        rule: CropRule,
-        augment: AugmentConfig | None,
-        seed: int,
-        cache_bytes: int = 0,
-    ) -> None:
-        super().__init__(people, keypoints, input_size, rule, augment, seed, cache_bytes)
-        self.read_labels = ImageCache(cache_bytes // IMAGE_CHANNELS, read_labels)
+    @cached_property
+    def label_maps(self) -> ImageCache:
+        """Of images, by their files."""
+        return ImageCache(self.cache_bytes // IMAGE_CHANNELS, read_labels)
 
     def __getitem__(self, key: SampleKey) -> PartBatch:
         index, view, crop = self._crop(key)
-        labels = self.read_labels(part_path(self.people[index].image_path))
+        labels = self.label_maps(part_path(self.people[index].image_path))
         if view.placement.mirrored:
             labels = MIRRORED_LABELS[labels]
         matrix, size = strided(view.matrix, LABEL_STRIDE), label_size(self.input_size)

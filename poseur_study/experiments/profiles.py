@@ -12,7 +12,8 @@ from typing import Any
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import unknown_name
 from poseur_study.experiments.half_size import LITE0_IMAGENET, HalfSize
-from poseur_study.experiments.stand_ins import Scaling
+from poseur_study.experiments.scaling import Scaling
+from poseur_study.experiments.stand_ins import SmallModels
 from synthetic_people.settings import PeopleSettings
 
 COCO_VAL_IMAGES = 5000
@@ -140,7 +141,7 @@ class Profile:
     seeds: tuple[int, ...]
     minutes_per_run: float
     deviations: tuple[str, ...]
-    scaling: Scaling | HalfSize | None = None
+    scaling: Scaling | None = None
     folder_people: int = COCO_TRAIN_PEOPLE
     folder_images: int = COCO_VAL_IMAGES
     evidential: bool = True
@@ -189,7 +190,7 @@ PROFILES = (
         seeds=(0,),
         minutes_per_run=1.5,
         deviations=(*NARROW_DEVIATIONS, SMOKE_TRAINING),
-        scaling=Scaling(weights="pretext", people_per_unit=960),
+        scaling=SmallModels(weights="pretext", people_per_unit=960),
         evidential=False,
         light=LIGHT,
         full_tables=("1b", "1c", "figure_s2", "noisy_proposals"),
@@ -201,7 +202,7 @@ PROFILES = (
         seeds=(0, 1, 2),
         minutes_per_run=8,
         deviations=(*NARROW_DEVIATIONS, MINI_TRAINING),
-        scaling=Scaling(weights="pretext", people_per_unit=4608),
+        scaling=SmallModels(weights="pretext", people_per_unit=4608),
     ),
     Profile(
         name="real",

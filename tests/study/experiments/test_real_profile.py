@@ -5,7 +5,6 @@ import pytest
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
 from poseur_study.experiments import tables
-from poseur_study.experiments.half_size import half_size
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import data_folder
 
@@ -22,7 +21,7 @@ def test_head_noise_and_augmentation_are_the_paper_s():
 
 @pytest.mark.parametrize(("paper", "half"), [((256, 192), (128, 96)), ((64, 64), (32, 32)), ((384, 288), (192, 160))])
 def test_inputs_are_halved(paper, half):
-    assert half_size(paper) == half
+    assert REAL.scaling.scaled_size(paper) == half
 
 
 def test_the_three_methods_stand_on_one_backbone():
