@@ -35,8 +35,9 @@ def main(file: str, seconds: str, precision: Precision, compile: Compile) -> Non
     """Probe the configuration in a JSON file, on the GPU where there is one."""
     torch.set_num_threads(1)
     config = ExperimentConfig.model_validate_json(Path(file).read_text())
-    way = choose(Runtime(data=Path(), precision=precision, compile=compile), accumulate=1).way
-    model = build_model(without_weights(config)).to("cuda" if torch.cuda.is_available() else "cpu").train()
+    runtime = Runtime(data=Path(), precision=precision, compile=compile)
+    way = choose(runtime, accumulate=1).way
+    model = build_model(without_weights(config)).to(runtime.torch_device, memory_format=runtime.memory_format).train()
     step = training_step(model, config, config.train.global_batch, precision, way).run
     for _ in range(WARM_UP):
         step()
