@@ -20,10 +20,10 @@ class Limits(NamedTuple):
 
 
 DATASHEETS = {
-    "H100 80GB HBM3": Limits(989.4e12, 3.35e12, "NVIDIA H100 datasheet (SXM; dense, half of its 1,979 TFLOPS)"),
-    "H200": Limits(989.4e12, 4.8e12, "NVIDIA H200 datasheet (SXM; dense, half of its 1,979 TFLOPS)"),
+    "H100 80GB HBM3": Limits(989.4e12, 3.35e12, "NVIDIA H100 datasheet"),
+    "H200": Limits(989.4e12, 4.8e12, "NVIDIA H200 datasheet"),
 }
-"""By what the name of a device contains."""
+"""By what the name of a device contains: SXM modules, and dense products, half of the 1,979 TFLOPS with sparsity."""
 
 
 class WayTime(Frozen):
@@ -63,6 +63,7 @@ class GpuRow(Frozen):
     batch: int
     items: int
     flops: float | None = None
+    flops_source: str = "measured"
     bytes: float | None = None
     ways: tuple[WayTime, ...] = ()
 
@@ -113,6 +114,7 @@ class GpuBenchmark(Frozen):
         rehearsal: tiny sizes, whose times say nothing.
         flops, bytes: operations a second of a large bf16 matrix product, and bytes read and written a second by a copy,
             measured on the card; None: by its datasheet.
+        flops_source: where `flops` is from.
         left_out: what there was no time for, or what failed, a line each.
     """
 
@@ -125,6 +127,7 @@ class GpuBenchmark(Frozen):
     note: str = ""
     rehearsal: bool = False
     flops: float | None = None
+    flops_source: str = "measured"
     bytes: float | None = None
     rows: tuple[GpuRow, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -134,11 +137,12 @@ class GpuBenchmark(Frozen):
         """Measured ones, else those of the datasheet; infinite where neither is known."""
         known = [limits for name, limits in DATASHEETS.items() if name in self.device]
         sheet = known[0] if known else Limits(float("inf"), float("inf"), "no datasheet")
-        measured = [name for name, value in (("arithmetic", self.flops), ("bandwidth", self.bytes)) if value]
-        source = f"{' and '.join(measured)} measured" if measured else sheet.source
-        if len(measured) == 1:
-            source += f", the other by {sheet.source}"
-        return Limits(self.flops or sheet.flops, self.bytes or sheet.bytes, source)
+        flops, moved = self.flops or sheet.flops, self.bytes or sheet.bytes
+        of_flops, of_bytes = (
+            self.flops_source if self.flops else sheet.source,
+            "measured" if self.bytes else sheet.source,
+        )
+        return Limits(flops, moved, f"{flops / 1e12:.0f} TFLOP/s ({of_flops}), {moved / 1e12:.1f} TB/s ({of_bytes})")
 
     def of(self, section: str, name: str, part: str, precision: str, batch: int) -> GpuRow | None:
         """One row."""

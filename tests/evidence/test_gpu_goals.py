@@ -65,11 +65,14 @@ def test_what_bounds_a_call_of_ten_milliseconds(busy, flops, moved, expected):
 
 def test_limits_are_measured_or_of_the_datasheet():
     sheet = record().limits
-    assert (sheet.flops, sheet.bytes) == (989.4e12, 4.8e12) and sheet.source.startswith("NVIDIA H200 datasheet")
+    assert (sheet.flops, sheet.bytes) == (989.4e12, 4.8e12)
+    assert sheet.source == "989 TFLOP/s (NVIDIA H200 datasheet), 4.8 TB/s (NVIDIA H200 datasheet)"
     assert record(device="NVIDIA H100 80GB HBM3").limits.bytes == 3.35e12
     measured = record(flops=790e12).limits
     assert (measured.flops, measured.bytes) == (790e12, 4.8e12)
-    assert measured.source.startswith("arithmetic measured, the other by NVIDIA H200 datasheet")
+    assert measured.source == "790 TFLOP/s (measured), 4.8 TB/s (NVIDIA H200 datasheet)"
+    constant = record(flops=790e12, flops_source="a constant of the script").limits
+    assert constant.source.startswith("790 TFLOP/s (a constant of the script)")
     assert record(device="a processor").limits.flops == float("inf")
 
 
