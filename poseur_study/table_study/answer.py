@@ -12,6 +12,8 @@ from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.profiles import Profile
 
 NOT_RUN = "not run"
+HEADLINE_FILE = "scoring.csv"
+"""In the folder of the table `scoring`: what `score_headline` is made of."""
 
 
 def points(value: float) -> str:
@@ -54,6 +56,32 @@ def _sentence(table: Table, claim: ClaimResult, result: TableResult, profile: Pr
     return (
         f"**{_capital(verdict)}.** {_capital(claim.difference)}: {points(effect.value)} (95 % interval "
         f"{points(effect.low)} to {points(effect.high)}, {seeds}, {effect.n_images:,} images){paper}.{finds}"
+    )
+
+
+def score_headline(told: pd.DataFrame) -> str:
+    """What came of Poseur's score in a sentence or two; Markdown.
+
+    Args:
+        told: of the notebook `scoring`, by row and what; without a row of Poseur nothing was run.
+    """
+    if "Poseur" not in told.index.unique("row"):
+        return "**Not run:** none of Poseur's runs has its predictions here."
+    of = told.loc["Poseur"]
+    value, gain = of["value"], of.loc["gain"]
+    (given, small) = (f"{value[name]:g}" for name in ("radius", "small radius"))
+
+    def at(name: str) -> str:
+        return f"{value[f'AP {name}']:.1f} AP, {value[f'ECE {name}']:.1f} %"
+
+    return (
+        f"**Eq. 8 at a = {given} adds {points(gain['value'])} AP to the box's score (95 % interval "
+        f"{points(gain['low'])} to {points(gain['high'])}), and its expected calibration error is "
+        f"{value['ECE Eq. 8']:.0f} %. With σ × {value['factor']:.3f}, fitted on other images, it is a probability to "
+        f"within {value['ECE rescaled']:.1f} %, with {value['AP rescaled']:.1f} AP instead of {value['AP Eq. 8']:.1f}. "
+        f"At a = {small} the rescaled score has {at('rescaled, small')}, Eq. 6 "
+        f"{at('Eq. 6, small')}.** Where the boxes on the background are left out, {points(value['gain on people'])} of "
+        f"the {points(gain['value'])} AP remain; the paper's reason is fewer false positives."
     )
 
 
