@@ -1,7 +1,7 @@
 """What makes a score that ranks people, and what makes one the probability that Sec. 3.3 says it is?
 
-Of Poseur's runs and of evaluated checkpoints, from their predictions, no weights needed. Ranking is asked of detector
-boxes, as AP by Eq. 5; being a probability of keypoints at ground-truth boxes, as their expected calibration error
+Of Poseur's runs and of evaluated checkpoints, from their predictions, no weights needed. Ranking is judged on detector
+boxes, as AP by Eq. 5; being a probability on keypoints at ground-truth boxes, by their expected calibration error
 (per cent). What is fitted (one factor on sigma) is fitted on half of the images and judged on the other, both ways
 round, so that every keypoint is judged by a factor that has not seen it.
 """
@@ -152,7 +152,8 @@ def promised(runs: Sequence[ScoredRun], radii: Sequence[float]) -> pd.DataFrame:
         for run in runs
         for score, radius, value, within in _promises(run, radii, run.image_factors())
     ]  # fmt: skip
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
+    kinds = {"radius": float, "value": float, "within": float}
+    return (pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)).astype(kinds)
 
 
 def splits(runs: Sequence[ScoredRun], radii: Sequence[float]) -> pd.DataFrame:
@@ -263,7 +264,7 @@ def thresholds(
 ) -> pd.DataFrame:
     """What a threshold on a person's score does: row, seed, score, radius, threshold, precision and recall (%).
 
-    A person is found by a pose with an OKS of 0.5.
+    A person is found by a pose with an OKS of 0.5; where nobody is kept, there is no precision.
 
     Args:
         by: scores with their radii; None: the box's alone.
@@ -282,7 +283,8 @@ def thresholds(
             for threshold in at:
                 kept = counted & (scores >= threshold)
                 hits = int((matches.matched[row] & kept).sum())
-                precision, recall = 100 * hits / max(kept.sum(), 1), 100 * hits / max(matches.people.sum(), 1)
+                precision = 100 * hits / int(kept.sum()) if kept.any() else np.nan
+                recall = 100 * hits / max(int(matches.people.sum()), 1)
                 name = "box" if score is None else score.value
                 lines.append((run.label, run.seed, name, radius, threshold, precision, recall))
     return pd.DataFrame(lines, columns=["row", "seed", "score", "radius", "threshold", "precision", "recall"])

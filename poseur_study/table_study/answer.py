@@ -63,25 +63,27 @@ def score_headline(told: pd.DataFrame) -> str:
     """What came of Poseur's score in a sentence or two; Markdown.
 
     Args:
-        told: of the notebook `scoring`, by row and what; without a row of Poseur nothing was run.
+        told: of the notebook `scoring`, by row and what: of Poseur's runs, else of the first released checkpoint.
     """
-    if "Poseur" not in told.index.unique("row"):
-        return "**Not run:** none of Poseur's runs has its predictions here."
-    of = told.loc["Poseur"]
-    value, gain = of["value"], of.loc["gain"]
-    (given, small) = (f"{value[name]:g}" for name in ("radius", "small radius"))
-
-    def at(name: str) -> str:
-        return f"{value[f'AP {name}']:.1f} AP, {value[f'ECE {name}']:.1f} %"
-
+    rows = list(told.index.unique("row"))
+    if not rows:
+        return "**Not run:** neither a run of Poseur nor a released checkpoint has its predictions here."
+    row = "Poseur" if "Poseur" in rows else rows[0]
+    value, of = told.loc[row]["value"], "" if row == "Poseur" else f"`{row}`: "
+    if missing := [name for name in ("gain", "AP Eq. 6") if name not in value]:
+        without = {"gain": "the data set has no detector boxes", "AP Eq. 6": "the flow's density is not in the record"}
+        return f"{of}**Not judged:** {without[missing[0]]}."
+    low, high = told.loc[(row, "gain"), ["low", "high"]]
     return (
-        f"**Eq. 8 at a = {given} adds {points(gain['value'])} AP to the box's score (95 % interval "
-        f"{points(gain['low'])} to {points(gain['high'])}), and its expected calibration error is "
-        f"{value['ECE Eq. 8']:.0f} %. With σ × {value['factor']:.3f}, fitted on other images, it is a probability to "
-        f"within {value['ECE rescaled']:.1f} %, with {value['AP rescaled']:.1f} AP instead of {value['AP Eq. 8']:.1f}. "
-        f"At a = {small} the rescaled score has {at('rescaled, small')}, Eq. 6 "
-        f"{at('Eq. 6, small')}.** Where the boxes on the background are left out, {points(value['gain on people'])} of "
-        f"the {points(gain['value'])} AP remain; the paper's reason is fewer false positives."
+        f"{of}**Eq. 8 at a = {value['radius']:g} adds {points(value['gain'])} AP to the box's score (95 % interval "
+        f"{points(low)} to {points(high)}), and its expected calibration error is {value['ECE Eq. 8']:.0f} %. "
+        f"With σ × {value['factor']:.3f}, fitted on other images, it is a probability to within "
+        f"{value['ECE rescaled']:.1f} %, with {value['AP rescaled']:.1f} AP instead of {value['AP Eq. 8']:.1f}. "
+        f"At a = {value['small radius']:g} the rescaled score has {value['AP rescaled, small']:.1f} AP and an error of "
+        f"{value['ECE rescaled, small']:.1f} %, Eq. 6 {value['AP Eq. 6, small']:.1f} AP and "
+        f"{value['ECE Eq. 6, small']:.1f} %.** Where the boxes on the background are left out, "
+        f"{points(value['gain on people'])} of the {points(value['gain'])} AP remain; the paper's reason is fewer "
+        "false positives."
     )
 
 
