@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -33,9 +34,11 @@ from poseur_study.measurements.scoring import (
     sweep,
     thresholds,
 )
+from poseur_study.profile_study import ProfileStudy
 from poseur_study.runs import run_steps
 from poseur_study.runs.evaluation import RunEvaluation
-from poseur_study.table_study.answer import score_headline
+from poseur_study.runs.store import NOTEBOOK_FILE, RESULT_FILE
+from poseur_study.table_study.answer import HEADLINE_FILE, score_headline
 from synthetic_people import PeopleSettings, generate
 from tests.measurements.studies import drop_weights, finish, open_study
 from tests.study.released_checkpoints.checkpoints import near_the_truth
@@ -179,6 +182,34 @@ def test_without_a_run_frames_are_empty_and_nothing_is_said(data, tmp_path):
     assert runs == () and promised(runs, (0.2,)).empty and sweep(runs).empty and splits(runs, (0.2,)).empty
     assert ap_samples(runs, (0.2,)).empty and gain_samples(runs, study.dataset.val).empty
     assert "Not run" in score_headline(pd.DataFrame(index=pd.MultiIndex.from_tuples([], names=["row", "what"])))
+
+
+def written(runs: Path, **values: float) -> ProfileStudy:
+    """A profile with an executed page on scores, of whose numbers these differ from 1."""
+    folder = runs / "mini" / "tables" / SCORING.number
+    folder.mkdir(parents=True)
+    for name in (RESULT_FILE, NOTEBOOK_FILE):
+        (folder / name).touch()
+    named = ("gain", "gain on people", "factor", "radius", "small radius", "AP Eq. 8", "ECE Eq. 8", "AP rescaled",
+             "ECE rescaled", "AP rescaled, small", "ECE rescaled, small", "AP Eq. 6, small", "ECE Eq. 6, small",
+             "AP Eq. 6")  # fmt: skip
+    lines = [("Poseur", name, values.get(name, 1.0), 0.0, 2.0) for name in named if values.get(name, 1) is not None]
+    told = pd.DataFrame(lines, columns=["row", "what", "value", "low", "high"])
+    told.to_csv(folder / HEADLINE_FILE, index=False)
+    return ProfileStudy("mini", str(runs))
+
+
+def test_the_overview_opens_with_the_page_s_numbers_and_a_link_to_it(tmp_path):
+    said = written(tmp_path, **{"gain": 10.84, "gain on people": 9.79, "ECE Eq. 8": 64.4, "factor": 0.0826})
+    words = said.score_headline()
+    assert "adds +10.8 AP" in words and "+9.8 of the +10.8 AP remain" in words and "error is 64 %" in words
+    assert "σ × 0.083" in words and "+0.0 to +2.0" in words and "(table_scoring.html)" in words
+    assert ProfileStudy("mini", str(tmp_path / "none")).score_headline() == ""
+
+
+def test_what_a_headline_lacks_is_named(tmp_path):
+    assert "no detector boxes" in written(tmp_path / "a", gain=None).score_headline()
+    assert "flow's density is not" in written(tmp_path / "b", **{"AP Eq. 6": None}).score_headline()
 
 
 @pytest.mark.slow
