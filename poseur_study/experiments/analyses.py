@@ -82,11 +82,13 @@ SMALL_RADIUS = 0.02
 RESCALED_CLAIM, SMALL_RADIUS_CLAIM = "rescaled score is a probability", "Eq. 6 at a small radius"
 
 
-def _scored_row(key: str, of: Row, score: str, scoring: Scoring | None, **paper: Any) -> Row:
-    method = of.ticks[0]
-    return replace(of, key=key, label=f"{method}, {score}", ticks=(method, score), scoring=scoring, **paper)
+def _scored_row(key: str, of: str, score: str, scoring: Scoring | None, **paper: Any) -> Row:
+    row = CALIBRATION.row(of)
+    ticks = (row.ticks[0], score)
+    return replace(row, key=key, label=", ".join(ticks), ticks=ticks, scoring=scoring, **paper)
 
 
+_UNSCORED = {"AP": text_number("without_score")}
 SCORING = Table(
     number="scoring",
     title="Ranking and probability in one score",
@@ -95,18 +97,11 @@ SCORING = Table(
     factor=("Method", "Score"),
     varies=METHOD_KNOBS,
     rows=(
-        _scored_row(
-            POSEUR_BOX,
-            CALIBRATION.row(POSEUR),
-            "box score",
-            Scoring.BOX,
-            paper=None,
-            of_text={"AP": text_number("without_score")},
-        ),
-        _scored_row(POSEUR, CALIBRATION.row(POSEUR), "Eq. 8", Scoring.EQ8_SIGMA),
-        _scored_row(RLE_BOX, CALIBRATION.row("rle"), "box score", Scoring.BOX, paper=None),
-        _scored_row("rle", CALIBRATION.row("rle"), "its own score", None),
-        _scored_row(HEATMAPS, CALIBRATION.row(HEATMAPS), "its own score", None),
+        _scored_row(POSEUR_BOX, POSEUR, "box score", Scoring.BOX, paper=None, of_text=_UNSCORED),
+        _scored_row(POSEUR, POSEUR, "Eq. 8", Scoring.EQ8_SIGMA),
+        _scored_row(RLE_BOX, "rle", "box score", Scoring.BOX, paper=None),
+        _scored_row("rle", "rle", "its own score", None),
+        _scored_row(HEATMAPS, HEATMAPS, "its own score", None),
     ),
     claims=(
         equivalence(

@@ -215,22 +215,20 @@ def _series(samples: Mapping[tuple[object, ...], Sample], *by: str) -> pd.Series
 
 def box_kinds(people: CocoPeople) -> list[BoxKind]:
     """What each of the detector's boxes is on, in the order of the file; crowds count as people."""
-    found: list[BoxKind] = []
+    kinds: list[BoxKind] = []
     best: dict[int, tuple[float, int]] = {}
     for place, one in enumerate(people.detections()):
         entries = people.coco.imgToAnns[one.image_id]
-        overlaps = np.zeros(0)
-        if entries:
-            crowds = [entry["iscrowd"] for entry in entries]
-            overlaps = mask.iou(np.array([one.box]), np.array([entry["bbox"] for entry in entries], float), crowds)[0]
-        most = overlaps.max(initial=0.0)
-        found.append(BoxKind.BACKGROUND if most < BACKGROUND_IOU else BoxKind.SECOND)
-        if most >= BACKGROUND_IOU:
+        boxes, crowds = np.array([entry["bbox"] for entry in entries], float), [entry["iscrowd"] for entry in entries]
+        overlaps = mask.iou(np.array([one.box]), boxes, crowds)[0] if entries else np.zeros(1)
+        on_person = overlaps.max() >= BACKGROUND_IOU
+        kinds.append(BoxKind.SECOND if on_person else BoxKind.BACKGROUND)
+        if on_person:
             person = entries[int(overlaps.argmax())]["id"]
-            best[person] = max(best.get(person, (-1.0, 0)), (most, -place))
+            best[person] = max(best.get(person, (0.0, 0)), (float(overlaps.max()), place))
     for _, place in best.values():
-        found[-place] = BoxKind.FIRST
-    return found
+        kinds[place] = BoxKind.FIRST
+    return kinds
 
 
 LEFT_OUT = {
