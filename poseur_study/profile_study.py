@@ -25,7 +25,7 @@ from poseur_study.analysis.result_types import TableResult, stored_result
 from poseur_study.evidence.evidence import CostClaimRecord, CostRecord, recorded
 from poseur_study.experiments import TABLES
 from poseur_study.experiments.experiment import Table, shown_name
-from poseur_study.experiments.profiles import override_lines, profile, still_true
+from poseur_study.experiments.profiles import on_other_people, override_lines, profile, still_true
 from poseur_study.paper.audit import audit, summary
 from poseur_study.plotting.captioned import Captioned
 from poseur_study.plotting.frames import Linked
@@ -156,6 +156,9 @@ class ProfileStudy:
         overrides = {number: one.overrides for number, one in self.results.items() if one.overrides}
         everywhere = {path: value for changes in overrides.values() for path, value in changes.items()}
         lines = [*still_true(self.profile.deviations, everywhere)]
+        others = {one.provenance.data_name for one in self.records.values() if not one.provenance.generated_data}
+        if others:
+            lines = [*on_other_people(lines, ", ".join(sorted(others)))]
         for table in self.tables:
             lines += [f"{table.name}: {line}" for line in override_lines(overrides.get(table.number, {}))]
         return tuple(lines)

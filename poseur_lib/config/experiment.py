@@ -12,6 +12,8 @@ from poseur_lib.config.model import ModelConfig
 from poseur_lib.config.training import PretextConfig, TrainConfig
 
 Seed = Annotated[int, Field(ge=0)]
+PRETEXT_KEYPOINTS = "coco17"
+"""Keypoints of the generated people, which alone have part labels, whatever the run's own people are labelled with."""
 
 
 class PretextRunConfig(Frozen):
@@ -61,7 +63,8 @@ class ExperimentConfig(Frozen):
         if self.pretext is None:
             return None
         backbone = self.model.backbone.with_changes(weights="none")
-        return PretextRunConfig(data=self.data, backbone=backbone, pretext=self.pretext)
+        labelled_with = self.data.with_changes(keypoint_set=PRETEXT_KEYPOINTS)
+        return PretextRunConfig(data=labelled_with, backbone=backbone, pretext=self.pretext)
 
     @model_validator(mode="after")
     def _pretext_where_it_is_used(self) -> "ExperimentConfig":

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from poseur_lib.data.batches import people_batches
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseBatch, PoseCrops
+from poseur_lib.data.part_labels import has_part_labels
 from poseur_lib.data.parts import PartBatch, PartCrops
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ap import evaluate_predictions
@@ -199,7 +201,7 @@ def _pretext_recipe(pretext: PretextConfig) -> TrainConfig:
 def _part_crops(config: PretextRunConfig, split: Split, runtime: Runtime) -> PartCrops:
     if not runtime.data.is_dir():
         raise UserError(f"{runtime.data}: no such data set folder")
-    if not (runtime.data / f"parts_{split}2017").is_dir():
+    if not has_part_labels(runtime.data, split):
         raise UserError(
             f"{runtime.data} has no part labels (parts_{split}2017): the pretext needs generated people with parts"
         )
@@ -215,8 +217,13 @@ def _part_crops(config: PretextRunConfig, split: Split, runtime: Runtime) -> Par
     )
 
 
-def train_in_folder(config: ExperimentConfig, folder: Path, runtime: Runtime) -> Curve:
+def train_in_folder(
+    config: ExperimentConfig, folder: Path, runtime: Runtime, pretext_people: Path | None = None
+) -> Curve:
     """Trains a configuration, and first the backbone that it starts from, resuming what is there.
+
+    Args:
+        pretext_people: data set whose part labels the backbone learns first; None: the runtime's.
 
     Raises:
         UserError: something was trained in the folder by another configuration.
@@ -228,7 +235,7 @@ def train_in_folder(config: ExperimentConfig, folder: Path, runtime: Runtime) ->
         _claim(pretext, config.pretext_run)
         backbone = pretext / BACKBONE_FILE
         if not backbone.exists():
-            curve = pretrain(config.pretext_run, pretext, runtime)
+            curve = pretrain(config.pretext_run, pretext, replace(runtime, data=pretext_people or runtime.data))
             if not backbone.exists():
                 return curve
     return train(config, folder, runtime, backbone)

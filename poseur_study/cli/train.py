@@ -37,15 +37,18 @@ def train(
 ) -> None:
     """Train one configuration and evaluate it: DIR gets config.json, curve.json, last.ckpt and model.pt.
 
-    Where the profile's backbone starts from a pretext run, that is trained first, in DIR/pretext.
+    Where the profile's backbone starts from a pretext run, that is trained first, in DIR/pretext: on the data set's
+    part labels, or on generated people where it has none.
     """
     from poseur_lib.config.presets import PRESETS
     from poseur_lib.files import MODEL_FILE
     from poseur_lib.runtime import Runtime
     from poseur_lib.training.fit import train_in_folder
     from poseur_study.experiments.profiles import profile as profile_named
+    from poseur_study.runs.datasets import pretext_people
 
-    config = profile_named(profile).experiment(seed, dict(PRESETS[preset]), options.parse_changes(changes))
+    size = profile_named(profile)
+    config = size.experiment(seed, dict(PRESETS[preset]), options.parse_changes(changes))
     runtime = Runtime(
         data=data,
         device=device,
@@ -59,7 +62,10 @@ def train(
         limit_epochs=limit_epochs or None,
         progress=True,
     )
-    curve = train_in_folder(config, folder, runtime)
+    people = pretext_people(size, config, data.absolute())
+    if people != data.absolute():
+        typer.echo(f"{data} has no part labels: the backbone is pretrained on the generated people in {people}")
+    curve = train_in_folder(config, folder, runtime, people)
     last = curve[-1]
     measured = "" if last.ap is None else f", AP {last.ap:.1f} and mean OKS {last.mean_oks:.3f} on the curve's people"
     typer.echo(f"epoch {last.epoch} of {config.train.epochs}: loss {last.loss:.3f}{measured}")

@@ -14,7 +14,7 @@ from poseur_study.execution.progress import position
 from poseur_study.execution.run_job import RunOptions, execute_run
 from poseur_study.experiments import tables
 from poseur_study.experiments.profiles import profile
-from poseur_study.runs.datasets import known_data, make_data
+from poseur_study.runs.datasets import KnownData, known_data, make_data
 from poseur_study.runs.heartbeat import repeated
 from poseur_study.runs.plan import PlannedRun, planned_experiment, planned_pretext, row_run
 from poseur_study.runs.project import below_root
@@ -67,10 +67,10 @@ class Training:
         known = known_data(size, self.data, below_root(self.runs) / size.name)
         if self.record is None:
             (table,) = tables([SMOKE_TABLE])
-            run = row_run(size, table, table.row(SMOKE_ROW), 0, known.fingerprint, {})
+            run = row_run(size, table, table.row(SMOKE_ROW), 0, known.fingerprint, {}, known.learnt_from(size))
         else:
-            run = _same_run(self.record, known.fingerprint)
-        parent = planned_pretext(run.config, run.changes, run.seed, known.fingerprint)
+            run = _same_run(self.record, known)
+        parent = planned_pretext(run.config, run.changes, run.seed, known.fingerprint, known.learnt_from(size))
         return (run,) if parent is None else (parent, run)
 
     def execute(self, say: Say, project: str = "") -> str:
@@ -126,13 +126,14 @@ def changes_between(base: ExperimentConfig, config: ExperimentConfig) -> dict[st
     return changes
 
 
-def _same_run(record: Record, fingerprint: str | None) -> PlannedRun:
+def _same_run(record: Record, known: KnownData) -> PlannedRun:
     of_record = record.provenance.data_fingerprint
-    if fingerprint != of_record:
-        raise UserError(f"run {record.run_id} was made on data set {of_record}; the one that is here is {fingerprint}")
+    if known.fingerprint != of_record:
+        here = f"the one that is here is {known.fingerprint}"
+        raise UserError(f"run {record.run_id} was made on data set {of_record}; {here}")
     size, config = profile(record.provenance.profile), record.config
     changes = changes_between(size.experiment(config.seed), config)
-    run = planned_experiment(size, changes, config.seed, of_record)
+    run = planned_experiment(size, changes, config.seed, of_record, known.learnt_from(size))
     if run.run_id != record.run_id:
         raise UserError(f"run {record.run_id} cannot be trained again: this version makes it {run.run_id}")
     return run

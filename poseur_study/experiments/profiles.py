@@ -71,8 +71,10 @@ LIGHT_DEVIATION = (
     f"Table 1: {LIGHT_PEOPLE_PER_UNIT} people for each 25 epochs of the paper's), evaluated without flip test."
 )
 
+GENERATED_DATA = "Data: generated people instead of COCO (paper: COCO train2017, about 150,000 people)."
+SIMULATED_BOXES = "Boxes: those of a simulated detector (jitter, misses, duplicates, false positives)."
 NARROW_DEVIATIONS: Mapping[str, tuple[str, ...]] = {
-    "Data: generated people instead of COCO (paper: COCO train2017, about 150,000 people).": (),
+    GENERATED_DATA: (),
     "Input 64 x 48 instead of 256 x 192.": ("data.input_size",),
     "Backbone: one residual block a stage of widths 24, 48, 96, 192 instead of ResNet-50.": ("model.backbone",),
     "Backbone weights: pretrained here on part segmentation of generated people instead of ImageNet; one run is shared "
@@ -91,7 +93,7 @@ NARROW_DEVIATIONS: Mapping[str, tuple[str, ...]] = {
     "Schedule: cosine from 2e-3 with 50 warm-up steps and batch 32 instead of steps from 1e-3 and batch 256.": (
         "train.schedule", "train.learning_rate", "train.warmup_steps", "train.global_batch",
     ),
-    "Boxes: those of a simulated detector (jitter, misses, duplicates, false positives).": (),
+    SIMULATED_BOXES: (),
 }  # fmt: skip
 """What both small profiles change, in words, and the settings that the words speak of."""
 
@@ -241,6 +243,16 @@ def still_true(deviations: Iterable[str], overrides: Mapping[str, Any]) -> tuple
         for line in deviations
         if not any(_one_within_other(path, own) for path in overrides for own in SETTINGS_SPOKEN_OF.get(line, ()))
     )
+
+
+def on_other_people(deviations: Iterable[str], data_name: str) -> tuple[str, ...]:
+    """The deviations of a profile of generated people where a folder of other people was given instead."""
+    instead = {
+        GENERATED_DATA: f"Data: people of {data_name} instead of COCO (paper: COCO train2017, about 150,000 people).",
+        MINI_TRAINING: MINI_TRAINING.replace(" of 25,888 people", ""),
+        SIMULATED_BOXES: "",
+    }
+    return tuple(filter(None, (instead.get(line, line) for line in deviations)))
 
 
 def without_restored(deviations: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
