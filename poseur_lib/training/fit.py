@@ -84,7 +84,7 @@ def train(config: ExperimentConfig, run_dir: Path, runtime: Runtime, pretext_wei
     )
     curve = run_loop(loop, runtime)
     if len(curve) == config.train.epochs:
-        save_weights(run_dir / MODEL_FILE, model, config)
+        save_weights(run_dir / MODEL_FILE, loop.trained, config)
     return curve
 
 

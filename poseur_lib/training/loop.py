@@ -14,6 +14,7 @@ import lightning as L
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from poseur_lib.config.base import Frozen
@@ -85,6 +86,10 @@ class TrainingLoop(L.LightningModule):
         super().__init__()
         self.network = network
         self.loss_of, self.batches, self.config, self.run, self.seed = loss_of, batches, config, run, seed
+        decay = config.ema_decay
+        self.average = None if decay is None else AveragedModel(
+            network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
+        )  # fmt: skip
         self.measure, self.measure_every = measure, measure_every
         self.last_checkpoint, self.slow = last_checkpoint, slow
         self.curve: Curve = ()
@@ -101,6 +106,11 @@ class TrainingLoop(L.LightningModule):
         by_compiler_alone = self.chosen.way == "inductor" and runtime.torch_device.type == "cpu"
         self.automatic_optimization = self.chosen.way == "none" or by_compiler_alone
         self._say(self.chosen.reason)
+
+    @property
+    def trained(self) -> nn.Module:
+        """What is measured and saved: the network, or the moving average of its weights."""
+        return self.network if self.average is None else self.average.module
 
     @property
     def computed(self) -> str:
@@ -141,6 +151,11 @@ class TrainingLoop(L.LightningModule):
         losses = self.loss_of(self.network, batch)
         self._add(detached(losses), batch)
         return losses.total
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """The average follows every step of the optimiser."""
+        if self.average is not None and (batch_idx + 1) % self.batches.accumulate == 0:
+            self.average.update_parameters(self.network)
 
     def _recorded_step(self, batch: Any, batch_idx: int) -> None:
         """A step of the optimiser, of which the passes through the network are a CUDA graph if that can be had."""
@@ -192,8 +207,8 @@ class TrainingLoop(L.LightningModule):
         measured: dict[str, float] = {}
         due = epoch % self.measure_every == 0 or epoch == self.config.epochs
         if self.global_rank == 0 and due:
-            with uncompiled(self.network):
-                measured = self.measure(self.network)
+            with uncompiled(self.trained):
+                measured = self.measure(self.trained)
             self.network.train()
         point = CurvePoint(
             epoch=epoch,
