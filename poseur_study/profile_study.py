@@ -23,9 +23,10 @@ from poseur_study.analysis.claim_ledger import (
 )
 from poseur_study.analysis.result_types import TableResult, stored_result
 from poseur_study.evidence.evidence import CostClaimRecord, CostRecord, recorded
-from poseur_study.experiments import TABLES
+from poseur_study.experiments import STUDIES, TABLES
 from poseur_study.experiments.experiment import Table, shown_name
-from poseur_study.experiments.profiles import on_other_people, override_lines, profile, still_true
+from poseur_study.experiments.profile_deviations import on_other_people, override_lines, still_true
+from poseur_study.experiments.profiles import profile
 from poseur_study.paper.audit import audit, summary
 from poseur_study.plotting.captioned import Captioned
 from poseur_study.plotting.frames import Linked
@@ -74,7 +75,7 @@ class ProfileStudy:
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         """The tables that have a page."""
-        return tuple(table for table in TABLES if self.missing(table) is None)
+        return tuple(table for table in STUDIES if self.missing(table) is None)
 
     @cached_property
     def results(self) -> dict[str, TableResult]:
@@ -165,7 +166,7 @@ class ProfileStudy:
 
     def failures(self) -> tuple[Failure, ...]:
         """Tables and runs whose last attempt failed."""
-        folders = [(table, self.store.table_folder(table.number)) for table in TABLES]
+        folders = [(table, self.store.table_folder(table.number)) for table in STUDIES]
         found = [
             Failure(table.name, f"failed_table_{table.number}.html", folder, _last_line(folder / ERROR_FILE))
             for table, folder in folders
@@ -225,7 +226,7 @@ class ProfileStudy:
     def table_links(self) -> pd.DataFrame:
         """The tables with their pages: table, question, rows run, verdicts."""
         lines = []
-        for table in TABLES:
+        for table in (*TABLES, *(one for one in self.tables if one not in TABLES)):
             name, result = f"{table.name}: {table.title}", self.results.get(table.number)
             if result is None:
                 lines.append((name, table.question, f"0 of {len(table.rows)}", self.missing(table)))

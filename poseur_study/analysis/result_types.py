@@ -10,7 +10,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.verdict import Evidence, Level, Verdict
-from poseur_study.experiments import TABLES
+from poseur_study.experiments import STUDIES
 from poseur_study.experiments.experiment import Table
 from poseur_study.runs.store import RESULT_FILE, RunStore
 
@@ -139,7 +139,7 @@ class TableResult(Frozen):
 
 def table_results(store: RunStore) -> list[tuple[Table, TableResult]]:
     """The tables that have results, in the paper's order. Raises UserError if one is of another version."""
-    found = [(table, stored_result(store, table.number)) for table in TABLES]
+    found = [(table, stored_result(store, table.number)) for table in STUDIES]
     return [(table, result) for table, result in found if result is not None]
 
 

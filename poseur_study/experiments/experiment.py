@@ -21,6 +21,9 @@ COSTS: tuple[str, ...] = get_args(CostColumn)
 SPEEDS: tuple[str, ...] = get_args(SpeedColumn)
 UNMEASURED = {"Mean": "PCKh@0.5 is MPII's measure, and there is no reader of MPII here yet"}
 
+BUDGET = "budget"
+"""Number of the study of effects against budget, whose rows have lengths of each profile's own."""
+
 NAMES = {
     "S6": "Supp. Sec. 6",
     "figure_1": "Fig. 1",
@@ -28,6 +31,7 @@ NAMES = {
     "figure_s2": "Supp. Fig. 2",
     "calibration": "Calibration",
     "noisy_proposals": "Noisy proposals",
+    BUDGET: "Budget",
 }
 
 

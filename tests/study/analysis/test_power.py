@@ -12,7 +12,8 @@ from poseur_study.analysis import power
 from poseur_study.analysis.power import FACTOR, Pilot, PilotDifference, detectable
 from poseur_study.experiments import tables
 from poseur_study.experiments.experiment import EffectKind
-from poseur_study.experiments.profiles import SETTINGS_SPOKEN_OF, profile, still_true, without_restored
+from poseur_study.experiments.profile_deviations import SETTINGS_SPOKEN_OF, still_true, without_restored
+from poseur_study.experiments.profiles import profile
 from poseur_study.runs.resources import joules_between, rapl_microjoules
 
 (TABLE_1B,) = tables(["1b"])
