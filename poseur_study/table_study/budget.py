@@ -14,7 +14,7 @@ from poseur_study.analysis.interval import student_half_width
 from poseur_study.runs.project import project_root
 from poseur_study.table_study.study import TableStudy
 
-REGISTERED = "0000000000"
+REGISTERED = "1960ab2832"
 """The commit that has `docs/preregistration.md` as it was before the first run."""
 REGISTRATION = "docs/preregistration.md"
 
@@ -61,14 +61,15 @@ def slopes_by_budget(study: TableStudy) -> pd.DataFrame:
             lines.append((pair, np.nan, np.nan, np.nan, by_seed.shape[1], len(by_seed)))
             continue
         slopes = np.polyfit(np.log(by_seed.columns.astype(float)) / np.log(3), by_seed.T, 1)[0]
-        half = student_half_width(slopes)
+        half = student_half_width(slopes.tolist())
         lines.append((pair, slopes.mean(), slopes.mean() - half, slopes.mean() + half, *by_seed.shape[::-1]))
     return pd.DataFrame(lines, columns=["pair", "AP for threefold training", "low", "high", "lengths", "seeds"])
 
 
 def registration(study: TableStudy) -> Markdown:
     """Which commit has the design, and how many of the study's runs began after it."""
-    began = [study.record(key, seed).provenance.began for key, _, seed in study.finished]
+    records = {one.run_id: one for one in (study.record(key, seed) for key, _, seed in study.finished)}
+    began = [one.provenance.began for one in records.values()]
     when = _committed_at()
     text = f"Design, arms, seeds and rules are those of `{REGISTRATION}` at commit {REGISTERED[:10]}"
     if when is None:
