@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from poseur_lib.config.base import Frozen
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
+from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.verdict import Evidence, Level, Verdict
 from poseur_study.experiments import TABLES
@@ -78,6 +79,7 @@ class ClaimResult(Frozen):
 
     Attributes:
         rows: keys of the rows that it speaks of; none: all.
+        p: of the effect, by Holm over the table's claims on this evidence.
     """
 
     key: str
@@ -87,9 +89,10 @@ class ClaimResult(Frozen):
     metric: str
     difference: str
     paper_effect: float | None
-    effect: Estimate | None
+    effect: Effect | Estimate | None
     verdict: Verdict
     rule: str
+    p: float | None = None
     of: str = ""
     evidence: Evidence | None = None
     rows: tuple[str, ...] = ()
