@@ -65,7 +65,7 @@ def emsda_times(benchmarks: Iterable[Benchmark]) -> tuple[CostStatement, ...]:
                     ((name, times[name]) for name in EMSDA_TIMED if times.get(name)), key=lambda way: way[1]
                 )
                 words = f"{emsda:.2f} ms ({name}) against {msda:.2f} ms"
-                note = f"{one.device}; {comparison.title.lower()}. Both in float32, neither in a kernel of its own."
+                note = f"{one.device}; {comparison.title}. Both in float32, neither in a kernel of its own."
                 rule = "Holds if the quickest of our ways to compute EMSDA takes less time than MSDA."
                 of = _statement("emsda-more-efficient", "much more efficient", words, emsda < msda, rule, note)
                 found.append(of.with_changes(key=f"{of.key}, {one.device}"))
