@@ -22,6 +22,7 @@ from poseur_study.analysis.claim_ledger import (
     level_entries,
 )
 from poseur_study.analysis.result_types import TableResult, stored_result
+from poseur_study.analysis.table_results import collect_unexecuted
 from poseur_study.evidence.evidence import CostClaimRecord, CostRecord, recorded
 from poseur_study.experiments import STUDIES, TABLES
 from poseur_study.experiments.experiment import Table, shown_name
@@ -84,6 +85,13 @@ class ProfileStudy:
         return {number: result for number, result in found.items() if result is not None}
 
     @cached_property
+    def unexecuted(self) -> dict[str, TableResult]:
+        """Of tables without results whose claims, some of them, have all their runs all the same."""
+        without = [table for table in TABLES if not (self.store.table_folder(table.number) / RESULT_FILE).exists()]
+        found = {table.number: collect_unexecuted(self.profile, table, self.store) for table in without}
+        return {number: result for number, result in found.items() if result is not None}
+
+    @cached_property
     def run_ids(self) -> tuple[str, ...]:
         """All runs that ended, well or not."""
         folders = sorted(self.store.folder.iterdir()) if self.store.folder.is_dir() else []
@@ -113,7 +121,7 @@ class ProfileStudy:
         """All lines of the ledger: effects, printed figures, costs, arithmetic."""
         name, costs, said = self.profile.name, recorded(CostRecord), recorded(CostClaimRecord)
         return {
-            "effect": effect_entries(TABLES, self.results, self.profile, self.began),
+            "effect": effect_entries(TABLES, self.results | self.unexecuted, self.profile, self.began),
             "printed figure": level_entries(TABLES, self.results, self.profile),
             "cost": cost_entries(costs.rows if costs else (), said.statements if said else (), name),
             "arithmetic": arithmetic_entries(audit(), name),
