@@ -168,9 +168,9 @@ def within(margin: float, effect: Estimate) -> bool | None:
 
 
 def rule_text(claim: ClaimTest) -> str:
-    """The rule for a claim of this kind, in words; that on generated people is also that on LSP."""
+    """The rule for a claim of this kind, in words."""
     generated = (
-        "On generated people the same interval gives: same direction (above 0), opposite direction (below 0), "
+        "On generated people and on LSP the same interval gives: same direction (above 0), opposite direction (below 0), "
         f"inconclusive (it contains 0). {HOLM_RULE} {ONE_SEED_RULE}"
     )
     match claim.kind:
@@ -188,7 +188,7 @@ def rule_text(claim: ClaimTest) -> str:
         case EffectKind.EQUIVALENCE:
             return (
                 f"Equivalence: within the margin if the whole 95 % interval lies within ±{claim.margin:.1f}, outside "
-                "the margin if all of it lies outside, inconclusive otherwise, on generated people too. Outside, it "
+                "the margin if all of it lies outside, inconclusive otherwise, on generated people and LSP too. Outside, it "
                 f"says nothing of a direction. {HOLM_RULE} {ONE_SEED_RULE}"
             )
 

@@ -91,8 +91,8 @@ BUDGET = Table(
     factor=("Arm", "Epochs"),
     varies=(*METHOD_KNOBS[:3], "train.epochs", "train.schedule"),
     rows=(
-        *(_row(arm, epochs) for arm in ARMS for epochs in EPOCHS),
-        *(_by_box(arm, epochs) for arm in METHODS for epochs in EPOCHS),
+        *(_row(arm, epochs) for epochs in EPOCHS for arm in ARMS),
+        *(_by_box(arm, epochs) for epochs in EPOCHS for arm in METHODS),
     ),
     claims=_claims(),
     base_reason=(
