@@ -14,7 +14,7 @@ from poseur_study.analysis.interval import student_half_width
 from poseur_study.runs.project import project_root
 from poseur_study.table_study.study import TableStudy
 
-REGISTERED = "1960ab2832"
+REGISTERED = "dbbe1c5aee"
 """The commit that has `docs/preregistration.md` as it was before the first run."""
 REGISTRATION = "docs/preregistration.md"
 
