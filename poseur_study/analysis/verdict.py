@@ -170,8 +170,8 @@ def within(margin: float, effect: Estimate) -> bool | None:
 def rule_text(claim: ClaimTest) -> str:
     """The rule for a claim of this kind, in words."""
     generated = (
-        "On generated people and on LSP the same interval gives: same direction (above 0), opposite direction (below 0), "
-        f"inconclusive (it contains 0). {HOLM_RULE} {ONE_SEED_RULE}"
+        "On generated people and on LSP the same interval gives: same direction (above 0), opposite direction (below "
+        f"0), inconclusive (it contains 0). {HOLM_RULE} {ONE_SEED_RULE}"
     )
     match claim.kind:
         case EffectKind.DIRECTION:
@@ -188,8 +188,8 @@ def rule_text(claim: ClaimTest) -> str:
         case EffectKind.EQUIVALENCE:
             return (
                 f"Equivalence: within the margin if the whole 95 % interval lies within ±{claim.margin:.1f}, outside "
-                "the margin if all of it lies outside, inconclusive otherwise, on generated people and LSP too. Outside, it "
-                f"says nothing of a direction. {HOLM_RULE} {ONE_SEED_RULE}"
+                "the margin if all of it lies outside, inconclusive otherwise, on generated people and LSP too. Outside, "
+                f"it says nothing of a direction. {HOLM_RULE} {ONE_SEED_RULE}"
             )
 
 
