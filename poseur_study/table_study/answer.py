@@ -53,7 +53,7 @@ def _sentence(table: Table, claim: ClaimResult, result: TableResult, profile: Pr
         finds = f" The margin is ±{least.margin:g}."
     seeds = f"{effect.n_seeds} seed{'s' * (effect.n_seeds > 1)}"
     several = claim.p is not None and len(table.claims) > 1
-    among = f", p = {claim.p:.2g} by Holm over the table's claims" if several else ""
+    among = f", p {p_words(claim.p)} by Holm over the table's claims" if several else ""
     return (
         f"**{_capital(verdict)}.** {_capital(claim.difference)}: {points(effect.value)} (95 % interval "
         f"{points(effect.low)} to {points(effect.high)}, {seeds}, {effect.n_images:,} images{among}){paper}.{finds}"
@@ -127,12 +127,17 @@ def verdicts_frame(table: Table, result: TableResult, profile: Profile) -> pd.Da
     for test, claim in zip(table.claims, result.claims, strict=True):
         one: Estimate | None = claim.effect
         least = detectable(table, test, profile, one.n_seeds if one else 0, one)
-        ours = (one.value, one.low, one.high, claim.p) if one else (None, None, None, None)
+        ours = (one.value, one.low, one.high, p_words(claim.p)) if one else (None, None, None, "")
         said = (earlier_words(one), one.n_seeds if one else 0, least.words, claim.verdict.value)
         lines.append((claim.text, claim.difference, test.paper_words, *ours, *said))
     columns = ["claim", "difference", "paper", "ours", "low", "high", "p", "earlier interval", "seeds",
                "minimum detectable effect", "verdict"]  # fmt: skip
-    return pd.DataFrame(lines, columns=columns).astype(dict.fromkeys(("ours", "low", "high", "p"), float))
+    return pd.DataFrame(lines, columns=columns).astype(dict.fromkeys(("ours", "low", "high"), float))
+
+
+def p_words(p: float | None) -> str:
+    """`= 0.013`, `< 0.001`; "" where nothing was tested."""
+    return "" if p is None else f"= {p:.3f}" if p >= 0.001 else "< 0.001"
 
 
 def earlier_words(effect: Estimate | None) -> str:
