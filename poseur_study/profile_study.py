@@ -25,6 +25,7 @@ from poseur_study.analysis.result_types import TableResult, stored_result
 from poseur_study.analysis.table_results import collect_unexecuted
 from poseur_study.evidence.evidence import CostClaimRecord, CostRecord, recorded
 from poseur_study.experiments import STUDIES, TABLES
+from poseur_study.experiments.analyses import SCORING
 from poseur_study.experiments.experiment import Table, shown_name
 from poseur_study.experiments.profile_deviations import on_other_people, override_lines, still_true
 from poseur_study.experiments.profiles import profile
@@ -36,6 +37,7 @@ from poseur_study.runs.datasets import data_folder, open_data
 from poseur_study.runs.project import below_root
 from poseur_study.runs.record import RECORD_FILE, Record
 from poseur_study.runs.store import ERROR_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore
+from poseur_study.table_study.answer import HEADLINE_FILE, score_headline
 from poseur_study.table_study.frames import curve_frame
 from poseur_study.table_study.pictures import pictures
 
@@ -190,6 +192,14 @@ class ProfileStudy:
     def audit_sentence() -> str:
         """What the paper's own numbers say to its claims."""
         return summary(audit())
+
+    def score_headline(self) -> str:
+        """What came of Poseur's score, with its page; Markdown. Nothing where that page is not there."""
+        file = self.store.table_folder(SCORING.number) / HEADLINE_FILE
+        if SCORING not in self.tables or not file.exists():
+            return ""
+        told = score_headline(pd.read_csv(file, index_col=["row", "what"]))
+        return f"{told} [{SCORING.title}]({table_page(SCORING)}) has the way there."
 
     def trust(self) -> str:
         """What was trained on what: the size of the models, seeds, data."""

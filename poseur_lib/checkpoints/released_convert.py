@@ -14,7 +14,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.files import atomic_file
 from poseur_lib.models.pose_model import PoseModel
 
-UNSEEN = ("dropout", "noise", "keypoint_score", "score_radius", "flip_fusion")
+UNSEEN = ("dropout", "noise", "keypoint_score", "score_radius", "sigma_factor", "flip_fusion")
 """Knobs of the head that no weight depends on in inference: a state_dict does not hold them."""
 FROM_SHAPES = ("neck", "embed_dims", "num_heads", "num_points", "ffn_dims", "feature_levels", "decoder_layers",
                "flow_layers", "flow_hidden")  # fmt: skip

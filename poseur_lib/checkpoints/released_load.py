@@ -32,6 +32,8 @@ def load_released(
     keypoint_set: str | None = None,
     flip_fusion: FlipFusion | None = None,
     keypoint_score: KeypointScore | None = None,
+    score_radius: float | None = None,
+    sigma_factor: float | None = None,
     instance_score: InstanceRule | None = None,
 ) -> tuple[PoseModel, ExperimentConfig]:
     """A model with the weights of a checkpoint, in evaluation mode on the CPU, and its configuration.
@@ -47,6 +49,8 @@ def load_released(
         keypoint_set: released: the known set of as many keypoints.
         flip_fusion: how the flip test merges two predictions. Released: "mean".
         keypoint_score: released: "rle".
+        score_radius: a of a "laplace" or "calibrated" keypoint score. Released: 0.2.
+        sigma_factor: of a "calibrated" one, see `PoseurConfig`.
         instance_score: released: "released", box + mean + max.
 
     Raises:
@@ -59,6 +63,8 @@ def load_released(
         "data.keypoint_set": keypoint_set,
         "model.head.flip_fusion": flip_fusion,
         "model.head.keypoint_score": keypoint_score,
+        "model.head.score_radius": score_radius,
+        "model.head.sigma_factor": sigma_factor,
         "evaluation.instance_score": instance_score,
     }
     return load_with_changes(source, {name: value for name, value in asked.items() if value is not None})
@@ -70,6 +76,8 @@ def load_with_changes(source: Source, changes: Mapping[str, Any]) -> tuple[PoseM
     Raises:
         UserError, pydantic.ValidationError: as `load_released`.
     """
+    if changes.get("model.head.keypoint_score", "calibrated") != "calibrated":
+        changes = {"model.head.sigma_factor": None, **changes}  # a checkpoint's own goes with its score
     content = source if isinstance(source, Mapping) else read_file(Path(source))
     where = "the given state_dict" if isinstance(source, Mapping) else str(source)
     if isinstance(content, Mapping) and content.get("format") == FORMAT:

@@ -91,6 +91,8 @@ class Poseur:
         input_size: tuple[int, int] | None = None,
         flip_fusion: FlipFusion | None = None,
         keypoint_score: KeypointScore | None = None,
+        score_radius: float | None = None,
+        sigma_factor: float | None = None,
         instance_score: InstanceRule | None = None,
         fast: bool = True,
         compile: Compile = "auto",
@@ -102,7 +104,7 @@ class Poseur:
             flip: flip test: predict the mirror image too.
             batch: people in one forward pass.
             input_size: crop (height, width), of a released checkpoint that does not tell it.
-            flip_fusion, keypoint_score, instance_score: as `poseur_lib.load_released`.
+            flip_fusion, keypoint_score, score_radius, sigma_factor, instance_score: as `poseur_lib.load_released`.
             fast: fold batch norms and order memory by channels, if that leaves the keypoints where they are.
             compile: as of `InferenceRuntime`: "graph" for many images on a GPU, "inductor" (minutes at the start).
 
@@ -117,6 +119,8 @@ class Poseur:
             input_size=input_size,
             flip_fusion=flip_fusion,
             keypoint_score=keypoint_score,
+            score_radius=score_radius,
+            sigma_factor=sigma_factor,
             instance_score=instance_score,
         )
         asked = {"evaluation.flip_test": flip, "evaluation.batch": batch}

@@ -188,8 +188,8 @@ def rule_text(claim: ClaimTest) -> str:
         case EffectKind.EQUIVALENCE:
             return (
                 f"Equivalence: within the margin if the whole 95 % interval lies within ±{claim.margin:.1f}, outside "
-                "the margin if all of it lies outside, inconclusive otherwise, on generated people and LSP too. Outside, "
-                f"it says nothing of a direction. {HOLM_RULE} {ONE_SEED_RULE}"
+                "the margin if all of it lies outside, inconclusive otherwise, on generated people and LSP too. "
+                f"Outside, it says nothing of a direction. {HOLM_RULE} {ONE_SEED_RULE}"
             )
 
 

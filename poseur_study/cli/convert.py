@@ -20,7 +20,9 @@ def convert(
     ] = "",
     keypoint_set: Annotated[str, typer.Option(help="Default: the known set of as many keypoints.")] = "",
     flip_fusion: Annotated[str, typer.Option(help="mean (released default), type1 or type2.")] = "",
-    keypoint_score: Annotated[str, typer.Option(help="rle (released default) or laplace.")] = "",
+    keypoint_score: options.KeypointScore = "",
+    score_radius: options.ScoreRadius = None,
+    sigma_factor: options.SigmaFactor = None,
     instance_score: Annotated[str, typer.Option(help="released (default), paper, classic or box.")] = "",
 ) -> None:
     """Write a checkpoint of the released code in our format, or ours in the released code's.
@@ -41,6 +43,8 @@ def convert(
         keypoint_set=keypoint_set or None,
         flip_fusion=flip_fusion or None,
         keypoint_score=keypoint_score or None,
+        score_radius=score_radius,
+        sigma_factor=sigma_factor,
         instance_score=instance_score or None,
     )
     if to == "ours":

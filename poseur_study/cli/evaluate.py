@@ -20,6 +20,8 @@ def evaluate(
     split: Annotated[str, typer.Option(help="train or val; default: as configured.")] = "",
     flip: options.Flip = None,
     keypoint_score: options.KeypointScore = "",
+    score_radius: options.ScoreRadius = None,
+    sigma_factor: options.SigmaFactor = None,
     instance_score: options.InstanceScore = "",
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results in COCO's format.")] = None,
     device: options.Device = "auto",
@@ -36,6 +38,7 @@ def evaluate(
 
     asked = {"evaluation.split": split, "evaluation.flip_test": flip, "evaluation.instance_score": instance_score,
              "model.head.keypoint_score": keypoint_score, "model.head.flip_fusion": flip_fusion,
+             "model.head.score_radius": score_radius, "model.head.sigma_factor": sigma_factor,
              "data.input_size": list(options.parse_size(input_size)) if input_size else None}  # fmt: skip
     changes = {name: value for name, value in asked.items() if value not in ("", None)}
     model, config = load_with_changes(checkpoint, changes)

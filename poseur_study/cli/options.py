@@ -94,7 +94,19 @@ InputSize = Annotated[
 Flip = Annotated[bool | None, typer.Option("--flip/--no-flip", help="Flip test; default: as configured.")]
 FlipFusion = Annotated[str, one_of("flip fusion", HEAD, "FlipFusion", f"mean, type1 or type2; {AS_CONFIGURED}")]
 KeypointScore = Annotated[
-    str, one_of("keypoint score", HEAD, "KeypointScore", f"rle (mean of 1 - sigma) or laplace (Eq. 8); {AS_CONFIGURED}")
+    str,
+    one_of(
+        "keypoint score",
+        HEAD,
+        "KeypointScore",
+        f"rle (mean of 1 - sigma), laplace (Eq. 8) or calibrated (Eq. 8 with --sigma-factor); {AS_CONFIGURED}",
+    ),
+]
+ScoreRadius = Annotated[
+    float | None, typer.Option(help=f"a of laplace and calibrated, a fraction of the crop side; {AS_CONFIGURED}")
+]
+SigmaFactor = Annotated[
+    float | None, typer.Option(help="Of calibrated: Laplace scale over sigma, which poseur evaluate prints of a model.")
 ]
 SCORES = f"released (up to 3), paper, classic or box (up to 1); {AS_CONFIGURED}"
 InstanceScore = Annotated[str, one_of("instance score", "poseur_lib.config.evaluation", "InstanceRule", SCORES)]

@@ -32,6 +32,7 @@ NAMES = {
     "figure_s2": "Supp. Fig. 2",
     "calibration": "Calibration",
     "noisy_proposals": "Noisy proposals",
+    "scoring": "Scoring",
     BUDGET: "Budget",
 }
 

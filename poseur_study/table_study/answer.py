@@ -13,6 +13,8 @@ from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.profiles import Profile
 
 NOT_RUN = "not run"
+HEADLINE_FILE = "scoring.csv"
+"""In the folder of the table `scoring`: what `score_headline` is made of."""
 
 
 def points(value: float) -> str:
@@ -57,6 +59,34 @@ def _sentence(table: Table, claim: ClaimResult, result: TableResult, profile: Pr
     return (
         f"**{_capital(verdict)}.** {_capital(claim.difference)}: {points(effect.value)} (95 % interval "
         f"{points(effect.low)} to {points(effect.high)}, {seeds}, {effect.n_images:,} images{among}){paper}.{finds}"
+    )
+
+
+def score_headline(told: pd.DataFrame) -> str:
+    """What came of Poseur's score in a sentence or two; Markdown.
+
+    Args:
+        told: of the notebook `scoring`, by row and what: of Poseur's runs, else of the first released checkpoint.
+    """
+    rows = list(told.index.unique("row"))
+    if not rows:
+        return "**Not run:** neither a run of Poseur nor a released checkpoint has its predictions here."
+    row = "Poseur" if "Poseur" in rows else rows[0]
+    value, of = told.loc[row]["value"], "" if row == "Poseur" else f"`{row}`: "
+    if missing := [name for name in ("gain", "AP Eq. 6") if name not in value]:
+        without = {"gain": "the data set has no detector boxes", "AP Eq. 6": "the flow's density is not in the record"}
+        return f"{of}**Not judged:** {without[missing[0]]}."
+    low, high = told.loc[(row, "gain"), ["low", "high"]]
+    return (
+        f"{of}**Eq. 8 at a = {value['radius']:g} adds {points(value['gain'])} AP to the box's score (95 % interval "
+        f"{points(low)} to {points(high)}), and its expected calibration error is {value['ECE Eq. 8']:.0f} %. "
+        f"With σ × {value['factor']:.3f}, fitted on other images, it is a probability to within "
+        f"{value['ECE rescaled']:.1f} %, with {value['AP rescaled']:.1f} AP instead of {value['AP Eq. 8']:.1f}. "
+        f"At a = {value['small radius']:g} the rescaled score has {value['AP rescaled, small']:.1f} AP and an error of "
+        f"{value['ECE rescaled, small']:.1f} %, Eq. 6 {value['AP Eq. 6, small']:.1f} AP and "
+        f"{value['ECE Eq. 6, small']:.1f} %.** Where the boxes on the background are left out, "
+        f"{points(value['gain on people'])} of the {points(value['gain'])} AP remain; the paper's reason is fewer "
+        "false positives."
     )
 
 

@@ -18,7 +18,7 @@ each = pytest.mark.parametrize("table", STUDIES, ids=[table.number for table in 
 of_each_size = pytest.mark.parametrize("size", PROFILES, ids=[size.name for size in PROFILES])
 NUMBERS = (
     "1a", "1b", "1c", "1d", "1e", "2a", "2b", "3", "4", "5", "6", "S1", "S2", "S3", "S4", "S5", "S6", "figure_1",
-    "figure_s1", "figure_s2", "calibration", "noisy_proposals",
+    "figure_s1", "figure_s2", "calibration", "scoring", "noisy_proposals",
 )  # fmt: skip
 BUILT: set[str] = set()
 HALF_BUILT = ("1b", "6", "S1", "calibration", "budget")
@@ -134,6 +134,7 @@ def test_tables_share_the_runs_that_are_the_same_model():
     assert default == run("figure_s2", "with") == run("calibration", "poseur") == run("noisy_proposals", "with")
     assert run("1b", "without") == run("1a", "ours") == run("noisy_proposals", "without")
     assert run("calibration", "simba") == run("2a", "simba_resnet50")
+    assert all(run("scoring", key) == run("calibration", key) for key in ("poseur", "rle", "simba"))
     assert run("1e", "layers_5") == run("2a", "poseur_resnet50") == run("figure_1", "2a/poseur_resnet50")
     six = run("1e", "layers_6")
     assert six == run("5", "poseur_resnet50") == run("S1", "epochs_325") == run("S2", "with") == run("S3", "own")
