@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from poseur_lib.config import ExperimentConfig, PoseurConfig
+from poseur_lib.config import ExperimentConfig, OwnKeypoints, PoseurConfig
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ap import rank_people
@@ -19,9 +19,10 @@ from poseur_lib.runtime import Runtime
 
 
 def assumptions(config: ExperimentConfig) -> str:
-    """Input size, normalisation, scores and, where the head has a choice, the fusion of the flip test, in words."""
-    height, width = config.data.input_size
+    """Input size, keypoints of one's own, normalisation, scores and the fusion of the flip test, in words."""
+    (height, width), keypoints = config.data.input_size, config.data.keypoint_set
     said = [f"input {height}x{width}", "RGB by ImageNet's mean and deviation"]
+    said += [keypoints.text] if isinstance(keypoints, OwnKeypoints) else []
     if isinstance(config.model.head, PoseurConfig):
         said += [f"flip fusion {config.model.head.flip_fusion}", f"keypoint score {config.model.head.keypoint_score}"]
     else:

@@ -18,7 +18,15 @@ def convert(
     input_size: Annotated[
         str, typer.Option(metavar="HxW", help="Where the weights were released for several sizes, such as 384x288.")
     ] = "",
-    keypoint_set: Annotated[str, typer.Option(help="Default: the known set of as many keypoints.")] = "",
+    keypoint_set: Annotated[
+        str,
+        typer.Option(
+            "--keypoint-set",
+            "--keypoints",
+            metavar="NAME|FILE",
+            help="Default: the only known set of as many keypoints.",
+        ),
+    ] = "",
     flip_fusion: Annotated[str, typer.Option(help="mean (released default), type1 or type2.")] = "",
     keypoint_score: Annotated[str, typer.Option(help="rle (released default) or laplace.")] = "",
     instance_score: Annotated[str, typer.Option(help="released (default), paper, classic or box.")] = "",
@@ -38,7 +46,7 @@ def convert(
     model, config = load_released(
         source,
         input_size=options.given_size(input_size),
-        keypoint_set=keypoint_set or None,
+        keypoint_set=options.chosen_keypoints(keypoint_set),
         flip_fusion=flip_fusion or None,
         keypoint_score=keypoint_score or None,
         instance_score=instance_score or None,
@@ -49,7 +57,9 @@ def convert(
         save_released(target, model, config)
     head = config.model.head
     depth = f", {head.decoder_layers} decoder layers" if isinstance(head, PoseurConfig) else ""
-    typer.echo(f"{head.kind} on {config.model.backbone.name}{depth}, {config.data.keypoint_set}; {assumptions(config)}")
+    typer.echo(
+        f"{head.kind} on {config.model.backbone.name}{depth}, {config.data.keypoints_name}; {assumptions(config)}"
+    )
     typer.echo(f"written: {target}")
 
 
