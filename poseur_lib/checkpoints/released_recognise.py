@@ -118,7 +118,8 @@ def _the_set(count: int) -> str:
         return sets[0]
     known = ", ".join(str(keypoints.num_keypoints) for keypoints in RELEASED_SETS)
     why = f"{' and '.join(sets)} have as many" if sets else f"known are sets of {known}"
-    raise UserError(f"the state_dict is of {count} keypoints; {why}: say by keypoint_set which keypoints they are")
+    raise UserError(f"the state_dict is of {count} keypoints; {why}: say which they are, by"
+                    " keypoint_set or by --keypoints of `poseur convert`")  # fmt: skip
 
 
 def recognise_backbone(state: State) -> BackboneConfig:

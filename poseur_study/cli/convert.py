@@ -67,18 +67,30 @@ def export(
     target: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="File to write; one that is there is kept.")],
     checkpoint: options.Checkpoint,
     input_size: options.InputSize = "",
-    batch: Annotated[int, typer.Option(min=1, help="Images that the graph takes at once.")] = 1,
+    batch: Annotated[int, typer.Option(min=0, help="Images that the graph takes at once; 0: any number.")] = 0,
+    normalise: Annotated[
+        bool,
+        typer.Option("--normalise", help="Put the normalisation into the graph: it takes crops of uint8, 0 to 255."),
+    ] = False,
 ) -> None:
-    """Write a checkpoint's model for ONNX runtimes: images in, keypoints and their scores out, no flip test."""
+    """Write a checkpoint's model for ONNX runtimes: images in, keypoints and their scores out, no flip test.
+
+    docs/deploy.md runs such a file without PyTorch.
+    """
     from poseur_lib.checkpoints.onnx import INPUT, OPSET, OUTPUTS, export_onnx
     from poseur_lib.checkpoints.released_load import load_released
+    from poseur_lib.keypoints import keypoint_set
 
     if target.exists():
         raise UserError(f"{target} exists already")
     model, config = load_released(checkpoint, input_size=options.given_size(input_size))
     height, width = config.data.input_size
-    export_onnx(model, target, (height, width), batch=batch)
+    keypoints = keypoint_set(config.data.keypoint_set)
+    export_onnx(model, target, (height, width), batch=batch or None, normalise=normalise, keypoints=keypoints)
+    shape, values = f"3, {height}, {width}", "RGB by ImageNet's mean and deviation"
+    if normalise:
+        shape, values = f"{height}, {width}, 3", "RGB, uint8 from 0 to 255"
     typer.echo(
-        f"written: {target} (opset {OPSET}); {INPUT} [{batch}, 3, {height}, {width}], RGB by ImageNet's mean and"
-        f" deviation; {' and '.join(OUTPUTS)} in [0, 1] of the crop"
+        f"written: {target} (opset {OPSET}); {INPUT} [{batch or 'any'}, {shape}], {values}; {' and '.join(OUTPUTS)} of"
+        f" {keypoints.num_keypoints} keypoints in [0, 1] of the crop"
     )

@@ -182,6 +182,21 @@ class QuickstartSettings(NotebookParameters):
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
+class OwnKeypointsSettings(NotebookParameters):
+    """Parameters of the notebook on keypoints of one's own.
+
+    Attributes:
+        folder: where its data and its run go, relative to the project; "" takes a temporary folder.
+        train_images, epochs: how long it trains.
+        device: how to compute.
+    """
+
+    folder: str = ""
+    train_images: Annotated[int, Field(ge=1)] = 1000
+    epochs: Annotated[int, Field(ge=1)] = 8
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
 def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
     """Hold parameters against what a notebook declares in its `parameters` cell.
 

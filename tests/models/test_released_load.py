@@ -165,7 +165,7 @@ def test_a_round_trip_of_ones_own_keypoints():
     model = build_model(config).eval()
     released = released_state_dict(model, config)
     size = config.data.input_size
-    with pytest.raises(UserError, match="5 keypoints; known are sets of 17, 16, 133: say by keypoint_set which"):
+    with pytest.raises(UserError, match="5 keypoints; known are sets of 17, 16, 133: say which they are"):
         load_released(released, input_size=size)
     loaded, found = load_released(released, input_size=size, keypoint_set=config.data.keypoint_set)
     assert found == config and same_weights(model, loaded)
@@ -176,7 +176,7 @@ def test_a_round_trip_of_ones_own_keypoints():
 def test_a_number_of_keypoints_that_fits_several_sets_asks(state, monkeypatch):
     animals = replace(COCO_17, name="animals17")
     monkeypatch.setattr(released_recognise, "RELEASED_SETS", (COCO_17, animals))
-    with pytest.raises(UserError, match="17 keypoints; coco17 and animals17 have as many: say by keypoint_set"):
+    with pytest.raises(UserError, match="coco17 and animals17 have as many: say which they are"):
         load_released(state)
     assert load_released(state, keypoint_set="coco17")[1].data.keypoint_set == "coco17"
 

@@ -15,6 +15,7 @@ from poseur_study.experiments import TABLES
 from poseur_study.experiments.notebook_parameters import (
     ExplorerSettings,
     NotebookParameters,
+    OwnKeypointsSettings,
     QuickstartSettings,
     RunSettings,
     TableSettings,
@@ -27,6 +28,7 @@ SETTINGS: dict[str, type[NotebookParameters]] = {  # all other notebooks are tab
     "train_variant.ipynb": RunSettings,
     "pretrain_backbone.ipynb": RunSettings,
     "quickstart.ipynb": QuickstartSettings,
+    "own_keypoints.ipynb": OwnKeypointsSettings,
 }
 LONGEST = 15
 MOST_ALIKE = 0.6
