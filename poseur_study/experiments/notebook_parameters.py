@@ -192,7 +192,7 @@ class OwnKeypointsSettings(NotebookParameters):
     """
 
     folder: str = ""
-    train_images: Annotated[int, Field(ge=1)] = 1000
+    train_images: Annotated[int, Field(ge=1)] = 1500
     epochs: Annotated[int, Field(ge=1)] = 8
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
