@@ -16,8 +16,13 @@ def predict(
         ),
     ],
     checkpoint: Annotated[
-        Path, typer.Option(metavar="FILE", help="A model.pt of this project, a run's folder, or a released checkpoint.")
-    ],
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A model.pt of this project, a run's folder, or a released checkpoint. Default: the small model that"
+            " comes with the package and knows generated people alone.",
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", help="Gets the pictures, predictions.json and images.json.")
     ] = Path("predictions"),
@@ -101,6 +106,7 @@ def predict(
 
     Images that cannot be read are named and left out, and the exit code is then 1. Ctrl-C keeps what is done.
     """
+    from poseur_lib.checkpoints.shipped import SHIPPED, shipped_model
     from poseur_lib.errors import UserError
     from poseur_lib.predict.detector import load_detector
     from poseur_lib.predict.files import find_images, image_ids
@@ -133,8 +139,10 @@ def predict(
 
         source = read_boxes(boxes, paths, box_threshold or 0.0, names)
         ids, category_id = source.ids, source.category_id
+    if checkpoint is None:
+        typer.echo(shipped_model().text)
     poseur = Poseur.from_pretrained(
-        checkpoint,
+        checkpoint or SHIPPED,
         device=device,
         precision=precision,
         flip=flip,
