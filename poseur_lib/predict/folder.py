@@ -115,11 +115,11 @@ def predict_files(
             raise UserError(f"{line}: leave out what has none, or give --renumber for new ids")
         say(f"{line}: images.json has the ids of predictions.json")
     done = Predicted()
-    _require_folder(output.folder)
+    require_folder(output.folder)
     try:
         with tqdm(total=len(images), unit="image", disable=None if progress is None else not progress) as bar:
             tasks = _read(list(zip(images, ids, pictures, strict=True)), source, done, say, bar)
-            for chunk in _chunks(tasks, poseur.config.evaluation.batch):
+            for chunk in chunks(tasks, poseur.config.evaluation.batch):
                 _predict_chunk(poseur, chunk, output, done, say, category_id)
                 bar.update(len(chunk))
     except KeyboardInterrupt:
@@ -128,8 +128,8 @@ def predict_files(
         ) from None
     finally:
         if done.entries:
-            _write_json(output.folder / RESULTS_FILE, done.results)
-            _write_json(output.folder / IMAGES_FILE, _image_info(done.entries, poseur.keypoint_set, category_id))
+            write_json(output.folder / RESULTS_FILE, done.results)
+            write_json(output.folder / IMAGES_FILE, image_info(done.entries, poseur.keypoint_set, category_id))
     return done
 
 
@@ -151,7 +151,7 @@ def _read(
         yield Task(path, image_id, picture, image, boxes)
 
 
-def _chunks(tasks: Iterator[Task], people: int) -> Iterator[list[Task]]:
+def chunks(tasks: Iterator[Task], people: int) -> Iterator[list[Task]]:
     """Tasks of together at least `people` people, or as many images as memory should hold."""
     chunk: list[Task] = []
     for task in tasks:
@@ -172,14 +172,14 @@ def _predict_chunk(
             done.nobody.append(task.path)
             say(f"no person: {task.path}")
         if output.pictures:
-            _write_picture(task.picture, poses, output.threshold)
+            _write_picture(task.picture, poses, output)
         height, width = poses.image.shape[:2]
         entry = {"id": task.image_id, "file_name": str(task.path), "height": height, "width": width}
         done.entries.append(entry | ({"picture": task.picture.name} if output.pictures else {}))
         done.results += poses.to_coco(task.image_id, category_id)
 
 
-def _image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet, category_id: int) -> dict[str, Any]:
+def image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet, category_id: int) -> dict[str, Any]:
     """A COCO file without annotations, as the test sets have."""
     skeleton = [[a + 1, b + 1] for a, b in keypoint_set.skeleton]
     person = {"id": category_id, "name": "person", "supercategory": "person", "keypoints": list(keypoint_set.names)}
@@ -191,17 +191,23 @@ def _image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet, catego
     }
 
 
-def _write_picture(path: Path, poses: ImagePoses, threshold: float) -> None:
+def picture_of(poses: ImagePoses, output: Output) -> np.ndarray:
+    """The image with what is drawn over it, RGB."""
+    return poses.draw(output.threshold)
+
+
+def _write_picture(path: Path, poses: ImagePoses, output: Output) -> None:
     suffix = ".jpg" if path.suffix.lower() in JPEG else ".png"
     options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix == ".jpg" else []
-    done, encoded = cv2.imencode(suffix, cv2.cvtColor(poses.draw(threshold), cv2.COLOR_RGB2BGR), options)
+    done, encoded = cv2.imencode(suffix, cv2.cvtColor(picture_of(poses, output), cv2.COLOR_RGB2BGR), options)
     if not done:
         height, width = poses.image.shape[:2]
         raise UserError(f"{path}: a picture of {width} x {height} pixels cannot be written as {suffix[1:].upper()}")
     _write(path, encoded.tobytes())
 
 
-def _write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object) -> None:
+    """JSON that is there whole or not at all. Raises UserError where it cannot be written."""
     _write(path, json.dumps(content).encode())
 
 
@@ -212,7 +218,7 @@ def _write(path: Path, content: bytes) -> None:
         raise UserError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _require_folder(folder: Path) -> None:
+def require_folder(folder: Path) -> None:
     """Before anything is computed: the folder can be written to."""
     try:
         write_atomically(folder / ".writable", b"")

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 
 from poseur_lib.checkpoints.checkpoint import checkpoint_file
 from poseur_lib.checkpoints.released_load import load_released
+from poseur_lib.checkpoints.shipped import SHIPPED
 from poseur_lib.config.evaluation import InstanceRule
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
@@ -82,7 +83,7 @@ class Poseur:
     @classmethod
     def from_pretrained(
         cls,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] = SHIPPED,
         *,
         device: Device = "auto",
         precision: Precision = "32",
@@ -100,7 +101,8 @@ class Poseur:
         """The model of a checkpoint. None is what the checkpoint says, or the released code's choice.
 
         Args:
-            path: a `model.pt` of this project, a run's folder, or a checkpoint of the released code.
+            path: a `model.pt` of this project, a run's folder, or a checkpoint of the released code. Without one it is
+                the small model of the package (`poseur_lib.checkpoints.shipped`), which knows generated people alone.
             flip: flip test: predict the mirror image too.
             batch: people in one forward pass.
             input_size: crop (height, width), of a released checkpoint that does not tell it.

@@ -7,6 +7,8 @@ import typer
 
 from poseur_study.cli import options
 
+KEYPOINTS = "data.keypoint_set"
+
 
 def train(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the run; one that is there is resumed.")],
@@ -21,6 +23,7 @@ def train(
             "released (the defaults) or paper_text: the head as the paper's words have it.",
         ),
     ] = "released",
+    keypoints: options.Keypoints = "",
     changes: options.Set = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, data order, augmentation and noise.")] = 0,
     device: options.Device = "auto",
@@ -41,14 +44,19 @@ def train(
     part labels, or on generated people where it has none.
     """
     from poseur_lib.config.presets import PRESETS
+    from poseur_lib.errors import UserError
     from poseur_lib.files import MODEL_FILE
     from poseur_lib.runtime import Runtime
     from poseur_lib.training.fit import train_in_folder
     from poseur_study.experiments.profiles import profile as profile_named
     from poseur_study.runs.datasets import pretext_people
 
+    asked = options.parse_changes(changes)
+    if keypoints and KEYPOINTS in asked:
+        raise UserError(f"--keypoints {keypoints} and --set {KEYPOINTS}: give one of them")
+    own = None if KEYPOINTS in asked else options.chosen_keypoints(keypoints, data)
     size = profile_named(profile)
-    config = size.experiment(seed, dict(PRESETS[preset]), options.parse_changes(changes))
+    config = size.experiment(seed, dict(PRESETS[preset]), {KEYPOINTS: own} if own else {}, asked)
     runtime = Runtime(
         data=data,
         device=device,

@@ -16,6 +16,7 @@ from poseur_study.experiments.analyses import SCORING
 from poseur_study.experiments.notebook_parameters import (
     ExplorerSettings,
     NotebookParameters,
+    OwnKeypointsSettings,
     QuickstartSettings,
     RunSettings,
     TableSettings,
@@ -28,6 +29,7 @@ SETTINGS: dict[str, type[NotebookParameters]] = {  # all other notebooks are tab
     "train_variant.ipynb": RunSettings,
     "pretrain_backbone.ipynb": RunSettings,
     "quickstart.ipynb": QuickstartSettings,
+    "own_keypoints.ipynb": OwnKeypointsSettings,
 }
 LONGEST = 15
 MOST_ALIKE = 0.6
