@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +60,7 @@ def open_model(settings: QuickstartSettings, say: Callable[[str], None] = print)
     if run is None:
         training = first_model(settings.runs, settings.data)
         say(f"No finished run below {settings.runs}: {training.text}")
-        training.execute(lru_cache(maxsize=1)(say))  # a line only when it is another than the last one
+        training.execute(say)
         run = _best_run(settings)
         assert run is not None
     return KnownModel(Poseur.from_pretrained(run.store.path(run.run_id), device=settings.device), _about(run))

@@ -28,6 +28,7 @@ from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, CurvePoint, write_curve
 from poseur_lib.training.loss_sums import LossSums, LossValues, detached
 from poseur_lib.training.optimiser import align_states, optimiser_and_schedule, parameter_groups
+from poseur_lib.training.progress import PositionCallback
 from poseur_lib.training.step import Chosen, GraphedStep, LossOf, choose, compile_backbone, reason_of, uncompiled
 
 Measure = Callable[[Any], dict[str, float]]
@@ -285,7 +286,8 @@ def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
             use_distributed_sampler=False,
             enable_checkpointing=False,
             logger=False,
-            enable_progress_bar=runtime.progress,
+            enable_progress_bar=False,
+            callbacks=[PositionCallback(checkpoint.parent, checkpoint.parent.name, runtime.progress)],
             enable_model_summary=False,
         )
         try:
