@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from poseur_lib.checkpoints.origin import ONLY_GENERATED
 from poseur_lib.data.coco import annotation_path
 from poseur_lib.predict.boxes_file import read_boxes
 from poseur_lib.predict.files import find_images
@@ -55,7 +56,7 @@ def open_model(settings: QuickstartSettings, say: Callable[[str], None] = print)
     """
     if settings.checkpoint:
         poseur = Poseur.from_pretrained(below_root(settings.checkpoint), device=settings.device)
-        return KnownModel(poseur, f"Checkpoint {settings.checkpoint}.")
+        return KnownModel(poseur, f"Checkpoint {settings.checkpoint}. {poseur.caution}".strip())
     run = _best_run(settings)
     if run is None:
         training = first_model(settings.runs, settings.data)
@@ -104,5 +105,5 @@ def _about(run: ListedRun) -> str:
     ap = "" if run.ap is None else f", AP {run.ap:.1f} on {provenance.n_images} images of its own kind"
     text = f"Run {run.run_id} of profile {run.profile}{ap}."
     if provenance.generated_data:
-        text += " It knows only generated people: on photographs of real ones its poses mean nothing."
+        text += f" {ONLY_GENERATED}"
     return text if profile(run.profile).evidential else f"{text} It was trained for minutes and is no evidence."

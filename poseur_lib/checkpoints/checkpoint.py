@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
+from poseur_lib.checkpoints.origin import GENERATED_DATA
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError, first_line
 from poseur_lib.files import LAST_CHECKPOINT, MODEL_FILE, atomic_file
@@ -20,10 +21,17 @@ NETWORK = "network."
 """What Lightning's checkpoints have before the model's names."""
 
 
-def save_weights(path: Path, module: torch.nn.Module, config: ExperimentConfig | PretextRunConfig) -> None:
-    """Writes weights and configuration so that the file is there whole or not at all."""
+def save_weights(
+    path: Path, module: torch.nn.Module, config: ExperimentConfig | PretextRunConfig, generated_data: bool = False
+) -> None:
+    """Writes weights and configuration so that the file is there whole or not at all.
+
+    Args:
+        generated_data: it was trained on generated people alone.
+    """
+    content = {"format": FORMAT, "config": config.model_dump_json(), GENERATED_DATA: generated_data}
     with atomic_file(path) as file:
-        torch.save({"format": FORMAT, "config": config.model_dump_json(), "state_dict": module.state_dict()}, file)
+        torch.save({**content, "state_dict": module.state_dict()}, file)
 
 
 def load_model(path: Path) -> tuple[PoseModel, ExperimentConfig]:

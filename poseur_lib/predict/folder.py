@@ -14,6 +14,7 @@ from poseur_lib.data.images import read_image
 from poseur_lib.errors import Interrupted, UserError
 from poseur_lib.files import write_atomically
 from poseur_lib.keypoints import KeypointSet
+from poseur_lib.predict.drawing import with_caption
 from poseur_lib.predict.files import JPEG, image_ids, overlay_paths, renumbered
 from poseur_lib.predict.people import KEYPOINT_THRESHOLD, BoxFinder, PersonBox
 from poseur_lib.predict.predictor import ImagePoses, Poseur
@@ -34,12 +35,14 @@ class Output:
         pictures: write the images with the skeletons over them.
         threshold: of the keypoints that are drawn as sure.
         nms: OKS-NMS, as `poseur evaluate` has it.
+        caption: is written below each picture.
     """
 
     folder: Path
     pictures: bool = True
     threshold: float = KEYPOINT_THRESHOLD
     nms: bool = True
+    caption: str = ""
 
 
 @dataclass
@@ -172,7 +175,7 @@ def _predict_chunk(
             done.nobody.append(task.path)
             say(f"no person: {task.path}")
         if output.pictures:
-            _write_picture(task.picture, poses, output.threshold)
+            _write_picture(task.picture, poses, output)
         height, width = poses.image.shape[:2]
         entry = {"id": task.image_id, "file_name": str(task.path), "height": height, "width": width}
         done.entries.append(entry | ({"picture": task.picture.name} if output.pictures else {}))
@@ -191,10 +194,11 @@ def _image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet, catego
     }
 
 
-def _write_picture(path: Path, poses: ImagePoses, threshold: float) -> None:
+def _write_picture(path: Path, poses: ImagePoses, output: Output) -> None:
     suffix = ".jpg" if path.suffix.lower() in JPEG else ".png"
     options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix == ".jpg" else []
-    done, encoded = cv2.imencode(suffix, cv2.cvtColor(poses.draw(threshold), cv2.COLOR_RGB2BGR), options)
+    picture = with_caption(poses.draw(output.threshold), output.caption)
+    done, encoded = cv2.imencode(suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
     if not done:
         height, width = poses.image.shape[:2]
         raise UserError(f"{path}: a picture of {width} x {height} pixels cannot be written as {suffix[1:].upper()}")

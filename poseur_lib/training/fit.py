@@ -61,8 +61,9 @@ def train(config: ExperimentConfig, run_dir: Path, runtime: Runtime, pretext_wei
     model = build_model(config)
     if config.pretext is not None:
         load_backbone(model.backbone, pretext_weights, config)
+    people = CocoPeople(runtime.data, "train", keypoints)
     dataset = PoseCrops(
-        CocoPeople(runtime.data, "train", keypoints).people(),
+        people.people(),
         keypoints,
         config.data.input_size,
         model.head.crop_rule,
@@ -84,7 +85,7 @@ def train(config: ExperimentConfig, run_dir: Path, runtime: Runtime, pretext_wei
     )
     curve = run_loop(loop, runtime)
     if len(curve) == config.train.epochs:
-        save_weights(run_dir / MODEL_FILE, loop.trained, config)
+        save_weights(run_dir / MODEL_FILE, loop.trained, config, people.generated)
     return curve
 
 

@@ -76,6 +76,7 @@ def predict(
     precision: options.Precision = "32",
     fast: options.Fast = True,
     compile: options.Compile = "auto",
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say how the model was made faster, too.")] = False,
 ) -> None:
     """Predict people's poses on images: pictures with skeletons, and results in COCO's format.
 
@@ -125,11 +126,15 @@ def predict(
         fast=fast,
         compile=compile,
     )
-    typer.echo(poseur.inference)
+    technical, _, failed = poseur.inference.partition("\n")
+    for line in filter(None, (technical * verbose, failed, poseur.caution and f"{checkpoint}: {poseur.caution}")):
+        typer.echo(line)
     if detector:
         source = load_detector(detector, 0.5 if box_threshold is None else box_threshold, poseur.runtime.torch_device)
-    output = Output(out, pictures, threshold, nms)
+    output = Output(out, pictures, threshold, nms, poseur.caution)
     done = predict_files(poseur, paths, source, output, known_ids=ids, category_id=category_id, renumber=renumber)
     typer.echo(done.text(output))
+    if isinstance(source, WholeImage) and done.entries:
+        typer.echo("each whole image was taken as one person: --boxes or --detector says where people are")
     if done.skipped:
         raise typer.Exit(1)

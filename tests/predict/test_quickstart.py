@@ -64,7 +64,6 @@ def test_without_a_run_a_small_model_is_trained_and_that_is_said(tmp_path, monke
 
         def execute(self, say):
             say("epoch 1")
-            say("epoch 1")
             runs.append(listed(tmp_path, 1.0, RunState.FINISHED))
 
     monkeypatch.setattr(quickstart, "list_runs", lambda folders: tuple(runs))
