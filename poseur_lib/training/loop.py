@@ -86,6 +86,8 @@ class TrainingLoop(L.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network
+        if config.freeze == "backbone":
+            network.get_submodule("backbone").requires_grad_(False)
         self.loss_of, self.batches, self.config, self.run, self.seed = loss_of, batches, config, run, seed
         decay = config.ema_decay
         self.average = None if decay is None else AveragedModel(
@@ -134,6 +136,8 @@ class TrainingLoop(L.LightningModule):
         """Start of the sums of an epoch."""
         self._sums, self._images = LossSums(), 0
         self._epoch_started = time.perf_counter()
+        if self.config.freeze == "backbone":  # its batch norms keep their statistics, too
+            self.network.get_submodule("backbone").eval()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Seeds the step."""
