@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LAST_CHECKPOINT, MODEL_FILE, BACKBONE_FILE = "last.ckpt", "model.pt", "backbone.pt"
+SAFE_FILE = "model.safetensors"
 """Where training goes on from, and the weights that it leaves."""
 CURVE_FILE = "curve.json"
 POSITION_FILE = "position.json"

@@ -29,7 +29,7 @@ from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.inference import InferenceBatches, inference_batches, predict_people
 from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
-from poseur_lib.files import BACKBONE_FILE, CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE, write_atomically
+from poseur_lib.files import BACKBONE_FILE, CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE, SAFE_FILE, write_atomically
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.build import build_model
@@ -97,7 +97,8 @@ def train(
     )
     curve = run_loop(loop, runtime)
     if len(curve) == config.train.epochs:
-        save_weights(run_dir / MODEL_FILE, loop.trained, config, people.generated)
+        for name in (MODEL_FILE, SAFE_FILE)[: 1 + runtime.safetensors]:
+            save_weights(run_dir / name, loop.trained, config, people.generated)
     return curve
 
 

@@ -52,8 +52,15 @@ def train(
     compile: options.Compile = "auto",
     data_on_device: options.DataOnDevice = "auto",
     limit_epochs: Annotated[int, typer.Option(min=0, help="Stop after so many epochs of the schedule.")] = 0,
+    logger: Annotated[
+        str,
+        options.one_of(
+            "logger", "poseur_lib.runtime", "LOGGERS", "csv (DIR/logs), tensorboard or wandb where installed, or none."
+        ),
+    ] = "csv",
 ) -> None:
-    """Train one configuration and evaluate it: DIR gets config.json, curve.json, last.ckpt and model.pt.
+    """Train one configuration and evaluate it: DIR gets config.json, curve.json, last.ckpt, and model.pt
+    with model.safetensors, the same model.
 
     Where the profile's backbone starts from a pretext run, that is trained first, in DIR/pretext: on the data set's
     part labels, or on generated people where it has none. With --init nothing is pretrained.
@@ -87,6 +94,8 @@ def train(
         data_on_device=data_on_device,
         limit_epochs=limit_epochs or None,
         progress=True,
+        logger=logger,
+        safetensors=True,
     )
     people = pretext_people(size, config, data.absolute())
     if people != data.absolute():
