@@ -52,13 +52,13 @@ def comparison_table(rows: Iterable[CostRow]) -> pd.DataFrame:
 
 def comparison_lines(rows: Iterable[CostRow], width: int) -> list[str]:
     """The comparison for a terminal: the place in the paper and our model, then a line for each of its costs."""
-    lines, place = [f"{'':30}{'paper':>9}{'ours':>9}{'difference':>12}"], ""
+    lines, place = [f"{'':26}{'paper':>7}{'ours':>8}  difference"], ""
     for row in rows:
         if row.source != place:
             place, indent = row.source, {"subsequent_indent": "  "}
             lines += ["", *textwrap.wrap(f"{row.source}: {row.model}", width, **indent)]
-        verdict = "" if row.agrees else "   differs"
+        verdict = "" if row.agrees else "  differs"
         quantity = row.quantity.replace("parameters without flows", "parameters, no flows").partition(" (")[0]
-        lines.append(f"  {quantity:28}{row.paper:>9}{row.ours:9.3f}{row.percent:10.1f} %{verdict}")
+        lines.append(f"  {quantity:24}{row.paper:>7}{row.ours:8.3f}{row.percent:7.1f} %{verdict}")
         lines += textwrap.wrap(row.note, width, initial_indent="    ", subsequent_indent="    ")
     return lines

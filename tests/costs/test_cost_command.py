@@ -67,7 +67,7 @@ def test_the_paper_s_costs_fit_the_terminal_and_need_no_torch(tmp_path):
         assert max(map(len, lines)) <= columns
     rows, printed = list(csv.DictReader((tmp_path / "costs.csv").open())), done.stdout
     assert len(rows) == len(printed_costs()) == printed.count(" %") - RULE.count(" %")
-    assert printed.count("   differs") == sum(row["verdict"] == "differs" for row in rows) > 0
+    assert printed.count("  differs") == sum(row["verdict"] == "differs" for row in rows) > 0
 
 
 def test_what_is_shown_is_what_is_counted():
