@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LAST_CHECKPOINT, MODEL_FILE, BACKBONE_FILE = "last.ckpt", "model.pt", "backbone.pt"
+SAFE_FILE = "model.safetensors"
 """Where training goes on from, and the weights that it leaves."""
 CURVE_FILE = "curve.json"
+POSITION_FILE = "position.json"
+"""Where a training that is under way is; gone with its end."""
 
 
 @contextmanager

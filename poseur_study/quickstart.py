@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from poseur_lib.checkpoints.origin import ONLY_GENERATED
 from poseur_lib.checkpoints.shipped import shipped_model
 from poseur_lib.data.coco import CocoPeople, annotation_path
 from poseur_lib.predict.boxes_file import read_boxes
@@ -53,7 +54,7 @@ def open_model(settings: QuickstartSettings) -> KnownModel:
     """
     if settings.checkpoint:
         poseur = Poseur.from_pretrained(below_root(settings.checkpoint), device=settings.device)
-        return KnownModel(poseur, f"Checkpoint {settings.checkpoint}.")
+        return KnownModel(poseur, f"Checkpoint {settings.checkpoint}. {poseur.caution}".strip())
     run = _best_run(settings)
     if run is None:
         return KnownModel(Poseur.from_pretrained(device=settings.device), shipped_model().text)
@@ -99,5 +100,5 @@ def _about(run: ListedRun) -> str:
     ap = "" if run.ap is None else f", AP {run.ap:.1f} on {provenance.n_images} images of its own kind"
     text = f"Run {run.run_id} of profile {run.profile}{ap}."
     if provenance.generated_data:
-        text += " It knows only generated people: on photographs of real ones its poses mean nothing."
+        text += f" {ONLY_GENERATED}"
     return text if profile(run.profile).evidential else f"{text} It was trained for minutes and is no evidence."

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
+from poseur_lib.checkpoints.origin import GENERATED_DATA
+from poseur_lib.checkpoints.safetensors_file import SUFFIX, read_safetensors, write_safetensors
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError, first_line
 from poseur_lib.files import LAST_CHECKPOINT, MODEL_FILE, atomic_file
@@ -20,10 +22,21 @@ NETWORK = "network."
 """What Lightning's checkpoints have before the model's names."""
 
 
-def save_weights(path: Path, module: torch.nn.Module, config: ExperimentConfig | PretextRunConfig) -> None:
-    """Writes weights and configuration so that the file is there whole or not at all."""
+def save_weights(
+    path: Path, module: torch.nn.Module, config: ExperimentConfig | PretextRunConfig, generated_data: bool = False
+) -> None:
+    """Writes weights and configuration so that the file is there whole or not at all; `.safetensors` is one such file.
+
+    Args:
+        generated_data: it was trained on generated people alone.
+    """
+    about = {"format": FORMAT, "config": config.model_dump_json(), GENERATED_DATA: generated_data}
+    content = {**about, "state_dict": module.state_dict()}
     with atomic_file(path) as file:
-        torch.save({"format": FORMAT, "config": config.model_dump_json(), "state_dict": module.state_dict()}, file)
+        if path.suffix == SUFFIX:
+            write_safetensors(file, content)
+        else:
+            torch.save(content, file)
 
 
 def load_model(path: Path) -> tuple[PoseModel, ExperimentConfig]:
@@ -72,13 +85,15 @@ def read_weights(path: Path) -> dict[str, Any]:
 
 
 def read_file(path: Path) -> Any:
-    """What torch.save wrote, of whatever project. Nothing in it is executed.
+    """What torch.save wrote, or a safetensors file, of whatever project. Nothing in it is executed.
 
     Raises:
         UserError: the file is missing or cut off, or holds more than tensors and plain values.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint")
+    if path.suffix == SUFFIX:
+        return read_safetensors(path)
     try:
         with warnings.catch_warnings(action="ignore"):  # torch's guesses about foreign bytes
             return torch.load(path, map_location="cpu", weights_only=True)

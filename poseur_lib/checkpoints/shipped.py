@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from poseur_lib.checkpoints.checkpoint import read_weights
+from poseur_lib.checkpoints.origin import ONLY_GENERATED
 
 SHIPPED = Path(__file__).with_name("generated_people.pt")
 """Made by `python -m tools.ship_model RUN`; weights are float16, and are computed with as float32."""
-ONLY_GENERATED_PEOPLE = "It knows only generated people: on photographs of real ones its poses mean nothing."
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ShippedModel:
         """What it is, one line."""
         return (
             f"The model that comes with the package (run {self.run_id} of profile {self.profile}, AP {self.ap:.1f} on"
-            f" {self.images} images of its own kind). {ONLY_GENERATED_PEOPLE}"
+            f" {self.images} images of its own kind). {ONLY_GENERATED}"
         )
 
 

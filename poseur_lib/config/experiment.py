@@ -41,6 +41,7 @@ class ExperimentConfig(Frozen):
         train: schedule, optimiser, augmentation.
         evaluation: how the trained model is judged.
         pretext: the recipe that pretrains the backbone, where it starts from one.
+        initial_sha256: of the checkpoint that weights start from (`poseur train --init`), by its bytes; None: of none.
     """
 
     kind: Literal["experiment"] = "experiment"
@@ -50,6 +51,7 @@ class ExperimentConfig(Frozen):
     train: TrainConfig = TrainConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     pretext: PretextConfig | None = None
+    initial_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
     @property
     def name(self) -> str:

@@ -42,6 +42,7 @@ class TrainConfig(Frozen):
         augment: None trains on the plain crops.
         ema_decay: of an exponential moving average of the weights, a step of the optimiser each, which is measured and
             saved in their place; None, as in the paper and as released: no average.
+        freeze: "backbone": it keeps the weights and the statistics that it starts with, and the head alone is trained.
         supervise_outside_crop: False: keypoints outside the crop have weight 0 (released code). True: every labelled
             keypoint has a target wherever it lies, for heads that can reach it (supp. Sec. 8 speaks of such keypoints).
     """
@@ -59,6 +60,7 @@ class TrainConfig(Frozen):
     gradient_clip: Rate | None = None
     augment: AugmentConfig | None = AugmentConfig()
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    freeze: Literal["none", "backbone"] = "none"
     supervise_outside_crop: bool = False
 
 

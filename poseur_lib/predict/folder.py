@@ -14,6 +14,7 @@ from poseur_lib.data.images import read_image
 from poseur_lib.errors import Interrupted, UserError
 from poseur_lib.files import write_atomically
 from poseur_lib.keypoints import KeypointSet
+from poseur_lib.predict.drawing import with_caption
 from poseur_lib.predict.files import JPEG, image_ids, overlay_paths, renumbered
 from poseur_lib.predict.people import KEYPOINT_THRESHOLD, BoxFinder, PersonBox
 from poseur_lib.predict.predictor import ImagePoses, Poseur
@@ -34,12 +35,14 @@ class Output:
         pictures: write the images with the skeletons over them.
         threshold: of the keypoints that are drawn as sure.
         nms: OKS-NMS, as `poseur evaluate` has it.
+        caption: is written below each picture.
     """
 
     folder: Path
     pictures: bool = True
     threshold: float = KEYPOINT_THRESHOLD
     nms: bool = True
+    caption: str = ""
 
 
 @dataclass
@@ -192,8 +195,8 @@ def image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet, categor
 
 
 def picture_of(poses: ImagePoses, output: Output) -> np.ndarray:
-    """The image with what is drawn over it, RGB."""
-    return poses.draw(output.threshold)
+    """The image with what is drawn over it and its caption, RGB."""
+    return with_caption(poses.draw(output.threshold), output.caption)
 
 
 def _write_picture(path: Path, poses: ImagePoses, output: Output) -> None:

@@ -18,8 +18,8 @@ from poseur_study.analysis.table_results import difference_words
 from poseur_study.analysis.verdict import RULE as LEVEL_RULE
 from poseur_study.analysis.verdict import Evidence, Level, Verdict, arithmetic_verdict, cost_verdict, rule_text
 from poseur_study.costs.cost_claims import CostStatement
-from poseur_study.costs.paper_costs import RULE as COST_RULE
-from poseur_study.costs.paper_costs import CostRow
+from poseur_study.costs.cost_rows import RULE as COST_RULE
+from poseur_study.costs.cost_rows import CostRow
 from poseur_study.experiments.experiment import ClaimTest, Table
 from poseur_study.experiments.profiles import Profile
 from poseur_study.paper.audit import RULE as ARITHMETIC_RULE

@@ -92,6 +92,7 @@ def predict(
     precision: options.Precision = "32",
     fast: options.Fast = True,
     compile: options.Compile = "auto",
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say how the model was made faster, too.")] = False,
 ) -> None:
     """Predict people's poses on images: pictures with skeletons, and results in COCO's format.
 
@@ -158,15 +159,20 @@ def predict(
         fast=fast,
         compile=compile,
     )
-    typer.echo(poseur.inference)
+    technical, _, failed = poseur.inference.partition("\n")
+    caution = f"{checkpoint}: {poseur.caution}" if checkpoint and poseur.caution else ""
+    for line in filter(None, (technical * verbose, failed, caution)):
+        typer.echo(line)
     if detector:
         source = load_detector(detector, 0.5 if box_threshold is None else box_threshold, poseur.runtime.torch_device)
-    output = Output(out, pictures, threshold, nms)
+    output = Output(out, pictures, threshold, nms, poseur.caution)
     if film is None:
         done = predict_files(poseur, paths, source, output, known_ids=ids, category_id=category_id, renumber=renumber)
     else:
         given = None if videos else image_ids(paths, ids)
         done = predict_film(poseur, film, source, output, ids=given, category_id=category_id, smooth=smooth)
     typer.echo(done.text(output))
+    if isinstance(source, WholeImage) and done.entries:
+        typer.echo("each whole image was taken as one person: --boxes or --detector says where people are")
     if done.skipped:
         raise typer.Exit(1)

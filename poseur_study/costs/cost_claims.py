@@ -12,7 +12,7 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.costs.cost import Cost
 from poseur_lib.keypoints import COCO_17
 from poseur_study.costs.benchmark_record import Benchmark
-from poseur_study.costs.paper_costs import RULE, agrees_with
+from poseur_study.costs.cost_rows import RULE, agrees_with
 from poseur_study.costs.printed_gflops import BASELINES, MethodCost, method_costs
 from poseur_study.costs.row_cost import Quantity, both_counts, hook_counts, model_cost
 from poseur_study.experiments.paper_rows import subject_changes

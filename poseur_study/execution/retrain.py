@@ -6,6 +6,7 @@ configuration is trained below another folder of runs, and measured and recorded
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from poseur_lib.config import ExperimentConfig
@@ -89,8 +90,9 @@ class Training:
         options = RunOptions(self.profile, data=self.data, runs=self.runs, project=project)
         store.folder.mkdir(parents=True, exist_ok=True)
         for run in self.plan():
+            said = lru_cache(maxsize=1)(say)  # a line only where it is another than the last one
 
-            def say_epochs(run: PlannedRun = run) -> None:
+            def say_epochs(run: PlannedRun = run, say: Say = said) -> None:
                 at = position(run, store)
                 say(f"{run.run_id}: {at.epochs} of {at.planned} epochs")
 

@@ -194,9 +194,8 @@ def open_data(profile: Profile, data: str, progress: bool = True) -> DataSet:
         raise UserError(f"data set {root} does not exist")
     name = profile.config.data.keypoint_set
     people = CocoPeople(root, "val", keypoint_set(name))
-    annotations = people.coco.dataset.get("annotations", [])
-    generated = any("poseur_people" in annotation for annotation in annotations)
     learnt_from = None if pretext_data(profile, data) == data else partial(made_fingerprint, profile)
-    opened = DataSet(root, name, fingerprint(root), generated, len(people.coco.getImgIds()), learnt_from)
+    images = len(people.coco.getImgIds())
+    opened = DataSet(root, name, fingerprint(root), people.generated, images, learnt_from)
     opened.__dict__["val"] = people
     return opened
