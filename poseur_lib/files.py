@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from poseur_lib.errors import UserError
+
 LAST_CHECKPOINT, MODEL_FILE, BACKBONE_FILE = "last.ckpt", "model.pt", "backbone.pt"
 """Where training goes on from, and the weights that it leaves."""
 CURVE_FILE = "curve.json"
@@ -35,6 +37,32 @@ def atomic_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         raise
     _sync(path.parent)
+
+
+def require_writable(folder: Path, what: str = "results cannot be written to") -> None:
+    """Check, before anything is computed, that a folder can be made and written to; `what` begins the message.
+
+    Raises:
+        UserError: it cannot.
+    """
+    probe = folder / ".writable"
+    try:
+        write_atomically(probe, b"")
+        probe.unlink()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a folder's name"
+        raise UserError(f"{what} {folder}: {reason}") from None
+
+
+def require_output(path: Path) -> None:
+    """Check, before anything is computed, that a file can be written.
+
+    Raises:
+        UserError: it is a folder, or its folder cannot be written to.
+    """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: give the name of a file")
+    require_writable(path.parent)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
