@@ -6,6 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,9 @@ def load_json(path: Path) -> Any:
     Raises:
         UserError: the file is missing, or is not JSON; the message gives line and column.
     """
-    collecting = gc.isenabled()
-    gc.disable()  # millions of objects are made, and none of them is garbage
     try:
-        return json.loads(read_regular(path, MAX_BYTES))
+        with no_collection():
+            return json.loads(read_regular(path, MAX_BYTES))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except OSError as error:
@@ -45,6 +45,15 @@ def load_json(path: Path) -> Any:
         raise UserError(f"{path}: JSON that is nested too deeply") from None
     except ValueError:  # Python converts no integer of more digits
         raise UserError(f"{path}: a number has more than {sys.get_int_max_str_digits()} digits") from None
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """No search for garbage while millions of objects are made, none of which is any."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
     finally:
         if collecting:
             gc.enable()
@@ -151,7 +160,7 @@ def box_problem(box: Any) -> str | None:
         return f"bbox must be 4 numbers, got {shown(box)}"
     if not _all_finite(box) or bool in map(type, box):
         return f"bbox must be finite, got {shown(box)}"
-    if max(map(abs, box)) > MAX_SIDE:
+    if max(box) > MAX_SIDE or min(box) < -MAX_SIDE:
         return f"bbox must be in pixels, at most {MAX_SIDE}, got {shown(box)}"
     if box[2] < 0 or box[3] < 0:
         return f"width and height of the bbox must not be negative, got {shown(box)}"
@@ -227,7 +236,7 @@ def _annotation_problem(entry: dict[str, Any], image_ids: set[int], num_keypoint
         return f"keypoints must be {3 * num_keypoints} values (3 for each of {num_keypoints}), got {found}"
     if not _all_finite(keypoints):
         return "keypoints must be finite numbers"
-    if max(map(abs, keypoints)) > MAX_SIDE:
+    if keypoints and (max(keypoints) > MAX_SIDE or min(keypoints) < -MAX_SIDE):
         return f"keypoints must be in pixels, at most {MAX_SIDE}, got {shown(max(keypoints, key=abs))}"
     if not set(keypoints[2::3]) <= VISIBILITIES:
         return f"visibility must be 0, 1 or 2, got {sorted(set(keypoints[2::3]) - VISIBILITIES)[0]!r}"

@@ -15,10 +15,10 @@ from pycocotools.coco import COCO
 
 from poseur_lib.config.data import Split
 from poseur_lib.data.annotation_file import read_annotation_file, say_once
-from poseur_lib.data.annotations import load_json
+from poseur_lib.data.annotations import load_json, no_collection
 from poseur_lib.data.box_convention import detector_boxes
 from poseur_lib.data.images import LabelFrame
-from poseur_lib.errors import UserError
+from poseur_lib.errors import UserError, naming
 from poseur_lib.keypoints import KeypointSet
 
 SPLITS: tuple[Split, ...] = ("train", "val")
@@ -93,13 +93,15 @@ class CocoPeople:
         if not root.is_dir():
             raise UserError(f"{root}: no such data set folder")
         self.root, self.split, self.keypoints = root, split, keypoints
-        file = read_annotation_file(annotation_path(root, split), keypoints)
-        for problem in file.problems:
-            raise UserError(f"{file.path}: {problem}")
+        path = annotation_path(root, split)
+        with no_collection(), naming(path):
+            file = read_annotation_file(path, keypoints)
+            for problem in file.problems:
+                raise UserError(f"{file.path}: {problem}")
+            self.coco = index(file.dataset, file.category_id)
         file.say()
         self.category_id, self.label_frame = file.category_id, file.label_frame
         self.known_categories = [category.get("id") for category in file.dataset["categories"]]
-        self.coco = index(file.dataset, self.category_id)
         self.others = len(file.dataset["annotations"]) - len(self.coco.dataset["annotations"])
 
     @property
@@ -117,7 +119,8 @@ class CocoPeople:
             UserError: that leaves nobody.
         """
         self.require_people()
-        return [self._person(entry, box) for entry, box in self._labelled()]
+        with no_collection():
+            return [self._person(entry, box) for entry, box in self._labelled()]
 
     def require_people(self) -> None:
         """Check that there is somebody to find.
