@@ -7,14 +7,21 @@ from typing import Any
 
 from torch import Tensor
 
-from poseur_lib.checkpoints.checkpoint import FORMAT, build_without_download, read_file, restored
+from poseur_lib.checkpoints.checkpoint import (
+    FORMAT,
+    as_saved,
+    build_without_download,
+    read_file,
+    require_state,
+    restored,
+)
 from poseur_lib.checkpoints.released_keys import rename_ours, rename_released
 from poseur_lib.checkpoints.released_recognise import Recognised, recognise
 from poseur_lib.config import DataConfig, ExperimentConfig
 from poseur_lib.config.evaluation import InstanceRule
 from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
 from poseur_lib.config.keypoints import KeypointChoice
-from poseur_lib.errors import UserError, listed
+from poseur_lib.errors import UserError, naming
 from poseur_lib.keypoints import keypoint_set as keypoint_set_named
 from poseur_lib.models.backbones.vit import PATCH
 from poseur_lib.models.build import build_model
@@ -23,7 +30,6 @@ from poseur_lib.models.pose_model import PoseModel
 Source = str | os.PathLike[str] | Mapping[str, Any]
 OPTIONAL = ("num_batches_tracked", "_flow.mask", "relative_position_index")
 """Buffers of the released code that are constants, or unused in inference: they may be absent."""
-LISTED = 5
 
 
 def load_released(
@@ -80,12 +86,13 @@ def load_with_changes(source: Source, changes: Mapping[str, Any]) -> tuple[PoseM
     """
     if changes.get("model.head.keypoint_score", "calibrated") != "calibrated":
         changes = {"model.head.sigma_factor": None, **changes}  # a checkpoint's own goes with its score
-    content = source if isinstance(source, Mapping) else read_file(Path(source))
+    content = as_saved(source if isinstance(source, Mapping) else read_file(Path(source)))
     where = "the given state_dict" if isinstance(source, Mapping) else str(source)
     if isinstance(content, Mapping) and content.get("format") == FORMAT:
         return _changed(*restored(content, where), changes)
     try:
-        return _from_released(released_state(content), changes)
+        with naming("the state_dict"):
+            return _from_released(released_state(content), changes)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
 
@@ -117,7 +124,7 @@ def _from_released(state: Mapping[str, Tensor], changes: Mapping[str, Any]) -> t
         raise UserError(f"input size {_text(size)} does not fit a position embedding of {found.tokens} 16x16 patches")
     config = config.with_changes(**{"data.input_size": list(size)})
     model = build_model(config)
-    _require_fit(rename_ours(model.state_dict()), state)
+    require_state(state, rename_ours(model.state_dict()), "the state_dict does not fit", OPTIONAL)
     model.load_state_dict({**model.state_dict(), **rename_released(state)})
     return model.eval(), config
 
@@ -149,20 +156,6 @@ def _the_size(found: Recognised) -> tuple[int, int]:
     if not found.input_sizes:
         raise UserError(f"weights alone do not tell the input size, and none is known for {name}: give input_size")
     return found.input_sizes[0]
-
-
-def _require_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
-    """Names and shapes agree, the buffers of `OPTIONAL` aside."""
-    missing = [name for name in expected if name not in state and not name.endswith(OPTIONAL)]
-    unexpected = [name for name in state if name not in expected]
-    misshaped = [
-        f"{name} {tuple(state[name].shape)} for {tuple(value.shape)}"
-        for name, value in expected.items()
-        if name in state and state[name].shape != value.shape
-    ]
-    groups = (("missing", missing), ("unexpected", unexpected), ("mis-shaped", misshaped))
-    if problems := [f"{len(names)} {kind}: {listed(names, LISTED)}" for kind, names in groups if names]:
-        raise UserError(f"the state_dict does not fit; {'; '.join(problems)}")
 
 
 def _text(size: tuple[int, int]) -> str:

@@ -8,7 +8,7 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.config.keypoints import KeypointChoice
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-Pixels = Annotated[int, Field(gt=0)]
+Pixels = Annotated[int, Field(gt=0, le=2**13)]
 Split = Literal["train", "val"]
 
 
@@ -48,8 +48,8 @@ class AugmentConfig(Frozen):
 
     flip_probability: Probability = 0.5
     half_body_probability: Probability = 0.3
-    half_body_min_keypoints: Annotated[int, Field(ge=0)] = 8
-    half_body_padding: Annotated[float, Field(gt=0)] = 1.5
+    half_body_min_keypoints: Annotated[int, Field(ge=0, le=1000)] = 8
+    half_body_padding: Annotated[float, Field(gt=0, le=100)] = 1.5
     scale_factor: Annotated[float, Field(ge=0, lt=1)] = 0.5
     rotation_degrees: Annotated[float, Field(ge=0, le=90)] = 40.0
     rotation_probability: Probability = 0.6

@@ -27,7 +27,6 @@ from poseur_lib.predict.folder import (
     chunks,
     image_info,
     picture_of,
-    require_folder,
     write_json,
 )
 from poseur_lib.predict.people import BoxFinder
@@ -193,7 +192,7 @@ def predict_film(
     target = output.folder / f"{film.path.stem or 'film'}.mp4"
     if os.path.realpath(target) == os.path.realpath(film.path):
         raise UserError(f"the film {target} would overwrite its source: choose another --out")
-    require_folder(output.folder)
+    require_writable(output.folder)
     done, began = PredictedFilm(), time.perf_counter()
     smoother = Smoother(film.rate) if smooth else None
     try:

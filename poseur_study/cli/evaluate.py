@@ -40,6 +40,7 @@ def evaluate(
     """Print the AP and AR of a checkpoint, in points, with what they depend on."""
     from poseur_lib.checkpoints.released_load import load_with_changes
     from poseur_lib.evaluation.evaluate import evaluate_model
+    from poseur_lib.files import require_output
     from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
     from poseur_lib.runtime import Runtime
 
@@ -49,6 +50,8 @@ def evaluate(
              "data.input_size": list(options.parse_size(input_size)) if input_size else None}  # fmt: skip
     asked["data.keypoint_set"] = options.chosen_keypoints(keypoints)
     changes = {name: value for name, value in asked.items() if value not in ("", None)}
+    if output is not None:
+        require_output(output)
     model, config = load_with_changes(checkpoint, changes)
     runtime = Runtime(data=data, device=device, precision=precision, loader_workers=workers, compile=compile)
     faster = replace(SAFE if fast else PLAIN, compile=compile == "inductor")

@@ -232,15 +232,6 @@ def set_damaged_record_aside(folder: Path) -> None:
         os.replace(folder / RECORD_FILE, folder / DAMAGED_RECORD_FILE)
 
 
-def require_writable(folder: Path) -> None:
-    """Check that runs can be stored, before any starts. Raises UserError if the folder cannot be made or written to."""
-    try:
-        write_atomically(folder / ".writable", b"")
-        (folder / ".writable").unlink()
-    except OSError as error:
-        raise UserError(f"runs cannot be stored in {folder}: {error.strerror}") from None
-
-
 @dataclass(frozen=True, eq=False)
 class ListedRun:
     """A run of a pose model with a record.
