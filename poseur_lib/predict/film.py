@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from poseur_lib.data.images import read_image
 from poseur_lib.errors import Interrupted, UserError
+from poseur_lib.files import require_writable
 from poseur_lib.predict.folder import (
     IMAGES_FILE,
     PERSON,
