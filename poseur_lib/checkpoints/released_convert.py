@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from poseur_lib.checkpoints.released_keys import rename_ours
-from poseur_lib.checkpoints.released_recognise import recognise
+from poseur_lib.checkpoints.released_recognise import recognise_model
 from poseur_lib.config import ExperimentConfig, PoseurConfig
 from poseur_lib.errors import UserError
 from poseur_lib.files import atomic_file
@@ -32,7 +32,7 @@ def released_state_dict(model: PoseModel, config: ExperimentConfig) -> dict[str,
         raise UserError(f"the released code has no model.head of kind {head.kind!r}")
     _require_same("model.head", _seen(head), _seen(PoseurConfig()) | {name: _seen(head)[name] for name in FROM_SHAPES})
     state = rename_ours(model.state_dict())
-    found = recognise(state).model
+    found = recognise_model(state)
     backbone = config.model.backbone.with_changes(weights="none")
     if found.backbone.name != backbone.name:
         raise UserError(f"the released code has no backbone {backbone.name!r}")

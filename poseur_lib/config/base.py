@@ -14,7 +14,7 @@ class Frozen(BaseModel):
     `with_changes` is the one way to derive a configuration from another: the result is validated again.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False)
 
     def with_changes(self: Config, **changes: Any) -> Config:
         """A copy in which the named fields are replaced.
@@ -42,3 +42,14 @@ class Frozen(BaseModel):
             return type(self).model_validate_json(text) == self
         except ValidationError:
             return False
+
+
+def differences(before: Any, after: Any, path: str = "") -> list[str]:
+    """Where two JSON trees differ: `train.learning_rate 0.002, now 0.0005`."""
+    if before == after:
+        return []
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return [f"{path} {json.dumps(before)}, now {json.dumps(after)}"]
+    names = {**before, **after}
+    found = (differences(before.get(n), after.get(n), f"{path}.{n}".lstrip(".")) for n in names)
+    return [one for some in found for one in some]

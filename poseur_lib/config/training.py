@@ -7,7 +7,7 @@ from pydantic import Field
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.data import AugmentConfig
 
-Positive = Annotated[int, Field(gt=0)]
+Positive = Annotated[int, Field(gt=0, le=2**40)]
 Rate = Annotated[float, Field(gt=0)]
 
 
@@ -40,6 +40,9 @@ class TrainConfig(Frozen):
         warmup_steps, warmup_start_lr: linear warm-up of the learning rate.
         gradient_clip: largest gradient norm; None as released.
         augment: None trains on the plain crops.
+        ema_decay: of an exponential moving average of the weights, a step of the optimiser each, which is measured and
+            saved in their place; None, as in the paper and as released: no average.
+        freeze: "backbone": it keeps the weights and the statistics that it starts with, and the head alone is trained.
         supervise_outside_crop: False: keypoints outside the crop have weight 0 (released code). True: every labelled
             keypoint has a target wherever it lies, for heads that can reach it (supp. Sec. 8 speaks of such keypoints).
     """
@@ -52,10 +55,12 @@ class TrainConfig(Frozen):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     sampling_offsets_lr_factor: Rate = 0.1
     schedule: Annotated[StepSchedule | CosineSchedule, Field(discriminator="kind")] = StepSchedule()
-    warmup_steps: Annotated[int, Field(ge=0)] = 500
+    warmup_steps: Annotated[int, Field(ge=0, le=2**40)] = 500
     warmup_start_lr: Rate = 1e-6
     gradient_clip: Rate | None = None
     augment: AugmentConfig | None = AugmentConfig()
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    freeze: Literal["none", "backbone"] = "none"
     supervise_outside_crop: bool = False
 
 
@@ -76,5 +81,5 @@ class PretextConfig(Frozen):
     global_batch: Positive = 32
     learning_rate: Rate = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     augment: AugmentConfig = AugmentConfig(half_body_probability=0.0)

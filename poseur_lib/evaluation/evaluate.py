@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from poseur_lib.config import ExperimentConfig, PoseurConfig
+from poseur_lib.config import ExperimentConfig, OwnKeypoints, PoseurConfig
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ap import rank_people
@@ -24,9 +24,10 @@ from poseur_lib.scoring.uncertainty import laplace_factor
 
 
 def assumptions(config: ExperimentConfig) -> str:
-    """Input size, normalisation, scores and, where the head has a choice, the fusion of the flip test, in words."""
-    height, width = config.data.input_size
+    """Input size, keypoints of one's own, normalisation, scores and the fusion of the flip test, in words."""
+    (height, width), keypoints = config.data.input_size, config.data.keypoint_set
     said = [f"input {height}x{width}", "RGB by ImageNet's mean and deviation"]
+    said += [keypoints.text] if isinstance(keypoints, OwnKeypoints) else []
     head = config.model.head
     if isinstance(head, PoseurConfig):
         calibrated = f" (a = {head.score_radius:g}, sigma x {head.sigma_factor:g})" if head.sigma_factor else ""

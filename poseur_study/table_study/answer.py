@@ -4,6 +4,7 @@ from collections import Counter
 
 import pandas as pd
 
+from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.interval import Estimate, bounded
 from poseur_study.analysis.power import detectable
 from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
@@ -48,14 +49,16 @@ def _sentence(table: Table, claim: ClaimResult, result: TableResult, profile: Pr
     effect, verdict = claim.effect, claim.verdict.value
     paper = "" if claim.paper_effect is None else f"; the paper has {points(claim.paper_effect)}"
     (test,) = [one for one in table.claims if one.key == claim.key]
-    least = detectable(table, test, profile, effect.n_seeds)
+    least = detectable(table, test, profile, effect.n_seeds, effect)
     finds = f" Minimum detectable effect of a study of this size: {least.words}." if least.points else ""
     if least.margin is not None:
         finds = f" The margin is ±{least.margin:g}."
     seeds = f"{effect.n_seeds} seed{'s' * (effect.n_seeds > 1)}"
+    several = claim.p is not None and len(table.claims) > 1
+    among = f", p {p_words(claim.p)} by Holm over the table's claims" if several else ""
     return (
         f"**{_capital(verdict)}.** {_capital(claim.difference)}: {points(effect.value)} (95 % interval "
-        f"{points(effect.low)} to {points(effect.high)}, {seeds}, {effect.n_images:,} images){paper}.{finds}"
+        f"{points(effect.low)} to {points(effect.high)}, {seeds}, {effect.n_images:,} images{among}){paper}.{finds}"
     )
 
 
@@ -146,12 +149,28 @@ def _delta(row: RowResult, first: RowResult) -> str:
 
 
 def verdicts_frame(table: Table, result: TableResult, profile: Profile) -> pd.DataFrame:
-    """A line a claim: what is compared, paper, ours, 95 % interval, minimum detectable effect, seeds, verdict."""
+    """A line a claim: what is compared, paper, ours, interval, p by Holm, minimum detectable effect, seeds, verdict.
+
+    `earlier interval` is by the claim's own seeds alone (see `analysis.effect.CHANGED`).
+    """
     lines = []
     for test, claim in zip(table.claims, result.claims, strict=True):
         one: Estimate | None = claim.effect
-        least = detectable(table, test, profile, one.n_seeds if one else 0)
-        ours = (one.value, one.low, one.high, one.n_seeds) if one else (None, None, None, 0)
-        lines.append((claim.text, claim.difference, test.paper_words, *ours, least.words, claim.verdict.value))
-    columns = ("claim", "difference", "paper", "ours", "low", "high", "seeds", "minimum detectable effect", "verdict")
-    return pd.DataFrame(lines, columns=list(columns)).astype({"ours": float, "low": float, "high": float})
+        least = detectable(table, test, profile, one.n_seeds if one else 0, one)
+        ours = (one.value, one.low, one.high, p_words(claim.p)) if one else (None, None, None, "")
+        said = (earlier_words(one), one.n_seeds if one else 0, least.words, claim.verdict.value)
+        lines.append((claim.text, claim.difference, test.paper_words, *ours, *said))
+    columns = ["claim", "difference", "paper", "ours", "low", "high", "p", "earlier interval", "seeds",
+               "minimum detectable effect", "verdict"]  # fmt: skip
+    return pd.DataFrame(lines, columns=columns).astype(dict.fromkeys(("ours", "low", "high"), float))
+
+
+def p_words(p: float | None) -> str:
+    """`= 0.013`, `< 0.001`; "" where nothing was tested."""
+    return "" if p is None else f"= {p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def earlier_words(effect: Estimate | None) -> str:
+    """The interval by which a claim was decided before; "" where there is none."""
+    earlier = effect.earlier if isinstance(effect, Effect) else None
+    return f"{points(earlier.low)} to {points(earlier.high)}" if earlier else ""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from poseur_lib.config.backbone import Positive
+from poseur_lib.config.backbone import Depth, Positive
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.heads.base import HeadKnobs
 
@@ -32,7 +32,7 @@ class ReleasedNoise(Frozen):
     """
 
     kind: Literal["released"] = "released"
-    groups: Positive = 3
+    groups: Depth = 3
     moved_points: Positive = 4
     variance: Annotated[float, Field(gt=0)] = 0.2
     clip: Annotated[float, Field(gt=0)] = 1.0
@@ -52,7 +52,7 @@ class PaperNoise(Frozen):
     """
 
     kind: Literal["paper"] = "paper"
-    groups: Positive = 1
+    groups: Depth = 1
 
 
 Noise = Annotated[NoNoise | ReleasedNoise | PaperNoise, Field(discriminator="kind")]
@@ -73,7 +73,7 @@ class RLELossConfig(Frozen):
     log_phi_count: Literal[1, 2] = 2
     log_sigma_count: Literal[1, 2] = 2
     flow_prior_mean: float = 0.5
-    flow_layers: Positive = 6
+    flow_layers: Depth = 6
     flow_hidden: Positive = 64
     decoder_weight: Annotated[float, Field(ge=0)] = 1.0
 
@@ -119,13 +119,13 @@ class PoseurConfig(HeadKnobs):
     kind: Literal["poseur"] = "poseur"
     embed_dims: Positive = 256
     num_heads: Positive = 8
-    num_points: Positive = 4
+    num_points: Depth = 4
     ffn_dims: Positive = 1024
     dropout: Share = 0.1
     norm_groups: Positive = 32
     neck: Literal["projection", "deconvolution"] = "projection"
     feature_levels: tuple[Level, ...] = ("res2", "res3", "res4", "res5")
-    decoder_layers: Positive = 3
+    decoder_layers: Depth = 3
     share_layers: bool = False
     self_attention: bool = True
     cross_attention: Literal["emsda", "msda"] = "emsda"
