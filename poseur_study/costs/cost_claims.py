@@ -57,17 +57,8 @@ class CostStatement(Frozen):
 def cost_statements() -> tuple[CostStatement, ...]:
     """Every statement on costs that a count decides."""
     cells = map(_heatmap_cell, method_costs(BASELINES))
-    counted = (
-        _quantisation(),
-        _fewer_flops(),
-        _one_ninth(),
-        _light_decoder(),
-        *_prtr(),
-        _queries(),
-        _noise_is_free(),
-        _flow_is_free(),
-    )
-    return (*cells, *counted, _projection(), _added())
+    of_poseur = (_fewer_flops(), _one_ninth(), _light_decoder(), _noise_is_free(), _flow_is_free(), _projection())
+    return (*cells, _quantisation(), *of_poseur, *_prtr(), _queries(), _added())
 
 
 def emsda_times(benchmarks: Iterable[Benchmark]) -> tuple[CostStatement, ...]:
@@ -174,14 +165,14 @@ def _quantisation() -> CostStatement:
     lost = [(round_trip(points, size).double() - points) * torch.tensor(size[::-1]) for size in sizes]
     pixels = [float(one.pow(2).sum(-1).mean().sqrt()) for one in lost]
     shares = [100 * one / width for one, (_, width) in zip(pixels, sizes, strict=True)]
-    words = ", ".join(
-        f"{share:.1f} % at {height} × {width}" for share, (height, width) in zip(shares, sizes, strict=True)
-    )
+    parts = [f"{share:.1f} % at {size[0]} × {size[1]}" for share, size in zip(shares, sizes, strict=True)]
     rule = "Holds if encoding and decoding moves a keypoint, and by a larger share of the crop the smaller the input."
-    note = f"Root mean square, {pixels[0]:.1f} to {pixels[-1]:.1f} crop pixels, of points drawn evenly; no network. What it "
-    note += "takes from the AP of a val split is on Table 2b's page. Another codec loses less (`poseur ceiling`)."
-    holds = all(a > b > 0 for a, b in pairwise(shares))
-    return _statement("quantisation-limits-heatmaps", "limits precision", f"of the width: {words}", holds, rule, note)
+    note = (
+        f"Root mean square of points drawn evenly, {pixels[0]:.1f} crop pixels; no network. What it takes from the AP of "
+        "a val split is on Table 2b's page. Another codec loses less (`poseur ceiling`)."
+    )
+    holds, words = all(a > b > 0 for a, b in pairwise(shares)), f"of the width: {', '.join(parts)}"
+    return _statement("quantisation-limits-heatmaps", "limits precision", words, holds, rule, note)
 
 
 def _queries() -> CostStatement:
