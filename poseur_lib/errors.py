@@ -55,7 +55,17 @@ class Interrupted(Exception):
     """Ctrl-C; the message is one line that says what that leaves."""
 
 
+SHOWN = 80
+"""Characters of a value in a message."""
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def shown(value: Any) -> str:
+    """A value that somebody wrote into a file, in so many characters that a message can hold it."""
+    if isinstance(value, int) and abs(value) >= 10**SHOWN:
+        return "an integer of very many digits"
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def listed(names: Collection[object], most: int) -> str:
@@ -126,7 +136,7 @@ def _describe(detail: ErrorDetails, title: str, model: type[BaseModel] | None) -
     reason = detail["msg"].removeprefix("Value error, ")
     if isinstance(detail["input"], dict | list | BaseModel):
         return f"{path}: {reason}"
-    return f"{path} = {detail['input']!r}: {reason[:1].lower()}{reason[1:]}"
+    return f"{path} = {shown(detail['input'])}: {reason[:1].lower()}{reason[1:]}"
 
 
 def _known_fields(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:

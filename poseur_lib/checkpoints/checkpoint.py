@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
-from poseur_lib.errors import UserError, describe_validation, first_line, listed, naming
+from poseur_lib.errors import UserError, describe_validation, listed, naming
 from poseur_lib.files import LAST_CHECKPOINT, MODEL_FILE, atomic_file, open_regular
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseModel
@@ -90,7 +90,7 @@ def require_state(given: Any, expected: Mapping[str, Tensor], what: str, optiona
         raise UserError(f"{what}: there is no state_dict")
     for name, value in given.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise UserError(f"{what}: {name!r} is a {type(value).__name__}, not a tensor")
+            raise UserError(f"{what}: {name!r} is no tensor")
     missing = [name for name in expected if name not in given and not name.endswith(optional or ("\0",))]
     unexpected = [name for name in given if name not in expected]
     misshaped = [
@@ -173,7 +173,7 @@ def read_file(path: Path) -> Any:
     except Exception as error:  # bytes that are no archive make the unpickler raise anything
         if isinstance(error, OSError) and error.strerror:
             raise UserError(f"{path}: checkpoint cannot be read: {error.strerror}") from None
-        raise UserError(f"{path} is cut off or no checkpoint ({first_line(error)})") from None
+        raise UserError(f"{path} is cut off or no checkpoint ({path.stat().st_size} bytes)") from None
 
 
 def checkpoint_file(path: Path) -> Path:
