@@ -57,13 +57,13 @@ def restored(content: Mapping[str, Any], path: Path | str) -> tuple[PoseModel, E
         raise UserError(f"{path} holds no model that this version can build: {reason}") from None
     state: Any = content.get("state_dict")
     with naming(path):
-        require_state(state, _shapes(config), f"{path}: weights and configuration do not fit")
+        require_state(state, _shapes(config, path), f"{path}: weights and configuration do not fit")
         model = build_without_download(config)
         model.load_state_dict(state)
     return model.eval(), config
 
 
-def _shapes(config: ExperimentConfig) -> dict[str, Tensor]:
+def _shapes(config: ExperimentConfig, path: Path | str) -> dict[str, Tensor]:
     """What the state_dict of a configuration's model has, without memory for it: a configuration may ask for much.
 
     Raises:
@@ -72,7 +72,7 @@ def _shapes(config: ExperimentConfig) -> dict[str, Tensor]:
     with torch.device("meta"):
         state = build_without_download(config).state_dict()
     if (count := sum(value.numel() for value in state.values())) > MAX_WEIGHTS:
-        raise UserError(f"the configuration asks for {count} weights, more than {MAX_WEIGHTS}")
+        raise UserError(f"{path}: its configuration asks for {count} weights, more than {MAX_WEIGHTS}")
     return state
 
 
