@@ -1,10 +1,10 @@
 """Errors as a person reads them: one line that names what was given and the nearest thing that is known."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from difflib import SequenceMatcher, get_close_matches
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -58,6 +58,8 @@ class Interrupted(Exception):
 SHOWN = 80
 """Characters of a value in a message."""
 Model = TypeVar("Model", bound=BaseModel)
+ALIKE = 0.6
+"""Two names that share so much may be one and a slip: 2 x common letters / all letters."""
 
 
 def shown(value: Any) -> str:
@@ -128,8 +130,12 @@ def _describe(detail: ErrorDetails, title: str, model: type[BaseModel] | None) -
     path = ".".join(str(step) for step in detail["loc"]) or title
     if detail["type"] == "extra_forbidden":
         *parents, name = detail["loc"]
-        known = _known_fields(model, parents) if model else ()
-        message = str(unknown_name("parameter", str(name), known)) if known else f"unknown parameter {str(name)!r}"
+        if model is None:
+            return f"unknown parameter {str(name)!r}"
+        if elsewhere := _elsewhere(model, parents, str(name), detail["input"]):
+            return elsewhere
+        known = {field for one in _place(model, parents)[0] for field in one.model_fields}
+        message = str(unknown_name("parameter", str(name), known))
         return message + (f" (in {'.'.join(map(str, parents))})" if parents else "")
     if detail["type"] == "missing":
         return f"{path}: missing"
@@ -139,15 +145,53 @@ def _describe(detail: ErrorDetails, title: str, model: type[BaseModel] | None) -
     return f"{path} = {shown(detail['input'])}: {reason[:1].lower()}{reason[1:]}"
 
 
-def _known_fields(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
-    """Names of the fields at a place that pydantic's error location leads to; of all members where that is a union."""
-    at = [model]
-    for step in path:
+def _elsewhere(model: type[BaseModel], parents: Sequence[str | int], name: str, value: Any) -> str:
+    """The message for a name that fits another place of the tree better than any beside it; "" if none does."""
+    at, place = _place(model, parents)
+    beside = max((_alike(name, field) for one in at for field in one.model_fields), default=0.0)
+    place = [*place, name]
+    while isinstance(value, dict) and len(value) == 1:  # `head.layers=2` was given, and `head` is unknown already
+        ((step, value),) = value.items()
+        place.append(str(step))
+    given = ".".join(place)
+    paths = dict.fromkeys(knob.path for knob in knobs(model))
+    likeness = {path: (_alike(place[-1], path.rpartition(".")[2]), _alike(given, path)) for path in paths}
+    best = max(likeness, key=likeness.__getitem__, default="")
+    if not best or likeness[best][0] <= max(beside, ALIKE):
+        return ""
+    return f"unknown parameter {given!r}: did you mean {best!r}?"
+
+
+def _alike(name: str, known: str) -> float:
+    return SequenceMatcher(None, name.lower().replace("-", "_"), known.lower()).ratio()
+
+
+class Knob(NamedTuple):
+    """A field of a tree of models: its dotted path, the model that has it, and the field."""
+
+    path: str
+    owner: type[BaseModel]
+    field: FieldInfo
+
+
+def knobs(model: type[BaseModel], above: str = "") -> Iterator[Knob]:
+    """Every field of a tree of models, those of all members of a union among them, each before what is in it."""
+    for name, field in model.model_fields.items():
+        yield Knob(above + name, model, field)
+        for inner in _models(field):
+            yield from knobs(inner, f"{above}{name}.")
+
+
+def _place(model: type[BaseModel], loc: Iterable[str | int]) -> tuple[list[type[BaseModel]], list[str]]:
+    """The models at a place that pydantic's error location leads to, of a union all members, and the path to it."""
+    at, path = [model], []
+    for step in loc:
         # A union's location has one more step, which names the member: its tag or its class. Positions lead nowhere.
         named = [one for one in at if step == one.__name__ or step in _tags(one)]
         inner = [found for one in at if step in one.model_fields for found in _models(one.model_fields[str(step)])]
+        path += [] if named else [str(step)]
         at = named or inner or at
-    return list(dict.fromkeys(name for one in at for name in one.model_fields))
+    return at, path
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

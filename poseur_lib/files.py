@@ -13,8 +13,11 @@ from typing import BinaryIO
 from poseur_lib.errors import UserError
 
 LAST_CHECKPOINT, MODEL_FILE, BACKBONE_FILE = "last.ckpt", "model.pt", "backbone.pt"
+SAFE_FILE = "model.safetensors"
 """Where training goes on from, and the weights that it leaves."""
 CURVE_FILE = "curve.json"
+POSITION_FILE = "position.json"
+"""Where a training that is under way is; gone with its end."""
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """How a run is computed: nothing here is part of what the run is."""
 
+import importlib.util
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,12 @@ Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["32", "16-mixed", "bf16-mixed"]
 Compile = Literal["auto", "none", "graph", "inductor"]
 DataOnDevice = Literal["auto", "yes", "no"]
+LoggerName = Literal["none", "csv", "tensorboard", "wandb"]
 DEVICES: tuple[str, ...] = get_args(Device)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 COMPILES: tuple[str, ...] = get_args(Compile)
 DATA_ON_DEVICE: tuple[str, ...] = get_args(DataOnDevice)
+LOGGERS: tuple[str, ...] = get_args(LoggerName)
 AUTOCAST = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 AUTO_ON_GPU: Compile = "none"
 """What `compile="auto"` is on a GPU: "graph", as soon as `tests/training/test_training_step.py` has passed on one."""
@@ -88,7 +91,12 @@ class Runtime(InferenceRuntime):
             None: as many as make the global batch without accumulation.
         threads: CPU threads of torch; None leaves them alone.
         limit_epochs: stop after so many epochs of the schedule; the run is then not finished.
+        logger: what else than curve.json gets the losses and measurements (`poseur_lib.training.loggers`).
+        safetensors: the trained model is written as model.safetensors, too.
         image_cache_bytes: decoded images kept in memory by each reading process.
+
+    Raises:
+        UserError: an attribute has no such value, or the logger's package is not installed.
     """
 
     data: Path
@@ -97,7 +105,15 @@ class Runtime(InferenceRuntime):
     threads: int | None = None
     limit_epochs: int | None = None
     progress: bool = False
+    logger: LoggerName = "none"
+    safetensors: bool = False
     image_cache_bytes: int = 2**30
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_known("logger", [self.logger], LOGGERS)
+        if self.logger in ("tensorboard", "wandb") and importlib.util.find_spec(self.logger) is None:
+            raise UserError(f"logger {self.logger}: the package is not installed: pip install {self.logger}")
 
     @property
     def memory_format(self) -> torch.memory_format:

@@ -12,6 +12,8 @@ from numpy._core.multiarray import scalar
 from pydantic import ValidationError
 from torch import Tensor
 
+from poseur_lib.checkpoints.origin import GENERATED_DATA, MAX_BYTES
+from poseur_lib.checkpoints.safetensors_file import SUFFIX, read_safetensors, write_safetensors
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError, describe_validation, listed, naming
 from poseur_lib.files import LAST_CHECKPOINT, MODEL_FILE, atomic_file, open_regular
@@ -21,8 +23,8 @@ from poseur_lib.models.pose_model import PoseModel
 FORMAT = "poseur_lib 1"
 NETWORK = "network."
 """What Lightning's checkpoints have before the model's names."""
-MAX_BYTES, MAX_WEIGHTS = 2**34, 2**32
-"""Of a file, and of a model; the largest released ones have 2**29 bytes and 2**27 weights."""
+MAX_WEIGHTS = 2**32
+"""Of a model; the largest released ones have 2**27."""
 LISTED = 5
 NUMBERS: list[Any] = [
     np.dtype,
@@ -33,10 +35,21 @@ NUMBERS: list[Any] = [
 """numpy's scalars, which others' checkpoints have beside their weights: plain values too."""
 
 
-def save_weights(path: Path, module: torch.nn.Module, config: ExperimentConfig | PretextRunConfig) -> None:
-    """Writes weights and configuration so that the file is there whole or not at all."""
+def save_weights(
+    path: Path, module: torch.nn.Module, config: ExperimentConfig | PretextRunConfig, generated_data: bool = False
+) -> None:
+    """Writes weights and configuration so that the file is there whole or not at all; `.safetensors` is one such file.
+
+    Args:
+        generated_data: it was trained on generated people alone.
+    """
+    about = {"format": FORMAT, "config": config.model_dump_json(), GENERATED_DATA: generated_data}
+    content = {**about, "state_dict": module.state_dict()}
     with atomic_file(path) as file:
-        torch.save({"format": FORMAT, "config": config.model_dump_json(), "state_dict": module.state_dict()}, file)
+        if path.suffix == SUFFIX:
+            write_safetensors(file, content)
+        else:
+            torch.save(content, file)
 
 
 def load_model(path: Path) -> tuple[PoseModel, ExperimentConfig]:
@@ -149,11 +162,15 @@ def as_saved(content: Any) -> Any:
 
 
 def read_file(path: Path) -> Any:
-    """What torch.save wrote, of whatever project. Nothing in it is executed.
+    """What torch.save wrote, or a safetensors file, of whatever project. Nothing in it is executed.
 
     Raises:
         UserError: the file is missing or cut off, or holds more than tensors and plain values.
     """
+    if path.suffix == SUFFIX:
+        if not path.is_file():
+            raise UserError(f"{path}: no such checkpoint")
+        return read_safetensors(path)
     try:
         with (
             open_regular(path, MAX_BYTES) as file,

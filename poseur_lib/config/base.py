@@ -42,3 +42,14 @@ class Frozen(BaseModel):
             return type(self).model_validate_json(text) == self
         except ValidationError:
             return False
+
+
+def differences(before: Any, after: Any, path: str = "") -> list[str]:
+    """Where two JSON trees differ: `train.learning_rate 0.002, now 0.0005`."""
+    if before == after:
+        return []
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return [f"{path} {json.dumps(before)}, now {json.dumps(after)}"]
+    names = {**before, **after}
+    found = (differences(before.get(n), after.get(n), f"{path}.{n}".lstrip(".")) for n in names)
+    return [one for some in found for one in some]

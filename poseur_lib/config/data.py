@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from poseur_lib.config.base import Frozen
+from poseur_lib.config.keypoints import KeypointChoice
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Pixels = Annotated[int, Field(gt=0, le=2**13)]
@@ -15,12 +16,17 @@ class DataConfig(Frozen):
     """What an image is cut to and what is looked for in it.
 
     Attributes:
-        keypoint_set: by name; it decides K.
+        keypoint_set: a built-in one by name, or one's own; it decides K.
         input_size: crop (height, width) in pixels (Sec. 4.1: 256 x 192; varied in Table 2b).
     """
 
-    keypoint_set: str = "coco17"
+    keypoint_set: KeypointChoice = "coco17"
     input_size: tuple[Pixels, Pixels] = (256, 192)
+
+    @property
+    def keypoints_name(self) -> str:
+        """What the keypoint set is called."""
+        return self.keypoint_set if isinstance(self.keypoint_set, str) else self.keypoint_set.name
 
 
 class AugmentConfig(Frozen):

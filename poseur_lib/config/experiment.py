@@ -12,6 +12,8 @@ from poseur_lib.config.model import ModelConfig
 from poseur_lib.config.training import PretextConfig, TrainConfig
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+PRETEXT_KEYPOINTS = "coco17"
+"""Keypoints of the generated people, which alone have part labels, whatever the run's own people are labelled with."""
 
 
 class PretextRunConfig(Frozen):
@@ -39,6 +41,7 @@ class ExperimentConfig(Frozen):
         train: schedule, optimiser, augmentation.
         evaluation: how the trained model is judged.
         pretext: the recipe that pretrains the backbone, where it starts from one.
+        initial_sha256: of the checkpoint that weights start from (`poseur train --init`), by its bytes; None: of none.
     """
 
     kind: Literal["experiment"] = "experiment"
@@ -48,6 +51,7 @@ class ExperimentConfig(Frozen):
     train: TrainConfig = TrainConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     pretext: PretextConfig | None = None
+    initial_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
     @property
     def name(self) -> str:
@@ -61,7 +65,8 @@ class ExperimentConfig(Frozen):
         if self.pretext is None:
             return None
         backbone = self.model.backbone.with_changes(weights="none")
-        return PretextRunConfig(data=self.data, backbone=backbone, pretext=self.pretext)
+        labelled_with = self.data.with_changes(keypoint_set=PRETEXT_KEYPOINTS)
+        return PretextRunConfig(data=labelled_with, backbone=backbone, pretext=self.pretext)
 
     @model_validator(mode="after")
     def _pretext_where_it_is_used(self) -> "ExperimentConfig":

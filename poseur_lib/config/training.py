@@ -41,6 +41,9 @@ class TrainConfig(Frozen):
         warmup_steps, warmup_start_lr: linear warm-up of the learning rate.
         gradient_clip: largest gradient norm; None as released.
         augment: None trains on the plain crops.
+        ema_decay: of an exponential moving average of the weights, a step of the optimiser each, which is measured and
+            saved in their place; None, as in the paper and as released: no average.
+        freeze: "backbone": it keeps the weights and the statistics that it starts with, and the head alone is trained.
         supervise_outside_crop: False: keypoints outside the crop have weight 0 (released code). True: every labelled
             keypoint has a target wherever it lies, for heads that can reach it (supp. Sec. 8 speaks of such keypoints).
     """
@@ -57,6 +60,8 @@ class TrainConfig(Frozen):
     warmup_start_lr: Rate = 1e-6
     gradient_clip: Rate | None = None
     augment: AugmentConfig | None = AugmentConfig()
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    freeze: Literal["none", "backbone"] = "none"
     supervise_outside_crop: bool = False
 
 

@@ -25,6 +25,7 @@ from poseur_lib.data.annotations import (
 )
 from poseur_lib.data.consistency import LabelledPeople, contradictions, doubts
 from poseur_lib.data.images import LabelFrame
+from poseur_lib.data.keypoint_file import keypoints_of_folder
 from poseur_lib.data.keypoint_names import keypoint_order
 from poseur_lib.errors import shown
 from poseur_lib.keypoints import KeypointSet
@@ -71,6 +72,9 @@ def read_annotation_file(path: Path, keypoints: KeypointSet) -> AnnotationFile:
     dataset = load_annotations(path)
     notes = list(_with_meant_fields(dataset))
     category_id, names, count = person_category(dataset, path)
+    if not names and (own := keypoints_of_folder(path.parent.parent)) is not None:
+        names = list(own[1].names)
+        notes.append(f"the file does not name its keypoints, {own[0]} does")
     problems = []
     if count != keypoints.num_keypoints:
         problems.append(f"people have {count} keypoints, "

@@ -109,6 +109,11 @@ class CocoPeople:
         """Where the images of the split lie."""
         return self.root / f"{self.split}2017"
 
+    @property
+    def generated(self) -> bool:
+        """Whether they are people that this project made, who are no evidence of real ones."""
+        return any("poseur_people" in entry for entry in self.coco.dataset["annotations"])
+
     def people(self) -> list[Person]:
         """The labelled people as COCO top-down training takes them.
 

@@ -1,6 +1,9 @@
 """Part labels of the label maps."""
 
 from enum import IntEnum
+from pathlib import Path
+
+from poseur_lib.config.data import Split
 
 
 class Part(IntEnum):
@@ -25,3 +28,8 @@ class Part(IntEnum):
 PART_NAMES: tuple[str, ...] = tuple(part.name.lower() for part in Part)
 NUM_PARTS = len(PART_NAMES)
 FLIP_PAIRS: tuple[tuple[int, int], ...] = tuple((left, left + 1) for left in range(Part.LEFT_UPPER_ARM, NUM_PARTS, 2))
+
+
+def has_part_labels(root: Path, split: Split) -> bool:
+    """True if a data set has label maps of a split."""
+    return (root / f"parts_{split}2017").is_dir()

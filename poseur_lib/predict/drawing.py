@@ -15,6 +15,7 @@ by "paper", "classic" and "box" (`poseur_lib.scoring.instance`). Lines are as wi
 wide that they can be seen.
 """
 
+import textwrap
 from collections.abc import Callable, Sequence
 
 import cv2
@@ -44,6 +45,7 @@ FAINT, OPAQUE_FROM = 0.25, 0.98  # opacity at the threshold; the score that need
 LINE_WIDTH, MIN_LINE_WIDTH = 0.011, 1.6  # of the person's extent; image pixels
 DISC_RADIUS = 1.15  # of the line's width
 TEXT_SIZE, MIN_TEXT_SIZE = 4.0, 11  # of the line's width; image pixels
+CAPTION_SIZE, CAPTION_COLUMNS = 28, 48  # largest letters, image pixels; letters of which a line has about so many
 SHIFT = 4  # binary digits of sub-pixel positions
 
 
@@ -68,6 +70,21 @@ def draw_people(
     for pen in pens:
         pen.label()
     return canvas
+
+
+def with_caption(image: UInt8[np.ndarray, "height width 3"], text: str) -> UInt8[np.ndarray, "_ width 3"]:
+    """The RGB image with a text on a dark strip below it, in as many lines as its width asks for; as it is for ""."""
+    if not text:
+        return image
+    width = image.shape[1]
+    size = max(MIN_TEXT_SIZE, min(CAPTION_SIZE, width // CAPTION_COLUMNS))
+    font, pad = ImageFont.load_default(size), size // 2
+    letter = font.getlength(text) / len(text)
+    lines = textwrap.fill(text, max(8, int((width - 2 * pad) / (1.1 * letter))))
+    *_, bottom = ImageDraw.Draw(Image.new("L", (1, 1))).multiline_textbbox((0, 0), lines, font=font)
+    strip = Image.new("RGB", (width, round(bottom) + 2 * pad), RIM)
+    ImageDraw.Draw(strip).multiline_text((pad, pad), lines, fill=MIDDLE, font=font)
+    return np.concatenate([image, np.asarray(strip)])
 
 
 class Pen:

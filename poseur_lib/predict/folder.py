@@ -14,6 +14,7 @@ from poseur_lib.data.images import read_image
 from poseur_lib.errors import Interrupted, UserError, naming
 from poseur_lib.files import require_writable, write_atomically
 from poseur_lib.keypoints import KeypointSet
+from poseur_lib.predict.drawing import with_caption
 from poseur_lib.predict.files import JPEG, image_ids, overlay_paths, renumbered
 from poseur_lib.predict.people import KEYPOINT_THRESHOLD, BoxFinder, PersonBox
 from poseur_lib.predict.predictor import ImagePoses, Poseur
@@ -34,12 +35,14 @@ class Output:
         pictures: write the images with the skeletons over them.
         threshold: of the keypoints that are drawn as sure.
         nms: OKS-NMS, as `poseur evaluate` has it.
+        caption: is written below each picture.
     """
 
     folder: Path
     pictures: bool = True
     threshold: float = KEYPOINT_THRESHOLD
     nms: bool = True
+    caption: str = ""
 
 
 @dataclass
@@ -119,7 +122,7 @@ def predict_files(
     try:
         with tqdm(total=len(images), unit="image", disable=None if progress is None else not progress) as bar:
             tasks = _read(list(zip(images, ids, pictures, strict=True)), source, done, say, bar)
-            for chunk in _chunks(tasks, poseur.config.evaluation.batch):
+            for chunk in chunks(tasks, poseur.config.evaluation.batch):
                 _predict_chunk(poseur, chunk, output, done, say, category_id)
                 bar.update(len(chunk))
     except KeyboardInterrupt:
@@ -128,8 +131,8 @@ def predict_files(
         ) from None
     finally:
         if done.entries:
-            _write_json(output.folder / RESULTS_FILE, done.results)
-            _write_json(output.folder / IMAGES_FILE, _image_info(done.entries, poseur.keypoint_set, category_id))
+            write_json(output.folder / RESULTS_FILE, done.results)
+            write_json(output.folder / IMAGES_FILE, image_info(done.entries, poseur.keypoint_set, category_id))
     return done
 
 
@@ -150,7 +153,7 @@ def _read(
         yield Task(path, image_id, picture, image, boxes)
 
 
-def _chunks(tasks: Iterator[Task], people: int) -> Iterator[list[Task]]:
+def chunks(tasks: Iterator[Task], people: int) -> Iterator[list[Task]]:
     """Tasks of together at least `people` people, or as many images as memory should hold."""
     chunk: list[Task] = []
     for task in tasks:
@@ -170,7 +173,7 @@ def _predict_chunk(
             done.nobody.append(task.path)
             say(f"no person: {task.path}")
         if output.pictures:
-            _write_picture(task.picture, poses, output.threshold)
+            _write_picture(task.picture, poses, output)
         height, width = poses.image.shape[:2]
         entry = {"id": task.image_id, "file_name": str(task.path), "height": height, "width": width}
         done.entries.append(entry | ({"picture": task.picture.name} if output.pictures else {}))
@@ -197,7 +200,7 @@ def _skip(path: Path, error: UserError, done: Predicted, say: Callable[[str], No
     say(f"skipped: {path}: {reason}")
 
 
-def _image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet, category_id: int) -> dict[str, Any]:
+def image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet, category_id: int) -> dict[str, Any]:
     """A COCO file without annotations, as the test sets have."""
     skeleton = [[a + 1, b + 1] for a, b in keypoint_set.skeleton]
     person = {"id": category_id, "name": "person", "supercategory": "person", "keypoints": list(keypoint_set.names)}
@@ -209,17 +212,23 @@ def _image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet, catego
     }
 
 
-def _write_picture(path: Path, poses: ImagePoses, threshold: float) -> None:
+def picture_of(poses: ImagePoses, output: Output) -> np.ndarray:
+    """The image with what is drawn over it and its caption, RGB."""
+    return with_caption(poses.draw(output.threshold), output.caption)
+
+
+def _write_picture(path: Path, poses: ImagePoses, output: Output) -> None:
     suffix = ".jpg" if path.suffix.lower() in JPEG else ".png"
     options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix == ".jpg" else []
-    done, encoded = cv2.imencode(suffix, cv2.cvtColor(poses.draw(threshold), cv2.COLOR_RGB2BGR), options)
+    done, encoded = cv2.imencode(suffix, cv2.cvtColor(picture_of(poses, output), cv2.COLOR_RGB2BGR), options)
     if not done:
         height, width = poses.image.shape[:2]
         raise UserError(f"{path}: a picture of {width} x {height} pixels cannot be written as {suffix[1:].upper()}")
     _write(path, encoded.tobytes())
 
 
-def _write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object) -> None:
+    """JSON that is there whole or not at all. Raises UserError where it cannot be written."""
     _write(path, json.dumps(content).encode())
 
 

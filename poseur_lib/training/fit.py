@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import torch
 from torch import nn
 
 from poseur_lib.checkpoints.checkpoint import read_weights, require_state, save_weights
-from poseur_lib.config.base import Frozen
+from poseur_lib.checkpoints.initial import load_initial
+from poseur_lib.config.base import Frozen, differences
 from poseur_lib.config.data import Split
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.training import CosineSchedule, PretextConfig, TrainConfig
@@ -21,13 +23,14 @@ from poseur_lib.data.batches import people_batches
 from poseur_lib.data.coco import CocoPeople, fingerprint
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseBatch, PoseCrops
+from poseur_lib.data.part_labels import has_part_labels
 from poseur_lib.data.parts import PartBatch, PartCrops
-from poseur_lib.errors import UserError
+from poseur_lib.errors import UserError, listed
 from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.inference import InferenceBatches, inference_batches, predict_people
 from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
-from poseur_lib.files import BACKBONE_FILE, CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE, write_atomically
+from poseur_lib.files import BACKBONE_FILE, CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE, SAFE_FILE, write_atomically
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.build import build_model
@@ -40,18 +43,26 @@ from poseur_lib.training.pretext import PartSegmentation, mean_part_iou, part_lo
 IOU_PEOPLE, IOU_BATCH = 300, 64
 CONFIG_FILE, DATA_FILE = "config.json", "data.json"
 PRETEXT_FOLDER = "pretext"
+MOST_DIFFERENCES = 4
 
 
-def train(config: ExperimentConfig, run_dir: Path, runtime: Runtime, pretext_weights: Path | None = None) -> Curve:
+def train(
+    config: ExperimentConfig,
+    run_dir: Path,
+    runtime: Runtime,
+    pretext_weights: Path | None = None,
+    initial: Path | None = None,
+) -> Curve:
     """Trains a model from the last checkpoint in `run_dir`, if there is one, and writes `model.pt` at the end.
 
     Where that is there already, it is never trained again.
 
     Args:
         pretext_weights: `backbone.pt` of `config.pretext_run`, where there is one.
+        initial: the checkpoint of `config.initial_sha256`, or its run's folder, where there is one.
 
     Raises:
-        UserError: the data cannot be used, the pretext's weights do not fit, or the loss is not finite.
+        UserError: the data cannot be used, weights to start from do not fit, or the loss is not finite.
     """
     _prepare(run_dir, runtime)
     if _trained(run_dir, config):
@@ -61,8 +72,11 @@ def train(config: ExperimentConfig, run_dir: Path, runtime: Runtime, pretext_wei
     model = build_model(config)
     if config.pretext is not None:
         load_backbone(model.backbone, pretext_weights, config)
+    if config.initial_sha256 is not None and not (run_dir / LAST_CHECKPOINT).exists():
+        load_initial(model, initial, config)
+    people = CocoPeople(runtime.data, "train", keypoints)
     dataset = PoseCrops(
-        CocoPeople(runtime.data, "train", keypoints).people(),
+        people.people(),
         keypoints,
         config.data.input_size,
         model.head.crop_rule,
@@ -84,7 +98,8 @@ def train(config: ExperimentConfig, run_dir: Path, runtime: Runtime, pretext_wei
     )
     curve = run_loop(loop, runtime)
     if len(curve) == config.train.epochs:
-        save_weights(run_dir / MODEL_FILE, model, config)
+        for name in (MODEL_FILE, SAFE_FILE)[: 1 + runtime.safetensors]:
+            save_weights(run_dir / name, loop.trained, config, people.generated)
     return curve
 
 
@@ -202,7 +217,7 @@ def _pretext_recipe(pretext: PretextConfig) -> TrainConfig:
 def _part_crops(config: PretextRunConfig, split: Split, runtime: Runtime) -> PartCrops:
     if not runtime.data.is_dir():
         raise UserError(f"{runtime.data}: no such data set folder")
-    if not (runtime.data / f"parts_{split}2017").is_dir():
+    if not has_part_labels(runtime.data, split):
         raise UserError(
             f"{runtime.data} has no part labels (parts_{split}2017): the pretext needs generated people with parts"
         )
@@ -218,8 +233,18 @@ def _part_crops(config: PretextRunConfig, split: Split, runtime: Runtime) -> Par
     )
 
 
-def train_in_folder(config: ExperimentConfig, folder: Path, runtime: Runtime) -> Curve:
+def train_in_folder(
+    config: ExperimentConfig,
+    folder: Path,
+    runtime: Runtime,
+    pretext_people: Path | None = None,
+    initial: Path | None = None,
+) -> Curve:
     """Trains a configuration, and first the backbone that it starts from, resuming what is there.
+
+    Args:
+        pretext_people: data set whose part labels the backbone learns first; None: the runtime's.
+        initial: as of `train`.
 
     Raises:
         UserError: something was trained in the folder by another configuration, or on other data.
@@ -232,10 +257,10 @@ def train_in_folder(config: ExperimentConfig, folder: Path, runtime: Runtime) ->
         _claim(pretext, config.pretext_run)
         backbone = pretext / BACKBONE_FILE
         if not backbone.exists():
-            curve = pretrain(config.pretext_run, pretext, runtime)
+            curve = pretrain(config.pretext_run, pretext, replace(runtime, data=pretext_people or runtime.data))
             if not backbone.exists():
                 return curve
-    return train(config, folder, runtime, backbone)
+    return train(config, folder, runtime, backbone, initial)
 
 
 def _claim_data(folder: Path, data: Path) -> None:
@@ -270,4 +295,8 @@ def _claim(folder: Path, config: Frozen) -> None:
     if not file.exists() or not _has_trained(folder):
         write_atomically(file, config.model_dump_json(indent=1).encode())
     elif not config.is_written_as(file.read_text()):
-        raise UserError(f"{file} is another configuration than the one asked for: take another folder")
+        differing = listed(differences(json.loads(file.read_text()), config.model_dump(mode="json")), MOST_DIFFERENCES)
+        raise UserError(
+            f"{file} is another configuration than the one asked for: {differing}. A run keeps its configuration: take"
+            f" another folder; with --init {folder} it starts from the weights of this one"
+        )

@@ -14,6 +14,7 @@ import lightning as L
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from poseur_lib.config.base import Frozen
@@ -25,8 +26,10 @@ from poseur_lib.errors import UserError
 from poseur_lib.files import CURVE_FILE, atomic_file
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, CurvePoint, write_curve
+from poseur_lib.training.loggers import STEPS_BETWEEN, point_metrics, training_logger
 from poseur_lib.training.loss_sums import LossSums, LossValues, detached
 from poseur_lib.training.optimiser import align_states, optimiser_and_schedule, parameter_groups
+from poseur_lib.training.progress import PositionCallback
 from poseur_lib.training.step import Chosen, GraphedStep, LossOf, choose, compile_backbone, reason_of, uncompiled
 
 Measure = Callable[[Any], dict[str, float]]
@@ -84,7 +87,13 @@ class TrainingLoop(L.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network
+        if config.freeze == "backbone":
+            network.get_submodule("backbone").requires_grad_(False)
         self.loss_of, self.batches, self.config, self.run, self.seed = loss_of, batches, config, run, seed
+        decay = config.ema_decay
+        self.average = None if decay is None else AveragedModel(
+            network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
+        )  # fmt: skip
         self.measure, self.measure_every = measure, measure_every
         self.last_checkpoint, self.slow = last_checkpoint, slow
         self.curve: Curve = ()
@@ -101,6 +110,11 @@ class TrainingLoop(L.LightningModule):
         by_compiler_alone = self.chosen.way == "inductor" and runtime.torch_device.type == "cpu"
         self.automatic_optimization = self.chosen.way == "none" or by_compiler_alone
         self._say(self.chosen.reason)
+
+    @property
+    def trained(self) -> nn.Module:
+        """What is measured and saved: the network, or the moving average of its weights."""
+        return self.network if self.average is None else self.average.module
 
     @property
     def computed(self) -> str:
@@ -123,6 +137,8 @@ class TrainingLoop(L.LightningModule):
         """Start of the sums of an epoch."""
         self._sums, self._images = LossSums(), 0
         self._epoch_started = time.perf_counter()
+        if self.config.freeze == "backbone":  # its batch norms keep their statistics, too
+            self.network.get_submodule("backbone").eval()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Seeds the step."""
@@ -141,6 +157,11 @@ class TrainingLoop(L.LightningModule):
         losses = self.loss_of(self.network, batch)
         self._add(detached(losses), batch)
         return losses.total
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """The average follows every step of the optimiser."""
+        if self.average is not None and (batch_idx + 1) % self.batches.accumulate == 0:
+            self.average.update_parameters(self.network)
 
     def _recorded_step(self, batch: Any, batch_idx: int) -> None:
         """A step of the optimiser, of which the passes through the network are a CUDA graph if that can be had."""
@@ -172,6 +193,9 @@ class TrainingLoop(L.LightningModule):
         self._images += len(batch[0])
         if self._sums.look_is_due:
             self._require_finite()
+        logger, step = self.trainer.logger, self._step
+        if logger is not None and step and step % STEPS_BETWEEN == 0:
+            logger.log_metrics({"loss": self._sums.means()["total"]}, step=step)
 
     @property
     def _step(self) -> int:
@@ -192,8 +216,8 @@ class TrainingLoop(L.LightningModule):
         measured: dict[str, float] = {}
         due = epoch % self.measure_every == 0 or epoch == self.config.epochs
         if self.global_rank == 0 and due:
-            with uncompiled(self.network):
-                measured = self.measure(self.network)
+            with uncompiled(self.trained):
+                measured = self.measure(self.trained)
             self.network.train()
         point = CurvePoint(
             epoch=epoch,
@@ -206,6 +230,9 @@ class TrainingLoop(L.LightningModule):
             **measured,
         )
         self.curve = (*self.curve, point)
+        if self.trainer.logger is not None:
+            rate = float(self.trainer.optimizers[0].param_groups[0]["lr"])
+            self.trainer.logger.log_metrics(point_metrics(point, rate), step=point.step)
         self._save()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -252,6 +279,9 @@ def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
     """Trains from the last checkpoint, if there is one, to the end or to `runtime.limit_epochs`."""
     checkpoint = loop.last_checkpoint
     loop.run_by(runtime)
+    logger = training_logger(runtime.logger, checkpoint.parent)
+    if logger is not None:
+        logger.log_hyperparams(loop.run.model_dump(mode="json"))
     loop.network.to(memory_format=runtime.memory_format)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")
@@ -269,8 +299,9 @@ def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
             gradient_clip_val=loop.config.gradient_clip if loop.automatic_optimization else None,
             use_distributed_sampler=False,
             enable_checkpointing=False,
-            logger=False,
-            enable_progress_bar=runtime.progress,
+            logger=logger or False,
+            enable_progress_bar=False,
+            callbacks=[PositionCallback(checkpoint.parent, checkpoint.parent.name, runtime.progress)],
             enable_model_summary=False,
         )
         try:

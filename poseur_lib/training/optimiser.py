@@ -10,9 +10,12 @@ from poseur_lib.config.training import CosineSchedule, StepSchedule, TrainConfig
 
 
 def parameter_groups(module: nn.Module, slow: Sequence[nn.Parameter], config: TrainConfig) -> list[dict]:
-    """Two groups: `slow` parameters at `sampling_offsets_lr_factor` times the learning rate, and the others."""
+    """Two groups: `slow` parameters at `sampling_offsets_lr_factor` times the learning rate, and the others.
+
+    Frozen ones are in none.
+    """
     slow_ids = {id(parameter) for parameter in slow}
-    others = [p for p in module.parameters() if id(p) not in slow_ids]
+    others = [p for p in module.parameters() if id(p) not in slow_ids and p.requires_grad]
     groups = [{"params": others, "lr": config.learning_rate}]
     if slow:
         groups.append({"params": list(slow), "lr": config.learning_rate * config.sampling_offsets_lr_factor})

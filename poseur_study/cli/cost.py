@@ -1,5 +1,8 @@
 """`poseur cost`: parameters, multiply-adds, memory and time of configurations."""
 
+import json
+import shutil
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +14,9 @@ from poseur_study.cli import options
 if TYPE_CHECKING:
     from poseur_lib.config import ExperimentConfig
 
+RECORDED = Path(__file__).parents[1] / "evidence" / "data" / "costs.json"
+"""Of `python -m poseur_study.evidence.record costs`."""
+
 
 def cost(
     configs: Annotated[
@@ -21,6 +27,7 @@ def cost(
     paper: Annotated[
         bool, typer.Option("--paper", help="Instead: every cost that the paper prints, ours beside.")
     ] = False,
+    recount: Annotated[bool, typer.Option("--recount", help="With --paper: count anew, which takes minutes.")] = False,
     timed: Annotated[bool, typer.Option("--time/--no-time", help="Measure time and memory as well.")] = False,
     device: options.Device = "auto",
     threads: options.Threads = 0,
@@ -31,14 +38,14 @@ def cost(
     Examples: poseur cost paper --set model.head.decoder_layers=6; poseur cost paper --set
     'model.backbone={"kind": "hrnet", "width": 32}' --time; poseur cost --paper --csv costs.csv.
     """
-    import torch
-
     if bool(configs) == paper:
         raise UserError("poseur cost: give configurations, or --paper")
-    torch.set_num_threads(threads or torch.get_num_threads())
     if paper:
-        return _print_paper(csv)
+        return _print_paper(csv, recount)
     import pandas as pd
+    import torch
+
+    torch.set_num_threads(threads or torch.get_num_threads())
 
     from poseur_lib.costs.cost import COLUMNS, FOOTNOTE, cost_rows, cost_text
     from poseur_lib.costs.cost import cost as cost_of
@@ -55,18 +62,22 @@ def cost(
         pd.DataFrame(cost_rows(found), columns=COLUMNS).to_csv(csv, index=False)
 
 
-def _print_paper(csv: Path | None) -> None:
-    from poseur_study.costs.paper_costs import RULE, compare_costs, comparison_table
+def _print_paper(csv: Path | None, recount: bool) -> None:
+    from poseur_study.costs.cost_rows import RULE, CostRow, comparison_lines, comparison_table
 
-    table = comparison_table(compare_costs())
-    shown = table.drop(columns=["note"])
-    typer.echo(shown.to_string(index=False, na_rep="", max_colwidth=60))
-    for source, note in zip(table["source"], table["note"], strict=True):
-        if note:
-            typer.echo(f"{source}: {note}")
-    typer.echo(RULE)
+    counted = ""
+    if recount:
+        from poseur_study.costs.paper_costs import compare_costs
+
+        rows = compare_costs()
+    else:  # as the report shows them, without torch
+        record = json.loads(RECORDED.read_text())
+        rows = tuple(CostRow(**row) for row in record["rows"])
+        counted = f" Counted on {record['origin']['finished_at'][:10]}; --recount counts anew, in minutes."
+    width = min(100, shutil.get_terminal_size((100, 24)).columns)
+    typer.echo("\n".join([*comparison_lines(rows, width), "", *textwrap.wrap(RULE + counted, width)]))
     if csv is not None:
-        table.to_csv(csv, index=False)
+        comparison_table(rows).to_csv(csv, index=False)
 
 
 def _config(name: str, changes: dict) -> "ExperimentConfig":

@@ -15,7 +15,7 @@ import typer
 from pydantic import ValidationError
 
 from poseur_lib.errors import Interrupted, UserError, describe_validation, of_worker
-from poseur_study.cli import convert, cost, data, evaluate, predict, report, runs, study, train
+from poseur_study.cli import config, convert, cost, data, evaluate, predict, report, runs, study, train
 
 INTERRUPTED = 130  # the shell's exit status for a process that Ctrl-C ended
 USAGE = 2
@@ -50,6 +50,7 @@ app.command()(predict.predict)
 app.command()(convert.convert)
 app.command()(convert.export)
 app.command()(cost.cost)
+app.command()(config.config)
 app.command()(evaluate.ceiling)
 app.add_typer(study.app, name="study")
 app.add_typer(runs.app, name="runs")

@@ -7,11 +7,20 @@ import typer
 
 from poseur_study.cli import options
 
+KEYPOINTS = "data.keypoint_set"
+PARTS = ("backbone",)
+
 
 def train(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the run; one that is there is resumed.")],
     data: options.Coco,
-    profile: Annotated[str, typer.Option(help="Whose configuration to start from: smoke, mini or paper.")] = "mini",
+    profile: Annotated[
+        str,
+        typer.Option(
+            help="Whose configuration to start from: smoke, mini (default), real or paper; with --init the"
+            " checkpoint's own, unless a profile is given."
+        ),
+    ] = "",
     preset: Annotated[
         str,
         options.one_of(
@@ -21,7 +30,18 @@ def train(
             "released (the defaults) or paper_text: the head as the paper's words have it.",
         ),
     ] = "released",
+    keypoints: options.Keypoints = "",
     changes: options.Set = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Start from the weights of a checkpoint, ours or released, or of a run's"
+            " folder; what does not fit starts anew.",
+        ),
+    ] = None,
+    freeze: Annotated[str, options.one_of("part", __name__, "PARTS", "backbone: train the head alone.")] = "",
+    input_size: options.InputSize = "",
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, data order, augmentation and noise.")] = 0,
     device: options.Device = "auto",
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or CPU processes, of this run.")] = 1,
@@ -34,18 +54,41 @@ def train(
     compile: options.Compile = "auto",
     data_on_device: options.DataOnDevice = "auto",
     limit_epochs: Annotated[int, typer.Option(min=0, help="Stop after so many epochs of the schedule.")] = 0,
+    logger: Annotated[
+        str,
+        options.one_of(
+            "logger", "poseur_lib.runtime", "LOGGERS", "csv (DIR/logs), tensorboard or wandb where installed, or none."
+        ),
+    ] = "csv",
 ) -> None:
-    """Train one configuration and evaluate it: DIR gets config.json, curve.json, last.ckpt and model.pt.
+    """Train one configuration and evaluate it: DIR gets config.json, curve.json, last.ckpt, and model.pt
+    with model.safetensors, the same model.
 
-    Where the profile's backbone starts from a pretext run, that is trained first, in DIR/pretext.
+    Where the profile's backbone starts from a pretext run, that is trained first, in DIR/pretext: on the data set's
+    part labels, or on generated people where it has none. With --init nothing is pretrained.
     """
     from poseur_lib.config.presets import PRESETS
+    from poseur_lib.errors import UserError
     from poseur_lib.files import MODEL_FILE
     from poseur_lib.runtime import Runtime
     from poseur_lib.training.fit import train_in_folder
     from poseur_study.experiments.profiles import profile as profile_named
+    from poseur_study.runs.datasets import pretext_people
 
-    config = profile_named(profile).experiment(seed, dict(PRESETS[preset]), options.parse_changes(changes))
+    asked = options.parse_changes(changes)
+    if keypoints and KEYPOINTS in asked:
+        raise UserError(f"--keypoints {keypoints} and --set {KEYPOINTS}: give one of them")
+    own = None if KEYPOINTS in asked else options.chosen_keypoints(keypoints, data)
+    given = ({KEYPOINTS: own} if own else {}) | asked | ({"train.freeze": freeze} if freeze else {})
+    size = profile_named(profile or "mini")
+    if init is None:
+        config = size.experiment(seed, dict(PRESETS[preset]), given)
+    else:
+        from poseur_lib.checkpoints.initial import digest_of, initial_model
+
+        base = size.config if profile else initial_model(init, options.given_size(input_size))[1]
+        start = {"model.backbone.weights": "none", "pretext": None, "initial_sha256": digest_of(init), "seed": seed}
+        config = base.with_changes(**{**PRESETS[preset], **given, **start})
     runtime = Runtime(
         data=data,
         device=device,
@@ -58,8 +101,13 @@ def train(
         data_on_device=data_on_device,
         limit_epochs=limit_epochs or None,
         progress=True,
+        logger=logger,
+        safetensors=True,
     )
-    curve = train_in_folder(config, folder, runtime)
+    people = pretext_people(size, config, data.absolute())
+    if people != data.absolute():
+        typer.echo(f"{data} has no part labels: the backbone is pretrained on the generated people in {people}")
+    curve = train_in_folder(config, folder, runtime, people, init)
     last = curve[-1]
     measured = "" if last.ap is None else f", AP {last.ap:.1f} and mean OKS {last.mean_oks:.3f} on the curve's people"
     typer.echo(f"epoch {last.epoch} of {config.train.epochs}: loss {last.loss:.3f}{measured}")

@@ -6,21 +6,13 @@ Supp. Table 5 also prints memory and frames per second, without device, batch or
 from collections.abc import Iterable, Mapping
 from itertools import product
 
-import pandas as pd
-
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.config.base import Frozen
+from poseur_study.costs.cost_rows import CostRow, agrees_with
 from poseur_study.costs.row_cost import USUAL, both_counts, quantity_of, row_config
 from poseur_study.experiments import TABLES
 from poseur_study.experiments.experiment import CostColumn, Row, Table
 from poseur_study.paper.formula import Cell
 from poseur_study.paper.tables import Printed, paper_tables
-
-TOLERANCE_PERCENT = 1.0
-RULE = (
-    f"A printed cost agrees if ours lies within {TOLERANCE_PERCENT:.0f} % of it, or is the printed number once rounded"
-    " to its digits. GFLOPs are compared by the hook convention, which the paper's follow."
-)
 
 _WITH_FLOWS = "counts the two flows: without them it would be 0.1 M less, as in Table 1e"
 _CUT = "without the two flows, and cut to one digit rather than rounded"
@@ -52,33 +44,6 @@ NOTES: Mapping[tuple[str, str, str], str] = {
 """Why a cell may differ from ours, and where the reading of the row is ours."""
 
 
-class CostRow(Frozen):
-    """A cost that the paper prints, and ours.
-
-    Attributes:
-        ours: by the hook convention where it is GFLOPs.
-        ours_everything: GFLOPs with everything counted; None for parameters.
-        percent: how much ours is above the paper's.
-        agrees: by `RULE`.
-    """
-
-    source: str
-    model: str
-    quantity: str
-    paper: str
-    ours: float
-    ours_everything: float | None
-    percent: float
-    agrees: bool
-    note: str
-
-
-def agrees_with(printed: Printed, ours: float) -> bool:
-    """If a printed cost agrees with ours by `RULE`."""
-    rounds_to_it = abs(ours - printed.value) <= float(printed.half_digit)
-    return rounds_to_it or 100 * abs(ours / printed.value - 1) <= TOLERANCE_PERCENT
-
-
 def printed_costs() -> tuple[tuple[Table, Row, CostColumn], ...]:
     """Every cell that prints parameters or GFLOPs of Poseur, each in the table of its own number."""
     return tuple(
@@ -93,14 +58,6 @@ def printed_costs() -> tuple[tuple[Table, Row, CostColumn], ...]:
 def compare_costs(cells: Iterable[tuple[Table, Row, CostColumn]] | None = None) -> tuple[CostRow, ...]:
     """Every cell with our number, by the configuration that its row is declared with."""
     return tuple(_compared(*cell) for cell in (printed_costs() if cells is None else cells))
-
-
-def comparison_table(rows: Iterable[CostRow]) -> pd.DataFrame:
-    """The comparison as a table: place, model, what is counted, paper, ours, difference in %, verdict, note."""
-    table = pd.DataFrame(row.model_dump() for row in rows).round({"ours": 3, "ours_everything": 3, "percent": 1})
-    verdicts = {True: f"agrees within {TOLERANCE_PERCENT:.0f} % or rounding", False: "differs"}
-    names = {"ours_everything": "everything counted", "percent": "difference, %", "agrees": "verdict"}
-    return table.assign(agrees=table["agrees"].map(verdicts)).rename(columns=names)
 
 
 def _compared(table: Table, row: Row, column: CostColumn) -> CostRow:

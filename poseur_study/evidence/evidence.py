@@ -11,8 +11,8 @@ from poseur_lib.errors import UserError
 from poseur_lib.runtime import device_name
 from poseur_study.costs.benchmark_record import Benchmark
 from poseur_study.costs.cost_claims import CostStatement
+from poseur_study.costs.cost_rows import CostRow
 from poseur_study.costs.gpu_record import GpuBenchmark
-from poseur_study.costs.paper_costs import CostRow
 from poseur_study.costs.printed_gflops import MethodCost
 from poseur_study.parity.evaluation import EvaluationParity
 from poseur_study.parity.outputs import ConfigParity

@@ -20,12 +20,10 @@ from poseur_study.execution.slots import AUTO
 from poseur_study.experiments import tables
 from poseur_study.experiments.experiment import SPEEDS
 from poseur_study.experiments.profiles import profile
-from poseur_study.runs.datasets import KnownData, known_data, make_data
+from poseur_study.runs.datasets import NOT_GENERATED, KnownData, known_data, make_data
 from poseur_study.runs.plan import PlannedRun, plan
 from poseur_study.runs.project import as_noted, below_root, project_root
 from poseur_study.runs.store import FAILED_NOTEBOOK_FILE, RunStore
-
-NOT_GENERATED = "not generated yet"
 
 
 class Batch:
@@ -67,6 +65,7 @@ class Batch:
         if make:
             require_writable(self.store.folder, "runs cannot be stored in")
             make_data(self.profile, data)
+        self.make = make
         self.data: KnownData = known_data(self.profile, data, self.store.folder)
         self.runs = self._plan(self.tables)
 
@@ -139,7 +138,9 @@ class Batch:
         return notebook if notebook.exists() else self.store.path(key)
 
     def _plan(self, chosen: tuple) -> tuple[PlannedRun, ...]:
-        return plan(self.profile, chosen, self.seeds, self.data.fingerprint or NOT_GENERATED, self.overrides)
+        own = self.data.fingerprint or NOT_GENERATED
+        learnt_from = self.data.learnt_from(self.profile, self.make)
+        return plan(self.profile, chosen, self.seeds, own, self.overrides, learnt_from)
 
     def _table_jobs(self, options: RunOptions) -> list[TableJob]:
         chosen = {"seeds": list(self.seeds), "overrides": self.overrides, "limit_epochs": options.limit_epochs}

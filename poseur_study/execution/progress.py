@@ -1,30 +1,36 @@
 """How far the runs of a batch are, by the learning curves beside their checkpoints, and how long the rest takes."""
 
-import io
 import json
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tqdm import tqdm
-
 from poseur_lib.files import CURVE_FILE
+from poseur_lib.progress import ProgressLine, duration
+from poseur_lib.training.position import TrainingPosition, read_position
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.store import RunState, RunStore
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a run is: epochs trained of those planned, and the seconds that they took."""
+    """Where a run is: epochs trained of those planned, the seconds that they took, and what the next one has."""
 
     epochs: int
     planned: int
     seconds: float
+    now: TrainingPosition | None = None
 
     @property
     def share(self) -> float:
         """Of the training, 0 to 1."""
-        return min(1.0, self.epochs / self.planned)
+        return min(1.0, max(self.epochs / self.planned, 0.0 if self.now is None else self.now.share))
+
+    @property
+    def words(self) -> str:
+        """`epoch 2 of 3, step 310 of 809, 1 min left`; without an epoch under way `2 of 3 epochs`."""
+        return f"{self.epochs} of {self.planned} epochs" if self.now is None else self.now.words
 
 
 def position(run: PlannedRun, store: RunStore, limit_epochs: int = 0) -> Position:
@@ -39,9 +45,11 @@ def position(run: PlannedRun, store: RunStore, limit_epochs: int = 0) -> Positio
         planned = min(run.config.train.epochs, limit_epochs or run.config.train.epochs)
     try:
         curve = json.loads((store.path(run.run_id) / CURVE_FILE).read_text())
-        return Position(len(curve), planned, curve[-1]["seconds"] if curve else 0.0)
+        epochs, seconds = len(curve), curve[-1]["seconds"] if curve else 0.0
     except (OSError, ValueError, KeyError, TypeError):
-        return Position(0, planned, 0.0)
+        epochs, seconds = 0, 0.0
+    now = read_position(store.path(run.run_id))
+    return Position(epochs, planned, seconds, now if now is not None and now.epochs == planned else None)
 
 
 def training_seconds_left(
@@ -69,7 +77,7 @@ def training_seconds_left(
 
 
 class PlanProgress:
-    """A bar of the work that is done, with the states of the runs; a line for each change where there is no terminal.
+    """What runs, in words, and what of the plan is done; a line for each run that ends where there is no terminal.
 
     Args:
         work: of each run, in any unit, by its id; default: all runs are alike.
@@ -85,33 +93,35 @@ class PlanProgress:
     ) -> None:
         self.plan, self.store, self.limit_epochs = plan, store, limit_epochs
         self.work = {run.run_id: (work or {}).get(run.run_id, 1.0) for run in plan}
-        self.terminal = sys.stdout.isatty()
-        self.bar: tqdm | None = None
+        self.line = ProgressLine(sys.stdout)
+        self._started: float | None = None
+        self._before = self._done = 0.0
+        self._left = ""
 
     def __enter__(self) -> "PlanProgress":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        self.line.close()
 
     def show(self, states: Mapping[str, RunState]) -> None:
         """Take the states, and look how far the runs are that have begun."""
         at = {run.run_id: self._position(run, states[run.run_id]) for run in self.plan if run.run_id in states}
         done = sum(at[run_id].share * self.work[run_id] for run_id in at)
         total = sum(self.work[run_id] for run_id in at if states[run_id] != RunState.FAILED)
-        if self.bar is None:  # what was done before says nothing about the speed
-            layout = "{bar:24} {remaining} left, {desc}"
-            file = sys.stdout if self.terminal else io.StringIO()
-            self.bar = tqdm(initial=done, total=total, file=file, bar_format=layout, miniters=0, mininterval=0)
-        line, before, self.bar.total = self._line(states, at), self.bar.desc, total
-        self.bar.set_description_str(line, refresh=False)
-        if done > self.bar.n:
-            self.bar.update(done - self.bar.n)
-        if self.terminal:
-            self.bar.refresh()
-        elif line != before:
-            print(f"{line}, {self._time_left()} left", flush=True)
+        now = time.monotonic()
+        if self._started is None:  # what was done before says nothing about the speed
+            self._started, self._before, self._done = now, done, done
+        if done > self._done:  # time does not grow by waiting
+            self._done = done
+            self._left = f"{duration((total - done) * (now - self._started) / (done - self._before))} left"
+        counts = self._counts(states)
+        running = [
+            f"{run.name}: {at[run.run_id].words}" for run in self.plan if states.get(run.run_id) == RunState.RUNNING
+        ]
+        more = f" (and {len(running) - 1} more)" if len(running) > 1 else ""
+        whole = ", ".join(filter(None, (counts, self._left)))
+        self.line.show("; ".join([*(one + more for one in running[:1]), whole]), news=counts)
 
     def _position(self, run: PlannedRun, state: RunState) -> Position:
         if state.done or state == RunState.PARTIAL:
@@ -119,16 +129,8 @@ class PlanProgress:
         begun = state in (RunState.RUNNING, RunState.WAITING)
         return position(run, self.store, self.limit_epochs) if begun else Position(0, 1, 0.0)
 
-    def _line(self, states: Mapping[str, RunState], at: Mapping[str, Position]) -> str:
-        """`runs: 2 done, 1 running (Table 1b, with noise, seed 0: 3 of 4 epochs), 0 failed, 1 waiting`."""
-        running = [run for run in self.plan if states.get(run.run_id) == RunState.RUNNING]
+    def _counts(self, states: Mapping[str, RunState]) -> str:
+        """`4 of 10 runs done, 1 failed`."""
         done = sum(state.done or state == RunState.PARTIAL for state in states.values())
         failed = sum(state == RunState.FAILED for state in states.values())
-        each = [f"{run.name}: {at[run.run_id].epochs} of {at[run.run_id].planned} epochs" for run in running]
-        shown = f"{len(running)} running" + (f" ({', '.join(each)})" if each else "")
-        return f"runs: {done} done, {shown}, {failed} failed, {len(self.plan) - done - failed - len(running)} waiting"
-
-    def _time_left(self) -> str:
-        """`02:30`, as the bar has it; `?` where nothing was done yet."""
-        rate = self.bar.format_dict["rate"]
-        return tqdm.format_interval((self.bar.total - self.bar.n) / rate) if rate else "?"
+        return f"{done} of {len(self.plan)} runs done" + (f", {failed} failed" if failed else "")

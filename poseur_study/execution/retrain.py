@@ -6,6 +6,7 @@ configuration is trained below another folder of runs, and measured and recorded
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from poseur_lib.config import ExperimentConfig
@@ -14,7 +15,7 @@ from poseur_study.execution.progress import position
 from poseur_study.execution.run_job import RunOptions, execute_run
 from poseur_study.experiments import tables
 from poseur_study.experiments.profiles import profile
-from poseur_study.runs.datasets import known_data, make_data
+from poseur_study.runs.datasets import KnownData, known_data, make_data
 from poseur_study.runs.heartbeat import repeated
 from poseur_study.runs.plan import PlannedRun, planned_experiment, planned_pretext, row_run
 from poseur_study.runs.project import below_root
@@ -67,10 +68,10 @@ class Training:
         known = known_data(size, self.data, below_root(self.runs) / size.name)
         if self.record is None:
             (table,) = tables([SMOKE_TABLE])
-            run = row_run(size, table, table.row(SMOKE_ROW), 0, known.fingerprint, {})
+            run = row_run(size, table, table.row(SMOKE_ROW), 0, known.fingerprint, {}, known.learnt_from(size))
         else:
-            run = _same_run(self.record, known.fingerprint)
-        parent = planned_pretext(run.config, run.changes, run.seed, known.fingerprint)
+            run = _same_run(self.record, known)
+        parent = planned_pretext(run.config, run.changes, run.seed, known.fingerprint, known.learnt_from(size))
         return (run,) if parent is None else (parent, run)
 
     def execute(self, say: Say, project: str = "") -> str:
@@ -89,8 +90,9 @@ class Training:
         options = RunOptions(self.profile, data=self.data, runs=self.runs, project=project)
         store.folder.mkdir(parents=True, exist_ok=True)
         for run in self.plan():
+            said = lru_cache(maxsize=1)(say)  # a line only where it is another than the last one
 
-            def say_epochs(run: PlannedRun = run) -> None:
+            def say_epochs(run: PlannedRun = run, say: Say = said) -> None:
                 at = position(run, store)
                 say(f"{run.run_id}: {at.epochs} of {at.planned} epochs")
 
@@ -126,13 +128,14 @@ def changes_between(base: ExperimentConfig, config: ExperimentConfig) -> dict[st
     return changes
 
 
-def _same_run(record: Record, fingerprint: str | None) -> PlannedRun:
+def _same_run(record: Record, known: KnownData) -> PlannedRun:
     of_record = record.provenance.data_fingerprint
-    if fingerprint != of_record:
-        raise UserError(f"run {record.run_id} was made on data set {of_record}; the one that is here is {fingerprint}")
+    if known.fingerprint != of_record:
+        here = f"the one that is here is {known.fingerprint}"
+        raise UserError(f"run {record.run_id} was made on data set {of_record}; {here}")
     size, config = profile(record.provenance.profile), record.config
     changes = changes_between(size.experiment(config.seed), config)
-    run = planned_experiment(size, changes, config.seed, of_record)
+    run = planned_experiment(size, changes, config.seed, of_record, known.learnt_from(size))
     if run.run_id != record.run_id:
         raise UserError(f"run {record.run_id} cannot be trained again: this version makes it {run.run_id}")
     return run

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from poseur_lib.progress import duration
 from poseur_study.execution.batch import Batch
 from poseur_study.execution.cost_estimate import Speed, Work, given_speed, probed_speed, speed_of_finished
 from poseur_study.execution.progress import position, training_seconds_left
@@ -33,7 +34,7 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
     lines += [*_detectable(batch), _total(batch, missing, states)]
     if speed is not None:
         total = sum(costs.values())
-        at_a_time = f"; {_duration(speed.hours(total) / workers)} with {workers} at a time" if workers > 1 else ""
+        at_a_time = f"; {duration(3600 * speed.hours(total) / workers)} with {workers} at a time" if workers > 1 else ""
         lines.append(f"{_cost(total, speed, ': ')} {speed.source} ({speed.billions:.1f} G/s){at_a_time}")
     work.save()
     batch.store.verified.save()
@@ -78,7 +79,7 @@ def _left(batch: Batch, states: dict[str, RunState]) -> str:
     unfinished = {run.run_id: work.of(run) for run in batch.runs if not states[run.run_id].done}
     work.save()
     seconds = training_seconds_left(batch.runs, batch.store, states, unfinished)
-    return "" if seconds is None else f"; about {_duration(seconds / 3600)} of training left"
+    return "" if seconds is None else f"; about {duration(seconds)} of training left"
 
 
 def _detectable(batch: Batch) -> list[str]:
@@ -98,7 +99,7 @@ def _explanation(batch: Batch, run: PlannedRun, state: RunState) -> list[str]:
     folder = batch.store.path(run.run_id)
     if state == RunState.RUNNING:
         at = position(run, batch.store)
-        return [f"{at.epochs} of {at.planned} epochs, by {lease.holder(folder) or 'a process that has just ended'}"]
+        return [f"{at.words}, by {lease.holder(folder) or 'a process that has just ended'}"]
     if state == RunState.CORRUPT:
         return [batch.store.error(run.run_id) or "", "`poseur study run` makes the record again"]
     if state != RunState.FAILED:
@@ -115,10 +116,4 @@ def _total(batch: Batch, missing: Sequence[PlannedRun], states: dict[str, RunSta
 
 
 def _cost(multiply_adds: float, speed: Speed, between: str = ", ") -> str:
-    return f"{multiply_adds / 1e9:,.0f} G multiply-adds{between}{_duration(speed.hours(multiply_adds))}"
-
-
-def _duration(hours: float) -> str:
-    if hours >= 48:
-        return f"{hours / 24:.1f} days ({hours:,.0f} h)"
-    return f"{hours:.1f} h" if hours >= 2 else f"{60 * hours:.0f} min"
+    return f"{multiply_adds / 1e9:,.0f} G multiply-adds{between}{duration(3600 * speed.hours(multiply_adds))}"

@@ -1,11 +1,14 @@
 """The data set of a profile: generated where it can be, and known by its content."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
+from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople, annotation_path, fingerprint
+from poseur_lib.data.part_labels import has_part_labels
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import KeypointSet, keypoint_set
 from poseur_study.experiments.profiles import Profile
@@ -14,8 +17,12 @@ from poseur_study.runs.lease import waiting_lease
 from poseur_study.runs.project import below_root
 from poseur_study.runs.provenance import cpu_count
 from poseur_study.runs.record import RECORD_FILE, read_record
+from synthetic_people.settings import PeopleSettings
 
 RECORDS_ASKED = 20
+NOT_GENERATED = "not generated yet"
+SHOWN_PEOPLE = PeopleSettings(train_images=1, val_images=12, parts=False)
+"""The first ones of the small profiles' val sets, which no model of theirs was trained on."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,7 @@ class DataSet:
         fingerprint: identity of its content, independent of its path.
         generated: True for generated people, which are no evidence about COCO.
         val_images: images of the val split.
+        learnt_from: makes the data set that backbones are pretrained on and gives its fingerprint; None: it is this one.
     """
 
     root: Path
@@ -33,6 +41,7 @@ class DataSet:
     fingerprint: str
     generated: bool
     val_images: int
+    learnt_from: Callable[[], str] | None = None
 
     @property
     def keypoints(self) -> KeypointSet:
@@ -50,13 +59,29 @@ class KnownData:
     """What is known of a profile's data set before anything is executed.
 
     Attributes:
-        fingerprint: None for a generated one that is not there and that no record knows.
+        fingerprint, pretext: of the data set, and of that which backbones are pretrained on; None for a generated one
+            that is not there and that no record knows.
         note: what a person should know of that; "" if the data set is there.
     """
 
     root: Path
     fingerprint: str | None
+    pretext: str | None
     note: str = ""
+
+    def learnt_from(self, profile: Profile, make: bool = True) -> Callable[[], str]:
+        """What gives the fingerprint of the data set that backbones are pretrained on.
+
+        Args:
+            make: generate it if it is not there; else it is `NOT_GENERATED`.
+        """
+        return lambda: self.pretext or (made_fingerprint(profile) if make else NOT_GENERATED)
+
+
+def pretext_data(profile: Profile, data: str) -> str:
+    """Whose part labels backbones are pretrained on: the folder given, where it has some, else "", the profile's own."""
+    own = not data or profile.config.pretext_run is None or has_part_labels(below_root(data), "train")
+    return data if own else ""
 
 
 def data_folder(profile: Profile, data: str) -> Path:
@@ -84,15 +109,29 @@ def known_data(profile: Profile, data: str, runs: Path) -> KnownData:
     """
     root = data_folder(profile, data)
     if annotation_path(root, "val").is_file():
-        return KnownData(root, fingerprint(root))
+        own, pretext = fingerprint(root), pretext_data(profile, data)
+        if pretext == data:
+            return KnownData(root, own, own)
+        learnt_from = known_data(profile, pretext, runs)
+        return KnownData(root, own, learnt_from.pretext, learnt_from.note)
     if data or profile.people is None:
         raise UserError(f"data set {root} does not exist, or has no {annotation_path(root, 'val').name}")
     images = profile.people.train_images + profile.people.val_images
     note = f"data set {root} is not there: `poseur study run` generates it first ({images} images)"
     known = _recorded_fingerprints(runs)
     if len(known) == 1:
-        return KnownData(root, known.pop(), f"{note}; until then, its identity is taken from the records in {runs}")
-    return KnownData(root, None, f"{note}; the hashes in the runs' names are known after that")
+        own = known.pop()
+        return KnownData(root, own, own, f"{note}; until then, its identity is taken from the records in {runs}")
+    return KnownData(root, None, None, f"{note}; the hashes in the runs' names are known after that")
+
+
+def shown_people() -> Path:
+    """A data set with a few generated people to look at, made in seconds where it is not there."""
+    from synthetic_people import generate
+
+    root = below_root("data") / "shown_people"
+    generate(root, SHOWN_PEOPLE, workers=0, progress=False)
+    return root
 
 
 def make_data(profile: Profile, data: str) -> None:
@@ -101,6 +140,29 @@ def make_data(profile: Profile, data: str) -> None:
     if not data and profile.people is not None:
         with waiting_lease(root.parent / f".{root.name}.lease") as held, heartbeat(held):
             _generate(profile, root)
+
+
+def made_fingerprint(profile: Profile) -> str:
+    """Of the profile's own people, made first if they are not there."""
+    make_data(profile, "")
+    return fingerprint(data_folder(profile, ""))
+
+
+def pretext_people(profile: Profile, config: ExperimentConfig, data: Path) -> Path:
+    """The data set that a configuration's backbone is pretrained on, generated where `data` has no part labels.
+
+    Raises:
+        UserError: it has none, and there is no project to generate people in.
+    """
+    if config.pretext_run is None or pretext_data(profile, str(data)):
+        return data
+    try:
+        people = data_folder(profile, "")
+    except UserError as error:
+        alone = "--set model.backbone.weights=none --set pretext=null trains from random weights"
+        raise UserError(f"{data} has no part labels to pretrain the backbone with, and {error}; {alone}") from None
+    make_data(profile, "")
+    return people
 
 
 def _generate(profile: Profile, root: Path, progress: bool = True) -> None:
@@ -132,8 +194,8 @@ def open_data(profile: Profile, data: str, progress: bool = True) -> DataSet:
         raise UserError(f"data set {root} does not exist")
     name = profile.config.data.keypoint_set
     people = CocoPeople(root, "val", keypoint_set(name))
-    annotations = people.coco.dataset.get("annotations", [])
-    generated = any("poseur_people" in annotation for annotation in annotations)
-    opened = DataSet(root, name, fingerprint(root), generated, len(people.coco.getImgIds()))
+    learnt_from = None if pretext_data(profile, data) == data else partial(made_fingerprint, profile)
+    images = len(people.coco.getImgIds())
+    opened = DataSet(root, name, fingerprint(root), people.generated, images, learnt_from)
     opened.__dict__["val"] = people
     return opened

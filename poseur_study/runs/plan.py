@@ -1,6 +1,6 @@
 """The distinct runs behind the chosen tables, parents first: a row that two tables share is one run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,8 @@ from poseur_study.runs.store import RunState
 TRAIN_NOTEBOOK = "train_variant.ipynb"
 PRETRAIN_NOTEBOOK = "pretrain_backbone.ipynb"
 WHOLE = ("model.backbone", "model.head")  # a row that sets one of these sets all of it
+LearntFrom = Callable[[], str] | None
+"""Gives the fingerprint of the data set that backbones are pretrained on; None: it is the runs' own."""
 FIXED = {"seed": "choose the seeds instead", "evaluation.split": "tables are judged on the val split"}
 
 
@@ -49,26 +51,35 @@ class PlannedRun:
         return state == RunState.FINISHED if isinstance(self.config, PretextRunConfig) else state.done
 
 
-def planned_experiment(profile: Profile, changes: dict[str, Any], seed: int, fingerprint: str) -> PlannedRun:
+def planned_experiment(
+    profile: Profile, changes: dict[str, Any], seed: int, fingerprint: str, learnt_from: LearntFrom = None
+) -> PlannedRun:
     """The run of one configuration."""
     config = profile.experiment(seed, changes)
-    pretext = planned_pretext(config, changes, seed, fingerprint)
+    pretext = planned_pretext(config, changes, seed, fingerprint, learnt_from)
     parents = () if pretext is None else (pretext.run_id,)
     return PlannedRun(run_id(config, fingerprint, parents), config, parents, TRAIN_NOTEBOOK, changes, seed)
 
 
 def planned_pretext(
-    config: ExperimentConfig, changes: dict[str, Any], seed: int, fingerprint: str
+    config: ExperimentConfig, changes: dict[str, Any], seed: int, fingerprint: str, learnt_from: LearntFrom = None
 ) -> PlannedRun | None:
     """The pretraining run that an experiment starts from, if it does."""
     pretext = config.pretext_run
     if pretext is None:
         return None
+    fingerprint = fingerprint if learnt_from is None else learnt_from()
     return PlannedRun(run_id(pretext, fingerprint), pretext, (), PRETRAIN_NOTEBOOK, changes, seed)
 
 
 def row_run(
-    profile: Profile, table: Table, row: Row, seed: int, fingerprint: str, overrides: dict[str, Any]
+    profile: Profile,
+    table: Table,
+    row: Row,
+    seed: int,
+    fingerprint: str,
+    overrides: dict[str, Any],
+    learnt_from: LearntFrom = None,
 ) -> PlannedRun:
     """The run behind a row: the profile, over it the study's overrides, the table's base and the row, scaled.
 
@@ -84,13 +95,18 @@ def row_run(
             raise UserError(f"{path} cannot be overridden in a table: {FIXED[path]}")
     changes = {**profile.light_of(table.number), **overrides, **profile.scaled(table.number, changes)}
     try:
-        return planned_experiment(profile, changes, seed, fingerprint)
+        return planned_experiment(profile, changes, seed, fingerprint, learnt_from)
     except ValidationError as error:
         raise UserError(describe_validation(error, ExperimentConfig)) from None
 
 
 def plan(
-    profile: Profile, tables: Sequence[Table], seeds: Sequence[int], fingerprint: str, overrides: dict[str, Any]
+    profile: Profile,
+    tables: Sequence[Table],
+    seeds: Sequence[int],
+    fingerprint: str,
+    overrides: dict[str, Any],
+    learnt_from: LearntFrom = None,
 ) -> tuple[PlannedRun, ...]:
     """Every distinct run of these tables and seeds in their order, parents before their children.
 
@@ -100,10 +116,10 @@ def plan(
     for seed in seeds:
         for table in tables:
             for row in table.runnable:
-                run = row_run(profile, table, row, seed, fingerprint, overrides)
+                run = row_run(profile, table, row, seed, fingerprint, overrides, learnt_from)
                 label = f"{table.number}: {row.label}, seed {seed}"
                 for known in run.parents:
-                    parent = runs.get(known) or planned_pretext(run.config, run.changes, seed, fingerprint)
+                    parent = runs.get(known) or planned_pretext(run.config, run.changes, seed, fingerprint, learnt_from)
                     _add(runs, parent, f"{table.number}: pretraining")
                 _add(runs, run, label)
     return tuple(runs.values())

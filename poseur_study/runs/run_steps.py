@@ -27,7 +27,7 @@ from poseur_lib.training.fit import pretrain, train
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.experiments.profiles import Profile, profile
 from poseur_study.runs import provenance
-from poseur_study.runs.datasets import DataSet, open_data
+from poseur_study.runs.datasets import DataSet, open_data, pretext_data
 from poseur_study.runs.ddp import train_on_devices
 from poseur_study.runs.evaluate import run_evaluation
 from poseur_study.runs.evaluation import RunEvaluation
@@ -100,12 +100,15 @@ def open_run(settings: RunSettings, pretext: bool = False) -> Run:
         torch.set_num_threads(settings.threads)
     size = profile(settings.profile)
     data = open_data(size, settings.data, settings.progress)
-    planned = planned_experiment(size, settings.overrides, settings.seed, data.fingerprint)
+    planned = planned_experiment(size, settings.overrides, settings.seed, data.fingerprint, data.learnt_from)
     if pretext:
-        parent = planned_pretext(planned.config, settings.overrides, settings.seed, data.fingerprint)
+        own = settings.overrides, settings.seed, data.fingerprint, data.learnt_from
+        parent = planned_pretext(planned.config, *own)
         if parent is None:
             raise UserError(f"profile {size.name!r} has no pretraining: its backbone starts from elsewhere")
         planned = parent
+        if data.learnt_from is not None:
+            data = open_data(size, pretext_data(size, settings.data), settings.progress)
     if settings.run_id not in ("", planned.run_id):
         raise UserError(f"run_id {settings.run_id!r} was expected, the parameters and the data give {planned.run_id!r}")
     store = RunStore(below_root(settings.runs) / size.name)

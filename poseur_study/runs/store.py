@@ -276,10 +276,11 @@ class ListedRun:
 
 def list_runs(folders: Sequence[Path]) -> list[ListedRun]:
     """The runs with a record below folders of runs, by profile and name."""
-    return [run for folder in folders for size in PROFILES for run in _runs_of(RunStore(folder / size.name))]
+    return [run for folder in folders for size in PROFILES for run in runs_of(RunStore(folder / size.name))]
 
 
-def _runs_of(store: RunStore) -> list[ListedRun]:
+def runs_of(store: RunStore) -> list[ListedRun]:
+    """The runs of a pose model with a record in one folder, by name."""
     folders = sorted(store.folder.iterdir()) if store.folder.is_dir() else []
     states = {path.name: store.recorded_state(path.name) for path in folders if path.is_dir()}
     runs = [ListedRun(store, store.record(name), state) for name, state in states.items() if state.done]

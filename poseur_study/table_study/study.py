@@ -20,7 +20,8 @@ from poseur_study.execution.progress import PlanProgress
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.experiments import tables
 from poseur_study.experiments.notebook_parameters import TableSettings
-from poseur_study.experiments.profiles import override_lines, profile, still_true
+from poseur_study.experiments.profile_deviations import on_other_people, override_lines, still_true
+from poseur_study.experiments.profiles import profile
 from poseur_study.plotting.captioned import Captioned
 from poseur_study.plotting.style import use_house_style
 from poseur_study.runs.datasets import open_data
@@ -61,10 +62,10 @@ class TableStudy(TableFrames):
         self.seeds = tuple(settings.seeds) or self.profile.seeds
         self.dataset = open_data(self.profile, settings.data)
         self.store = RunStore(below_root(settings.runs) / self.profile.name)
-        overrides, fingerprint = settings.overrides, self.dataset.fingerprint
-        self.plan = plan(self.profile, [self.table], self.seeds, fingerprint, overrides)
+        overrides, fingerprint, learnt_from = settings.overrides, self.dataset.fingerprint, self.dataset.learnt_from
+        self.plan = plan(self.profile, [self.table], self.seeds, fingerprint, overrides, learnt_from)
         runs = {
-            (row.key, seed): row_run(self.profile, self.table, row, seed, fingerprint, overrides)
+            (row.key, seed): row_run(self.profile, self.table, row, seed, fingerprint, overrides, learnt_from)
             for seed in self.seeds
             for row in self.table.runnable
         }
@@ -200,6 +201,8 @@ class TableStudy(TableFrames):
         """What separates this from the paper's experiment: deviation, base configuration, open question."""
         table, overrides = self.table, self.settings.overrides
         declared = self.profile.deviations_of(table.number, [table.changes(row) for row in table.runnable])
+        if not self.dataset.generated:
+            declared = on_other_people(declared, self.dataset.root.name)
         found = [*still_true(declared, overrides), *override_lines(overrides)] if table.runnable else []
         if table.runnable and self.data.boxes != table.boxes:
             found.append("The data set has no detector file: ground-truth boxes are used instead of detector boxes.")

@@ -1,10 +1,17 @@
 """`poseur cost`."""
 
 import csv
+import json
+import os
+import subprocess
+import sys
 
 import pytest
 
+from poseur_study.cli.cost import RECORDED
 from poseur_study.cli.main import main
+from poseur_study.costs.cost_rows import RULE, CostRow
+from poseur_study.costs.paper_costs import compare_costs, printed_costs
 
 SMALL = ["--set", "model.backbone.widths=[8,8,8,8]", "--set", "model.head.decoder_layers=1"]
 
@@ -44,3 +51,27 @@ def test_errors_are_one_line(arguments, words, capsys):
     assert main(["cost", *arguments]) != 0
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
+
+
+def test_the_paper_s_costs_fit_the_terminal_and_need_no_torch(tmp_path):
+    code = (
+        "import sys; from poseur_study.cli.main import main; "
+        f"main(['cost', '--paper', '--csv', {str(tmp_path / 'costs.csv')!r}]); assert 'torch' not in sys.modules"
+    )
+    for columns in (60, 80):
+        done = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "COLUMNS": str(columns)}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        lines = done.stdout.splitlines()
+        assert max(map(len, lines)) <= columns
+    rows, printed = list(csv.DictReader((tmp_path / "costs.csv").open())), done.stdout
+    assert len(rows) == len(printed_costs()) == printed.count(" %") - RULE.count(" %")
+    assert printed.count("  differs") == sum(row["verdict"] == "differs" for row in rows) > 0
+
+
+def test_what_is_shown_is_what_is_counted():
+    cell = next(cell for cell in printed_costs() if cell[0].number == "2a" and "mobilenet" in cell[1].key)
+    (counted,) = compare_costs([cell])
+    recorded = [CostRow(**row) for row in json.loads(RECORDED.read_text())["rows"]]
+    assert counted in recorded

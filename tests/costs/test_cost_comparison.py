@@ -6,7 +6,8 @@ import pytest
 
 from poseur_lib.costs.cost import cost
 from poseur_study.costs import row_cost
-from poseur_study.costs.paper_costs import NOTES, agrees_with, compare_costs, comparison_table, printed_costs
+from poseur_study.costs.cost_rows import agrees_with, comparison_table
+from poseur_study.costs.paper_costs import NOTES, compare_costs, printed_costs
 from poseur_study.paper.tables import Printed
 from tests.costs.models import poseur
 

@@ -13,14 +13,14 @@ from poseur_lib.predict.predictor import Poseur
 from tests.training.tiny import tiny_config
 
 
-def write_checkpoint(path: Path, **changes) -> Path:
+def write_checkpoint(path: Path, generated_data: bool = False, **changes) -> Path:
     torch.manual_seed(0)
     config = tiny_config(**changes)
     model = build_model(config).eval()
     with torch.no_grad():
         for branch in model.head.decoder.branches:
             branch.sigma[2].weight.mul_(20)
-    save_weights(path, model, config)
+    save_weights(path, model, config, generated_data)
     return path
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pycocotools.coco import COCO
 
@@ -17,7 +18,7 @@ from poseur_lib.predict import detector, folder
 from poseur_lib.predict.people import PersonBox
 from poseur_lib.predict.predictor import Poseur
 from poseur_study.cli.main import main
-from tests.predict.conftest import noise, write_image
+from tests.predict.conftest import noise, write_checkpoint, write_image
 from tests.training.tiny import write_people
 
 
@@ -274,3 +275,38 @@ def test_one_image_that_cannot_be_predicted_on_does_not_stop_the_others(here, pr
     assert predict("in", "--no-images") == 1
     assert "skipped: in/two.jpg: cannot be used: a kernel's words" in capsys.readouterr().out
     assert len(results()) == 1
+
+
+def test_a_model_of_generated_people_says_so_on_the_console_and_below_the_pictures(here, tmp_path, capsys):
+    checkpoint = write_checkpoint(tmp_path / "generated.pt", generated_data=True)
+    given = ["predict", "in", "--checkpoint", str(checkpoint), "--device", "cpu"]
+    assert main(given) == 0
+    said = capsys.readouterr().out
+    assert "generated.pt: It knows only generated people: on photographs of real ones" in said
+    picture = cv2.imread("predictions/one.png")
+    height, width = picture.shape[:2]
+    assert width == 80 and height > 60 and (picture[60:] > 200).any(), "white letters on a strip below the image"
+    (one, _) = json.loads(Path("predictions/images.json").read_text())["images"]
+    assert (one["width"], one["height"]) == (80, 60), "of the image that the keypoints are of"
+
+
+def test_a_record_beside_an_older_checkpoint_tells_it_too(here, checkpoint, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    content = torch.load(checkpoint, weights_only=True)
+    del content["generated_data"]
+    torch.save(content, tmp_path / "run" / "model.pt")
+    for generated in (True, False):
+        (tmp_path / "run" / "record.json").write_text(json.dumps({"provenance": {"generated_data": generated}}))
+        assert main(["predict", "in", "--checkpoint", str(tmp_path / "run"), "--device", "cpu"]) == 0
+        assert ("only generated people" in capsys.readouterr().out) == generated
+
+
+def test_people_taken_for_whole_images_are_said_and_technical_lines_only_when_asked(here, predict, capsys):
+    whole = "each whole image was taken as one person"
+    assert predict("in") == 0
+    said = capsys.readouterr().out
+    assert whole in said and "batch norms" not in said and "only generated" not in said
+    Path("boxes.json").write_text(json.dumps({"one.png": [[1, 1, 30, 40]]}))
+    assert predict("in/one.png", "--boxes", "boxes.json", "--verbose") == 0
+    said = capsys.readouterr().out
+    assert whole not in said and "batch norms folded" in said

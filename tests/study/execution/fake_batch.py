@@ -25,7 +25,7 @@ def fake_batch(store: RunStore, behaviours: list[dict]) -> Batch:
     """A batch of one run per behaviour, without tables."""
     batch = object.__new__(Batch)
     batch.profile, batch.store, batch.tables = profile("smoke"), store, ()
-    batch.data = KnownData(Path("data"), FINGERPRINT)
+    batch.data = KnownData(Path("data"), FINGERPRINT, FINGERPRINT)
     batch.seeds, batch.overrides = (0,), {}
     batch.runs = tuple(planned(seed, **behaviour) for seed, behaviour in enumerate(behaviours))
     return batch

@@ -1,10 +1,11 @@
 """What a batch tells of how far it is; the time left is by this batch's own speed, and does not grow by waiting."""
 
-import re
+import json
 
 import pytest
-from tqdm import std
 
+from poseur_lib import progress as lines
+from poseur_lib.training.position import TrainingPosition
 from poseur_study.execution.progress import PlanProgress
 from poseur_study.runs.store import RunState, RunStore
 from tests.study.execution.fake_notebook import planned
@@ -14,9 +15,9 @@ RUNS = [planned(seed) for seed in range(10)]
 
 @pytest.fixture
 def clock(monkeypatch) -> list[float]:
-    """Seconds that the bar's clock shows."""
+    """Seconds that the process's clock shows."""
     now = [0.0]
-    monkeypatch.setattr(std, "time", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     return now
 
 
@@ -25,36 +26,55 @@ def states(done: int, **more: RunState) -> dict[str, RunState]:
     return {run.run_id: state for run, state in zip(RUNS, [*of, *[RunState.ABSENT] * 10], strict=False)}
 
 
-def test_the_lines_say_what_is_done_running_failed_waiting_and_the_time_left(tmp_path, capsys, clock):
-    store = RunStore(tmp_path)
+def write_position(folder, epoch: int, step: int) -> None:
+    at = TrainingPosition(epoch=epoch, epochs=6, step=step, steps=8, seconds_left=60.0)
+    (folder / "position.json").write_text(at.model_dump_json())
+
+
+def test_the_lines_say_what_is_done_running_and_failed_and_the_time_left(tmp_path, capsys, clock):
+    store, name = RunStore(tmp_path), RUNS[4].name
+    folder = store.path(RUNS[4].run_id)
+    folder.mkdir()
     with PlanProgress(RUNS, store) as progress:
         progress.show(states(4))  # four were done by an earlier batch
         clock[0] = 500.0
         progress.show(states(4, first=RunState.RUNNING))
-        (store.path(RUNS[4].run_id)).mkdir()
-        (store.path(RUNS[4].run_id) / "curve.json").write_text('[{"seconds": 1.0}, {"seconds": 2.0}, {"seconds": 3.0}]')
+        (folder / "curve.json").write_text(json.dumps([{"seconds": 1.0}] * 3))
         clock[0] = 600.0
         progress.show(states(4, first=RunState.RUNNING, second=RunState.FAILED))
         clock[0] = 900.0
         progress.show(states(4, first=RunState.RUNNING, second=RunState.FAILED))
-    name = RUNS[4].name
     assert capsys.readouterr().out.splitlines() == [
-        "runs: 4 done, 0 running, 0 failed, 6 waiting, ? left",
-        f"runs: 4 done, 1 running ({name}: 0 of 6 epochs), 0 failed, 5 waiting, ? left",
+        "4 of 10 runs done",
+        f"{name}: 0 of 6 epochs; 4 of 10 runs done",
         # half a run in 600 s: four and a half are left, the failed one apart
-        f"runs: 4 done, 1 running ({name}: 3 of 6 epochs), 1 failed, 4 waiting, 1:30:00 left",
+        f"{name}: 3 of 6 epochs; 4 of 10 runs done, 1 failed, 90 min left",
     ]
 
 
-def test_a_terminal_gets_a_bar_in_one_line_whose_time_stays_until_there_is_news(tmp_path, capsys, clock, monkeypatch):
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    with PlanProgress(RUNS, RunStore(tmp_path)) as progress:
+def test_a_log_gets_no_line_for_every_step(tmp_path, capsys, clock):
+    store = RunStore(tmp_path)
+    store.path(RUNS[0].run_id).mkdir()
+    with PlanProgress(RUNS, store) as progress:
+        for second in range(100):
+            clock[0] = float(second)
+            write_position(store.path(RUNS[0].run_id), 1 + second // 20, second % 8)
+            progress.show(states(0, first=RunState.RUNNING))
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 100 // int(lines.SECONDS_BETWEEN_LINES)
+
+
+def test_a_terminal_is_told_the_step_and_the_time_that_stays_until_there_is_news(tmp_path, capsys, clock, monkeypatch):
+    monkeypatch.setattr(lines.ProgressLine, "columns", 120)
+    store = RunStore(tmp_path)
+    running = {"first": RunState.RUNNING, "second": RunState.RUNNING}
+    store.path(RUNS[1].run_id).mkdir()
+    write_position(store.path(RUNS[1].run_id), 2, 4)
+    with PlanProgress(RUNS, store) as progress:
         progress.show(states(0))
         for clock[0] in (100.0, 200.0, 300.0):
-            progress.show(states(1))
+            progress.show(states(1, **running))
         progress.show(states(10))
     shown = capsys.readouterr().out
-    assert shown.count("\n") == 1 and shown.rstrip().endswith(
-        "00:00 left, runs: 10 done, 0 running, 0 failed, 0 waiting"
-    )
-    assert set(re.findall(r"(\S+) left, runs: 1 done", shown)) == {"15:00"}
+    assert shown.count("\n") == 1 and shown.endswith("10 of 10 runs done, 0 s left\n")
+    words = f"{RUNS[1].name}: epoch 2 of 6, step 4 of 8, 1 min left (and 1 more); 1 of 10 runs done, 12 min left"
+    assert shown.count(lines.CLEAR) == 5 and shown.count(words) == 3  # 1.25 runs in 100 s

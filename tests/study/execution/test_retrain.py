@@ -1,5 +1,7 @@
 """Weights that are gone come back in a folder of their own, by the same configuration; records stay as they are."""
 
+import itertools
+
 import pytest
 
 from poseur_lib.data.coco import fingerprint
@@ -27,7 +29,7 @@ def test_changes_between_a_profile_and_any_row_make_that_row(size):
 
 
 def known(monkeypatch, fingerprint: str) -> None:
-    monkeypatch.setattr(module, "known_data", lambda _, data, runs: KnownData(runs, fingerprint))
+    monkeypatch.setattr(module, "known_data", lambda _, data, runs: KnownData(runs, fingerprint, fingerprint))
 
 
 def test_the_plan_is_the_recorded_run_after_its_pretraining(monkeypatch):
@@ -64,6 +66,7 @@ def test_training_again_leaves_the_record_and_makes_weights_elsewhere(tmp_path, 
     assert store.state(record.run_id) == store.state(record.parents[0]) == RunState.FINISHED
     assert {path: kept for path, kept in content(project).items() if path in before} == before
     assert any(f"{record.run_id}: 0 of 6 epochs" in line for line in said)
+    assert all(line != after for line, after in itertools.pairwise(said)), "a line only where there is news"
     assert run_named(find_runs([project / "again"]), record.run_id).usable
 
 

@@ -36,9 +36,10 @@ def project(tmp_path, monkeypatch):
 
 @pytest.fixture
 def data(tmp_path):
-    """What is known of a data set without reading it."""
+    """What is known of a data set with part labels without reading it."""
     folder = tmp_path / "elsewhere" / "some data"
     (folder / "annotations").mkdir(parents=True)
+    (folder / "parts_train2017").mkdir()
     (folder / "annotations" / FILE).write_text("{}")
     return folder
 

@@ -1,0 +1,111 @@
+"""Weights of a trained model as another one's start: what fits by name and shape is taken, and all of it is said."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from poseur_lib.checkpoints.checkpoint import LISTED, NETWORK, checkpoint_file, read_file, restored
+from poseur_lib.checkpoints.released_load import load_released
+from poseur_lib.config.experiment import ExperimentConfig
+from poseur_lib.errors import UserError, listed
+from poseur_lib.files import LAST_CHECKPOINT, sha256_hex
+from poseur_lib.models.pose_model import PoseModel
+
+AVERAGE = "average.module."
+"""What Lightning's checkpoints have before the names of averaged weights."""
+
+
+@dataclass(frozen=True)
+class Initialised:
+    """Names of the tensors that were taken, of those that start anew with the reason, and of what was left over."""
+
+    loaded: tuple[str, ...]
+    new: tuple[str, ...]
+    left: tuple[str, ...]
+
+    def text(self, source: str) -> str:
+        """What was loaded, what is new, and what was not taken, a line each."""
+        parts = ", ".join(f"{part} {count}" for part, count in Counter(_part(name) for name in self.loaded).items())
+        lines = [f"{source}: {len(self.loaded)} of {len(self.loaded) + len(self.new)} tensors are loaded ({parts})"]
+        lines += [f"new, from random weights: {listed(self.new, LISTED)}"] * bool(self.new)
+        return "\n".join(lines + [f"not taken from it: {listed(self.left, LISTED)}"] * bool(self.left))
+
+
+def initial_file(path: Path) -> Path:
+    """The checkpoint of a run's folder, of an unfinished one its last one; any other path is the checkpoint itself."""
+    unfinished = path.is_dir() and not checkpoint_file(path).exists() and (path / LAST_CHECKPOINT).exists()
+    return path / LAST_CHECKPOINT if unfinished else checkpoint_file(path)
+
+
+def initial_model(path: Path, input_size: tuple[int, int] | None = None) -> tuple[PoseModel, ExperimentConfig]:
+    """A checkpoint of this project, of a run that is not at its end too, or of the released code.
+
+    Raises:
+        UserError: it cannot be read, or is no model's.
+    """
+    file = initial_file(path)
+    content = read_file(file)
+    if not isinstance(content, Mapping) or not {"run", "format"} & set(content):
+        return load_released(file, input_size=input_size)
+    if "format" in content:
+        return restored(content, file)
+    state = content["state_dict"]
+    before = AVERAGE if any(name.startswith(AVERAGE) for name in state) else NETWORK
+    weights = {name.removeprefix(before): value for name, value in state.items() if name.startswith(before)}
+    return restored({"config": content["run"], "state_dict": weights}, file)
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a checkpoint's bytes. Raises UserError if there is none."""
+    file = initial_file(path)
+    if not file.is_file():
+        raise UserError(f"{file}: no such checkpoint")
+    return sha256_hex(file.read_bytes())
+
+
+def load_initial(model: PoseModel, path: Path | None, config: ExperimentConfig) -> None:
+    """Puts a checkpoint's weights into a model as far as they fit, and says what did.
+
+    Raises:
+        UserError: no file is given, it is another one, or nothing fits.
+    """
+    if path is None or (digest := digest_of(path)) != config.initial_sha256:
+        found = "none is given" if path is None else f"{path} has {digest}"
+        raise UserError(f"weights start from the checkpoint of SHA-256 {config.initial_sha256}, and {found}")
+    source, trained = initial_model(path, config.data.input_size)
+    text = initialise(model, source.state_dict()).text(str(path))
+    if trained.data.keypoint_set != config.data.keypoint_set:
+        text += f"\nits keypoints are {trained.data.keypoint_set}, this run's {config.data.keypoint_set}"
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(text, flush=True)
+
+
+def initialise(network: nn.Module, given: Mapping[str, Tensor]) -> Initialised:
+    """Puts the tensors into a network whose name and shape are those of one of it; the others stay as they are.
+
+    Raises:
+        UserError: there is none.
+    """
+    own = network.state_dict()
+    loaded = {name: given[name] for name, value in own.items() if name in given and given[name].shape == value.shape}
+    if not any(name.endswith("weight") for name in loaded):
+        raise UserError(f"the checkpoint fits nothing of this model: it has {listed(list(given), LISTED)}")
+    network.load_state_dict({**own, **loaded})
+    new = [name + _why(name, own, given) for name in own if name not in loaded]
+    return Initialised(tuple(loaded), tuple(new), tuple(_without(given, own)))
+
+
+def _why(name: str, own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    return f" {tuple(own[name].shape)}, where it has {tuple(given[name].shape)}" if name in given else ""
+
+
+def _without(names: Iterable[str], known: Mapping[str, Tensor]) -> list[str]:
+    return [name for name in names if name not in known]
+
+
+def _part(name: str) -> str:
+    return name.partition(".")[0]

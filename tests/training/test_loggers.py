@@ -1,0 +1,61 @@
+"""Numbers of a training in a logger's file, and the trained model as safetensors."""
+
+import csv
+import importlib.util
+import json
+
+import pytest
+import torch
+
+from poseur_lib.checkpoints.checkpoint import load_model, read_file
+from poseur_lib.checkpoints.origin import trained_on_generated
+from poseur_lib.errors import UserError
+from poseur_lib.predict.predictor import Poseur
+from poseur_lib.runtime import Runtime
+from poseur_lib.training import loop
+from poseur_lib.training.curve import read_curve
+from poseur_study.cli.main import main
+from tests.predict.conftest import write_checkpoint
+from tests.training.tiny import TINY, write_people
+
+
+def test_a_csv_file_has_the_losses_and_the_curve(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "STEPS_BETWEEN", 2)
+    data, folder = write_people(tmp_path / "data", train=24, val=4), tmp_path / "run"
+
+    changes = [
+        part for name, value in {**TINY, "train.epochs": 2}.items() for part in ("--set", f"{name}={json.dumps(value)}")
+    ]
+    given = ["train", str(folder), "--data", str(data), "--device", "cpu", "--threads", "1", "--profile", "paper"]
+    assert main([*given, *changes]) == 0
+    (file,) = folder.glob("logs/*/metrics.csv")
+    rows = list(csv.DictReader(file.open()))
+    assert [int(row["step"]) for row in rows if row["loss"]] == [2, 4, 6], "the optimiser's steps, three an epoch"
+    measured = [row for row in rows if row["epoch_loss"]]
+    curve = read_curve(folder / "curve.json")
+    assert [float(row["epoch_loss"]) for row in measured] == pytest.approx([point.loss for point in curve])
+    assert [int(row["step"]) for row in measured] == [point.step for point in curve]
+    ours, theirs = (load_model(folder / name)[0].state_dict() for name in ("model.pt", "model.safetensors"))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours) and ours.keys() == theirs.keys()
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "wandb"])
+def test_a_logger_that_is_not_installed_is_named_before_anything_is_read(tmp_path, monkeypatch, capsys, name):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda asked: None if asked == name else find(asked))
+    with pytest.raises(UserError, match=f"logger {name}: the package is not installed: pip install {name}"):
+        Runtime(data=tmp_path / "nowhere", logger=name)
+    assert main(["train", str(tmp_path), "--data", str(tmp_path), "--logger", f"{name}s"]) == 1
+    assert f"unknown logger '{name}s': did you mean '{name}'?" in capsys.readouterr().err
+
+
+def test_safetensors_hold_what_a_checkpoint_holds(tmp_path):
+    """Shared layers have one tensor under several names."""
+    path = write_checkpoint(tmp_path / "m.safetensors", generated_data=True, **{"model.head.share_layers": True})
+    assert trained_on_generated(path) and not trained_on_generated(write_checkpoint(tmp_path / "other.safetensors"))
+    poseur = Poseur.from_pretrained(path, device="cpu", fast=False)
+    assert poseur.config.model.head.share_layers and poseur.caution
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(UserError, match=r"m\.safetensors is cut off or no safetensors file"):
+        read_file(path)

@@ -1,0 +1,72 @@
+"""The moving average of weights: off, nothing; on, the recursion it is named after, resumed or not."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from poseur_lib.runtime import Runtime
+from poseur_lib.training import loop as module
+from poseur_lib.training.fit import train
+from tests.training.tiny import tiny_config, write_people
+
+DECAY = 0.8
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_people(tmp_path_factory.mktemp("people"), train=24, val=4)
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """The weights after each step of the optimiser, as they are trained."""
+    seen = []
+    whole = module.TrainingLoop.on_train_batch_end
+
+    def noted(self, outputs, batch, batch_idx):
+        seen.append({name: value.detach().clone() for name, value in self.network.state_dict().items()})
+        whole(self, outputs, batch, batch_idx)
+
+    monkeypatch.setattr(module.TrainingLoop, "on_train_batch_end", noted)
+    return seen
+
+
+def saved(folder):
+    return torch.load(folder / "model.pt", weights_only=True)["state_dict"]
+
+
+def test_saved_weights_are_the_average_of_those_after_each_step(data, tmp_path, steps):
+    config = tiny_config(**{"train.epochs": 2, "train.ema_decay": DECAY})
+    train(config, tmp_path, Runtime(data=data, threads=1))
+    average = {name: value.clone() for name, value in steps[0].items()}
+    for weights in steps[1:]:
+        for name, value in weights.items():
+            average[name] = DECAY * average[name] + (1 - DECAY) * value
+    assert len(steps) > 2 and saved(tmp_path).keys() == average.keys()
+    for name, value in saved(tmp_path).items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, average[name], rtol=1e-5, atol=1e-7)
+    changing = next(name for name in average if name.endswith("running_mean"))
+    assert not torch.equal(saved(tmp_path)[changing], steps[-1][changing]), "statistics of batch norms are averaged too"
+
+
+def test_without_it_the_last_weights_are_saved_and_the_checkpoint_holds_no_others(data, tmp_path, steps):
+    train(tiny_config(**{"train.epochs": 2}), tmp_path, Runtime(data=data, threads=1, limit_epochs=1))
+    held = torch.load(tmp_path / "last.ckpt", weights_only=False)["state_dict"]
+    assert not any(name.startswith("average") for name in held)
+    train(tiny_config(**{"train.epochs": 2}), tmp_path, Runtime(data=data, threads=1))
+    assert all(torch.equal(value, steps[-1][name]) for name, value in saved(tmp_path).items())
+
+
+def test_training_is_the_same_with_it_and_an_interrupted_one_goes_on(data, tmp_path, steps):
+    runtime = Runtime(data=data, threads=1)
+    config = tiny_config(**{"train.epochs": 3, "train.ema_decay": DECAY})
+    train(config, tmp_path / "unbroken", runtime)
+    unbroken, count = saved(tmp_path / "unbroken"), len(steps)
+    train(config, tmp_path / "resumed", replace(runtime, limit_epochs=1))
+    train(config, tmp_path / "resumed", runtime)
+    assert all(torch.equal(value, unbroken[name]) for name, value in saved(tmp_path / "resumed").items())
+    last = steps[count - 1]
+    train(tiny_config(**{"train.epochs": 3}), tmp_path / "plain", runtime)
+    assert all(torch.equal(value, last[name]) for name, value in saved(tmp_path / "plain").items())
