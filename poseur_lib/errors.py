@@ -1,6 +1,8 @@
 """Errors as a person reads them: one line that names what was given and the nearest thing that is known."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import SequenceMatcher, get_close_matches
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
@@ -10,7 +12,43 @@ from pydantic_core import ErrorDetails
 
 
 class UserError(ValueError):
-    """Something the user gave cannot be used; the message is one line that names it and its value."""
+    """Something the user gave cannot be used; the message is one line that names it and its value.
+
+    One that a loader's process raised arrives here with that process' traceback before the line, which is left out.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(of_worker(message))
+
+
+WORKER = re.compile(r"Caught .+ in .+ process \d+\.\n.*^(?:[A-Za-z_]\w*\.)*\w+: (.*)", re.DOTALL | re.MULTILINE)
+"""torch's text of what one of its loader's processes raised: the last line that is not indented has the message."""
+
+
+def of_worker(message: str) -> str:
+    """The message alone, where it is one of a loader's process with its traceback."""
+    found = WORKER.match(message)
+    return found[1].strip() if found else message
+
+
+@contextmanager
+def naming(what: object) -> Iterator[None]:
+    """Whatever goes wrong with something that was given becomes a `UserError` that names it.
+
+    Checks say better what is wrong; this is for what they did not think of.
+    """
+    try:
+        yield
+    except (UserError, ValidationError):
+        raise
+    except MemoryError:
+        raise UserError(f"{what}: too large for the memory") from None
+    except RecursionError:
+        raise UserError(f"{what}: nested too deeply") from None
+    except OSError as error:
+        raise UserError(f"{what}: cannot be read: {error.strerror or first_line(error)}") from None
+    except Exception as error:
+        raise UserError(f"{what}: cannot be used: {first_line(error)}") from error
 
 
 class Interrupted(Exception):

@@ -1,11 +1,16 @@
 """Files that are there whole or not at all, and the names of those that a training leaves."""
 
+import errno
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+from poseur_lib.errors import UserError
 
 LAST_CHECKPOINT, MODEL_FILE, BACKBONE_FILE = "last.ckpt", "model.pt", "backbone.pt"
 SAFE_FILE = "model.safetensors"
@@ -37,10 +42,66 @@ def atomic_file(path: Path) -> Iterator[Path]:
     _sync(path.parent)
 
 
+def require_writable(folder: Path, what: str = "results cannot be written to") -> None:
+    """Check, before anything is computed, that a folder can be made and written to; `what` begins the message.
+
+    Raises:
+        UserError: it cannot.
+    """
+    probe = folder / ".writable"
+    try:
+        write_atomically(probe, b"")
+        probe.unlink()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a folder's name"
+        raise UserError(f"{what} {folder}: {reason}") from None
+
+
+def require_output(path: Path) -> None:
+    """Check, before anything is computed, that a file can be written.
+
+    Raises:
+        UserError: it is a folder, or its folder cannot be written to.
+    """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: give the name of a file")
+    require_writable(path.parent)
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` as `atomic_file` does."""
     with atomic_file(path) as temporary:
         temporary.write_bytes(content)
+
+
+def open_regular(path: Path, most: int) -> BinaryIO:
+    """A file opened for reading that is a regular one of at most `most` bytes: no pipe to wait for, no endless device.
+
+    Raises:
+        OSError: it is missing, cannot be read, is something else or is larger; `strerror` says which.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError:  # a null byte, or what no file system encodes
+        raise OSError(errno.EINVAL, "not a file's name", str(path)) from None
+    file = open(handle, "rb")
+    state = os.fstat(handle)
+    if stat.S_ISDIR(state.st_mode):
+        reason = errno.EISDIR, os.strerror(errno.EISDIR)
+    elif not stat.S_ISREG(state.st_mode):
+        reason = errno.EINVAL, "not a regular file"
+    elif state.st_size > most:
+        reason = errno.EFBIG, f"{state.st_size} bytes are more than the {most} that are read"
+    else:
+        return file
+    file.close()
+    raise OSError(*reason, str(path))
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """The content of a file as `open_regular` has it; errors as there."""
+    with open_regular(path, most) as file:
+        return file.read(most)
 
 
 def sha256_hex(content: bytes) -> str:

@@ -4,6 +4,7 @@ import difflib
 import math
 from dataclasses import dataclass
 
+from poseur_lib.config.keypoints import KeypointChoice, OwnKeypoints
 from poseur_lib.errors import UserError
 
 
@@ -169,15 +170,32 @@ COCO_WHOLEBODY_133 = KeypointSet(
 KEYPOINT_SETS: tuple[KeypointSet, ...] = (COCO_17, MPII_16, LSP_14, COCO_WHOLEBODY_133)
 
 
-def keypoint_set(name: str) -> KeypointSet:
-    """The keypoint set of that name.
+def keypoint_set(given: KeypointChoice) -> KeypointSet:
+    """The built-in keypoint set of that name, or the one that is described.
 
     Raises:
         UserError: no such set; the message gives the nearest known name.
     """
+    if isinstance(given, OwnKeypoints):
+        return _described(given)
     for candidate in KEYPOINT_SETS:
-        if candidate.name == name:
+        if candidate.name == given:
             return candidate
     known = [candidate.name for candidate in KEYPOINT_SETS]
-    nearest = (difflib.get_close_matches(name, known, n=1, cutoff=0.0) or known)[0]
-    raise UserError(f"unknown keypoint set {name!r}; the nearest known one is {nearest!r}")
+    nearest = (difflib.get_close_matches(given, known, n=1, cutoff=0.0) or known)[0]
+    raise UserError(f"unknown keypoint set {given!r}; the nearest known one is {nearest!r}")
+
+
+def _described(own: OwnKeypoints) -> KeypointSet:
+    def pairs(named: tuple[tuple[str, str], ...]) -> tuple[tuple[int, int], ...]:
+        return tuple((own.names.index(a), own.names.index(b)) for a, b in named)
+
+    return KeypointSet(
+        name=own.name,
+        names=own.names,
+        flip_pairs=pairs(own.flip_pairs),
+        oks_sigmas=own.oks_sigmas,
+        skeleton=pairs(own.skeleton),
+        upper_body=own.indices(own.upper_body),
+        lower_body=own.indices(own.lower_body),
+    )

@@ -22,10 +22,13 @@ from poseur_study.analysis.claim_ledger import (
     level_entries,
 )
 from poseur_study.analysis.result_types import TableResult, stored_result
+from poseur_study.analysis.table_results import collect_unexecuted
 from poseur_study.evidence.evidence import CostClaimRecord, CostRecord, recorded
-from poseur_study.experiments import TABLES
+from poseur_study.experiments import STUDIES, TABLES
+from poseur_study.experiments.analyses import SCORING
 from poseur_study.experiments.experiment import Table, shown_name
-from poseur_study.experiments.profiles import on_other_people, override_lines, profile, still_true
+from poseur_study.experiments.profile_deviations import on_other_people, override_lines, still_true
+from poseur_study.experiments.profiles import profile
 from poseur_study.paper.audit import audit, summary
 from poseur_study.plotting.captioned import Captioned
 from poseur_study.plotting.frames import Linked
@@ -34,6 +37,7 @@ from poseur_study.runs.datasets import data_folder, open_data
 from poseur_study.runs.project import below_root
 from poseur_study.runs.record import RECORD_FILE, Record
 from poseur_study.runs.store import ERROR_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore
+from poseur_study.table_study.answer import HEADLINE_FILE, score_headline
 from poseur_study.table_study.frames import curve_frame
 from poseur_study.table_study.pictures import pictures
 
@@ -74,12 +78,19 @@ class ProfileStudy:
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         """The tables that have a page."""
-        return tuple(table for table in TABLES if self.missing(table) is None)
+        return tuple(table for table in STUDIES if self.missing(table) is None)
 
     @cached_property
     def results(self) -> dict[str, TableResult]:
         """Of the tables that have a page, by number."""
         found = {table.number: stored_result(self.store, table.number) for table in self.tables}
+        return {number: result for number, result in found.items() if result is not None}
+
+    @cached_property
+    def unexecuted(self) -> dict[str, TableResult]:
+        """Of tables without results whose claims, some of them, have all their runs all the same."""
+        without = [table for table in TABLES if not (self.store.table_folder(table.number) / RESULT_FILE).exists()]
+        found = {table.number: collect_unexecuted(self.profile, table, self.store) for table in without}
         return {number: result for number, result in found.items() if result is not None}
 
     @cached_property
@@ -112,7 +123,7 @@ class ProfileStudy:
         """All lines of the ledger: effects, printed figures, costs, arithmetic."""
         name, costs, said = self.profile.name, recorded(CostRecord), recorded(CostClaimRecord)
         return {
-            "effect": effect_entries(TABLES, self.results, self.profile, self.began),
+            "effect": effect_entries(TABLES, self.results | self.unexecuted, self.profile, self.began),
             "printed figure": level_entries(TABLES, self.results, self.profile),
             "cost": cost_entries(costs.rows if costs else (), said.statements if said else (), name),
             "arithmetic": arithmetic_entries(audit(), name),
@@ -165,7 +176,7 @@ class ProfileStudy:
 
     def failures(self) -> tuple[Failure, ...]:
         """Tables and runs whose last attempt failed."""
-        folders = [(table, self.store.table_folder(table.number)) for table in TABLES]
+        folders = [(table, self.store.table_folder(table.number)) for table in STUDIES]
         found = [
             Failure(table.name, f"failed_table_{table.number}.html", folder, _last_line(folder / ERROR_FILE))
             for table, folder in folders
@@ -181,6 +192,14 @@ class ProfileStudy:
     def audit_sentence() -> str:
         """What the paper's own numbers say to its claims."""
         return summary(audit())
+
+    def score_headline(self) -> str:
+        """What came of Poseur's score, with its page; Markdown. Nothing where that page is not there."""
+        file = self.store.table_folder(SCORING.number) / HEADLINE_FILE
+        if SCORING not in self.tables or not file.exists():
+            return ""
+        told = score_headline(pd.read_csv(file, index_col=["row", "what"]))
+        return f"{told} [{SCORING.title}]({table_page(SCORING)}) has the way there."
 
     def trust(self) -> str:
         """What was trained on what: the size of the models, seeds, data."""
@@ -225,7 +244,7 @@ class ProfileStudy:
     def table_links(self) -> pd.DataFrame:
         """The tables with their pages: table, question, rows run, verdicts."""
         lines = []
-        for table in TABLES:
+        for table in (*TABLES, *(one for one in self.tables if one not in TABLES)):
             name, result = f"{table.name}: {table.title}", self.results.get(table.number)
             if result is None:
                 lines.append((name, table.question, f"0 of {len(table.rows)}", self.missing(table)))

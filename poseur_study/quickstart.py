@@ -1,26 +1,24 @@
 """What the quickstart notebook does: a model to begin with, images to predict on, and their people."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from poseur_lib.checkpoints.origin import ONLY_GENERATED
-from poseur_lib.data.coco import annotation_path
+from poseur_lib.checkpoints.shipped import shipped_model
+from poseur_lib.data.coco import CocoPeople, annotation_path
 from poseur_lib.predict.boxes_file import read_boxes
 from poseur_lib.predict.files import find_images
 from poseur_lib.predict.people import BoxFinder, PersonBox, WholeImage
 from poseur_lib.predict.predictor import Poseur
 from poseur_lib.predict.rgb import as_rgb
-from poseur_study.execution.retrain import first_model
 from poseur_study.experiments.notebook_parameters import QuickstartSettings
 from poseur_study.experiments.profiles import profile
-from poseur_study.runs.datasets import open_data
+from poseur_study.runs.datasets import shown_people
 from poseur_study.runs.project import below_root
 from poseur_study.runs.store import ListedRun, RunState, list_runs
 
-SMOKE = "smoke"
 DETECTED = 0.5
 
 
@@ -48,27 +46,23 @@ class ShownImages:
     boxes: list[list[PersonBox]]
 
 
-def open_model(settings: QuickstartSettings, say: Callable[[str], None] = print) -> KnownModel:
-    """The checkpoint that the parameters name; else the finished run with the best AP; else a small model, trained now.
+def open_model(settings: QuickstartSettings) -> KnownModel:
+    """The checkpoint that the parameters name; else the finished run with the best AP; else the package's own model.
 
     Raises:
-        UserError: the checkpoint cannot be used, or the training failed.
+        UserError: the checkpoint cannot be used.
     """
     if settings.checkpoint:
         poseur = Poseur.from_pretrained(below_root(settings.checkpoint), device=settings.device)
         return KnownModel(poseur, f"Checkpoint {settings.checkpoint}. {poseur.caution}".strip())
     run = _best_run(settings)
     if run is None:
-        training = first_model(settings.runs, settings.data)
-        say(f"No finished run below {settings.runs}: {training.text}")
-        training.execute(say)
-        run = _best_run(settings)
-        assert run is not None
+        return KnownModel(Poseur.from_pretrained(device=settings.device), shipped_model().text)
     return KnownModel(Poseur.from_pretrained(run.store.path(run.run_id), device=settings.device), _about(run))
 
 
 def images_to_show(settings: QuickstartSettings, model: KnownModel) -> ShownImages:
-    """The first images that the parameters name, with their people; else generated people, of smoke's val set.
+    """The first images that the parameters name, with their people; else people of `data`, else generated ones.
 
     Raises:
         UserError: an image or the boxes cannot be used, or the detector's weights cannot be had.
@@ -77,9 +71,10 @@ def images_to_show(settings: QuickstartSettings, model: KnownModel) -> ShownImag
         paths = find_images([str(below_root(one)) for one in settings.images])[0][: settings.show]
         source = _source(settings, paths, model)
     else:
-        data = open_data(profile(SMOKE), settings.data)
-        paths = list(dict.fromkeys(person.image_path for person in data.val.people()))[: settings.show]
-        source = read_boxes(annotation_path(data.root, "val"), paths)
+        root = below_root(settings.data) if settings.data else shown_people()
+        people = CocoPeople(root, "val", model.poseur.keypoint_set).people()
+        paths = list(dict.fromkeys(person.image_path for person in people))[: settings.show]
+        source = read_boxes(annotation_path(root, "val"), paths)
     images = [as_rgb(path) for path in paths]
     boxes = [source.boxes(path, image) for path, image in zip(paths, images, strict=True)]
     return ShownImages([path.name for path in paths], images, boxes)

@@ -6,20 +6,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy._core.multiarray import scalar
 from pydantic import ValidationError
+from torch import Tensor
 
 from poseur_lib.checkpoints.origin import GENERATED_DATA
 from poseur_lib.checkpoints.safetensors_file import SUFFIX, read_safetensors, write_safetensors
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
-from poseur_lib.errors import UserError, first_line
-from poseur_lib.files import LAST_CHECKPOINT, MODEL_FILE, atomic_file
+from poseur_lib.errors import UserError, describe_validation, first_line, listed, naming
+from poseur_lib.files import LAST_CHECKPOINT, MODEL_FILE, atomic_file, open_regular
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseModel
 
 FORMAT = "poseur_lib 1"
 NETWORK = "network."
 """What Lightning's checkpoints have before the model's names."""
+MAX_BYTES, MAX_WEIGHTS = 2**34, 2**32
+"""Of a file, and of a model; the largest released ones have 2**29 bytes and 2**27 weights."""
+LISTED = 5
+NUMBERS: list[Any] = [
+    np.dtype,
+    np.ndarray,
+    *{type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd"},
+    *((scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+]
+"""numpy's scalars, which others' checkpoints have beside their weights: plain values too."""
 
 
 def save_weights(
@@ -52,17 +65,70 @@ def restored(content: Mapping[str, Any], path: Path | str) -> tuple[PoseModel, E
     """The model of a content of `read_weights`; `path` is what errors call it."""
     try:
         config = ExperimentConfig.model_validate_json(content["config"])
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(
-            f"{path} holds no model that this version can build: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-        ) from None
-    model = build_without_download(config)
-    try:
-        model.load_state_dict(content["state_dict"])
-    except RuntimeError as error:
-        raise UserError(f"{path}: weights and configuration do not fit: {first_line(error)}") from None
+    except (ValidationError, KeyError, TypeError) as error:
+        reason = describe_validation(error) if isinstance(error, ValidationError) else "it has no configuration"
+        raise UserError(f"{path} holds no model that this version can build: {reason}") from None
+    state: Any = content.get("state_dict")
+    with naming(path):
+        require_state(state, _shapes(config), f"{path}: weights and configuration do not fit")
+        model = build_without_download(config)
+        model.load_state_dict(state)
     return model.eval(), config
+
+
+def _shapes(config: ExperimentConfig) -> dict[str, Tensor]:
+    """What the state_dict of a configuration's model has, without memory for it: a configuration may ask for much.
+
+    Raises:
+        UserError: it has more than MAX_WEIGHTS values.
+    """
+    with torch.device("meta"):
+        state = build_without_download(config).state_dict()
+    if (count := sum(value.numel() for value in state.values())) > MAX_WEIGHTS:
+        raise UserError(f"the configuration asks for {count} weights, more than {MAX_WEIGHTS}")
+    return state
+
+
+def require_state(given: Any, expected: Mapping[str, Tensor], what: str, optional: tuple[str, ...] = ()) -> None:
+    """Check that weights have the names, the shapes and the kinds of values that a model has, and are finite.
+
+    Args:
+        what: begins the message.
+        optional: ends of names that may be missing.
+
+    Raises:
+        UserError: they have not; names and values are listed.
+    """
+    if not isinstance(given, Mapping):
+        raise UserError(f"{what}: there is no state_dict")
+    for name, value in given.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise UserError(f"{what}: {name!r} is a {type(value).__name__}, not a tensor")
+    missing = [name for name in expected if name not in given and not name.endswith(optional or ("\0",))]
+    unexpected = [name for name in given if name not in expected]
+    misshaped = [
+        f"{name} {tuple(given[name].shape)} for {tuple(value.shape)}"
+        for name, value in expected.items()
+        if name in given and given[name].shape != value.shape
+    ]
+    groups = (("missing", missing), ("unexpected", unexpected), ("mis-shaped", misshaped))
+    if problems := [f"{len(names)} {kind}: {listed(names, LISTED)}" for kind, names in groups if names]:
+        raise UserError(f"{what}; {'; '.join(problems)}")
+    for name, value in given.items():
+        _require_values(name, value, expected[name].dtype, what)
+
+
+def _require_values(name: str, value: Tensor, dtype: torch.dtype, what: str) -> None:
+    found, wanted = (str(one).removeprefix("torch.") for one in (value.dtype, dtype))
+    if value.layout != torch.strided or value.device.type != "cpu":
+        raise UserError(f"{what}: {name} is no plain tensor")
+    if value.dtype.is_floating_point != dtype.is_floating_point or value.is_complex():
+        raise UserError(f"{what}: {name} has values of type {found}, and {wanted} is expected")
+    if not dtype.is_floating_point:
+        return
+    infinite = value.numel() - int(value.to(dtype).isfinite().sum())
+    if infinite:
+        raise UserError(f"{what}: {infinite} of {value.numel()} values of {name} are NaN or infinite")
 
 
 def build_without_download(config: ExperimentConfig) -> PoseModel:
@@ -78,10 +144,21 @@ def read_weights(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, cut off, or not of this project.
     """
-    content = read_file(path)
+    content = as_saved(read_file(path))
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{path} is not a checkpoint of this project (format {FORMAT!r})")
     return content
+
+
+def as_saved(content: Any) -> Any:
+    """What training goes on from (`last.ckpt`) in the form of `save_weights`; any other content as it is."""
+    if not isinstance(content, Mapping) or not isinstance(content.get("run"), str) or "state_dict" not in content:
+        return content
+    state = content["state_dict"]
+    if not isinstance(state, Mapping):
+        return content
+    weights = {name.removeprefix(NETWORK): value for name, value in state.items() if str(name).startswith(NETWORK)}
+    return {"format": FORMAT, "config": content["run"], "state_dict": weights}
 
 
 def read_file(path: Path) -> Any:
@@ -90,21 +167,30 @@ def read_file(path: Path) -> Any:
     Raises:
         UserError: the file is missing or cut off, or holds more than tensors and plain values.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint")
     if path.suffix == SUFFIX:
+        if not path.is_file():
+            raise UserError(f"{path}: no such checkpoint")
         return read_safetensors(path)
     try:
-        with warnings.catch_warnings(action="ignore"):  # torch's guesses about foreign bytes
-            return torch.load(path, map_location="cpu", weights_only=True)
+        with (
+            open_regular(path, MAX_BYTES) as file,
+            warnings.catch_warnings(action="ignore"),  # torch's guesses about foreign bytes
+            torch.serialization.safe_globals(NUMBERS),
+        ):
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such checkpoint") from None
+    except MemoryError:
+        raise UserError(f"{path}: too large for the memory") from None
     except pickle.UnpicklingError:
         raise UserError(
             f"{path} is no checkpoint, or holds more than weights, which could run code; if you trust it, keep its"
             " weights alone: torch.save({'state_dict': torch.load(FILE, weights_only=False)['state_dict']}, NEW)"
         ) from None
     except Exception as error:  # bytes that are no archive make the unpickler raise anything
-        reason = f"{type(error).__name__}: {first_line(error)}"
-        raise UserError(f"{path} is cut off or cannot be read: {reason}") from None
+        if isinstance(error, OSError) and error.strerror:
+            raise UserError(f"{path}: checkpoint cannot be read: {error.strerror}") from None
+        raise UserError(f"{path} is cut off or no checkpoint ({first_line(error)})") from None
 
 
 def checkpoint_file(path: Path) -> Path:
@@ -120,8 +206,5 @@ def trained_model(folder: Path, config: ExperimentConfig) -> PoseModel:
     """
     if (folder / MODEL_FILE).exists() or not (folder / LAST_CHECKPOINT).exists():
         return load_model(folder / MODEL_FILE)[0]
-    checkpoint = torch.load(folder / LAST_CHECKPOINT, map_location="cpu", weights_only=True)
-    model = build_model(config if config.pretext else config.with_changes(**{"model.backbone.weights": "none"}))
-    weights = {name: value for name, value in checkpoint["state_dict"].items() if name.startswith(NETWORK)}
-    model.load_state_dict({name.removeprefix(NETWORK): value for name, value in weights.items()})
-    return model.eval()
+    content = read_weights(folder / LAST_CHECKPOINT)
+    return restored(content | {"config": config.model_dump_json()}, folder / LAST_CHECKPOINT)[0]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from poseur_lib.checkpoints.checkpoint import NETWORK, checkpoint_file, read_file, restored
-from poseur_lib.checkpoints.released_load import LISTED, load_released
+from poseur_lib.checkpoints.checkpoint import LISTED, NETWORK, checkpoint_file, read_file, restored
+from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.errors import UserError, listed
 from poseur_lib.files import LAST_CHECKPOINT, sha256_hex

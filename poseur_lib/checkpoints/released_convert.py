@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from poseur_lib.checkpoints.released_keys import rename_ours
-from poseur_lib.checkpoints.released_recognise import recognise
+from poseur_lib.checkpoints.released_recognise import recognise_model
 from poseur_lib.config import ExperimentConfig, PoseurConfig
 from poseur_lib.errors import UserError
 from poseur_lib.files import atomic_file
 from poseur_lib.models.pose_model import PoseModel
 
-UNSEEN = ("dropout", "noise", "keypoint_score", "score_radius", "flip_fusion")
+UNSEEN = ("dropout", "noise", "keypoint_score", "score_radius", "sigma_factor", "flip_fusion")
 """Knobs of the head that no weight depends on in inference: a state_dict does not hold them."""
 FROM_SHAPES = ("neck", "embed_dims", "num_heads", "num_points", "ffn_dims", "feature_levels", "decoder_layers",
                "flow_layers", "flow_hidden")  # fmt: skip
@@ -32,7 +32,7 @@ def released_state_dict(model: PoseModel, config: ExperimentConfig) -> dict[str,
         raise UserError(f"the released code has no model.head of kind {head.kind!r}")
     _require_same("model.head", _seen(head), _seen(PoseurConfig()) | {name: _seen(head)[name] for name in FROM_SHAPES})
     state = rename_ours(model.state_dict())
-    found = recognise(state).model
+    found = recognise_model(state)
     backbone = config.model.backbone.with_changes(weights="none")
     if found.backbone.name != backbone.name:
         raise UserError(f"the released code has no backbone {backbone.name!r}")

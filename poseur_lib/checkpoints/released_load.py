@@ -7,13 +7,21 @@ from typing import Any
 
 from torch import Tensor
 
-from poseur_lib.checkpoints.checkpoint import FORMAT, build_without_download, read_file, restored
+from poseur_lib.checkpoints.checkpoint import (
+    FORMAT,
+    as_saved,
+    build_without_download,
+    read_file,
+    require_state,
+    restored,
+)
 from poseur_lib.checkpoints.released_keys import rename_ours, rename_released
 from poseur_lib.checkpoints.released_recognise import Recognised, recognise
-from poseur_lib.config import ExperimentConfig
+from poseur_lib.config import DataConfig, ExperimentConfig
 from poseur_lib.config.evaluation import InstanceRule
 from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
-from poseur_lib.errors import UserError, listed
+from poseur_lib.config.keypoints import KeypointChoice
+from poseur_lib.errors import UserError, naming
 from poseur_lib.keypoints import keypoint_set as keypoint_set_named
 from poseur_lib.models.backbones.vit import PATCH
 from poseur_lib.models.build import build_model
@@ -22,16 +30,17 @@ from poseur_lib.models.pose_model import PoseModel
 Source = str | os.PathLike[str] | Mapping[str, Any]
 OPTIONAL = ("num_batches_tracked", "_flow.mask", "relative_position_index")
 """Buffers of the released code that are constants, or unused in inference: they may be absent."""
-LISTED = 5
 
 
 def load_released(
     source: Source,
     *,
     input_size: tuple[int, int] | None = None,
-    keypoint_set: str | None = None,
+    keypoint_set: KeypointChoice | None = None,
     flip_fusion: FlipFusion | None = None,
     keypoint_score: KeypointScore | None = None,
+    score_radius: float | None = None,
+    sigma_factor: float | None = None,
     instance_score: InstanceRule | None = None,
 ) -> tuple[PoseModel, ExperimentConfig]:
     """A model with the weights of a checkpoint, in evaluation mode on the CPU, and its configuration.
@@ -44,9 +53,12 @@ def load_released(
             with or without "module." before its names), or a checkpoint of this project.
         input_size: crop (height, width). Released: the one size of the released configurations with this backbone and
             keypoint set; where they have several, or none, it must be given.
-        keypoint_set: released: the known set of as many keypoints.
+        keypoint_set: released: the only known set of as many keypoints; where there are several, or none, it must be
+            given.
         flip_fusion: how the flip test merges two predictions. Released: "mean".
         keypoint_score: released: "rle".
+        score_radius: a of a "laplace" or "calibrated" keypoint score. Released: 0.2.
+        sigma_factor: of a "calibrated" one, see `PoseurConfig`.
         instance_score: released: "released", box + mean + max.
 
     Raises:
@@ -59,6 +71,8 @@ def load_released(
         "data.keypoint_set": keypoint_set,
         "model.head.flip_fusion": flip_fusion,
         "model.head.keypoint_score": keypoint_score,
+        "model.head.score_radius": score_radius,
+        "model.head.sigma_factor": sigma_factor,
         "evaluation.instance_score": instance_score,
     }
     return load_with_changes(source, {name: value for name, value in asked.items() if value is not None})
@@ -70,12 +84,15 @@ def load_with_changes(source: Source, changes: Mapping[str, Any]) -> tuple[PoseM
     Raises:
         UserError, pydantic.ValidationError: as `load_released`.
     """
-    content = source if isinstance(source, Mapping) else read_file(Path(source))
+    if changes.get("model.head.keypoint_score", "calibrated") != "calibrated":
+        changes = {"model.head.sigma_factor": None, **changes}  # a checkpoint's own goes with its score
+    content = as_saved(source if isinstance(source, Mapping) else read_file(Path(source)))
     where = "the given state_dict" if isinstance(source, Mapping) else str(source)
     if isinstance(content, Mapping) and content.get("format") == FORMAT:
         return _changed(*restored(content, where), changes)
     try:
-        return _from_released(released_state(content), changes)
+        with naming("the state_dict"):
+            return _from_released(released_state(content), changes)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
 
@@ -99,15 +116,15 @@ def released_state(content: object) -> dict[str, Tensor]:
 
 
 def _from_released(state: Mapping[str, Tensor], changes: Mapping[str, Any]) -> tuple[PoseModel, ExperimentConfig]:
-    found = recognise(state)
+    given = changes.get("data.keypoint_set")
+    found = recognise(state, None if given is None else DataConfig().with_changes(keypoint_set=given).keypoint_set)
     config = ExperimentConfig(model=found.model).with_changes(**{"data.keypoint_set": found.keypoint_set, **changes})
     size = config.data.input_size if "data.input_size" in changes else _the_size(found)
     if found.tokens is not None and size[0] * size[1] != found.tokens * PATCH**2:
         raise UserError(f"input size {_text(size)} does not fit a position embedding of {found.tokens} 16x16 patches")
     config = config.with_changes(**{"data.input_size": list(size)})
-    _require_keypoints(config, found)
     model = build_model(config)
-    _require_fit(rename_ours(model.state_dict()), state)
+    require_state(state, rename_ours(model.state_dict()), "the state_dict does not fit", OPTIONAL)
     model.load_state_dict({**model.state_dict(), **rename_released(state)})
     return model.eval(), config
 
@@ -122,40 +139,23 @@ def _changed(
     try:
         changed.load_state_dict(model.state_dict())
     except RuntimeError:
-        raise UserError(f"the weights do not fit with {', '.join(f'{k}={v!r}' for k, v in changes.items())}") from None
+        said = {**changes, "data.keypoint_set": config.data.keypoints_name}
+        raise UserError(f"the weights do not fit with {', '.join(f'{k}={said[k]!r}' for k in changes)}") from None
+    asked, own = keypoint_set_named(config.data.keypoint_set), keypoint_set_named(trained.data.keypoint_set)
+    if asked.names != own.names:
+        raise UserError(f"the weights are of keypoints {list(own.names)}, not of {list(asked.names)}")
     return changed.eval(), config
 
 
 def _the_size(found: Recognised) -> tuple[int, int]:
-    name = f"{found.model.backbone.name} with {found.keypoint_set}"
+    keypoints = found.keypoint_set if isinstance(found.keypoint_set, str) else found.keypoint_set.name
+    name = f"{found.model.backbone.name} with {keypoints}"
     if len(found.input_sizes) > 1:
         sizes = ", ".join(map(_text, found.input_sizes))
         raise UserError(f"weights alone do not tell the input size, and {name} was released for {sizes}: give one")
     if not found.input_sizes:
         raise UserError(f"weights alone do not tell the input size, and none is known for {name}: give input_size")
     return found.input_sizes[0]
-
-
-def _require_keypoints(config: ExperimentConfig, found: Recognised) -> None:
-    asked, own = keypoint_set_named(config.data.keypoint_set), keypoint_set_named(found.keypoint_set)
-    if asked.num_keypoints != own.num_keypoints:
-        raise UserError(
-            f"keypoint set {asked.name!r} has {asked.num_keypoints} keypoints, the weights {own.num_keypoints}"
-        )
-
-
-def _require_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
-    """Names and shapes agree, the buffers of `OPTIONAL` aside."""
-    missing = [name for name in expected if name not in state and not name.endswith(OPTIONAL)]
-    unexpected = [name for name in state if name not in expected]
-    misshaped = [
-        f"{name} {tuple(state[name].shape)} for {tuple(value.shape)}"
-        for name, value in expected.items()
-        if name in state and state[name].shape != value.shape
-    ]
-    groups = (("missing", missing), ("unexpected", unexpected), ("mis-shaped", misshaped))
-    if problems := [f"{len(names)} {kind}: {listed(names, LISTED)}" for kind, names in groups if names]:
-        raise UserError(f"the state_dict does not fit; {'; '.join(problems)}")
 
 
 def _text(size: tuple[int, int]) -> str:

@@ -19,8 +19,9 @@ from poseur_lib.config import (
     ViTConfig,
 )
 from poseur_lib.config.backbone import BackboneConfig
+from poseur_lib.config.keypoints import KeypointChoice
 from poseur_lib.errors import UserError
-from poseur_lib.keypoints import KEYPOINT_SETS, LSP_14
+from poseur_lib.keypoints import KEYPOINT_SETS, LSP_14, keypoint_set
 from poseur_lib.models.backbones import LEVELS, build_backbone
 from poseur_lib.models.backbones.hrformer import VARIANTS
 from poseur_lib.models.backbones.vit import PATCH
@@ -70,32 +71,55 @@ class Recognised:
     """
 
     model: ModelConfig
-    keypoint_set: str
+    keypoint_set: KeypointChoice
     input_sizes: tuple[Size, ...]
     tokens: int | None
 
 
-def recognise(state: State) -> Recognised:
+def recognise(state: State, keypoints: KeypointChoice | None = None) -> Recognised:
     """Backbone, neck, decoder and keypoint set of a released state_dict.
 
+    Args:
+        keypoints: the keypoint set; None takes the only built-in one of as many keypoints as the weights have.
+
     Raises:
-        UserError: it is none, or none of the backbones and keypoint sets that are known; the message says what is odd.
+        UserError: it is none, or none of the backbones that are known, or the keypoints are not told; the message says
+            what is odd.
+    """
+    model = recognise_model(state)
+    count = _shape(state, f"{_TRANSFORMER}pos_embed.weight")[0]
+    chosen = _the_set(count) if keypoints is None else keypoints
+    if (own := keypoint_set(chosen)).num_keypoints != count:
+        raise UserError(f"keypoint set {own.name!r} has {own.num_keypoints} keypoints, the weights {count}")
+    tokens = None
+    sizes = INPUT_SIZES.get((model.backbone.name, chosen), ()) if isinstance(chosen, str) else ()
+    if isinstance(model.backbone, ViTConfig):
+        tokens = _shape(state, "backbone.pos_embed")[1] - 1
+        sizes = tuple((h, w) for h, w in sizes if h * w == tokens * PATCH**2)
+    return Recognised(model, chosen, sizes, tokens)
+
+
+def recognise_model(state: State) -> ModelConfig:
+    """Backbone, neck and decoder of a released state_dict, whatever its keypoints are.
+
+    Raises:
+        UserError: it is none, or none of the backbones that are known.
     """
     if not any(name.startswith("keypoint_head.") for name in state):
         raise UserError(f"no state_dict of the released code: none of {[*state][:2]}... begins with 'keypoint_head.'")
     backbone = recognise_backbone(state)
-    count = _shape(state, f"{_TRANSFORMER}pos_embed.weight")[0]
+    return ModelConfig(backbone=backbone, head=_recognise_head(state, backbone))
+
+
+def _the_set(count: int) -> str:
+    """The only set of released models with so many keypoints; weights do not tell two of them apart."""
     sets = [known.name for known in RELEASED_SETS if known.num_keypoints == count]
-    if not sets:
-        known = ", ".join(str(keypoints.num_keypoints) for keypoints in RELEASED_SETS)
-        raise UserError(f"the state_dict is of {count} keypoints; known are sets of {known}")
-    model = ModelConfig(backbone=backbone, head=_recognise_head(state, backbone))
-    tokens = None
-    sizes = INPUT_SIZES.get((backbone.name, sets[0]), ())
-    if isinstance(backbone, ViTConfig):
-        tokens = _shape(state, "backbone.pos_embed")[1] - 1
-        sizes = tuple((h, w) for h, w in sizes if h * w == tokens * PATCH**2)
-    return Recognised(model, sets[0], sizes, tokens)
+    if len(sets) == 1:
+        return sets[0]
+    known = ", ".join(str(keypoints.num_keypoints) for keypoints in RELEASED_SETS)
+    why = f"{' and '.join(sets)} have as many" if sets else f"known are sets of {known}"
+    raise UserError(f"the state_dict is of {count} keypoints; {why}: say which they are, by"
+                    " keypoint_set or by --keypoints of `poseur convert`")  # fmt: skip
 
 
 def recognise_backbone(state: State) -> BackboneConfig:

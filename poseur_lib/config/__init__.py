@@ -29,6 +29,7 @@ from poseur_lib.config.heads import (
     TokenPoseConfig,
     TransPoseConfig,
 )
+from poseur_lib.config.keypoints import OwnKeypoints
 from poseur_lib.config.model import ModelConfig
 from poseur_lib.config.presets import PAPER_TEXT, PRESETS, RELEASED
 from poseur_lib.config.training import PretextConfig, TrainConfig

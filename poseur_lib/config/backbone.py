@@ -6,7 +6,9 @@ from pydantic import Field, model_validator
 
 from poseur_lib.config.base import Frozen
 
-Positive = Annotated[int, Field(gt=0)]
+Positive = Annotated[int, Field(gt=0, le=2**16)]
+Depth = Annotated[int, Field(gt=0, le=1000)]
+"""Of what is built one by one: layers, blocks, groups."""
 Weights = Literal["none", "imagenet", "pretext"]
 
 
@@ -41,7 +43,7 @@ class NarrowResNetConfig(Frozen):
 
     kind: Literal["narrow_resnet"] = "narrow_resnet"
     widths: tuple[Positive, Positive, Positive, Positive] = (16, 32, 64, 128)
-    blocks: tuple[Positive, Positive, Positive, Positive] = (1, 1, 1, 1)
+    blocks: tuple[Depth, Depth, Depth, Depth] = (1, 1, 1, 1)
     weights: Literal["none", "pretext"] = "pretext"
 
     @property
@@ -105,7 +107,7 @@ class HRNetStemConfig(Frozen):
     """
 
     kind: Literal["hrnet_stem"] = "hrnet_stem"
-    blocks: Positive = 4
+    blocks: Depth = 4
     weights: Literal["none", "pretext"] = "none"
 
     @property
@@ -145,7 +147,7 @@ class NarrowHighResolutionConfig(Frozen):
 
     kind: Literal["narrow_high_resolution"] = "narrow_high_resolution"
     block: Literal["residual", "transformer"] = "residual"
-    width: Annotated[int, Field(gt=0, multiple_of=4)] = 16
+    width: Annotated[int, Field(gt=0, le=2**12, multiple_of=4)] = 16
     outputs: Outputs = "pyramid"
     weights: Literal["none", "pretext"] = "pretext"
 

@@ -14,7 +14,7 @@ class Frozen(BaseModel):
     `with_changes` is the one way to derive a configuration from another: the result is validated again.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False)
 
     def with_changes(self: Config, **changes: Any) -> Config:
         """A copy in which the named fields are replaced.

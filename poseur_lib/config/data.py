@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from poseur_lib.config.base import Frozen
+from poseur_lib.config.keypoints import KeypointChoice
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-Pixels = Annotated[int, Field(gt=0)]
+Pixels = Annotated[int, Field(gt=0, le=2**13)]
 Split = Literal["train", "val"]
 
 
@@ -15,12 +16,17 @@ class DataConfig(Frozen):
     """What an image is cut to and what is looked for in it.
 
     Attributes:
-        keypoint_set: by name; it decides K.
+        keypoint_set: a built-in one by name, or one's own; it decides K.
         input_size: crop (height, width) in pixels (Sec. 4.1: 256 x 192; varied in Table 2b).
     """
 
-    keypoint_set: str = "coco17"
+    keypoint_set: KeypointChoice = "coco17"
     input_size: tuple[Pixels, Pixels] = (256, 192)
+
+    @property
+    def keypoints_name(self) -> str:
+        """What the keypoint set is called."""
+        return self.keypoint_set if isinstance(self.keypoint_set, str) else self.keypoint_set.name
 
 
 class AugmentConfig(Frozen):
@@ -42,8 +48,8 @@ class AugmentConfig(Frozen):
 
     flip_probability: Probability = 0.5
     half_body_probability: Probability = 0.3
-    half_body_min_keypoints: Annotated[int, Field(ge=0)] = 8
-    half_body_padding: Annotated[float, Field(gt=0)] = 1.5
+    half_body_min_keypoints: Annotated[int, Field(ge=0, le=1000)] = 8
+    half_body_padding: Annotated[float, Field(gt=0, le=100)] = 1.5
     scale_factor: Annotated[float, Field(ge=0, lt=1)] = 0.5
     rotation_degrees: Annotated[float, Field(ge=0, le=90)] = 40.0
     rotation_probability: Probability = 0.6

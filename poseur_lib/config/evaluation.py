@@ -29,6 +29,6 @@ class EvaluationConfig(Frozen):
     flip_test: bool = True
     instance_score: InstanceRule = "released"
     oks_nms_threshold: Annotated[float, Field(gt=0, le=1)] = 0.9
-    batch: Annotated[int, Field(gt=0)] = 64
-    curve_people: Annotated[int, Field(gt=0)] = 500
-    curve_every: Annotated[int, Field(gt=0)] = 5
+    batch: Annotated[int, Field(gt=0, le=2**20)] = 64
+    curve_people: Annotated[int, Field(gt=0, le=2**40)] = 500
+    curve_every: Annotated[int, Field(gt=0, le=2**40)] = 5

@@ -11,7 +11,7 @@ from poseur_lib.config.evaluation import EvaluationConfig
 from poseur_lib.config.model import ModelConfig
 from poseur_lib.config.training import PretextConfig, TrainConfig
 
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 PRETEXT_KEYPOINTS = "coco17"
 """Keypoints of the generated people, which alone have part labels, whatever the run's own people are labelled with."""
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.data import AugmentConfig
 
-Positive = Annotated[int, Field(gt=0)]
+Positive = Annotated[int, Field(gt=0, le=2**40)]
 Rate = Annotated[float, Field(gt=0)]
 
 
@@ -55,7 +55,7 @@ class TrainConfig(Frozen):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     sampling_offsets_lr_factor: Rate = 0.1
     schedule: Annotated[StepSchedule | CosineSchedule, Field(discriminator="kind")] = StepSchedule()
-    warmup_steps: Annotated[int, Field(ge=0)] = 500
+    warmup_steps: Annotated[int, Field(ge=0, le=2**40)] = 500
     warmup_start_lr: Rate = 1e-6
     gradient_clip: Rate | None = None
     augment: AugmentConfig | None = AugmentConfig()
@@ -81,5 +81,5 @@ class PretextConfig(Frozen):
     global_batch: Positive = 32
     learning_rate: Rate = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     augment: AugmentConfig = AugmentConfig(half_body_probability=0.0)

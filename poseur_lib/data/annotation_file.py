@@ -10,14 +10,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from jaxtyping import Float
 from pycocotools import mask
 
-from poseur_lib.data.annotations import dataset_problems, load_annotations, person_category
+from poseur_lib.data.annotations import (
+    dataset_problems,
+    load_annotations,
+    meant_crowd,
+    meant_integer,
+    person_category,
+    shown,
+)
 from poseur_lib.data.consistency import LabelledPeople, contradictions, doubts
+from poseur_lib.data.images import LabelFrame
+from poseur_lib.data.keypoint_file import keypoints_of_folder
 from poseur_lib.data.keypoint_names import keypoint_order
 from poseur_lib.keypoints import KeypointSet
 
@@ -31,6 +40,7 @@ class AnnotationFile:
         category_id: of the people.
         problems: what is wrong, a line each, without the file's name.
         notes: what was assumed or computed, likewise.
+        label_frame: what labels of images with an EXIF orientation are of, by "exif_orientation" of the file's "info".
     """
 
     path: Path
@@ -39,6 +49,7 @@ class AnnotationFile:
     num_keypoints: int
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+    label_frame: LabelFrame = "unsaid"
 
     def say(self) -> None:
         """The notes to the error stream, each once a process."""
@@ -61,6 +72,9 @@ def read_annotation_file(path: Path, keypoints: KeypointSet) -> AnnotationFile:
     dataset = load_annotations(path)
     notes = list(_with_meant_fields(dataset))
     category_id, names, count = person_category(dataset, path)
+    if not names and (own := keypoints_of_folder(path.parent.parent)) is not None:
+        names = list(own[1].names)
+        notes.append(f"the file does not name its keypoints, {own[0]} does")
     problems = []
     if count != keypoints.num_keypoints:
         problems.append(f"people have {count} keypoints, "
@@ -87,7 +101,12 @@ def read_annotation_file(path: Path, keypoints: KeypointSet) -> AnnotationFile:
         of_labelled = LabelledPeople.of(labelled, images, values if len(counted) == len(people) else values[counted])
         problems += contradictions(of_labelled)
         notes += doubts(of_labelled)
-    return AnnotationFile(path, dataset, category_id, count, tuple(problems), tuple(notes))
+    info = dataset.get("info")
+    frame: Any = info.get("exif_orientation", "unsaid") if isinstance(info, dict) else "unsaid"
+    if frame not in get_args(LabelFrame):
+        problems.append(f'exif_orientation of "info" must be "applied" or "ignored", got {shown(frame)}')
+        frame = "unsaid"
+    return AnnotationFile(path, dataset, category_id, count, tuple(problems), tuple(notes), frame)
 
 
 def _with_meant_fields(dataset: dict[str, Any]) -> Iterator[str]:
@@ -112,27 +131,11 @@ def _with_meant_fields(dataset: dict[str, Any]) -> Iterator[str]:
         yield f"{text} ({len(ids)} annotations, first {ids[0]})"
 
 
-def meant_integer(value: Any) -> Any:
-    """A category's id that is written as text or as 1.0, as the integer that it means; everything else as it is."""
-    if isinstance(value, str) and value.strip().isdecimal() and value.isascii():
-        return int(value)
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def meant_crowd(value: Any) -> Any:
-    """`iscrowd` as 0 or 1, where it is null, true, 1.0 or "1"; everything else as it is."""
-    if value is None:
-        return 0
-    words = {"false": 0, "true": 1, "": 0}
-    value = words.get(value.strip().lower(), value) if isinstance(value, str) else value
-    return int(value) if isinstance(value, bool) else meant_integer(value)
-
-
 def _others(dataset: dict[str, Any], people: list[dict[str, Any]]) -> Iterator[str]:
     unsaid = [entry for entry in people if "category_id" not in entry]
     if unsaid:
         yield f"{len(unsaid)} annotations have no category_id: taken as people (first {unsaid[0]['id']})"
-    known = {category.get("id") for category in dataset["categories"]}
+    known = [category.get("id") for category in dataset["categories"]]
     strange = [entry for entry in dataset["annotations"] if entry.get("category_id") not in (None, *known)]
     if strange:
         yield (

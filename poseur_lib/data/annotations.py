@@ -1,14 +1,27 @@
 """Reading COCO annotation files, and what can be wrong with them, entry by entry."""
 
+import gc
 import json
 import math
+import re
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from poseur_lib.errors import UserError
+from poseur_lib.files import read_regular
 
 MAX_ID = 2**63
+MAX_BYTES = 2**32
+"""Of a JSON file; COCO's largest has 2**29."""
+MAX_SIDE = 10**6
+"""Pixels: what an image, a box or a keypoint may have at most."""
+NO_NAME = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+VISIBILITIES = {0, 1, 2}
+SHOWN = 80
+"""Characters of a value in a message."""
 
 
 def load_json(path: Path) -> Any:
@@ -18,7 +31,8 @@ def load_json(path: Path) -> Any:
         UserError: the file is missing, or is not JSON; the message gives line and column.
     """
     try:
-        return json.loads(path.read_bytes())
+        with no_collection():
+            return json.loads(read_regular(path, MAX_BYTES))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except OSError as error:
@@ -27,6 +41,22 @@ def load_json(path: Path) -> Any:
         raise UserError(f"{path}: not valid JSON at line {error.lineno} column {error.colno}: {error.msg}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not valid JSON: byte {error.start} is not text") from None
+    except RecursionError:
+        raise UserError(f"{path}: JSON that is nested too deeply") from None
+    except ValueError:  # Python converts no integer of more digits
+        raise UserError(f"{path}: a number has more than {sys.get_int_max_str_digits()} digits") from None
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """No search for garbage while millions of objects are made, none of which is any."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def load_annotations(path: Path) -> dict[str, Any]:
@@ -58,7 +88,7 @@ def person_category(dataset: dict[str, Any], path: Path) -> tuple[int, list[Any]
     if candidates:
         chosen = candidates[0]
         if not isinstance(chosen["keypoints"], list):
-            raise UserError(f"{path}: keypoints of category {chosen['id']!r} must be a list of names")
+            raise UserError(f"{path}: keypoints of category {shown(chosen['id'])} must be a list of names")
         return require_integer(chosen["id"], path), chosen["keypoints"], len(chosen["keypoints"])
     unnamed = [entry for entry in dataset["categories"] if "id" in entry]
     people = [entry for entry in unnamed if entry.get("name") == "person"] or (unnamed if len(unnamed) == 1 else [])
@@ -75,7 +105,7 @@ def require_integer(category_id: Any, path: Path) -> int:
         UserError: it is no integer.
     """
     if not isinstance(category_id, int) or isinstance(category_id, bool):
-        raise UserError(f"{path}: id of a category must be an integer, got {category_id!r}")
+        raise UserError(f"{path}: id of a category must be an integer, got {shown(category_id)}")
     return category_id
 
 
@@ -83,11 +113,11 @@ def dataset_problems(dataset: dict[str, Any], category_id: int, num_keypoints: i
     """What is wrong with the images and with the annotations of one category; each message names the entry's id."""
     image_ids: set[int] = set()
     for image in dataset["images"]:
-        problem = _image_problem(image)
+        problem = image_problem(image)
         if problem is None and image["id"] in image_ids:
             problem = "a second image has this id"
         if problem:
-            yield f"image {image.get('id', '(no id)')}: {problem}"
+            yield f"image {shown(image.get('id', '(no id)'))}: {problem}"
         else:
             image_ids.add(image["id"])
     seen: set[int] = set()
@@ -98,11 +128,11 @@ def dataset_problems(dataset: dict[str, Any], category_id: int, num_keypoints: i
             continue
         problem = _annotation_problem(entry, image_ids, num_keypoints)
         if of_category != category_id:
-            problem = f"category_id {of_category!r} is not among the categories (people are {category_id})"
+            problem = f"category_id {shown(of_category)} is not among the categories (people are {category_id})"
         if problem is None and entry["id"] in seen:
             problem = "a second annotation has this id"
         if problem:
-            yield f"annotation {entry.get('id', '(no id)')}: {problem}"
+            yield f"annotation {shown(entry.get('id', '(no id)'))}: {problem}"
         else:
             seen.add(entry["id"])
 
@@ -114,24 +144,43 @@ def detection_problems(detections: Any) -> Iterator[str]:
         return
     for position, entry in enumerate(detections):
         if not isinstance(entry, dict):
-            yield f"detection {position}: expected an object, found {entry!r}"
-        elif not isinstance(entry.get("image_id"), int):
-            yield f"detection {position}: image_id must be an integer, got {entry.get('image_id')!r}"
+            yield f"detection {position}: expected an object, found {shown(entry)}"
+        elif not is_id(entry.get("image_id")):
+            yield f"detection {position}: image_id must be an integer, got {shown(entry.get('image_id'))}"
         elif (problem := box_problem(entry.get("bbox"))) is not None:
             yield f"detection {position} (image {entry['image_id']}): {problem}"
         elif not is_finite_number(entry.get("score")):
-            yield f"detection {position} (image {entry['image_id']}): score must be finite, got {entry.get('score')!r}"
+            score = shown(entry.get("score"))
+            yield f"detection {position} (image {entry['image_id']}): score must be finite, got {score}"
 
 
 def box_problem(box: Any) -> str | None:
     """Why this is not a box of four finite numbers; None if it is one."""
     if not isinstance(box, list) or len(box) != 4:
-        return f"bbox must be 4 numbers, got {box!r}"
+        return f"bbox must be 4 numbers, got {shown(box)}"
     if not _all_finite(box) or bool in map(type, box):
-        return f"bbox must be finite, got {box!r}"
+        return f"bbox must be finite, got {shown(box)}"
+    if max(box) > MAX_SIDE or min(box) < -MAX_SIDE:
+        return f"bbox must be in pixels, at most {MAX_SIDE}, got {shown(box)}"
     if box[2] < 0 or box[3] < 0:
-        return f"width and height of the bbox must not be negative, got {box!r}"
+        return f"width and height of the bbox must not be negative, got {shown(box)}"
     return None
+
+
+def meant_integer(value: Any) -> Any:
+    """A category's id that is written as text or as 1.0, as the integer that it means; everything else as it is."""
+    if isinstance(value, str) and value.strip().isdecimal() and value.isascii():
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def meant_crowd(value: Any) -> Any:
+    """`iscrowd` as 0 or 1, where it is null, true, 1.0 or "1"; everything else as it is."""
+    if value is None:
+        return 0
+    words = {"false": 0, "true": 1, "": 0}
+    value = words.get(value.strip().lower(), value) if isinstance(value, str) else value
+    return int(value) if isinstance(value, bool) else meant_integer(value)
 
 
 def is_finite_number(value: Any) -> bool:
@@ -142,39 +191,57 @@ def is_finite_number(value: Any) -> bool:
         return False
 
 
-def _image_problem(image: dict[str, Any]) -> str | None:
-    if not isinstance(image.get("id"), int) or not -MAX_ID <= image["id"] < MAX_ID:
-        return f"id must be an integer of 64 bits, got {image.get('id')!r}"
-    if not isinstance(image.get("file_name"), str):
-        return f"file_name must be a string, got {image.get('file_name')!r}"
+def is_id(value: Any) -> bool:
+    """Whether pycocotools can hold this as an id: an integer of 64 bits."""
+    return type(value) is int and -MAX_ID <= value < MAX_ID
+
+
+def shown(value: Any) -> str:
+    """A value that somebody wrote into a file, in so many characters that a message can hold it."""
+    if isinstance(value, int) and abs(value) >= 10**SHOWN:
+        return "an integer of very many digits"
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def image_problem(image: dict[str, Any]) -> str | None:
+    """What is wrong with an entry of the images; None if nothing is."""
+    if not is_id(image.get("id")):
+        return f"id must be an integer of 64 bits, got {shown(image.get('id'))}"
+    name = image.get("file_name")
+    if not isinstance(name, str) or not name.strip() or NO_NAME.search(name):
+        return f"file_name must be a file's name, got {shown(name)}"
     for side in ("height", "width"):
-        if not is_finite_number(image.get(side)) or image[side] <= 0:
-            return f"{side} must be positive, got {image.get(side)!r}"
+        value: Any = image.get(side)
+        if not is_finite_number(value) or not 0 < value <= MAX_SIDE or value != int(value):
+            return f"{side} must be a positive integer of at most {MAX_SIDE}, got {shown(value)}"
     return None
 
 
 def _annotation_problem(entry: dict[str, Any], image_ids: set[int], num_keypoints: int) -> str | None:
-    if not isinstance(entry.get("id"), int) or not 1 <= entry["id"] < MAX_ID:
-        return f"id must be a positive integer (pycocotools takes 0 for 'no match'), got {entry.get('id')!r}"
-    if entry.get("image_id") not in image_ids:
-        return f"image_id {entry.get('image_id')!r} is not among the images"
+    if not is_id(entry.get("id")) or entry["id"] < 1:
+        return f"id must be a positive integer (pycocotools takes 0 for 'no match'), got {shown(entry.get('id'))}"
+    if type(entry.get("image_id")) is not int or entry["image_id"] not in image_ids:
+        return f"image_id {shown(entry.get('image_id'))} is not among the images"
     if (problem := box_problem(entry.get("bbox"))) is not None:
         return problem
     area = entry.get("area")
-    if area is not None and (not is_finite_number(area) or area < 0):
-        return f"area must be finite and not negative, got {area!r}"
+    if area is not None and (not is_finite_number(area) or not 0 <= area <= MAX_SIDE**2):
+        return f"area must be finite and not negative, got {shown(area)}"
     if entry.get("iscrowd", 0) not in (0, 1):
-        return f"iscrowd must be 0 or 1, got {entry['iscrowd']!r}"
+        return f"iscrowd must be 0 or 1, got {shown(entry['iscrowd'])}"
     keypoints = entry.get("keypoints")
     if not isinstance(keypoints, list) or len(keypoints) != 3 * num_keypoints:
-        found = f"{len(keypoints)} values" if isinstance(keypoints, list) else repr(keypoints)
+        found = f"{len(keypoints)} values" if isinstance(keypoints, list) else shown(keypoints)
         return f"keypoints must be {3 * num_keypoints} values (3 for each of {num_keypoints}), got {found}"
     if not _all_finite(keypoints):
         return "keypoints must be finite numbers"
-    if not set(keypoints[2::3]) <= {0, 1, 2}:
-        return f"visibility must be 0, 1 or 2, got {sorted(set(keypoints[2::3]) - {0, 1, 2})[0]!r}"
+    if keypoints and (max(keypoints) > MAX_SIDE or min(keypoints) < -MAX_SIDE):
+        return f"keypoints must be in pixels, at most {MAX_SIDE}, got {shown(max(keypoints, key=abs))}"
+    if not set(keypoints[2::3]) <= VISIBILITIES:
+        return f"visibility must be 0, 1 or 2, got {sorted(set(keypoints[2::3]) - VISIBILITIES)[0]!r}"
     if not isinstance(entry.get("num_keypoints", 0), int):
-        return f"num_keypoints must be an integer, got {entry['num_keypoints']!r}"
+        return f"num_keypoints must be an integer, got {shown(entry['num_keypoints'])}"
     return None
 
 

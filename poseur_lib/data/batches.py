@@ -15,7 +15,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from poseur_lib.data.crop_batch import crop_batch, warp_labels
-from poseur_lib.data.dataset import IMAGE_STD, ImageCache, PersonCrops, PoseBatch, PoseCrops, SampleKey, require_size
+from poseur_lib.data.dataset import (
+    IMAGE_STD,
+    ImageCache,
+    PersonCrops,
+    PoseBatch,
+    PoseCrops,
+    SampleKey,
+    image_reader,
+    require_size,
+)
 from poseur_lib.data.device_images import CHANNELS, LABEL_CHANNELS, DeviceImages, NoRoom, goes_on_device, image_bytes
 from poseur_lib.data.draws import ColourBatch, SampleDraws, SampleNumbers
 from poseur_lib.data.images import read_labels
@@ -59,7 +68,7 @@ class DeviceBatches:
     ) -> None:
         paths = [person.image_path for person in crops.people]
         pixels = (image_bytes(crops.people) or 0) // CHANNELS
-        self.images = DeviceImages(paths, device, pixels)
+        self.images = DeviceImages(paths, device, pixels, image_reader(crops.people))
         for person in crops.people:
             require_size(person, self.images.sizes[self.images.position[person.image_path]].tolist())
         self.labels = None

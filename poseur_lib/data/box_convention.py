@@ -2,13 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from poseur_lib.data.annotations import detection_problems, meant_integer, shown
 from poseur_lib.errors import listed
 
+COCO_PERSON = 1
+"""The category of people in COCO and in what detectors that were trained on it write."""
 BEYOND_PX, BEYOND_SHARE = 2.0, 0.02
 """A box leaves the image by more than so many pixels and so much of the side: less is rounding."""
 CLEARLY = 0.1
@@ -69,44 +72,55 @@ def box_list_problems(
         yield f"{where[first]}: {corners_message(boxes[first], image_sizes[first], leaving, len(boxes))}"
 
 
-def detector_problems(
-    entries: Sequence[dict[str, Any]],
-    category_id: int,
-    sizes: Mapping[int, tuple[float, float]],
-    known: Sequence[int] = (),
-) -> Iterator[str]:
-    """What is wrong with a detector's categories and boxes, once each entry is sound in itself.
+class DetectorBoxes(NamedTuple):
+    """A detector's COCO results as they are understood.
+
+    Attributes:
+        people: each person's position in the file, and the entry; on whatever images.
+        problems: why the file is not to be used, a line each; the position of the entry is named.
+        notes: what was assumed or left out, likewise.
+    """
+
+    people: list[tuple[int, dict[str, Any]]]
+    problems: list[str]
+    notes: list[str]
+
+
+def detector_boxes(
+    entries: Any, category_id: int, sizes: Mapping[int, tuple[float, float]], known: Sequence[int] = ()
+) -> DetectorBoxes:
+    """The people of a detector's file, by the categories that it counts.
+
+    They are the data set's; a file with COCO's own 1, which the data set does not have, is in COCO's, where 1 is the
+    person.
 
     Args:
-        category_id: the people's.
+        category_id: the people's in the data set.
         sizes: (height, width) of the images that are known.
         known: the ids of the data set's categories.
     """
-    for position, entry in enumerate(entries):
-        if entry.get("category_id", category_id) == 0 and 0 not in (category_id, *known):
-            yield (
-                f"detection {position} (image {entry['image_id']}): category_id is 0, but people are category "
-                f"{category_id}: the file seems to count categories from 0, so that {category_id} would be another one"
-            )
-            return
-    people = [
-        (position, entry)
-        for position, entry in enumerate(entries)
-        if entry.get("category_id", category_id) == category_id
-        and entry["image_id"] in sizes
-        and min(entry["bbox"][2:]) > 0
-    ]
-    where = [f"detection {position} (image {entry['image_id']})" for position, entry in people]
-    yield from box_list_problems(
-        where, [entry["bbox"] for _, entry in people], [sizes[entry["image_id"]] for _, entry in people]
-    )
-
-
-def categories_note(entries: Sequence[dict[str, Any]], category_id: int) -> str:
-    """Which categories of a detector's file are left out; "" if none is."""
-    counts = Counter(entry.get("category_id", category_id) for entry in entries)
-    taken = counts.pop(category_id, 0)
-    if not counts:
-        return ""
-    others = [f"{category} ({count})" for category, count in sorted(counts.items(), key=lambda item: str(item[0]))]
-    return f"people are category {category_id}: {taken} boxes; left out are those of category {listed(others, 5)}"
+    if problems := list(detection_problems(entries)):
+        return DetectorBoxes([], problems, [])
+    categories = [meant_integer(entry.get("category_id", category_id)) for entry in entries]
+    if 0 in categories and 0 not in (category_id, *known):
+        first = categories.index(0)
+        problem = (
+            f"detection {first} (image {entries[first]['image_id']}): category_id is 0, but people are category "
+            f"{category_id}: the file seems to count categories from 0, so that {category_id} would be another one; "
+            f"write {category_id} for people"
+        )
+        return DetectorBoxes([], [problem], [])
+    notes, person = [], category_id
+    if COCO_PERSON in categories and COCO_PERSON not in (category_id, *known):
+        person = COCO_PERSON
+        notes.append(f"people are category {COCO_PERSON}, as COCO counts (those of the data set are {category_id})")
+    counts = Counter(map(shown, categories))
+    taken = counts.pop(str(person), 0)
+    if counts:
+        others = [f"{category} ({count})" for category, count in sorted(counts.items())]
+        notes.append(f"people are category {person}: {taken} boxes; left out are those of category {listed(others, 5)}")
+    people = [(position, entry) for position, entry in enumerate(entries) if categories[position] == person]
+    sized = [(position, entry) for position, entry in people if entry["image_id"] in sizes and min(entry["bbox"][2:])]
+    where = [f"detection {position} (image {entry['image_id']})" for position, entry in sized]
+    boxes, of_images = [entry["bbox"] for _, entry in sized], [sizes[entry["image_id"]] for _, entry in sized]
+    return DetectorBoxes(people, list(box_list_problems(where, boxes, of_images)), notes)

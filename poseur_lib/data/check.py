@@ -1,15 +1,16 @@
 """What a data set folder holds, and what is wrong with it (`poseur data check DIR`)."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from poseur_lib.data.annotation_file import read_annotation_file
-from poseur_lib.data.annotations import detection_problems, is_finite_number, load_json
-from poseur_lib.data.box_convention import categories_note, detector_problems
+from poseur_lib.data.annotation_file import AnnotationFile, read_annotation_file
+from poseur_lib.data.annotations import detection_problems, image_problem, load_json
+from poseur_lib.data.box_convention import detector_boxes
 from poseur_lib.data.coco import SPLITS, Split, annotation_path, box_of_labelled, detection_path, index, nobody
-from poseur_lib.data.images import read_image
+from poseur_lib.data.images import LabelFrame, read_labelled_image
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import COCO_17, KeypointSet
 
@@ -121,10 +122,10 @@ def _check_split(
     file = read_annotation_file(annotation_path(root, split), keypoints)
     problems = [f"{file.path}: {problem}" for problem in file.problems]
     notes = [f"{file.path}: {note}" for note in file.notes]
-    missing, damaged, images_read = _image_problems(root / f"{split}2017", file.dataset, check_images, limit)
+    missing, damaged, images_read = _image_problems(root / f"{split}2017", file, check_images, limit)
     path = detection_path(root, split)
-    detections, detector_problems, detector_note = _detections(path, file.dataset, file.category_id)
-    notes += [f"{path}: {detector_note}"] if detector_note else []
+    detections, detector_problems, detector_notes = _detections(path, file.dataset, file.category_id)
+    notes += [f"{path}: {note}" for note in detector_notes]
     problems += [*missing, *damaged, *detector_problems]
     if file.problems:
         return None, problems, notes
@@ -155,22 +156,22 @@ def _count_people(dataset: dict[str, Any]) -> tuple[int, int, int, int, int]:
 
 
 def _image_problems(
-    folder: Path, dataset: dict[str, Any], check_images: bool, limit: int | None
+    folder: Path, file: AnnotationFile, check_images: bool, limit: int | None
 ) -> tuple[list[str], list[str], int]:
     """Missing files, damaged files, and how many were decoded."""
-    images = [image for image in dataset["images"] if isinstance(image.get("file_name"), str)]
-    there = [(folder / image["file_name"]).is_file() for image in images]
+    images = [image for image in file.dataset["images"] if isinstance(image.get("file_name"), str)]
+    there = [os.path.isfile(folder / image["file_name"]) for image in images]
     found = [image for image, exists in zip(images, there, strict=True) if exists]
     missing = [f"{folder / image['file_name']}: no such image (image {image.get('id')})"
                for image, exists in zip(images, there, strict=True) if not exists]  # fmt: skip
     to_read = found[:limit] if check_images else []
-    return missing, [problem for image in to_read for problem in _damage(folder, image)], len(to_read)
+    return missing, [problem for image in to_read for problem in _damage(folder, image, file.label_frame)], len(to_read)
 
 
-def _damage(folder: Path, image: dict[str, Any]) -> Iterator[str]:
+def _damage(folder: Path, image: dict[str, Any], frame: LabelFrame) -> Iterator[str]:
     path = folder / image["file_name"]
     try:
-        height, width = read_image(path).shape[:2]
+        height, width = read_labelled_image(path, frame).shape[:2]
     except UserError as error:
         yield str(error)
         return
@@ -179,27 +180,23 @@ def _damage(folder: Path, image: dict[str, Any]) -> Iterator[str]:
                f"{image.get('width')} x {image.get('height')} (image {image.get('id')})")  # fmt: skip
 
 
-def _detections(path: Path, dataset: dict[str, Any], category_id: int) -> tuple[int | None, list[str], str]:
-    """Number of entries (None without a file, or where they cannot be used), what is wrong with them, and a note."""
+def _detections(path: Path, dataset: dict[str, Any], category_id: int) -> tuple[int | None, list[str], list[str]]:
+    """Number of entries (None without a file, or where they cannot be used), what is wrong with them, and notes."""
     if not path.exists():
-        return None, [], ""
+        return None, [], []
     try:
         entries = load_json(path)
     except UserError as error:
-        return None, [str(error)], ""
-    problems = [f"{path}: {problem}" for problem in detection_problems(entries)]
-    if problems:
-        return None, problems, ""
-    images = {image.get("id"): image for image in dataset["images"]}
+        return None, [str(error)], []
+    images = {image["id"]: image for image in dataset["images"] if image_problem(image) is None}
+    known = [category.get("id") for category in dataset["categories"]]
+    sizes = {image_id: (image["height"], image["width"]) for image_id, image in images.items()}
+    found = detector_boxes(entries, category_id, sizes, known)
+    problems = [f"{path}: {problem}" for problem in found.problems]
+    if not isinstance(entries, list) or any(detection_problems(entries)):
+        return None, problems, []
     strangers = [entry["image_id"] for entry in entries if entry["image_id"] not in images]
     if strangers:
         problems.append(f"{path}: {len(strangers)} detections on images that are not in the split, first image "
                         f"{strangers[0]}")  # fmt: skip
-    sizes = {
-        image_id: (image["height"], image["width"])
-        for image_id, image in images.items()
-        if is_finite_number(image.get("height")) and is_finite_number(image.get("width"))
-    }
-    known = [category.get("id") for category in dataset["categories"]]
-    problems += [f"{path}: {problem}" for problem in detector_problems(entries, category_id, sizes, known)]
-    return len(entries), problems, categories_note(entries, category_id)
+    return len(entries), problems, found.notes

@@ -15,9 +15,10 @@ from pycocotools.coco import COCO
 
 from poseur_lib.config.data import Split
 from poseur_lib.data.annotation_file import read_annotation_file, say_once
-from poseur_lib.data.annotations import detection_problems, load_json
-from poseur_lib.data.box_convention import categories_note, detector_problems
-from poseur_lib.errors import UserError
+from poseur_lib.data.annotations import load_json, no_collection
+from poseur_lib.data.box_convention import detector_boxes
+from poseur_lib.data.images import LabelFrame
+from poseur_lib.errors import UserError, naming
 from poseur_lib.keypoints import KeypointSet
 
 SPLITS: tuple[Split, ...] = ("train", "val")
@@ -34,6 +35,7 @@ class Person:
         visibility: 0 not labelled, 1 labelled but hidden, 2 visible.
         area: the annotation's area in square image pixels (of the person's mask), which OKS uses.
         image_size: (height, width) that the annotation file says; None where it is not known before the image is read.
+        label_frame: what box and labels are of, where the image has an EXIF orientation.
     """
 
     image_id: int
@@ -45,6 +47,7 @@ class Person:
     visibility: Int[np.ndarray, "K"] | None = None
     area: float | None = None
     image_size: tuple[int, int] | None = None
+    label_frame: LabelFrame = "unsaid"
 
 
 class Labels(NamedTuple):
@@ -90,13 +93,15 @@ class CocoPeople:
         if not root.is_dir():
             raise UserError(f"{root}: no such data set folder")
         self.root, self.split, self.keypoints = root, split, keypoints
-        file = read_annotation_file(annotation_path(root, split), keypoints)
-        for problem in file.problems:
-            raise UserError(f"{file.path}: {problem}")
+        path = annotation_path(root, split)
+        with no_collection(), naming(path):
+            file = read_annotation_file(path, keypoints)
+            for problem in file.problems:
+                raise UserError(f"{file.path}: {problem}")
+            self.coco = index(file.dataset, file.category_id)
         file.say()
-        self.category_id = file.category_id
+        self.category_id, self.label_frame = file.category_id, file.label_frame
         self.known_categories = [category.get("id") for category in file.dataset["categories"]]
-        self.coco = index(file.dataset, self.category_id)
         self.others = len(file.dataset["annotations"]) - len(self.coco.dataset["annotations"])
 
     @property
@@ -119,7 +124,8 @@ class CocoPeople:
             UserError: that leaves nobody.
         """
         self.require_people()
-        return [self._person(entry, box) for entry, box in self._labelled()]
+        with no_collection():
+            return [self._person(entry, box) for entry, box in self._labelled()]
 
     def require_people(self) -> None:
         """Check that there is somebody to find.
@@ -150,6 +156,7 @@ class CocoPeople:
             visibility=visibility,
             area=float(entry["area"]),
             image_size=self._image_size(entry["image_id"]),
+            label_frame=self.label_frame,
         )
 
     def detections(self, path: Path | None = None) -> list[Person]:
@@ -162,13 +169,10 @@ class CocoPeople:
             UserError: file missing or malformed, a bad entry (named by its position), or no detection on these images.
         """
         path = detection_path(self.root, self.split) if path is None else path
-        entries = load_json(path)
-        for problem in detection_problems(entries):
-            raise UserError(f"{path}: {problem}")
         sizes = {image_id: self._image_size(image_id) for image_id in self.coco.imgs}
-        for problem in detector_problems(entries, self.category_id, sizes, self.known_categories):
+        found = detector_boxes(load_json(path), self.category_id, sizes, self.known_categories)
+        for problem in found.problems:
             raise UserError(f"{path}: {problem}")
-        note = categories_note(entries, self.category_id)
         people = [
             Person(
                 image_id=entry["image_id"],
@@ -176,18 +180,19 @@ class CocoPeople:
                 box=to_box(entry["bbox"]),
                 bbox_score=float(entry["score"]),
                 image_size=self._image_size(entry["image_id"]),
+                label_frame=self.label_frame,
             )
-            for entry in entries
-            if entry.get("category_id", self.category_id) == self.category_id
-            and entry["image_id"] in self.coco.imgs
-            and min(entry["bbox"][2:]) > 0
+            for _, entry in found.people
+            if entry["image_id"] in self.coco.imgs and min(entry["bbox"][2:]) > 0
         ]
         if not people:
-            said = f" ({note})" if note else ""
+            said = f" ({'; '.join(found.notes)})" if found.notes else ""
             on = f"the {len(self.coco.imgs)} images of {self.split}{said}"
             raise UserError(f"{path}: no detection of a person on {on}")
-        if note:
-            say_once(f"{path}: {note}")
+        elsewhere = sum(entry["image_id"] not in self.coco.imgs for _, entry in found.people)
+        for note in (*found.notes, f"{elsewhere} boxes on images that are not in the split are left out"):
+            if elsewhere or note in found.notes:
+                say_once(f"{path}: {note}")
         return people
 
     def on_images(self, image_ids: set[int]) -> "CocoPeople":

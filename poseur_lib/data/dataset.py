@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
@@ -24,7 +25,8 @@ from poseur_lib.data.crop import (
     mirror_matrix,
     transform_points,
 )
-from poseur_lib.data.images import read_image
+from poseur_lib.data.image_format import TURNED
+from poseur_lib.data.images import head_of_file, read_image, read_labelled_image
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import KeypointSet
 
@@ -83,7 +85,7 @@ class PersonCrops(Dataset[Sample], Generic[Sample]):
     ) -> None:
         self.people, self.keypoints, self.input_size = people, keypoints, input_size
         self.rule, self.augment, self.seed, self.cache_bytes = rule, augment, seed, cache_bytes
-        self.read = ImageCache(cache_bytes) if read is None else read
+        self.read = ImageCache(cache_bytes, image_reader(people)) if read is None else read
 
     def __len__(self) -> int:
         return len(self.people)
@@ -167,10 +169,21 @@ def require_size(person: Person, found: Sequence[int]) -> None:
     """
     if person.image_size is not None and tuple(found) != person.image_size:
         height, width = person.image_size
+        hint = ""
+        if tuple(found) == (width, height) and (head := head_of_file(person.image_path)) and head.orientation in TURNED:
+            hint = (
+                f"; its EXIF orientation is {head.orientation}: if labels are of the stored pixels, write "
+                '"exif_orientation": "ignored" into the "info" of the file'
+            )
         raise UserError(
             f"{person.image_path}: image is {found[1]} x {found[0]}, but the annotation file says {width} x {height} "
-            f"(image {person.image_id})"
+            f"(image {person.image_id}){hint}"
         )
+
+
+def image_reader(people: Sequence[Person]) -> ReadImage:
+    """Reads the images of people of one file in the frame of their labels; see `read_labelled_image`."""
+    return partial(read_labelled_image, frame=people[0].label_frame if people else "unsaid")
 
 
 def normalise(crop: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "3 H W"]:

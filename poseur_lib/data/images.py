@@ -1,21 +1,36 @@
 """Reading images."""
 
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from poseur_lib.data.decoder_words import decoder_words, note_damage
+from poseur_lib.data.image_format import TURNED, ImageHead, image_head
 from poseur_lib.errors import UserError
+from poseur_lib.files import read_regular
 
-JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
-ORIENTATION = 0x0112  # EXIF's tag
-PNG_START, PNG_END = b"\x89PNG", b"IEND"
+MAX_BYTES = 2**30
+MAX_PIXELS = 2 * int(Image.MAX_IMAGE_PIXELS or 89_478_485)
+"""Where Pillow sees a decompression bomb."""
+DEPTHS = (8, 10, 12, 14, 16)
+"""Bits that the values of a 16-bit image may have."""
+TURNS = dict(
+    enumerate(
+        ("mirrored", "turned by 180 degrees", "mirrored upside down", "mirrored and turned", "turned by 90 degrees",
+         "mirrored and turned", "turned by 270 degrees"), start=2,
+    )
+)  # fmt: skip
+"""What an EXIF orientation does to the stored pixels."""
+LabelFrame = Literal["unsaid", "applied", "ignored"]
+"""Whether labels are of the image as its EXIF orientation turns it, or of the stored pixels."""
 
 
 def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
-    """An image file as RGB.
+    """An image file as RGB, upright.
 
     Raises:
         UserError: the file is missing, is no image, or is cut off (decoders fill what is missing with grey and go on).
@@ -23,13 +38,73 @@ def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
     return decode_image(_content(path), str(path))
 
 
-def decode_image(content: bytes, name: str) -> UInt8[np.ndarray, "height width 3"]:
-    """The content of an image file as RGB; `name` is what errors call it.
+def read_labelled_image(path: Path, frame: LabelFrame = "unsaid") -> UInt8[np.ndarray, "height width 3"]:
+    """An image file as RGB, in the frame of its labels.
 
     Raises:
-        UserError: it is no image, or is cut off.
+        UserError: as `read_image`; or the file has an EXIF orientation, and neither `frame` nor the sides tell which
+            frame its labels are of.
     """
-    return cv2.cvtColor(_decoded(content, name, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    content = _content(path)
+    if frame == "unsaid" and (head := _head(content, str(path))) is not None and is_ambiguous(head):
+        raise UserError(f"{path}: {orientation_message(head.orientation)}")
+    return decode_image(content, str(path), turn=frame != "ignored")
+
+
+def is_ambiguous(head: ImageHead) -> bool:
+    """Whether the sides are the same with and without EXIF orientation."""
+    return head.orientation != 1 and (head.orientation not in TURNED or head.width == head.height)
+
+
+def orientation_message(orientation: int) -> str:
+    """Why an image cannot be used whose labels may be of either frame, and how to choose."""
+    return (
+        f"image has EXIF orientation {orientation} ({TURNS[orientation]}), and the annotation file does not say whether"
+        ' its labels are of the turned image or of the stored pixels: write "exif_orientation": "applied" or "ignored"'
+        ' into the "info" of the file'
+    )
+
+
+def decode_image(content: bytes, name: str, *, turn: bool = True) -> UInt8[np.ndarray, "height width 3"]:
+    """The content of an image file as RGB; `name` is what errors call it.
+
+    Values of 16 bits are scaled by the bits that they have (`as_8_bits`).
+
+    Args:
+        turn: as the EXIF orientation says; False gives the stored pixels.
+
+    Raises:
+        UserError: it is no image, is cut off, or has more than MAX_PIXELS pixels.
+    """
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | (0 if turn else cv2.IMREAD_IGNORE_ORIENTATION)
+    image = as_8_bits(_decoded(content, name, flags), name)
+    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+    if turn and content[4:12] in (b"ftypavif", b"ftypavis"):  # OpenCV leaves these as they are stored
+        head = _head(content, name)
+        return np.ascontiguousarray(turned(image, head.orientation if head else 1))
+    return image
+
+
+def turned(image: UInt8[np.ndarray, "height width 3"], orientation: int) -> UInt8[np.ndarray, "h w 3"]:
+    """The stored pixels as an EXIF orientation says that they are to be seen."""
+    if orientation in TURNED:
+        image = image.transpose(1, 0, 2)
+    mirror_x, mirror_y = orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)
+    return image[:: -1 if mirror_y else 1, :: -1 if mirror_x else 1]
+
+
+def as_8_bits(image: np.ndarray, name: str) -> UInt8[np.ndarray, "height width *channels"]:
+    """Values of 8 or 16 bits as 8 bits; 16 bits hold 8, 10, 12, 14 or 16, the fewest that the largest value needs.
+
+    Raises:
+        UserError: they are of another type.
+    """
+    if image.dtype == np.uint8:
+        return image
+    if image.dtype != np.uint16:
+        raise UserError(f"{name}: image has values of type {image.dtype}: give 8 or 16 bits a channel")
+    bits = next(bits for bits in DEPTHS if int(image.max(initial=0)) < 2**bits)
+    return np.rint(image * np.float32(255 / (2**bits - 1))).astype(np.uint8)
 
 
 def read_labels(path: Path) -> UInt8[np.ndarray, "height width"]:
@@ -44,42 +119,43 @@ def read_labels(path: Path) -> UInt8[np.ndarray, "height width"]:
     return labels
 
 
-def upright_size(path: Path) -> tuple[int, int] | None:
-    """(height, width) of an image as `read_image` gives it, from its head alone; None where that cannot be read."""
+def head_of_file(path: Path) -> ImageHead | None:
+    """The head of a file, without decoding it; None where that cannot be read."""
     try:
-        with Image.open(path) as image:
-            turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
-            width, height = image.size
-    except Exception:  # whatever a decoder says: who decodes the image names what is wrong with it
+        return image_head(_content(path))
+    except (UserError, Image.DecompressionBombError):
         return None
-    return (width, height) if turned else (height, width)
 
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, MAX_BYTES)
     except OSError as error:
         raise UserError(f"{path}: image cannot be read: {error.strerror}") from None
 
 
-def _decoded(content: bytes, name: str, flags: int) -> np.ndarray:
-    if is_truncated(content):
-        raise UserError(f"{name}: image file is truncated ({len(content)} bytes, no end marker)")
+def _head(content: bytes, name: str) -> ImageHead | None:
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
-    except cv2.error:
-        image = None
+        return image_head(content)
+    except Image.DecompressionBombError:
+        raise UserError(f"{name}: image has more than {MAX_PIXELS} pixels") from None
+
+
+def _decoded(content: bytes, name: str, flags: int) -> np.ndarray:
+    head = _head(content, name)
+    if head is not None and head.width * head.height > MAX_PIXELS:
+        raise UserError(f"{name}: image of {head.width} x {head.height} has more than {MAX_PIXELS} pixels")
+    if head is not None and not head.whole:
+        raise UserError(f"{name}: image file is truncated ({len(content)} bytes, no end marker)")
+    image = None
+    if head is not None:
+        with decoder_words() as words:
+            try:
+                image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+            except cv2.error:
+                pass
+        if image is not None:
+            note_damage(name, words)
     if image is None:
         raise UserError(f"{name}: not a readable image ({len(content)} bytes)")
     return image
-
-
-def is_truncated(content: bytes) -> bool:
-    """Whether a JPEG or PNG file ends before its end marker; other formats are left to their decoders.
-
-    In a JPEG an embedded thumbnail has an end marker of its own, so what counts is one after the last scan's start.
-    """
-    if content.startswith(JPEG_START):
-        end = content.rfind(JPEG_END)
-        return end < 0 or content.find(JPEG_SCAN, end) >= 0
-    return content.startswith(PNG_START) and PNG_END not in content[-64:]

@@ -32,13 +32,14 @@ def keypoint_order(names: Sequence[object], keypoints: KeypointSet) -> KeypointO
     "eye_left"). Names that are only numbered from first to last ("kp_1", "kp_2") say as much as none.
     """
     same = tuple(range(keypoints.num_keypoints))
-    if not names or _numbered(names):
+    exact = sorted(map(str, names)) == sorted(keypoints.names)
+    if not exact and (not names or _numbered(names)):
         return KeypointOrder(same, f"the file does not name its keypoints: taken in the order of {keypoints.name!r}")
-    given, ours = [_words(str(name)) for name in names], [_words(name) for name in keypoints.names]
+    given, ours = ([(name,) if exact else _words(name) for name in some] for some in (map(str, names), keypoints.names))
+    if sorted(given) != sorted(ours) or len(set(ours)) < len(ours):
+        return KeypointOrder(same, problem=_difference(names, keypoints))
     if given == ours:
         return KeypointOrder(same)
-    if sorted(given) != sorted(ours):
-        return KeypointOrder(same, problem=_difference(names, keypoints))
     positions = tuple(given.index(name) for name in ours)
     moved = [f"{names[there]} is {there + 1}, not {here + 1}" for here, there in enumerate(positions) if here != there]
     note = f"keypoints are put into the order of {keypoints.name!r} ({listed(moved, 2)}); results have that order too"
@@ -49,7 +50,7 @@ def _words(name: str) -> tuple[str, ...]:
     """The words of a name, sorted: of "LeftEye", "left-eye", "lefteye" and "eye_l" alike."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name).lower()
     apart = re.sub(r"left|right", r" \g<0> ", apart)
-    return tuple(sorted(SIDES.get(word, word) for word in re.findall(r"[a-z]+|\d+", apart)))
+    return tuple(sorted(SIDES.get(word, word) for word in re.findall(r"[^\W\d_]+|\d+", apart)))
 
 
 def _numbered(names: Sequence[object]) -> bool:

@@ -1,31 +1,39 @@
 """A model's AP on a data set, with all that the number depends on and weights do not tell."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from poseur_lib.config import ExperimentConfig, PoseurConfig
+import numpy as np
+
+from poseur_lib.config import ExperimentConfig, OwnKeypoints, PoseurConfig
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ap import rank_people
-from poseur_lib.evaluation.dataset_predictions import BoxSource
+from poseur_lib.evaluation.calibration import label_offsets
+from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.metrics import PoseMetrics, evaluate_coco
 from poseur_lib.files import write_atomically
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import Runtime
+from poseur_lib.scoring.uncertainty import laplace_factor
 
 
 def assumptions(config: ExperimentConfig) -> str:
-    """Input size, normalisation, scores and, where the head has a choice, the fusion of the flip test, in words."""
-    height, width = config.data.input_size
+    """Input size, keypoints of one's own, normalisation, scores and the fusion of the flip test, in words."""
+    (height, width), keypoints = config.data.input_size, config.data.keypoint_set
     said = [f"input {height}x{width}", "RGB by ImageNet's mean and deviation"]
-    if isinstance(config.model.head, PoseurConfig):
-        said += [f"flip fusion {config.model.head.flip_fusion}", f"keypoint score {config.model.head.keypoint_score}"]
+    said += [keypoints.text] if isinstance(keypoints, OwnKeypoints) else []
+    head = config.model.head
+    if isinstance(head, PoseurConfig):
+        calibrated = f" (a = {head.score_radius:g}, sigma x {head.sigma_factor:g})" if head.sigma_factor else ""
+        said += [f"flip fusion {head.flip_fusion}", f"keypoint score {head.keypoint_score}{calibrated}"]
     else:
-        said.append(f"head {config.model.head.kind}")
+        said.append(f"head {head.kind}")
     return ", ".join([*said, f"instance score {config.evaluation.instance_score}"])
 
 
@@ -36,6 +44,7 @@ class ModelEvaluation:
     Attributes:
         boxes: as they were asked for, see `evaluate_model`.
         results: what the numbers were computed from, in COCO's results format.
+        sigma_factor: of Poseur at ground-truth boxes, what a calibrated keypoint score of these people needs.
     """
 
     metrics: PoseMetrics
@@ -44,15 +53,26 @@ class ModelEvaluation:
     num_boxes: int
     num_images: int
     results: list[dict[str, Any]]
+    sigma_factor: float | None = None
 
     def text(self) -> str:
         """A few lines for a person."""
-        evaluation = self.config.evaluation
+        evaluation, fitted = self.config.evaluation, ""
+        if self.sigma_factor is not None:
+            fitted = (
+                f"sigma x {self.sigma_factor:.4f} is the Laplace scale of these people's errors: for probabilities on"
+                f" others, keypoint score calibrated with sigma factor {self.sigma_factor:.4f}\n"
+            )
+        numbers = "  ".join(f"{name} {value:.1f}" for name, value in asdict(self.metrics).items())
         return (
-            f"{self.num_boxes} boxes ({self.boxes}) on {self.num_images} images of the {evaluation.split} split; "
-            f"{assumptions(self.config)}, flip test {'on' if evaluation.flip_test else 'off'}, "
-            f"OKS-NMS {evaluation.oks_nms_threshold}\n"
-        ) + "  ".join(f"{name} {value:.1f}" for name, value in asdict(self.metrics).items())
+            (
+                f"{self.num_boxes} boxes ({self.boxes}) on {self.num_images} images of the {evaluation.split} split; "
+                f"{assumptions(self.config)}, flip test {'on' if evaluation.flip_test else 'off'}, "
+                f"OKS-NMS {evaluation.oks_nms_threshold}\n"
+            )
+            + fitted
+            + numbers
+        )
 
     def write_results(self, path: Path) -> None:
         """COCO's results format, there whole or not at all."""
@@ -77,7 +97,16 @@ def evaluate_model(model: PoseModel, config: ExperimentConfig, runtime: Runtime,
     predictions = predict_people(model, in_boxes, config, runtime)
     results = rank_people(predictions, config, keypoints).to_coco(people.category_id)
     metrics = evaluate_coco(people.coco, results, keypoints)
-    return ModelEvaluation(metrics, config, boxes, len(in_boxes), len(people.coco.getImgIds()), results)
+    factor = _sigma_factor(predictions, in_boxes, config) if boxes == BoxSource.GROUND_TRUTH else None
+    return ModelEvaluation(metrics, config, boxes, len(in_boxes), len(people.coco.getImgIds()), results, factor)
+
+
+def _sigma_factor(predictions: PredictedPeople, people: Sequence[Person], config: ExperimentConfig) -> float | None:
+    """Fitted on the keypoints inside their crops; None of another head, and where there is none."""
+    offset, inside = label_offsets(predictions, people)
+    if not isinstance(config.model.head, PoseurConfig) or predictions.sigma is None or not inside.any():
+        return None
+    return laplace_factor(np.abs(offset)[inside], predictions.sigma[inside])
 
 
 def _people_in(boxes: str, people: CocoPeople) -> list[Person]:

@@ -24,11 +24,22 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from poseur_lib.data.annotation_file import meant_crowd, meant_integer, say_once
-from poseur_lib.data.annotations import box_problem, detection_problems, is_finite_number, load_json
-from poseur_lib.data.box_convention import box_list_problems, categories_note, detector_problems
+from poseur_lib.data.annotation_file import say_once
+from poseur_lib.data.annotations import (
+    box_problem,
+    detection_problems,
+    image_problem,
+    is_finite_number,
+    is_id,
+    load_json,
+    meant_crowd,
+    meant_integer,
+    shown,
+)
+from poseur_lib.data.box_convention import box_list_problems, detector_boxes
 from poseur_lib.data.coco import box_of_labelled, to_box
-from poseur_lib.data.images import upright_size
+from poseur_lib.data.image_format import ImageHead
+from poseur_lib.data.images import head_of_file, is_ambiguous, orientation_message
 from poseur_lib.errors import UserError, listed
 from poseur_lib.predict.files import image_number
 from poseur_lib.predict.people import PersonBox
@@ -48,12 +59,16 @@ class BoxesFile:
         boxes: by image name or number.
         ids: of images that the file knows by a name of theirs.
         category_id: of the people.
+        sizes: (height, width) of the images, where the file says what its boxes are of.
+        label_frame: "exif_orientation" of the file's "info".
     """
 
     path: Path
     boxes: dict[Key, list[PersonBox]] = field(default_factory=lambda: defaultdict(list))
     ids: dict[Key, int] = field(default_factory=dict)
     category_id: int = PERSON
+    sizes: dict[Key, tuple[int, int]] = field(default_factory=dict)
+    label_frame: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,22 +116,41 @@ def read_boxes(path: Path, images: Sequence[Path], min_score: float = 0.0, names
     if not found:
         shown = listed(keys, LISTED) or "none"
         raise UserError(f"{path}: none of the {len(images)} images is in it (it has: {shown})")
-    _require_convention(path, {image: file.boxes.get(key, []) for image, key in found.items()})
+    _require_convention(file, found)
     chosen = {image: [box for box in file.boxes.get(key, []) if box.score >= min_score] for image, key in found.items()}
     ids = {image: file.ids[key] for image, key in found.items() if key in file.ids}
     return BoxesOfFile(chosen, ids, file.category_id)
 
 
-def _require_convention(path: Path, of_image: dict[Path, list[PersonBox]]) -> None:
-    """Check boxes against the sizes of their images, of those that can be read."""
+def _require_convention(file: BoxesFile, found: dict[Path, Key]) -> None:
+    """Check boxes against the sides and the orientation of their images, of those that can be read."""
     where, boxes, sizes = [], [], []
-    for image, some in of_image.items():
-        if some and (size := upright_size(image)) is not None:
+    for image, key in found.items():
+        some = file.boxes.get(key, [])
+        if some and (head := head_of_file(image)) is not None:
+            _require_frame(file, key, image, head)
             where += [f"box {position} of {image}" for position in range(len(some))]
             boxes += [box.box for box in some]
-            sizes += [size] * len(some)
+            sizes += [head.upright_size] * len(some)
     for problem in box_list_problems(where, boxes, sizes):
-        raise UserError(f"{path}: {problem}")
+        raise UserError(f"{file.path}: {problem}")
+
+
+def _require_frame(file: BoxesFile, key: Key, image: Path, head: ImageHead) -> None:
+    """Check that the boxes of a COCO file are of the image as it is, upright."""
+    said = file.sizes.get(key)
+    if said is None:
+        return
+    height, width = head.upright_size
+    if said != (height, width):
+        raise UserError(
+            f"{image}: image is {width} x {height}, but {file.path} says {said[1]} x {said[0]}, so its boxes are of "
+            "another one"
+        )
+    if file.label_frame == "ignored" and head.orientation != 1:
+        raise UserError(f'{image}: image is turned as its EXIF orientation says, and {file.path} says "ignored"')
+    if file.label_frame != "applied" and is_ambiguous(head):
+        raise UserError(f"{image}: {orientation_message(head.orientation)} ({file.path})")
 
 
 def _names_beside(images: Sequence[Path]) -> Path | None:
@@ -159,6 +193,7 @@ class _Places:
 def _of_results(path: Path, content: list[Any], images: Sequence[Path], names: Path | None) -> BoxesFile:
     for problem in detection_problems(content):
         raise UserError(f"{path}: {problem}")
+    known: list[int] = []
     if names is None:
         file, name_of = BoxesFile(path), _by_number(path, content, images)
         file.ids |= {number: number for number in name_of}
@@ -169,18 +204,19 @@ def _of_results(path: Path, content: list[Any], images: Sequence[Path], names: P
         named = _of_annotations(names, {**dataset, "annotations": []})
         file = BoxesFile(path, ids=named.ids, category_id=named.category_id)
         name_of = {number: name for name, number in named.ids.items()}
+        known = [meant_integer(one.get("id")) for one in _objects(names, {"categories": [], **dataset}, "categories")]
         say_once(f"{path}: which image has which id is taken from {names}")
         if strange := [entry["image_id"] for entry in content if entry["image_id"] not in name_of]:
             raise UserError(f"{path}: image_id {strange[0]} is not among the images of {names}")
-    for problem in detector_problems(content, file.category_id, {}):
+    found = detector_boxes(content, file.category_id, {}, known)
+    for problem in found.problems:
         raise UserError(f"{path}: {problem}")
-    if note := categories_note(content, file.category_id):
+    for note in found.notes:
         say_once(f"{path}: {note}")
-    for position, entry in enumerate(content):
-        if entry.get("category_id", file.category_id) == file.category_id:
-            where = f"{path}: detection {position} (image {entry['image_id']})"
-            key = name_of.get(entry["image_id"], entry["image_id"])
-            file.boxes[key].append(_box(where, entry["bbox"], entry["score"]))
+    for position, entry in found.people:
+        where = f"{path}: detection {position} (image {entry['image_id']})"
+        key = name_of.get(entry["image_id"], entry["image_id"])
+        file.boxes[key].append(_box(where, entry["bbox"], entry["score"]))
     return file
 
 
@@ -204,21 +240,22 @@ def _by_number(path: Path, content: list[Any], images: Sequence[Path]) -> dict[i
 def _of_annotations(path: Path, content: dict[str, Any]) -> BoxesFile:
     images = {}
     for position, image in enumerate(_objects(path, content, "images")):
-        if not isinstance(image.get("id"), int) or not isinstance(image.get("file_name"), str):
-            raise UserError(f"{path}: image {position}: needs an integer id and a file_name, got {image!r}")
-        if not all(is_finite_number(image.get(side)) for side in ("width", "height")):
-            raise UserError(f"{path}: image {image['id']}: needs width and height")
+        if (problem := image_problem(image)) is not None:
+            raise UserError(f"{path}: image {position}: {problem}")
         images[image["id"]] = image
     file = BoxesFile(path, ids={image["file_name"]: number for number, image in images.items()})
+    file.sizes = {image["file_name"]: (int(image["height"]), int(image["width"])) for image in images.values()}
+    info = content.get("info")
+    file.label_frame = info.get("exif_orientation") if isinstance(info, dict) else None
     category = _person_category(content)
     file.category_id = PERSON if category is None else category
     for position, entry in enumerate(_objects(path, content, "annotations")):
         of_category = meant_integer(entry.get("category_id", category))
         if meant_crowd(entry.get("iscrowd")) or category not in (None, of_category):
             continue
-        where = f"{path}: annotation {entry.get('id', f'at position {position}')}"
-        if entry.get("image_id") not in images:
-            raise UserError(f"{where}: image_id {entry.get('image_id')!r} is not among the images")
+        where = f"{path}: annotation {shown(entry.get('id', position))}"
+        if not is_id(entry.get("image_id")) or entry["image_id"] not in images:
+            raise UserError(f"{where}: image_id {shown(entry.get('image_id'))} is not among the images")
         if (problem := box_problem(entry.get("bbox"))) is not None:
             raise UserError(f"{where}: {problem}")
         image = images[entry["image_id"]]
@@ -231,13 +268,13 @@ def _by_name(path: Path, content: dict[str, Any]) -> BoxesFile:
     file = BoxesFile(path)
     for name, rows in content.items():
         if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
-            raise UserError(f"{path}: {name!r}: expected a list of boxes [x, y, width, height], got {rows!r}")
+            raise UserError(f"{path}: {shown(name)}: expected a list of boxes [x, y, width, height], got {shown(rows)}")
         file.boxes[name] = []
         for position, row in enumerate(rows):
-            where = f"{path}: {name!r}, box {position}"
+            where = f"{path}: {shown(name)}, box {position}"
             file.boxes[name].append(_box(where, row[:4], row[4] if len(row) == 5 else 1.0))
             if len(row) > 5:
-                raise UserError(f"{where}: bbox must be 4 numbers, or 5 with the score, got {row!r}")
+                raise UserError(f"{where}: bbox must be 4 numbers, or 5 with the score, got {shown(row)}")
     return file
 
 
@@ -245,7 +282,7 @@ def _box(where: str, box: list[Any], score: Any) -> PersonBox:
     if (problem := box_problem(box)) is not None:
         raise UserError(f"{where}: {problem}")
     if not is_finite_number(score):
-        raise UserError(f"{where}: score must be finite, got {score!r}")
+        raise UserError(f"{where}: score must be finite, got {shown(score)}")
     try:
         return PersonBox(to_box(box), float(score))
     except UserError as error:

@@ -11,8 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 from poseur_lib.data.images import read_image
-from poseur_lib.errors import Interrupted, UserError
-from poseur_lib.files import write_atomically
+from poseur_lib.errors import Interrupted, UserError, naming
+from poseur_lib.files import require_writable, write_atomically
 from poseur_lib.keypoints import KeypointSet
 from poseur_lib.predict.drawing import with_caption
 from poseur_lib.predict.files import JPEG, image_ids, overlay_paths, renumbered
@@ -118,11 +118,11 @@ def predict_files(
             raise UserError(f"{line}: leave out what has none, or give --renumber for new ids")
         say(f"{line}: images.json has the ids of predictions.json")
     done = Predicted()
-    _require_folder(output.folder)
+    require_writable(output.folder)
     try:
         with tqdm(total=len(images), unit="image", disable=None if progress is None else not progress) as bar:
             tasks = _read(list(zip(images, ids, pictures, strict=True)), source, done, say, bar)
-            for chunk in _chunks(tasks, poseur.config.evaluation.batch):
+            for chunk in chunks(tasks, poseur.config.evaluation.batch):
                 _predict_chunk(poseur, chunk, output, done, say, category_id)
                 bar.update(len(chunk))
     except KeyboardInterrupt:
@@ -131,8 +131,8 @@ def predict_files(
         ) from None
     finally:
         if done.entries:
-            _write_json(output.folder / RESULTS_FILE, done.results)
-            _write_json(output.folder / IMAGES_FILE, _image_info(done.entries, poseur.keypoint_set, category_id))
+            write_json(output.folder / RESULTS_FILE, done.results)
+            write_json(output.folder / IMAGES_FILE, image_info(done.entries, poseur.keypoint_set, category_id))
     return done
 
 
@@ -141,20 +141,19 @@ def _read(
 ) -> Iterator[Task]:
     for path, image_id, picture in files:
         try:
-            image = read_image(path)
-            boxes = source.boxes(path, image)
-            for box in boxes:
-                box.require_inside(image.shape[:2])
+            with naming(path):
+                image = read_image(path)
+                boxes = source.boxes(path, image)
+                for box in boxes:
+                    box.require_inside(image.shape[:2])
         except UserError as error:
-            reason = str(error).removeprefix(f"{path}: ")
-            done.skipped[path] = reason
-            say(f"skipped: {path}: {reason}")
+            _skip(path, error, done, say)
             bar.update(1)
             continue
         yield Task(path, image_id, picture, image, boxes)
 
 
-def _chunks(tasks: Iterator[Task], people: int) -> Iterator[list[Task]]:
+def chunks(tasks: Iterator[Task], people: int) -> Iterator[list[Task]]:
     """Tasks of together at least `people` people, or as many images as memory should hold."""
     chunk: list[Task] = []
     for task in tasks:
@@ -169,8 +168,7 @@ def _chunks(tasks: Iterator[Task], people: int) -> Iterator[list[Task]]:
 def _predict_chunk(
     poseur: Poseur, chunk: list[Task], output: Output, done: Predicted, say: Callable[[str], None], category_id: int
 ) -> None:
-    predicted = poseur.predict_batch([task.image for task in chunk], [task.boxes for task in chunk], nms=output.nms)
-    for task, poses in zip(chunk, predicted, strict=True):
+    for task, poses in _poses(poseur, chunk, output, done, say):
         if not poses.people:
             done.nobody.append(task.path)
             say(f"no person: {task.path}")
@@ -182,7 +180,27 @@ def _predict_chunk(
         done.results += poses.to_coco(task.image_id, category_id)
 
 
-def _image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet, category_id: int) -> dict[str, Any]:
+def _poses(
+    poseur: Poseur, chunk: list[Task], output: Output, done: Predicted, say: Callable[[str], None]
+) -> list[tuple[Task, ImagePoses]]:
+    """The poses of a chunk's images; where something is wrong with one of them, each is predicted on apart."""
+    try:
+        with naming(chunk[0].path):
+            images, boxes = [task.image for task in chunk], [task.boxes for task in chunk]
+            return list(zip(chunk, poseur.predict_batch(images, boxes, nms=output.nms), strict=True))
+    except UserError as error:
+        if len(chunk) > 1:
+            return [found for task in chunk for found in _poses(poseur, [task], output, done, say)]
+        _skip(chunk[0].path, error, done, say)
+        return []
+
+
+def _skip(path: Path, error: UserError, done: Predicted, say: Callable[[str], None]) -> None:
+    done.skipped[path] = reason = str(error).removeprefix(f"{path}: ")
+    say(f"skipped: {path}: {reason}")
+
+
+def image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet, category_id: int) -> dict[str, Any]:
     """A COCO file without annotations, as the test sets have."""
     skeleton = [[a + 1, b + 1] for a, b in keypoint_set.skeleton]
     person = {"id": category_id, "name": "person", "supercategory": "person", "keypoints": list(keypoint_set.names)}
@@ -194,18 +212,23 @@ def _image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet, catego
     }
 
 
+def picture_of(poses: ImagePoses, output: Output) -> np.ndarray:
+    """The image with what is drawn over it and its caption, RGB."""
+    return with_caption(poses.draw(output.threshold), output.caption)
+
+
 def _write_picture(path: Path, poses: ImagePoses, output: Output) -> None:
     suffix = ".jpg" if path.suffix.lower() in JPEG else ".png"
     options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix == ".jpg" else []
-    picture = with_caption(poses.draw(output.threshold), output.caption)
-    done, encoded = cv2.imencode(suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
+    done, encoded = cv2.imencode(suffix, cv2.cvtColor(picture_of(poses, output), cv2.COLOR_RGB2BGR), options)
     if not done:
         height, width = poses.image.shape[:2]
         raise UserError(f"{path}: a picture of {width} x {height} pixels cannot be written as {suffix[1:].upper()}")
     _write(path, encoded.tobytes())
 
 
-def _write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object) -> None:
+    """JSON that is there whole or not at all. Raises UserError where it cannot be written."""
     _write(path, json.dumps(content).encode())
 
 
@@ -214,12 +237,3 @@ def _write(path: Path, content: bytes) -> None:
         write_atomically(path, content)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from None
-
-
-def _require_folder(folder: Path) -> None:
-    """Before anything is computed: the folder can be written to."""
-    try:
-        write_atomically(folder / ".writable", b"")
-        (folder / ".writable").unlink()
-    except OSError as error:
-        raise UserError(f"results cannot be written to {folder}: {error.strerror}") from None

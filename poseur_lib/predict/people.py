@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from poseur_lib.data.annotations import MAX_SIDE
+from poseur_lib.data.box_convention import box_list_problems
 from poseur_lib.data.coco import to_box
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.metrics import coco_result
@@ -36,6 +38,8 @@ class PersonBox:
     def __post_init__(self) -> None:
         if not all(map(math.isfinite, (*self.box, self.score))):
             raise UserError(f"box {self.box} with score {self.score}: values must be finite")
+        if max(map(abs, self.box)) > MAX_SIDE:
+            raise UserError(f"box {self.box}: values must be in pixels, at most {MAX_SIDE}")
         if min(self.box[2:]) <= 0:
             raise UserError(f"box {self.box}: width and height must be positive")
 
@@ -111,13 +115,18 @@ def as_boxes(boxes: Iterable[Any], image_size: tuple[int, int], box_format: str 
         box_format: of rows: (x, y, width, height), or (left, top, right, bottom).
 
     Raises:
-        UserError: rows of another length, values that are not finite, an empty box, or one outside the image.
+        UserError: rows of another length, values that are not finite, an empty box, or one outside the image; or they
+            are fractions of the image, or rather corners, and "xywh" is said.
     """
     if box_format not in ("xywh", "xyxy"):
         raise UserError(f"box format {box_format!r}: give 'xywh' or 'xyxy'")
     given = list(boxes)
     if not all(isinstance(box, PersonBox) for box in given):
         given = _from_rows(given, box_format)
+        if box_format == "xywh":
+            where = [f"box {position}" for position in range(len(given))]
+            for problem in box_list_problems(where, [box.box for box in given], [image_size] * len(given)):
+                raise UserError(f"{problem} (or box_format='xyxy')")
     for box in given:
         box.require_inside(image_size)
     return given

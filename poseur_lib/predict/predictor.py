@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from poseur_lib.checkpoints.checkpoint import checkpoint_file
 from poseur_lib.checkpoints.origin import ONLY_GENERATED, trained_on_generated
 from poseur_lib.checkpoints.released_load import load_released
+from poseur_lib.checkpoints.shipped import SHIPPED
 from poseur_lib.config.evaluation import InstanceRule
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
@@ -86,7 +87,7 @@ class Poseur:
     @classmethod
     def from_pretrained(
         cls,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] = SHIPPED,
         *,
         device: Device = "auto",
         precision: Precision = "32",
@@ -95,6 +96,8 @@ class Poseur:
         input_size: tuple[int, int] | None = None,
         flip_fusion: FlipFusion | None = None,
         keypoint_score: KeypointScore | None = None,
+        score_radius: float | None = None,
+        sigma_factor: float | None = None,
         instance_score: InstanceRule | None = None,
         fast: bool = True,
         compile: Compile = "auto",
@@ -102,11 +105,12 @@ class Poseur:
         """The model of a checkpoint. None is what the checkpoint says, or the released code's choice.
 
         Args:
-            path: a `model.pt` of this project, a run's folder, or a checkpoint of the released code.
+            path: a `model.pt` of this project, a run's folder, or a checkpoint of the released code. Without one it is
+                the small model of the package (`poseur_lib.checkpoints.shipped`), which knows generated people alone.
             flip: flip test: predict the mirror image too.
             batch: people in one forward pass.
             input_size: crop (height, width), of a released checkpoint that does not tell it.
-            flip_fusion, keypoint_score, instance_score: as `poseur_lib.load_released`.
+            flip_fusion, keypoint_score, score_radius, sigma_factor, instance_score: as `poseur_lib.load_released`.
             fast: fold batch norms and order memory by channels, if that leaves the keypoints where they are.
             compile: as of `InferenceRuntime`: "graph" for many images on a GPU, "inductor" (minutes at the start).
 
@@ -121,6 +125,8 @@ class Poseur:
             input_size=input_size,
             flip_fusion=flip_fusion,
             keypoint_score=keypoint_score,
+            score_radius=score_radius,
+            sigma_factor=sigma_factor,
             instance_score=instance_score,
         )
         asked = {"evaluation.flip_test": flip, "evaluation.batch": batch}

@@ -8,13 +8,15 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from poseur_lib.data.images import read_image
+from poseur_lib.data.images import as_8_bits, read_image
 from poseur_lib.errors import UserError
 
 ImageLike = np.ndarray | Image.Image | str | os.PathLike[str]
 
+WIDE = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+"""Pillow's modes of 16 bits."""
 CONVERTED = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
-"""Pillow's modes of 8 bits a channel; others (16 bits, floats) would be clipped."""
+"""Pillow's modes of 8 bits a channel; others (floats) would be clipped."""
 
 
 def as_rgb(image: Any) -> UInt8[np.ndarray, "height width 3"]:
@@ -24,8 +26,9 @@ def as_rgb(image: Any) -> UInt8[np.ndarray, "height width 3"]:
     the decoders used here both give the same pixels. Transparency is dropped, grey becomes three equal channels.
 
     Args:
-        image: a path; a Pillow image of 8 bits a channel; or a uint8 array, H x W (grey), H x W x 1, H x W x 3 in the
-            order RED, GREEN, BLUE, or H x W x 4 (RGBA). What `cv2.imread` gives is in the order BGR: turn it first,
+        image: a path; a Pillow image of 8 or 16 bits a channel; or a uint8 or uint16 array, H x W (grey), H x W x 1,
+            H x W x 3 in the order RED, GREEN, BLUE, or H x W x 4 (RGBA). 16 bits are scaled by those that the values
+            have (`as_8_bits`). What `cv2.imread` gives is in the order BGR: turn it first,
             `image[..., ::-1]`, or give the path.
 
     Raises:
@@ -34,6 +37,8 @@ def as_rgb(image: Any) -> UInt8[np.ndarray, "height width 3"]:
     if isinstance(image, np.ndarray):
         return _array_as_rgb(image)
     if isinstance(image, Image.Image):
+        if image.mode in WIDE:
+            return _array_as_rgb(np.asarray(ImageOps.exif_transpose(image)))
         if image.mode not in CONVERTED:
             raise UserError(f"image has Pillow's mode {image.mode!r}: give 8 bits a channel (image.convert('RGB'))")
         return np.array(ImageOps.exif_transpose(image).convert("RGB"))
@@ -43,11 +48,14 @@ def as_rgb(image: Any) -> UInt8[np.ndarray, "height width 3"]:
 
 
 def _array_as_rgb(image: np.ndarray) -> UInt8[np.ndarray, "height width 3"]:
-    if image.dtype != np.uint8:
+    if image.dtype == np.int32 and 0 <= image.min(initial=0) <= image.max(initial=0) < 2**16:  # Pillow's mode "I"
+        image = image.astype(np.uint16)
+    if image.dtype not in (np.uint8, np.uint16):
         raise UserError(
-            f"image array has dtype {image.dtype}: give uint8 from 0 to 255 (of values in [0, 1]: "
+            f"image array has dtype {image.dtype}: give uint8 from 0 to 255, or uint16 (of values in [0, 1]: "
             "(255 * image).round().astype('uint8'))"
         )
+    image = as_8_bits(image, "image array")
     if image.ndim == 2:
         image = image[..., None]
     if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or 0 in image.shape:

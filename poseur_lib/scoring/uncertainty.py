@@ -49,6 +49,26 @@ def laplace_scores(sigma: Float[Tensor, "*shape 2"], radius: float = 0.2) -> Flo
     return (1 - (-radius / sigma).exp()).prod(dim=-1)
 
 
+def laplace_factor(error: Float[np.ndarray, "E 2"], sigma: Float[np.ndarray, "E 2"]) -> float:
+    """What sigma has to be multiplied with to be the Laplace scale of these errors, by maximum likelihood.
+
+    -log L is the sum of log(2 s sigma) + |d| / (s sigma) over keypoints and axes; its minimum s is the mean of
+    |d| / sigma. One number for both axes and every radius: `sigma_factor` of a calibrated score.
+
+    Args:
+        error: |prediction - label| of labelled keypoints, a fraction of the crop side.
+        sigma: the network's scale output of the same keypoints, same unit.
+
+    Raises:
+        ValueError: there is no keypoint, the errors are all 0, or a sigma is.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = float(np.mean(error / sigma)) if len(error) else 0.0
+    if not 0 < factor < math.inf:
+        raise ValueError(f"the Laplace factor of {len(error)} keypoints is {factor}, not positive and finite")
+    return factor
+
+
 @torch.no_grad()
 def box_masses(log_phi: LogDensity, *, log_phi_count: int, log_sigma_count: int) -> Float[np.ndarray, "edges edges"]:
     """Mass of the boxes |e_x| <= h_x, |e_y| <= h_y around no error.

@@ -12,14 +12,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from poseur_lib.checkpoints.checkpoint import read_weights, save_weights
+from poseur_lib.checkpoints.checkpoint import read_weights, require_state, save_weights
 from poseur_lib.checkpoints.initial import load_initial
 from poseur_lib.config.base import Frozen, differences
 from poseur_lib.config.data import Split
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.training import CosineSchedule, PretextConfig, TrainConfig
+from poseur_lib.data.annotations import load_json
 from poseur_lib.data.batches import people_batches
-from poseur_lib.data.coco import CocoPeople
+from poseur_lib.data.coco import CocoPeople, fingerprint
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseBatch, PoseCrops
 from poseur_lib.data.part_labels import has_part_labels
@@ -40,7 +41,7 @@ from poseur_lib.training.loop import TrainingLoop, run_loop, training_batches
 from poseur_lib.training.pretext import PartSegmentation, mean_part_iou, part_loss
 
 IOU_PEOPLE, IOU_BATCH = 300, 64
-CONFIG_FILE = "config.json"
+CONFIG_FILE, DATA_FILE = "config.json", "data.json"
 PRETEXT_FOLDER = "pretext"
 MOST_DIFFERENCES = 4
 
@@ -184,6 +185,7 @@ def load_backbone(backbone: nn.Module, path: Path | None, config: ExperimentConf
     made_by = PretextRunConfig.model_validate_json(content["config"])
     if made_by != config.pretext_run:
         raise UserError(f"{path} was made by another pretext run than this configuration asks for")
+    require_state(content["state_dict"], backbone.state_dict(), f"{path}: weights and configuration do not fit")
     backbone.load_state_dict(content["state_dict"])
 
 
@@ -245,9 +247,10 @@ def train_in_folder(
         initial: as of `train`.
 
     Raises:
-        UserError: something was trained in the folder by another configuration.
+        UserError: something was trained in the folder by another configuration, or on other data.
     """
     _claim(folder, config)
+    _claim_data(folder, runtime.data)
     backbone = None
     if config.pretext_run is not None:
         pretext = folder / PRETEXT_FOLDER
@@ -260,12 +263,36 @@ def train_in_folder(
     return train(config, folder, runtime, backbone, initial)
 
 
+def _claim_data(folder: Path, data: Path) -> None:
+    """Writes what the data hold, and holds what is there against them, as `_claim` does with the configuration.
+
+    A folder from before this file existed is taken as it is.
+    """
+    if not data.is_dir():
+        return  # which is said where it is read
+    file, found = folder / DATA_FILE, fingerprint(data)
+    trained = _has_trained(folder) or _has_trained(folder / PRETEXT_FOLDER)
+    if not file.exists() or not trained:
+        write_atomically(file, json.dumps({"fingerprint": found}).encode())
+        return
+    content = load_json(file)
+    known = content.get("fingerprint") if isinstance(content, dict) else None
+    if known != found:
+        raise UserError(
+            f"{folder} was trained on other data: the annotation or detector files of {data} have the fingerprint "
+            f"{found}, and {file} says {known}: take another folder"
+        )
+
+
+def _has_trained(folder: Path) -> bool:
+    return any((folder / name).exists() for name in (LAST_CHECKPOINT, MODEL_FILE, BACKBONE_FILE))
+
+
 def _claim(folder: Path, config: Frozen) -> None:
     """Writes the configuration, also over another that nothing was trained with: its run could not start."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / CONFIG_FILE
-    trained = any((folder / name).exists() for name in (LAST_CHECKPOINT, MODEL_FILE, BACKBONE_FILE))
-    if not file.exists() or not trained:
+    if not file.exists() or not _has_trained(folder):
         write_atomically(file, config.model_dump_json(indent=1).encode())
     elif not config.is_written_as(file.read_text()):
         differing = listed(differences(json.loads(file.read_text()), config.model_dump(mode="json")), MOST_DIFFERENCES)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from poseur_lib.config.base import Frozen
+from poseur_study.analysis.effect import Effect
+from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.measured_values import as_csv
 from poseur_study.analysis.power import detectable, pilot
 from poseur_study.analysis.result_types import CellResult, RowResult, TableResult
@@ -31,6 +33,8 @@ class LedgerEntry(Frozen):
         of: key of the claim among the paper's; "" where it is a printed number of a table.
         paper, ours: the figures in words; `value`, `low`, `high` are those of an effect.
         data: the data set with its fingerprint; what the numbers are from where no data is needed.
+        p: adjusted by Holm for the other claims of the table.
+        earlier_low, earlier_high: the interval by which it was decided before (`analysis.effect.CHANGED`).
         minimum_detectable_effect: in words, and whether it was stated before the runs.
         in_points: the effect is one of AP, AR or PCKh; others say their unit in `ours`.
         level: it is of a printed AP or AR, not of a difference of two; `value` is then ours minus the printed one.
@@ -46,6 +50,9 @@ class LedgerEntry(Frozen):
     value: float | None = None
     low: float | None = None
     high: float | None = None
+    p: float | None = None
+    earlier_low: float | None = None
+    earlier_high: float | None = None
     n_seeds: int | None = None
     n_images: int | None = None
     data: str
@@ -148,22 +155,29 @@ def _effect(
     estimate = one.effect if one else None
     own = result.evidence if result else Evidence.NONE
     values = {} if estimate is None else estimate.model_dump(include={"value", "low", "high", "n_seeds", "n_images"})
+    if isinstance(estimate, Effect):
+        values |= {"p": one.p, "earlier_low": estimate.earlier.low, "earlier_high": estimate.earlier.high}
     return LedgerEntry(
         key=f"{table.number}: {claim.key}", of=claim.of, table=table.number, claim=claim.text, source=claim.source,
         paper=claim.paper_words, ours=difference_words(table, claim), **values,
         data=f"{result.data_name} {result.data_fingerprint}" if estimate else "", profile=profile.name,
         evidence=(one.evidence or own) if estimate else Evidence.NONE, verdict=one.verdict if one else Verdict.NOT_RUN,
         rule=rule_text(claim), note=_note(result, claim.rows), in_points=not claim.measured,
-        minimum_detectable_effect=_minimum(table, claim, result, profile, start),
+        minimum_detectable_effect=_minimum(table, claim, result, profile, start, estimate),
     )  # fmt: skip
 
 
 def _minimum(
-    table: Table, claim: ClaimTest, result: TableResult | None, profile: Profile, start: datetime | None
+    table: Table,
+    claim: ClaimTest,
+    result: TableResult | None,
+    profile: Profile,
+    start: datetime | None,
+    found: Estimate | None,
 ) -> str:
-    """The minimum detectable effect of a claim's study, and whether it was stated before its runs."""
-    one = detectable(table, claim, profile, len(result.seeds) if result else 0)
-    late = one.points is not None and pilot().younger_than(start)
+    """The minimum detectable effect of a claim's study; of one that has not ended, whether it was stated before."""
+    one = detectable(table, claim, profile, len(result.seeds) if result else 0, found)
+    late = one.points is not None and not isinstance(found, Effect) and pilot().younger_than(start)
     return f"{one.words}, stated on {pilot().recorded_at[:10]}, after some of the runs" if late else one.words
 
 

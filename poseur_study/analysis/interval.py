@@ -13,8 +13,8 @@ from poseur_lib.config.base import Frozen
 
 LEVEL = 0.95
 METHOD = (
-    "95 % interval: 1,000 bootstrap resamples of the validation images (differences: both rows on the same resamples); "
-    "with several seeds, Student's t over the seeds is added in quadrature."
+    "95 % interval of a row: 1,000 bootstrap resamples of the validation images; with several seeds, Student's t over "
+    "the row's own seeds is added in quadrature."
 )
 CUT = "Intervals of shares, AP, AR and PCKh are cut at 0 and 100, in the CSV they are not."
 
@@ -54,10 +54,14 @@ class Sample:
         return np.concatenate([[self.value], self.draws])
 
 
-def difference(better: Sample, than: Sample, *beyond: Sample) -> Sample:
-    """The first less the second, resample by resample; beyond the third less the fourth where these are given."""
-    first, second = better.array - than.array, [one.array for one in beyond]
-    return Sample.of(first - second[0] + second[1] if second else first)
+def difference(better: Sample, than: Sample) -> Sample:
+    """The first less the second, resample by resample."""
+    return Sample.of(better.array - than.array)
+
+
+def weighted(weights: Iterable[float], samples: Iterable[Sample]) -> Sample:
+    """The weighted sum, resample by resample: a difference has the weights 1 and -1."""
+    return Sample.of(sum(weight * one.array for weight, one in zip(weights, samples, strict=True)))
 
 
 def estimate(samples: Sequence[Sample], n_images: int) -> Estimate | None:

@@ -1,14 +1,13 @@
 """The minimum detectable effect of a claim's study: which difference its interval would tell from 0.
 
-A pilot, recorded from finished runs, says how wide such intervals are. Of a study with S seeds and n' images the half
-width over the seeds is expected to be t(0.975, S - 1) s / sqrt(S), that over the images h sqrt(n / n'); both add in
-quadrature to H. An effect of (1 + z(0.8) / z(0.975)) H = 1.43 H has an interval that excludes 0 in 80 % of such
-studies.
+By the noncentral t of `effect.detectable_effect`. Of a finished claim, error and degrees of freedom are the effect's
+own. Of one that is planned, a pilot tells them, recorded from finished runs: with S seeds and n' images
 
-s is the standard deviation of a difference over seeds, pooled over the pilot's differences between rows that were
-trained apart: sqrt(sum (S_i - 1) s_i^2 / sum (S_i - 1)). Two scores of the same poses do not have the spread of two
-trainings: there s is the claim's own, or pooled over such claims. h, at n images, is the claim's own, or the median of
-its kind. With one seed s is not known, and what is stated is a lower bound.
+    error² = w s² / S + h² n / n'
+
+s is pooled over the pilot's trainings, whose degrees of freedom grow with the seeds; of two scores of the same poses it
+is the claim's own, or pooled over such claims, with S - 1. h, at n images, is the claim's own, or the median of its
+kind. With one seed s has no part in it, and what is stated is a lower bound.
 """
 
 import math
@@ -19,24 +18,23 @@ from pathlib import Path
 
 import numpy as np
 from pydantic import Field, ValidationError
-from scipy import stats
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.errors import UserError
-from poseur_study.analysis.interval import LEVEL, Estimate, student
+from poseur_study.analysis.effect import Effect
+from poseur_study.analysis.interval import Estimate, student
 from poseur_study.analysis.result_types import TableResult
+from poseur_study.analysis.seed_model import Spread
 from poseur_study.experiments.experiment import ClaimTest, EffectKind, Table
 from poseur_study.experiments.profiles import Profile
 
 FILE = Path(__file__).with_name("pilot.json")
-POWER = 0.8
-FACTOR = float(1 + stats.norm.ppf(POWER) / stats.norm.ppf((1 + LEVEL) / 2))
 METHOD = (
-    "Minimum detectable effect: the difference whose 95 % interval excludes 0 in 80 % of studies of this size, "
-    f"{FACTOR:.2f} times the expected half width. That of the images shrinks with the square root of their number; "
-    "that of the seeds is t(0.975, S − 1) s / √S, with s pooled over the recorded differences between rows that were "
-    "trained apart (between scores of the same poses: the claim's own). With one seed the spread over seeds is "
-    "unknown, and the figure is a lower bound. Of an equivalence: whether the expected interval fits the margin."
+    "Minimum detectable effect: the difference whose 95 % interval excludes 0 in 80 % of studies of this size, by the "
+    "noncentral t; before Holm's adjustment, which asks for more. The error is the claim's own where it was run. Else "
+    "it is a pilot's: the deviation of a training is pooled over the recorded ones, and the images' part shrinks with "
+    "the square root of their number. With one seed the spread over seeds is unknown, and the figure is a lower bound. "
+    "Of an equivalence: whether the expected interval fits the margin."
 )
 
 
@@ -58,17 +56,18 @@ class PilotDifference(Frozen):
 
 
 class Pilot(Frozen):
-    """Where the widths come from; runs that began before `recorded_at` were not planned by it."""
+    """Where the widths come from; runs that began before `recorded_at` were not planned by it.
+
+    Attributes:
+        spread: of a training, over the arms of `n_seeds` seeds; None where no arm has several.
+    """
 
     profile: str
     data: str
     recorded_at: str
+    spread: Spread | None
+    n_seeds: int
     differences: tuple[PilotDifference, ...] = Field(min_length=1)
-
-    @property
-    def tables(self) -> str:
-        """Numbers of the tables that it has differences of, in words."""
-        return ", ".join(sorted({one.table for one in self.differences}))
 
     def younger_than(self, runs_began: datetime | None) -> bool:
         """True if some runs began before it was recorded: then nothing was stated before them by it."""
@@ -78,11 +77,12 @@ class Pilot(Frozen):
 class Detectable(Frozen):
     """The minimum detectable effect of a claim's study, in points; `bound`: at least that, seeds being unknown.
 
-    `points` is None where the pilot has measured no such thing. `margin` is that of an equivalence, whose interval
-    has to fit into it.
+    `points` is None where the pilot has measured no such thing; `half` is the expected half width of the interval.
+    `margin` is that of an equivalence, whose interval has to fit into it.
     """
 
     points: float | None
+    half: float | None
     margin: float | None
     bound: bool
     n_images: int
@@ -95,9 +95,8 @@ class Detectable(Frozen):
             return "not stated"
         if self.margin is None:
             return f"{'≥ ' * self.bound}{self.points:.1f}"
-        half = self.points / FACTOR
-        fits = "fits" if half < self.margin else "does not fit"
-        return f"interval {'≥ ' * self.bound}±{half:.2f}: {fits} the margin of ±{self.margin:g}"
+        fits = "fits" if self.half < self.margin else "does not fit"
+        return f"interval {'≥ ' * self.bound}±{self.half:.1f}: {fits} the margin of ±{self.margin:g}"
 
 
 @cache
@@ -111,37 +110,58 @@ def pilot() -> Pilot:
 
 def pilot_of(results: Iterable[tuple[Table, TableResult]]) -> Pilot:
     """The widths of the effects in some results, now recorded as the pilot of later runs."""
-    found, where = [], {}
+    found, where, spreads, seeds = [], {}, [], 0
     for table, result in results:
         where = {"profile": result.profile, "data": f"{result.data_name} ({result.data_fingerprint})"}
         effects = {one.key: one.effect for one in result.claims}
         for claim in table.claims:
-            if not claim.measured and (effect := effects.get(claim.key)) is not None:
-                found.append(_difference(table, claim, effect))
+            if not claim.measured and isinstance(effect := effects.get(claim.key), Effect):
+                found.append(_difference(table, claim, effect.earlier))
+                spreads, seeds = [*spreads, *filter(None, [effect.spread])], max(seeds, effect.n_seeds)
     recorded_at = datetime.now(UTC).isoformat(timespec="seconds")
-    return Pilot(**where, recorded_at=recorded_at, differences=tuple(found))
+    widest = max(spreads, key=lambda one: one.freedom, default=None)
+    return Pilot(**where, recorded_at=recorded_at, spread=widest, n_seeds=seeds, differences=tuple(found))
 
 
-def detectable(table: Table, claim: ClaimTest, profile: Profile, n_seeds: int = 0) -> Detectable:
+def detectable(
+    table: Table, claim: ClaimTest, profile: Profile, n_seeds: int = 0, found: Estimate | None = None
+) -> Detectable:
     """The minimum detectable effect of a claim's study in a profile.
 
     Args:
         n_seeds: 0: as many as the profile has.
+        found: what has come of the claim, whose error then counts; None: the study is planned.
     """
+    margin = claim.margin if claim.kind == EffectKind.EQUIVALENCE else None
+    if isinstance(found, Effect):
+        study = {"n_images": found.n_images, "n_seeds": found.n_seeds, "bound": found.seeds_half is None}
+        return Detectable(points=found.detectable, half=found.half, margin=margin, **study)
     n_images = profile.folder_images if profile.people is None else profile.people.val_images
     n_seeds = n_seeds or len(profile.seeds)
-    margin = claim.margin if claim.kind == EffectKind.EQUIVALENCE else None
     study = {"n_images": n_images, "n_seeds": n_seeds, "margin": margin}
     if claim.measured:
-        return Detectable(points=None, bound=False, **study)
+        return Detectable(points=None, half=None, bound=False, **study)
+    expected, known = _expected(table, claim, n_images, n_seeds)
+    return Detectable(points=expected.detectable, half=expected.half, bound=not known, **study)
+
+
+def _expected(table: Table, claim: ClaimTest, n_images: int, n_seeds: int) -> tuple[Effect, bool]:
+    """An effect of 0 with the error that the pilot lets one expect, and whether the spread over seeds is in it."""
+    weight = claim.seeds_weight(lambda key: _training(table, key))
     same_poses = rescored(table, claim)
     alike = [one for one in pilot().differences if one.rescored == same_poses] or list(pilot().differences)
     own = [one for one in alike if (one.table, one.claim) == (table.number, claim.key)]
     images = float(np.median([one.images_half * math.sqrt(one.n_images / n_images) for one in own or alike]))
-    spread = pooled_deviation(own if own and same_poses else alike) if n_seeds > 1 else None
-    seeds = 0.0 if spread is None else student(n_seeds) * spread / math.sqrt(n_seeds)
-    both = math.sqrt(2) if claim.beyond and not own else 1.0
-    return Detectable(points=FACTOR * both * math.hypot(images, seeds), bound=spread is None, **study)
+    images *= math.sqrt(2) if claim.beyond and not own else 1.0
+    deviation = pooled_deviation(own or alike) if same_poses and n_seeds > 1 else None
+    half = None if deviation is None else student(n_seeds) * deviation / math.sqrt(n_seeds)
+    width = {"images_half": images, "seeds_half": half, "n_seeds": n_seeds, "n_images": n_images}
+    spread = pilot().spread if n_seeds > 1 and not same_poses else None
+    if spread is not None:
+        of_seeds = spread.freedom * (n_seeds - 1) // (pilot().n_seeds - 1)
+        spread = spread.model_copy(update={"freedom": max(1, of_seeds)})
+    expected = Effect.of(Estimate(value=0.0, low=-images, high=images, **width), spread, weight)
+    return expected, expected.seeds_half is not None
 
 
 def pooled_deviation(differences: Iterable[PilotDifference]) -> float | None:
@@ -155,7 +175,11 @@ def pooled_deviation(differences: Iterable[PilotDifference]) -> float | None:
 
 def rescored(table: Table, claim: ClaimTest) -> bool:
     """True if a claim's rows are the same poses with other scores."""
-    return len({str(sorted(table.changes(table.row(key)).items())) for key in claim.rows}) == 1
+    return len({_training(table, key) for key in claim.rows}) == 1
+
+
+def _training(table: Table, row_key: str) -> str:
+    return str(sorted(table.changes(table.row(row_key)).items()))
 
 
 def _difference(table: Table, claim: ClaimTest, effect: Estimate) -> PilotDifference:

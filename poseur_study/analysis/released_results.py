@@ -5,10 +5,11 @@ from functools import cached_property, lru_cache
 
 from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.matches import Area, ImageMatches
-from poseur_study.analysis.interval import Estimate, Sample, difference, estimate
+from poseur_study.analysis.effect import Effect
+from poseur_study.analysis.interval import Estimate, Sample, estimate, weighted
 from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
 from poseur_study.analysis.table_data import TableData, all_matches, metric_sample
-from poseur_study.analysis.verdict import Evidence, level, verdict
+from poseur_study.analysis.verdict import Evidence, level
 from poseur_study.experiments.experiment import METRICS, ClaimTest, Metric
 from poseur_study.experiments.profiles import COCO_VAL_IMAGES
 from poseur_study.released_checkpoints.row_match import UNKNOWN_SIZE, can_be_evaluated, is_of, paper_config, rivalled
@@ -53,7 +54,7 @@ class ReleasedColumn:
         return Evidence.RELEASED if whole else Evidence.NONE
 
     def beside(self, result: TableResult) -> TableResult:
-        """A table's results with the column, and claims decided by it where it is the stronger evidence."""
+        """A table's results with the column, and claims that rest on it where it is the stronger evidence."""
         if not self.evaluated:
             return result
         claims = zip(self.data.table.claims, result.claims, strict=True)
@@ -99,12 +100,13 @@ class ReleasedColumn:
             return None
         return estimate([self.sample(row_key, metric)], self.data.n_images)
 
-    def effect(self, claim: ClaimTest) -> Estimate | None:
+    def effect(self, claim: ClaimTest) -> Effect | None:
         """The claim's difference between checkpoints, where all of its rows have one of known input size."""
         if claim.measured or claim.metric not in METRICS or not all(self.chosen(key).decides for key in claim.rows):
             return None
-        samples = [self.sample(key, claim.metric) for key in claim.rows]
-        return estimate([difference(*samples)], self.data.n_images)
+        samples = [self.sample(key, claim.metric) for key in claim.weights]
+        found = estimate([weighted(claim.weights.values(), samples)], self.data.n_images)
+        return found and Effect.of(found)
 
     def _row(self, row: RowResult) -> RowResult:
         cells = tuple(self._cell(row.key, cell) if cell.column in METRICS else cell for cell in row.cells)
@@ -122,5 +124,4 @@ class ReleasedColumn:
         weaker = STRENGTH.index(self.evidence) >= STRENGTH.index(own)
         if effect is None or (result.effect is not None and weaker):
             return result
-        decided = verdict(claim, effect, self.evidence, smoke=False)
-        return result.model_copy(update={"effect": effect, "verdict": decided, "evidence": self.evidence})
+        return result.model_copy(update={"effect": effect, "evidence": self.evidence})

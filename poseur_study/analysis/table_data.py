@@ -31,7 +31,9 @@ from poseur_lib.evaluation.matches import Area, ImageMatches, image_matches
 from poseur_lib.files import MODEL_FILE, write_atomically
 from poseur_lib.keypoints import LSP_14
 from poseur_lib.scoring.instance import Scoring
-from poseur_study.analysis.interval import Estimate, Sample, difference, estimate
+from poseur_study.analysis.effect import Effect
+from poseur_study.analysis.interval import Estimate, Sample, estimate, weighted
+from poseur_study.analysis.seed_model import Spread, pooled, trainings
 from poseur_study.analysis.verdict import Evidence
 from poseur_study.experiments.experiment import ClaimTest, Metric, Row, Table
 from poseur_study.experiments.profiles import COCO_VAL_IMAGES, LSP_VAL_IMAGES, Profile
@@ -93,9 +95,14 @@ class TableData:
 
     @cached_property
     def boxes(self) -> BoxSource:
-        """The table's box source, or ground truth where the data set has no detector file."""
+        """The table's box source, or ground truth where neither data set nor records have detections."""
         file = self.dataset.root / "annotations" / "person_detections_val2017.json"
-        return self.table.boxes if file.exists() else BoxSource.GROUND_TRUTH
+        there = file.exists() or any(
+            self.store.record(run.run_id).of(self.table.boxes)
+            for (key, seed), run in self.runs.items()
+            if self._recorded(key, seed)
+        )
+        return self.table.boxes if there else BoxSource.GROUND_TRUTH
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -205,10 +212,35 @@ class TableData:
         """A row's metric, mean over its seeds; None where it was not run."""
         return estimate([self.sample(row_key, seed, metric) for seed in self.done(row_key)], self.n_images)
 
-    def effect(self, claim: ClaimTest) -> Estimate | None:
-        """The claim's difference over the seeds that all of its rows have."""
-        each = [[self.sample(key, seed, claim.metric) for key in claim.rows] for seed in self.done(*claim.rows)]
-        return estimate([difference(*samples) for samples in each], self.n_images)
+    def effect(self, claim: ClaimTest) -> Effect | None:
+        """The claim's difference, or rise, over the seeds that all of its rows have."""
+        weights, seeds = claim.weights, self.done(*claim.rows)
+        each = [[self.sample(key, seed, claim.metric) for key in weights] for seed in seeds]
+        found = estimate([weighted(weights.values(), samples) for samples in each], self.n_images)
+        if found is None:
+            return None
+        weight = claim.seeds_weight(lambda key: self.runs[key, seeds[0]].run_id)
+        return Effect.of(found, self.spread(claim) if weight else None, weight)
+
+    def spread(self, claim: ClaimTest) -> Spread | None:
+        """How far trainings as long as the claim's are apart over seeds; None where the claim's own have to tell.
+
+        All arms of the profile are pooled; the claim's rows alone where arms do not spread alike. Of rows that are
+        scored in another way than their runs, nothing is pooled: the records hold the runs' own scores.
+        """
+        if any(self.table.row(key).scoring is not None for key in claim.rows):
+            return None
+        every, seeds = self.trainings, self.done(*claim.rows)
+        own = {self.runs[key, seed].run_id for key in claim.rows for seed in seeds}
+        arms = every[every["run_id"].isin(own)]
+        found = pooled(every[every["epochs"].isin(arms["epochs"])], claim.metric)
+        unequal = found is not None and found.unequal
+        return pooled(every[every["arm"].isin(arms["arm"])], claim.metric) if unequal else found
+
+    @cached_property
+    def trainings(self) -> pd.DataFrame:
+        """All trainings that the profile's folder has of this data set."""
+        return trainings(self.store, self.dataset.fingerprint, self.boxes)
 
     def ap_under_rule(self, row_key: str, rule: InstanceRule) -> float | None:
         """A row's AP, mean over its seeds, with another rule for the score of a person."""

@@ -1,18 +1,26 @@
 """A table's results from the records of its runs: no weights, no GPU."""
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
+from poseur_study.analysis.effect import Effect, holm, p_value
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.measured_values import as_csv
 from poseur_study.analysis.released_results import ReleasedColumn
 from poseur_study.analysis.result_types import CellResult, ClaimResult, OnDevice, RowResult, TableResult
 from poseur_study.analysis.table_data import TableData
-from poseur_study.analysis.verdict import level, rule_text, verdict
+from poseur_study.analysis.verdict import Evidence, Verdict, level, rule_text, verdict
 from poseur_study.costs.row_cost import row_cost
 from poseur_study.costs.row_speed import UNITS, row_speed
-from poseur_study.experiments.experiment import COSTS, METRICS, UNMEASURED, ClaimTest, Column, Row, Table
+from poseur_study.experiments.experiment import COSTS, METRICS, UNMEASURED, ClaimTest, Column, EffectKind, Row, Table
+from poseur_study.experiments.profiles import Profile
 from poseur_study.paper.tables import Printed
-from poseur_study.runs.store import RunState
+from poseur_study.runs.datasets import DataSet
+from poseur_study.runs.plan import row_run
+from poseur_study.runs.project import below_root
+from poseur_study.runs.store import RunState, RunStore, runs_of
 
 
 def collect(data: TableData, measured: Mapping[str, Estimate | None] | None = None) -> TableResult:
@@ -37,14 +45,36 @@ def collect(data: TableData, measured: Mapping[str, Estimate | None] | None = No
         data_fingerprint=data.dataset.fingerprint,
         n_images=data.n_images,
     )
-    return ReleasedColumn(data).beside(ours)
+    result = ReleasedColumn(data).beside(ours)
+    return result.model_copy(update={"claims": _decided(data, result)})
+
+
+def collect_unexecuted(profile: Profile, table: Table, store: RunStore) -> TableResult | None:
+    """The claims of a table without a notebook, by runs that others needed too; None where no claim has all of its own.
+
+    Of the rows there is no column: to measure speeds and to count costs is the notebook's.
+    """
+    records = [one.record for one in runs_of(store)]
+    if not records:
+        return None
+    (fingerprint, _), *_ = Counter(one.provenance.data_fingerprint for one in records).most_common()
+    known = [one for one in records if one.provenance.data_fingerprint == fingerprint]
+    of, seeds = known[0].provenance, tuple(sorted({one.config.seed for one in known}))
+    root = below_root("data") / of.data_name
+    dataset = DataSet(root, known[0].config.data.keypoint_set, fingerprint, of.generated_data, of.n_images)
+    runs = {
+        (row.key, seed): row_run(profile, table, row, seed, fingerprint, {}) for row in table.runnable for seed in seeds
+    }
+    data = TableData(profile, replace(table, columns=()), dataset, store, seeds, runs)
+    tested = [claim for claim in table.claims if not claim.measured and data.done(*claim.rows)]
+    return collect(data) if tested else None
 
 
 def _row_result(data: TableData, row: Row) -> RowResult:
     printed = row.printed("AP")
     known = isinstance(printed, Printed)
     of_runs = data.provenances(row).values()
-    devices = {f"{one.device} with torch {one.versions.get('torch', '?')}" for one in of_runs}
+    devices = {one.computed_on for one in of_runs}
     return RowResult(
         key=row.key,
         label=row.label,
@@ -102,11 +132,35 @@ def _status(data: TableData, row: Row) -> str:
 
 
 def _claim_result(data: TableData, claim: ClaimTest, measured: Mapping[str, Estimate | None]) -> ClaimResult:
-    found = measured.get(claim.key) if claim.measured else data.effect(claim)
+    found = data.effect(claim) if not claim.measured else measured.get(claim.key)
+    effect = Effect.of(found) if claim.measured and found else found
     stated = {name: getattr(claim, name) for name in ("key", "text", "source", "metric", "paper_effect", "of", "rows")}
     words = {"kind": claim.kind.value, "difference": difference_words(data.table, claim), "rule": rule_text(claim)}
-    decided = verdict(claim, found, data.evidence, smoke=not data.profile.evidential)
-    return ClaimResult(**stated, **words, effect=found, verdict=decided)
+    return ClaimResult(**stated, **words, effect=effect, verdict=Verdict.NOT_RUN)
+
+
+def _decided(data: TableData, result: TableResult) -> tuple[ClaimResult, ...]:
+    """The claims with their verdicts; one evidence's claims are a family, of which the same question counts once."""
+    of, p = {claim.key: claim for claim in data.table.claims}, {}
+    for one in result.claims:
+        if one.effect:
+            family = p.setdefault(one.evidence or result.evidence, {})
+            family[_question(one)] = p_value(of[one.key], one.effect)
+    adjusted = {evidence: dict(zip(one, holm(list(one.values())), strict=True)) for evidence, one in p.items()}
+    return tuple(_with_verdict(one, of[one.key], adjusted, result, data) for one in result.claims)
+
+
+def _question(one: ClaimResult) -> tuple[str, bool]:
+    return one.difference, one.kind == EffectKind.EQUIVALENCE
+
+
+def _with_verdict(
+    one: ClaimResult, claim: ClaimTest, p: Mapping[Evidence, Mapping[Any, float]], result: TableResult, data: TableData
+) -> ClaimResult:
+    evidence, smoke = one.evidence or result.evidence, not (one.evidence or data.profile.evidential)
+    of_claim = p[evidence][_question(one)] if one.effect else None
+    decided = verdict(claim, one.effect, evidence, smoke, of_claim)
+    return one.model_copy(update={"p": of_claim, "verdict": decided})
 
 
 def difference_words(table: Table, claim: ClaimTest) -> str:
@@ -114,6 +168,8 @@ def difference_words(table: Table, claim: ClaimTest) -> str:
     if claim.measured:
         return claim.measured
     labels = [table.row(key).label for key in claim.rows]
+    if claim.trend:
+        return f"{claim.metric}: rise from {labels[0]} to {labels[-1]} along the line through all {len(labels)}"
     words = f"{claim.metric}: {labels[0]} minus {labels[1]}"
     return words if claim.beyond is None else f"{words}, beyond {labels[2]} minus {labels[3]}"
 
@@ -139,14 +195,17 @@ def rows_csv(result: TableResult) -> str:
 
 def claims_csv(result: TableResult) -> str:
     """One line a claim."""
-    columns = ("table", "claim", "text", "source", "kind", "difference", "paper", *OURS, "evidence", "verdict")
+    earlier = ("earlier low", "earlier high")
+    columns = ("table", "claim", "text", "source", "kind", "difference", "paper", *OURS, "p", *earlier, "evidence",
+               "verdict")  # fmt: skip
     lines = [
         {
             "table": result.number, "claim": claim.key, "text": claim.text, "source": claim.source, "kind": claim.kind,
             "difference": claim.difference, "paper": claim.paper_effect,
-            "evidence": (claim.evidence or result.evidence).value, "verdict": claim.verdict.value,
+            "p": claim.p, "evidence": (claim.evidence or result.evidence).value, "verdict": claim.verdict.value,
         }
         | _interval(claim.effect, *OURS)
+        | ({name: getattr(claim.effect.earlier, name[8:]) for name in earlier} if claim.effect else {})
         for claim in result.claims
     ]  # fmt: skip
     return as_csv(lines, columns)

@@ -9,6 +9,7 @@ seeds; of a released checkpoint, which is the paper's own model, nothing is.
 from enum import StrEnum
 
 from poseur_lib.config.base import Frozen
+from poseur_study.analysis.effect import CHANCE
 from poseur_study.analysis.interval import Estimate
 from poseur_study.experiments.experiment import EQUIVALENCE_MARGIN, ClaimTest, EffectKind
 from poseur_study.paper.checks import Agreement
@@ -30,6 +31,10 @@ TRAINED_HERE = (Evidence.RETRAINED, Evidence.LSP, Evidence.GENERATED)
 """What another training would have given is part of these results; a released checkpoint is what the paper's is."""
 
 MIN_SEEDS = 2
+
+HOLM_RULE = (
+    "Of a table with several claims, an interval decides only where p, adjusted by Holm for all of them, is below 0.05."
+)
 
 ONE_SEED_RULE = "Trainings of one seed decide nothing: what another seed would give is then unknown."
 
@@ -119,8 +124,14 @@ def cost_verdict(holds: bool) -> Verdict:
     return Verdict.REPRODUCED if holds else Verdict.CONTRADICTED
 
 
-def verdict(claim: ClaimTest, effect: Estimate | None, evidence: Evidence, smoke: bool) -> Verdict:
-    """The verdict on a claim; `rule_text` says it in words."""
+def verdict(
+    claim: ClaimTest, effect: Estimate | None, evidence: Evidence, smoke: bool, p: float | None = None
+) -> Verdict:
+    """The verdict on a claim; `rule_text` says it in words.
+
+    Args:
+        p: adjusted for the other claims of the table; None: there are none.
+    """
     if effect is None:
         return Verdict.NOT_RUN
     if smoke:
@@ -130,18 +141,23 @@ def verdict(claim: ClaimTest, effect: Estimate | None, evidence: Evidence, smoke
     if evidence in TRAINED_HERE and effect.n_seeds < MIN_SEEDS:
         return Verdict.ONE_SEED
     people = ELSEWHERE.get(evidence, ON_COCO)
-    return OF_OUTCOME[claim.kind == EffectKind.EQUIVALENCE, people][_holds(claim, effect, people != ON_COCO)]
+    holds = _holds(claim, effect, people != ON_COCO, chance=p is not None and p >= CHANCE)
+    return OF_OUTCOME[claim.kind == EffectKind.EQUIVALENCE, people][holds]
 
 
-def _holds(claim: ClaimTest, effect: Estimate, elsewhere: bool) -> bool | None:
-    """What the interval says to the claim; None: neither. On other people a magnitude is held to its direction."""
+def _holds(claim: ClaimTest, effect: Estimate, elsewhere: bool, chance: bool) -> bool | None:
+    """What the interval says to the claim; None: neither. On other people a magnitude is held to its direction.
+
+    Args:
+        chance: among so many claims of a table, such an interval is no wonder.
+    """
     if claim.kind == EffectKind.EQUIVALENCE:
-        return within(claim.margin, effect)
-    if effect.high < 0:
+        return None if chance else within(claim.margin, effect)
+    if effect.high < 0 and not chance:
         return False
     if claim.kind == EffectKind.MAGNITUDE and not elsewhere and not effect.low <= claim.paper_effect <= effect.high:
         return False
-    return True if effect.low > 0 else None
+    return True if effect.low > 0 and not chance else None
 
 
 def within(margin: float, effect: Estimate) -> bool | None:
@@ -152,10 +168,10 @@ def within(margin: float, effect: Estimate) -> bool | None:
 
 
 def rule_text(claim: ClaimTest) -> str:
-    """The rule for a claim of this kind, in words; that on generated people is also that on LSP."""
+    """The rule for a claim of this kind, in words."""
     generated = (
-        "On generated people the same interval gives: same direction (above 0), opposite direction (below 0), "
-        f"inconclusive (it contains 0). {ONE_SEED_RULE}"
+        "On generated people and on LSP the same interval gives: same direction (above 0), opposite direction (below "
+        f"0), inconclusive (it contains 0). {HOLM_RULE} {ONE_SEED_RULE}"
     )
     match claim.kind:
         case EffectKind.DIRECTION:
@@ -172,8 +188,8 @@ def rule_text(claim: ClaimTest) -> str:
         case EffectKind.EQUIVALENCE:
             return (
                 f"Equivalence: within the margin if the whole 95 % interval lies within ±{claim.margin:.1f}, outside "
-                "the margin if all of it lies outside, inconclusive otherwise, on generated people too. "
-                f"{ONE_SEED_RULE}"
+                "the margin if all of it lies outside, inconclusive otherwise, on generated people and LSP too. "
+                f"Outside, it says nothing of a direction. {HOLM_RULE} {ONE_SEED_RULE}"
             )
 
 

@@ -88,15 +88,17 @@ def check(
     images: Annotated[
         str, typer.Option(metavar="all|N", help="Decode this many images of each split, the first ones; 0: none.")
     ] = "200",
-    keypoints: options.Keypoints = "coco17",
+    keypoints: options.Keypoints = "",
 ) -> None:
     """Say what a data set folder holds and what is wrong with it; exit code 1 where something is."""
     limit = parse_images(images)
 
+    from poseur_lib.config import DataConfig
     from poseur_lib.data.check import check_dataset
     from poseur_lib.keypoints import keypoint_set
 
-    report = check_dataset(folder, keypoint_set(keypoints), check_images=limit != 0, limit=limit)
+    chosen = options.chosen_keypoints(keypoints, folder) or DataConfig().keypoint_set
+    report = check_dataset(folder, keypoint_set(chosen), check_images=limit != 0, limit=limit)
     typer.echo(str(report))
     if not report.ok:
         raise typer.Exit(1)

@@ -20,7 +20,16 @@ def evaluate(
     split: Annotated[str, typer.Option(help="train or val; default: as configured.")] = "",
     flip: options.Flip = None,
     keypoint_score: options.KeypointScore = "",
+    score_radius: options.ScoreRadius = None,
+    sigma_factor: options.SigmaFactor = None,
     instance_score: options.InstanceScore = "",
+    keypoints: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Of a released checkpoint that does not tell its keypoints; of others for other OKS constants.",
+        ),
+    ] = "",
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results in COCO's format.")] = None,
     device: options.Device = "auto",
     precision: options.Precision = "32",
@@ -31,13 +40,18 @@ def evaluate(
     """Print the AP and AR of a checkpoint, in points, with what they depend on."""
     from poseur_lib.checkpoints.released_load import load_with_changes
     from poseur_lib.evaluation.evaluate import evaluate_model
+    from poseur_lib.files import require_output
     from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
     from poseur_lib.runtime import Runtime
 
     asked = {"evaluation.split": split, "evaluation.flip_test": flip, "evaluation.instance_score": instance_score,
              "model.head.keypoint_score": keypoint_score, "model.head.flip_fusion": flip_fusion,
+             "model.head.score_radius": score_radius, "model.head.sigma_factor": sigma_factor,
              "data.input_size": list(options.parse_size(input_size)) if input_size else None}  # fmt: skip
+    asked["data.keypoint_set"] = options.chosen_keypoints(keypoints)
     changes = {name: value for name, value in asked.items() if value not in ("", None)}
+    if output is not None:
+        require_output(output)
     model, config = load_with_changes(checkpoint, changes)
     runtime = Runtime(data=data, device=device, precision=precision, loader_workers=workers, compile=compile)
     faster = replace(SAFE if fast else PLAIN, compile=compile == "inductor")
@@ -57,18 +71,20 @@ def ceiling(
         list[str] | None, typer.Option("--size", metavar="HxW", help="Input size; may be repeated.")
     ] = None,
     split: Annotated[str, options.one_of("split", "poseur_lib.data.coco", "SPLITS", "train or val.")] = "val",
-    keypoints: options.Keypoints = "coco17",
+    keypoints: options.Keypoints = "",
     csv: options.Csv = None,
 ) -> None:
     """Print the AP of ground truth that is encoded and decoded again, for each codec and input size.
 
     No network takes part: what is missing to 100 is what the representation loses. Images are not read.
     """
+    from poseur_lib.config import DataConfig
     from poseur_lib.data.coco import CocoPeople
     from poseur_lib.evaluation.ceiling import INPUT_SIZES, ceiling_table
     from poseur_lib.keypoints import keypoint_set
 
-    people = CocoPeople(folder, split, keypoint_set(keypoints))
+    chosen = options.chosen_keypoints(keypoints, folder) or DataConfig().keypoint_set
+    people = CocoPeople(folder, split, keypoint_set(chosen))
     table = ceiling_table(people, [options.parse_size(size) for size in sizes or ()] or INPUT_SIZES)
     typer.echo(f"AP of encoding and decoding the ground truth of {len(people.people())} people ({split} split)")
     typer.echo(table.to_string(index=False))

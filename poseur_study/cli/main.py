@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from poseur_lib.errors import Interrupted, UserError, describe_validation
+from poseur_lib.errors import Interrupted, UserError, describe_validation, of_worker
 from poseur_study.cli import config, convert, cost, data, evaluate, predict, report, runs, study, train
 
 INTERRUPTED = 130  # the shell's exit status for a process that Ctrl-C ended
@@ -112,7 +112,7 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> tuple[str, i
     if isinstance(error, OSError) and error.filename is not None:
         return f"poseur: {error.filename}: {error.strerror}", 1
     name = type(error).__name__
-    return f"poseur: {name}: {_one_line(str(error))} (run again with --debug for the traceback)", 1
+    return f"poseur: {name}: {_one_line(of_worker(str(error)))} (run again with --debug for the traceback)", 1
 
 
 def _explain_usage(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:

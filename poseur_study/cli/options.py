@@ -69,6 +69,16 @@ def runs_folder(runs: str) -> Path:
     return as_given(runs) if runs else below_root("runs")
 
 
+def chosen_keypoints(given: str, folder: Path | None = None) -> Any:
+    """The keypoint set of `--keypoints` or of the data folder, None where neither says one; one's own is printed."""
+    from poseur_lib.data.keypoint_file import choose_keypoints
+
+    chosen, text = choose_keypoints(given, folder)
+    if text:
+        typer.echo(text)
+    return chosen
+
+
 def one_of(kind: str, module: str, names: str, text: str) -> Any:
     """An option with a help text whose value, before the command begins, has to stand among `names` of a module.
 
@@ -95,7 +105,19 @@ InputSize = Annotated[
 Flip = Annotated[bool | None, typer.Option("--flip/--no-flip", help="Flip test; default: as configured.")]
 FlipFusion = Annotated[str, one_of("flip fusion", HEAD, "FlipFusion", f"mean, type1 or type2; {AS_CONFIGURED}")]
 KeypointScore = Annotated[
-    str, one_of("keypoint score", HEAD, "KeypointScore", f"rle (mean of 1 - sigma) or laplace (Eq. 8); {AS_CONFIGURED}")
+    str,
+    one_of(
+        "keypoint score",
+        HEAD,
+        "KeypointScore",
+        f"rle (mean of 1 - sigma), laplace (Eq. 8) or calibrated (Eq. 8 with --sigma-factor); {AS_CONFIGURED}",
+    ),
+]
+ScoreRadius = Annotated[
+    float | None, typer.Option(help=f"a of laplace and calibrated, a fraction of the crop side; {AS_CONFIGURED}")
+]
+SigmaFactor = Annotated[
+    float | None, typer.Option(help="Of calibrated: Laplace scale over sigma, which poseur evaluate prints of a model.")
 ]
 SCORES = f"released (up to 3), paper, classic or box (up to 1); {AS_CONFIGURED}"
 InstanceScore = Annotated[str, one_of("instance score", "poseur_lib.config.evaluation", "InstanceRule", SCORES)]
@@ -113,7 +135,14 @@ Fast = Annotated[
 LoaderWorkers = Annotated[int, typer.Option("--workers", min=0, help="Processes that read and crop.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads of torch; 0: its default.")]
 Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as CSV.")]
-Keypoints = Annotated[str, typer.Option(metavar="NAME", help="Keypoint set of the files.")]
+Keypoints = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Keypoint set: a built-in one, or a TOML or JSON file of your own (docs/own_keypoints.md). Default: what"
+        " keypoints.toml or keypoints.json in the data folder says, or else the configuration.",
+    ),
+]
 Coco = Annotated[Path, typer.Option(metavar="DIR", help="Data set in COCO's layout.")]
 Set = Annotated[
     list[str] | None,

@@ -11,11 +11,18 @@ from poseur_study.cli import options
 def predict(
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGE...", help="Files, folders (the images in them), patterns such as 'a/**/*.jpg'."),
+        typer.Argument(
+            metavar="IMAGE...", help="Files, folders (the images in them), patterns such as 'a/**/*.jpg'; or one video."
+        ),
     ],
     checkpoint: Annotated[
-        Path, typer.Option(metavar="FILE", help="A model.pt of this project, a run's folder, or a released checkpoint.")
-    ],
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A model.pt of this project, a run's folder, or a released checkpoint. Default: the small model that"
+            " comes with the package and knows generated people alone.",
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", help="Gets the pictures, predictions.json and images.json.")
     ] = Path("predictions"),
@@ -66,11 +73,20 @@ def predict(
     nms: Annotated[
         bool, typer.Option("--nms/--no-nms", help="Leave out people who nearly coincide with a better-scored one.")
     ] = True,
+    fps: Annotated[
+        float | None,
+        typer.Option(help="The images are the frames of a film, so many a second: write one (a video says it itself)."),
+    ] = None,
+    smooth: Annotated[
+        bool, typer.Option("--smooth", help="Filter each person's keypoints over the frames (one-euro filter).")
+    ] = False,
     batch: Annotated[int | None, typer.Option(min=1, help="People a forward pass; default: as configured.")] = None,
     input_size: options.InputSize = "",
     flip: options.Flip = None,
     flip_fusion: options.FlipFusion = "",
     keypoint_score: options.KeypointScore = "",
+    score_radius: options.ScoreRadius = None,
+    sigma_factor: options.SigmaFactor = None,
     instance_score: options.InstanceScore = "",
     device: options.Device = "auto",
     precision: options.Precision = "32",
@@ -89,11 +105,15 @@ def predict(
     score, up to 3 or up to 1 as --instance-score says. Photos are turned as their EXIF orientation says; boxes are in
     pixels of the turned photo.
 
+    Of a video, or with --fps, DIR gets one MP4 with skeletons, and image_id is the frame's number, from 1 on.
+
     Images that cannot be read are named and left out, and the exit code is then 1. Ctrl-C keeps what is done.
     """
+    from poseur_lib.checkpoints.shipped import SHIPPED, shipped_model
     from poseur_lib.errors import UserError
     from poseur_lib.predict.detector import load_detector
-    from poseur_lib.predict.files import find_images
+    from poseur_lib.predict.files import find_images, image_ids
+    from poseur_lib.predict.film import film_of_images, is_video, open_video, predict_film
     from poseur_lib.predict.folder import Output, predict_files
     from poseur_lib.predict.people import WholeImage
     from poseur_lib.predict.predictor import Poseur
@@ -105,6 +125,15 @@ def predict(
     paths, again = find_images(images)
     if again:
         typer.echo(f"{again} of the images given again: each is taken once")
+    videos = [path for path in paths if is_video(path)]
+    if videos and len(paths) > 1:
+        raise UserError(f"{videos[0]} is a video: give it alone, and not among {len(paths)} files")
+    if smooth and not videos and fps is None:
+        raise UserError("--smooth: give a video, or the frames of one with --fps")
+    film = None
+    if videos or fps is not None:
+        film = open_video(paths[0], fps) if videos or fps is None else film_of_images(paths, fps)
+        paths = film.video_paths() if videos and boxes is not None else paths
     if names is not None and boxes is None:
         raise UserError(f"--names {names}: give --boxes, whose image ids it is for")
     source, ids, category_id = WholeImage(), {}, 1
@@ -113,8 +142,10 @@ def predict(
 
         source = read_boxes(boxes, paths, box_threshold or 0.0, names)
         ids, category_id = source.ids, source.category_id
+    if checkpoint is None:
+        typer.echo(shipped_model().text)
     poseur = Poseur.from_pretrained(
-        checkpoint,
+        checkpoint or SHIPPED,
         device=device,
         precision=precision,
         flip=flip,
@@ -122,17 +153,24 @@ def predict(
         input_size=options.given_size(input_size),
         flip_fusion=flip_fusion or None,
         keypoint_score=keypoint_score or None,
+        score_radius=score_radius,
+        sigma_factor=sigma_factor,
         instance_score=instance_score or None,
         fast=fast,
         compile=compile,
     )
     technical, _, failed = poseur.inference.partition("\n")
-    for line in filter(None, (technical * verbose, failed, poseur.caution and f"{checkpoint}: {poseur.caution}")):
+    caution = f"{checkpoint}: {poseur.caution}" if checkpoint and poseur.caution else ""
+    for line in filter(None, (technical * verbose, failed, caution)):
         typer.echo(line)
     if detector:
         source = load_detector(detector, 0.5 if box_threshold is None else box_threshold, poseur.runtime.torch_device)
     output = Output(out, pictures, threshold, nms, poseur.caution)
-    done = predict_files(poseur, paths, source, output, known_ids=ids, category_id=category_id, renumber=renumber)
+    if film is None:
+        done = predict_files(poseur, paths, source, output, known_ids=ids, category_id=category_id, renumber=renumber)
+    else:
+        given = None if videos else image_ids(paths, ids)
+        done = predict_film(poseur, film, source, output, ids=given, category_id=category_id, smooth=smooth)
     typer.echo(done.text(output))
     if isinstance(source, WholeImage) and done.entries:
         typer.echo("each whole image was taken as one person: --boxes or --detector says where people are")

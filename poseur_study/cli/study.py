@@ -17,7 +17,7 @@ SOURCES = ("retrained", "released")
 app = typer.Typer(help="Plan, run and look at the runs behind the paper's tables.", no_args_is_help=True)
 
 ProfileOption = Annotated[
-    str, typer.Option("--profile", help="smoke (minutes), mini (hours), real (LSP, a GPU) or paper (a cluster).")
+    str, typer.Option("--profile", help="smoke (minutes), mini (hours), midi, real (a GPU) or paper (a cluster).")
 ]
 TablesOption = Annotated[str, typer.Option("--tables", help="Numbers of tables, such as 1b,1c; default: all.")]
 SeedsOption = Annotated[str, typer.Option("--seeds", help="Seeds, such as 0,1,2; default: the profile's.")]

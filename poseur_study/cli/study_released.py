@@ -28,6 +28,7 @@ def run_released(
         typer.Exit: 1 if a file could not be read.
     """
     from poseur_study.experiments import tables as named_tables
+    from poseur_study.experiments.analyses import SCORING
     from poseur_study.experiments.notebook_parameters import RunSettings
     from poseur_study.released_checkpoints.evaluate import ReleasedSource, outcome_lines, refused_lines
     from poseur_study.released_checkpoints.store import ReleasedStore
@@ -44,17 +45,23 @@ def run_released(
     for line in refused_lines(source.refused):
         typer.echo(line)
     wrong = [refused for refused in source.refused if refused.unreadable]
-    wrong += _show_tables(source, settings)
+    wrong += _show_tables(source, settings, SCORING in declared)
     typer.echo(f"next: poseur report --profile {settings.profile}")
     if wrong:
         raise typer.Exit(1)
 
 
-def _show_tables(source: "ReleasedSource", settings: "RunSettings") -> list[str]:
-    """Execute the notebooks of the tables that have a row of these checkpoints, and say so; why some failed."""
-    from poseur_study.execution.batch import Batch
+def _show_tables(source: "ReleasedSource", settings: "RunSettings", scoring: bool) -> list[str]:
+    """Execute the notebooks of the tables that have a row of these checkpoints, and say so; why some failed.
 
-    numbers = tuple(dict.fromkeys(number for match in source.matches for number in match.tables))
+    Args:
+        scoring: the page on scores is among those asked for: it shows every checkpoint, of whatever row.
+    """
+    from poseur_study.execution.batch import Batch
+    from poseur_study.experiments.analyses import SCORING
+
+    of_rows = [number for match in source.matches for number in match.tables]
+    numbers = tuple(dict.fromkeys([*of_rows, *([SCORING.number] if of_rows and scoring else [])]))
     if not numbers:
         return []
     batch = Batch(settings.profile, numbers, (), str(source.data.root), str(source.store.runs), {})

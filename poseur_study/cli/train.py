@@ -7,6 +7,7 @@ import typer
 
 from poseur_study.cli import options
 
+KEYPOINTS = "data.keypoint_set"
 PARTS = ("backbone",)
 
 
@@ -29,6 +30,7 @@ def train(
             "released (the defaults) or paper_text: the head as the paper's words have it.",
         ),
     ] = "released",
+    keypoints: options.Keypoints = "",
     changes: options.Set = None,
     init: Annotated[
         Path | None,
@@ -66,14 +68,19 @@ def train(
     part labels, or on generated people where it has none. With --init nothing is pretrained.
     """
     from poseur_lib.config.presets import PRESETS
+    from poseur_lib.errors import UserError
     from poseur_lib.files import MODEL_FILE
     from poseur_lib.runtime import Runtime
     from poseur_lib.training.fit import train_in_folder
     from poseur_study.experiments.profiles import profile as profile_named
     from poseur_study.runs.datasets import pretext_people
 
+    asked = options.parse_changes(changes)
+    if keypoints and KEYPOINTS in asked:
+        raise UserError(f"--keypoints {keypoints} and --set {KEYPOINTS}: give one of them")
+    own = None if KEYPOINTS in asked else options.chosen_keypoints(keypoints, data)
+    given = ({KEYPOINTS: own} if own else {}) | asked | ({"train.freeze": freeze} if freeze else {})
     size = profile_named(profile or "mini")
-    given = options.parse_changes(changes) | ({"train.freeze": freeze} if freeze else {})
     if init is None:
         config = size.experiment(seed, dict(PRESETS[preset]), given)
     else:

@@ -18,7 +18,7 @@ from poseur_lib.files import write_atomically
 from poseur_study.analysis.power import FILE as PILOT
 from poseur_study.analysis.power import Pilot, pilot_of
 from poseur_study.analysis.result_types import table_results
-from poseur_study.costs.cost_claims import cost_statements
+from poseur_study.costs.cost_claims import cost_statements, emsda_times
 from poseur_study.costs.paper_costs import compare_costs
 from poseur_study.costs.printed_gflops import method_costs
 from poseur_study.evidence.evidence import (
@@ -29,6 +29,7 @@ from poseur_study.evidence.evidence import (
     MethodCostRecord,
     Origin,
     ParityRecord,
+    benchmark_records,
 )
 from poseur_study.parity.evaluation import evaluation_parities
 from poseur_study.parity.outputs import config_parity, recorded_names
@@ -75,7 +76,7 @@ def printed_gflops(_: argparse.Namespace) -> Frozen:
 
 def claims(_: argparse.Namespace) -> Frozen:
     """Every statement on costs that our counters decide."""
-    return CostClaimRecord(origin=Origin.now(), statements=cost_statements())
+    return CostClaimRecord(origin=Origin.now(), statements=cost_statements() + emsda_times(benchmark_records()))
 
 
 def pilot(asked: argparse.Namespace) -> Frozen:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import Interrupted, UserError, describe_validation
+from poseur_lib.files import require_writable
 from poseur_study.execution.cost_estimate import Work
 from poseur_study.execution.papermill_job import TableJob, execute_table
 from poseur_study.execution.run_job import RunOptions, missing_runs
@@ -22,7 +23,7 @@ from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import NOT_GENERATED, KnownData, known_data, make_data
 from poseur_study.runs.plan import PlannedRun, plan
 from poseur_study.runs.project import as_noted, below_root, project_root
-from poseur_study.runs.store import FAILED_NOTEBOOK_FILE, RunStore, require_writable
+from poseur_study.runs.store import FAILED_NOTEBOOK_FILE, RunStore
 
 
 class Batch:
@@ -62,7 +63,7 @@ class Batch:
             raise UserError(describe_validation(error, ExperimentConfig)) from None
         self.store = RunStore(below_root(runs) / self.profile.name)
         if make:
-            require_writable(self.store.folder)
+            require_writable(self.store.folder, "runs cannot be stored in")
             make_data(self.profile, data)
         self.make = make
         self.data: KnownData = known_data(self.profile, data, self.store.folder)

@@ -1,5 +1,6 @@
 """Tests of the paper's claims on a table's rows; every effect is a printed number, and none is typed again."""
 
+from dataclasses import replace
 from typing import Any
 
 from poseur_study.experiments.experiment import ClaimTest, EffectKind
@@ -46,6 +47,18 @@ def printed_effect(table: str, better: str, than: str) -> float:
 def printed_direction(of: str, table: str, better: str, than: str) -> ClaimTest:
     """The first row is better than the second, as the printed AP are."""
     return direction(of, better, than, printed_effect(table, better, than))
+
+
+def trend(of: str, *rows: str, table: str = "") -> ClaimTest:
+    """The metric rises along rows at equal steps; the paper's rise is that of a table's printed AP, where one is named.
+
+    The key says that the test is of the line through all rows: differences of neighbours are claims of their own.
+    """
+    claim = direction(of, rows[-1], rows[0], trend=rows, key=f"{of}: trend over {len(rows)} rows")
+    if not table:
+        return claim
+    rise = sum(weight * float(Cell(table, row, "AP").value) for row, weight in claim.weights.items())
+    return replace(claim, paper_effect=round(rise, 2))
 
 
 def better_at_same_backbone(of: str, table: str) -> tuple[ClaimTest, ...]:

@@ -1,6 +1,7 @@
 """What a table is: rows that differ in one factor, the paper's numbers, and claims with a rule fixed beforehand."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, get_args
@@ -21,6 +22,9 @@ COSTS: tuple[str, ...] = get_args(CostColumn)
 SPEEDS: tuple[str, ...] = get_args(SpeedColumn)
 UNMEASURED = {"Mean": "PCKh@0.5 is MPII's measure, and there is no reader of MPII here yet"}
 
+BUDGET = "budget"
+"""Number of the study of effects against budget, whose rows have lengths of each profile's own."""
+
 NAMES = {
     "S6": "Supp. Sec. 6",
     "figure_1": "Fig. 1",
@@ -28,6 +32,8 @@ NAMES = {
     "figure_s2": "Supp. Fig. 2",
     "calibration": "Calibration",
     "noisy_proposals": "Noisy proposals",
+    "scoring": "Scoring",
+    BUDGET: "Budget",
 }
 
 
@@ -80,6 +86,8 @@ class ClaimTest:
         measured: in words and with its unit, what the table's own notebook measures of these rows instead of a
             difference of `metric`; above 0 is as claimed. "": nothing. A claim on one row alone has it twice.
         beyond: two more rows, whose difference is subtracted: what is claimed is that the first one is larger.
+        trend: rows at equal steps, from `than` to `better`: the effect is how far the line through all of them (by
+            least squares) rises from the first to the last.
         of: key of the claim among the paper's (`poseur_study.paper.claims`) that this one is a part of.
         margin: for an equivalence, the largest absolute effect that still counts as none.
     """
@@ -93,6 +101,7 @@ class ClaimTest:
     paper_effect: float | None = None
     metric: Metric | UnmeasuredColumn = "AP"
     beyond: tuple[str, str] | None = None
+    trend: tuple[str, ...] = ()
     of: str = ""
     margin: float = EQUIVALENCE_MARGIN
     measured: str = ""
@@ -102,11 +111,37 @@ class ClaimTest:
             raise ValueError(f"claim {self.key}: a magnitude needs the paper's effect")
         if self.margin <= 0:
             raise ValueError(f"claim {self.key}: margin {self.margin} is not positive")
+        if self.trend and (self.trend[-1], self.trend[0]) != (self.better, self.than):
+            raise ValueError(f"claim {self.key}: the trend {self.trend} is not from {self.than} to {self.better}")
 
     @property
     def rows(self) -> tuple[str, ...]:
         """Keys of the rows that it speaks of."""
-        return (self.better, self.than, *(self.beyond or ()))
+        return self.trend or (self.better, self.than, *(self.beyond or ()))
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """What the effect is: by row key, the weight of that row's metric in a sum."""
+        if self.trend:
+            last = len(self.trend) - 1
+            steps = [place - last / 2 for place in range(last + 1)]
+            rise = last / sum(step**2 for step in steps)
+            return {key: rise * step for key, step in zip(self.trend, steps, strict=True)}
+        found: Counter[str] = Counter()
+        for key, sign in zip(self.rows, (1, -1, -1, 1), strict=False):
+            found[key] += sign
+        return dict(found)
+
+    def seeds_weight(self, training: Callable[[str], Hashable]) -> float:
+        """The sum of squared weights over distinct trainings: 2 of a difference, 0 of two scores of one training.
+
+        Args:
+            training: which one a row's key stands for.
+        """
+        found: Counter[Hashable] = Counter()
+        for key, weight in self.weights.items():
+            found[training(key)] += weight
+        return sum(weight**2 for weight in found.values())
 
     @property
     def paper_words(self) -> str:

@@ -28,10 +28,15 @@ RULES = (
 class HalfSize(Scaling):
     """The rules of profile `real`."""
 
-    all_rules: ClassVar = RULES
+    divisor: int = 2
+    multiple: int = 32  # what HRNet needs
+
     dropped: ClassVar = ("train.schedule", "train.global_batch")
-    divisor: ClassVar = 2
-    multiple: ClassVar = 32  # what HRNet needs
+
+    @property
+    def all_rules(self) -> tuple[Rule, ...]:
+        """Its stand-ins, in words."""
+        return RULES
 
     def scaled_model(self, scaled: Changes) -> Changes:
         """EfficientNet-Lite0 for ResNet-50, narrower Gaussians, and patches that divide the map."""

@@ -133,6 +133,7 @@ class ExplorerSettings(NotebookParameters):
         colour: what the colour of a sampling point tells.
         average_people: people of the val set that the self-attention is averaged over.
         train_missing: where the run has no weights left, train it again; where there is none, train a small model.
+            Without it the package's own model is opened where no run is named and none has weights.
         interactive: widgets, or static figures; None: widgets where JupyterLab has opened the notebook.
     """
 
@@ -161,14 +162,14 @@ class QuickstartSettings(NotebookParameters):
     """Parameters of the quickstart. Paths are relative to the project.
 
     Attributes:
-        checkpoint: a model.pt, a run's folder or a released file; "" takes a finished run, or trains a small model.
+        checkpoint: a model.pt, a run's folder or a released file; "" takes a finished run, or the package's own model.
         images: files, folders or patterns; [] takes generated people, with the boxes that they were made with.
         boxes: a JSON file with the boxes of the people of `images`; see `poseur_lib.predict.boxes_file`.
         detector: finds the people of `images` where there is no such file: "torchvision", "torchvision-light"; "": one
             person fills each image.
         show: images that are predicted on, the first ones.
         runs: folder of all profiles' runs.
-        data: folder in COCO's layout for a small model; "" takes (and generates) profile smoke's.
+        data: folder in COCO's layout, whose val people are shown without `images`; "" generates a few people.
         device: how to compute.
     """
 
@@ -179,6 +180,21 @@ class QuickstartSettings(NotebookParameters):
     show: Annotated[int, Field(ge=1)] = 6
     runs: str = "runs"
     data: str = ""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class OwnKeypointsSettings(NotebookParameters):
+    """Parameters of the notebook on keypoints of one's own.
+
+    Attributes:
+        folder: where its data and its run go, relative to the project; "" takes a temporary folder.
+        train_images, epochs: how long it trains.
+        device: how to compute.
+    """
+
+    folder: str = ""
+    train_images: Annotated[int, Field(ge=1)] = 1500
+    epochs: Annotated[int, Field(ge=1)] = 8
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 

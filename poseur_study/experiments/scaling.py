@@ -49,17 +49,20 @@ class Scaling(ABC):
 
     Attributes:
         people_per_unit: people of one of supp. Table 1's steps of 25 epochs.
-        all_rules: its stand-ins, in words.
-        dropped: settings of rows that the profile's own replace.
         divisor, multiple: sides of the paper's input are divided by one and rounded up to multiples of the other.
+        dropped: settings of rows that the profile's own replace.
     """
 
     people_per_unit: int
+    divisor: int
+    multiple: int
 
-    all_rules: ClassVar[tuple[Rule, ...]]
     dropped: ClassVar[tuple[str, ...]]
-    divisor: ClassVar[int]
-    multiple: ClassVar[int]
+
+    @property
+    @abstractmethod
+    def all_rules(self) -> tuple[Rule, ...]:
+        """Its stand-ins, in words."""
 
     @abstractmethod
     def scaled_model(self, scaled: Changes) -> Changes:

@@ -1,6 +1,6 @@
 """How the small profiles scale a table's rows: what stands for each size, backbone, head and schedule of the paper.
 
-`RULES` says it in words, for the pages.
+`small_rules` says it in words, for the pages.
 """
 
 from dataclasses import dataclass
@@ -20,42 +20,56 @@ HRNET_WIDTH = {32: 16, 48: 24}
 HRFORMER_WIDTH = {"tiny": 20, "small": 24, "base": 28}
 """Heatmaps are an affine layer on the finest map: of 8 channels, 17 of them cannot differ, and AP stays at 44 of 60."""
 PATCHES = {(4, 3): (2, 2), (2, 2): (1, 1)}
-RULES = (
-    Rule(
-        "Input: a quarter of the paper's sides, rounded up to multiples of 16 (64 x 64 becomes 16 x 16, 384 x 288 "
-        "becomes 96 x 80).",
-        SIZE,
-    ),
-    Rule(
-        "ResNet-50, 101, 152: one residual block a stage, three, and four in res4 (two in res3), widths 24 to 192.",
-        BACKBONE,
-        ("resnet",),
-    ),
-    Rule("MobileNet-V2: one residual block a stage, widths 12 to 96.", BACKBONE, ("mobilenetv2",)),
-    Rule(
-        "HRNet and HRFormer: three stages with one fusion each, widths 16 and 24 (HRNet-W32, W48), 20, 24 and "
-        "28 (HRFormer-T, S, B); Poseur then has three levels. RLE and PRTR pool the coarsest branch.",
-        BACKBONE,
-        ("hrnet", "hrformer"),
-    ),
-    Rule("HRNet's stem (TokenPose-S): one block instead of four.", BACKBONE, ("hrnet_stem",)),
-    Rule(
-        "Heatmap and integral heads: 64 channels (256), Gaussians of 1 cell (2, and 3 at 384 x 288).",
-        HEAD,
-        ("heatmap", "integral"),
-    ),
-    Rule("RLE: a flow of width 32 (64).", HEAD, ("regression",)),
-    Rule(
-        "Token heads: width 48, a quarter of the layers, at least 3; Gaussians of 1 cell (2).",
-        HEAD,
-        ("transpose", "tokenpose"),
-    ),
-    Rule("PRTR: width 64, 2 + 2 layers (6 + 6), 34 queries (100).", HEAD, ("prtr",)),
-    Rule("Decoder layers: as many as declared, beside the 2 of rows with the default of 3.", f"{HEAD}.decoder_layers"),
-    EPOCHS_RULE,
-    Rule("No photometric distortion or cutout for the largest backbones.", "train.augment.photometric"),
-    BATCH_RULE,
-)
+
+
+def small_rules(size: str, width: int) -> tuple[Rule, ...]:
+    """What stands for what.
+
+    Args:
+        size: how inputs are scaled, in words.
+        width: networks are so many times as wide as those of the smallest profiles.
+    """
+    resnet, mobile = (f"{width * widths[0]} to {width * widths[-1]}" for widths in (RESNET_WIDTHS, MOBILENET_WIDTHS))
+    w32, w48, tiny, small, base = (width * one for one in (*HRNET_WIDTH.values(), *HRFORMER_WIDTH.values()))
+    smallest = (
+        Rule("RLE: a flow of width 32 (64).", HEAD, ("regression",)),
+        Rule(
+            "Decoder layers: as many as declared, beside the 2 of rows with the default of 3.", f"{HEAD}.decoder_layers"
+        ),
+    )
+    return (
+        Rule(f"Input: {size}", SIZE),
+        Rule(
+            f"ResNet-50, 101, 152: one residual block a stage, three, and four in res4 (two in res3), widths {resnet}.",
+            BACKBONE,
+            ("resnet",),
+        ),
+        Rule(f"MobileNet-V2: one residual block a stage, widths {mobile}.", BACKBONE, ("mobilenetv2",)),
+        Rule(
+            f"HRNet and HRFormer: three stages with one fusion each, widths {w32} and {w48} (HRNet-W32, W48), {tiny}, "
+            f"{small} and {base} (HRFormer-T, S, B); Poseur then has three levels. RLE and PRTR pool the coarsest "
+            "branch.",
+            BACKBONE,
+            ("hrnet", "hrformer"),
+        ),
+        Rule("HRNet's stem (TokenPose-S): one block instead of four.", BACKBONE, ("hrnet_stem",)),
+        Rule(
+            f"Heatmap and integral heads: {64 * width} channels (256), Gaussians of 1 cell (2, and 3 at 384 x 288).",
+            HEAD,
+            ("heatmap", "integral"),
+        ),
+        Rule(
+            f"Token heads: width {48 * width}, a quarter of the layers, at least 3; Gaussians of 1 cell (2).",
+            HEAD,
+            ("transpose", "tokenpose"),
+        ),
+        Rule(f"PRTR: width {64 * width}, 2 + 2 layers (6 + 6), 34 queries (100).", HEAD, ("prtr",)),
+        *(smallest if width == 1 else ()),
+        EPOCHS_RULE,
+        Rule("No photometric distortion or cutout for the largest backbones.", "train.augment.photometric"),
+        BATCH_RULE,
+    )
+
 
 _BACKBONE = TypeAdapter(backbones.BackboneConfig)
 _HEAD = TypeAdapter(heads.HeadConfig)
@@ -66,68 +80,80 @@ class SmallModels(Scaling):
     """The rules of a small profile.
 
     Attributes:
+        size_rule: how inputs are scaled, in words.
+        width: of its networks, in those of the smallest profiles.
         weights: what stand-in backbones start from.
     """
 
-    weights: str
+    size_rule: str
+    width: int = 1
+    weights: str = "pretext"
 
-    all_rules: ClassVar = RULES
     dropped: ClassVar = ("train.augment.photometric", "train.augment.cutout", "train.schedule", "train.global_batch")
-    divisor: ClassVar = 4
-    multiple: ClassVar = 16
+
+    @property
+    def all_rules(self) -> tuple[Rule, ...]:
+        """Its stand-ins, in words."""
+        return small_rules(self.size_rule, self.width)
 
     def scaled_model(self, scaled: Changes) -> Changes:
         """Narrow backbones and heads."""
         scaled = dict(scaled)
         if BACKBONE in scaled:
-            stand_in = scaled_backbone(_BACKBONE.validate_python(scaled[BACKBONE], strict=False))
+            stand_in = scaled_backbone(_BACKBONE.validate_python(scaled[BACKBONE], strict=False), self.width)
             scaled[BACKBONE] = {**stand_in, "weights": self.weights}
             if stand_in["kind"] == "narrow_high_resolution" and HEAD not in scaled:
                 scaled[f"{HEAD}.feature_levels"] = ["res2", "res3", "res4"]
         if HEAD in scaled:
-            scaled[HEAD] = scaled_head(_HEAD.validate_python(scaled[HEAD], strict=False))
+            scaled[HEAD] = scaled_head(_HEAD.validate_python(scaled[HEAD], strict=False), self.width)
         return scaled
 
 
-def scaled_backbone(paper: backbones.BackboneConfig) -> Changes:
-    """The stand-in for a backbone, without its weights."""
+def scaled_backbone(paper: backbones.BackboneConfig, width: int = 1) -> Changes:
+    """The stand-in for a backbone, `width` times as wide as in the smallest profiles, without its weights."""
     match paper:
         case backbones.ResNetConfig(depth=depth, stages=4):
-            return {"kind": "narrow_resnet", "widths": RESNET_WIDTHS, "blocks": RESNET_BLOCKS[depth]}
+            return {"kind": "narrow_resnet", "widths": _times(RESNET_WIDTHS, width), "blocks": RESNET_BLOCKS[depth]}
         case backbones.MobileNetV2Config():
-            return {"kind": "narrow_resnet", "widths": MOBILENET_WIDTHS}
-        case backbones.HRNetConfig(width=width, outputs=outputs):
-            return _high_resolution("residual", HRNET_WIDTH[width], outputs)
+            return {"kind": "narrow_resnet", "widths": _times(MOBILENET_WIDTHS, width)}
+        case backbones.HRNetConfig(width=of_paper, outputs=outputs):
+            return _high_resolution("residual", width * HRNET_WIDTH[of_paper], outputs)
         case backbones.HRFormerConfig(variant=variant, outputs=outputs):
-            return _high_resolution("transformer", HRFORMER_WIDTH[variant], outputs)
+            return _high_resolution("transformer", width * HRFORMER_WIDTH[variant], outputs)
         case backbones.HRNetStemConfig():
             return {"kind": "hrnet_stem", "blocks": 1}
     raise UserError(f"no stand-in for backbone {paper.name!r} in the small profiles: run profile paper")
 
 
-def scaled_head(paper: heads.HeadConfig) -> Changes:
+def scaled_head(paper: heads.HeadConfig, width: int = 1) -> Changes:
     """The stand-in for a head that is not Poseur's, which the profile itself narrows; as declared, if it has none."""
+    token = {"embed_dims": 48 * width, "ffn_dims": 96 * width}
     match paper:
         case heads.HeatmapConfig():
-            changes = {"channels": 64, "codec.sigma": 1.0}
+            changes = {"channels": 64 * width, "codec.sigma": 1.0}
         case heads.IntegralConfig():
-            changes = {"channels": 64}
+            changes = {"channels": 64 * width}
         case heads.RegressionConfig():
-            changes = {"flow_hidden": 32}
+            changes = {"flow_hidden": 32 * width}
         case heads.TransPoseConfig(layers=layers):
-            changes = {"embed_dims": 48, "ffn_dims": 96, "layers": max(3, layers // 4), "codec.sigma": 1.0}
+            changes = {**token, "layers": max(3, layers // 4), "codec.sigma": 1.0}
         case heads.TokenPoseConfig():
-            changes = {"embed_dims": 48, "num_heads": 4, "ffn_dims": 96, "layers": max(3, paper.layers // 4)}
-            hidden = None if paper.mlp_hidden is None else 96
-            changes |= {"patch_size": PATCHES[paper.patch_size], "mlp_hidden": hidden, "codec.sigma": 1.0}
+            changes = {**token, "num_heads": 4, "layers": max(3, paper.layers // 4)}
+            hidden = None if paper.mlp_hidden is None else 96 * width
+            patch = _times(PATCHES[paper.patch_size], width)
+            changes |= {"patch_size": patch, "mlp_hidden": hidden, "codec.sigma": 1.0}
         case heads.PRTRConfig():
-            changes = {"num_queries": 34, "embed_dims": 64, "num_heads": 4, "ffn_dims": 128}
+            changes = {"num_queries": 34, "embed_dims": 64 * width, "num_heads": 4, "ffn_dims": 128 * width}
             changes |= {"encoder_layers": 2, "decoder_layers": 2}
         case heads.PoseurConfig():
             raise UserError(f"no stand-in for head {paper.kind!r} given as a whole: change its knobs one by one")
         case _:
             changes = {}
     return paper.with_changes(**changes).model_dump(mode="json")
+
+
+def _times(sizes: tuple[int, ...], width: int) -> tuple[int, ...]:
+    return tuple(width * one for one in sizes)
 
 
 def _high_resolution(block: str, width: int, outputs: str) -> Changes:

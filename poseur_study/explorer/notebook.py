@@ -18,7 +18,7 @@ from poseur_study.explorer.attention.between_keypoints import attention_figure, 
 from poseur_study.explorer.attention.distribution import distribution_figure
 from poseur_study.explorer.attention.drawn import Drawn
 from poseur_study.explorer.attention.images import ShownImage, overview_figure, own_image
-from poseur_study.explorer.attention.open_model import has_queries, open_checkpoint
+from poseur_study.explorer.attention.open_model import has_queries, open_checkpoint, open_shipped
 from poseur_study.explorer.attention.path import path_figure
 from poseur_study.explorer.attention.person_view import Seen
 from poseur_study.explorer.attention.samples import samples_figure
@@ -145,7 +145,7 @@ class Explorer:
         return HTML(f"<p>{html.escape(why)}</p>")
 
     def _open_model(self) -> str:
-        """Open what the parameters name, or the first run that can be; why there is none, one line."""
+        """Open what the parameters name, else the first run that can be or the package's model; why none, one line."""
         settings = self.settings
         if settings.checkpoint:
             self.session.choose_model(open_checkpoint(below_root(settings.checkpoint)))
@@ -156,6 +156,10 @@ class Explorer:
         if run is not None and not has_queries(run.record.config):
             return f"run {run.run_id}: {run.status}; choose a poseur run"
         if run is None or not run.usable:
+            shipped = None if settings.run or settings.train_missing else open_shipped()
+            if shipped is not None:
+                self.session.choose_model(shipped)
+                return ""
             training = retraining(run.record, settings.data) if run else first_model(settings.runs, settings.data)
             if not settings.train_missing:
                 none = f"there is no trained model below {settings.runs}"

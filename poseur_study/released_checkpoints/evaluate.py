@@ -11,6 +11,7 @@ from pathlib import Path
 from poseur_lib.checkpoints.released_load import load_with_changes
 from poseur_lib.checkpoints.released_recognise import Size
 from poseur_lib.errors import UserError
+from poseur_lib.files import require_writable
 from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.experiments.profiles import profile
@@ -24,7 +25,7 @@ from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.provenance import ReleasedFile
 from poseur_study.runs.record import BoxMetrics, Record, write_record
 from poseur_study.runs.run_steps import Run, measure_run, predict_by_boxes, record_of
-from poseur_study.runs.store import require_writable, set_damaged_record_aside
+from poseur_study.runs.store import set_damaged_record_aside
 
 Say = Callable[[str], None]
 
@@ -51,7 +52,7 @@ class ReleasedSource:
     def __init__(
         self, folder: Path, tables: Sequence[Table], data: str, store: ReleasedStore, sizes: Mapping[str, Size]
     ) -> None:
-        require_writable(store.records.folder)
+        require_writable(store.records.folder, "runs cannot be stored in")
         self.store = store
         files, unusable = inventory(folder, sizes, store.sizes)
         store.keep_sizes({file.sha256: sizes[file.name] for file in files if file.name in sizes})

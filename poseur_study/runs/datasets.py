@@ -17,9 +17,12 @@ from poseur_study.runs.lease import waiting_lease
 from poseur_study.runs.project import below_root
 from poseur_study.runs.provenance import cpu_count
 from poseur_study.runs.record import RECORD_FILE, read_record
+from synthetic_people.settings import PeopleSettings
 
 RECORDS_ASKED = 20
 NOT_GENERATED = "not generated yet"
+SHOWN_PEOPLE = PeopleSettings(train_images=1, val_images=12, parts=False)
+"""The first ones of the small profiles' val sets, which no model of theirs was trained on."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,15 @@ def known_data(profile: Profile, data: str, runs: Path) -> KnownData:
         own = known.pop()
         return KnownData(root, own, own, f"{note}; until then, its identity is taken from the records in {runs}")
     return KnownData(root, None, None, f"{note}; the hashes in the runs' names are known after that")
+
+
+def shown_people() -> Path:
+    """A data set with a few generated people to look at, made in seconds where it is not there."""
+    from synthetic_people import generate
+
+    root = below_root("data") / "shown_people"
+    generate(root, SHOWN_PEOPLE, workers=0, progress=False)
+    return root
 
 
 def make_data(profile: Profile, data: str) -> None:

@@ -81,6 +81,11 @@ class Provenance(Frozen):
         return ", ".join(filter(None, (self.device, self.computed)))
 
     @property
+    def computed_on(self) -> str:
+        """The device, and the version of torch: what results of two runs must share to be compared without remark."""
+        return f"{self.device} with torch {self.versions.get('torch', '?')}"
+
+    @property
     def commit_words(self) -> str:
         """The commit's first ten digits, and whether the tree had changes."""
         return (self.commit[:10] or "none") + " + changes" * self.dirty

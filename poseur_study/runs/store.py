@@ -232,15 +232,6 @@ def set_damaged_record_aside(folder: Path) -> None:
         os.replace(folder / RECORD_FILE, folder / DAMAGED_RECORD_FILE)
 
 
-def require_writable(folder: Path) -> None:
-    """Check that runs can be stored, before any starts. Raises UserError if the folder cannot be made or written to."""
-    try:
-        write_atomically(folder / ".writable", b"")
-        (folder / ".writable").unlink()
-    except OSError as error:
-        raise UserError(f"runs cannot be stored in {folder}: {error.strerror}") from None
-
-
 @dataclass(frozen=True, eq=False)
 class ListedRun:
     """A run of a pose model with a record.
@@ -272,10 +263,11 @@ class ListedRun:
 
 def list_runs(folders: Sequence[Path]) -> list[ListedRun]:
     """The runs with a record below folders of runs, by profile and name."""
-    return [run for folder in folders for size in PROFILES for run in _runs_of(RunStore(folder / size.name))]
+    return [run for folder in folders for size in PROFILES for run in runs_of(RunStore(folder / size.name))]
 
 
-def _runs_of(store: RunStore) -> list[ListedRun]:
+def runs_of(store: RunStore) -> list[ListedRun]:
+    """The runs of a pose model with a record in one folder, by name."""
     folders = sorted(store.folder.iterdir()) if store.folder.is_dir() else []
     states = {path.name: store.recorded_state(path.name) for path in folders if path.is_dir()}
     runs = [ListedRun(store, store.record(name), state) for name, state in states.items() if state.done]

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pandas as pd
 
+from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.interval import Estimate, bounded
 from poseur_study.analysis.power import detectable
 from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
@@ -12,6 +13,8 @@ from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.profiles import Profile
 
 NOT_RUN = "not run"
+HEADLINE_FILE = "scoring.csv"
+"""In the folder of the table `scoring`: what `score_headline` is made of."""
 
 
 def points(value: float) -> str:
@@ -46,14 +49,44 @@ def _sentence(table: Table, claim: ClaimResult, result: TableResult, profile: Pr
     effect, verdict = claim.effect, claim.verdict.value
     paper = "" if claim.paper_effect is None else f"; the paper has {points(claim.paper_effect)}"
     (test,) = [one for one in table.claims if one.key == claim.key]
-    least = detectable(table, test, profile, effect.n_seeds)
+    least = detectable(table, test, profile, effect.n_seeds, effect)
     finds = f" Minimum detectable effect of a study of this size: {least.words}." if least.points else ""
     if least.margin is not None:
         finds = f" The margin is ±{least.margin:g}."
     seeds = f"{effect.n_seeds} seed{'s' * (effect.n_seeds > 1)}"
+    several = claim.p is not None and len(table.claims) > 1
+    among = f", p by Holm {p_words(claim.p)}" if several else ""
     return (
         f"**{_capital(verdict)}.** {_capital(claim.difference)}: {points(effect.value)} (95 % interval "
-        f"{points(effect.low)} to {points(effect.high)}, {seeds}, {effect.n_images:,} images){paper}.{finds}"
+        f"{points(effect.low)} to {points(effect.high)}, {seeds}, {effect.n_images:,} images{among}){paper}.{finds}"
+    )
+
+
+def score_headline(told: pd.DataFrame) -> str:
+    """What came of Poseur's score in a sentence or two; Markdown.
+
+    Args:
+        told: of the notebook `scoring`, by row and what: of Poseur's runs, else of the first released checkpoint.
+    """
+    rows = list(told.index.unique("row"))
+    if not rows:
+        return "**Not run:** neither a run of Poseur nor a released checkpoint has its predictions here."
+    row = "Poseur" if "Poseur" in rows else rows[0]
+    value, of = told.loc[row]["value"], "" if row == "Poseur" else f"`{row}`: "
+    if missing := [name for name in ("gain", "AP Eq. 6") if name not in value]:
+        without = {"gain": "the data set has no detector boxes", "AP Eq. 6": "the flow's density is not in the record"}
+        return f"{of}**Not judged:** {without[missing[0]]}."
+    low, high = told.loc[(row, "gain"), ["low", "high"]]
+    return (
+        f"{of}**Eq. 8 at a = {value['radius']:g} adds {points(value['gain'])} AP to the box's score (95 % interval "
+        f"{points(low)} to {points(high)}), and its expected calibration error is {value['ECE Eq. 8']:.0f} %. "
+        f"With σ × {value['factor']:.3f}, fitted on other images, it is a probability to within "
+        f"{value['ECE rescaled']:.1f} %, with {value['AP rescaled']:.1f} AP instead of {value['AP Eq. 8']:.1f}. "
+        f"At a = {value['small radius']:g} the rescaled score has {value['AP rescaled, small']:.1f} AP and an error of "
+        f"{value['ECE rescaled, small']:.1f} %, Eq. 6 {value['AP Eq. 6, small']:.1f} AP and "
+        f"{value['ECE Eq. 6, small']:.1f} %.** Where the boxes on the background are left out, "
+        f"{points(value['gain on people'])} of the {points(value['gain'])} AP remain; the paper's reason is fewer "
+        "false positives."
     )
 
 
@@ -116,12 +149,28 @@ def _delta(row: RowResult, first: RowResult) -> str:
 
 
 def verdicts_frame(table: Table, result: TableResult, profile: Profile) -> pd.DataFrame:
-    """A line a claim: what is compared, paper, ours, 95 % interval, minimum detectable effect, seeds, verdict."""
+    """A line a claim: what is compared, paper, ours, interval, p by Holm, minimum detectable effect, seeds, verdict.
+
+    `earlier interval` is by the claim's own seeds alone (see `analysis.effect.CHANGED`).
+    """
     lines = []
     for test, claim in zip(table.claims, result.claims, strict=True):
         one: Estimate | None = claim.effect
-        least = detectable(table, test, profile, one.n_seeds if one else 0)
-        ours = (one.value, one.low, one.high, one.n_seeds) if one else (None, None, None, 0)
-        lines.append((claim.text, claim.difference, test.paper_words, *ours, least.words, claim.verdict.value))
-    columns = ("claim", "difference", "paper", "ours", "low", "high", "seeds", "minimum detectable effect", "verdict")
-    return pd.DataFrame(lines, columns=list(columns)).astype({"ours": float, "low": float, "high": float})
+        least = detectable(table, test, profile, one.n_seeds if one else 0, one)
+        ours = (one.value, one.low, one.high, p_words(claim.p)) if one else (None, None, None, "")
+        said = (earlier_words(one), one.n_seeds if one else 0, least.words, claim.verdict.value)
+        lines.append((claim.text, claim.difference, test.paper_words, *ours, *said))
+    columns = ["claim", "difference", "paper", "ours", "low", "high", "p", "earlier interval", "seeds",
+               "minimum detectable effect", "verdict"]  # fmt: skip
+    return pd.DataFrame(lines, columns=columns).astype(dict.fromkeys(("ours", "low", "high"), float))
+
+
+def p_words(p: float | None) -> str:
+    """`0.013`, `< 0.001`; "" where nothing was tested."""
+    return "" if p is None else f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def earlier_words(effect: Estimate | None) -> str:
+    """The interval by which a claim was decided before; "" where there is none."""
+    earlier = effect.earlier if isinstance(effect, Effect) else None
+    return f"{points(earlier.low)} to {points(earlier.high)}" if earlier else ""

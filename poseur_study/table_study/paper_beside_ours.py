@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from poseur_lib.config import ExperimentConfig
+from poseur_study.analysis.effect import IN_SHORT
 from poseur_study.analysis.interval import METHOD, Estimate, bounded, cut_note
 from poseur_study.analysis.result_types import ClaimResult, TableResult
 from poseur_study.experiments.experiment import Row, Table, shown_name
@@ -98,9 +99,10 @@ def _caption(result: TableResult, claims: bool) -> str:
     if not n_seeds:
         return f"{shown_name(result.number)}. Hollow: the paper's numbers; none of the rows was run here."
     colours = " Differences: green as claimed, orange against it, grey undecided." if claims else ""
+    how = f"{METHOD}{f' {IN_SHORT}' * claims}"
     return (
         f"{shown_name(result.number)}. Hollow: the paper; filled: ours, {n_seeds} seed{'s' * (n_seeds > 1)} of profile "
-        f"{result.profile}, {result.n_images:,} images, on axes of their own.{colours} {METHOD}"
+        f"{result.profile}, {result.n_images:,} images, on axes of their own.{colours} {how}"
         f"{cut_note(level for row in result.rows for level in (row.ap, row.released_ap))}"
     )
 

@@ -20,7 +20,8 @@ from poseur_study.execution.progress import PlanProgress
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.experiments import tables
 from poseur_study.experiments.notebook_parameters import TableSettings
-from poseur_study.experiments.profiles import on_other_people, override_lines, profile, still_true
+from poseur_study.experiments.profile_deviations import on_other_people, override_lines, still_true
+from poseur_study.experiments.profiles import profile
 from poseur_study.plotting.captioned import Captioned
 from poseur_study.plotting.style import use_house_style
 from poseur_study.runs.datasets import open_data

@@ -1,10 +1,13 @@
 """`poseur convert`, and `poseur evaluate` of a released checkpoint."""
 
+import re
+
 import pytest
 import torch
 
 from poseur_lib.checkpoints.checkpoint import load_model, save_weights
 from poseur_lib.checkpoints.released_convert import save_released
+from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.models.build import build_model
 from poseur_study.cli.main import main
@@ -73,6 +76,22 @@ def test_a_released_checkpoint_is_evaluated(released, coco4, capsys):
     assert "12 boxes (ground_truth) on 4 images" in out
     assert "input 64x48, RGB by ImageNet's mean and deviation, flip fusion type2, keypoint score rle" in out
     assert "instance score released, flip test on, OKS-NMS 0.9" in out
+
+
+def test_the_factor_that_an_evaluation_fits_calibrates_the_score(released, coco4, tmp_path, capsys):
+    arguments = ["evaluate", "--checkpoint", released, "--data", coco4, "--input-size", "64x48", "--no-flip"]
+    _, out, _ = run(capsys, *arguments)
+    factor = re.search(r"sigma x (\S+) is the Laplace scale", out)[1]
+    score = ["--keypoint-score", "calibrated", "--sigma-factor", factor, "--score-radius", "0.05"]
+    code, again, err = run(capsys, *arguments, *score)
+    assert code == 0, err
+    assert f"keypoint score calibrated (a = 0.05, sigma x {float(factor):g})" in again
+    assert run(capsys, "convert", released, tmp_path / "ours.pt", *score)[0] == 0
+    head = load_released(tmp_path / "ours.pt")[1].model.head
+    assert (head.keypoint_score, head.sigma_factor, head.score_radius) == ("calibrated", float(factor), 0.05)
+    assert load_released(tmp_path / "ours.pt", keypoint_score="rle")[1].model.head.sigma_factor is None
+    code, _, err = run(capsys, *arguments, "--keypoint-score", "calibrated")
+    assert code == 1 and "with sigma_factor None" in err and err.count("\n") == 1
 
 
 def test_evaluation_says_how_it_is_made_fast(released, coco4, capsys):

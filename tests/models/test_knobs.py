@@ -38,6 +38,8 @@ KNOBS = [
     ("class_embedding", "content"),
     ("output_branch", "paper"),
     ("keypoint_score", "laplace"),
+    ("keypoint_score", "calibrated"),
+    ("sigma_factor", 0.5),
     ("score_radius", 0.05),
     ("flip_fusion", "type1"),
     ("flip_fusion", "type2"),
@@ -48,8 +50,13 @@ KNOBS = [
     ("loss.flow_hidden", 16),
     ("loss.decoder_weight", 0.3),
 ]
-NEEDS = {"score_radius": {"keypoint_score": "laplace"}}
+NEEDS = {
+    "score_radius": {"keypoint_score": "laplace"},
+    "sigma_factor": {"keypoint_score": "calibrated", "sigma_factor": 1.0},
+}
 """What another knob must be for this one to act."""
+WITH = {"calibrated": {"sigma_factor": 0.3}}
+"""What a value needs beside it."""
 
 
 def outcome(head) -> dict[str, torch.Tensor]:
@@ -82,7 +89,7 @@ def with_the_weights_of(head, other):
 def test_a_knob(knob, value):
     needed = NEEDS.get(knob, {})
     plain = small_head(**needed)
-    changed = with_the_weights_of(small_head(**needed, **{knob: value}), plain)
+    changed = with_the_weights_of(small_head(**{**needed, **WITH.get(str(value), {}), knob: value}), plain)
     before, after = outcome(plain), outcome(changed)
     assert all(x.isfinite().all() for x in after.values())
     assert before.keys() != after.keys() or any(

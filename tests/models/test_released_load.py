@@ -2,17 +2,20 @@
 
 import inspect
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
 
 import poseur_lib
+from poseur_lib.checkpoints import released_recognise
 from poseur_lib.checkpoints.checkpoint import save_weights
 from poseur_lib.checkpoints.released_convert import released_state_dict, save_released
 from poseur_lib.checkpoints.released_keys import RULES, our_name, released_name, rename_ours
 from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.config import PAPER_TEXT, ExperimentConfig
 from poseur_lib.errors import UserError
+from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.build import build_model
 from tests.training.tiny import tiny_config
 
@@ -151,6 +154,40 @@ def test_many_misfits_are_counted(state):
     cut = {k: v for k, v in state.items() if "backbone.layer7" not in k}
     with pytest.raises(UserError, match=r"15 missing: backbone\.layer7.* and 10 more"):
         load_released(cut)
+
+
+OWN = {"name": "dots", "names": [f"dot {number}" for number in range(5)]}
+
+
+def test_a_round_trip_of_ones_own_keypoints():
+    """A released checkpoint of a number of keypoints that no built-in set has asks which they are."""
+    config = small(**{"data.keypoint_set": OWN})
+    model = build_model(config).eval()
+    released = released_state_dict(model, config)
+    size = config.data.input_size
+    with pytest.raises(UserError, match="5 keypoints; known are sets of 17, 16, 133: say which they are"):
+        load_released(released, input_size=size)
+    loaded, found = load_released(released, input_size=size, keypoint_set=config.data.keypoint_set)
+    assert found == config and same_weights(model, loaded)
+    with pytest.raises(UserError, match=r"none is known for .* with dots: give input_size"):
+        load_released(released, keypoint_set=config.data.keypoint_set)
+
+
+def test_a_number_of_keypoints_that_fits_several_sets_asks(state, monkeypatch):
+    animals = replace(COCO_17, name="animals17")
+    monkeypatch.setattr(released_recognise, "RELEASED_SETS", (COCO_17, animals))
+    with pytest.raises(UserError, match="coco17 and animals17 have as many: say which they are"):
+        load_released(state)
+    assert load_released(state, keypoint_set="coco17")[1].data.keypoint_set == "coco17"
+
+
+def test_leeds_keypoints_are_taken_only_where_they_are_asked_for():
+    """A released model of 14 keypoints would be CrowdPose's, in another order."""
+    config = small(**{"data.keypoint_set": "lsp14"})
+    state = released_state_dict(build_model(config), config)
+    with pytest.raises(UserError, match="14 keypoints; known are sets of 17, 16, 133"):
+        load_released(state, input_size=(64, 48))
+    assert load_released(state, input_size=(64, 48), keypoint_set="lsp14")[1].data.keypoint_set == "lsp14"
 
 
 @pytest.mark.parametrize(

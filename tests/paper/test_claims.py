@@ -19,6 +19,7 @@ GAIN = formula("{1c/ours/AP} - {1c/rle/AP}")
 # What is wrong with the paper's own numbers, and what the rounding of the printed digits may explain.
 CONTRADICTED = {
     "fewer-flops": ("100 × (1 − 4.6 / 8.9) = 48.31", True),
+    "udp-cited": ("UDP's number in the list of references: 17", False),
     "over-udp-testdev": ("77.6 − 76.5 = 1.1", True),
     "default-model": ("74.7 − 72.9 = 1.8; 74.7 − 74.3 = 0.4", False),
     "default-model-cost": ("4.48 − 4.48 = 0.00; 29.0 − 28.8 = 0.2", False),
@@ -34,7 +35,9 @@ CONTRADICTED = {
 UNCHECKABLE = {
     "first-of-its-kind", "noise-makes-robust", "score-same-recall", "laplace-comparable", "coco-people", "radius",
     "noise-is-free", "layers-grow", "settings-aligned", "system-memory", "encoder-and-decoder", "truncation",
-    "score-is-probability", "attention-relates", "shoulder-attends",
+    "score-is-probability", "attention-relates", "shoulder-attends", "quantisation-limits-heatmaps", "pooling-costs",
+    "misalignment-removed", "end-to-end-differentiable", "prtr-redundant-queries", "rle-needs-heatmaps",
+    "query-attributes", "flow-is-free", "against-overfitting",
 }  # fmt: skip
 
 

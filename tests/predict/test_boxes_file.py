@@ -100,7 +100,7 @@ def test_coco_s_own_annotations_give_the_people_that_are_evaluated(coco_tiny):
         ([{"image_id": 1, "bbox": [1, 2, 3, 3]}], "score must be finite, got None"),
         ({"images": IMAGES, "annotations": [{"id": 4, "image_id": 8}]}, "annotation 4: image_id 8"),
         ({"images": IMAGES, "annotations": [{"id": 4, "image_id": 7, "bbox": None}]}, "annotation 4: bbox must be"),
-        ({"images": [{"id": 7}], "annotations": []}, "image 0: needs an integer id and a file_name"),
+        ({"images": [{"id": 7}], "annotations": []}, "image 0: file_name must be a file's name, got None"),
         ({"images": {}, "annotations": []}, "'images' must be a list"),
         ({"other.jpg": [[1, 2, 3, 4]]}, "none of the 1 images is in it .it has: other.jpg"),
         ({}, "none of the 1 images is in it .it has: none"),

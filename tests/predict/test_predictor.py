@@ -36,6 +36,19 @@ def test_it_is_the_package_s_and_costs_no_torch_before_it_is_asked_for():
     assert done.stdout.split() == ["False", "False"]
 
 
+def test_a_calibrated_score_is_eq_8_at_the_radius_over_the_factor(checkpoint):
+    asked = (
+        {"keypoint_score": "calibrated", "sigma_factor": 0.1, "score_radius": 0.05},
+        {"keypoint_score": "laplace", "score_radius": 0.5},
+        {},
+    )
+    of_each = [Poseur.from_pretrained(checkpoint, device="cpu", fast=False, **of).predict(noise(), BOXES).people
+               for of in asked]  # fmt: skip
+    calibrated, laplace, plain = (np.stack([one.keypoint_scores for one in people]) for people in of_each)
+    np.testing.assert_allclose(calibrated, laplace, rtol=1e-5)
+    assert not np.allclose(calibrated, plain)
+
+
 @pytest.mark.parametrize("flip", [False, True])
 def test_poses_are_those_of_the_evaluation(tmp_path, checkpoint, flip):
     root = write_people(tmp_path, train=1, val=4)

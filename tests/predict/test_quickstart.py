@@ -1,4 +1,4 @@
-"""The quickstart: a model of the user's, of the store, or trained now; and the notebook as papermill executes it."""
+"""The quickstart: a model of the user's, of the store, or the package's; and the notebook as papermill executes it."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from poseur_lib.checkpoints.shipped import shipped_model
 from poseur_lib.errors import UserError
 from poseur_study import quickstart
 from poseur_study.experiments.notebook_parameters import QuickstartSettings
@@ -50,27 +51,15 @@ def test_a_finished_run_is_taken_and_says_what_it_knows(tmp_path, monkeypatch):
     gone = listed(tmp_path / "a", 50.0, RunState.RECORD_ONLY, weights=False)
     there = listed(tmp_path / "b", 20.0, RunState.FINISHED)
     monkeypatch.setattr(quickstart, "list_runs", lambda folders: (gone, there))
-    monkeypatch.setattr(quickstart, "first_model", lambda *_: pytest.fail("nothing is to be trained"))
     model = quickstart.open_model(QuickstartSettings(device="cpu"))
     assert there.run_id in model.text and "knows only generated people" in model.text
     assert "is no evidence" in model.text
 
 
-def test_without_a_run_a_small_model_is_trained_and_that_is_said(tmp_path, monkeypatch):
-    runs, said = [], []
-
-    class Training:
-        text = "trains a small model"
-
-        def execute(self, say):
-            say("epoch 1")
-            runs.append(listed(tmp_path, 1.0, RunState.FINISHED))
-
-    monkeypatch.setattr(quickstart, "list_runs", lambda folders: tuple(runs))
-    monkeypatch.setattr(quickstart, "first_model", lambda *_: Training())
-    model = quickstart.open_model(QuickstartSettings(runs=str(tmp_path), device="cpu"), said.append)
-    assert said == [f"No finished run below {tmp_path}: trains a small model", "epoch 1"]
-    assert runs[0].run_id in model.text
+def test_without_a_run_the_package_s_model_is_taken_and_that_is_said(tmp_path):
+    model = quickstart.open_model(QuickstartSettings(runs=str(tmp_path), device="cpu"))
+    assert model.text == shipped_model().text and "comes with the package" in model.text
+    assert "knows only generated people" in model.text and "of its own kind" in model.text
 
 
 def test_generated_people_come_with_their_boxes(checkpoint, people):
@@ -114,12 +103,10 @@ def test_the_notebook_as_papermill_executes_it(tmp_path, checkpoint, people):
 
 
 @pytest.mark.slow
-def test_the_notebook_trains_a_model_where_there_is_none(tmp_path, people):
+def test_the_notebook_opens_on_the_package_s_model_where_there_is_no_run(tmp_path, people):
     arguments = ("-p", "data", str(people), "-p", "runs", str(tmp_path / "runs"))
     text = json.dumps(execute(tmp_path / "out.ipynb", *arguments))
-    assert "No finished run below" in text and "knows only generated people" in text and "is no evidence" in text
-    again = json.dumps(execute(tmp_path / "again.ipynb", *arguments))
-    assert "No finished run below" not in again and "knows only generated people" in again
+    assert "comes with the package" in text and "knows only generated people" in text
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What counts as an image: every way to give one leads to the same RGB pixels, or to an error that names it."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -67,7 +68,6 @@ def test_grey_and_transparency():
         (noise().astype(np.float32) / 255, "dtype float32"),
         (noise().transpose(2, 0, 1), r"shape \(3, 60, 80\)"),
         (np.zeros((0, 5, 3), np.uint8), r"shape \(0, 5, 3\)"),
-        (Image.new("I;16", (4, 4)), "mode 'I;16'"),
         (Image.new("F", (4, 4)), "mode 'F'"),
         (torch.zeros(3, 4, 4), "is a Tensor"),
         ("/no/such/photo.jpg", "/no/such/photo.jpg: image cannot be read"),
@@ -76,3 +76,16 @@ def test_grey_and_transparency():
 def test_what_is_refused_is_named(image, message):
     with pytest.raises(UserError, match=message):
         as_rgb(image)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_16_bits_are_scaled_by_those_that_hold_the_values(tmp_path, bits):
+    values = (np.arange(60 * 80).reshape(60, 80) % 2**bits).astype(np.uint16)
+    values[0, 0] = 2**bits - 1
+    expected = np.rint(values / (2**bits - 1) * 255).astype(np.uint8)
+    path = tmp_path / "deep.png"
+    cv2.imwrite(str(path), values)
+    for image in (values, np.dstack([values] * 3), Image.fromarray(values), path, values.astype(np.int32)):
+        assert np.array_equal(as_rgb(image)[..., 0], expected)
+    with pytest.raises(UserError, match="dtype int32"):
+        as_rgb(values.astype(np.int32) - 2**bits)

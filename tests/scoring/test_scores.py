@@ -5,12 +5,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+from scipy.optimize import minimize_scalar
 
+from poseur_lib.config import PoseurConfig
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.poses import StagePrediction
 from poseur_lib.scoring.flip import fuse, unflip
 from poseur_lib.scoring.instance import instance_scores
-from poseur_lib.scoring.uncertainty import laplace_scores, rle_scores
+from poseur_lib.scoring.uncertainty import laplace_factor, laplace_scores, rle_scores
+from tests.models.small import small_head
 
 SIGMA = st.floats(0.01, 1.0)
 
@@ -112,3 +116,55 @@ def test_fusing_is_symmetric_and_leans_to_the_surer_one(fusion):
     unsure = StagePrediction(torch.ones(1, 1, 2), torch.full((1, 1, 2), 0.9))
     fused = fuse(sure, unsure, fusion)[0]
     assert fused.max() == 0.5 if fusion == "mean" else fused.max() < 0.2
+
+
+def test_a_calibrated_score_is_eq_8_of_sigma_times_the_factor():
+    sigma = 0.05 + 0.4 * torch.rand(4, 5, 2, generator=torch.Generator().manual_seed(0))
+    plain, one, half = (
+        small_head(keypoint_score=score, sigma_factor=factor, score_radius=0.1)._keypoint_scores(sigma)
+        for score, factor in (("laplace", None), ("calibrated", 1.0), ("calibrated", 0.5))
+    )
+    assert torch.equal(one, plain) and torch.equal(plain, laplace_scores(sigma, 0.1))
+    torch.testing.assert_close(half, laplace_scores(sigma, 0.2))
+    assert (half > plain).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"keypoint_score": "calibrated"}, "keypoint_score 'calibrated' with sigma_factor None"),
+        ({"keypoint_score": "laplace", "sigma_factor": 0.1}, "keypoint_score 'laplace' with sigma_factor 0.1"),
+        ({"keypoint_score": "calibrated", "sigma_factor": 0.0}, "greater than 0"),
+        ({"keypoint_score": "calibrated", "sigma_factor": 0.1, "flip_fusion": "type2"}, "flip_fusion 'type2'"),
+    ],
+)
+def test_a_factor_goes_with_the_calibrated_score_alone(changes, says):
+    with pytest.raises(ValidationError, match=says):
+        PoseurConfig().with_changes(**changes)
+
+
+@given(st.floats(0.02, 3.0), st.integers(0, 2**32 - 1))
+def test_the_laplace_factor_is_what_the_errors_were_drawn_with(factor, seed):
+    rng = np.random.default_rng(seed)
+    sigma = np.exp(rng.uniform(-3, 0, (4000, 2)))
+    error = np.abs(rng.laplace(0, factor * sigma))
+    assert laplace_factor(error, sigma) == pytest.approx(factor, rel=0.06)
+    assert laplace_factor(2 * error, sigma) == pytest.approx(2 * laplace_factor(error, sigma))
+
+
+def test_the_laplace_factor_maximises_the_likelihood():
+    rng = np.random.default_rng(0)
+    sigma = np.exp(rng.uniform(-3, 0, (50, 2)))
+    error = rng.exponential(0.1, (50, 2))
+
+    def loss(s):
+        return (np.log(2 * s * sigma) + error / (s * sigma)).sum()
+
+    best = minimize_scalar(loss, bounds=(1e-3, 50), method="bounded", options={"xatol": 1e-10}).x
+    assert laplace_factor(error, sigma) == pytest.approx(best, rel=1e-5)
+
+
+@pytest.mark.parametrize("error", [np.zeros((3, 2)), np.zeros((0, 2))])
+def test_errors_that_fit_no_factor_are_named(error):
+    with pytest.raises(ValueError, match=rf"Laplace factor of {len(error)} keypoints is 0.0"):
+        laplace_factor(error, np.ones_like(error))

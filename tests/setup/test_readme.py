@@ -2,7 +2,9 @@
 
 import csv
 import re
+from collections import defaultdict
 from pathlib import Path
+from statistics import mean
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,6 +43,22 @@ def test_headline_effect_of_noise_is_recorded():
     assert f"(95 % interval {float(effect['low']):.1f} to {float(effect['high']):.1f}, {seeds}" in text
     assert effect["verdict"].partition(",")[0] in text
     assert f"worth +{float(effect['paper']):.1f} AP in the paper" in text
+    whole = " ".join((ROOT / "README.md").read_text().split())
+    assert f"it is {float(effect['earlier low']):.1f} to {float(effect['earlier high']):.1f}" in whole
+
+
+def test_what_is_said_of_truncated_people_is_recorded():
+    path = ROOT / "runs" / "mini" / "tables" / "figure_s1" / "measured_truncation.csv"
+    correct = defaultdict(list)
+    for one in csv.DictReader(path.open()):
+        if (one["side"], one["zone"], one["share cut"]) == ("bottom", "outside", "all"):
+            correct[one["row"]].append(float(one["correct %"]))
+    found = {row: f"{mean(of):.1f} %" for row, of in correct.items()}
+    whole = " ".join((ROOT / "README.md").read_text().split())
+    assert (
+        f"Poseur as released finds {found['as_released']} of the keypoints, heatmaps {found['heatmap']}, and" in whole
+    )
+    assert f"trained on such keypoints {found['supervised']}:" in whole
 
 
 def test_the_calibration_error_is_recorded():

@@ -16,10 +16,9 @@ from tests.setup.project import ROOT
 
 README = (ROOT / "README.md").read_text()
 CLUSTERS = (ROOT / "docs" / "clusters.md").read_text()
+DOCS = "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
-COMMANDS = [
-    line.strip() for line in (README + CLUSTERS).splitlines() if re.match(r"    (\.venv/bin/)?poseur (?!=)", line)
-]
+COMMANDS = [line.strip() for line in (README + DOCS).splitlines() if re.match(r"    (\.venv/bin/)?poseur (?!=)", line)]
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 

@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from poseur_lib.config.backbone import Positive
+from poseur_lib.config.backbone import Depth, Positive
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.heads.base import HeadKnobs
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Level = Literal["res2", "res3", "res4", "res5"]
-KeypointScore = Literal["rle", "laplace"]
+KeypointScore = Literal["rle", "laplace", "calibrated"]
 FlipFusion = Literal["mean", "type1", "type2"]
 
 DECONVOLUTIONS = 3
@@ -32,7 +32,7 @@ class ReleasedNoise(Frozen):
     """
 
     kind: Literal["released"] = "released"
-    groups: Positive = 3
+    groups: Depth = 3
     moved_points: Positive = 4
     variance: Annotated[float, Field(gt=0)] = 0.2
     clip: Annotated[float, Field(gt=0)] = 1.0
@@ -52,7 +52,7 @@ class PaperNoise(Frozen):
     """
 
     kind: Literal["paper"] = "paper"
-    groups: Positive = 1
+    groups: Depth = 1
 
 
 Noise = Annotated[NoNoise | ReleasedNoise | PaperNoise, Field(discriminator="kind")]
@@ -73,7 +73,7 @@ class RLELossConfig(Frozen):
     log_phi_count: Literal[1, 2] = 2
     log_sigma_count: Literal[1, 2] = 2
     flow_prior_mean: float = 0.5
-    flow_layers: Positive = 6
+    flow_layers: Depth = 6
     flow_hidden: Positive = 64
     decoder_weight: Annotated[float, Field(ge=0)] = 1.0
 
@@ -107,8 +107,11 @@ class PoseurConfig(HeadKnobs):
         output_branch: "released": refined point plus a second branch; "paper": the refined point alone.
         loss: residual log-likelihood of both stages.
         keypoint_score: "rle": mean of 1 - sigma (released default); "laplace": Eq. 8 (Table 1c). Its row without any
-            is `evaluation.instance_score` "box".
+            is `evaluation.instance_score` "box". "calibrated", which neither paper nor released code has: Eq. 8 of
+            sigma times `sigma_factor`, then the probability that Sec. 3.3 says Eq. 8 is; with a small `score_radius`.
         score_radius: a of Eq. 8, a fraction of the crop side.
+        sigma_factor: the Laplace scale over sigma, of a "calibrated" score alone: it belongs to one trained model, and
+            `poseur_lib.scoring.uncertainty.laplace_factor` fits it on labelled people.
         flip_fusion: how two mirrored predictions merge: plain means, or the released types 1 and 2, which make the
             keypoint scores themselves, whatever `keypoint_score` says.
     """
@@ -116,13 +119,13 @@ class PoseurConfig(HeadKnobs):
     kind: Literal["poseur"] = "poseur"
     embed_dims: Positive = 256
     num_heads: Positive = 8
-    num_points: Positive = 4
+    num_points: Depth = 4
     ffn_dims: Positive = 1024
     dropout: Share = 0.1
     norm_groups: Positive = 32
     neck: Literal["projection", "deconvolution"] = "projection"
     feature_levels: tuple[Level, ...] = ("res2", "res3", "res4", "res5")
-    decoder_layers: Positive = 3
+    decoder_layers: Depth = 3
     share_layers: bool = False
     self_attention: bool = True
     cross_attention: Literal["emsda", "msda"] = "emsda"
@@ -136,6 +139,7 @@ class PoseurConfig(HeadKnobs):
     loss: RLELossConfig = RLELossConfig()
     keypoint_score: KeypointScore = "rle"
     score_radius: Annotated[float, Field(gt=0)] = 0.2
+    sigma_factor: Annotated[float, Field(gt=0)] | None = None
     flip_fusion: FlipFusion = "mean"
 
     @model_validator(mode="after")
@@ -149,6 +153,21 @@ class PoseurConfig(HeadKnobs):
             raise ValueError(f"feature_levels {self.feature_levels} must be distinct and ordered, finest first")
         if self.neck == "deconvolution" and len(self.feature_levels) != 4:
             raise ValueError(f"feature_levels {self.feature_levels} cannot be chosen with the deconvolution neck")
+        return self
+
+    @model_validator(mode="after")
+    def _factor_of_the_calibrated_score(self) -> "PoseurConfig":
+        calibrated = self.keypoint_score == "calibrated"
+        if calibrated != (self.sigma_factor is not None):
+            raise ValueError(
+                f"keypoint_score {self.keypoint_score!r} with sigma_factor {self.sigma_factor}: a factor is given"
+                " exactly where keypoint_score is 'calibrated'"
+            )
+        if calibrated and self.flip_fusion != "mean":
+            raise ValueError(
+                f"flip_fusion {self.flip_fusion!r} makes the keypoint scores itself: keypoint_score 'calibrated' needs"
+                " 'mean'"
+            )
         return self
 
     @property

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from poseur_lib.config.backbone import Positive
+from poseur_lib.config.backbone import Depth, Positive
 from poseur_lib.config.heads.base import HeadKnobs
 
 
@@ -29,5 +29,5 @@ class RegressionConfig(HeadKnobs):
     log_phi_count: Literal[1, 2] = 2
     log_sigma_count: Literal[1, 2] = 2
     flow_prior_mean: float = 0.0
-    flow_layers: Positive = 6
+    flow_layers: Depth = 6
     flow_hidden: Positive = 64

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from poseur_lib.config.backbone import Positive
+from poseur_lib.config.backbone import Depth, Positive
 from poseur_lib.config.heads.base import HeadKnobs, HeatmapKnobs
 from poseur_lib.config.heads.heatmap import DARK, HeatmapCodecConfig
 
@@ -44,7 +44,7 @@ class TransPoseConfig(HeatmapKnobs):
     embed_dims: Positive = 96
     num_heads: Positive = 1
     ffn_dims: Positive = 192
-    layers: Positive = 6
+    layers: Depth = 6
     dropout: Share = 0.1
     position_embedding: Position = "sine"
     deconvolutions: Literal[0, 1, 2, 3] = 0
@@ -85,11 +85,11 @@ class TokenPoseConfig(HeatmapKnobs):
     embed_dims: Positive = 192
     num_heads: Positive = 8
     ffn_dims: Positive = 576
-    layers: Positive = 12
+    layers: Depth = 12
     dropout: Share = 0.0
     position_embedding: Position = "sine"
     attention_scale: Literal["head", "model"] = "head"
-    fused_parts: Positive = 1
+    fused_parts: Depth = 1
     mlp_hidden: Positive | None = 384
 
     @model_validator(mode="after")
@@ -124,8 +124,8 @@ class PRTRConfig(HeadKnobs):
     num_queries: Positive = 100
     embed_dims: Positive = 256
     num_heads: Positive = 8
-    encoder_layers: Positive = 6
-    decoder_layers: Positive = 6
+    encoder_layers: Depth = 6
+    decoder_layers: Depth = 6
     ffn_dims: Positive = 2048
     dropout: Share = 0.0
     auxiliary_losses: bool = True

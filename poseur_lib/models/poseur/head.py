@@ -144,9 +144,10 @@ class PoseurHead(CoordinateHead):
         )
 
     def _keypoint_scores(self, sigma: Float[Tensor, "B K 2"]) -> Float[Tensor, "B K"]:
-        if self.config.keypoint_score == "laplace":
-            return laplace_scores(sigma, self.config.score_radius)
-        return rle_scores(sigma)
+        if self.config.keypoint_score == "rle":
+            return rle_scores(sigma)
+        factor = self.config.sigma_factor or 1.0
+        return laplace_scores(factor * sigma, self.config.score_radius)
 
     def _loss_terms(
         self, stages: Sequence[StagePrediction], target: Tensor, weight: Tensor, flow: RealNVP

@@ -130,7 +130,7 @@ def sample_bags(
         ValueError: no `image_index`, and not as many instances as images.
     """
     if image_index is None:
-        if len(rows) != len(values):
+        if rows.shape[0] != values.shape[0]:
             raise ValueError(f"{len(rows)} instances in {len(values)} images need an image_index")
         image_index = torch.arange(rows.shape[0], device=rows.device)
     rows = rows + image_index[:, None, None, None] * values.shape[1]
@@ -161,7 +161,7 @@ def sample_memory(
         ValueError: no `image_index`, and not as many instances as images.
     """
     values, levels = memory.values, memory.levels
-    one_each = image_index is None and len(sampling_locations) == len(values)
+    one_each = image_index is None and sampling_locations.shape[0] == values.shape[0]
     rows_per_head = 4 * attention_weights.shape[3] * attention_weights.shape[4]
     way = chosen_way(values.shape[1], rows_per_head, values.device.type, one_each)
     if torch.onnx.is_in_onnx_export():

@@ -11,7 +11,7 @@ import pytest
 from poseur_lib.evaluation.calibration import calibration_error
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, breakdown, breakdown_csv
-from poseur_study.analysis.interval import Estimate, estimate
+from poseur_study.analysis.interval import Estimate, difference, estimate
 from poseur_study.analysis.measured_values import StoredSample, over_seeds
 from poseur_study.analysis.result_types import TableResult
 from poseur_study.analysis.table_data import TableData
@@ -22,12 +22,17 @@ from poseur_study.experiments.analyses import (
     CALIBRATION,
     ERROR_SHIFTS,
     POSEUR,
+    RESCALED_CLAIM,
     SCORE_CLAIM,
+    SCORING,
+    SMALL_RADIUS,
+    SMALL_RADIUS_CLAIM,
     shift_claim_key,
 )
 from poseur_study.experiments.profiles import MINI_PEOPLE, profile
 from poseur_study.measurements.calibration import measured_bins, scored_keypoints
 from poseur_study.measurements.proposal_robustness import shifted
+from poseur_study.measurements.scoring import Score, ap_samples, promised, scored_runs
 from poseur_study.measurements.self_attention import self_attention
 from poseur_study.runs.datasets import DataSet
 from poseur_study.runs.evaluation import EVALUATION_FILE
@@ -41,7 +46,9 @@ from synthetic_people import generate
 REPOSITORY = Path(__file__).resolve().parents[3]
 MINI = REPOSITORY / "runs" / "mini"
 TABLES = sorted(path.parent.name for path in MINI.glob(f"tables/*/{RESULT_FILE}"))
-OTHERS = [number for number in TABLES if number not in ("figure_s2", CALIBRATION.number)]
+OF_LABELS = (CALIBRATION.number, SCORING.number)
+"""Computed from full predictions and from the labels, which are not committed."""
+OTHERS = [number for number in TABLES if number not in ("figure_s2", *OF_LABELS)]
 RUNS = sorted(path.parent for path in MINI.glob(f"*/{EVALUATION_FILE}"))
 
 
@@ -92,6 +99,8 @@ def measured_claims(data: TableData) -> Mapping[str, Estimate | None]:
         scored = scored.assign(within=100.0 * (scored["error"] <= 100 * radius))
         found = measured_bins(scored, ["score"], "value", "within", data.n_images, calibration_error)
         return {SCORE_CLAIM: found["estimate"].iloc[0]}
+    if number == SCORING.number:
+        return score_claims(data)
     study = object.__new__(TableStudy)
     study.data = data
     for name in ("table", "dataset", "store", "seeds"):
@@ -104,6 +113,17 @@ def measured_claims(data: TableData) -> Mapping[str, Estimate | None]:
         means = shares.query("layer == 'mean'").set_index(["related", "seed"])
         return over_seeds(means["share"] - means["whoever"], data.n_images)["estimate"].to_dict()
     return {}
+
+
+def score_claims(data: TableData) -> Mapping[str, Estimate | None]:
+    """As the notebook has them."""
+    runs, radius = scored_runs(data), data.runs[POSEUR, data.seeds[0]].config.model.head.score_radius
+    how = {"predicted": "value", "observed": "within", "images": data.n_images, "measure": calibration_error}
+    found = measured_bins(promised(runs, (radius,)), ["score"], **how)
+    ranked = ap_samples(runs, (radius, SMALL_RADIUS))["Poseur"]
+    each = [difference(ranked[Score.EQ8, radius, seed], ranked[Score.FLOW, SMALL_RADIUS, seed]) for seed in data.seeds]
+    rescaled = found["estimate"][Score.RESCALED]
+    return {RESCALED_CLAIM: rescaled, SMALL_RADIUS_CLAIM: estimate(each, data.n_images)}
 
 
 def proposal_claims(study: TableStudy) -> Mapping[str, Estimate | None]:
@@ -158,10 +178,11 @@ def test_a_table_follows_from_the_committed_evaluations(number, committed, label
 
 
 @pytest.mark.slow
-def test_calibration_follows_from_committed_predictions_and_the_labels_that_the_generator_gives(committed, tmp_path):
+@pytest.mark.parametrize("number", [number for number in OF_LABELS if number in TABLES])
+def test_a_page_follows_from_committed_predictions_and_the_labels_that_the_generator_gives(number, committed, tmp_path):
     size = MINI_PEOPLE.model_copy(update={"train_images": 1})
     generate(tmp_path / "mini", size, workers=0, progress=False)
-    check("calibration", committed, tmp_path / "mini")
+    check(number, committed, tmp_path / "mini")
 
 
 @pytest.mark.parametrize("run", [RUNS[0], *(pytest.param(run, marks=pytest.mark.slow) for run in RUNS[1:])], ids=str)
@@ -180,7 +201,7 @@ def test_what_is_committed_of_runs_is_small_and_only_what_pages_need(committed):
         needed |= {
             run_id
             for row in stored_result(number).rows
-            if number == CALIBRATION.number or table.row(row.key).scoring is not None
+            if number in OF_LABELS or table.row(row.key).scoring is not None
             for run_id in row.run_ids
         }
     files = list(committed.glob("*_*/*"))

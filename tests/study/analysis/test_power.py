@@ -9,10 +9,14 @@ import pytest
 
 from poseur_lib.config import AugmentConfig, ExperimentConfig
 from poseur_study.analysis import power
-from poseur_study.analysis.power import FACTOR, Pilot, PilotDifference, detectable
+from poseur_study.analysis.effect import Effect, detectable_effect
+from poseur_study.analysis.interval import Estimate
+from poseur_study.analysis.power import Pilot, PilotDifference, detectable
+from poseur_study.analysis.seed_model import Spread
 from poseur_study.experiments import tables
 from poseur_study.experiments.experiment import EffectKind
-from poseur_study.experiments.profiles import SETTINGS_SPOKEN_OF, profile, still_true, without_restored
+from poseur_study.experiments.profile_deviations import SETTINGS_SPOKEN_OF, still_true, without_restored
+from poseur_study.experiments.profiles import profile
 from poseur_study.runs.resources import joules_between, rapl_microjoules
 
 (TABLE_1B,) = tables(["1b"])
@@ -20,13 +24,17 @@ from poseur_study.runs.resources import joules_between, rapl_microjoules
 (TABLE_1D,) = tables(["1d"])
 
 
+NORMAL = 1.959964
+SPREAD = Spread(deviation=0.4, freedom=30, arms=17, trainings=51, levene=0.7)
+
+
 @pytest.fixture
 def pilot(monkeypatch):
-    def use(deviation: float | None, n_seeds: int, *others: PilotDifference) -> PilotDifference:
+    def use(spread: Spread | None, *others: PilotDifference) -> PilotDifference:
         one = PilotDifference(table="1b", claim="1b-gain", rescored=False, images_half=0.6, n_images=500,
-                              seeds_deviation=deviation, n_seeds=n_seeds)  # fmt: skip
+                              seeds_deviation=None, n_seeds=3)  # fmt: skip
         rescored = one.with_changes(table="1c", claim="x", rescored=True, images_half=0.1)
-        found = Pilot(profile="mini", data="d", recorded_at="2026-01-01T00:00:00+00:00",
+        found = Pilot(profile="mini", data="d", recorded_at="2026-01-01T00:00:00+00:00", spread=spread, n_seeds=3,
                       differences=(one, rescored, *others))  # fmt: skip
         monkeypatch.setattr(power, "pilot", lambda: found)
         return one
@@ -34,55 +42,68 @@ def pilot(monkeypatch):
     return use
 
 
-def test_four_times_the_images_halve_it_and_seeds_add_in_quadrature(pilot):
+def test_four_times_the_images_halve_it_and_seeds_add_their_variance(pilot):
     mini = profile("mini")  # 2,000 images, three seeds
-    assert FACTOR == pytest.approx(1.4294, abs=1e-4)
-    pilot(None, 1)
+    pilot(None)
     alone = detectable(TABLE_1B, TABLE_1B.claims[0], mini)
-    assert alone.points == pytest.approx(FACTOR * 0.3) and alone.bound and alone.words.startswith("≥")
-    pilot(0.4, 3)
+    assert alone.points == pytest.approx(2.8016 * 0.3 / NORMAL, rel=2e-3)  # of the normal distribution
+    assert alone.bound and alone.words.startswith("≥") and alone.half == pytest.approx(0.3, rel=2e-3)
+    pilot(SPREAD)
     both = detectable(TABLE_1B, TABLE_1B.claims[0], mini)
-    seeds = 4.30265 * 0.4 / math.sqrt(3)
-    assert both.points == pytest.approx(FACTOR * math.hypot(0.3, seeds), rel=1e-5) and not both.bound
+    seeds, images = 2 * 0.4**2 / 3, (0.3 / NORMAL) ** 2
+    freedom = (seeds + images) ** 2 / (seeds**2 / 30 + images**2 / 999)
+    assert both.points == pytest.approx(detectable_effect(math.sqrt(seeds + images), freedom), rel=1e-4)
+    assert not both.bound
 
 
-def test_seeds_are_pooled_over_trainings_by_their_degrees_of_freedom(pilot):
-    one = pilot(0.4, 3)
-    pilot(0.4, 3, one.with_changes(table="1d", claim="y", seeds_deviation=0.1, n_seeds=2))
-    pooled = math.sqrt((2 * 0.4**2 + 0.1**2) / 3)
-    found = detectable(TABLE_1B, TABLE_1B.claims[0], profile("mini"))
-    assert found.points == pytest.approx(FACTOR * math.hypot(0.3, 4.30265 * pooled / math.sqrt(3)), rel=1e-5)
+def test_more_seeds_bring_degrees_of_freedom_and_one_brings_a_bound(pilot):
+    pilot(SPREAD)
+    mini, claim = profile("mini"), TABLE_1B.claims[0]
+    two = detectable(TABLE_1B, claim, mini, 2)
+    seeds, images = 2 * 0.4**2 / 2, (0.3 / NORMAL) ** 2
+    freedom = (seeds + images) ** 2 / (seeds**2 / 15 + images**2 / 999)
+    assert two.n_seeds == 2 and two.points == pytest.approx(detectable_effect(math.sqrt(seeds + images), freedom), 1e-4)
+    assert detectable(TABLE_1B, claim, mini, 1).bound
 
 
 def test_scores_of_the_same_poses_have_their_own_spread(pilot):
-    one, claim = pilot(0.4, 3), TABLE_1C.claims[0]
-    pilot(0.4, 3, one.with_changes(table="1c", claim=claim.key, rescored=True, images_half=0.2, seeds_deviation=0.0))
-    assert detectable(TABLE_1C, claim, profile("mini")).points == pytest.approx(FACTOR * 0.1)
+    one, claim = pilot(SPREAD), TABLE_1C.claims[0]
+    own = {"table": "1c", "claim": claim.key, "rescored": True, "images_half": 0.2}
+    pilot(SPREAD, one.with_changes(**own, seeds_deviation=0.0))
+    assert detectable(TABLE_1C, claim, profile("mini")).half == pytest.approx(0.1, rel=2e-3)
+    pilot(SPREAD, one.with_changes(**own, seeds_deviation=10.0))
+    assert detectable(TABLE_1C, claim, profile("mini")).half == pytest.approx(4.30265 * 10 / math.sqrt(3), rel=1e-3)
+
+
+def test_a_finished_claim_is_judged_by_its_own_error(pilot):
+    pilot(SPREAD)
+    of = {"low": 0.0, "high": 2.0, "images_half": 0.2, "seeds_half": 1.0, "n_seeds": 3, "n_images": 2000}
+    found = Effect.of(Estimate(value=1.0, **of), SPREAD.model_copy(update={"deviation": 2.0}), 2)
+    one = detectable(TABLE_1B, TABLE_1B.claims[0], profile("mini"), 3, found)
+    assert one.points == detectable_effect(found.error, found.freedom) and one.words == f"{one.points:.1f}"
 
 
 def test_the_recorded_pilot_has_seeds_of_both_kinds_and_a_date():
     found = power.pilot()
     assert {one.rescored for one in found.differences if one.seeds_deviation is not None} == {True, False}
+    assert found.spread is not None and found.spread.freedom > 2
     recorded = datetime.fromisoformat(found.recorded_at)
     assert found.younger_than(recorded - timedelta(hours=1)) and not found.younger_than(recorded)
     assert not found.younger_than(None)
 
 
 def test_the_pilot_of_another_table_is_of_the_same_kind(pilot):
-    pilot(None, 1)
-    assert detectable(TABLE_1D, TABLE_1D.claims[0], profile("mini")).points == pytest.approx(FACTOR * 0.3)
-    assert detectable(TABLE_1C, TABLE_1C.claims[0], profile("mini")).points == pytest.approx(FACTOR * 0.05)
+    pilot(None)
+    assert detectable(TABLE_1D, TABLE_1D.claims[0], profile("mini")).half == pytest.approx(0.3, rel=2e-3)
+    assert detectable(TABLE_1C, TABLE_1C.claims[0], profile("mini")).half == pytest.approx(0.05, rel=2e-3)
 
 
-def test_seeds_are_those_of_the_study_and_an_equivalence_is_held_against_its_margin(pilot):
-    pilot(0.4, 3)
+def test_an_equivalence_is_held_against_its_margin_with_one_digit(pilot):
     mini, claim = profile("mini"), TABLE_1B.claims[0]
-    two, half = detectable(TABLE_1B, claim, mini, 2), math.hypot(0.3, 12.7062 * 0.4 / math.sqrt(2))
-    assert two.n_seeds == 2 and two.points == pytest.approx(FACTOR * half, rel=1e-4)
-    pilot(None, 1)
+    pilot(None)
     for margin, words in ((0.25, "does not fit"), (0.5, "fits")):
         same = replace(claim, kind=EffectKind.EQUIVALENCE, margin=margin)
-        assert detectable(TABLE_1B, same, mini).words == f"interval ≥ ±0.30: {words} the margin of ±{margin:g}"
+        assert detectable(TABLE_1B, same, mini).words == f"interval ≥ ±0.3: {words} the margin of ±{margin:g}"
 
 
 def test_every_setting_that_a_deviation_speaks_of_is_there():

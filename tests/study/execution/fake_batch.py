@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 
 import poseur_study.execution.batch
+from poseur_lib.files import require_writable
 from poseur_study.cli.main import explain
 from poseur_study.execution.batch import Batch
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import KnownData
-from poseur_study.runs.store import RunStore, require_writable
+from poseur_study.runs.store import RunStore
 from tests.study.execution.fake_notebook import planned
 from tests.study.fakes import FINGERPRINT
 from tests.study.projects import fake_options
@@ -49,7 +50,7 @@ def main(folder: str, behaviours: str, workers: str = "2", scheduler: str = "") 
     poseur_study.execution.batch.Work = NoWork
     store = RunStore(Path(folder))
     try:
-        require_writable(store.folder)
+        require_writable(store.folder, "runs cannot be stored in")
         batch = fake_batch(store, json.loads(behaviours))
         problems = batch.execute(fake_options(store, workers=int(workers), scheduler=scheduler, device="cpu"))
     except BaseException as error:

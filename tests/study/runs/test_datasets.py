@@ -6,7 +6,8 @@ import poseur_study.runs.datasets as module
 from poseur_lib.data.coco import fingerprint
 from poseur_lib.errors import UserError
 from poseur_study.experiments import tables
-from poseur_study.experiments.profiles import GENERATED_DATA, SIMULATED_BOXES, on_other_people, profile
+from poseur_study.experiments.profile_deviations import GENERATED_DATA, SIMULATED_BOXES, on_other_people
+from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import NOT_GENERATED, known_data, open_data, pretext_people
 from poseur_study.runs.plan import row_run
 from tests.training.tiny import write_people

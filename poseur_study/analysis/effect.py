@@ -1,0 +1,130 @@
+"""A claimed effect: its standard error by the seed model, its interval, its p and what it could have detected.
+
+    error² = w s² / S + h²
+
+s and its degrees of freedom are those of `Spread`, w the sum of squares of the effect's weights over distinct trainings
+(2 for a difference of two rows, 4 for a difference of differences), S the number of seeds and h the standard error over
+the val images, from resamples that all rows share. Between scores of the same poses, and of what a notebook measures,
+the spread over seeds is the effect's own, with S − 1 degrees of freedom. t has those of Welch and Satterthwaite.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import optimize, stats
+
+from poseur_study.analysis.interval import LEVEL, Estimate, student
+from poseur_study.analysis.seed_model import Spread
+from poseur_study.experiments.experiment import ClaimTest, EffectKind
+from poseur_study.runs.evaluation import RESAMPLES
+
+POWER = 0.8
+CHANCE = 1 - LEVEL
+NORMAL = float(stats.norm.ppf((1 + LEVEL) / 2))
+METHOD = (
+    "95 % interval of a difference: one model for all trainings of the profile, with arm and seed as factors and the "
+    "variance pooled over arms; the images' variance, from 1,000 resamples that both rows share, is added, and t has "
+    "the degrees of freedom of Welch and Satterthwaite. Between scores of the same poses, and of what a notebook "
+    "measures, the variance over seeds is the claim's own. p is by Holm over the claims of a table."
+)
+IN_SHORT = "That of a difference: the variance over seeds is pooled over all arms of the profile (see the ledger)."
+CHANGED = (
+    "Until November 2026 the interval of a difference was made of its own seeds alone: Student's t with S − 1 degrees "
+    "of freedom (2 of three seeds), in quadrature with the images' percentiles, and claims were decided one by one. "
+    "That interval stands beside the present one for one release, as `earlier interval`. Profile mini's runs had been "
+    "seen when the model was chosen: where their three seeds happened to lie close its intervals are wider, where they "
+    "happened to lie far apart narrower."
+)
+
+
+class Effect(Estimate):
+    """An effect with the interval by which it is decided.
+
+    Attributes:
+        error: standard error; `freedom`: degrees of freedom of its t.
+        earlier: with the interval of its own seeds, by which it was decided before.
+        spread: of the trainings, pooled over arms; None: the effect's own.
+    """
+
+    error: float
+    freedom: float
+    earlier: Estimate
+    spread: Spread | None = None
+
+    @classmethod
+    def of(cls, earlier: Estimate, spread: Spread | None = None, weight: float = 0.0) -> "Effect":
+        """The effect of an estimate over its own seeds.
+
+        Args:
+            weight: w above, where there is a spread.
+        """
+        images, n = (earlier.images_half / NORMAL) ** 2, earlier.n_seeds
+        seeds, of_seeds = 0.0, float(RESAMPLES - 1)
+        if spread is not None:
+            seeds, of_seeds = weight * spread.deviation**2 / n, float(spread.freedom)
+        elif earlier.seeds_half is not None:
+            seeds, of_seeds = (earlier.seeds_half / student(n)) ** 2, float(n - 1)
+        freedom = _satterthwaite((seeds, of_seeds), (images, float(RESAMPLES - 1)))
+        error, known = math.sqrt(seeds + images), spread is not None or earlier.seeds_half is not None
+        half, seeds_half = _quantile(freedom) * error, _quantile(of_seeds) * math.sqrt(seeds)
+        parts = {"low": earlier.value - half, "high": earlier.value + half, "seeds_half": seeds_half if known else None}
+        more = {"error": error, "freedom": freedom, "earlier": earlier, "spread": spread}
+        return cls(**{**earlier.model_dump(include=set(Estimate.model_fields)), **parts, **more})
+
+    @property
+    def detectable(self) -> float:
+        """The effect that a study with this error finds in 80 % of cases, in points."""
+        return detectable_effect(self.error, self.freedom)
+
+    @property
+    def half(self) -> float:
+        """Half width of the interval."""
+        return (self.high - self.low) / 2
+
+
+def detectable_effect(error: float, freedom: float) -> float:
+    """Where the noncentral t of an effect exceeds the two-sided 5 % quantile with a power of 80 %."""
+    critical = _quantile(freedom)
+
+    def short_of_power(noncentrality: float) -> float:
+        return float(stats.nct.sf(critical, freedom, noncentrality)) - POWER
+
+    return error * float(optimize.brentq(short_of_power, 0.0, 10 * critical))
+
+
+def p_value(claim: ClaimTest, effect: Effect) -> float:
+    """Two-sided p of an effect; of an equivalence, of whichever side of the margin the interval lies on.
+
+    Both are below 0.05 just where the 95 % interval decides: beyond 0, within the margin, or outside of it.
+    """
+    size = abs(effect.value)
+    if claim.kind != EffectKind.EQUIVALENCE:
+        return 2 * _tail(size, effect)
+    within = max(_tail(claim.margin - size, effect), _tail(claim.margin + size, effect))
+    return min(1.0, 2 * min(within, _tail(size - claim.margin, effect)))
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p adjusted for having tested all of them (Holm 1979): those below 0.05 keep the family's error at 5 %."""
+    order = np.argsort(p, kind="stable")
+    factors = len(p) - np.arange(len(p))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(factors * np.asarray(p, float)[order]))
+    return [float(one) for one in adjusted]
+
+
+def _tail(distance: float, effect: Effect) -> float:
+    if effect.error == 0:
+        return 0.0 if distance > 0 else 1.0
+    return float(stats.t.sf(distance / effect.error, effect.freedom))
+
+
+def _quantile(freedom: float) -> float:
+    return float(stats.t.ppf((1 + LEVEL) / 2, freedom))
+
+
+def _satterthwaite(*parts: tuple[float, float]) -> float:
+    """Degrees of freedom of a sum of variances, each with its own."""
+    total = sum(variance for variance, _ in parts)
+    return total**2 / sum(variance**2 / freedom for variance, freedom in parts) if total else parts[-1][1]

@@ -1,0 +1,80 @@
+"""How far trainings that differ by nothing but their seed are apart: one model for all arms of a profile.
+
+An arm is a configuration without its seed. With arm and seed as factors, the number of a training is
+
+    y = m[arm] + b[device, seed] + e,    e ~ N(0, s²) with one s for every arm.
+
+Seeds are a factor within a device, and an arm counts only where all its trainings were made on one: devices differ
+systematically. In a balanced design the least squares below are the analysis of variance with two factors, whose
+residual has (A − 1)(S − 1) degrees of freedom for each device's A arms and S seeds.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from poseur_lib.config.base import Frozen
+from poseur_lib.evaluation.dataset_predictions import BoxSource
+from poseur_study.experiments.experiment import METRICS
+from poseur_study.runs.store import RunStore, runs_of
+
+UNEQUAL = 0.05
+
+
+class Spread(Frozen):
+    """How far a training's number is from what its arm and its seed give, as pooled over arms.
+
+    Attributes:
+        deviation: s, in points; `freedom`: its degrees of freedom.
+        levene: p of Levene's test (about the medians) that all arms spread alike; None: of one arm.
+    """
+
+    deviation: float
+    freedom: int
+    arms: int
+    trainings: int
+    levene: float | None
+
+    @property
+    def unequal(self) -> bool:
+        """True if the arms do not spread alike: then one number cannot stand for all."""
+        return self.levene is not None and self.levene < UNEQUAL
+
+
+def trainings(store: RunStore, fingerprint: str, boxes: BoxSource) -> pd.DataFrame:
+    """Every finished run of a folder on one data set: run_id, arm, seed, device, epochs, and its metrics (points)."""
+    lines = []
+    for run in runs_of(store):
+        record, metrics = run.record, run.record.of(boxes)
+        if record.provenance.data_fingerprint == fingerprint and metrics is not None:
+            arm, of = record.config.model_dump_json(exclude={"seed"}), metrics.model_dump()
+            known = (run.run_id, arm, record.config.seed, record.provenance.computed_on, record.config.train.epochs)
+            lines.append((*known, *(of[name] for name in METRICS)))
+    return pd.DataFrame(lines, columns=["run_id", "arm", "seed", "device", "epochs", *METRICS])
+
+
+def pooled(runs: pd.DataFrame, metric: str) -> Spread | None:
+    """The model's residual; None where arms and seeds leave none.
+
+    Args:
+        runs: arm, seed, device and the metric, a line a training.
+    """
+    runs = runs.dropna(subset=metric)
+    by_arm = runs.groupby("arm")
+    runs = runs[(by_arm["device"].transform("nunique") == 1) & (by_arm["seed"].transform("nunique") > 1)]
+    if runs.empty:
+        return None
+    factors = [pd.get_dummies(runs["arm"]), pd.get_dummies(runs["device"] + " " + runs["seed"].astype(str))]
+    design, values = np.hstack(factors).astype(float), runs[metric].to_numpy(float)
+    fitted, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
+    freedom = len(values) - int(rank)
+    if freedom < 1:
+        return None
+    groups = [of[metric].to_numpy(float) for _, of in runs.groupby("arm")]
+    return Spread(
+        deviation=float(np.sqrt(np.sum((values - design @ fitted) ** 2) / freedom)),
+        freedom=freedom,
+        arms=len(groups),
+        trainings=len(values),
+        levene=float(stats.levene(*groups).pvalue) if len(groups) > 1 else None,
+    )

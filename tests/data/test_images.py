@@ -1,0 +1,196 @@
+"""Image files: their end, their orientation and what decoders think of them, by the file's own structure."""
+
+import io
+import json
+import os
+import threading
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from poseur_lib.data.check import check_dataset
+from poseur_lib.data.coco import CocoPeople, annotation_path
+from poseur_lib.data.crop import CropRule
+from poseur_lib.data.dataset import PoseCrops
+from poseur_lib.data.decoder_words import decoder_words
+from poseur_lib.data.image_format import ORIENTATION, image_head
+from poseur_lib.data.images import MAX_PIXELS, decode_image, read_image
+from poseur_lib.errors import UserError
+from poseur_lib.keypoints import COCO_17
+from poseur_lib.predict.boxes_file import read_boxes
+
+PIXELS = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8), (64, 48))
+FILM = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 8 + b"\xff\xd8\xff\xda"  # also what begins a scan
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
+
+
+def encoded(form, pixels=PIXELS, orientation=None, **options):
+    exif = Image.Exif()
+    if orientation is not None:
+        exif[ORIENTATION] = orientation
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, form, exif=exif, **options)
+    return file.getvalue()
+
+
+def pillow(content):
+    return np.array(ImageOps.exif_transpose(Image.open(io.BytesIO(content))).convert("RGB"))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize(
+    "behind", [FILM, b"\0" * 200, b"\xff\xd9", encoded("JPEG")], ids=["film", "zeros", "end", "jpeg"]
+)
+def test_what_stands_behind_an_image_is_not_the_image(form, behind):
+    content = encoded(form)
+    assert np.array_equal(decode_image(content + behind, "photo"), decode_image(content, "photo"))
+    with pytest.raises(UserError, match=r"photo: image file is truncated"):
+        decode_image(content[: len(content) * 3 // 4], "photo")
+
+
+@pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_blocks": 1}, {"comment": b"\xff\xd9"}])
+def test_every_kind_of_jpeg_is_walked_through(options):
+    content = encoded("JPEG", **options)
+    assert image_head(content) == (64, 48, 1, True)
+    for cut in range(200, len(content) - 2, 97):
+        head = image_head(content[:cut])
+        assert head is None or not head.whole
+
+
+def test_a_thumbnail_s_end_is_not_the_image_s():
+    exif = Image.Exif()
+    exif[0x9286] = encoded("JPEG", PIXELS[:8, :8])  # a small JPEG inside of the head
+    file = io.BytesIO()
+    Image.fromarray(PIXELS).save(file, "JPEG", exif=exif)
+    assert image_head(file.getvalue()) == (64, 48, 1, True)
+    assert not image_head(file.getvalue()[:-2]).whole
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
+def test_orientation_is_applied_in_every_format(form, orientation):
+    content = encoded(form, orientation=orientation)
+    ours = decode_image(content, "photo")
+    assert np.abs(ours.astype(int) - pillow(content)).mean() < 1
+    assert image_head(content).upright_size == ours.shape[:2]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_half_a_file_is_no_image(form):
+    content = encoded(form)
+    with pytest.raises(UserError, match=r"photo: (image file is truncated|not a readable image)"):
+        decode_image(content[: len(content) // 2], "photo")
+
+
+def labelled(root, orientation, **info):
+    """A set of one square and one wide image with an EXIF orientation, labelled in the upright frame."""
+    (root / "annotations").mkdir(exist_ok=True)
+    images, people = [], []
+    for number, pixels in enumerate((PIXELS[:, :48], PIXELS), start=1):
+        content = encoded("PNG", np.ascontiguousarray(pixels), orientation=orientation)
+        height, width = pillow(content).shape[:2]
+        for split in ("train", "val"):
+            (root / f"{split}2017").mkdir(exist_ok=True)
+            (root / f"{split}2017" / f"{number}.png").write_bytes(content)
+        images.append({"id": number, "file_name": f"{number}.png", "height": height, "width": width})
+        points = np.column_stack([np.linspace(10, 30, 17), np.linspace(8, 36, 17), np.full(17, 2)]).reshape(-1).tolist()
+        people.append({"id": number, "image_id": number, "category_id": 1, "iscrowd": 0, "bbox": [8, 6, 26, 34],
+                       "area": 500, "num_keypoints": 17, "keypoints": points})  # fmt: skip
+    category = {"id": 1, "name": "person", "keypoints": list(COCO_17.names)}
+    body = {"info": info, "images": images, "annotations": people, "categories": [category]}
+    for split in ("train", "val"):
+        annotation_path(root, split).write_text(json.dumps(body))
+    return root
+
+
+def crops(root):
+    people = CocoPeople(root, "val", COCO_17).people()
+    return [crop.images for crop in PoseCrops(people, COCO_17, (64, 48), CropRule(), None, 0)]
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 4, 6])
+def test_labels_of_a_turned_image_are_of_a_frame_that_is_said(tmp_path, orientation):
+    root = labelled(tmp_path, orientation)
+    with pytest.raises(UserError, match=rf'1.png: image has EXIF orientation {orientation}.*"exif_orientation"'):
+        crops(root)
+    found = [one for one in check_dataset(root, check_images=True).problems if "EXIF" in one]
+    assert len(found) == (2 if orientation == 6 else 4)  # the sides of the wide image tell of a quarter turn
+    turned = crops(labelled(tmp_path, orientation, exif_orientation="applied"))
+    plain = crops(labelled(tmp_path, 1))
+    if orientation == 3:
+        stored = crops(labelled(tmp_path, 3, exif_orientation="ignored"))
+        assert all((one == other).all() for one, other in zip(stored, plain, strict=True))
+        assert not any((one == other).all() for one, other in zip(turned, plain, strict=True))
+    with pytest.raises(UserError, match=r'must be "applied" or "ignored", got 5'):
+        crops(labelled(tmp_path, orientation, exif_orientation=5))
+
+
+def test_an_image_turned_against_its_labels_says_how_to_choose(tmp_path):
+    root = labelled(tmp_path, 6, exif_orientation="applied")
+    file = annotation_path(root, "val")
+    content = json.loads(file.read_text())
+    for image in content["images"]:
+        image["height"], image["width"] = image["width"], image["height"]
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r'2.png: image is 48 x 64, but .* 64 x 48 .* EXIF orientation is 6.*"ignored"'):
+        crops(root)
+
+
+def test_boxes_of_a_coco_file_are_held_against_the_images(tmp_path):
+    root = labelled(tmp_path, 3)
+    images = [root / "val2017" / "1.png"]
+    with pytest.raises(UserError, match=r"1.png: image has EXIF orientation 3"):
+        read_boxes(annotation_path(root, "val"), images)
+    file = annotation_path(labelled(tmp_path, 3, exif_orientation="applied"), "val")
+    assert len(read_boxes(file, images).of_image[images[0]]) == 1
+    file = annotation_path(labelled(tmp_path, 1), "val")
+    cv2.imwrite(str(images[0]), PIXELS[:24, :24])
+    with pytest.raises(UserError, match=r"1.png: image is 24 x 24, but .* says 48 x 48"):
+        read_boxes(file, images)
+
+
+def damaged():
+    content = bytearray(encoded("JPEG", np.kron(PIXELS, np.ones((4, 4, 1), np.uint8)), quality=95))
+    middle = len(content) // 2
+    content[middle : middle + 8] = b"\xff\xd0" * 4  # restarts where none belong
+    return bytes(content)
+
+
+def test_a_decoder_s_words_name_the_file_and_count(tmp_path, capfd):
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(damaged())
+        assert read_image(tmp_path / name).shape == (192, 256, 3)
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 2 and lines[0].startswith(
+        f"{tmp_path / 'a.jpg'}: image is damaged and filled in (Corrupt JPEG"
+    )
+    assert lines[1].startswith(f"{tmp_path / 'b.jpg'}") and "such files" in lines[1]
+
+
+def test_what_others_say_meanwhile_is_passed_on(capfd):
+    with decoder_words() as words:
+        os.write(2, b"somebody else\nCorrupt JPEG data: 3 extraneous bytes\n")
+        thread = threading.Thread(target=decode_image, args=(damaged(), "photo"))
+        thread.start()
+        thread.join()
+    assert len(words) == 2 and capfd.readouterr().err == "somebody else\n"
+
+
+def test_endless_and_huge_files_are_refused_before_they_are_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", tmp_path, tmp_path / "a\0b.png"):
+        with pytest.raises(UserError, match=r"image cannot be read: (not a regular|Is a directory|not a file's name)"):
+            read_image(path)
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    with pytest.raises(UserError, match=r"not a regular file"):
+        read_image(tmp_path / "zero.png")
+    bomb = bytearray(encoded("PNG"))
+    bomb[16:24] = (30000).to_bytes(4, "big") * 2
+    with pytest.raises(UserError, match=rf"30000 x 30000 has more than {MAX_PIXELS} pixels"):
+        decode_image(bytes(bomb), "bomb")
+    bomb = bytearray(encoded("BMP"))
+    bomb[18:26] = (30000).to_bytes(4, "little") * 2
+    with pytest.raises(UserError, match=r"bomb: image has more than"):
+        decode_image(bytes(bomb), "bomb")

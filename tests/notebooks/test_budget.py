@@ -1,0 +1,110 @@
+"""The study of effects against budget: its frames on made runs, and its registration."""
+
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from poseur_study.experiments import BUDGET
+from poseur_study.experiments.budget import ARMS, EPOCHS, PAIRS
+from poseur_study.experiments.profiles import PROFILES, profile
+from poseur_study.runs.project import project_root
+from poseur_study.table_study import TableStudy
+from poseur_study.table_study import budget as module
+from poseur_study.table_study.budget import REGISTERED, REGISTRATION, effects_by_budget, slopes_by_budget
+
+
+class MadeStudy(TableStudy):
+    """AP = level of the arm + growth of the arm x log3(people / 1000) + noise that seeds share."""
+
+    table = BUDGET
+    finished = ()
+
+    def __init__(self, seeds=(0, 1), missing=()):
+        self.growth = {"poseur": 2.0, "simba": 0.5, "no_noise": 2.0}
+        self.rows = [row for row in BUDGET.rows if "_box_" not in row.key and row.key not in missing]
+        self.seeds = seeds
+
+    def frame(self):
+        lines = []
+        for row in self.rows:
+            arm, _, epochs = row.key.rpartition("_")
+            people = 1000 * 3 ** EPOCHS.index(int(epochs))
+            for seed in self.seeds:
+                ap = 30 + self.growth.get(arm, 1.0) * np.log(people / 1000) / np.log(3) + seed
+                lines.append((row.label, seed, ap, people))
+        return pd.DataFrame(lines, columns=["row", "seed", "AP", "people"])
+
+    def ap(self):
+        return self.frame()[["row", "seed", "AP"]]
+
+    def curves(self):
+        return self.frame()[["row", "seed", "people"]]
+
+    def verdicts(self):
+        return pd.DataFrame({name: [None] * len(BUDGET.claims) for name in ("ours", "low", "high", "seeds", "verdict")})
+
+
+def test_slopes_are_those_that_the_runs_were_made_with():
+    slopes = slopes_by_budget(MadeStudy()).set_index("pair")
+    simba, noise = slopes.loc["Poseur minus SimpleBaseline"], slopes.loc["Poseur minus without noise"]
+    assert simba["AP for threefold training"] == pytest.approx(1.5) and simba["lengths"] == 4 and simba["seeds"] == 2
+    assert noise["AP for threefold training"] == pytest.approx(0.0) and noise["low"] == pytest.approx(noise["high"])
+
+
+def test_a_slope_takes_two_lengths_and_two_seeds_of_both_arms():
+    only = tuple(f"simba_{epochs}" for epochs in EPOCHS[1:])
+    few = slopes_by_budget(MadeStudy(missing=only)).set_index("pair")
+    assert np.isnan(few.loc["Poseur minus SimpleBaseline", "AP for threefold training"])
+    assert few.loc["Poseur minus SimpleBaseline", "lengths"] == 1
+    assert slopes_by_budget(MadeStudy(seeds=(0,)))["AP for threefold training"].isna().all()
+
+
+def test_each_pair_is_tested_at_each_length_beside_what_the_paper_prints():
+    effects = effects_by_budget(MadeStudy())
+    assert len(effects) == len(PAIRS) * len(EPOCHS) and set(effects["people"]) == {1000, 3000, 9000, 27000}
+    paper = effects.drop_duplicates("pair").set_index("pair")["paper"]
+    assert paper["Poseur minus SimpleBaseline"] == pytest.approx(74.7 - 71.0)
+    assert paper["Poseur minus RLE"] == pytest.approx(74.7 - 70.5)
+
+
+def test_every_profile_has_four_lengths_and_the_longest_arm_s_schedule_ends_with_it():
+    for size in PROFILES:
+        configs = [size.experiment(0, size.of_table("budget", BUDGET.changes(row))) for row in BUDGET.rows[:4]]
+        lengths = [one.train.epochs for one in configs]
+        assert len(set(lengths)) == 4 and lengths == sorted(lengths)
+        assert size.light or all(one.train.people_per_epoch is None for one in configs)
+        assert not any("Supp. Table 1" in line for line in size.deviations_of("budget", [{"train.epochs": 10}]))
+
+
+def test_midi_pretrains_a_backbone_for_each_seed_and_mini_shares_one():
+    midi, mini = profile("midi"), profile("mini")
+    assert [midi.experiment(seed).pretext.seed for seed in range(3)] == [0, 1, 2]
+    assert [mini.experiment(seed).pretext.seed for seed in range(3)] == [0, 0, 0]
+    assert midi.experiment(1, {"pretext": None, "model.backbone.weights": "none"}).pretext is None
+
+
+def git(*arguments):
+    done = subprocess.run(["git", "-C", str(project_root()), *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no history of this checkout: {done.stderr.strip()[:80]}")
+    return done.stdout
+
+
+def test_the_registered_design_is_the_one_that_is_shown():
+    """Changes since are added at its end, and nothing before them is touched."""
+    registered = git("show", f"{REGISTERED}:{REGISTRATION}")
+    now = (project_root() / REGISTRATION).read_text()
+    assert now.startswith(registered.partition("## Changes since")[0])
+    for label, *_ in ARMS.values():
+        word = label.split(",")[0].replace("SimpleBaseline with DARK", "with DARK")
+        assert word.lower() in " ".join(now.lower().split())
+    for name in ("midi", "real"):
+        lengths = ", ".join(map(str, profile(name).budgets.values()))
+        assert f"| {lengths} | {', '.join(map(str, profile(name).seeds))} |" in now
+
+
+def test_a_checkout_without_history_says_that_it_cannot_tell(monkeypatch):
+    monkeypatch.setattr(module, "REGISTERED", "f" * 40)
+    assert "cannot be told" in module.registration(MadeStudy()).data

@@ -1,0 +1,174 @@
+"""The seed model, the interval of an effect, p, Holm's adjustment and power, against closed forms and statsmodels.
+
+What is said to be of statsmodels was computed once by statsmodels 0.15.0, which is not installed for this.
+"""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poseur_lib.evaluation.dataset_predictions import BoxSource
+from poseur_study.analysis.effect import Effect, detectable_effect, holm, p_value
+from poseur_study.analysis.interval import Estimate
+from poseur_study.analysis.seed_model import Spread, pooled, trainings
+from poseur_study.analysis.verdict import Evidence, Verdict, verdict, within
+from poseur_study.experiments.experiment import ClaimTest, EffectKind
+from poseur_study.runs.store import RunStore
+
+MINI = Path(__file__).resolve().parents[3] / "runs" / "mini"
+SPREAD = Spread(deviation=0.5, freedom=30, arms=17, trainings=51, levene=0.7)
+
+
+def estimate(value: float, images_half: float = 0.2, seeds_half: float | None = 1.0, n_seeds: int = 3) -> Estimate:
+    return Estimate(value=value, low=value - 1, high=value + 1, images_half=images_half, seeds_half=seeds_half,
+                    n_seeds=n_seeds, n_images=2000)  # fmt: skip
+
+
+def claim(kind: EffectKind = EffectKind.DIRECTION, margin: float = 0.3) -> ClaimTest:
+    return ClaimTest("key", "A beats B.", "Sec. 0", kind, "a", "b", 0.6, margin=margin)
+
+
+def runs(values: np.ndarray, device: str = "d") -> pd.DataFrame:
+    """Arms by seeds."""
+    lines = [(f"{device}{arm}", seed, device, one) for arm, of in enumerate(values) for seed, one in enumerate(of)]
+    return pd.DataFrame(lines, columns=["arm", "seed", "device", "AP"])
+
+
+def test_a_balanced_table_is_the_analysis_of_variance_with_two_factors():
+    y = np.random.default_rng(0).normal(40, 1, (5, 3)) + np.array([0.0, 3.0, -2.0])
+    residual = y - y.mean(1, keepdims=True) - y.mean(0) + y.mean()
+    found = pooled(runs(y), "AP")
+    assert (found.freedom, found.arms, found.trainings) == (8, 5, 15)
+    assert found.deviation == pytest.approx(math.sqrt((residual**2).sum() / 8))
+
+
+def test_two_rows_alone_have_the_deviation_of_their_paired_differences():
+    y = np.random.default_rng(1).normal(40, 1, (2, 4))
+    found = pooled(runs(y), "AP")
+    assert found.freedom == 3 and found.deviation == pytest.approx(np.std(y[0] - y[1], ddof=1) / math.sqrt(2))
+
+
+def test_devices_are_blocks_and_what_was_trained_on_two_of_them_does_not_count():
+    y, shifted = np.random.default_rng(2).normal(40, 1, (2, 4, 3))
+    both = pooled(pd.concat([runs(y, "cpu"), runs(shifted + 100, "gpu")]), "AP")
+    alone = [pooled(runs(y), "AP"), pooled(runs(shifted), "AP")]
+    assert both.freedom == 12
+    assert both.deviation**2 == pytest.approx(np.mean([one.deviation**2 for one in alone]))
+    mixed = runs(y).assign(arm="x", device=["cpu", "gpu"] * 6)
+    assert pooled(pd.concat([runs(y), mixed]), "AP") == pooled(runs(y), "AP")
+
+
+def test_missing_seeds_cost_degrees_of_freedom_and_nothing_left_is_none():
+    y = np.random.default_rng(3).normal(40, 1, (4, 3))
+    assert pooled(runs(y).drop(index=[0]), "AP").freedom == 5
+    assert pooled(runs(y[:1]), "AP") is None and pooled(runs(y[:, :1]), "AP") is None
+
+
+def test_arms_that_do_not_spread_alike_are_told():
+    y = np.random.default_rng(4).normal(40, 1, (2, 40)) * np.array([[1.0], [20.0]])
+    assert pooled(runs(y), "AP").unequal and not SPREAD.unequal
+
+
+def test_the_committed_runs_have_the_deviation_that_statsmodels_gives():
+    """OLS of AP on C(arm) + C(device and seed): root of ssr / df_resid."""
+    found = pooled(trainings(RunStore(MINI), "7adba307a1f5b976", BoxSource.DETECTOR), "AP")
+    assert found.freedom == 30 and found.deviation == pytest.approx(0.5449755988972439, rel=1e-9)
+    assert found.levene == pytest.approx(0.718, abs=1e-3)
+
+
+def test_the_interval_of_a_difference_has_both_variances_and_pooled_degrees_of_freedom():
+    found = Effect.of(estimate(2.0, images_half=0.0), SPREAD, 2)
+    half = 2.042272 * 0.5 * math.sqrt(2 / 3)  # t(0.975, 30)
+    assert (found.low, found.high, found.freedom) == pytest.approx((2 - half, 2 + half, 30), rel=1e-5)
+    both = Effect.of(estimate(2.0, images_half=1.959964 * 0.3), SPREAD, 2)
+    seeds, images = 2 * 0.5**2 / 3, 0.3**2
+    assert both.error == pytest.approx(math.sqrt(seeds + images), rel=1e-6)
+    assert both.freedom == pytest.approx((seeds + images) ** 2 / (seeds**2 / 30 + images**2 / 999), rel=1e-5)
+    assert both.earlier == estimate(2.0, images_half=1.959964 * 0.3)
+
+
+def test_an_effect_of_its_own_seeds_keeps_their_interval():
+    found = Effect.of(estimate(2.0, images_half=0.0, seeds_half=0.7))
+    assert (found.low, found.high, found.freedom) == pytest.approx((1.3, 2.7, 2))
+    one_seed = Effect.of(estimate(2.0, seeds_half=None, n_seeds=1))
+    assert one_seed.seeds_half is None and one_seed.high == pytest.approx(2.2, abs=1e-3)
+
+
+effects = st.builds(estimate, st.floats(-2, 2), st.floats(0.01, 1), st.floats(0.01, 1)).map(Effect.of)
+
+
+@given(effects, st.sampled_from(EffectKind))
+def test_p_is_below_five_per_cent_where_the_interval_decides(effect, kind):
+    p = p_value(claim(kind), effect)
+    if kind == EffectKind.EQUIVALENCE:
+        decides = within(0.3, effect) is not None
+    else:
+        decides = effect.low > 0 or effect.high < 0
+    assert (p < 0.05) == decides or p == pytest.approx(0.05, abs=1e-6)
+
+
+def test_holm_as_statsmodels_has_it():
+    """multipletests(..., method="holm")."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.2]) == [0.2] and holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_keeps_the_order_and_lies_between_p_and_bonferroni(p):
+    adjusted = holm(p)
+    assert all(one <= new <= min(1, len(p) * one) for one, new in zip(p, adjusted, strict=True))
+    assert [adjusted[place] for place in np.argsort(p, kind="stable")] == sorted(adjusted)
+
+
+def test_an_interval_that_chance_explains_among_many_claims_decides_nothing():
+    effect = Effect.of(estimate(2.0, images_half=0.0), SPREAD, 2)
+    assert verdict(claim(), effect, Evidence.GENERATED, smoke=False, p=0.01) == Verdict.SAME_DIRECTION
+    assert verdict(claim(), effect, Evidence.GENERATED, smoke=False, p=0.06) == Verdict.INCONCLUSIVE_GENERATED
+    same = claim(EffectKind.EQUIVALENCE)
+    assert verdict(same, effect, Evidence.GENERATED, smoke=False, p=0.06) == Verdict.INCONCLUSIVE_GENERATED
+
+
+@pytest.mark.parametrize("value", [-2.0, 2.0])
+def test_a_failed_equivalence_has_no_direction(value):
+    effect = Effect.of(estimate(value), SPREAD, 2)
+    found = verdict(claim(EffectKind.EQUIVALENCE), effect, Evidence.GENERATED, smoke=False)
+    assert found == Verdict.OUTSIDE_MARGIN_GENERATED
+
+
+@pytest.mark.parametrize(
+    ("error", "freedom", "expected"),
+    [
+        (1 / math.sqrt(10), 9, 0.9960019107624178),  # TTestPower().solve_power(nobs=10, alpha=0.05, power=0.8)
+        (math.sqrt(2 / 20), 38, 0.9091290410935777),  # TTestIndPower().solve_power(nobs1=20, alpha=0.05, power=0.8)
+    ],
+)
+def test_the_detectable_effect_is_that_of_statsmodels(error, freedom, expected):
+    assert detectable_effect(error, freedom) == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_is_detectable_is_found_in_eighty_per_cent_of_studies():
+    generator, freedom = np.random.default_rng(0), 4
+    effect = detectable_effect(1.0, freedom)
+    error = np.sqrt(generator.chisquare(freedom, 200_000) / freedom)
+    found = np.abs(effect + generator.normal(size=200_000)) / error > 2.776445
+    assert found.mean() == pytest.approx(0.8, abs=0.005)
+
+
+def test_a_trend_is_the_rise_of_the_line_and_weighs_distinct_trainings():
+    rows = ("a", "b", "c", "d")
+    one = replace(claim(), better="d", than="a", trend=rows)
+    x, y = np.arange(4), np.array([30.2, 30.9, 33.5, 36.6])
+    assert sum(weight * value for weight, value in zip(one.weights.values(), y, strict=True)) == pytest.approx(
+        3 * np.polyfit(x, y, 1)[0]
+    )
+    assert one.rows == rows and one.seeds_weight(str) == pytest.approx(9 / 5)
+    assert claim().seeds_weight(str) == 2 and claim().seeds_weight(lambda key: "same") == 0
+    assert replace(claim(), beyond=("c", "d")).weights == {"a": 1, "b": -1, "c": -1, "d": 1}
+    with pytest.raises(ValueError, match="is not from b to a"):
+        replace(claim(), trend=("a", "b"))
