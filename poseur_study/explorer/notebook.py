@@ -55,11 +55,14 @@ class Explorer:
         asked = self.settings.interactive
         return SESSION_VARIABLE in os.environ if asked is None else asked
 
-    def models(self) -> pd.DataFrame:
-        """The runs that there are, their AP (by the detector's boxes, else at ground truth), what can be done."""
+    def models(self) -> HTML:
+        """The runs that there are, folded: AP (by the detector's boxes, else at ground truth), what can be done."""
         found = runs_to_explore(self.settings.runs)
         rows = [(f"{run.name}\n{run.run_id}", run.profile, run.ap, run.status) for run in found]
-        return pd.DataFrame(rows, columns=["run", "profile", "AP", "state"]).astype({"AP": float})
+        frame = pd.DataFrame(rows, columns=["run", "profile", "AP", "state"]).astype({"AP": float})
+        table = frame.to_html(index=False, float_format="%.1f", na_rep="none").replace("\\n", "<br>")
+        usable = sum(run.usable for run in found)
+        return HTML(f"<details><summary>{len(found)} runs, {usable} of them with weights</summary>{table}</details>")
 
     def opened(self) -> Markdown:
         """Which model is looked into, or why there is none."""
