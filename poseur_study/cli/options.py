@@ -85,7 +85,7 @@ def one_of(kind: str, module: str, names: str, text: str) -> Any:
     "" stands for the default. The module is imported only then, so that `poseur --help` is quick.
     """
 
-    def check(context: typer.Context, option: typer.CallbackParam, value: str) -> str:
+    def check(context: Any, option: Any, value: str) -> str:
         source = context.get_parameter_source(option.name or "")
         if value and (source is None or source.name != "DEFAULT"):
             known = getattr(import_module(module), names)

@@ -40,15 +40,24 @@ def show_plan(
         float | None,
         typer.Option(help="Billions of multiply-adds per second that a slot sustains; default: as finished runs did."),
     ] = None,
+    gpu: Annotated[
+        str,
+        options.one_of(
+            "GPU",
+            "poseur_study.execution.cost_estimate",
+            "GPUS",
+            "Instead, roughly a kind of GPU: h200, h100, l40s, a100, rtx4090, v100 or t4.",
+        ),
+    ] = "",
 ) -> None:
-    """List the distinct runs behind the chosen tables, what is there, and what the rest will cost.
+    """Say what the missing runs of the chosen tables will cost, then list all distinct ones and what is there.
 
     Nothing is executed or generated. Folders given are relative to the current one.
     """
     from poseur_study.execution.status import plan_lines
 
     batch = _batch(profile, tables, seeds, data, runs, changes)
-    typer.echo("\n".join(plan_lines(batch, workers, device_gflops)))
+    typer.echo("\n".join(plan_lines(batch, workers, device_gflops, gpu)))
 
 
 @app.command()

@@ -69,6 +69,11 @@ class Batch:
         self.data: KnownData = known_data(self.profile, data, self.store.folder)
         self.runs = self._plan(self.tables)
 
+    def work(self) -> Work:
+        """What its runs cost; of a folder that was given, the people are counted."""
+        given = None if self.own_data else self.data
+        return Work(self.profile, self.store.folder, given, self.data.pretext == self.data.fingerprint)
+
     def options(self, **how: Any) -> RunOptions:
         """How to execute it: what is given, and where things lie."""
         data = "" if self.own_data else as_noted(self.data.root)
@@ -85,7 +90,7 @@ class Batch:
         from poseur_study.execution.progress import PlanProgress
         from poseur_study.execution.scheduler import execute_plan
 
-        work = Work(self.profile, self.store.folder)
+        work = self.work()
         missing = {run.run_id: work.of(run) for run in missing_runs(self.runs, self.store, options)}
         work.save()
         options = self._sharing(options, work, missing)

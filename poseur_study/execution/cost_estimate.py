@@ -2,7 +2,9 @@
 
 Training an image takes three times the multiply-adds of its forward pass (one forward, two backward); evaluation,
 reading and augmentation are not counted. The device's speed is what finished runs of the same profile reached, all
-of that included; without any, `--device-gflops`, or `PROBE_SHARE` of what a convolution reaches here in a second.
+of that included; without any, `--device-gflops` or `--gpu`, or `PROBE_SHARE` of what a convolution reaches here in a
+second. The models that the profiles declare were counted before: `python -m poseur_study.execution.cost_estimate`
+counts those that are missing there.
 """
 
 import hashlib
@@ -10,22 +12,33 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
+from poseur_lib.data.coco import CocoPeople
 from poseur_lib.errors import UserError
+from poseur_lib.files import write_atomically
+from poseur_lib.keypoints import keypoint_set
 from poseur_study.execution.slots import this_device
-from poseur_study.experiments.profiles import Profile
+from poseur_study.experiments.profiles import PROFILES, Profile
+from poseur_study.runs.datasets import KnownData
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.provenance import CodeCache
+from poseur_study.runs.run_id import frozen_defaults, node_form
 from poseur_study.runs.store import RunStore
 
-COSTS_FILE = ".costs.json"
+COSTS_FILE, COUNTED_FILE = ".costs.json", Path(__file__).with_name("multiply_adds.json")
 COUNTED_BY = ("poseur_lib/models", "poseur_lib/costs", "poseur_lib/config")
 FORWARD_AND_BACKWARD = 3
 PEOPLE_AN_IMAGE = 1.295
 """Of generated images: 25,888 people in 20,000."""
 RECORDS_ASKED, RECORDS_READ = 20, 100
+LAUNCH_SECONDS, H200_BILLIONS = 0.08, 17_000.0
+"""A training step on an NVIDIA H200, step by step: 55 to 105 ms until its kernels are launched, whatever the network's
+size, and the multiply-adds a second beyond that (`evidence/data/gpu_h200_2026-11-27.json`)."""
+GPUS = {"h200": 1.0, "h100": 1.0, "l40s": 0.37, "a100": 0.32, "rtx4090": 0.17, "v100": 0.032, "t4": 0.016}
+"""Float32 or TF32 products a second, as the vendor has them, for one of an H200."""
 PROBE_SECONDS = 1.0
 PROBE_SHARE = 0.3
 """Training a small network reaches about this share of what one large convolution does on a processor."""
@@ -44,29 +57,40 @@ class Speed:
 
 
 class Work:
-    """Multiply-adds of the runs of a profile; a model's are counted once, and `save` keeps them beside the runs."""
+    """Multiply-adds of the runs of a profile; a model's are counted once, and `save` keeps them beside the runs.
 
-    def __init__(self, size: Profile, folder: Path) -> None:
+    Args:
+        data: the folder whose people are trained on; None: those that the profile generates, or is made for.
+        own_pretext: backbones are pretrained on that folder, too.
+    """
+
+    def __init__(self, size: Profile, folder: Path, data: KnownData | None = None, own_pretext: bool = True) -> None:
         self.profile, self.known = size, CodeCache(folder / COSTS_FILE, *COUNTED_BY)
+        self.data, self.own_pretext = data, own_pretext
         self.save = self.known.save
 
     def per_image(self, run: PlannedRun) -> float:
         """Multiply-adds of a forward pass; of a pretraining run those of its backbone, the head being negligible."""
         pretext = isinstance(run.config, PretextRunConfig)
         config = self.profile.experiment(run.seed, run.changes) if pretext else run.config
-        content = json.dumps([config.data.model_dump(mode="json"), config.model.model_dump(mode="json")])
-        key = hashlib.sha256(content.encode()).hexdigest()[:16]
+        key = model_key(config)
         if key not in self.known:
-            self.known[key] = _count(config)
+            self.known[key] = counted_before().get(key) or _count(config)
         return self.known[key]["backbone" if pretext else "all"]
 
     def of(self, run: PlannedRun) -> float:
         """Multiply-adds of a run's training, from the first epoch to the last."""
         training = run.config.pretext if isinstance(run.config, PretextRunConfig) else run.config.train
-        people = training.people_per_epoch or self._people()
+        people = training.people_per_epoch or self._people(run)
         return FORWARD_AND_BACKWARD * self.per_image(run) * people * training.epochs
 
-    def _people(self) -> float:
+    def _people(self, run: PlannedRun) -> float:
+        if self.data is not None and (self.own_pretext or not isinstance(run.config, PretextRunConfig)):
+            name = run.config.data.keypoint_set
+            key = f"people of {self.data.fingerprint}, {name}"
+            if key not in self.known:
+                self.known[key] = len(CocoPeople(self.data.root, "train", keypoint_set(name)).people())
+            return self.known[key]
         people = self.profile.people
         return self.profile.folder_people if people is None else PEOPLE_AN_IMAGE * people.train_images
 
@@ -95,6 +119,12 @@ def given_speed(billions: float) -> Speed:
     return Speed(billions, f"on a device that sustains {billions:g} billion multiply-adds/s, as given")
 
 
+def gpu_speed(name: str, multiply_adds: float) -> Speed:
+    """What a card of the data sheets reaches, by a recorded one's steps, where a step has so many multiply-adds."""
+    billions = multiply_adds / 1e9 / (LAUNCH_SECONDS + multiply_adds / 1e9 / (GPUS[name] * H200_BILLIONS))
+    return Speed(billions, f"roughly, on a GPU of kind {name} by an H200's record")
+
+
 def probed_speed() -> Speed:
     """What a 3 x 3 convolution of 64 channels, forward and backward, reaches on this device, reduced to a share."""
     import torch
@@ -115,8 +145,34 @@ def probed_speed() -> Speed:
     return Speed(PROBE_SHARE * rate, f"roughly, at {share} on {device_name(device)}")
 
 
+def model_key(config: ExperimentConfig) -> str:
+    """Of what is counted: the model and the crop, by what differs from the defaults of a run's identity."""
+    form = [node_form(node, frozen_defaults()) for node in (config.data, config.model)]
+    return hashlib.sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@cache
+def counted_before() -> dict[str, dict[str, int]]:
+    """The multiply-adds of the models that the profiles declare, by their keys."""
+    return json.loads(COUNTED_FILE.read_text()) if COUNTED_FILE.exists() else {}
+
+
+def declared_models() -> dict[str, ExperimentConfig]:
+    """Every model that a row of a table is at some profile, by its key."""
+    from poseur_study.experiments import TABLES
+
+    rows = ((size, table, row) for size in PROFILES for table in TABLES for row in table.runnable)
+    configs = [size.experiment(0, size.of_table(table.number, table.changes(row))) for size, table, row in rows]
+    return {model_key(config): config for config in configs}
+
+
 def _count(config: ExperimentConfig) -> dict[str, int]:
     from poseur_lib.costs import cost
 
     counted = cost(config)
     return {"all": counted.multiply_adds, "backbone": counted.part("backbone").multiply_adds}
+
+
+if __name__ == "__main__":
+    every = {key: counted_before().get(key) or _count(config) for key, config in declared_models().items()}
+    write_atomically(COUNTED_FILE, (json.dumps(every, indent=0, sort_keys=True) + "\n").encode())

@@ -3,27 +3,38 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from poseur_lib.config import PretextRunConfig
 from poseur_lib.progress import duration
 from poseur_study.execution.batch import Batch
-from poseur_study.execution.cost_estimate import Speed, Work, given_speed, probed_speed, speed_of_finished
+from poseur_study.execution.cost_estimate import (
+    FORWARD_AND_BACKWARD,
+    Speed,
+    given_speed,
+    gpu_speed,
+    probed_speed,
+    speed_of_finished,
+)
 from poseur_study.execution.progress import position, training_seconds_left
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.runs import lease
 from poseur_study.runs.plan import PlannedRun
-from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, RunState
+from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, RunState, last_line
 
 REMADE = ", again: others start from its weights, which are gone"
 
 
-def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = None) -> list[str]:
-    """Every distinct run with its state, multiply-adds and rows, then what the missing ones cost together."""
-    states, lines = _states(batch), [batch.data.note] * bool(batch.data.note)
+def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = None, gpu: str = "") -> list[str]:
+    """What the missing runs cost together, then every distinct run with its state, multiply-adds and rows."""
+    states, lines = _states(batch), []
     missing = missing_runs(batch.runs, batch.store, RunOptions(batch.profile.name), states)
-    work = Work(batch.profile, batch.store.folder)
+    work = batch.work()
     costs = {run.run_id: work.of(run) for run in missing}
     speed = None
     if missing and device_gflops is not None:
         speed = given_speed(device_gflops)
+    elif missing and gpu:
+        step = max(FORWARD_AND_BACKWARD * work.per_image(run) * _batch_size(run) for run in missing)
+        speed = gpu_speed(gpu, step)
     elif missing:
         speed = speed_of_finished(batch.runs, batch.store, work) or probed_speed()
     for run in batch.runs:
@@ -31,14 +42,14 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
         if run.run_id in costs:
             name += f", {_cost(costs[run.run_id], speed)}{REMADE * (state == RunState.RECORD_ONLY)}"
         lines += _entry(state, name, *[f"for {'; '.join(run.rows)} (shared)"] * (len(run.rows) > 1))
-    lines += [*_detectable(batch), _total(batch, missing, states)]
+    summary = [batch.data.note] * bool(batch.data.note) + [_total(batch, missing, states)]
     if speed is not None:
         total = sum(costs.values())
         at_a_time = f"; {duration(3600 * speed.hours(total) / workers)} with {workers} at a time" if workers > 1 else ""
-        lines.append(f"{_cost(total, speed, ': ')} {speed.source} ({speed.billions:.1f} G/s){at_a_time}")
+        summary.append(f"{_cost(total, speed, ': ')} {speed.source} ({speed.billions:.1f} G/s){at_a_time}")
     work.save()
     batch.store.verified.save()
-    return lines
+    return [*summary, *lines, *_detectable(batch)]
 
 
 def status_lines(batch: Batch) -> tuple[list[str], bool]:
@@ -50,7 +61,7 @@ def status_lines(batch: Batch) -> tuple[list[str], bool]:
     folders = {f"table {table.number}": batch.store.table_folder(table.number) for table in batch.tables}
     failed = {name: folder for name, folder in folders.items() if (folder / ERROR_FILE).exists()}
     for name, folder in failed.items():
-        error = (folder / ERROR_FILE).read_text().strip().splitlines()[-1]
+        error = last_line(folder / ERROR_FILE)
         lines += _entry(RunState.FAILED, name, error, f"see {folder}")
     counts = Counter(state.value for state in states.values())
     lines.append(", ".join(f"{count} {state}" for state, count in counts.items()) + _left(batch, states))
@@ -71,11 +82,15 @@ def _entry(state: RunState, name: str, *more: str) -> list[str]:
     return [f"{state.value:12s} {name}", *(f"{'':15s} {line}" for line in more)]
 
 
+def _batch_size(run: PlannedRun) -> int:
+    return (run.config.pretext if isinstance(run.config, PretextRunConfig) else run.config.train).global_batch
+
+
 def _left(batch: Batch, states: dict[str, RunState]) -> str:
     """How long the rest will take, where a run is executed and its speed is known."""
     if RunState.RUNNING not in states.values():
         return ""
-    work = Work(batch.profile, batch.store.folder)
+    work = batch.work()
     unfinished = {run.run_id: work.of(run) for run in batch.runs if not states[run.run_id].done}
     work.save()
     seconds = training_seconds_left(batch.runs, batch.store, states, unfinished)

@@ -58,7 +58,7 @@ def trend(of: str, *rows: str, table: str = "") -> ClaimTest:
     if not table:
         return claim
     rise = sum(weight * float(Cell(table, row, "AP").value) for row, weight in claim.weights.items())
-    return replace(claim, paper_effect=rise)
+    return replace(claim, paper_effect=round(rise, 2))
 
 
 def better_at_same_backbone(of: str, table: str) -> tuple[ClaimTest, ...]:

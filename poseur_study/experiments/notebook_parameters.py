@@ -66,7 +66,7 @@ class NotebookSettings(NotebookParameters):
     """Parameters that every notebook has that trains or evaluates.
 
     Attributes:
-        profile: smoke, mini, real or paper.
+        profile: smoke, mini, midi, real or paper.
         data: folder in COCO's layout, relative to the project; "" takes (and generates) the profile's own.
         runs: folder of all profiles' runs, relative to the project.
         overrides: changes to the profile's configuration by dotted path; they are part of a run's identity.
@@ -133,6 +133,7 @@ class ExplorerSettings(NotebookParameters):
         colour: what the colour of a sampling point tells.
         average_people: people of the val set that the self-attention is averaged over.
         train_missing: where the run has no weights left, train it again; where there is none, train a small model.
+            Without it the package's own model is opened where no run is named and none has weights.
         interactive: widgets, or static figures; None: widgets where JupyterLab has opened the notebook.
     """
 

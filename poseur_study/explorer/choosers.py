@@ -43,6 +43,7 @@ class ModelChooser:
         self.file = named(file, "checkpoint", WIDE)
         self.train = named(widgets.Button(description="Train", icon="cogs", layout=hidden), "train")
         self.training: Training | None = None
+        self.opened: ExplorableRun | None = None
         widgets.dlink((self.run, "value"), (self.run, "tooltip"), lambda run: getattr(run, "run_id", ""))
         self.list_runs(session.settings.run if session.model is None else session.model.run_id)
         self.run.observe(lambda _: self.run_chosen(), "value")
@@ -55,13 +56,16 @@ class ModelChooser:
         found = runs_to_explore(self.session.settings.runs)
         options = [(run.label, run) for run in found] or [(NOTHING, NO_RUN)]
         otherwise = options[0][1] if self.session.model is None else None
-        refill(self.run, options, next((run for run in found if run.run_id == run_id), otherwise))
+        chosen = next((run for run in found if run.run_id == run_id), otherwise)
+        open_id = None if self.session.model is None else self.session.model.run_id
+        self.opened = next((run for run in found if run.run_id == open_id and run.usable), None)
+        refill(self.run, options, chosen)
 
     def run_chosen(self) -> None:
-        """Take the run that is chosen in the list, or say what can be done with it."""
+        """Take the run that is chosen; of one that cannot be opened it is said why, and the list shows the open one."""
         run: ExplorableRun | str | None = self.run.value
         data = self.session.settings.data
-        if run is None:  # the list is being filled, or a file is open
+        if run is None or run is self.opened:  # the list is being filled, or a file is open; or it is shown already
             return
         self._offer(None)
         if run == NO_RUN:
@@ -73,6 +77,8 @@ class ModelChooser:
             self._offer(retraining(run.record, data))
         else:
             self._say(f"{run.run_id} is of a method without keypoint queries: {run.status}. Choose a poseur model.")
+        if self.session.model is not None and self.opened is not run:
+            self.run.value = self.opened if self.opened in [value for _, value in self.run.options] else None
 
     def _file_chosen(self) -> None:
         path = self.file.value.strip()
@@ -88,6 +94,7 @@ class ModelChooser:
             self._say(str(error))
             return False
         self.session.choose_model(model)
+        self.opened = None if isinstance(source, str) else source
         self._say("")
         self._changed()
         return True
@@ -98,7 +105,8 @@ class ModelChooser:
         if training is not None:
             recorded = training.record is not None
             self.train.description = "Train it again" if recorded else "Train a small model"
-            why = "Only the record of this run is left, its weights are gone." if recorded else "There is no model yet."
+            gone = f"Only the record of run {training.record.run_id} is left, its weights are gone." if recorded else ""
+            why = gone or "There is no model yet."
             self._say(f"{why} The button {training.text}")
 
     def _train(self) -> None:

@@ -18,7 +18,7 @@ from poseur_study.explorer.attention.between_keypoints import attention_figure, 
 from poseur_study.explorer.attention.distribution import distribution_figure
 from poseur_study.explorer.attention.drawn import Drawn
 from poseur_study.explorer.attention.images import ShownImage, overview_figure, own_image
-from poseur_study.explorer.attention.open_model import has_queries, open_checkpoint
+from poseur_study.explorer.attention.open_model import has_queries, open_checkpoint, open_shipped
 from poseur_study.explorer.attention.path import path_figure
 from poseur_study.explorer.attention.person_view import Seen
 from poseur_study.explorer.attention.samples import samples_figure
@@ -55,11 +55,14 @@ class Explorer:
         asked = self.settings.interactive
         return SESSION_VARIABLE in os.environ if asked is None else asked
 
-    def models(self) -> pd.DataFrame:
-        """The runs that there are, their AP (by the detector's boxes, else at ground truth), what can be done."""
+    def models(self) -> HTML:
+        """The runs that there are, folded: AP (by the detector's boxes, else at ground truth), what can be done."""
         found = runs_to_explore(self.settings.runs)
         rows = [(f"{run.name}\n{run.run_id}", run.profile, run.ap, run.status) for run in found]
-        return pd.DataFrame(rows, columns=["run", "profile", "AP", "state"]).astype({"AP": float})
+        frame = pd.DataFrame(rows, columns=["run", "profile", "AP", "state"]).astype({"AP": float})
+        table = frame.to_html(index=False, float_format="%.1f", na_rep="none").replace("\\n", "<br>")
+        usable = sum(run.usable for run in found)
+        return HTML(f"<details><summary>{len(found)} runs, {usable} of them with weights</summary>{table}</details>")
 
     def opened(self) -> Markdown:
         """Which model is looked into, or why there is none."""
@@ -142,7 +145,7 @@ class Explorer:
         return HTML(f"<p>{html.escape(why)}</p>")
 
     def _open_model(self) -> str:
-        """Open what the parameters name, or the first run that can be; why there is none, one line."""
+        """Open what the parameters name, else the first run that can be or the package's model; why none, one line."""
         settings = self.settings
         if settings.checkpoint:
             self.session.choose_model(open_checkpoint(below_root(settings.checkpoint)))
@@ -153,6 +156,10 @@ class Explorer:
         if run is not None and not has_queries(run.record.config):
             return f"run {run.run_id}: {run.status}; choose a poseur run"
         if run is None or not run.usable:
+            shipped = None if settings.run or settings.train_missing else open_shipped()
+            if shipped is not None:
+                self.session.choose_model(shipped)
+                return ""
             training = retraining(run.record, settings.data) if run else first_model(settings.runs, settings.data)
             if not settings.train_missing:
                 none = f"there is no trained model below {settings.runs}"

@@ -7,6 +7,7 @@ attention, matrices or distribution, and holds a `poseur-explorer-picture` and a
     attention     poseur-explorer-attention-layer, poseur-explorer-attention-head, poseur-explorer-attention-over
     matrices      poseur-explorer-matrices-over
     distribution  poseur-explorer-stage
+    each          poseur-explorer-save (a button)
 """
 
 from abc import ABC, abstractmethod
@@ -26,8 +27,11 @@ from poseur_study.explorer.attention.samples import ColourBy, samples_figure
 from poseur_study.explorer.controls import EVERY, Options, as_caption, named, numbered
 from poseur_study.explorer.picture import PictureWidget
 from poseur_study.explorer.session import Session, Weights
+from poseur_study.runs.project import below_root
 
 THIS_PERSON, VAL_SET = "this person", "the val set"
+SAVED_FOLDER = "views"
+SAVE = f"a PNG for print and a page with the caption, in {SAVED_FOLDER}/ of the project"
 
 Controls = dict[widgets.ValueWidget, Callable[[OpenModel], Options] | None]
 """Controls with what each offers of a model; None: always the same."""
@@ -51,12 +55,15 @@ class View(ABC):
         self.picture = named(PictureWidget(), "picture")
         self.caption = named(widgets.HTML(), "caption")
         self.drawn: Picture | None = None
+        self.figure: Drawn | None = None
         self.active = False
         self.controls = self.make_controls()
         for control in self.controls:
             control.observe(lambda _: self.redraw(), "value")
         self.picture.on_person(self._clicked, self._step)
-        row = widgets.HBox(list(self.controls), layout=widgets.Layout(flex_flow="row wrap"))
+        self.save = named(widgets.Button(description="Save", icon="download", tooltip=SAVE), "save", "7em")
+        self.save.on_click(lambda _: self.saved())
+        row = widgets.HBox([*self.controls, self.save], layout=widgets.Layout(flex_flow="row wrap"))
         self.widget = named(widgets.VBox([row, self.picture, self.caption]), f"view-{self.name}")
 
     def make_controls(self) -> Controls:
@@ -79,15 +86,28 @@ class View(ABC):
             return
         chosen = [None if control.value == EVERY else control.value for control in self.controls]
         try:
-            self.drawn = None if self.session.seen is None else self.draw(*chosen).picture()
+            self.figure = None if self.session.seen is None else self.draw(*chosen)
+            self.drawn = None if self.figure is None else self.figure.picture()
             text = "" if self.drawn is None else self.drawn.caption
         except UserError as error:
-            self.drawn, text = None, str(error)
+            self.drawn, self.figure, text = None, None, str(error)
         self.caption.value = as_caption(text)
         if self.drawn is None:
             self.picture.clear()
         else:
             self.picture.show(self.drawn)
+
+    def saved(self) -> None:
+        """Write what is shown as files for a paper, and say where below the caption."""
+        if self.figure is None:
+            return
+        name = self.session.model.keypoints.names[self.session.keypoint]
+        try:
+            png, page = self.figure.save(below_root(SAVED_FOLDER) / f"{self.name}-{name}")
+            said = f"saved: {png} and {page.name}"
+        except OSError as error:
+            said = f"not saved: {error.filename or SAVED_FOLDER}: {error.strerror}"
+        self.caption.value = as_caption(self.figure.caption) + as_caption(said)
 
     def weights(self, whose: str) -> Weights:
         """The person's weights or the val set's, which take seconds at first: the caption says so meanwhile."""

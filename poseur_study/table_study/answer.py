@@ -55,7 +55,7 @@ def _sentence(table: Table, claim: ClaimResult, result: TableResult, profile: Pr
         finds = f" The margin is ±{least.margin:g}."
     seeds = f"{effect.n_seeds} seed{'s' * (effect.n_seeds > 1)}"
     several = claim.p is not None and len(table.claims) > 1
-    among = f", p {p_words(claim.p)} by Holm over the table's claims" if several else ""
+    among = f", p by Holm {p_words(claim.p)}" if several else ""
     return (
         f"**{_capital(verdict)}.** {_capital(claim.difference)}: {points(effect.value)} (95 % interval "
         f"{points(effect.low)} to {points(effect.high)}, {seeds}, {effect.n_images:,} images{among}){paper}.{finds}"
@@ -166,8 +166,8 @@ def verdicts_frame(table: Table, result: TableResult, profile: Profile) -> pd.Da
 
 
 def p_words(p: float | None) -> str:
-    """`= 0.013`, `< 0.001`; "" where nothing was tested."""
-    return "" if p is None else f"= {p:.3f}" if p >= 0.001 else "< 0.001"
+    """`0.013`, `< 0.001`; "" where nothing was tested."""
+    return "" if p is None else f"{p:.3f}" if p >= 0.001 else "< 0.001"
 
 
 def earlier_words(effect: Estimate | None) -> str:

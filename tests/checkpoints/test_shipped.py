@@ -15,6 +15,8 @@ from poseur_lib.evaluation.oks import mean_oks, oks
 from poseur_lib.keypoints import COCO_17, keypoint_set
 from poseur_lib.runtime import Runtime
 from poseur_study.cli.main import main
+from poseur_study.experiments.profiles import profile
+from poseur_study.runs.datasets import SHOWN_PEOPLE
 from synthetic_people import PeopleSettings, generate
 from tests.predict.conftest import noise, write_image
 from tests.setup.project import PYPROJECT
@@ -60,3 +62,9 @@ def test_predict_takes_it_and_says_so(tmp_path, capsys):
     image = write_image(tmp_path / "photo.png", noise())
     assert main(["predict", str(image), "--out", str(tmp_path / "out"), "--device", "cpu"]) == 0
     assert shipped_model().text in capsys.readouterr().out
+
+
+def test_the_people_to_look_at_are_the_first_of_what_small_profiles_are_judged_on():
+    sizes = {"train_images": 1, "val_images": SHOWN_PEOPLE.val_images, "parts": False}
+    for name in ("smoke", "mini"):
+        assert profile(name).people.with_changes(**sizes) == SHOWN_PEOPLE

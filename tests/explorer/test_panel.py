@@ -1,17 +1,21 @@
 """The widgets without a browser: what a person changes, and what is drawn, said and offered then."""
 
+import html
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cv2
 import pytest
 
 from poseur_lib.keypoints import MPII_16
 from poseur_study.execution.retrain import Training
+from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.explorer import choosers, views
 from poseur_study.explorer.attention.images import own_image
 from poseur_study.explorer.attention.open_model import OpenModel, open_checkpoint
 from poseur_study.explorer.choosers import FILE, NOTHING, UPLOAD, VAL
 from poseur_study.explorer.controls import as_caption
+from poseur_study.explorer.notebook import Explorer
 from poseur_study.explorer.panel import Panel
 from poseur_study.explorer.session import Session
 from poseur_study.explorer.views import THIS_PERSON, VAL_SET
@@ -222,11 +226,16 @@ def test_runs_are_listed_with_what_can_be_done_with_them(runs, val_data):
     assert panel.model.train.layout.display == "none" and panel.view.picture.png
     panel.model.run.value = by_id[runs.record_only]
     assert panel.model.train.layout.display == "" and panel.model.train.description == "Train it again"
-    assert "Only the record of this run is left" in panel.message.value
+    assert f"Only the record of run {runs.record_only} is left" in panel.message.value
+    assert panel.model.run.value.run_id == runs.finished, "the list shows what the figure shows"
     panel.model.run.value = by_id[runs.heatmap]
     assert "heatmap: no keypoint queries" in panel.message.value
     assert panel.model.train.layout.display == "none"
     assert panel.session.model.name == f"run {runs.finished}", "what was open stays open"
+    assert panel.model.run.value.run_id == runs.finished and runs.heatmap in panel.message.value
+    panel.model.opened = None
+    panel.model.run.value = by_id[runs.heatmap]
+    assert panel.model.run.value is None, "a model that is in no list: nothing is shown as chosen"
 
 
 def test_from_a_checkpoint_back_to_a_run_and_to_the_checkpoint(runs, val_data):
@@ -253,7 +262,8 @@ def test_a_list_that_is_filled_anew_opens_the_named_run_and_no_other(runs, val_d
     panel = Panel(session_of(runs.folder, val_data))
     opened = panel.session.model
     panel.model.list_runs(runs.record_only)
-    assert panel.session.model is opened and panel.model.run.value.run_id == runs.record_only
+    assert panel.session.model is opened and panel.model.run.value.run_id == runs.finished
+    assert runs.record_only in panel.message.value
 
 
 def test_without_any_model_one_can_be_trained(tmp_path, monkeypatch, runs, val_data):
@@ -285,3 +295,32 @@ def test_a_model_without_self_attention_says_so_in_its_view(val_data):
     panel = Panel(session)
     panel.tabs.selected_index = 2
     assert "silent has no self-attention" in panel.view.caption.value and not panel.view.picture.png
+
+
+def test_a_view_is_saved_as_it_is_shown_and_no_file_is_written_over(panel, tmp_path, monkeypatch):
+    monkeypatch.setattr(views, "below_root", lambda name: tmp_path / name)
+    panel.keypoint.value = 9
+    for number, view in enumerate(panel.views):
+        panel.tabs.selected_index = number
+        view.save.click()
+        view.save.click()
+        stem = f"{view.name}-left_wrist"
+        for again in ("1", "2"):
+            picture = cv2.imread(str(tmp_path / "views" / f"{stem}-{again}.png"))
+            assert picture.shape[1] == pytest.approx(view.picture.width * 3, abs=3), "300 dots an inch, 100 shown"
+        page = (tmp_path / "views" / f"{stem}-1.html").read_text()
+        assert view.drawn.caption in html.unescape(page) and "<img" in page and 'src="http' not in page
+        assert f"{stem}-2.png" in view.caption.value and view.drawn.caption[:20] in html.unescape(view.caption.value)
+
+
+def test_where_nothing_is_shown_nothing_is_saved(tmp_path, monkeypatch, val_data):
+    monkeypatch.setattr(views, "below_root", lambda name: tmp_path / name)
+    panel = Panel(session_of(tmp_path / "empty", val_data))
+    panel.view.save.click()
+    assert not (tmp_path / "views").exists()
+
+
+def test_the_list_of_runs_is_folded(runs, val_data):
+    shown = Explorer(ExplorerSettings(runs=str(runs.folder), data=str(val_data))).models().data
+    assert shown.startswith("<details><summary>3 runs, 1 of them with weights</summary>")
+    assert all(run_id in shown for run_id in (runs.finished, runs.record_only, runs.heatmap))

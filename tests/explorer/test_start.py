@@ -7,6 +7,7 @@ import pytest
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import MPII_16
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
+from poseur_study.explorer import notebook
 from poseur_study.explorer.attention.open_model import OpenModel
 from poseur_study.explorer.choosers import FILE, VAL
 from poseur_study.explorer.notebook import Explorer
@@ -14,6 +15,12 @@ from poseur_study.explorer.panel import Panel
 from poseur_study.explorer.session import Session
 from tests.explorer.conftest import restless, session_of
 from tests.training.tiny import tiny_config
+
+
+@pytest.fixture(autouse=True)
+def nothing_shipped(monkeypatch):
+    """Without a run there is no model, as in an installation that lacks the package's own."""
+    monkeypatch.setattr(notebook, "open_shipped", lambda: None)
 
 
 def started(runs: Path | str, val_data: Path, **parameters) -> Panel:

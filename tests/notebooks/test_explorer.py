@@ -13,6 +13,8 @@ from poseur_lib.errors import UserError
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.fit import train
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
+from poseur_study.explorer import notebook
+from poseur_study.explorer.attention import open_model
 from poseur_study.explorer.notebook import SESSION_VARIABLE, Explorer
 from poseur_study.explorer.panel import Panel
 from poseur_study.runs.record import write_record
@@ -74,16 +76,27 @@ def test_listed_keypoints_layers_and_an_image_of_one_s_own(trained):
 
 
 @pytest.mark.parametrize("name", ["opened", "panel", *FIGURES])
-def test_without_a_run_every_cell_says_what_to_do(tmp_path, name):
+def test_without_a_run_and_the_package_s_model_every_cell_says_what_to_do(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(notebook, "open_shipped", lambda: None)
     explorer = Explorer(ExplorerSettings(runs=str(tmp_path), interactive=False))
     page = getattr(explorer, name)().data
     assert "there is no trained model below" in page and "train_missing = True" in page and "<img" not in page
 
 
+def test_without_a_run_it_opens_on_the_package_s_model(trained, tmp_path, monkeypatch):
+    """On the people that are generated for it, and on other ones where `data` names them."""
+    monkeypatch.setattr(open_model, "shown_people", lambda: trained[0])
+    for given in ({}, {"data": str(trained[0])}):
+        explorer = Explorer(ExplorerSettings(runs=str(tmp_path), interactive=False, **given))
+        assert "comes with the package (smoke, generated people" in explorer.opened().data
+        assert explorer.session.image.data == trained[0] and explorer.samples().data.count("<img ") == 2
+    assert Explorer(ExplorerSettings(runs=str(tmp_path), interactive=True)).panel().children
+
+
 def test_a_run_of_which_the_record_is_left_offers_to_train_it_again(trained, tmp_path):
     record = make_record(tiny_config(seed=5))
     write_record(RunStore(tmp_path / "smoke").path(record.run_id), record, {})
-    problem = Explorer(ExplorerSettings(runs=str(tmp_path), interactive=False)).problem
+    problem = Explorer(ExplorerSettings(runs=str(tmp_path), run=record.run_id, interactive=False)).problem
     assert f"run {record.run_id} has no weights left" in problem and "runs_with_weights" in problem
 
 

@@ -1,17 +1,23 @@
 """Figures as images with a caption, and those drawn without pyplot, in whose picture the crop can be pointed at."""
 
+import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from poseur_lib.files import write_atomically
 from poseur_study.plotting.captioned import Captioned
 
 PNG_LEVEL = 1
 """Of compression: the picture goes to a browser on the same machine, and time counts more than bytes."""
+PAPER_DPI = 300
+PAGE = '<!doctype html><html lang="en"><meta charset="utf-8"><title>%s</title><body>%s</body></html>\n'
 ABOVE = 0.3
 """Inches above a row of panels."""
 
@@ -76,6 +82,20 @@ class Drawn:
     def captioned(self) -> Captioned:
         """As a figure with its caption, for a static page."""
         return Captioned(self.figure, self.caption, self.alt, photo=True)
+
+    def save(self, place: Path) -> tuple[Path, Path]:
+        """As files for a paper: a PNG of 300 dots an inch, and a page with the caption that needs nothing else.
+
+        Args:
+            place: of both, without an ending; those that are there stay, and these get a number.
+        """
+        number = next(n for n in count(1) if not place.with_name(f"{place.name}-{n}.png").exists())
+        png, page = (place.with_name(f"{place.name}-{number}{ending}") for ending in (".png", ".html"))
+        content = io.BytesIO()
+        self.figure.savefig(content, format="png", dpi=PAPER_DPI)
+        write_atomically(page, (PAGE % (html.escape(self.alt), self.captioned().html())).encode())
+        write_atomically(png, content.getvalue())
+        return png, page
 
     def _area(self, axis: Axes) -> Area:
         box = axis.get_window_extent()

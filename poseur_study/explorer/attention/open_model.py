@@ -6,6 +6,7 @@ from pathlib import Path
 
 from poseur_lib.checkpoints.checkpoint import checkpoint_file
 from poseur_lib.checkpoints.released_load import load_released
+from poseur_lib.checkpoints.shipped import SHIPPED, shipped_model
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.config.heads import PoseurConfig
 from poseur_lib.errors import UserError
@@ -13,6 +14,7 @@ from poseur_lib.keypoints import KeypointSet, keypoint_set
 from poseur_lib.losses.flow import RealNVP
 from poseur_lib.models.pose_model import PoseModel
 from poseur_study.explorer.attention.density_grid import FlowGrid, flow_grid
+from poseur_study.runs.datasets import shown_people
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +24,7 @@ class OpenModel:
     Attributes:
         name: what captions call it.
         run_id, profile: of the run that it is the model of; "" for a checkpoint.
+        people: the data set that it is shown on where no other is given; None for a checkpoint.
     """
 
     name: str
@@ -29,6 +32,7 @@ class OpenModel:
     config: ExperimentConfig
     run_id: str = ""
     profile: str = ""
+    people: Path | None = None
 
     @property
     def keypoints(self) -> KeypointSet:
@@ -69,6 +73,16 @@ def open_checkpoint(path: Path) -> OpenModel:
         kind = config.model.head.kind
         raise UserError(f"{path} is a {kind} model, which has no keypoint queries to look into: choose a poseur model")
     return OpenModel(path.name, model, config)
+
+
+def open_shipped() -> OpenModel | None:
+    """The package's own model, to be looked into with a few generated people; None where the package has none."""
+    if not SHIPPED.is_file():
+        return None
+    model, config = load_released(SHIPPED)
+    made = shipped_model()
+    name = f"the model that comes with the package ({made.profile}, generated people, AP {made.ap:.1f})"
+    return OpenModel(name, model, config, people=shown_people())
 
 
 def has_queries(config: ExperimentConfig) -> bool:

@@ -18,8 +18,9 @@ from poseur_study.runs.record import write_record
 from poseur_study.runs.store import RunStore, note_failure
 from tests.study.fakes import make_record
 from tests.study.projects import make_project
+from tests.training.tiny import write_people
 
-FILE = "person_keypoints_val2017.json"
+FILE, PEOPLE = "person_keypoints_val2017.json", 12
 
 
 @pytest.fixture
@@ -29,6 +30,7 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.setenv("POSEUR_ROOT", str(root))
     monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setattr(work, "counted_before", lambda: {})
     monkeypatch.setattr(work, "_count", lambda config: {"all": 10**9, "backbone": 10**8})
     monkeypatch.setattr(work, "probed_speed", lambda: work.Speed(10.0, "on a test's machine"))
     return root
@@ -36,9 +38,9 @@ def project(tmp_path, monkeypatch):
 
 @pytest.fixture
 def data(tmp_path):
-    """What is known of a data set with part labels without reading it."""
+    """What is known of a data set with part labels: its people are counted, its val split is not read."""
     folder = tmp_path / "elsewhere" / "some data"
-    (folder / "annotations").mkdir(parents=True)
+    write_people(folder, PEOPLE, 0)
     (folder / "parts_train2017").mkdir()
     (folder / "annotations" / FILE).write_text("{}")
     return folder
@@ -93,15 +95,15 @@ def test_a_data_set_that_was_asked_for_and_is_not_there(project, capsys):
 def test_the_plan_counts_what_is_missing_in_hours_of_a_given_device(project, data, capsys):
     arguments = ("--data", "some data", "--device-gflops", "2")
     _, lines, _ = study(capsys, "plan", *arguments)
-    # two runs of 6 epochs and a pretraining of 3 with a tenth of the cost, 2,590 people each, forward and backward
-    total = 3 * 2590 * (6 + 6 + 3 * 0.1)
-    assert lines[-2] == "3 distinct runs (0 shared by several rows), 3 to be executed"
-    assert lines[-1].startswith(f"{total:,.0f} G multiply-adds: {total / 2 / 3600:.1f} h on a device that sustains 2")
-    one = 3 * 2590 * 6
-    assert sum(line.endswith(f"{one:,.0f} G multiply-adds, {one / 2 / 3600:.1f} h") for line in lines) == 2
+    # two runs of 6 epochs, a pretraining of 3 with a tenth of the cost, the people of the folder, forward and backward
+    total = 3 * PEOPLE * (6 + 6 + 3 * 0.1)
+    assert lines[0] == "3 distinct runs (0 shared by several rows), 3 to be executed"
+    assert lines[1].startswith(f"{total:,.0f} G multiply-adds: {total / 2 / 60:.0f} min on a device that sustains 2")
+    one = 3 * PEOPLE * 6
+    assert sum(line.endswith(f"{one:,.0f} G multiply-adds, {one / 2 / 60:.0f} min") for line in lines) == 2
     finish(batch_of(data, project), 1)
     _, lines, _ = study(capsys, "plan", *arguments)
-    assert lines[-2].endswith("2 to be executed")
+    assert lines[0].endswith("2 to be executed")
     code, _, error = study(capsys, "plan", "--data", "some data", "--device-gflops", "0")
     assert code == 1 and "--device-gflops 0" in error
 
@@ -112,22 +114,22 @@ def test_the_plan_costs_pretraining_again_whose_weights_are_gone(project, data, 
     record = make_record(pretraining.config, fingerprint=batch.data.fingerprint)
     write_record(batch.store.path(pretraining.run_id), record, {})
     _, lines, _ = study(capsys, "plan", "--data", "some data", "--device-gflops", "2")
-    cost = 3 * 2590 * 3 * 0.1
+    cost = 3 * PEOPLE * 3 * 0.1
     named = f"{pretraining.name} ({pretraining.run_id[-10:]})"
-    again = f"{named}, {cost:,.0f} G multiply-adds, {cost / 2 / 60:.0f} min, again: others start from its"
+    again = f"{named}, {cost:,.0f} G multiply-adds, {cost / 2:.0f} s, again: others start from its"
     again += " weights, which are gone"
-    assert lines[0] == f"record only  {again}" and lines[-2].endswith("3 to be executed")
+    assert lines[2] == f"record only  {again}" and lines[0].endswith("3 to be executed")
     for index in range(1, 1 + len(rows)):
         finish(batch, index)
     _, lines, _ = study(capsys, "plan", "--data", "some data", "--device-gflops", "2")
-    assert lines[0] == f"record only  {named}" and lines[-1].endswith("0 to be executed")
+    assert lines[1] == f"record only  {named}" and lines[0].endswith("0 to be executed")
 
 
 def test_without_a_figure_finished_runs_tell_the_speed(project, data, capsys):
     finish(batch_of(data, project), 1)  # 60 s for 6 epochs
     _, lines, _ = study(capsys, "plan", "--data", "some data", "--workers", "2")
-    assert f"as 1 finished run on a processor ({3 * 2590 * 6 / 60:.1f} G/s)" in lines[-1]
-    assert lines[-1].endswith("with 2 at a time")
+    assert f"as 1 finished run on a processor ({3 * PEOPLE * 6 / 60:.1f} G/s)" in lines[1]
+    assert lines[1].endswith("with 2 at a time")
 
 
 def test_folders_are_relative_to_where_one_is(project, data, capsys):
@@ -218,3 +220,27 @@ def test_status_tells_how_far_runs_are_and_how_long_the_rest_takes(project, data
         held.release()
     assert any(line.strip().startswith("2 of 6 epochs, by ") for line in lines)
     assert lines[-1] == "1 finished, 1 running, 1 absent; about 5 min of training left"
+
+
+def test_a_kind_of_gpu_is_bounded_by_its_products_and_by_launching(project, data, capsys):
+    """A step of 32 people with 3 G multiply-adds each: launched in 0.08 s, and 96 G at 17,000 G/s beside."""
+    _, lines, _ = study(capsys, "plan", "--data", "some data", "--gpu", "h200")
+    assert lines[1].endswith(f"({96 / (0.08 + 96 / 17_000):.1f} G/s)")
+    (slow,) = (work.gpu_speed("t4", 1e15).billions,)
+    assert slow == pytest.approx(0.016 * 17_000, rel=1e-3), "where launching is nothing, the products are all"
+    code, _, error = study(capsys, "plan", "--gpu", "h2000")
+    assert code == 1 and "unknown GPU 'h2000': did you mean 'h200'?" in error
+
+
+def test_every_declared_model_was_counted_and_two_of_them_still_cost_that():
+    declared = work.declared_models()
+    before = work.counted_before()
+    assert set(declared) <= set(before), "python -m poseur_study.execution.cost_estimate"
+    smallest = sorted(declared, key=lambda key: before[key]["all"])[:2]
+    assert [work._count(declared[key]) for key in smallest] == [before[key] for key in smallest]
+
+
+@pytest.mark.slow
+def test_every_declared_model_still_costs_what_was_counted():
+    before = work.counted_before()
+    assert {key: work._count(config) for key, config in work.declared_models().items()} == before

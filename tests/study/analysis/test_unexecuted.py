@@ -1,0 +1,64 @@
+"""Claims of tables without a notebook: decided where other tables' runs are all that they need."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from poseur_lib.evaluation.dataset_predictions import BoxSource
+from poseur_study.analysis.effect import holm, p_value
+from poseur_study.analysis.interval import Sample
+from poseur_study.analysis.result_types import ON_BOTH, TableResult
+from poseur_study.analysis.table_data import TableData
+from poseur_study.analysis.table_results import collect_unexecuted
+from poseur_study.analysis.verdict import Verdict
+from poseur_study.experiments import tables
+from poseur_study.experiments.profiles import profile
+from poseur_study.runs.store import RunStore, runs_of
+
+MINI = RunStore(Path(__file__).resolve().parents[3] / "runs" / "mini")
+FROM_OTHERS = {"2a": [6.2], "2b": [5.3], "5": [6.3, 5.9, 6.3, 5.9], "figure_1": [6.2]}
+
+
+@pytest.fixture
+def unresampled(monkeypatch):
+    """A metric is its record's, and no image is resampled."""
+
+    def sample(data: TableData, row_key: str, seed: int, metric: str) -> Sample:
+        value = getattr(data.store.record(data.runs[row_key, seed].run_id).of(data.boxes), metric)
+        return Sample(value, np.full(20, value))
+
+    monkeypatch.setattr(TableData, "sample", sample)
+
+
+def collected(number: str) -> TableResult | None:
+    (table,) = tables([number])
+    return collect_unexecuted(profile("mini"), table, MINI)
+
+
+@pytest.mark.parametrize("number", FROM_OTHERS)
+def test_a_claim_that_has_all_its_runs_is_decided(number, unresampled):
+    result = collected(number)
+    decided = [one for one in result.claims if one.effect]
+    assert [round(one.effect.value, 1) for one in decided] == pytest.approx(FROM_OTHERS[number], abs=0.051)
+    assert {one.verdict for one in decided} == {Verdict.SAME_DIRECTION} and result.boxes == BoxSource.DETECTOR
+    assert {one.verdict for one in result.claims if not one.effect} == {Verdict.NOT_RUN}
+    assert result.n_images == 2000 and result.seeds == (0, 1, 2)
+
+
+def test_two_claims_that_ask_the_same_count_once_among_a_table_s(unresampled):
+    tests, (simba, rle, *again) = {one.key: one for one in tables(["5"])[0].claims}, [
+        one for one in collected("5").claims if one.effect
+    ]  # fmt: skip
+    assert [one.p for one in (simba, rle)] == holm([p_value(tests[one.key], one.effect) for one in (simba, rle)])
+    assert [one.p for one in again] == [simba.p, rle.p]
+
+
+def test_a_table_that_no_run_was_made_for_has_nothing_to_decide(tmp_path):
+    assert collected("6") is None
+    assert collect_unexecuted(profile("mini"), tables(["5"])[0], RunStore(tmp_path)) is None
+
+
+def test_what_is_said_of_devices_rests_on_the_runs_that_are_here():
+    here = {round(run.record.of(BoxSource.DETECTOR).AP, 2) for run in runs_of(MINI)}
+    assert {processor for processor, _ in ON_BOTH} <= here and all(gpu > processor for processor, gpu in ON_BOTH)
