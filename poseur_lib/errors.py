@@ -55,9 +55,19 @@ class Interrupted(Exception):
     """Ctrl-C; the message is one line that says what that leaves."""
 
 
+SHOWN = 80
+"""Characters of a value in a message."""
 Model = TypeVar("Model", bound=BaseModel)
 ALIKE = 0.6
 """Two names that share so much may be one and a slip: 2 x common letters / all letters."""
+
+
+def shown(value: Any) -> str:
+    """A value that somebody wrote into a file, in so many characters that a message can hold it."""
+    if isinstance(value, int) and abs(value) >= 10**SHOWN:
+        return "an integer of very many digits"
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def listed(names: Collection[object], most: int) -> str:
@@ -132,7 +142,7 @@ def _describe(detail: ErrorDetails, title: str, model: type[BaseModel] | None) -
     reason = detail["msg"].removeprefix("Value error, ")
     if isinstance(detail["input"], dict | list | BaseModel):
         return f"{path}: {reason}"
-    return f"{path} = {detail['input']!r}: {reason[:1].lower()}{reason[1:]}"
+    return f"{path} = {shown(detail['input'])}: {reason[:1].lower()}{reason[1:]}"
 
 
 def _elsewhere(model: type[BaseModel], parents: Sequence[str | int], name: str, value: Any) -> str:

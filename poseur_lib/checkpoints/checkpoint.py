@@ -12,10 +12,10 @@ from numpy._core.multiarray import scalar
 from pydantic import ValidationError
 from torch import Tensor
 
-from poseur_lib.checkpoints.origin import GENERATED_DATA
+from poseur_lib.checkpoints.origin import GENERATED_DATA, MAX_BYTES
 from poseur_lib.checkpoints.safetensors_file import SUFFIX, read_safetensors, write_safetensors
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
-from poseur_lib.errors import UserError, describe_validation, first_line, listed, naming
+from poseur_lib.errors import UserError, describe_validation, listed, naming
 from poseur_lib.files import LAST_CHECKPOINT, MODEL_FILE, atomic_file, open_regular
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseModel
@@ -23,8 +23,8 @@ from poseur_lib.models.pose_model import PoseModel
 FORMAT = "poseur_lib 1"
 NETWORK = "network."
 """What Lightning's checkpoints have before the model's names."""
-MAX_BYTES, MAX_WEIGHTS = 2**34, 2**32
-"""Of a file, and of a model; the largest released ones have 2**29 bytes and 2**27 weights."""
+MAX_WEIGHTS = 2**32
+"""Of a model; the largest released ones have 2**27."""
 LISTED = 5
 NUMBERS: list[Any] = [
     np.dtype,
@@ -70,13 +70,13 @@ def restored(content: Mapping[str, Any], path: Path | str) -> tuple[PoseModel, E
         raise UserError(f"{path} holds no model that this version can build: {reason}") from None
     state: Any = content.get("state_dict")
     with naming(path):
-        require_state(state, _shapes(config), f"{path}: weights and configuration do not fit")
+        require_state(state, _shapes(config, path), f"{path}: weights and configuration do not fit")
         model = build_without_download(config)
         model.load_state_dict(state)
     return model.eval(), config
 
 
-def _shapes(config: ExperimentConfig) -> dict[str, Tensor]:
+def _shapes(config: ExperimentConfig, path: Path | str) -> dict[str, Tensor]:
     """What the state_dict of a configuration's model has, without memory for it: a configuration may ask for much.
 
     Raises:
@@ -85,7 +85,7 @@ def _shapes(config: ExperimentConfig) -> dict[str, Tensor]:
     with torch.device("meta"):
         state = build_without_download(config).state_dict()
     if (count := sum(value.numel() for value in state.values())) > MAX_WEIGHTS:
-        raise UserError(f"the configuration asks for {count} weights, more than {MAX_WEIGHTS}")
+        raise UserError(f"{path}: its configuration asks for {count} weights, more than {MAX_WEIGHTS}")
     return state
 
 
@@ -103,7 +103,7 @@ def require_state(given: Any, expected: Mapping[str, Tensor], what: str, optiona
         raise UserError(f"{what}: there is no state_dict")
     for name, value in given.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise UserError(f"{what}: {name!r} is a {type(value).__name__}, not a tensor")
+            raise UserError(f"{what}: {name!r} is no tensor")
     missing = [name for name in expected if name not in given and not name.endswith(optional or ("\0",))]
     unexpected = [name for name in given if name not in expected]
     misshaped = [
@@ -190,7 +190,7 @@ def read_file(path: Path) -> Any:
     except Exception as error:  # bytes that are no archive make the unpickler raise anything
         if isinstance(error, OSError) and error.strerror:
             raise UserError(f"{path}: checkpoint cannot be read: {error.strerror}") from None
-        raise UserError(f"{path} is cut off or no checkpoint ({first_line(error)})") from None
+        raise UserError(f"{path} is cut off or no checkpoint ({path.stat().st_size} bytes)") from None
 
 
 def checkpoint_file(path: Path) -> Path:

@@ -8,15 +8,20 @@ from typing import Any
 import torch
 
 from poseur_lib.checkpoints.safetensors_file import SUFFIX, read_safetensors
+from poseur_lib.files import open_regular, read_regular
 
 GENERATED_DATA = "generated_data"
+MAX_BYTES = 2**34
 ONLY_GENERATED = "It knows only generated people: on photographs of real ones its poses mean nothing."
 
 
 def trained_on_generated(path: Path) -> bool:
     """True if a checkpoint says so, or the record beside it, as for runs from before checkpoints said it."""
     content: Any = {}
-    with suppress(Exception):  # whatever is wrong with the file, its loader says it better
+    with (
+        suppress(Exception),
+        open_regular(path, MAX_BYTES),
+    ):  # whatever is wrong with the file, its loader says it better
         if path.suffix == SUFFIX:
             content = read_safetensors(path, weights=False)
         else:
@@ -24,5 +29,5 @@ def trained_on_generated(path: Path) -> bool:
     if isinstance(content, dict) and GENERATED_DATA in content:
         return bool(content[GENERATED_DATA])
     with suppress(OSError, ValueError, KeyError, TypeError):
-        return bool(json.loads(path.with_name("record.json").read_text())["provenance"][GENERATED_DATA])
+        return bool(json.loads(read_regular(path.with_name("record.json"), MAX_BYTES))["provenance"][GENERATED_DATA])
     return False

@@ -105,10 +105,10 @@ def released_state(content: object) -> dict[str, Tensor]:
     """
     inner = content.get("state_dict", content) if isinstance(content, Mapping) else content
     if not isinstance(inner, Mapping) or not inner:
-        raise UserError(f"holds no state_dict but a {type(inner).__name__}")
+        raise UserError("holds no state_dict, or an empty one")
     for name, value in inner.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise UserError(f"holds no state_dict: {name!r} is a {type(value).__name__}, not a tensor")
+            raise UserError(f"holds no state_dict: {name!r} is no tensor")
     state = {name.removeprefix("module."): value for name, value in inner.items()}
     if any(name.startswith("head.") for name in state) and not any(name.startswith("keypoint_head.") for name in state):
         raise UserError("has this project's parameter names but no configuration: give the checkpoint as it was saved")

@@ -8,6 +8,7 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.config.data import AugmentConfig
 
 Positive = Annotated[int, Field(gt=0, le=2**40)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[float, Field(gt=0)]
 
 
@@ -51,7 +52,7 @@ class TrainConfig(Frozen):
     people_per_epoch: Positive | None = None
     global_batch: Positive = 256
     learning_rate: Rate = 1e-3
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Share, Share] = (0.9, 0.999)
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     sampling_offsets_lr_factor: Rate = 0.1
     schedule: Annotated[StepSchedule | CosineSchedule, Field(discriminator="kind")] = StepSchedule()

@@ -22,12 +22,12 @@ from poseur_lib.data.annotations import (
     meant_crowd,
     meant_integer,
     person_category,
-    shown,
 )
 from poseur_lib.data.consistency import LabelledPeople, contradictions, doubts
 from poseur_lib.data.images import LabelFrame
 from poseur_lib.data.keypoint_file import keypoints_of_folder
 from poseur_lib.data.keypoint_names import keypoint_order
+from poseur_lib.errors import shown
 from poseur_lib.keypoints import KeypointSet
 
 
@@ -119,11 +119,13 @@ def _with_meant_fields(dataset: dict[str, Any]) -> Iterator[str]:
         category_id, crowd = entry.get("category_id", 0), entry.get("iscrowd")
         if type(category_id) is not int and category_id != (meant := meant_integer(category_id)):
             entry["category_id"] = meant
-            changed.setdefault(f"category_id {category_id!r} is taken as {meant!r}", []).append(entry.get("id"))
+            changed.setdefault(f"category_id {shown(category_id)} is taken as {shown(meant)}", []).append(
+                entry.get("id")
+            )
         if type(crowd) is not int:
             entry["iscrowd"] = meant_crowd(crowd)
             if "iscrowd" in entry and crowd is not None and crowd != entry["iscrowd"]:
-                text = f"iscrowd {crowd!r} is taken as {entry['iscrowd']!r}"
+                text = f"iscrowd {shown(crowd)} is taken as {shown(entry['iscrowd'])}"
                 changed.setdefault(text, []).append(entry.get("id"))
             elif crowd is None:
                 changed.setdefault("iscrowd is not said: taken as 0", []).append(entry.get("id"))
@@ -139,7 +141,7 @@ def _others(dataset: dict[str, Any], people: list[dict[str, Any]]) -> Iterator[s
     strange = [entry for entry in dataset["annotations"] if entry.get("category_id") not in (None, *known)]
     if strange:
         yield (
-            f"{len(strange)} annotations are left out: category {strange[0]['category_id']!r} is not among the "
+            f"{len(strange)} annotations are left out: category {shown(strange[0]['category_id'])} is not among the "
             f"categories (first {strange[0].get('id')})"
         )
 
@@ -155,7 +157,7 @@ def _count_keypoints(people: list[dict[str, Any]], values: Float[np.ndarray, "N 
         first, said, count = wrong[0]
         yield (
             f"num_keypoints of {len(wrong)} annotations is not the number of labelled keypoints, which counts: "
-            f"annotation {first} says {said}, and {count} have visibility 1 or 2"
+            f"annotation {first} says {shown(said)}, and {count} have visibility 1 or 2"
         )
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from poseur_lib.errors import UserError
+from poseur_lib.errors import UserError, shown
 from poseur_lib.files import read_regular
 
 MAX_ID = 2**63
@@ -19,9 +19,8 @@ MAX_BYTES = 2**32
 MAX_SIDE = 10**6
 """Pixels: what an image, a box or a keypoint may have at most."""
 NO_NAME = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+MAX_SCORE = 10**6
 VISIBILITIES = {0, 1, 2}
-SHOWN = 80
-"""Characters of a value in a message."""
 
 
 def load_json(path: Path) -> Any:
@@ -67,7 +66,7 @@ def load_annotations(path: Path) -> dict[str, Any]:
     """
     dataset = load_json(path)
     if not isinstance(dataset, dict):
-        raise UserError(f"{path}: expected an object at the top level, found a {type(dataset).__name__}")
+        raise UserError(f"{path}: expected an object at the top level, found {kind_of(dataset)}")
     for key in ("images", "annotations", "categories"):
         entries = dataset.get(key)
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -124,10 +123,15 @@ def dataset_problems(dataset: dict[str, Any], category_id: int, num_keypoints: i
     category_ids = [category.get("id") for category in dataset["categories"]]
     for entry in dataset["annotations"]:
         of_category = entry.get("category_id", category_id)
-        if of_category != category_id and isinstance(of_category, int) and (of_category or 0 in category_ids):
+        if (
+            of_category != category_id
+            and not isinstance(of_category, bool)
+            and isinstance(of_category, int)
+            and (of_category or 0 in category_ids)
+        ):
             continue
         problem = _annotation_problem(entry, image_ids, num_keypoints)
-        if of_category != category_id:
+        if of_category != category_id or isinstance(of_category, bool):
             problem = f"category_id {shown(of_category)} is not among the categories (people are {category_id})"
         if problem is None and entry["id"] in seen:
             problem = "a second annotation has this id"
@@ -140,18 +144,18 @@ def dataset_problems(dataset: dict[str, Any], category_id: int, num_keypoints: i
 def detection_problems(detections: Any) -> Iterator[str]:
     """What is wrong with the content of a COCO detection file; each message names the entry's position from 0."""
     if not isinstance(detections, list):
-        yield f"expected a list of detections at the top level, found a {type(detections).__name__}"
+        yield f"expected a list of detections at the top level, found {kind_of(detections)}"
         return
     for position, entry in enumerate(detections):
         if not isinstance(entry, dict):
             yield f"detection {position}: expected an object, found {shown(entry)}"
         elif not is_id(entry.get("image_id")):
             yield f"detection {position}: image_id must be an integer, got {shown(entry.get('image_id'))}"
-        elif (problem := box_problem(entry.get("bbox"))) is not None:
+        elif (problem := box_problem(entry.get("bbox")) or score_problem(entry.get("score"))) is not None:
             yield f"detection {position} (image {entry['image_id']}): {problem}"
-        elif not is_finite_number(entry.get("score")):
-            score = shown(entry.get("score"))
-            yield f"detection {position} (image {entry['image_id']}): score must be finite, got {score}"
+        elif type(meant_integer(category := entry.get("category_id"))) is not int and category is not None:
+            what = f"category_id must be an integer, got {shown(category)}"
+            yield f"detection {position} (image {entry['image_id']}): {what}"
 
 
 def box_problem(box: Any) -> str | None:
@@ -183,6 +187,13 @@ def meant_crowd(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else meant_integer(value)
 
 
+def score_problem(score: Any) -> str | None:
+    """Why this is not a score; None if it is one. A detector's may be logits, so that there is no narrow range."""
+    if not is_finite_number(score):
+        return f"score must be finite, got {shown(score)}"
+    return f"score must be at most {MAX_SCORE}, got {shown(score)}" if abs(score) > MAX_SCORE else None
+
+
 def is_finite_number(value: Any) -> bool:
     """Whether this is an int or float (not a bool), neither infinite nor NaN."""
     try:
@@ -196,12 +207,11 @@ def is_id(value: Any) -> bool:
     return type(value) is int and -MAX_ID <= value < MAX_ID
 
 
-def shown(value: Any) -> str:
-    """A value that somebody wrote into a file, in so many characters that a message can hold it."""
-    if isinstance(value, int) and abs(value) >= 10**SHOWN:
-        return "an integer of very many digits"
-    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+def kind_of(value: Any) -> str:
+    """What a JSON value is, in its own words."""
+    return {dict: "an object", list: "a list", str: "a text", type(None): "null", bool: "true or false"}.get(
+        type(value), "a number"
+    )
 
 
 def image_problem(image: dict[str, Any]) -> str | None:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from poseur_lib.data.annotations import detection_problems, meant_integer, shown
-from poseur_lib.errors import listed
+from poseur_lib.data.annotations import detection_problems, meant_integer
+from poseur_lib.errors import listed, shown
 
 COCO_PERSON = 1
 """The category of people in COCO and in what detectors that were trained on it write."""
@@ -101,7 +101,9 @@ def detector_boxes(
     """
     if problems := list(detection_problems(entries)):
         return DetectorBoxes([], problems, [])
-    categories = [meant_integer(entry.get("category_id", category_id)) for entry in entries]
+    categories = [
+        category_id if entry.get("category_id") is None else meant_integer(entry["category_id"]) for entry in entries
+    ]
     if 0 in categories and 0 not in (category_id, *known):
         first = categories.index(0)
         problem = (

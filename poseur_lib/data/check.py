@@ -131,7 +131,7 @@ def _check_split(
         return None, problems, notes
     dataset = index(file.dataset, file.category_id).dataset
     people, unlabelled, crowds, labelled, hidden = _count_people(dataset)
-    if not people and file.dataset["annotations"]:
+    if not people:
         others = len(file.dataset["annotations"]) - len(dataset["annotations"])
         problems.append(f"{file.path}: {nobody(dataset, others)}")
     report = SplitReport(split, len(dataset["images"]), len(missing), people, unlabelled, crowds, labelled, hidden,

@@ -12,6 +12,8 @@ from pathlib import Path
 DAMAGE = re.compile(
     r"Corrupt JPEG data[^\n]*|Premature end of JPEG[^\n]*|Invalid SOS[^\n]*|libpng [^\n]*|[^\n]*TIFF[^\n]*"
 )
+LOGGED = re.compile(r"\[[ A-Z]+:\d+@[^\n]*")
+"""OpenCV's own lines: where in its sources something was found."""
 _owner = threading.RLock()
 _listening = False
 damaged: dict[str, str] = {}
@@ -44,7 +46,9 @@ def decoder_words() -> Iterator[list[str]]:
         os.close(kept)
         _listening = False
         words += DAMAGE.findall(text)
-        if other := DAMAGE.sub("", text).strip():
+        if LOGGED.search(text) and not words:
+            words.append("its decoder reports errors")
+        if other := LOGGED.sub("", DAMAGE.sub("", text)).strip():
             print(other, file=sys.stderr)
 
 

@@ -21,6 +21,7 @@ _OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """A marker that ends the data of a scan: no stuffed byte, no restart."""
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # larger ones are an error, here too
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged files
 
 
 class ImageHead(NamedTuple):

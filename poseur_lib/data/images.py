@@ -1,5 +1,6 @@
 """Reading images."""
 
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ MAX_PIXELS = 2 * int(Image.MAX_IMAGE_PIXELS or 89_478_485)
 """Where Pillow sees a decompression bomb."""
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits that the values of a 16-bit image may have."""
+_said = {16}
 TURNS = dict(
     enumerate(
         ("mirrored", "turned by 180 degrees", "mirrored upside down", "mirrored and turned", "turned by 90 degrees",
@@ -104,6 +106,11 @@ def as_8_bits(image: np.ndarray, name: str) -> UInt8[np.ndarray, "height width *
     if image.dtype != np.uint16:
         raise UserError(f"{name}: image has values of type {image.dtype}: give 8 or 16 bits a channel")
     bits = next(bits for bits in DEPTHS if int(image.max(initial=0)) < 2**bits)
+    if bits not in _said:
+        _said.add(bits)
+        print(
+            f"{name}: 16 bits of which the values need {bits}: scaled by those, as other such images", file=sys.stderr
+        )
     return np.rint(image * np.float32(255 / (2**bits - 1))).astype(np.uint8)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from poseur_lib.errors import listed
 from poseur_lib.keypoints import KeypointSet
 
-SHOWN = 6
+SHOWN, LENGTH = 6, 40
 SIDES = {"l": "left", "r": "right"}
 
 
@@ -62,7 +62,7 @@ def _numbered(names: Sequence[object]) -> bool:
 
 def _difference(names: Sequence[object], keypoints: KeypointSet) -> str:
     ours = {_words(name): name for name in keypoints.names}
-    given = {_words(str(name)): str(name) for name in names}
+    given = {_words(str(name)): str(name)[:LENGTH] for name in names}
     only_file = [name for words, name in given.items() if words not in ours]
     only_set = [name for words, name in ours.items() if words not in given]
     twice = "" if len(given) == len(names) else "; a name comes twice"

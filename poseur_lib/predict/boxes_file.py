@@ -14,6 +14,7 @@
    the end of the path as tells two images apart ("holiday/photo.jpg"), or the number in the file name.
 """
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -29,18 +30,17 @@ from poseur_lib.data.annotations import (
     box_problem,
     detection_problems,
     image_problem,
-    is_finite_number,
     is_id,
     load_json,
     meant_crowd,
     meant_integer,
-    shown,
+    score_problem,
 )
 from poseur_lib.data.box_convention import box_list_problems, detector_boxes
 from poseur_lib.data.coco import box_of_labelled, to_box
 from poseur_lib.data.image_format import ImageHead
 from poseur_lib.data.images import head_of_file, is_ambiguous, orientation_message
-from poseur_lib.errors import UserError, listed
+from poseur_lib.errors import UserError, listed, shown
 from poseur_lib.predict.files import image_number
 from poseur_lib.predict.people import PersonBox
 
@@ -93,7 +93,7 @@ def read_boxes(path: Path, images: Sequence[Path], min_score: float = 0.0, names
     """The boxes of `images` in a file of one of the forms above; what it has on other images is left out.
 
     Args:
-        min_score: boxes with a lower score are left out.
+        min_score: boxes with a lower score are left out; 0 leaves none out.
         names: a COCO file that says which image has which id, for COCO results.
 
     Raises:
@@ -117,7 +117,8 @@ def read_boxes(path: Path, images: Sequence[Path], min_score: float = 0.0, names
         shown = listed(keys, LISTED) or "none"
         raise UserError(f"{path}: none of the {len(images)} images is in it (it has: {shown})")
     _require_convention(file, found)
-    chosen = {image: [box for box in file.boxes.get(key, []) if box.score >= min_score] for image, key in found.items()}
+    least = min_score or -math.inf
+    chosen = {image: [box for box in file.boxes.get(key, []) if box.score >= least] for image, key in found.items()}
     ids = {image: file.ids[key] for image, key in found.items() if key in file.ids}
     return BoxesOfFile(chosen, ids, file.category_id)
 
@@ -279,10 +280,8 @@ def _by_name(path: Path, content: dict[str, Any]) -> BoxesFile:
 
 
 def _box(where: str, box: list[Any], score: Any) -> PersonBox:
-    if (problem := box_problem(box)) is not None:
+    if (problem := box_problem(box) or score_problem(score)) is not None:
         raise UserError(f"{where}: {problem}")
-    if not is_finite_number(score):
-        raise UserError(f"{where}: score must be finite, got {shown(score)}")
     try:
         return PersonBox(to_box(box), float(score))
     except UserError as error:

@@ -3,6 +3,8 @@
 Modules imported here must not import torch: they do so inside their commands, so that `poseur --help` is quick.
 """
 
+import io
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -78,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     An error is one line on standard error; `--debug` anywhere among the arguments adds the traceback.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names in files may hold what no terminal can print
     try:
         arguments = [argument for argument in given if argument != "--debug"]
         result = app(args=arguments, prog_name="poseur", standalone_mode=False)
@@ -104,7 +108,7 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> tuple[str, i
     if isinstance(error, ValidationError):
         from poseur_lib import config
 
-        return f"poseur: {describe_validation(error, getattr(config, error.title, None))}", 1
+        return f"poseur: {_one_line(describe_validation(error, getattr(config, error.title, None)))}", 1
     if isinstance(error, UserError):
         return f"poseur: {_one_line(str(error))}", 1
     if isinstance(error, ModuleNotFoundError) and (missing := str(error.name).partition(".")[0]) in STUDY_MODULES:
@@ -129,7 +133,8 @@ def _explain_usage(error: BaseException, arguments: Sequence[str]) -> tuple[str,
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """Without line breaks, and without the rest of a word that is longer than any path."""
+    return re.sub(r"(\S{200})\S{800,}", r"\1...", " ".join(text.split()))
 
 
 if __name__ == "__main__":

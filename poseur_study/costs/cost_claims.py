@@ -168,8 +168,8 @@ def _quantisation() -> CostStatement:
     parts = [f"{share:.1f} % at {size[0]} × {size[1]}" for share, size in zip(shares, sizes, strict=True)]
     rule = "Holds if encoding and decoding moves a keypoint, and by a larger share of the crop the smaller the input."
     note = (
-        f"Root mean square of points drawn evenly, {pixels[0]:.1f} crop pixels; no network. What it takes from the AP of "
-        "a val split is on Table 2b's page. Another codec loses less (`poseur ceiling`)."
+        f"Root mean square of points drawn evenly, {pixels[0]:.1f} crop pixels; no network. What it takes from the AP "
+        "of a val split is on Table 2b's page. Another codec loses less (`poseur ceiling`)."
     )
     holds, words = all(a > b > 0 for a, b in pairwise(shares)), f"of the width: {', '.join(parts)}"
     return _statement("quantisation-limits-heatmaps", "limits precision", words, holds, rule, note)

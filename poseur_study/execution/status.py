@@ -18,7 +18,7 @@ from poseur_study.execution.progress import position, training_seconds_left
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.runs import lease
 from poseur_study.runs.plan import PlannedRun
-from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, RunState
+from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, RunState, last_line
 
 REMADE = ", again: others start from its weights, which are gone"
 
@@ -61,7 +61,7 @@ def status_lines(batch: Batch) -> tuple[list[str], bool]:
     folders = {f"table {table.number}": batch.store.table_folder(table.number) for table in batch.tables}
     failed = {name: folder for name, folder in folders.items() if (folder / ERROR_FILE).exists()}
     for name, folder in failed.items():
-        error = (folder / ERROR_FILE).read_text().strip().splitlines()[-1]
+        error = last_line(folder / ERROR_FILE)
         lines += _entry(RunState.FAILED, name, error, f"see {folder}")
     counts = Counter(state.value for state in states.values())
     lines.append(", ".join(f"{count} {state}" for state, count in counts.items()) + _left(batch, states))

@@ -20,12 +20,16 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from poseur_lib.errors import naming
+from poseur_lib.files import read_regular
 from poseur_study.plotting.frames import LAB
 
 TEMPLATES = Path(__file__).parent / "templates"
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 HEADING = re.compile(r"^(#{1,3}) (.+)$", re.MULTILINE)
 FAILED = "papermill-error-cell-tag"
+MAX_BYTES = 2**28
+"""Of a notebook with its figures."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,9 @@ class Section:
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """An executed notebook. Raises OSError or ValueError where it cannot be read."""
-    return nbformat.read(path, as_version=4)
+    """An executed notebook. Raises UserError where it cannot be read."""
+    with naming(path):
+        return nbformat.reads(read_regular(path, MAX_BYTES).decode(), as_version=4)
 
 
 def title_of(notebook: NotebookNode) -> str:

@@ -19,7 +19,7 @@ from poseur_study.report.execute import WarmKernel, executed_page, problem
 from poseur_study.report.explorer import explorer_notebook
 from poseur_study.report.render import Files, Link, page, read_notebook
 from poseur_study.runs.project import as_noted, notebook_path
-from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunStore
+from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunStore, failure_text
 
 SMOKE_STAMP = "smoke: proves the plumbing, is no evidence"
 INDEX, EXPLORER = "index.html", "explorer.html"
@@ -99,9 +99,9 @@ class Site:
         for table in self.study.tables:
             source = self.study.store.table_folder(table.number)
             files = sorted(source.glob("*.csv"))
-            self._write(table_page(table), read_notebook(source / NOTEBOOK_FILE), files)
+            self._write(table_page(table), self._notebook(source / NOTEBOOK_FILE), files)
         if (explorer := explorer_notebook(self.study.store)).exists():
-            self._write(EXPLORER, read_notebook(explorer))
+            self._write(EXPLORER, self._notebook(explorer))
         for failure in self.study.failures():
             self._write_failure(failure)
         self._write_file("csv/ledger.csv", ledger_csv(self.study.entries).encode())
@@ -110,12 +110,20 @@ class Site:
             raise UserError(f"{self.folder / INDEX} is written, but pages failed: {'; '.join(self.problems)}")
         return self.folder / INDEX
 
+    def _notebook(self, path: Path) -> NotebookNode:
+        """An executed notebook, or one that says why it cannot be read, which does not keep the others back."""
+        try:
+            return read_notebook(path)
+        except UserError as error:
+            self.problems.append(str(error))
+            return new_notebook(cells=[new_markdown_cell(f"# {path.name} cannot be read\n\n{error}")])
+
     def _write_failure(self, failure: Failure) -> None:
         """The last output of what failed, and its notebook as far as it got."""
-        error = (failure.folder / ERROR_FILE).read_text()
+        error = failure_text(failure.folder / ERROR_FILE)
         head = new_markdown_cell(f"# {failure.name} failed\n\n```\n{error}\n```")
         notebook = failure.folder / FAILED_NOTEBOOK_FILE
-        cells = read_notebook(notebook).cells if notebook.exists() else []
+        cells = self._notebook(notebook).cells if notebook.exists() else []
         self._write(failure.page, new_notebook(cells=[head, *cells]))
 
     def _write(self, name: str, notebook: NotebookNode, csv: Sequence[Path] = (), stamp: bool = True) -> None:

@@ -36,6 +36,7 @@ DRAW_STEP = 1e-5  # of a similarity x 100, which tables print to a thousandth
 UNDEFINED = np.iinfo(np.int32).min  # of a draw in whose resample no such keypoint is
 SIZES = (0.0, MEDIUM, LARGE, LARGE + 1)  # an area of each class: COCO's ranges contain both of their limits
 TRUNCATED, VIEWS = (False, True, None), (*NAMES["view"], None)
+MAX_BYTES = 2**30
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 0, "pb": 0}]
 
 
@@ -229,7 +230,10 @@ def from_bytes(content: bytes, predictions_sha256: str) -> RunEvaluation:
         ValueError: it was cut off or altered, or is of other predictions or of another version.
     """
     try:
-        head, _, content = lzma.decompress(content, lzma.FORMAT_XZ).partition(b"\n")
+        unpacking = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+        head, _, content = unpacking.decompress(content, MAX_BYTES).partition(b"\n")
+        if not unpacking.eof:
+            raise ValueError("its end is missing")
         head = json.loads(head)
     except (lzma.LZMAError, ValueError) as error:
         raise ValueError(f"cut off or altered: {error}") from None

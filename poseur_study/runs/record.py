@@ -16,9 +16,9 @@ from pydantic import Field, ValidationError
 
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.base import Frozen
-from poseur_lib.errors import UserError
+from poseur_lib.errors import UserError, first_line
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_lib.files import sha256_hex, write_atomically
+from poseur_lib.files import read_regular, sha256_hex, write_atomically
 from poseur_lib.training.curve import Curve
 from poseur_study.runs import evaluation as evaluation_file
 from poseur_study.runs.evaluation import EVALUATION_FILE, RunEvaluation
@@ -28,6 +28,7 @@ from poseur_study.runs.provenance import Provenance
 from poseur_study.runs.run_id import SCHEMA_VERSION, run_hash, run_id
 
 RECORD_FILE = "record.json"
+MAX_BYTES = 2**30
 PREDICTIONS_FILE = "predictions.npz"
 PARTIAL_FOLDER = "partial"
 
@@ -140,12 +141,13 @@ def read_record(folder: Path) -> Record:
     """
     path = folder / RECORD_FILE
     try:
-        envelope = json.loads(path.read_text())
+        envelope = json.loads(read_regular(path, MAX_BYTES))
         body, digest = envelope["record"], envelope["sha256"]
     except FileNotFoundError:
         raise UserError(f"record {path} does not exist") from None
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise UserError(f"record {path} is cut off or no record: {type(error).__name__}: {error}") from None
+    except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else first_line(error)
+        raise UserError(f"record {path} is cut off or no record: {reason}") from None
     if _body_digest(body) != digest:
         raise UserError(f"record {path} was altered: its content does not have the digest {str(digest)[:10]}…")
     record = _validated(path, body)
@@ -175,11 +177,13 @@ def read_evaluation(folder: Path, record: Record) -> RunEvaluation | None:
     """
     path = folder / EVALUATION_FILE
     try:
-        return evaluation_file.from_bytes(path.read_bytes(), str(record.predictions_sha256))
+        return evaluation_file.from_bytes(read_regular(path, MAX_BYTES), str(record.predictions_sha256))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise UserError(f"evaluation {path} is not that of the record: {error}") from None
+    except OSError as error:
+        raise UserError(f"evaluation {path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, MemoryError) as error:
+        raise UserError(f"evaluation {path} is not that of the record: {first_line(error)}") from None
 
 
 def _validated(path: Path, body: object) -> Record:
@@ -200,7 +204,7 @@ def _validated(path: Path, body: object) -> Record:
 def _predictions_content(folder: Path, record: Record) -> bytes:
     path = folder / PREDICTIONS_FILE
     try:
-        content = path.read_bytes()
+        content = read_regular(path, MAX_BYTES)
     except FileNotFoundError:
         raise UserError(
             f"predictions {path} are not here: they are not committed of every run, only what its results are computed"

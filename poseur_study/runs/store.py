@@ -16,7 +16,7 @@ from pathlib import Path
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_lib.files import BACKBONE_FILE, LAST_CHECKPOINT, MODEL_FILE, write_atomically
+from poseur_lib.files import BACKBONE_FILE, LAST_CHECKPOINT, MODEL_FILE, read_regular, write_atomically
 from poseur_study.experiments.profiles import PROFILES
 from poseur_study.runs import lease
 from poseur_study.runs.evaluation import EVALUATION_FILE, RunEvaluation
@@ -33,6 +33,7 @@ from poseur_study.runs.record import (
 )
 
 MEMORY_FILE = ".verified.json"
+MAX_TEXT = 2**24
 JUDGES = (
     "poseur_lib/config",
     "poseur_study/runs/run_id.py",
@@ -182,8 +183,7 @@ class RunStore:
         """Why the run failed, one line; or what is wrong with the record that is there."""
         path = self.path(run_id)
         if (path / ERROR_FILE).exists():
-            lines = [line for line in (path / ERROR_FILE).read_text().splitlines() if line.strip()]
-            return lines[-1] if lines else "no message"
+            return last_line(path / ERROR_FILE)
         if (path / RECORD_FILE).exists() and not self.verified.holds(path, run_id):
             try:
                 found = read_record(path).run_id
@@ -211,6 +211,19 @@ class RunStore:
     def partial(self, run_id: str) -> Record:
         """The record of a run that was limited to some epochs."""
         return self.verified.record(self.path(run_id) / PARTIAL_FOLDER)
+
+
+def last_line(path: Path) -> str:
+    """The last line of an error that was noted."""
+    return next(reversed(failure_text(path).strip().splitlines()), "no message")
+
+
+def failure_text(path: Path) -> str:
+    """An error that was noted, or why it cannot be read."""
+    try:
+        return read_regular(path, MAX_TEXT).decode(errors="replace")
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
 
 
 def note_failure(folder: Path, message: str, notebook: Path | None) -> None:

@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch.utils.data import DataLoader
 
+from poseur_lib.data.coco import CocoPeople
+from poseur_lib.data.crop import CropRule
+from poseur_lib.data.dataset import PoseCrops
 from poseur_lib.errors import UserError, describe_validation, nearest, require_known, unknown_name, validated
+from poseur_lib.keypoints import COCO_17
+from poseur_study.cli.main import explain, main
+from tests.training.tiny import write_people
 
 
 class Strict(BaseModel):
@@ -98,3 +105,28 @@ def test_without_the_model_the_name_alone_is_told() -> None:
     with pytest.raises(ValidationError) as caught:
         Tree.model_validate({"sede": 1})
     assert describe_validation(caught.value) == "unknown parameter 'sede'"
+
+
+def test_a_missing_image_in_a_loader_s_process_is_one_line(tmp_path):
+    root = write_people(tmp_path / "people", 2, 2)
+    next((root / "val2017").iterdir()).unlink()
+    crops = PoseCrops(CocoPeople(root, "val", COCO_17).people(), COCO_17, (64, 48), CropRule(), None, 0)
+    with pytest.raises(UserError) as raised:
+        list(DataLoader(crops, num_workers=1))
+    line, code = explain(raised.value)
+    assert code == 1 and line.endswith("image cannot be read: No such file or directory") and len(line) < 300
+
+
+def test_where_results_go_is_checked_before_a_checkpoint_is_read(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for output, says in ((tmp_path, "is a folder"), (tmp_path / "file" / "x.json", "results cannot be written to")):
+        arguments = ["evaluate", "--checkpoint", tmp_path / "none.pt", "--data", tmp_path, "--output", output]
+        assert main(list(map(str, arguments))) == 1
+        assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["Infinity", "NaN", "-Infinity", "1e999"])
+def test_a_knob_that_is_no_number_is_named(tmp_path, capsys, value):
+    arguments = ["train", tmp_path / "run", "--data", tmp_path, "--profile", "smoke"]
+    assert main([*map(str, arguments), "--set", f"train.learning_rate={value}"]) == 1
+    assert "train.learning_rate = " in capsys.readouterr().err

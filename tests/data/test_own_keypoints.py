@@ -9,7 +9,7 @@ import pytest
 
 from poseur_lib.checkpoints.checkpoint import load_model
 from poseur_lib.checkpoints.released_load import load_released
-from poseur_lib.config import ExperimentConfig
+from poseur_lib.config import DataConfig, ExperimentConfig, PretextRunConfig
 from poseur_lib.data.check import check_dataset
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.keypoint_file import choose_keypoints, read_keypoint_file
@@ -18,8 +18,11 @@ from poseur_lib.evaluation.oks import oks
 from poseur_lib.files import MODEL_FILE
 from poseur_lib.keypoints import COCO_17, keypoint_set
 from poseur_lib.predict.predictor import Poseur
+from poseur_lib.runtime import Runtime
+from poseur_lib.training.fit import _part_crops
 from poseur_study.cli.main import main
 from poseur_study.runs.run_id import run_id
+from synthetic_people import PeopleSettings, generate
 from tests.training.tiny import TINY, write_people
 
 STAR = {
@@ -222,3 +225,12 @@ def test_the_default_constant_is_what_oks_uses(tmp_path):
 def test_a_file_given_for_other_keypoints_of_a_model_is_refused(trained):
     with pytest.raises(UserError, match=r"do not fit with data\.keypoint_set='coco17'"):
         load_released(trained / MODEL_FILE, keypoint_set=COCO_17.name)
+
+
+def test_a_backbone_learns_parts_of_generated_people_whatever_the_runs_keypoints_are(tmp_path):
+    settings = PeopleSettings(train_images=2, val_images=1, image_size=(96, 72))
+    generate(tmp_path / "people", settings, workers=0, progress=False)
+    own = read_keypoint_file(write(tmp_path / "star.json"))
+    config = PretextRunConfig(data=DataConfig(keypoint_set=own, input_size=(64, 48)))
+    crops = _part_crops(config, "train", Runtime(data=tmp_path / "people"))
+    assert len(crops) >= 2 and crops[0, 0].labels.max() > 0

@@ -1,12 +1,13 @@
 """Annotation files that once gave wrong numbers in silence: what is computed, mapped or refused in their place."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 
 from poseur_lib.data.check import check_dataset
-from poseur_lib.data.coco import CocoPeople, annotation_path
+from poseur_lib.data.coco import CocoPeople, annotation_path, detection_path
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ceiling import codec_ceiling
 from poseur_lib.keypoints import COCO_17
@@ -229,3 +230,98 @@ def test_a_filter_that_leaves_nobody_is_named(write):
 def test_the_category_may_be_text_in_the_categories_too(write):
     root = write(set_to(category_id=1), id="1")
     assert read(root).category_id == 1 and len(read(root).people()) == 4
+
+
+def detector(root, boxes, **other):
+    """A detector's file beside the set, of the boxes of its people."""
+    entries = [{"image_id": index // 2, "category_id": 1, "score": 0.5, "bbox": box} | other
+               for index, box in enumerate(boxes)]  # fmt: skip
+    detection_path(root, "val").write_text(json.dumps(entries))
+    return entries
+
+
+@pytest.mark.parametrize(("written", "of_set"), [(1, 1), ("1", 1), (1.0, 1), (None, 1), (3, 3), (1, 3), ("1", 3)])
+def test_a_detector_s_people_are_found_in_its_own_numbering(write, written, of_set):
+    """COCO's own person is 1, whatever the data set's is."""
+    root = write(set_to(category_id=of_set), id=of_set)
+    detector(root, BOXES, category_id=written)
+    people = read(root)
+    assert people.category_id == of_set and [one.box for one in people.detections()] == [tuple(box) for box in BOXES]
+    said = "people are category 1, as COCO counts (those of the data set are 3)"
+    assert (said in notes(root)) == (of_set == 3 and written != 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"category_id": 0}, "category_id is 0, but people are category 1: the file seems to count categories from 0"),
+        ({"category_id": "person"}, "category_id must be an integer, got 'person'"),
+        ({"category_id": 2}, "no detection of a person on the 2 images of val"),
+        ({"score": 1e300}, "score must be at most 1000000"),
+        ({"bbox": [1e30, 0, 5, 5]}, "bbox must be in pixels, at most 1000000"),
+        ({"bbox": [0.4, 0.2, 0.3, 0.5]}, "is a fraction of the image"),
+    ],
+)
+def test_a_detector_s_file_of_another_convention_is_refused(write, change, message):
+    root = write()
+    detector(root, BOXES, **change)
+    with pytest.raises(UserError, match=message) as raised:
+        read(root).detections()
+    if "no detection" not in message:
+        assert str(raised.value) in check_dataset(root).problems
+
+
+def test_a_detector_s_corners_are_refused_and_boxes_elsewhere_are_said(write, capsys):
+    root = write()
+    detector(root, [(x, y, x + w, y + h) for x, y, w, h in BOXES])
+    with pytest.raises(UserError, match=r"detection 0 \(image 0\): bbox .* leaves the image of 320 x 240 .* right"):
+        read(root).detections()
+    entries = detector(root, BOXES)
+    detection_path(root, "val").write_text(json.dumps([*entries, entries[0] | {"image_id": 99}]))
+    assert len(read(root).detections()) == 4
+    assert "1 boxes on images that are not in the split are left out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_to(category_id=True), "category_id True is not among the categories"),
+        (set_to(image_id=[1]), r"annotation 1: image_id \[1\] is not among the images"),
+        (set_to(image_id=2**70), "is not among the images"),
+        (set_to(id=10**400), "id must be a positive integer .* an integer of very many digits"),
+        (set_to(area=1e300), "area must be finite"),
+        (set_to(bbox=[0, 0, 1e30, 5]), "bbox must be in pixels"),
+        (lambda person: person["keypoints"].__setitem__(0, 10**400), "keypoints must be finite numbers"),
+        (lambda person: person["keypoints"].__setitem__(0, 1e30), "keypoints must be in pixels"),
+    ],
+)
+def test_what_no_computation_could_take_is_refused_by_the_checker_too(write, change, message):
+    root = write(change)
+    with pytest.raises(UserError, match=message) as raised:
+        read(root)
+    assert str(raised.value) in check_dataset(root).problems
+
+
+def test_nobody_at_all_is_a_problem_for_the_checker(write):
+    root = write()
+    file = annotation_path(root, "val")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"annotations": []}))
+    with pytest.raises(UserError, match="nobody is left of 0 annotations") as raised:
+        read(root).people()
+    assert str(raised.value) in check_dataset(root).problems
+
+
+@pytest.mark.parametrize("content", [b"[" * 10**5, b"9" * 5000, b"\xff\xfe\x00", b"null"])
+def test_what_is_no_json_is_one_line(write, content):
+    root = write()
+    annotation_path(root, "val").write_bytes(content)
+    with pytest.raises(UserError, match=r"val2017\.json: (JSON that is nested|a number has|not valid JSON|expected)"):
+        read(root)
+
+
+def test_a_pipe_is_not_waited_for(write):
+    root = write()
+    annotation_path(root, "val").unlink()
+    os.mkfifo(annotation_path(root, "val"))
+    with pytest.raises(UserError, match="not a regular file"):
+        read(root)

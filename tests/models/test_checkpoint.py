@@ -1,18 +1,24 @@
 """Checkpoints: what is written is read again, and every bad file is one clear line."""
 
+import json
+import os
 import pickle
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poseur_lib.checkpoints.checkpoint import load_model, read_weights, save_weights
+from poseur_lib.checkpoints.checkpoint import FORMAT, NETWORK, load_model, read_weights, save_weights
+from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.config import NarrowResNetConfig, PretextRunConfig
 from poseur_lib.errors import UserError
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.build import build_model
+from poseur_study.cli.main import main
 from tests.training.tiny import tiny_config
 
 
@@ -104,3 +110,65 @@ def test_a_backbone_is_no_model(tmp_path):
 def test_weights_of_another_configuration(tmp_path, model):
     save_weights(tmp_path / "model.pt", model, tiny_config(**{"model.head.decoder_layers": 3}))
     assert_one_line(tmp_path / "model.pt", "weights and configuration do not fit")
+
+
+def with_weight(checkpoint: Path, value, name: str = "backbone.stem.0.weight") -> Path:
+    content = torch.load(checkpoint)
+    content["state_dict"][name] = value(content["state_dict"][name])
+    torch.save(content, checkpoint)
+    return checkpoint
+
+
+WEIGHTS = {
+    "values of .* are NaN or infinite": lambda weight: weight.index_fill(0, torch.tensor([0]), float("nan")),
+    "1 of .* values of .* are NaN or infinite": lambda weight: weight.double().index_put(
+        (torch.tensor([0]),) * 4, torch.tensor(1e300, dtype=torch.float64)
+    ),
+    "has values of type int64, and float32 is expected": lambda weight: weight.long(),
+    "has values of type complex64, and float32": lambda weight: weight.to(torch.complex64),
+    "is no plain tensor": lambda weight: weight.to_sparse(),
+    "1 mis-shaped": lambda weight: weight[:1],
+    "is no tensor": lambda weight: weight.tolist(),
+}
+
+
+@pytest.mark.parametrize("says", WEIGHTS)
+def test_weights_that_are_none_are_refused_by_load_convert_and_export_alike(checkpoint, tmp_path, capsys, says):
+    with_weight(checkpoint, WEIGHTS[says])
+    assert_one_line(checkpoint, says)
+    for arguments in (["convert", checkpoint, tmp_path / "to.pt"],
+                      ["export", tmp_path / "to.onnx", "--checkpoint", checkpoint]):  # fmt: skip
+        assert main([str(argument) for argument in arguments]) == 1
+        assert re.search(says, capsys.readouterr().err)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
+
+
+def test_half_precision_is_the_same_weights(model, checkpoint):
+    loaded, _ = load_model(with_weight(checkpoint, lambda weight: weight.half()))
+    name = "backbone.stem.0.weight"
+    assert torch.equal(loaded.state_dict()[name], model.state_dict()[name].half().float())
+
+
+def test_what_training_goes_on_from_is_a_checkpoint_too(model, tmp_path):
+    state = {f"{NETWORK}{name}": value for name, value in model.state_dict().items()}
+    run = {"run": tiny_config().model_dump_json(), "state_dict": state, "epoch": 3, "curve": [], "best": np.float64(2)}
+    torch.save(run, tmp_path / "last.ckpt")
+    for loaded, config in (load_model(tmp_path / "last.ckpt"), load_released(tmp_path / "last.ckpt")):
+        assert config == tiny_config()
+        assert all(torch.equal(value, model.state_dict()[name]) for name, value in loaded.state_dict().items())
+
+
+def test_a_configuration_that_asks_for_too_much_gets_no_memory(model, tmp_path):
+    wide = tiny_config().model_dump(mode="json")
+    wide["model"]["head"] |= {"embed_dims": 2**15, "ffn_dims": 2**16, "decoder_layers": 900, "norm_groups": 8}
+    content = {"format": FORMAT, "config": json.dumps(wide), "state_dict": model.state_dict()}
+    torch.save(content, tmp_path / "model.pt")
+    assert_one_line(tmp_path / "model.pt", "its configuration asks for .* weights, more than")
+    wide["model"]["head"]["decoder_layers"] = 10**9
+    torch.save(content | {"config": json.dumps(wide)}, tmp_path / "model.pt")
+    assert_one_line(tmp_path / "model.pt", "decoder_layers = 1000000000: input should be less than or equal to 1000")
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "model.pt")
+    assert_one_line(tmp_path / "model.pt", "not a regular file")

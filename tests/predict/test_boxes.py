@@ -50,3 +50,18 @@ def test_what_is_refused_is_named(boxes, message):
 def test_an_unknown_format_is_refused():
     with pytest.raises(UserError, match="'cxcywh'"):
         as_boxes([[1, 2, 3, 4]], SIZE, "cxcywh")
+
+
+def test_corners_and_fractions_are_recognised():
+    corners = [[60, 40, 150, 170], [10, 20, 90, 180]]
+    with pytest.raises(UserError, match=r"box 0: bbox .* leaves the image of 200 x 200 .*box_format='xyxy'"):
+        as_boxes(corners, (200, 200))
+    assert [box.box for box in as_boxes(corners, (200, 200), "xyxy")] == [(60, 40, 90, 130), (10, 20, 80, 160)]
+    with pytest.raises(UserError, match=r"box 0: bbox .* is a fraction of the image"):
+        as_boxes([[0.2, 0.1, 0.5, 0.5]], (200, 200))
+    with pytest.raises(UserError, match="values must be in pixels"):
+        as_boxes([[0, 0, 1e30, 5]], (200, 200))
+
+
+def test_boxes_that_a_detector_did_not_cut_are_kept():
+    assert len(as_boxes([[-5, -5, 120, 215], [100, 20, 105, 90]], (200, 200))) == 2

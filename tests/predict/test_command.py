@@ -263,6 +263,20 @@ def test_mpii_s_skeleton_goes_with_mpii_s_checkpoint(here, mpii_checkpoint):
     assert {len(one["keypoints"]) for one in results()} == {48}
 
 
+def test_one_image_that_cannot_be_predicted_on_does_not_stop_the_others(here, predict, monkeypatch, capsys):
+    given = Poseur.predict_batch
+
+    def fails(self, images, boxes, **options):
+        if any(image.shape[:2] == (50, 40) for image in images):
+            raise RuntimeError("a kernel's words")
+        return given(self, images, boxes, **options)
+
+    monkeypatch.setattr(Poseur, "predict_batch", fails)
+    assert predict("in", "--no-images") == 1
+    assert "skipped: in/two.jpg: cannot be used: a kernel's words" in capsys.readouterr().out
+    assert len(results()) == 1
+
+
 def test_a_model_of_generated_people_says_so_on_the_console_and_below_the_pictures(here, tmp_path, capsys):
     checkpoint = write_checkpoint(tmp_path / "generated.pt", generated_data=True)
     given = ["predict", "in", "--checkpoint", str(checkpoint), "--device", "cpu"]

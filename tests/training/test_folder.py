@@ -6,7 +6,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.files import LAST_CHECKPOINT
 from poseur_lib.runtime import Runtime
 from poseur_lib.training import fit
-from tests.training.tiny import tiny_config
+from tests.training.tiny import tiny_config, write_people
 
 
 def test_a_run_that_could_not_start_leaves_its_folder_to_the_next(tmp_path, monkeypatch):
@@ -24,3 +24,23 @@ def test_a_run_that_could_not_start_leaves_its_folder_to_the_next(tmp_path, monk
     with pytest.raises(UserError, match=r"config\.json is another configuration than the one asked for"):
         fit.train_in_folder(tiny_config(), place, runtime)
     assert mended.is_written_as((place / fit.CONFIG_FILE).read_text())
+
+
+def test_a_folder_is_not_resumed_on_other_data(tmp_path, monkeypatch):
+    monkeypatch.setattr(fit, "train", lambda *_: ())
+    first, second = (write_people(tmp_path / name, train, 2) for name, train in (("first", 4), ("second", 5)))
+    config, place = tiny_config(), tmp_path / "run"
+    fit.train_in_folder(config, place, Runtime(data=first, threads=1))
+    fit.train_in_folder(config, place, Runtime(data=second, threads=1))  # nothing was trained on the first
+    (place / LAST_CHECKPOINT).touch()
+    fit.train_in_folder(config, place, Runtime(data=second, threads=1))
+    moved = second.rename(tmp_path / "moved")
+    fit.train_in_folder(config, place, Runtime(data=moved, threads=1))
+    with pytest.raises(UserError, match=r"run was trained on other data: .*first have the fingerprint"):
+        fit.train_in_folder(config, place, Runtime(data=first, threads=1))
+    labels = moved / "annotations" / "person_keypoints_train2017.json"
+    labels.write_text(labels.read_text().replace('"iscrowd": 0', '"iscrowd": 1', 1))
+    with pytest.raises(UserError, match="trained on other data"):
+        fit.train_in_folder(config, place, Runtime(data=moved, threads=1))
+    (place / fit.DATA_FILE).unlink()  # a folder of an earlier version
+    fit.train_in_folder(config, place, Runtime(data=first, threads=1))

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from poseur_lib.data.coco import CocoPeople, Person
+from poseur_lib.data.dataset import image_reader
 from poseur_lib.data.images import read_image
 from poseur_lib.errors import UserError
 from poseur_lib.predict.drawing import COLORBLIND
@@ -86,7 +87,9 @@ class ValImages:
         if not 0 <= number < count:
             raise UserError(f"image {number}: the val set has images 0 to {count - 1} with labelled people")
         people, root = self.by_image[number], self.people.root
-        shown = _with_whole(f"val image {number} ({root.name})", read_image(people[0].image_path), people, "person")
+        shown = _with_whole(
+            f"val image {number} ({root.name})", image_reader(people)(people[0].image_path), people, "person"
+        )
         return replace(shown, data=root)
 
 
