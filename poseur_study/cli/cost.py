@@ -21,7 +21,7 @@ RECORDED = Path(__file__).parents[1] / "evidence" / "data" / "costs.json"
 def cost(
     configs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CONFIG]...", help="A profile (smoke, mini, paper) or a configuration's JSON file."),
+        typer.Argument(metavar="[CONFIG]...", help="A profile (smoke, mini, …, paper) or a configuration's JSON file."),
     ] = None,
     changes: options.Set = None,
     paper: Annotated[

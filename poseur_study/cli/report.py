@@ -9,7 +9,7 @@ from poseur_study.cli import options
 
 
 def report(
-    profile: Annotated[str, typer.Option("--profile", help="smoke, mini or paper.")] = "smoke",
+    profile: Annotated[str, typer.Option("--profile", help="smoke, mini, midi, real or paper.")] = "smoke",
     runs: options.Runs = "",
     out: Annotated[
         str, typer.Option("--out", metavar="DIR", help="Folder of all reports; default: reports/ of the project.")

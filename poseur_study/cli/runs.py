@@ -44,7 +44,7 @@ def import_archive(archive: ArchiveArgument, runs: options.Runs = "") -> None:
 
 @app.command("pack")
 def pack(
-    profile: Annotated[str, typer.Option(help="smoke, mini or paper.")],
+    profile: Annotated[str, typer.Option(help="smoke, mini, midi, real or paper.")],
     data: Annotated[str, typer.Option(metavar="DIR", help="The data set; default: the profile's own.")] = "",
     runs: options.Runs = "",
 ) -> None:

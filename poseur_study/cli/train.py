@@ -17,7 +17,7 @@ def train(
     profile: Annotated[
         str,
         typer.Option(
-            help="Whose configuration to start from: smoke, mini (default), real or paper; with --init the"
+            help="Whose configuration to start from: smoke, mini (default), midi, real or paper; with --init the"
             " checkpoint's own, unless a profile is given."
         ),
     ] = "",

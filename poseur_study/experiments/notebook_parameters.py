@@ -66,7 +66,7 @@ class NotebookSettings(NotebookParameters):
     """Parameters that every notebook has that trains or evaluates.
 
     Attributes:
-        profile: smoke, mini, real or paper.
+        profile: smoke, mini, midi, real or paper.
         data: folder in COCO's layout, relative to the project; "" takes (and generates) the profile's own.
         runs: folder of all profiles' runs, relative to the project.
         overrides: changes to the profile's configuration by dotted path; they are part of a run's identity.
