@@ -165,7 +165,7 @@ def predict(
         typer.echo(line)
     if detector:
         source = load_detector(detector, 0.5 if box_threshold is None else box_threshold, poseur.runtime.torch_device)
-    output = Output(out, pictures, threshold, nms, poseur.caution)
+    output = Output(out, pictures, threshold, nms, poseur.caution.replace("It ", "This model ", 1))
     if film is None:
         done = predict_files(poseur, paths, source, output, known_ids=ids, category_id=category_id, renumber=renumber)
     else:
