@@ -65,6 +65,20 @@ def test_the_calibration_error_is_recorded():
     assert f"calibration error is {float(claim('calibration', 'probability')['ours']):.0f} %" in headline()
 
 
+def test_what_the_score_gains_and_a_factor_on_sigma_are_recorded():
+    path = ROOT / "runs" / "mini" / "tables" / "scoring" / "scoring.csv"
+    found = {one["what"]: float(one["value"]) for one in csv.DictReader(path.open()) if one["row"] == "Poseur"}
+    gain, people = found["gain"], found["gain on people"]
+    assert f"Of the {gain:.1f} AP, {people:.1f} are there without the boxes that hold nobody" in headline()
+    assert round(10 * (1 - people / gain)) == 1, "a tenth"
+    assert (
+        f"brings that to {found['ECE rescaled']:.1f} % and costs the ranking ({found['AP rescaled']:.1f} AP)"
+        in headline()
+    )
+    small = f"{found['AP rescaled, small']:.1f} AP and {found['ECE rescaled, small']:.1f} %"
+    assert f"with a radius of {found['small radius']:g} both are had at once: {small}" in headline()
+
+
 def test_the_figures_are_there():
     """People, as a picture that any viewer shows, and the model."""
     people, model = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text())
