@@ -131,7 +131,10 @@ def scaled(x, y, *fields):
         (scaled(1 / WIDTH, 1 / HEIGHT, "area"), "annotation 1: area .* is less than a pixel"),
         (scaled(100 / WIDTH, 100 / HEIGHT, "bbox", "keypoints"), "annotation 1: area is more than 2 times the bbox's"),
         (scaled(3, 3, "keypoints"), "keypoint .* lies outside the image of 320 x 240 pixels"),
-        (scaled(0.3, 0.3, "keypoints"), "most labelled keypoints lie far outside the bbox, as .* of 4 people"),
+        (
+            scaled(0.3, 0.3, "keypoints"),
+            "most labelled keypoints lie outside the bbox .* of 4 people; .* times 3",
+        ),
         (set_to(area=1), "annotation 1: area is less than 0.01 of the bbox's"),
         (set_to(bbox=[0, 0, 0, 0]), "the bbox is empty, so no crop is taken"),
     ],
@@ -151,6 +154,43 @@ def corners(person):
 def test_boxes_by_corners_are_refused_and_named(write):
     with pytest.raises(UserError, match=r"annotation 1: bbox \[150.0, 60.0, 240.0, 220.0\] leaves the image of 320 x"):
         read(write(corners))
+
+
+def by_centre(person):
+    x, y, width, height = person["bbox"]
+    person["bbox"] = [x + width / 2, y + height / 2, width, height]
+
+
+def exchanged(person):
+    person["bbox"] = [person["bbox"][axis] for axis in (1, 0, 3, 2)]
+
+
+def one_large_person(person):
+    person.update(stick_person(person["id"], person["image_id"], (5, 5, 310, 230)))
+    scaled(0.4, 0.4, "keypoints")(person)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            by_centre,
+            r"annotation 1: .* 3 of 4 boxes leave the image; they hold .* as \(centre x, centre y",
+        ),
+        (exchanged, r"annotation 1: .* they hold them as \(y, x, height, width\), or with keypoints as \(y, x\)"),
+        (scaled(0.5, 0.5, "keypoints"), "annotation 1: .* keypoints times 2 lie inside"),
+        (one_large_person, r"or in a small part of it, as those of 4 of 4 people; keypoints times 2\.\d lie inside"),
+    ],
+)
+def test_boxes_that_do_not_hold_the_keypoints_are_refused_with_what_fits(write, change, message):
+    with pytest.raises(UserError, match=message):
+        read(write(change))
+
+
+def test_one_person_beside_the_box_is_said(write):
+    root = write(lambda person: person["id"] == 4 and scaled(2, 2, "keypoints")(person))
+    assert len(read(root).people()) == 4
+    assert "1 of 4 people, first annotation 4: most labelled keypoints lie far outside the bbox" in notes(root)
 
 
 def test_boxes_that_reach_beyond_the_image_are_cut_as_before(write):
