@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from poseur_lib.data.box_convention import corners_message, leaves_image, reads_as_corners
+from poseur_lib.data.box_convention import CENTRES, CORNERS, convention_message, leaves_image, reads_as_corners
 
 FEW, MANY = 0.3, 0.5
 """A file is refused where more than so large a share of its people contradict themselves."""
@@ -106,8 +106,9 @@ def _corners(people: LabelledPeople) -> Iterator[str]:
     if corners.sum() > MANY * leaving.sum():
         first = int(corners.argmax())
         width, height = people.sizes[first]
-        message = corners_message(people.boxes[first].tolist(), (height, width), int(corners.sum()), len(corners))
-        yield f"annotation {people.ids[first]}: {message.replace('all fit', 'they hold their keypoints')}"
+        counts = f"{corners.sum()} of {len(corners)} boxes do, and they hold their keypoints"
+        message = convention_message(people.boxes[first].tolist(), (height, width), counts, CORNERS)
+        yield f"annotation {people.ids[first]}: {message}"
 
 
 def _keypoints_outside(people: LabelledPeople) -> Iterator[str]:
@@ -135,7 +136,7 @@ def _beside_boxes(people: LabelledPeople) -> Iterator[str]:
     centres = (boxes[:, :2] + boxes[:, 2:] / 2)[people.labelled.nonzero()[0]]
     scale = np.median(centres / np.maximum(points[people.labelled], 1))
     readings = {
-        "they hold their keypoints as (centre x, centre y, width, height)": {"boxes": by_centre},
+        f"they hold their keypoints as {CENTRES}": {"boxes": by_centre},
         "they hold them as (y, x, height, width), or with keypoints as (y, x)": {"boxes": boxes[:, [1, 0, 3, 2]]},
         f"keypoints times {scale:.2g} lie inside": {"points": points * scale},
     }

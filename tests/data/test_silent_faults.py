@@ -311,6 +311,33 @@ def test_a_detector_s_file_of_another_convention_is_refused(write, change, messa
         assert str(raised.value) in check_dataset(root).problems
 
 
+def some_boxes(seed=0):
+    """60 boxes of people anywhere in the image, some of which a detector did not cut."""
+    rng = np.random.default_rng(seed)
+    sides = rng.uniform((20, 40), (120, 180), (60, 2))
+    return np.hstack([rng.uniform(-0.1, 1.0, (60, 2)) * ((WIDTH, HEIGHT) - 0.9 * sides), sides]).round(1)
+
+
+@pytest.mark.parametrize("form", ["left, top, right, bottom", "centre x, centre y, width, height"])
+def test_a_detector_s_convention_shows_through_odd_boxes(write, form):
+    root, boxes = write(), some_boxes().clip(0)
+    boxes[:, 2:] = np.minimum(boxes[:, 2:], (WIDTH, HEIGHT) - boxes[:, :2])
+    corner, sides = boxes[:, :2], boxes[:, 2:]
+    written = np.hstack([corner, corner + sides] if "left" in form else [corner + sides / 2, sides])
+    written[7] = 300, 10, 5, 200
+    detector(root, written.tolist(), image_id=1)
+    with pytest.raises(UserError, match=rf"of 60 boxes do, and 59 fit as \({form}\); write \[x, y") as raised:
+        read(root).detections()
+    assert str(raised.value) in check_dataset(root).problems
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_detector_may_leave_boxes_uncut(write, seed):
+    root = write()
+    detector(root, some_boxes(seed).tolist(), image_id=1)
+    assert len(read(root).detections()) == 60
+
+
 def test_a_detector_s_corners_are_refused_and_boxes_elsewhere_are_said(write, capsys):
     root = write()
     detector(root, [(x, y, x + w, y + h) for x, y, w, h in BOXES])
