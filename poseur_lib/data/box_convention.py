@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
+from pycocotools import mask
 
 from poseur_lib.data.annotations import detection_problems, meant_integer
 from poseur_lib.errors import listed, shown
@@ -19,6 +20,8 @@ CLEARLY = 0.1
 MOST, SOME, ENOUGH = 0.8, 0.2, 8
 """A few odd boxes hide no convention: so large a share has to fit it, and so large a one to leave the images clearly.
 Fewer boxes than enough are not told to be centres by that."""
+OVERLAP, FOUND = 0.5, 0.3
+"""Where fewer of the labelled people have a box of such an IoU, a file is doubted: detectors find most of them."""
 CORNERS, CENTRES = "(left, top, right, bottom)", "(centre x, centre y, width, height)"
 
 
@@ -87,6 +90,26 @@ def box_list_problems(
         fit = "all fit" if reads.all() else f"{reads.sum()} fit"
         counts = f"{leaves_image(array, sizes).sum()} of {len(boxes)} boxes do, and {fit}"
         yield f"{where[first]}: {convention_message(boxes[first], image_sizes[first], counts, form)}"
+
+
+def overlap_note(detections: Sequence[dict[str, Any]], annotations: Sequence[dict[str, Any]]) -> str | None:
+    """What to say where hardly any of the labelled people on images with boxes has one that overlaps; None else.
+
+    Boxes of images of another size, or of other images, cannot be told by themselves.
+    """
+    boxes: dict[int, list[Any]] = {}
+    for entry in detections:
+        boxes.setdefault(entry["image_id"], []).append(entry["bbox"])
+    people = [entry for entry in annotations if not entry.get("iscrowd") and entry.get("num_keypoints")]
+    people = [entry for entry in people if entry["image_id"] in boxes]
+    best = [mask.iou(boxes[one["image_id"]], [one["bbox"]], [0]).max() for one in people]
+    found = sum(overlap >= OVERLAP for overlap in best)
+    if len(people) < ENOUGH or found >= FOUND * len(people):
+        return None
+    return (
+        f"only {found} of {len(people)} labelled people on images with boxes have a box that overlaps theirs (IoU "
+        f"{OVERLAP:g}): are the boxes of these images, and in pixels of their full size?"
+    )
 
 
 class DetectorBoxes(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 
 from poseur_lib.data.annotation_file import AnnotationFile, read_annotation_file
 from poseur_lib.data.annotations import detection_problems, image_problem, load_json
-from poseur_lib.data.box_convention import detector_boxes
+from poseur_lib.data.box_convention import detector_boxes, overlap_note
 from poseur_lib.data.coco import SPLITS, Split, annotation_path, box_of_labelled, detection_path, index, nobody
 from poseur_lib.data.images import LabelFrame, read_labelled_image
 from poseur_lib.errors import UserError
@@ -124,7 +124,7 @@ def _check_split(
     notes = [f"{file.path}: {note}" for note in file.notes]
     missing, damaged, images_read = _image_problems(root / f"{split}2017", file, check_images, limit)
     path = detection_path(root, split)
-    detections, detector_problems, detector_notes = _detections(path, file.dataset, file.category_id)
+    detections, detector_problems, detector_notes = _detections(path, file)
     notes += [f"{path}: {note}" for note in detector_notes]
     problems += [*missing, *damaged, *detector_problems]
     if file.problems:
@@ -180,7 +180,7 @@ def _damage(folder: Path, image: dict[str, Any], frame: LabelFrame) -> Iterator[
                f"{image.get('width')} x {image.get('height')} (image {image.get('id')})")  # fmt: skip
 
 
-def _detections(path: Path, dataset: dict[str, Any], category_id: int) -> tuple[int | None, list[str], list[str]]:
+def _detections(path: Path, file: AnnotationFile) -> tuple[int | None, list[str], list[str]]:
     """Number of entries (None without a file, or where they cannot be used), what is wrong with them, and notes."""
     if not path.exists():
         return None, [], []
@@ -188,10 +188,11 @@ def _detections(path: Path, dataset: dict[str, Any], category_id: int) -> tuple[
         entries = load_json(path)
     except UserError as error:
         return None, [str(error)], []
+    dataset = file.dataset
     images = {image["id"]: image for image in dataset["images"] if image_problem(image) is None}
     known = [category.get("id") for category in dataset["categories"]]
     sizes = {image_id: (image["height"], image["width"]) for image_id, image in images.items()}
-    found = detector_boxes(entries, category_id, sizes, known)
+    found = detector_boxes(entries, file.category_id, sizes, known)
     problems = [f"{path}: {problem}" for problem in found.problems]
     if not isinstance(entries, list) or any(detection_problems(entries)):
         return None, problems, []
@@ -199,4 +200,8 @@ def _detections(path: Path, dataset: dict[str, Any], category_id: int) -> tuple[
     if strangers:
         problems.append(f"{path}: {len(strangers)} detections on images that are not in the split, first image "
                         f"{strangers[0]}")  # fmt: skip
-    return len(entries), problems, found.notes
+    people = [
+        entry for entry in dataset["annotations"] if entry.get("category_id", file.category_id) == file.category_id
+    ]
+    doubt = None if file.problems else overlap_note([entry for _, entry in found.people], people)
+    return len(entries), problems, [*found.notes, doubt] if doubt else found.notes

@@ -338,6 +338,23 @@ def test_a_detector_may_leave_boxes_uncut(write, seed):
     assert len(read(root).detections()) == 60
 
 
+def test_boxes_of_images_of_another_size_are_said(write, capsys):
+    root = write()
+    file = annotation_path(root, "val")
+    body = json.loads(file.read_text())
+    body["annotations"] += [person | {"id": 10 + person["id"], "image_id": 1 - person["image_id"]}
+                            for person in body["annotations"]]  # fmt: skip
+    file.write_text(json.dumps(body))
+    for factor, found in ((0.5, False), (0.9, True)):
+        boxes = [[factor * value for value in person["bbox"]] for person in body["annotations"]]
+        images = [person["image_id"] for person in body["annotations"]]
+        entries = [{"image_id": image, "bbox": box, "score": 1} for image, box in zip(images, boxes, strict=True)]
+        detection_path(root, "val").write_text(json.dumps(entries))
+        assert len(read(root).detections()) == 8
+        said = "only 0 of 8 labelled people on images with boxes have a box that overlaps theirs"
+        assert (said not in notes(root), said not in capsys.readouterr().err) == (found, found)
+
+
 def test_a_detector_s_corners_are_refused_and_boxes_elsewhere_are_said(write, capsys):
     root = write()
     detector(root, [(x, y, x + w, y + h) for x, y, w, h in BOXES])
