@@ -11,7 +11,7 @@ from poseur_lib.data.annotations import detection_problems, image_problem, load_
 from poseur_lib.data.box_convention import detector_boxes, overlap_note
 from poseur_lib.data.coco import SPLITS, Split, annotation_path, box_of_labelled, detection_path, index, nobody
 from poseur_lib.data.images import LabelFrame, read_labelled_image
-from poseur_lib.errors import UserError
+from poseur_lib.errors import UserError, shown
 from poseur_lib.keypoints import COCO_17, KeypointSet
 
 SHOWN_PROBLEMS = 20
@@ -162,8 +162,11 @@ def _image_problems(
     images = [image for image in file.dataset["images"] if isinstance(image.get("file_name"), str)]
     there = [os.path.isfile(folder / image["file_name"]) for image in images]
     found = [image for image, exists in zip(images, there, strict=True) if exists]
-    missing = [f"{folder / image['file_name']}: no such image (image {image.get('id')})"
-               for image, exists in zip(images, there, strict=True) if not exists]  # fmt: skip
+    missing = []
+    for image in (image for image, exists in zip(images, there, strict=True) if not exists):
+        path = folder / image["file_name"]
+        why = "image cannot be read: not a regular file" if os.path.exists(path) else "no such image"
+        missing.append(f"{path}: {why} (image {shown(image.get('id'))})")
     to_read = found[:limit] if check_images else []
     return missing, [problem for image in to_read for problem in _damage(folder, image, file.label_frame)], len(to_read)
 
@@ -200,8 +203,8 @@ def _detections(path: Path, file: AnnotationFile) -> tuple[int | None, list[str]
     if strangers:
         problems.append(f"{path}: {len(strangers)} detections on images that are not in the split, first image "
                         f"{strangers[0]}")  # fmt: skip
-    people = [
-        entry for entry in dataset["annotations"] if entry.get("category_id", file.category_id) == file.category_id
-    ]
-    doubt = None if file.problems else overlap_note([entry for _, entry in found.people], people)
+    doubt = None
+    if not file.problems:
+        people = index(dataset, file.category_id).dataset["annotations"]
+        doubt = overlap_note([entry for _, entry in found.people], people)
     return len(entries), problems, [*found.notes, doubt] if doubt else found.notes

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from poseur_lib.data.box_convention import CENTRES, CORNERS, convention_message, leaves_image, reads_as_corners
+from poseur_lib.data.box_convention import CENTRES, CORNERS, ENOUGH, convention_message, leaves_image, reads_as_corners
 
 FEW, MANY = 0.3, 0.5
 """A file is refused where more than so large a share of its people contradict themselves."""
@@ -16,6 +16,7 @@ BOX_SLACK, BOX_MARGIN = 0.05, 0.5
 """Of a box's side: labels that lie outside of it by so much are still inside; those by more are far outside."""
 AREA_RANGE = (0.01, 2.0)
 """Of a box's area: what a person's mask may take."""
+REPEATED = "the same box and keypoints come before on the same image, under another id"
 
 
 class LabelledPeople(NamedTuple):
@@ -23,12 +24,14 @@ class LabelledPeople(NamedTuple):
 
     Attributes:
         ids: the annotations' ids.
+        image_ids: those of their images.
         boxes: (x, y, w, h).
         sizes: (width, height) of the images.
         labelled: visibility is 1 or 2.
     """
 
     ids: Sequence[int]
+    image_ids: Sequence[int]
     boxes: Float[np.ndarray, "N 4"]
     areas: Float[np.ndarray, "N"]
     sizes: Float[np.ndarray, "N 2"]
@@ -43,6 +46,7 @@ class LabelledPeople(NamedTuple):
         of_images = [images[entry["image_id"]] for entry in entries]
         return cls(
             [entry["id"] for entry in entries],
+            [entry["image_id"] for entry in entries],
             np.array([entry["bbox"] for entry in entries], np.float64).reshape(-1, 4),
             np.array([entry["area"] for entry in entries], np.float64),
             np.array([(image["width"], image["height"]) for image in of_images], np.float64).reshape(-1, 2),
@@ -59,7 +63,7 @@ def contradictions(people: LabelledPeople) -> Iterator[str]:
         yield from _keypoints_outside(people)
         yield from _beside_boxes(people)
         for wrong, message in _shares(people):
-            if wrong.mean() > FEW:
+            if wrong.mean() > FEW and not _too_few(wrong, message):
                 first = people.ids[int(wrong.argmax())]
                 yield f"annotation {first}: {message}, as {wrong.sum()} of {len(wrong)} people"
 
@@ -70,7 +74,7 @@ def doubts(people: LabelledPeople) -> Iterator[str]:
         return
     away = (people.boxes[:, 2:] > 0).all(axis=1) & ~_held(people, BOX_MARGIN)
     for wrong, message in ((away, "most labelled keypoints lie far outside the bbox"), *_shares(people)):
-        if 0 < wrong.mean() <= FEW:
+        if 0 < wrong.mean() <= FEW or _too_few(wrong, message):
             yield f"{wrong.sum()} of {len(wrong)} people, first annotation {people.ids[int(wrong.argmax())]}: {message}"
 
 
@@ -81,6 +85,14 @@ def _normalised(people: LabelledPeople) -> Iterator[str]:
     boxes = np.asarray(fractions & (people.boxes[:, 2:] > 0).all(axis=1) & large)
     inside = ((people.points >= 0) & (people.points <= 1)).all(axis=2) | ~people.labelled
     points = inside.all(axis=1) & (people.labelled.sum(axis=1) > 1) & large
+    unplaced = points & ((people.points == 0).all(axis=2) | ~people.labelled).all(axis=1)
+    points &= ~unplaced
+    if unplaced.any():
+        first = people.ids[int(unplaced.argmax())]
+        yield (
+            f"annotation {first}: all its keypoints are labelled at 0, 0, as those of {unplaced.sum()} of "
+            f"{len(unplaced)} people: write visibility 0 for what is not labelled"
+        )
     for index in np.flatnonzero(boxes | points).tolist():
         if boxes[index]:
             what = f"bbox {people.boxes[index].tolist()}"
@@ -124,6 +136,19 @@ def _keypoints_outside(people: LabelledPeople) -> Iterator[str]:
             f"annotation {people.ids[first]}: keypoint {point} lies outside the image of {width:g} x {height:g} pixels,"
             f" as most keypoints of {(share > MANY).sum()} of {len(share)} people"
         )
+
+
+def _too_few(wrong: Bool[np.ndarray, "N"], message: str) -> bool:
+    """Whether a file is taken though a large share of its people repeat others, as they are a handful."""
+    return message == REPEATED and 0 < int(wrong.sum()) < ENOUGH
+
+
+def _repeated(people: LabelledPeople) -> Bool[np.ndarray, "N"]:
+    """Who has the image, the box and the labels of one before."""
+    points = np.where(people.labelled[..., None], people.points, -1)
+    rows = zip(people.image_ids, map(bytes, people.boxes), map(bytes, points), strict=True)
+    first: dict[tuple[int, bytes, bytes], int] = {}
+    return np.array([first.setdefault(row, index) != index for index, row in enumerate(rows)], bool)
 
 
 def _beside_boxes(people: LabelledPeople) -> Iterator[str]:
@@ -183,4 +208,7 @@ def _shares(people: LabelledPeople) -> Iterator[tuple[Bool[np.ndarray, "N"], str
     whole = np.asarray((people.boxes[:, 2:] > 0).all(axis=1))
     yield whole & (people.areas > AREA_RANGE[1] * box_areas), f"area is more than {AREA_RANGE[1]:g} times the bbox's"
     yield whole & (people.areas < AREA_RANGE[0] * box_areas), f"area is less than {AREA_RANGE[0]:g} of the bbox's"
+    yield _repeated(people), REPEATED
+    at_zero = ((people.points == 0).all(axis=2) & people.labelled).any(axis=1)
+    yield at_zero, "a keypoint is labelled (visibility 1 or 2) at 0, 0"
     yield ~whole, "the bbox is empty, so no crop is taken, though keypoints are labelled"

@@ -121,6 +121,13 @@ def scaled(x, y, *fields):
     return change
 
 
+def at_zero(count):
+    def change(person):
+        person["keypoints"][: 3 * count] = [0, 0, 1] * count
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -135,6 +142,11 @@ def scaled(x, y, *fields):
             scaled(0.3, 0.3, "keypoints"),
             "most labelled keypoints lie outside the bbox .* of 4 people; .* times 3",
         ),
+        (
+            at_zero(17),
+            "annotation 1: all its keypoints are labelled at 0, 0, as those of 4 of 4 people: write",
+        ),
+        (at_zero(3), "annotation 1: a keypoint is labelled .visibility 1 or 2. at 0, 0, as 4 of 4 people"),
         (set_to(area=1), "annotation 1: area is less than 0.01 of the bbox's"),
         (set_to(bbox=[0, 0, 0, 0]), "the bbox is empty, so no crop is taken"),
     ],
@@ -185,6 +197,45 @@ def one_large_person(person):
 def test_boxes_that_do_not_hold_the_keypoints_are_refused_with_what_fits(write, change, message):
     with pytest.raises(UserError, match=message):
         read(write(change))
+
+
+def edit(root, change):
+    file = annotation_path(root, "val")
+    body = json.loads(file.read_text())
+    change(body)
+    file.write_text(json.dumps(body))
+
+
+def test_people_who_come_twice_under_other_ids_are_refused_and_some_are_said(write):
+    def again(body, count):
+        people = body["annotations"]
+        people += [person | {"id": 47 + len(people) + index} for index, person in enumerate(people[:count])]
+
+    said = "the same box and keypoints come before on the same image, under another id"
+    root = write()
+    edit(root, lambda body: again(body, 1))
+    assert len(read(root).people()) == 5 and f"1 of 5 people, first annotation 51: {said}" in notes(root)
+    edit(root, lambda body: again(body, 3))
+    assert len(read(root).people()) == 8 and f"4 of 8 people, first annotation 51: {said}" in notes(root)
+    edit(root, lambda body: again(body, 8))
+    with pytest.raises(UserError, match=f"annotation 51: {said}, as 12 of 16 people"):
+        read(root)
+
+
+def test_a_bad_image_is_still_known_to_its_annotations(write):
+    root = write()
+    edit(root, lambda body: body["images"][1].update(width=0))
+    problems = [line for line in check_dataset(root).problems if "val2017.json" in line]
+    assert len(problems) == 1 and "image 1: width must be a positive integer" in problems[0]
+
+
+def test_a_pipe_for_an_image_is_no_missing_one(write):
+    root = write()
+    (root / "val2017").mkdir()
+    os.mkfifo(root / "val2017" / "0.jpg")
+    problems = [line for line in check_dataset(root).problems if "val2017/" in line]
+    assert ["image cannot be read: not a regular file (image 0)" in line for line in problems] == [True, False]
+    assert "no such image (image 1)" in problems[1]
 
 
 def test_one_person_beside_the_box_is_said(write):
