@@ -117,7 +117,7 @@ def dataset_problems(dataset: dict[str, Any], category_id: int, num_keypoints: i
             problem = "a second image has this id"
         if problem:
             yield f"image {shown(image.get('id', '(no id)'))}: {problem}"
-        else:
+        if is_id(image.get("id")):
             image_ids.add(image["id"])
     seen: set[int] = set()
     category_ids = [category.get("id") for category in dataset["categories"]]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
+from pycocotools import mask
 
 from poseur_lib.data.annotations import detection_problems, meant_integer
 from poseur_lib.errors import listed, shown
@@ -16,6 +17,12 @@ BEYOND_PX, BEYOND_SHARE = 2.0, 0.02
 """A box leaves the image by more than so many pixels and so much of the side: less is rounding."""
 CLEARLY = 0.1
 """Of the side: boxes of which none leaves the image by so much may also be a detector's that does not cut them."""
+MOST, SOME, ENOUGH = 0.8, 0.2, 8
+"""A few odd boxes hide no convention: so large a share has to fit it, and so large a one to leave the images clearly.
+Fewer boxes than enough are not told to be centres by that."""
+OVERLAP, FOUND = 0.5, 0.3
+"""Where fewer of the labelled people have a box of such an IoU, a file is doubted: detectors find most of them."""
+CORNERS, CENTRES = "(left, top, right, bottom)", "(centre x, centre y, width, height)"
 
 
 def leaves_image(boxes: Float[np.ndarray, "N 4"], sizes: Float[np.ndarray, "N 2"]) -> Bool[np.ndarray, "N"]:
@@ -30,24 +37,34 @@ def reads_as_corners(boxes: Float[np.ndarray, "N 4"], sizes: Float[np.ndarray, "
     return np.asarray(ordered.all(axis=1) & (boxes[:, :2] >= -BEYOND_PX).all(axis=1))
 
 
-def corners_guess(boxes: Float[np.ndarray, "N 4"], sizes: Float[np.ndarray, "N 2"]) -> int | None:
-    """The first box that leaves its image, where all boxes were rather written as corners; None where they were not.
+def reads_as_centres(boxes: Float[np.ndarray, "N 4"], sizes: Float[np.ndarray, "N 2"]) -> Bool[np.ndarray, "N"]:
+    """Whether the four numbers are a box inside the image if taken as (centre x, centre y, width, height)."""
+    low, high = boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2
+    return np.asarray(((low >= -BEYOND_PX) & (high <= sizes + BEYOND_PX)).all(axis=1))
+
+
+def convention_guess(boxes: Float[np.ndarray, "N 4"], sizes: Float[np.ndarray, "N 2"]) -> tuple[int, str] | None:
+    """The first box that leaves its image where boxes were rather written otherwise, and how; None where not.
 
     All of them have to be boxes inside their images as corners, and one has to leave its image clearly, or half of
-    them.
+    them. Or most are, as corners or by their centres, and some of these leave their images clearly.
     """
-    if not len(boxes) or not reads_as_corners(boxes, sizes).all():
-        return None
     leaving = leaves_image(boxes, sizes)
-    clearly = ((boxes[:, :2] + boxes[:, 2:] - sizes) / sizes > CLEARLY).any()
-    return int(leaving.argmax()) if leaving.any() and (clearly or leaving.mean() >= 0.5) else None
+    clearly = ((boxes[:, :2] + boxes[:, 2:] - sizes) / sizes > CLEARLY).any(axis=1)
+    corners, centres = reads_as_corners(boxes, sizes), reads_as_centres(boxes, sizes)
+    if leaving.any() and corners.all() and (clearly.any() or leaving.mean() >= 0.5):
+        return int(leaving.argmax()), CORNERS
+    for form, reads in ((CORNERS, corners), (CENTRES, centres)):
+        if len(boxes) >= ENOUGH and reads.mean() >= MOST and (reads & clearly).mean() >= SOME:
+            return int((reads & clearly).argmax()), form
+    return None
 
 
-def corners_message(box: Sequence[float], image_size: tuple[float, float], leaving: int, boxes: int) -> str:
-    """What to say of boxes that were rather written as corners; `image_size` is (height, width)."""
+def convention_message(box: Sequence[float], image_size: tuple[float, float], counts: str, form: str) -> str:
+    """What to say of boxes that were rather written otherwise; `image_size` is (height, width)."""
     return (
-        f"bbox {list(box)} leaves the image of {image_size[1]:g} x {image_size[0]:g} pixels: {leaving} of {boxes} boxes"
-        " do, and all fit as (left, top, right, bottom); write [x, y, width, height]"
+        f"bbox {list(box)} leaves the image of {image_size[1]:g} x {image_size[0]:g} pixels: {counts} as {form}; write"
+        " [x, y, width, height]"
     )
 
 
@@ -67,9 +84,32 @@ def box_list_problems(
             return
     array = np.array(boxes, np.float64).reshape(-1, 4)
     sizes = np.array(image_sizes, np.float64).reshape(-1, 2)[:, ::-1]
-    if (first := corners_guess(array, sizes)) is not None:
-        leaving = int(leaves_image(array, sizes).sum())
-        yield f"{where[first]}: {corners_message(boxes[first], image_sizes[first], leaving, len(boxes))}"
+    if (guess := convention_guess(array, sizes)) is not None:
+        first, form = guess
+        reads = (reads_as_corners if form == CORNERS else reads_as_centres)(array, sizes)
+        fit = "all fit" if reads.all() else f"{reads.sum()} fit"
+        counts = f"{leaves_image(array, sizes).sum()} of {len(boxes)} boxes do, and {fit}"
+        yield f"{where[first]}: {convention_message(boxes[first], image_sizes[first], counts, form)}"
+
+
+def overlap_note(detections: Sequence[dict[str, Any]], annotations: Sequence[dict[str, Any]]) -> str | None:
+    """What to say where hardly any of the labelled people on images with boxes has one that overlaps; None else.
+
+    Boxes of images of another size, or of other images, cannot be told by themselves.
+    """
+    boxes: dict[int, list[Any]] = {}
+    for entry in detections:
+        boxes.setdefault(entry["image_id"], []).append(entry["bbox"])
+    people = [entry for entry in annotations if not entry.get("iscrowd") and entry.get("num_keypoints")]
+    people = [entry for entry in people if entry["image_id"] in boxes]
+    best = [mask.iou(boxes[one["image_id"]], [one["bbox"]], [0]).max() for one in people]
+    found = sum(overlap >= OVERLAP for overlap in best)
+    if len(people) < ENOUGH or found >= FOUND * len(people):
+        return None
+    return (
+        f"only {found} of {len(people)} labelled people on images with boxes have a box that overlaps theirs (IoU "
+        f"{OVERLAP:g}): are the boxes of these images, and in pixels of their full size?"
+    )
 
 
 class DetectorBoxes(NamedTuple):

@@ -8,10 +8,10 @@ from typing import Any
 
 from poseur_lib.data.annotation_file import AnnotationFile, read_annotation_file
 from poseur_lib.data.annotations import detection_problems, image_problem, load_json
-from poseur_lib.data.box_convention import detector_boxes
+from poseur_lib.data.box_convention import detector_boxes, overlap_note
 from poseur_lib.data.coco import SPLITS, Split, annotation_path, box_of_labelled, detection_path, index, nobody
 from poseur_lib.data.images import LabelFrame, read_labelled_image
-from poseur_lib.errors import UserError
+from poseur_lib.errors import UserError, shown
 from poseur_lib.keypoints import COCO_17, KeypointSet
 
 SHOWN_PROBLEMS = 20
@@ -124,7 +124,7 @@ def _check_split(
     notes = [f"{file.path}: {note}" for note in file.notes]
     missing, damaged, images_read = _image_problems(root / f"{split}2017", file, check_images, limit)
     path = detection_path(root, split)
-    detections, detector_problems, detector_notes = _detections(path, file.dataset, file.category_id)
+    detections, detector_problems, detector_notes = _detections(path, file)
     notes += [f"{path}: {note}" for note in detector_notes]
     problems += [*missing, *damaged, *detector_problems]
     if file.problems:
@@ -162,8 +162,11 @@ def _image_problems(
     images = [image for image in file.dataset["images"] if isinstance(image.get("file_name"), str)]
     there = [os.path.isfile(folder / image["file_name"]) for image in images]
     found = [image for image, exists in zip(images, there, strict=True) if exists]
-    missing = [f"{folder / image['file_name']}: no such image (image {image.get('id')})"
-               for image, exists in zip(images, there, strict=True) if not exists]  # fmt: skip
+    missing = []
+    for image in (image for image, exists in zip(images, there, strict=True) if not exists):
+        path = folder / image["file_name"]
+        why = "image cannot be read: not a regular file" if os.path.exists(path) else "no such image"
+        missing.append(f"{path}: {why} (image {shown(image.get('id'))})")
     to_read = found[:limit] if check_images else []
     return missing, [problem for image in to_read for problem in _damage(folder, image, file.label_frame)], len(to_read)
 
@@ -180,7 +183,7 @@ def _damage(folder: Path, image: dict[str, Any], frame: LabelFrame) -> Iterator[
                f"{image.get('width')} x {image.get('height')} (image {image.get('id')})")  # fmt: skip
 
 
-def _detections(path: Path, dataset: dict[str, Any], category_id: int) -> tuple[int | None, list[str], list[str]]:
+def _detections(path: Path, file: AnnotationFile) -> tuple[int | None, list[str], list[str]]:
     """Number of entries (None without a file, or where they cannot be used), what is wrong with them, and notes."""
     if not path.exists():
         return None, [], []
@@ -188,10 +191,11 @@ def _detections(path: Path, dataset: dict[str, Any], category_id: int) -> tuple[
         entries = load_json(path)
     except UserError as error:
         return None, [str(error)], []
+    dataset = file.dataset
     images = {image["id"]: image for image in dataset["images"] if image_problem(image) is None}
     known = [category.get("id") for category in dataset["categories"]]
     sizes = {image_id: (image["height"], image["width"]) for image_id, image in images.items()}
-    found = detector_boxes(entries, category_id, sizes, known)
+    found = detector_boxes(entries, file.category_id, sizes, known)
     problems = [f"{path}: {problem}" for problem in found.problems]
     if not isinstance(entries, list) or any(detection_problems(entries)):
         return None, problems, []
@@ -199,4 +203,8 @@ def _detections(path: Path, dataset: dict[str, Any], category_id: int) -> tuple[
     if strangers:
         problems.append(f"{path}: {len(strangers)} detections on images that are not in the split, first image "
                         f"{strangers[0]}")  # fmt: skip
-    return len(entries), problems, found.notes
+    doubt = None
+    if not file.problems:
+        people = index(dataset, file.category_id).dataset["annotations"]
+        doubt = overlap_note([entry for _, entry in found.people], people)
+    return len(entries), problems, [*found.notes, doubt] if doubt else found.notes

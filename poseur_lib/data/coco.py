@@ -16,7 +16,7 @@ from pycocotools.coco import COCO
 from poseur_lib.config.data import Split
 from poseur_lib.data.annotation_file import read_annotation_file, say_once
 from poseur_lib.data.annotations import load_json, no_collection
-from poseur_lib.data.box_convention import detector_boxes
+from poseur_lib.data.box_convention import detector_boxes, overlap_note
 from poseur_lib.data.images import LabelFrame
 from poseur_lib.errors import UserError, naming
 from poseur_lib.keypoints import KeypointSet
@@ -189,10 +189,11 @@ class CocoPeople:
             said = f" ({'; '.join(found.notes)})" if found.notes else ""
             on = f"the {len(self.coco.imgs)} images of {self.split}{said}"
             raise UserError(f"{path}: no detection of a person on {on}")
+        doubt = overlap_note([entry for _, entry in found.people], self.coco.dataset["annotations"])
         elsewhere = sum(entry["image_id"] not in self.coco.imgs for _, entry in found.people)
-        for note in (*found.notes, f"{elsewhere} boxes on images that are not in the split are left out"):
-            if elsewhere or note in found.notes:
-                say_once(f"{path}: {note}")
+        left_out = f"{elsewhere} boxes on images that are not in the split are left out" if elsewhere else None
+        for note in filter(None, (*found.notes, doubt, left_out)):
+            say_once(f"{path}: {note}")
         return people
 
     def on_images(self, image_ids: set[int]) -> "CocoPeople":

@@ -6,14 +6,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from poseur_lib.data.box_convention import corners_message, leaves_image, reads_as_corners
+from poseur_lib.data.box_convention import CENTRES, CORNERS, ENOUGH, convention_message, leaves_image, reads_as_corners
 
 FEW, MANY = 0.3, 0.5
 """A file is refused where more than so large a share of its people contradict themselves."""
-BOX_MARGIN = 0.5
-"""Of a box's side: labels may lie that far outside of it."""
+READS = 0.8
+"""Another convention is named where it fits more than so large a share."""
+BOX_SLACK, BOX_MARGIN = 0.05, 0.5
+"""Of a box's side: labels that lie outside of it by so much are still inside; those by more are far outside."""
 AREA_RANGE = (0.01, 2.0)
 """Of a box's area: what a person's mask may take."""
+REPEATED = "the same box and keypoints come before on the same image, under another id"
 
 
 class LabelledPeople(NamedTuple):
@@ -21,12 +24,14 @@ class LabelledPeople(NamedTuple):
 
     Attributes:
         ids: the annotations' ids.
+        image_ids: those of their images.
         boxes: (x, y, w, h).
         sizes: (width, height) of the images.
         labelled: visibility is 1 or 2.
     """
 
     ids: Sequence[int]
+    image_ids: Sequence[int]
     boxes: Float[np.ndarray, "N 4"]
     areas: Float[np.ndarray, "N"]
     sizes: Float[np.ndarray, "N 2"]
@@ -41,6 +46,7 @@ class LabelledPeople(NamedTuple):
         of_images = [images[entry["image_id"]] for entry in entries]
         return cls(
             [entry["id"] for entry in entries],
+            [entry["image_id"] for entry in entries],
             np.array([entry["bbox"] for entry in entries], np.float64).reshape(-1, 4),
             np.array([entry["area"] for entry in entries], np.float64),
             np.array([(image["width"], image["height"]) for image in of_images], np.float64).reshape(-1, 2),
@@ -55,16 +61,20 @@ def contradictions(people: LabelledPeople) -> Iterator[str]:
         yield from _normalised(people)
         yield from _corners(people)
         yield from _keypoints_outside(people)
+        yield from _beside_boxes(people)
         for wrong, message in _shares(people):
-            if wrong.mean() > FEW:
+            if wrong.mean() > FEW and not _too_few(wrong, message):
                 first = people.ids[int(wrong.argmax())]
                 yield f"annotation {first}: {message}, as {wrong.sum()} of {len(wrong)} people"
 
 
 def doubts(people: LabelledPeople) -> Iterator[str]:
     """What is odd with some people of a file that is taken all the same."""
-    for wrong, message in _shares(people) if len(people.ids) else ():
-        if 0 < wrong.mean() <= FEW:
+    if not len(people.ids):
+        return
+    away = (people.boxes[:, 2:] > 0).all(axis=1) & ~_held(people, BOX_MARGIN)
+    for wrong, message in ((away, "most labelled keypoints lie far outside the bbox"), *_shares(people)):
+        if 0 < wrong.mean() <= FEW or _too_few(wrong, message):
             yield f"{wrong.sum()} of {len(wrong)} people, first annotation {people.ids[int(wrong.argmax())]}: {message}"
 
 
@@ -75,6 +85,14 @@ def _normalised(people: LabelledPeople) -> Iterator[str]:
     boxes = np.asarray(fractions & (people.boxes[:, 2:] > 0).all(axis=1) & large)
     inside = ((people.points >= 0) & (people.points <= 1)).all(axis=2) | ~people.labelled
     points = inside.all(axis=1) & (people.labelled.sum(axis=1) > 1) & large
+    unplaced = points & ((people.points == 0).all(axis=2) | ~people.labelled).all(axis=1)
+    points &= ~unplaced
+    if unplaced.any():
+        first = people.ids[int(unplaced.argmax())]
+        yield (
+            f"annotation {first}: all its keypoints are labelled at 0, 0, as those of {unplaced.sum()} of "
+            f"{len(unplaced)} people: write visibility 0 for what is not labelled"
+        )
     for index in np.flatnonzero(boxes | points).tolist():
         if boxes[index]:
             what = f"bbox {people.boxes[index].tolist()}"
@@ -100,8 +118,9 @@ def _corners(people: LabelledPeople) -> Iterator[str]:
     if corners.sum() > MANY * leaving.sum():
         first = int(corners.argmax())
         width, height = people.sizes[first]
-        message = corners_message(people.boxes[first].tolist(), (height, width), int(corners.sum()), len(corners))
-        yield f"annotation {people.ids[first]}: {message.replace('all fit', 'they hold their keypoints')}"
+        counts = f"{corners.sum()} of {len(corners)} boxes do, and they hold their keypoints"
+        message = convention_message(people.boxes[first].tolist(), (height, width), counts, CORNERS)
+        yield f"annotation {people.ids[first]}: {message}"
 
 
 def _keypoints_outside(people: LabelledPeople) -> Iterator[str]:
@@ -119,16 +138,77 @@ def _keypoints_outside(people: LabelledPeople) -> Iterator[str]:
         )
 
 
+def _too_few(wrong: Bool[np.ndarray, "N"], message: str) -> bool:
+    """Whether a file is taken though a large share of its people repeat others, as they are a handful."""
+    return message == REPEATED and 0 < int(wrong.sum()) < ENOUGH
+
+
+def _repeated(people: LabelledPeople) -> Bool[np.ndarray, "N"]:
+    """Who has the image, the box and the labels of one before."""
+    points = np.where(people.labelled[..., None], people.points, -1)
+    rows = zip(people.image_ids, map(bytes, people.boxes), map(bytes, points), strict=True)
+    first: dict[tuple[int, bytes, bytes], int] = {}
+    return np.array([first.setdefault(row, index) != index for index, row in enumerate(rows)], bool)
+
+
+def _beside_boxes(people: LabelledPeople) -> Iterator[str]:
+    """Boxes that do not hold the keypoints, or far too loosely: one of them is of another frame or convention."""
+    boxes, points = people.boxes, people.points
+    wrong = (boxes[:, 2:] > 0).all(axis=1) & (~_held(people) | _in_upper_left(people))
+    if wrong.mean() <= FEW:
+        return
+    by_centre = np.hstack([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, 2:]])
+    centres = (boxes[:, :2] + boxes[:, 2:] / 2)[people.labelled.nonzero()[0]]
+    scale = np.median(centres / np.maximum(points[people.labelled], 1))
+    readings = {
+        f"they hold their keypoints as {CENTRES}": {"boxes": by_centre},
+        "they hold them as (y, x, height, width), or with keypoints as (y, x)": {"boxes": boxes[:, [1, 0, 3, 2]]},
+        f"keypoints times {scale:.2g} lie inside": {"points": points * scale},
+    }
+    fitting = {text: float(_fits(people._replace(**other)).mean()) for text, other in readings.items()}
+    best = max(fitting, key=lambda text: fitting[text])
+    leaving = int(leaves_image(boxes, people.sizes).sum())
+    first = int(wrong.argmax())
+    yield (
+        f"annotation {people.ids[first]}: most labelled keypoints lie outside the bbox {boxes[first].tolist()}, or in"
+        f" a small part of it, as those of {wrong.sum()} of {len(wrong)} people"
+        + (f"; {leaving} of {len(boxes)} boxes leave the image" if leaving else "")
+        + (f"; {best}" if fitting[best] > READS else "")
+    )
+
+
+def _held(people: LabelledPeople, share: float = BOX_SLACK) -> Bool[np.ndarray, "N"]:
+    """Whose box, enlarged by that share of its sides, holds half of the labelled keypoints or more."""
+    corner, sides = people.boxes[:, None, :2], people.boxes[:, None, 2:]
+    slack = share * sides + 1
+    inside = ((people.points >= corner - slack) & (people.points <= corner + sides + slack)).all(axis=2)
+    return np.asarray(2 * (inside & people.labelled).sum(axis=1) >= people.labelled.sum(axis=1))
+
+
+def _fits(people: LabelledPeople) -> Bool[np.ndarray, "N"]:
+    """Whose box lies in the image and holds the keypoints well."""
+    starts = (people.boxes[:, :2] > -0.05 * people.sizes - 2).all(axis=1)
+    return starts & ~leaves_image(people.boxes, people.sizes) & _held(people) & ~_in_upper_left(people)
+
+
+def _in_upper_left(people: LabelledPeople) -> Bool[np.ndarray, "N"]:
+    """Whose labels, four or more, take less than half of both sides of the box, up and left of its centre."""
+    labelled, corner = people.labelled[..., None], np.maximum(people.boxes[:, :2], 0)
+    sides = np.maximum(np.minimum(people.boxes[:, :2] + people.boxes[:, 2:], people.sizes) - corner, 0)
+    low = np.where(labelled, people.points, np.inf).min(axis=1)
+    high = np.where(labelled, people.points, -np.inf).max(axis=1)
+    beside = (low + high) / 2 - corner - sides / 2 < -0.1 * sides
+    return np.asarray((beside & (high - low < sides / 2)).all(axis=1) & (people.labelled.sum(axis=1) >= 4))
+
+
 def _shares(people: LabelledPeople) -> Iterator[tuple[Bool[np.ndarray, "N"], str]]:
     """Who contradicts himself, and how."""
-    margin = BOX_MARGIN * people.boxes[:, None, 2:] + 1
-    low = people.boxes[:, None, :2] - margin
-    high = people.boxes[:, None, :2] + people.boxes[:, None, 2:] + margin
-    within = ((people.points >= low) & (people.points <= high)).all(axis=2) & people.labelled
     box_areas = people.boxes[:, 2:].prod(axis=1)
     whole = np.asarray((people.boxes[:, 2:] > 0).all(axis=1))
-    away = whole & (2 * within.sum(axis=1) < people.labelled.sum(axis=1))
-    yield away, "most labelled keypoints lie far outside the bbox"
+    whole = np.asarray((people.boxes[:, 2:] > 0).all(axis=1))
     yield whole & (people.areas > AREA_RANGE[1] * box_areas), f"area is more than {AREA_RANGE[1]:g} times the bbox's"
     yield whole & (people.areas < AREA_RANGE[0] * box_areas), f"area is less than {AREA_RANGE[0]:g} of the bbox's"
+    yield _repeated(people), REPEATED
+    at_zero = ((people.points == 0).all(axis=2) & people.labelled).any(axis=1)
+    yield at_zero, "a keypoint is labelled (visibility 1 or 2) at 0, 0"
     yield ~whole, "the bbox is empty, so no crop is taken, though keypoints are labelled"

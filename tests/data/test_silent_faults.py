@@ -121,6 +121,13 @@ def scaled(x, y, *fields):
     return change
 
 
+def at_zero(count):
+    def change(person):
+        person["keypoints"][: 3 * count] = [0, 0, 1] * count
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -131,7 +138,15 @@ def scaled(x, y, *fields):
         (scaled(1 / WIDTH, 1 / HEIGHT, "area"), "annotation 1: area .* is less than a pixel"),
         (scaled(100 / WIDTH, 100 / HEIGHT, "bbox", "keypoints"), "annotation 1: area is more than 2 times the bbox's"),
         (scaled(3, 3, "keypoints"), "keypoint .* lies outside the image of 320 x 240 pixels"),
-        (scaled(0.3, 0.3, "keypoints"), "most labelled keypoints lie far outside the bbox, as .* of 4 people"),
+        (
+            scaled(0.3, 0.3, "keypoints"),
+            "most labelled keypoints lie outside the bbox .* of 4 people; .* times 3",
+        ),
+        (
+            at_zero(17),
+            "annotation 1: all its keypoints are labelled at 0, 0, as those of 4 of 4 people: write",
+        ),
+        (at_zero(3), "annotation 1: a keypoint is labelled .visibility 1 or 2. at 0, 0, as 4 of 4 people"),
         (set_to(area=1), "annotation 1: area is less than 0.01 of the bbox's"),
         (set_to(bbox=[0, 0, 0, 0]), "the bbox is empty, so no crop is taken"),
     ],
@@ -151,6 +166,82 @@ def corners(person):
 def test_boxes_by_corners_are_refused_and_named(write):
     with pytest.raises(UserError, match=r"annotation 1: bbox \[150.0, 60.0, 240.0, 220.0\] leaves the image of 320 x"):
         read(write(corners))
+
+
+def by_centre(person):
+    x, y, width, height = person["bbox"]
+    person["bbox"] = [x + width / 2, y + height / 2, width, height]
+
+
+def exchanged(person):
+    person["bbox"] = [person["bbox"][axis] for axis in (1, 0, 3, 2)]
+
+
+def one_large_person(person):
+    person.update(stick_person(person["id"], person["image_id"], (5, 5, 310, 230)))
+    scaled(0.4, 0.4, "keypoints")(person)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            by_centre,
+            r"annotation 1: .* 3 of 4 boxes leave the image; they hold .* as \(centre x, centre y",
+        ),
+        (exchanged, r"annotation 1: .* they hold them as \(y, x, height, width\), or with keypoints as \(y, x\)"),
+        (scaled(0.5, 0.5, "keypoints"), "annotation 1: .* keypoints times 2 lie inside"),
+        (one_large_person, r"or in a small part of it, as those of 4 of 4 people; keypoints times 2\.\d lie inside"),
+    ],
+)
+def test_boxes_that_do_not_hold_the_keypoints_are_refused_with_what_fits(write, change, message):
+    with pytest.raises(UserError, match=message):
+        read(write(change))
+
+
+def edit(root, change):
+    file = annotation_path(root, "val")
+    body = json.loads(file.read_text())
+    change(body)
+    file.write_text(json.dumps(body))
+
+
+def test_people_who_come_twice_under_other_ids_are_refused_and_some_are_said(write):
+    def again(body, count):
+        people = body["annotations"]
+        people += [person | {"id": 47 + len(people) + index} for index, person in enumerate(people[:count])]
+
+    said = "the same box and keypoints come before on the same image, under another id"
+    root = write()
+    edit(root, lambda body: again(body, 1))
+    assert len(read(root).people()) == 5 and f"1 of 5 people, first annotation 51: {said}" in notes(root)
+    edit(root, lambda body: again(body, 3))
+    assert len(read(root).people()) == 8 and f"4 of 8 people, first annotation 51: {said}" in notes(root)
+    edit(root, lambda body: again(body, 8))
+    with pytest.raises(UserError, match=f"annotation 51: {said}, as 12 of 16 people"):
+        read(root)
+
+
+def test_a_bad_image_is_still_known_to_its_annotations(write):
+    root = write()
+    edit(root, lambda body: body["images"][1].update(width=0))
+    problems = [line for line in check_dataset(root).problems if "val2017.json" in line]
+    assert len(problems) == 1 and "image 1: width must be a positive integer" in problems[0]
+
+
+def test_a_pipe_for_an_image_is_no_missing_one(write):
+    root = write()
+    (root / "val2017").mkdir()
+    os.mkfifo(root / "val2017" / "0.jpg")
+    problems = [line for line in check_dataset(root).problems if "val2017/" in line]
+    assert ["image cannot be read: not a regular file (image 0)" in line for line in problems] == [True, False]
+    assert "no such image (image 1)" in problems[1]
+
+
+def test_one_person_beside_the_box_is_said(write):
+    root = write(lambda person: person["id"] == 4 and scaled(2, 2, "keypoints")(person))
+    assert len(read(root).people()) == 4
+    assert "1 of 4 people, first annotation 4: most labelled keypoints lie far outside the bbox" in notes(root)
 
 
 def test_boxes_that_reach_beyond_the_image_are_cut_as_before(write):
@@ -269,6 +360,50 @@ def test_a_detector_s_file_of_another_convention_is_refused(write, change, messa
         read(root).detections()
     if "no detection" not in message:
         assert str(raised.value) in check_dataset(root).problems
+
+
+def some_boxes(seed=0):
+    """60 boxes of people anywhere in the image, some of which a detector did not cut."""
+    rng = np.random.default_rng(seed)
+    sides = rng.uniform((20, 40), (120, 180), (60, 2))
+    return np.hstack([rng.uniform(-0.1, 1.0, (60, 2)) * ((WIDTH, HEIGHT) - 0.9 * sides), sides]).round(1)
+
+
+@pytest.mark.parametrize("form", ["left, top, right, bottom", "centre x, centre y, width, height"])
+def test_a_detector_s_convention_shows_through_odd_boxes(write, form):
+    root, boxes = write(), some_boxes().clip(0)
+    boxes[:, 2:] = np.minimum(boxes[:, 2:], (WIDTH, HEIGHT) - boxes[:, :2])
+    corner, sides = boxes[:, :2], boxes[:, 2:]
+    written = np.hstack([corner, corner + sides] if "left" in form else [corner + sides / 2, sides])
+    written[7] = 300, 10, 5, 200
+    detector(root, written.tolist(), image_id=1)
+    with pytest.raises(UserError, match=rf"of 60 boxes do, and 59 fit as \({form}\); write \[x, y") as raised:
+        read(root).detections()
+    assert str(raised.value) in check_dataset(root).problems
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_detector_may_leave_boxes_uncut(write, seed):
+    root = write()
+    detector(root, some_boxes(seed).tolist(), image_id=1)
+    assert len(read(root).detections()) == 60
+
+
+def test_boxes_of_images_of_another_size_are_said(write, capsys):
+    root = write()
+    file = annotation_path(root, "val")
+    body = json.loads(file.read_text())
+    body["annotations"] += [person | {"id": 10 + person["id"], "image_id": 1 - person["image_id"]}
+                            for person in body["annotations"]]  # fmt: skip
+    file.write_text(json.dumps(body))
+    for factor, found in ((0.5, False), (0.9, True)):
+        boxes = [[factor * value for value in person["bbox"]] for person in body["annotations"]]
+        images = [person["image_id"] for person in body["annotations"]]
+        entries = [{"image_id": image, "bbox": box, "score": 1} for image, box in zip(images, boxes, strict=True)]
+        detection_path(root, "val").write_text(json.dumps(entries))
+        assert len(read(root).detections()) == 8
+        said = "only 0 of 8 labelled people on images with boxes have a box that overlaps theirs"
+        assert (said not in notes(root), said not in capsys.readouterr().err) == (found, found)
 
 
 def test_a_detector_s_corners_are_refused_and_boxes_elsewhere_are_said(write, capsys):
