@@ -1,6 +1,7 @@
 """The strict base of every configuration, and how one is changed."""
 
 import json
+from copy import deepcopy
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -33,7 +34,7 @@ class Frozen(BaseModel):
                 node = node.setdefault(name, {})
                 if not isinstance(node, dict):
                     raise ValueError(f"{path}: {name} is a value and has no fields")
-            node[leaf] = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+            node[leaf] = value.model_dump(mode="json") if isinstance(value, BaseModel) else deepcopy(value)
         return type(self).model_validate_json(json.dumps(tree))
 
     def is_written_as(self, text: str) -> bool:

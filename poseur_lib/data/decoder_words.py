@@ -12,6 +12,8 @@ from pathlib import Path
 DAMAGE = re.compile(
     r"Corrupt JPEG data[^\n]*|Premature end of JPEG[^\n]*|Invalid SOS[^\n]*|libpng [^\n]*|[^\n]*TIFF[^\n]*"
 )
+COLOURS = re.compile(r"libpng warning: (?:iCCP|sRGB|gAMA|cHRM|cICP|known incorrect)[^\n]*")
+"""Of colour profiles, which no pixel depends on here."""
 LOGGED = re.compile(r"\[[ A-Z]+:\d+@[^\n]*")
 """OpenCV's own lines: where in its sources something was found."""
 _owner = threading.RLock()
@@ -41,7 +43,7 @@ def decoder_words() -> Iterator[list[str]]:
         yield words
     finally:
         os.dup2(kept, 2)
-        text = os.pread(heard, 2**16, 0).decode(errors="replace")
+        text = COLOURS.sub("", os.pread(heard, 2**16, 0).decode(errors="replace"))
         os.close(heard)
         os.close(kept)
         _listening = False

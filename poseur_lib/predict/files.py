@@ -39,7 +39,7 @@ def _expand(given: str) -> list[Path]:
     if path.exists() or not glob.has_magic(given):
         return [path]
     matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
-    files = [match for match in matches if match.is_file() and not match.name.startswith(".")]
+    files = [match for match in matches if not match.is_dir() and not match.name.startswith(".")]
     if not files:
         raise UserError(f"pattern {given!r} fits no file")
     return [match for match in files if match.suffix.lower() in SUFFIXES] or files
@@ -50,7 +50,7 @@ def _images_in(folder: Path, name: str) -> list[Path]:
     images = [path for path in visible if path.suffix.lower() in SUFFIXES]
     if not images:
         raise UserError(f"{name} holds no image (looked for {', '.join(SUFFIXES)})")
-    return [path for path in images if path.is_file()]
+    return [path for path in images if not path.is_dir()]  # what cannot be read is said when it is read
 
 
 def overlay_paths(images: Sequence[Path], folder: Path) -> list[Path]:

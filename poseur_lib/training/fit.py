@@ -37,7 +37,7 @@ from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import LossTerms, PoseModel, PoseTargets
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, read_curve
-from poseur_lib.training.loop import TrainingLoop, run_loop, training_batches
+from poseur_lib.training.loop import TrainingLoop, run_loop, steps_of_epoch, training_batches
 from poseur_lib.training.pretext import PartSegmentation, mean_part_iou, part_loss
 
 IOU_PEOPLE, IOU_BATCH = 300, 64
@@ -256,6 +256,8 @@ def train_in_folder(
         _claim(pretext, config.pretext_run)
         backbone = pretext / BACKBONE_FILE
         if not backbone.exists():
+            people = CocoPeople(runtime.data, "train", keypoint_set(config.data.keypoint_set)).people()
+            steps_of_epoch(config.train, len(people))  # before minutes are spent on the backbone
             curve = pretrain(config.pretext_run, pretext, replace(runtime, data=pretext_people or runtime.data))
             if not backbone.exists():
                 return curve

@@ -315,6 +315,17 @@ def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
     return loop.curve
 
 
+def steps_of_epoch(config: TrainConfig, people: int) -> int:
+    """Of the optimiser, with so many people to train on. Raises UserError if there is none."""
+    samples = config.people_per_epoch or people
+    if samples < config.global_batch:
+        raise UserError(
+            f"an epoch of {samples} people has no batch of train.global_batch {config.global_batch}:"
+            " set train.people_per_epoch, or a smaller batch"
+        )
+    return samples // config.global_batch
+
+
 def training_batches(dataset: PersonCrops, config: TrainConfig, seed: int, runtime: Runtime) -> Batches:
     """The batches of this process, in an order that is a function of the seed.
 
@@ -323,13 +334,7 @@ def training_batches(dataset: PersonCrops, config: TrainConfig, seed: int, runti
             asked for on.
     """
     per_device, accumulate = runtime.split_batch(config.global_batch)
-    samples = config.people_per_epoch or len(dataset)
-    steps = samples // config.global_batch
-    if not steps:
-        raise UserError(
-            f"an epoch of {samples} people has no batch of train.global_batch {config.global_batch}:"
-            " set train.people_per_epoch, or a smaller batch"
-        )
+    steps = steps_of_epoch(config, len(dataset))
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     rank = local_rank + runtime.devices * int(os.environ.get("NODE_RANK", "0"))
     sampler = EpochSampler(len(dataset), seed, rank, runtime.devices, samples=steps * config.global_batch)

@@ -98,7 +98,9 @@ def one_of(kind: str, module: str, names: str, text: str) -> Any:
 HEAD, RUNTIME = "poseur_lib.config.heads.poseur", "poseur_lib.runtime"
 AS_CONFIGURED = "default: as configured."
 
-Checkpoint = Annotated[Path, typer.Option(metavar="FILE", help="A model.pt of this project, or a released one.")]
+Checkpoint = Annotated[
+    Path, typer.Option(metavar="FILE", help="A model.pt of this project, a run's folder, or a released one.")
+]
 InputSize = Annotated[
     str, typer.Option(metavar="HxW", help="Of a released checkpoint that does not tell it, such as 256x192.")
 ]
@@ -146,6 +148,10 @@ Keypoints = Annotated[
 Coco = Annotated[Path, typer.Option(metavar="DIR", help="Data set in COCO's layout.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change every row's configuration; part of a run's identity."),
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Change the configuration, of a study that of every row; part of a run's identity.",
+    ),
 ]
 Runs = Annotated[str, typer.Option("--runs", metavar="DIR", help="Folder of all runs; default: runs/ of the project.")]

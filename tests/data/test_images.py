@@ -8,8 +8,9 @@ import threading
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
+from poseur_lib.data import decoder_words as decoder_words_module
 from poseur_lib.data.check import check_dataset
 from poseur_lib.data.coco import CocoPeople, annotation_path
 from poseur_lib.data.crop import CropRule
@@ -194,3 +195,11 @@ def test_endless_and_huge_files_are_refused_before_they_are_read(tmp_path):
     bomb[18:26] = (30000).to_bytes(4, "little") * 2
     with pytest.raises(UserError, match=r"bomb: image has more than"):
         decode_image(bytes(bomb), "bomb")
+
+
+def test_a_colour_profile_that_does_not_fit_is_no_damage(tmp_path, capfd):
+    """libpng warns of it; pixels are as they are."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(np.full((8, 8), 90, np.uint8)).save(tmp_path / "grey.png", icc_profile=profile)
+    assert (read_image(tmp_path / "grey.png") == 90).all()
+    assert capfd.readouterr().err == "" and str(tmp_path / "grey.png") not in decoder_words_module.damaged

@@ -1,5 +1,6 @@
 """Which files are meant, and the names and numbers of what comes out."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,15 @@ def test_folders_patterns_and_files(folder):
     assert names("sub/x [1].jpg", "notes.txt") == ["sub/x [1].jpg", "notes.txt"]  # a file of that name is that file
     assert names("*") == ["a.PNG", "b.jpg", "c.heic"]
     assert names("gone.jpg") == ["gone.jpg"]
+
+
+def test_what_cannot_be_read_is_not_dropped_in_silence(folder):
+    """It is named when it is read."""
+    (folder / "e.jpg").symlink_to(folder / "gone")
+    os.mkfifo(folder / "f.png")
+    (folder / "g.jpg").mkdir()
+    assert names(".") == ["a.PNG", "b.jpg", "c.heic", "e.jpg", "f.png"]
+    assert names("[ef].*") == ["e.jpg", "f.png"]
 
 
 def test_an_image_given_twice_is_taken_once(folder):

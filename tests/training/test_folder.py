@@ -26,6 +26,14 @@ def test_a_run_that_could_not_start_leaves_its_folder_to_the_next(tmp_path, monk
     assert mended.is_written_as((place / fit.CONFIG_FILE).read_text())
 
 
+def test_too_few_people_are_said_before_the_backbone_is_pretrained(tmp_path, monkeypatch):
+    monkeypatch.setattr(fit, "pretrain", lambda *_: pytest.fail("minutes are spent"))
+    data = write_people(tmp_path / "data", train=4, val=2)
+    config = tiny_config(**{"train.global_batch": 8, "model.backbone.weights": "pretext", "pretext": {"epochs": 1}})
+    with pytest.raises(UserError, match=r"an epoch of 4 people has no batch of train\.global_batch 8"):
+        fit.train_in_folder(config, tmp_path / "run", Runtime(data=data, threads=1))
+
+
 def test_a_folder_is_not_resumed_on_other_data(tmp_path, monkeypatch):
     monkeypatch.setattr(fit, "train", lambda *_: ())
     first, second = (write_people(tmp_path / name, train, 2) for name, train in (("first", 4), ("second", 5)))

@@ -56,3 +56,10 @@ def test_four_crops_are_learned_by_heart(preset, more):
         if step in (0, 39):
             errors.append((model(images).keypoints - keypoints).abs().mean().item())
     assert errors[-1] < 0.5 * errors[0]
+
+
+def test_a_change_within_a_given_dictionary_leaves_the_caller_s_as_it_is():
+    backbone = {"kind": "narrow_resnet", "widths": [8, 8, 16, 16], "weights": "pretext"}
+    changes = {"model.backbone": backbone, "model.backbone.weights": "none"}
+    assert ExperimentConfig().with_changes(**changes).model.backbone.weights == "none"
+    assert backbone["weights"] == "pretext"
