@@ -120,7 +120,9 @@ def require_state(given: Any, expected: Mapping[str, Tensor], what: str, optiona
 
 def _require_values(name: str, value: Tensor, dtype: torch.dtype, what: str) -> None:
     found, wanted = (str(one).removeprefix("torch.") for one in (value.dtype, dtype))
-    if value.layout != torch.strided or value.device.type != "cpu":
+    if value.is_meta:  # names and shapes alone, for whom they are enough
+        return
+    if value.layout != torch.strided:
         raise UserError(f"{what}: {name} is no plain tensor")
     if value.dtype.is_floating_point != dtype.is_floating_point or value.is_complex():
         raise UserError(f"{what}: {name} has values of type {found}, and {wanted} is expected")
@@ -177,7 +179,10 @@ def read_file(path: Path) -> Any:
             warnings.catch_warnings(action="ignore"),  # torch's guesses about foreign bytes
             torch.serialization.safe_globals(NUMBERS),
         ):
-            return torch.load(file, map_location="cpu", weights_only=True)
+            content = torch.load(file, map_location="cpu", weights_only=True)
+        return _with_values(content, path)
+    except UserError:
+        raise
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint") from None
     except MemoryError:
@@ -191,6 +196,14 @@ def read_file(path: Path) -> Any:
         if isinstance(error, OSError) and error.strerror:
             raise UserError(f"{path}: checkpoint cannot be read: {error.strerror}") from None
         raise UserError(f"{path} is cut off or no checkpoint ({path.stat().st_size} bytes)") from None
+
+
+def _with_values(content: Any, path: Path) -> Any:
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else content
+    for name, value in state.items() if isinstance(state, Mapping) else ():
+        if isinstance(value, Tensor) and value.is_meta:
+            raise UserError(f"{path}: {name} is no plain tensor: it has a shape, and no values")
+    return content
 
 
 def checkpoint_file(path: Path) -> Path:

@@ -71,7 +71,7 @@ def test_each_pair_is_tested_at_each_length_beside_what_the_paper_prints():
 
 def test_every_profile_has_four_lengths_and_the_longest_arm_s_schedule_ends_with_it():
     for size in PROFILES:
-        configs = [size.experiment(0, size.of_table("budget", BUDGET.changes(row))) for row in BUDGET.rows[:4]]
+        configs = [size.experiment(0, size.of_table("budget", BUDGET.changes(row))) for row in BUDGET.rows[:40:10]]
         lengths = [one.train.epochs for one in configs]
         assert len(set(lengths)) == 4 and lengths == sorted(lengths)
         assert size.light or all(one.train.people_per_epoch is None for one in configs)

@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from poseur_lib.checkpoints.shipped import shipped_model
 from poseur_lib.data.coco import fingerprint
 from poseur_lib.errors import UserError
 from poseur_lib.runtime import Runtime
@@ -88,7 +89,7 @@ def test_without_a_run_it_opens_on_the_package_s_model(trained, tmp_path, monkey
     monkeypatch.setattr(open_model, "shown_people", lambda: trained[0])
     for given in ({}, {"data": str(trained[0])}):
         explorer = Explorer(ExplorerSettings(runs=str(tmp_path), interactive=False, **given))
-        assert "comes with the package (smoke, generated people" in explorer.opened().data
+        assert f"comes with the package ({shipped_model().profile}, generated people" in explorer.opened().data
         assert explorer.session.image.data == trained[0] and explorer.samples().data.count("<img ") == 2
     assert Explorer(ExplorerSettings(runs=str(tmp_path), interactive=True)).panel().children
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -92,7 +93,8 @@ class Drawn:
         number = next(n for n in count(1) if not place.with_name(f"{place.name}-{n}.png").exists())
         png, page = (place.with_name(f"{place.name}-{number}{ending}") for ending in (".png", ".html"))
         content = io.BytesIO()
-        self.figure.savefig(content, format="png", dpi=PAPER_DPI)
+        with plt.rc_context({"savefig.bbox": None}):  # as it is shown, whatever style the notebook has set
+            self.figure.savefig(content, format="png", dpi=PAPER_DPI)
         write_atomically(page, (PAGE % (html.escape(self.alt), self.captioned().html())).encode())
         write_atomically(png, content.getvalue())
         return png, page

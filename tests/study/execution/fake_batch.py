@@ -26,7 +26,7 @@ def fake_batch(store: RunStore, behaviours: list[dict]) -> Batch:
     batch = object.__new__(Batch)
     batch.profile, batch.store, batch.tables = profile("smoke"), store, ()
     batch.data = KnownData(Path("data"), FINGERPRINT, FINGERPRINT)
-    batch.seeds, batch.overrides = (0,), {}
+    batch.seeds, batch.overrides, batch.own_data = (0,), {}, True
     batch.runs = tuple(planned(seed, **behaviour) for seed, behaviour in enumerate(behaviours))
     return batch
 

@@ -114,6 +114,7 @@ def shown(monkeypatch) -> list[str]:
         yield from ((table.name, None) for table in batch.tables)
 
     monkeypatch.setattr(tables, "TABLES", (TABLE,))
+    monkeypatch.setattr(tables, "STUDIES", (TABLE,))
     monkeypatch.setattr(Batch, "show_tables", show_tables)
     return asked
 
