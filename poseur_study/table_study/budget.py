@@ -14,7 +14,7 @@ from poseur_study.analysis.interval import student_half_width
 from poseur_study.runs.project import project_root
 from poseur_study.table_study.study import TableStudy
 
-REGISTERED = "dbbe1c5aee"
+REGISTERED = "7fd52beac3"
 """The commit that has `docs/preregistration.md` as it was before the first run."""
 REGISTRATION = "docs/preregistration.md"
 
