@@ -21,8 +21,8 @@ from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseModel
 
 FORMAT = "poseur_lib 1"
-NETWORK = "network."
-"""What Lightning's checkpoints have before the model's names."""
+NETWORK, AVERAGE = "network.", "average.module."
+"""What Lightning's checkpoints have before the model's names, and before those of its averaged weights."""
 MAX_WEIGHTS = 2**32
 """Of a model; the largest released ones have 2**27."""
 LISTED = 5
@@ -159,7 +159,8 @@ def as_saved(content: Any) -> Any:
     state = content["state_dict"]
     if not isinstance(state, Mapping):
         return content
-    weights = {name.removeprefix(NETWORK): value for name, value in state.items() if str(name).startswith(NETWORK)}
+    before = AVERAGE if any(str(name).startswith(AVERAGE) for name in state) else NETWORK  # what training would save
+    weights = {name.removeprefix(before): value for name, value in state.items() if str(name).startswith(before)}
     return {"format": FORMAT, "config": content["run"], "state_dict": weights}
 
 

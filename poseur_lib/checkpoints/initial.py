@@ -8,15 +8,12 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from poseur_lib.checkpoints.checkpoint import LISTED, NETWORK, checkpoint_file, read_file, restored
+from poseur_lib.checkpoints.checkpoint import LISTED, checkpoint_file
 from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.errors import UserError, listed
 from poseur_lib.files import LAST_CHECKPOINT, sha256_hex
 from poseur_lib.models.pose_model import PoseModel
-
-AVERAGE = "average.module."
-"""What Lightning's checkpoints have before the names of averaged weights."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +45,7 @@ def initial_model(path: Path, input_size: tuple[int, int] | None = None) -> tupl
         UserError: it cannot be read, or is no model's.
     """
     file = initial_file(path)
-    content = read_file(file)
-    if not isinstance(content, Mapping) or not {"run", "format"} & set(content):
-        return load_released(file, input_size=input_size)
-    if "format" in content:
-        return restored(content, file)
-    state = content["state_dict"]
-    before = AVERAGE if any(name.startswith(AVERAGE) for name in state) else NETWORK
-    weights = {name.removeprefix(before): value for name, value in state.items() if name.startswith(before)}
-    return restored({"config": content["run"], "state_dict": weights}, file)
+    return load_released(file, input_size=input_size)
 
 
 def digest_of(path: Path) -> str:

@@ -5,6 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from poseur_lib.checkpoints.checkpoint import trained_model
+from poseur_lib.checkpoints.initial import initial_model
+from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.runtime import Runtime
 from poseur_lib.training import loop as module
 from poseur_lib.training.fit import train
@@ -70,3 +73,14 @@ def test_training_is_the_same_with_it_and_an_interrupted_one_goes_on(data, tmp_p
     last = steps[count - 1]
     train(tiny_config(**{"train.epochs": 3}), tmp_path / "plain", runtime)
     assert all(torch.equal(value, last[name]) for name, value in saved(tmp_path / "plain").items())
+
+
+def test_a_checkpoint_of_the_last_epoch_is_the_model_that_training_would_save(data, tmp_path):
+    config = tiny_config(**{"train.epochs": 2, "train.ema_decay": DECAY})
+    train(config, tmp_path, Runtime(data=data, threads=1))
+    expected = saved(tmp_path)
+    for model, _ in (load_released(tmp_path / "last.ckpt"), initial_model(tmp_path / "last.ckpt")):
+        assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
+    (tmp_path / "model.pt").unlink()  # as of a run that a limit stopped
+    model = trained_model(tmp_path, config)
+    assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
