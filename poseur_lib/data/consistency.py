@@ -205,7 +205,6 @@ def _shares(people: LabelledPeople) -> Iterator[tuple[Bool[np.ndarray, "N"], str
     """Who contradicts himself, and how."""
     box_areas = people.boxes[:, 2:].prod(axis=1)
     whole = np.asarray((people.boxes[:, 2:] > 0).all(axis=1))
-    whole = np.asarray((people.boxes[:, 2:] > 0).all(axis=1))
     yield whole & (people.areas > AREA_RANGE[1] * box_areas), f"area is more than {AREA_RANGE[1]:g} times the bbox's"
     yield whole & (people.areas < AREA_RANGE[0] * box_areas), f"area is less than {AREA_RANGE[0]:g} of the bbox's"
     yield _repeated(people), REPEATED

@@ -31,7 +31,7 @@ from poseur_lib.evaluation.inference import InferenceBatches, inference_batches,
 from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
 from poseur_lib.files import BACKBONE_FILE, CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE, SAFE_FILE, write_atomically
-from poseur_lib.keypoints import COCO_17, keypoint_set
+from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import LossTerms, PoseModel, PoseTargets
@@ -221,9 +221,10 @@ def _part_crops(config: PretextRunConfig, split: Split, runtime: Runtime) -> Par
         raise UserError(
             f"{runtime.data} has no part labels (parts_{split}2017): the pretext needs generated people with parts"
         )
-    return PartCrops(  # part labels are of generated people, whose keypoints are COCO's whatever the run's are
-        CocoPeople(runtime.data, split, COCO_17).people(),
-        COCO_17,
+    keypoints = keypoint_set(config.data.keypoint_set)
+    return PartCrops(
+        CocoPeople(runtime.data, split, keypoints).people(),
+        keypoints,
         config.data.input_size,
         CropRule(),
         config.pretext.augment if split == "train" else None,

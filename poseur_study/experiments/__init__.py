@@ -16,7 +16,7 @@ SUPPLEMENT = (TABLE_S1, TABLE_S2, TABLE_S3, TABLE_S4, TABLE_S5, TABLE_S6)
 FIGURES = (FIGURE_1, FIGURE_S1, FIGURE_S2, CALIBRATION, SCORING, NOISY_PROPOSALS)
 TABLES = (*ABLATIONS, *COMPARISONS, *SUPPLEMENT, *FIGURES)
 STUDIES = (*TABLES, BUDGET)
-"""The budget study is run when it is named: it has forty rows, and no claim of its own."""
+"""The budget study is run when it is named: it has forty runs a seed, and no claim of its own."""
 
 
 def tables(numbers: Sequence[str] = ()) -> tuple[Table, ...]:

@@ -9,7 +9,7 @@ import pytest
 
 from poseur_lib.checkpoints.checkpoint import load_model
 from poseur_lib.checkpoints.released_load import load_released
-from poseur_lib.config import DataConfig, ExperimentConfig, PretextRunConfig
+from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.check import check_dataset
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.keypoint_file import choose_keypoints, read_keypoint_file
@@ -23,7 +23,7 @@ from poseur_lib.training.fit import _part_crops
 from poseur_study.cli.main import main
 from poseur_study.runs.run_id import run_id
 from synthetic_people import PeopleSettings, generate
-from tests.training.tiny import TINY, write_people
+from tests.training.tiny import TINY, tiny_config, write_people
 
 STAR = {
     "name": "star",
@@ -231,6 +231,7 @@ def test_a_backbone_learns_parts_of_generated_people_whatever_the_runs_keypoints
     settings = PeopleSettings(train_images=2, val_images=1, image_size=(96, 72))
     generate(tmp_path / "people", settings, workers=0, progress=False)
     own = read_keypoint_file(write(tmp_path / "star.json"))
-    config = PretextRunConfig(data=DataConfig(keypoint_set=own, input_size=(64, 48)))
-    crops = _part_crops(config, "train", Runtime(data=tmp_path / "people"))
+    config = tiny_config(**{"data.keypoint_set": own, "model.backbone.weights": "pretext", "pretext": {"epochs": 1}})
+    assert config.pretext_run == config.with_changes(**{"data.keypoint_set": "coco17"}).pretext_run
+    crops = _part_crops(config.pretext_run, "train", Runtime(data=tmp_path / "people"))
     assert len(crops) >= 2 and crops[0, 0].labels.max() > 0
