@@ -75,10 +75,8 @@ def registration(study: TableStudy) -> Markdown:
     if when is None:
         return Markdown(f"{text}, whose date cannot be told outside a checkout with its history.")
     after = sum(one > when for one in began)
-    earlier = "" if after == len(began) else " The others are runs of tables that this study shares."
-    return Markdown(
-        f"{text}, of {when:%Y-%m-%d %H:%M} UTC. {after} of {len(began)} rows' runs began after it.{earlier}"
-    )
+    earlier = "" if after == len(began) else " The others began before it, as runs of tables that share them do."
+    return Markdown(f"{text}, of {when:%Y-%m-%d %H:%M} UTC. {after} of {len(began)} runs began after it.{earlier}")
 
 
 def _committed_at() -> datetime | None:

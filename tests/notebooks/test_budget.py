@@ -1,6 +1,8 @@
 """The study of effects against budget: its frames on made runs, and its registration."""
 
 import subprocess
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -108,3 +110,21 @@ def test_the_registered_design_is_the_one_that_is_shown():
 def test_a_checkout_without_history_says_that_it_cannot_tell(monkeypatch):
     monkeypatch.setattr(module, "REGISTERED", "f" * 40)
     assert "cannot be told" in module.registration(MadeStudy()).data
+
+
+def test_runs_that_began_before_the_registration_are_counted_apart(monkeypatch):
+    registered = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    monkeypatch.setattr(module, "_committed_at", lambda: registered)
+
+    class Recorded(MadeStudy):
+        """Three rows, of which two are scored from one run."""
+
+        finished = (("poseur_10", "", 0), ("poseur_box_10", "", 0), ("simba_10", "", 0))
+
+        def record(self, row_key, seed):
+            hours = 1 if row_key == "simba_10" else -1
+            began = SimpleNamespace(began=registered + timedelta(hours=hours))
+            return SimpleNamespace(run_id=row_key.replace("_box", ""), provenance=began)
+
+    said = module.registration(Recorded()).data
+    assert "1 of 2 runs began after it. The others began before it" in said
