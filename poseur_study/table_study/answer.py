@@ -167,7 +167,7 @@ def verdicts_frame(table: Table, result: TableResult, profile: Profile) -> pd.Da
 
 def p_words(p: float | None) -> str:
     """`0.013`, `< 0.001`; "" where nothing was tested."""
-    return "" if p is None else f"{p:.3f}" if p >= 0.001 else "< 0.001"
+    return "" if p is None else f"{p:.3f}" if p >= 0.001 else "<\N{NO-BREAK SPACE}0.001"
 
 
 def earlier_words(effect: Estimate | None) -> str:
