@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from poseur_lib.data.image_digests import FileDigest
 from poseur_lib.data.part_labels import PART_NAMES
 from poseur_lib.files import write_atomically
 from poseur_lib.keypoints import COCO_17
@@ -54,8 +55,8 @@ def _category() -> dict[str, Any]:
     }
 
 
-def merge(folder: Path, split: str, records: list[Path]) -> None:
-    """Join the chunks' records, in order, into the annotation and detector files of a split."""
+def merge(folder: Path, split: str, records: list[Path]) -> dict[str, FileDigest]:
+    """Join the chunks' records, in order, into the annotation and detector files of a split; the images' digests."""
     parts = [json.loads(record.read_text()) for record in records]
     joined = {key: [row for part in parts for row in part[key]] for key in ("images", "annotations", "detections")}
     annotations = {
@@ -67,3 +68,4 @@ def merge(folder: Path, split: str, records: list[Path]) -> None:
     }
     atomic_json(folder / "annotations" / f"person_keypoints_{split}2017.json", annotations)
     atomic_json(folder / "annotations" / f"person_detections_{split}2017.json", joined["detections"])
+    return {name: FileDigest(*digest) for part in parts for name, digest in part["digests"].items()}

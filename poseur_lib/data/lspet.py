@@ -24,6 +24,7 @@ from jaxtyping import Float
 from scipy.io import loadmat
 
 from poseur_lib.data.coco import SPLITS, Split, annotation_path
+from poseur_lib.data.image_digests import record_images
 from poseur_lib.data.images import read_image
 from poseur_lib.errors import UserError, first_line
 from poseur_lib.files import atomic_file, write_atomically
@@ -93,6 +94,7 @@ def convert_lspet(source: Path, folder: Path) -> Conversion:
     for split, content in files.items():
         for image in content["images"]:
             _copy(source / "images" / image["file_name"], folder / f"{split}2017" / image["file_name"])
+    record_images(folder)
     for split, content in files.items():
         write_atomically(annotation_path(folder, split), _bytes(content))
     far_images = np.flatnonzero(far.any(axis=1)) + 1

@@ -89,12 +89,19 @@ def check(
         str, typer.Option(metavar="all|N", help="Decode this many images of each split, the first ones; 0: none.")
     ] = "200",
     keypoints: options.Keypoints = "",
+    record: Annotated[
+        bool, typer.Option("--record", help="Write images.json, by which later checks find images that changed.")
+    ] = False,
 ) -> None:
-    """Say what a data set folder holds and what is wrong with it; exit code 1 where something is."""
+    """Say what a data set folder holds and what is wrong with it; exit code 1 where something is.
+
+    Where the folder has an images.json, as generated people have, all images are compared with their SHA-256 in it.
+    """
     limit = parse_images(images)
 
     from poseur_lib.config import DataConfig
     from poseur_lib.data.check import check_dataset
+    from poseur_lib.data.image_digests import MANIFEST, record_images
     from poseur_lib.keypoints import keypoint_set
 
     chosen = options.chosen_keypoints(keypoints, folder) or DataConfig().keypoint_set
@@ -102,3 +109,5 @@ def check(
     typer.echo(str(report))
     if not report.ok:
         raise typer.Exit(1)
+    if record:
+        typer.echo(f"{record_images(folder)} images recorded in {folder / MANIFEST}")
