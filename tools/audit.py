@@ -19,7 +19,8 @@ STEPS = {
     "bill of materials": ("cyclonedx-py", "requirements", "--output-reproducible", "--short-PURLs", "--validate",
                           "--pyproject", "pyproject.toml", "--output-file", BILL, LOCK),
     "bandit": ("bandit", "--quiet", "--configfile", "pyproject.toml", "--recursive", *OURS),
-    "pip-audit": ("pip-audit", "--requirement", LOCK, "--no-deps", "--disable-pip", "--strict", "--progress-spinner", "off"),
+    "pip-audit": ("pip-audit", "--requirement", LOCK, "--no-deps", "--disable-pip", "--strict",
+                  "--progress-spinner", "off"),
 }  # fmt: skip
 
 
