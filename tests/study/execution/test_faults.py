@@ -15,6 +15,7 @@ import pytest
 from poseur_study.runs import lease
 from poseur_study.runs.store import RunState, RunStore
 from tests.study.execution.fake_notebook import planned
+from tests.study.execution.intruder import files_for
 from tests.study.projects import (
     content,
     execute,
@@ -172,8 +173,9 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(store):
     assert re.match(f"poseur: runs cannot be stored in {re.escape(str(store.folder))}: (Permission|Read-only)", error)
 
 
-def test_a_running_scheduler_s_workers_do_it(engine, store):
-    batch = start_batch(store, "[{}]", "2", engine.client.scheduler.address)
+def test_a_running_scheduler_s_workers_do_it(engine, store, tmp_path):
+    security = files_for(engine.client.security, tmp_path)
+    batch = start_batch(store, "[{}]", "2", engine.client.scheduler.address, str(security))
     _, error = batch.communicate(timeout=240)
     assert batch.returncode == 0, error
     assert states(store, 1) == [RunState.FINISHED]
