@@ -73,6 +73,29 @@ def lspet(
         typer.echo(f"left out joints that are labelled far outside their image: {numbers}")
 
 
+@convert_app.command()
+def mpii(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SRC",
+            help="Folder with images/, and with HRNet's annot/*.json and gt_valid.mat or the original .mat.",
+        ),
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="DST", help="Folder to write; created if need be.")],
+) -> None:
+    """MPII Human Pose: people with 16 joints, a centre and a scale; of val with head boxes, which PCKh needs.
+
+    Which files are read, and what becomes of their conventions, is in poseur_lib/data/mpii.py.
+    """
+    from poseur_lib.data.mpii import convert_mpii
+
+    made = convert_mpii(source, folder)
+    typer.echo(f"{folder}: {made.train} people to train on and {made.val} to judge on, keypoint set mpii16")
+    if made.left_out:
+        typer.echo(f"left out {made.left_out} people without centre, scale or two labelled joints")
+
+
 def parse_images(text: str) -> int | None:
     """How many images of a split to decode: a number, or None for `all`. Raises UserError if `text` is neither."""
     if text == "all":
