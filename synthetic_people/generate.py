@@ -165,7 +165,7 @@ def generate(root: Path, settings: PeopleSettings, workers: int = 0, progress: b
             for count in _run(missing, workers):
                 bar.update(count)
         for split in SPLITS:
-            merge(partial, split, [chunk.record for chunk in chunks if chunk.split == split])
+            merge(partial, split, [chunk.record for chunk in chunks if chunk.split == split], settings.keypoints)
         shutil.rmtree(partial / "chunks")
         (partial / "lock").unlink()
         partial.rename(root)

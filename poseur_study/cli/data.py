@@ -26,6 +26,9 @@ def generate(
     parts: Annotated[
         bool, typer.Option("--parts/--no-parts", help="Body part maps, which the backbone's pretraining reads.")
     ] = True,
+    keypoints: Annotated[
+        str, typer.Option(metavar="NAME", help="What people are labelled with: coco17, or mpii16 with head boxes.")
+    ] = "coco17",
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core. The bytes do not depend on it.")] = 0,
 ) -> None:
     """Write a data set of generated people in COCO's layout.
@@ -39,7 +42,7 @@ def generate(
     from synthetic_people import generate as write_people
 
     given = {"train_images": train, "val_images": val, "image_size": image_size}
-    settings = validated(PeopleSettings, {**given, "seed": seed, "hard": hard, "parts": parts})
+    settings = validated(PeopleSettings, {**given, "seed": seed, "hard": hard, "parts": parts, "keypoints": keypoints})
     write_people(folder, settings, workers=workers or len(os.sched_getaffinity(0)))
     typer.echo(f"{folder}: {train} train and {val} val images of {size}, seed {seed}")
 
