@@ -211,7 +211,9 @@ def generate(root: Path, settings: PeopleSettings, workers: int = 0, progress: b
                 bar.update(count)
         digests: dict[str, FileDigest] = {}
         for split in SPLITS:
-            digests |= merge(partial, split, [chunk.record for chunk in chunks if chunk.split == split])
+            digests |= merge(
+                partial, split, [chunk.record for chunk in chunks if chunk.split == split], settings.keypoints
+            )
         write_digests(partial, digests)
         shutil.rmtree(partial / "chunks")
         (partial / "lock").unlink()

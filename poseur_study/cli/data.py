@@ -26,6 +26,9 @@ def generate(
     parts: Annotated[
         bool, typer.Option("--parts/--no-parts", help="Body part maps, which the backbone's pretraining reads.")
     ] = True,
+    keypoints: Annotated[
+        str, typer.Option(metavar="NAME", help="What people are labelled with: coco17, or mpii16 with head boxes.")
+    ] = "coco17",
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core. The bytes do not depend on it.")] = 0,
 ) -> None:
     """Write a data set of generated people in COCO's layout.
@@ -39,7 +42,7 @@ def generate(
     from synthetic_people import generate as write_people
 
     given = {"train_images": train, "val_images": val, "image_size": image_size}
-    settings = validated(PeopleSettings, {**given, "seed": seed, "hard": hard, "parts": parts})
+    settings = validated(PeopleSettings, {**given, "seed": seed, "hard": hard, "parts": parts, "keypoints": keypoints})
     write_people(folder, settings, workers=workers or len(os.sched_getaffinity(0)))
     typer.echo(f"{folder}: {train} train and {val} val images of {size}, seed {seed}")
 
@@ -71,6 +74,29 @@ def lspet(
     if made.far:
         numbers = listed([f"im{number:05d}.jpg" for number in made.far], 5)
         typer.echo(f"left out joints that are labelled far outside their image: {numbers}")
+
+
+@convert_app.command()
+def mpii(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SRC",
+            help="Folder with images/, and with HRNet's annot/*.json and gt_valid.mat or the original .mat.",
+        ),
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="DST", help="Folder to write; created if need be.")],
+) -> None:
+    """MPII Human Pose: people with 16 joints, a centre and a scale; of val with head boxes, which PCKh needs.
+
+    Which files are read, and what becomes of their conventions, is in poseur_lib/data/mpii.py.
+    """
+    from poseur_lib.data.mpii import convert_mpii
+
+    made = convert_mpii(source, folder)
+    typer.echo(f"{folder}: {made.train} people to train on and {made.val} to judge on, keypoint set mpii16")
+    if made.left_out:
+        typer.echo(f"left out {made.left_out} people without centre, scale or two labelled joints")
 
 
 def parse_images(text: str) -> int | None:

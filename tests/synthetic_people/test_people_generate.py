@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.image_digests import MANIFEST, FileDigest, read_digests, write_digests
 from poseur_lib.data.part_labels import NUM_PARTS
 from poseur_lib.errors import UserError
+from poseur_lib.keypoints import COCO_17, MPII_16
 from synthetic_people import PeopleSettings, generate
 from synthetic_people import generate as package_generate
 from synthetic_people.settings import difficulty
@@ -178,3 +180,29 @@ def test_the_dial_only_makes_things_harder() -> None:
     easy, hard = difficulty(0.0), difficulty(1.0)
     assert all(high > low for low, high in zip(easy, hard, strict=True))
     assert hard.back + hard.side < 1
+
+
+def test_mpii_s_joints_are_labels_of_the_same_images(made: Path, tmp_path: Path) -> None:
+    """What both sets have is labelled alike; heads lie in their boxes; COCO's description says nothing new."""
+    settings = SETTINGS.with_changes(train_images=6, val_images=1, parts=False, keypoints="mpii16")
+    generate(tmp_path / "mpii", settings, progress=False)
+    name = "train2017/000000000001.jpg"
+    assert (tmp_path / "mpii" / name).read_bytes() == (made / name).read_bytes()
+    assert "keypoints" not in json.loads((made / "dataset.json").read_text())["settings"]
+    coco = {person.annotation_id: person for person in CocoPeople(made, "train", COCO_17).people()}
+    people = CocoPeople(tmp_path / "mpii", "train", MPII_16)
+    shared = [name for name in MPII_16.names if name in COCO_17.names]
+    heads = 0
+    for person in people.people():
+        for name in shared:
+            ours, theirs = (keypoints.names.index(name) for keypoints in (MPII_16, COCO_17))
+            same = coco[person.annotation_id]
+            assert person.visibility[ours] == same.visibility[theirs]
+            assert (person.keypoints_image[ours] == same.keypoints_image[theirs]).all()
+        left, top, right, bottom = person.head_box
+        at = MPII_16.names.index("head_top")
+        if person.visibility[at]:
+            x, y = person.keypoints_image[at]
+            assert left - 0.1 <= x <= right + 0.1 and top - 0.1 <= y <= bottom + 0.1
+            heads += 1
+    assert len(shared) == 12 and people.has_heads and heads > 3
