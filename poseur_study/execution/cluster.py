@@ -27,6 +27,7 @@ from poseur_study.execution.slots import VISIBLE, slot_environments
 from poseur_study.execution.slurm import SlurmOptions, slurm_cluster
 from poseur_study.runs.heartbeat import stop_children
 from poseur_study.runs.project import below_root
+from poseur_study.runs.signals import ENDING, start_tracker
 
 CONNECT_SECONDS = 60
 PATIENCE = {
@@ -96,15 +97,24 @@ class Engine:
         return any("GPU" in worker.get("resources", {}) for worker in self._workers().values())
 
 
-class DeafToInterrupts(WorkerPlugin):
-    """Ctrl-C at the terminal reaches the batch alone, which then ends its workers' processes in order."""
+class EndsInOrder(WorkerPlugin):
+    """Signals end a worker's runs, never the worker: each gives its lease back, and the batch or Slurm ends the rest.
 
-    name = "deaf-to-interrupts"
+    Ctrl-C at the terminal reaches the batch alone, which then ends its workers' processes.
+    """
+
+    name = "ends-in-order"
 
     def setup(self, worker: Any) -> None:
         """Called by dask on every worker, also one that was started again."""
         with suppress(ValueError):  # no process of its own
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            for number in ENDING:
+                signal.signal(number, _stop_runs)
+
+
+def _stop_runs(*_: object) -> None:
+    stop_children()
 
 
 @contextmanager
@@ -126,7 +136,7 @@ def open_engine(options: RunOptions) -> Iterator[Engine]:
             raise UserError("--security is for --scheduler tls://...: a batch's own cluster has its own certificate")
         made = _local(options) if slurm is None else _of_slurm(slurm, below_root(options.runs))
         with made as cluster, cluster, Client(cluster, security=cluster.security, set_as_default=False) as client:
-            client.register_plugin(DeafToInterrupts())
+            client.register_plugin(EndsInOrder())
             yield Engine(client)
 
 
@@ -147,6 +157,7 @@ def _of_slurm(file: Path, shared: Path) -> AbstractContextManager[SpecCluster]:
 @contextmanager
 def _local(options: RunOptions) -> Iterator[SpecCluster]:
     """Workers of this machine; where several of them share a GPU, with MPS."""
+    start_tracker()
     environments = slot_environments(options.workers, options.device, options.devices, options.runs_per_gpu)
     gpus = [added[VISIBLE] for added in environments if VISIBLE in added]
     with shared_gpus(gpus[0]) if len(set(gpus)) < len(gpus) else nullcontext({}) as mps:

@@ -15,6 +15,7 @@ from poseur_study.cli.main import explain
 from poseur_study.execution.batch import Batch
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import KnownData
+from poseur_study.runs.signals import ends_in_order
 from poseur_study.runs.store import RunStore
 from tests.study.execution.fake_notebook import planned
 from tests.study.fakes import FINGERPRINT
@@ -53,7 +54,8 @@ def main(folder: str, behaviours: str, workers: str = "2", scheduler: str = "", 
         require_writable(store.folder, "runs cannot be stored in")
         batch = fake_batch(store, json.loads(behaviours))
         how = {"scheduler": scheduler, "security": Path(security) if security else None}
-        problems = batch.execute(fake_options(store, workers=int(workers), device="cpu", **how))
+        with ends_in_order(dies=False):
+            problems = batch.execute(fake_options(store, workers=int(workers), device="cpu", **how))
     except BaseException as error:
         line, code = explain(error)
         print(line, file=sys.stderr)

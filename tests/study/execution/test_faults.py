@@ -69,7 +69,7 @@ def test_a_write_that_the_disk_refuses_is_a_clear_error_and_leaves_no_record(eng
     run = planned(0, largest_file=4096)
     outcome = execute(engine, store, run)
     assert outcome.states == {run.run_id: RunState.FAILED}
-    assert "File too large" in outcome.problems[run.run_id]
+    assert re.match("the disk is full.*File too large", outcome.problems[run.run_id])
     left = [path.name for path in store.path(run.run_id).iterdir()]
     assert "record.json" not in left and not [name for name in left if name.startswith(".")]
 
@@ -88,7 +88,9 @@ def test_a_full_disk(engine, store):
         os.truncate(ballast, ballast.stat().st_size - 3 * 4096)
         outcome = execute(engine, store, run)
         assert outcome.states == {run.run_id: RunState.FAILED}
-        assert "No space left on device" in outcome.problems[run.run_id]
+        problem = outcome.problems[run.run_id]
+        assert problem.startswith("the disk is full, or over its quota: free some of it") and len(problem) < 400
+        assert "No space left on device" in problem
         assert store.recorded_state(run.run_id) == RunState.ABSENT
         ballast.unlink()
         assert execute(engine, store, run, retry_failed=True).states == {run.run_id: RunState.FINISHED}
