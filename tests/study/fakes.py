@@ -36,7 +36,8 @@ def make_record(
     """A record without metrics."""
     pretext = isinstance(config, PretextRunConfig)
     parents = () if pretext or config.pretext_run is None else (run_id(config.pretext_run, fingerprint),)
-    whole = config.pretext.epochs if pretext else config.train.epochs
+    if epochs is None:
+        epochs = config.pretext.epochs if pretext else config.train.epochs
     provenance = Provenance(
         commit="0" * 40, dirty=False, python="3.11.0", versions=package_versions(), device="a processor", cpu_count=2,
         threads=1, finished_at="2026-01-01T00:00:00+00:00", wall_seconds=60.0, train_seconds=50.0, profile="smoke",
@@ -48,9 +49,9 @@ def make_record(
         run_hash=run_hash(config, fingerprint, parents),
         parents=parents,
         config=config,
-        epochs=whole if epochs is None else epochs,
+        epochs=epochs,
         provenance=provenance,
-        curve=(row,),
+        curve=(row,) * epochs,
         metrics=(),
         strata=(),
         predictions_sha256=None,
