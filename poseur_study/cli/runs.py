@@ -39,11 +39,36 @@ def export_archive(
 
 
 @app.command("import")
-def import_archive(archive: ArchiveArgument, profile: ProfileOption = "", runs: options.Runs = "") -> None:
-    """Put the runs of ARCHIVE beside those that are there; conflicts overwrite nothing, and the exit code is 1."""
-    from poseur_study.execution.archive import import_runs
+def import_archive(
+    archive: ArchiveArgument,
+    profile: ProfileOption = "",
+    data: Annotated[
+        str, typer.Option(metavar="DIR", help="The data set of all runs; default: each profile's own generated people.")
+    ] = "",
+    recompute: Annotated[
+        bool, typer.Option("--recompute/--no-recompute", help="Compute their numbers again from their predictions.")
+    ] = True,
+    runs: options.Runs = "",
+) -> None:
+    """Put the runs of ARCHIVE beside those that are there; conflicts overwrite nothing, and the exit code is 1.
 
-    _report(import_runs(archive, options.runs_folder(runs), profile))
+    A run whose numbers do not follow from its predictions is refused, as is one of another profile than asked for.
+    What was recomputed is remembered: an import that was interrupted goes on.
+    """
+    from poseur_study.execution.archive import Check, import_runs
+    from poseur_study.runs.project import as_given
+
+    folder, given = options.runs_folder(runs), str(as_given(data)) if data else ""
+
+    def checks(waiting: list[Path]) -> Check:
+        from poseur_study.execution.recompute import Recomputation
+
+        check = Recomputation(waiting, given, folder)
+        for line in check.cost():
+            typer.echo(line)
+        return check
+
+    _report(import_runs(archive, folder, profile, checks if recompute else None))
 
 
 @app.command("pack")

@@ -114,7 +114,7 @@ def import_runs(
     with tempfile.TemporaryDirectory(prefix=".import-", dir=runs) as folder:
         opened.unpack(Path(folder))
         waiting = [Path(folder) / one / run_id for one, run_id in opened.runs]
-        check = None if checks is None else checks(waiting)
+        check = None if checks is None or not waiting else checks(waiting)
         for source in waiting:
             store = RunStore(runs / source.parent.name)
             if profile not in ("", source.parent.name):
