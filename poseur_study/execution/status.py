@@ -63,10 +63,11 @@ def status_lines(batch: Batch) -> tuple[list[str], bool]:
     for name, folder in failed.items():
         error = last_line(folder / ERROR_FILE)
         lines += _entry(RunState.FAILED, name, error, f"see {folder}")
+    wrong = bool(failed) or any(state.wrong or batch.store.damaged_weights(run) for run, state in states.items())
     counts = Counter(state.value for state in states.values())
     lines.append(", ".join(f"{count} {state}" for state, count in counts.items()) + _left(batch, states))
     batch.store.verified.save()
-    return lines, bool(failed) or any(state.wrong for state in states.values())
+    return lines, wrong
 
 
 def _states(batch: Batch) -> dict[str, RunState]:
@@ -117,6 +118,8 @@ def _explanation(batch: Batch, run: PlannedRun, state: RunState) -> list[str]:
         return [f"{at.words}, by {lease.holder(folder) or 'a process that has just ended'}"]
     if state == RunState.CORRUPT:
         return [batch.store.error(run.run_id) or "", "`poseur study run` makes the record again"]
+    if state == RunState.RECORD_ONLY:
+        return list(filter(None, [batch.store.damaged_weights(run.run_id)]))
     if state != RunState.FAILED:
         return []
     lines = [batch.store.error(run.run_id) or "", f"output: {folder / ERROR_FILE}"]

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.config.data import Split
 from poseur_lib.data.coco import CocoPeople, annotation_path, fingerprint
 from poseur_lib.data.part_labels import has_part_labels
 from poseur_lib.errors import UserError
@@ -47,6 +48,10 @@ class DataSet:
     def keypoints(self) -> KeypointSet:
         """The keypoints that its people are labelled with."""
         return keypoint_set(self.keypoints_name)
+
+    def split(self, name: Split) -> CocoPeople:
+        """One split; val is indexed once."""
+        return self.val if name == "val" else CocoPeople(self.root, name, self.keypoints)
 
     @cached_property
     def val(self) -> CocoPeople:

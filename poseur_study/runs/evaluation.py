@@ -36,7 +36,7 @@ DRAW_STEP = 1e-5  # of a similarity x 100, which tables print to a thousandth
 UNDEFINED = np.iinfo(np.int32).min  # of a draw in whose resample no such keypoint is
 SIZES = (0.0, MEDIUM, LARGE, LARGE + 1)  # an area of each class: COCO's ranges contain both of their limits
 TRUNCATED, VIEWS = (False, True, None), (*NAMES["view"], None)
-MAX_BYTES = 2**30
+MAX_BYTES = 2**27
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 0, "pb": 0}]
 
 
@@ -231,10 +231,11 @@ def from_bytes(content: bytes, predictions_sha256: str) -> RunEvaluation:
     """
     try:
         unpacking = lzma.LZMADecompressor(lzma.FORMAT_XZ)
-        head, _, content = unpacking.decompress(content, MAX_BYTES).partition(b"\n")
+        unpacked = unpacking.decompress(content, MAX_BYTES)
         if not unpacking.eof:
-            raise ValueError("its end is missing")
-        head = json.loads(head)
+            raise ValueError(f"its end is missing, or it has more than {MAX_BYTES} bytes")
+        end = unpacked.index(b"\n")
+        head, left = json.loads(unpacked[:end]), memoryview(unpacked)[end + 1 :]
     except (lzma.LZMAError, ValueError) as error:
         raise ValueError(f"cut off or altered: {error}") from None
     if (head["format"], head["predictions_sha256"]) != (FORMAT, predictions_sha256):
@@ -242,8 +243,8 @@ def from_bytes(content: bytes, predictions_sha256: str) -> RunEvaluation:
     fields: dict[str, dict[str, np.ndarray]] = {}
     for name, (kind, shape) in head["arrays"].items():
         dtype, size = np.dtype(kind), int(np.prod(shape))
-        planes = np.frombuffer(content[: size * dtype.itemsize], np.uint8).reshape(dtype.itemsize, size)
-        content = content[size * dtype.itemsize :]
+        planes = np.frombuffer(left[: size * dtype.itemsize], np.uint8).reshape(dtype.itemsize, size)
+        left = left[size * dtype.itemsize :]
         of, _, field = name.partition("/")
         fields.setdefault(of, {})[field] = np.ascontiguousarray(planes.T).view(dtype).reshape(shape)
     boxes = {one: Detections(**fields[one]) for one in BoxSource if one in fields}

@@ -160,8 +160,7 @@ def predict_by_boxes(run: Run, model: PoseModel) -> Predictions:
 
 def evaluated_people(run: Run) -> CocoPeople:
     """The split that the run is judged on."""
-    split = run.planned.config.evaluation.split
-    return run.data.val if split == "val" else CocoPeople(run.data.root, split, run.data.val.keypoints)
+    return run.data.split(run.planned.config.evaluation.split)
 
 
 def detections(run: Run) -> Sequence[Person]:
@@ -173,8 +172,12 @@ def detections(run: Run) -> Sequence[Person]:
 
 def measure_run(run: Run, predictions: Predictions) -> Measured:
     """AP and AR per box source, and by difficulty."""
-    people = evaluated_people(run)
-    evaluation = run_evaluation(people, predictions, run.planned.config)
+    return measure(evaluated_people(run), predictions, run.planned.config)
+
+
+def measure(people: CocoPeople, predictions: Predictions, config: ExperimentConfig) -> Measured:
+    """As `measure_run`, of predictions for people of the split they were made for."""
+    evaluation = run_evaluation(people, predictions, config)
     similarity = mean_oks(predictions[BoxSource.GROUND_TRUTH], people.people(), people.keypoints)
     return metrics_of(evaluation, similarity)
 

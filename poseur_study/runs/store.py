@@ -13,10 +13,11 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
+from poseur_lib.checkpoints.recorded import altered
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_lib.files import BACKBONE_FILE, LAST_CHECKPOINT, MODEL_FILE, read_regular, write_atomically
+from poseur_lib.files import LAST_CHECKPOINT, MODEL_FILE, WEIGHTS_FILES, read_regular, write_atomically
 from poseur_study.experiments.profiles import PROFILES
 from poseur_study.runs import lease
 from poseur_study.runs.evaluation import EVALUATION_FILE, RunEvaluation
@@ -35,6 +36,7 @@ from poseur_study.runs.record import (
 MEMORY_FILE = ".verified.json"
 MAX_TEXT = 2**24
 JUDGES = (
+    "poseur_lib/checkpoints/recorded.py",
     "poseur_lib/config",
     "poseur_study/runs/run_id.py",
     "poseur_study/runs/record.py",
@@ -52,6 +54,7 @@ class VerifiedRecords:
     def __init__(self, folder: Path) -> None:
         self.known = CodeCache(folder / MEMORY_FILE, *JUDGES)
         self.read: dict[str, tuple[Signature, Record]] = {}
+        self.whole: dict[str, Signature] = {}
         self.save = self.known.save
 
     def holds(self, folder: Path, run_id: str) -> bool:
@@ -63,10 +66,27 @@ class VerifiedRecords:
         if self.known.get(key) == signature:
             return True
         with suppress(UserError):
-            if self.record(folder).run_id == run_id:
+            record = self.record(folder)
+            if record.run_id == run_id and (folder.name == PARTIAL_FOLDER or not record.partial):
                 self.known[key] = signature
                 return True
         return False
+
+    def damaged(self, weights: Path, again: bool = False) -> str:
+        """What is wrong with the weights of a recorded run, one line; "" if they are those of the record.
+
+        They are read once, and again when they have changed; those that other runs start from once a process.
+
+        Args:
+            again: read them, whatever is known.
+        """
+        memory = self.known if weights.name == MODEL_FILE else self.whole
+        key, stamps = f"{weights.name} in {weights.parent.name}", [_stamp(weights), _stamp(weights.parent / RECORD_FILE)]
+        if not again and memory.get(key) == stamps:
+            return ""
+        if not (problem := altered(weights)):
+            memory[key] = stamps
+        return problem
 
     def record(self, folder: Path) -> Record:
         """The record of `folder`, verified in full once a process and again whenever its files have changed.
@@ -81,8 +101,8 @@ class VerifiedRecords:
 
     def forget(self) -> None:
         """Read every record again at the next look."""
-        self.known.clear()
-        self.read.clear()
+        for memory in (self.known, self.read, self.whole):
+            memory.clear()
 
 
 @cache
@@ -108,7 +128,6 @@ NOTEBOOK_FILE = "notebook.ipynb"
 RESULT_FILE = "result.json"
 FAILED_NOTEBOOK_FILE = "failed.ipynb"
 DAMAGED_RECORD_FILE = "record.damaged.json"
-WEIGHTS_FILES = (MODEL_FILE, BACKBONE_FILE)
 
 
 class RunState(StrEnum):
@@ -121,7 +140,7 @@ class RunState(StrEnum):
     FAILED = "failed"
     CORRUPT = "corrupt"  # a record is there that was altered or cut off: it counts as none
     FINISHED = "finished"
-    RECORD_ONLY = "record only"  # finished; the weights are gone
+    RECORD_ONLY = "record only"  # finished; the weights are gone, or damaged: they count as none
 
     @property
     def done(self) -> bool:
@@ -170,8 +189,8 @@ class RunStore:
         """What the run's records alone say: finished, record only, partial or absent."""
         path = self.path(run_id)
         if self.verified.holds(path, run_id):
-            there = any((path / name).exists() for name in WEIGHTS_FILES)
-            return RunState.FINISHED if there else RunState.RECORD_ONLY
+            whole = [name for name in WEIGHTS_FILES if (path / name).exists() and not self.verified.damaged(path / name)]
+            return RunState.FINISHED if whole else RunState.RECORD_ONLY
         return RunState.PARTIAL if self.verified.holds(path / PARTIAL_FOLDER, run_id) else RunState.ABSENT
 
     @property
@@ -187,10 +206,21 @@ class RunStore:
         if (path / RECORD_FILE).exists() and not self.verified.holds(path, run_id):
             try:
                 found = read_record(path).run_id
+                if found == run_id:
+                    return f"record {path / RECORD_FILE} is of fewer epochs than the run has"
                 return f"record {path / RECORD_FILE} is that of another run: {found}"
             except UserError as error:
                 return str(error)
         return None
+
+    def damaged_weights(self, run_id: str, again: bool = False) -> str:
+        """What is wrong with a recorded run's weights, one line that names the file and both digests; "" if nothing is.
+
+        Args:
+            again: read them, also where they are known and have not been written to since.
+        """
+        there = [self.path(run_id) / name for name in WEIGHTS_FILES if (self.path(run_id) / name).exists()]
+        return next(filter(None, (self.verified.damaged(path, again) for path in there)), "")
 
     def record(self, run_id: str) -> Record:
         """The verified record of a finished run. Raises UserError where it is missing or altered."""

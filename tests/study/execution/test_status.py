@@ -4,9 +4,11 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 
 import pytest
 
+from poseur_lib.files import file_sha256
 from poseur_study.cli.main import main
 from poseur_study.execution import cost_estimate as work
 from poseur_study.execution.batch import NOT_GENERATED, Batch
@@ -16,7 +18,7 @@ from poseur_study.runs import lease
 from poseur_study.runs.plan import plan
 from poseur_study.runs.record import write_record
 from poseur_study.runs.store import RunStore, note_failure
-from tests.study.fakes import make_record
+from tests.study.fakes import flip_bits, make_record
 from tests.study.projects import make_project
 from tests.training.tiny import write_people
 
@@ -61,6 +63,34 @@ def finish(batch: Batch, index: int):
 
 def batch_of(data, project) -> Batch:
     return Batch("smoke", ("1b",), (), str(data), str(project / "runs"), {})
+
+
+def test_damaged_weights_are_told_and_pretraining_is_made_again(project, data, capsys):
+    batch = batch_of(data, project)
+    digests = []
+    for index, name in ((0, "backbone.pt"), (1, "model.pt")):
+        weights = batch.store.path(batch.runs[index].run_id) / name
+        weights.parent.mkdir(parents=True)
+        weights.write_bytes(bytes(range(256)) * 99)
+        finish(batch, index)
+        digests.append((weights, file_sha256(weights)))
+    given = "--data", str(data), "--runs", str(project / "runs")
+    assert study(capsys, "status", *given)[0] == 0
+    for weights, _ in digests:
+        flip_bits(weights)
+    code, lines, _ = study(capsys, "status", "--verify", *given)
+    assert code == 1 and lines[-1].startswith("2 record only")
+    for line, (weights, digest) in zip([one for one in lines if "altered" in one], digests, strict=True):
+        assert (
+            line.strip()
+            == f"{weights} was altered: it has SHA-256 {file_sha256(weights)}, and its record says {digest}"
+        )
+    _, lines, _ = study(capsys, "plan", *given)
+    assert [line for line in lines if "again: others start from its weights" in line]
+    assert main(["runs", "export", str(project / "a.tar"), "--weights", "--runs", str(project / "runs")]) == 1
+    assert "exported without weights: " in capsys.readouterr().err
+    with tarfile.open(project / "a.tar") as tar:
+        assert not [name for name in tar.getnames() if name.endswith(".pt")] and len(tar.getnames()) > 2
 
 
 def test_nothing_is_generated_or_written_where_the_data_are_not_there(project, capsys):
