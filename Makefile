@@ -18,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=1 "$(BIN)/python" -m pytest -n 2 --dist worksteal --du
 TABLES := 1b,1c,1d,S2,S4,noisy_proposals,figure_s2
 WORKERS := $(if $(filter 1,$(shell nproc)),1,2)
 
-.PHONY: help install study study-all smoke test test-slow test-all lint lock notebooks-strip clean
+.PHONY: help install study study-all smoke test test-slow test-all lint lock audit notebooks-strip clean
 
 help:
 	@echo "make study            install, run the smoke profile of $(TABLES)"
@@ -28,6 +28,7 @@ help:
 	@echo "make test-all         the slow tests too (under 45 minutes)"
 	@echo "make lint             check style, types and that notebooks hold no output (under a minute)"
 	@echo "make lock             resolve pyproject.toml into requirements.lock again"
+	@echo "make audit            known vulnerabilities of the locked packages, bandit on our code, sbom.cdx.json"
 	@echo "make notebooks-strip  remove outputs from notebooks/"
 	@echo "make clean            remove caches and what the smoke profile wrote"
 
@@ -67,6 +68,9 @@ lint: install
 
 lock: install
 	@"$(BIN)/python" tools/lock.py
+
+audit: install
+	@"$(BIN)/python" tools/audit.py
 
 notebooks-strip: install
 	@"$(BIN)/python" -m nbstripout notebooks/*.ipynb notebooks/report/*.ipynb

@@ -4,6 +4,8 @@
 - visibility 2: the front-most surface at the keypoint shows it (`SHOWN_BY`). 1: something hides it. 0, at (0, 0):
   outside the image; on a face turned away; hidden and far outside the visible box (an annotator would not guess it).
 - people under 32 x 32 px of area have no keypoints, as in COCO.
+
+MPII's joints are labelled by the same rules, and people have a head box.
 """
 
 import math
@@ -15,10 +17,10 @@ from jaxtyping import Float, Int, UInt8
 from pycocotools import mask as rle
 
 from poseur_lib.data.part_labels import Part
-from poseur_lib.keypoints import COCO_17
-from synthetic_people.kinematics import face_turned_away
+from poseur_lib.keypoints import COCO_17, MPII_16
+from synthetic_people.kinematics import coco_keypoints, face_turned_away, mpii_keypoints
 from synthetic_people.raster import Drawing, Rendering
-from synthetic_people.scene import Actor, Scene
+from synthetic_people.scene import Actor, Keypoints, Scene
 
 SMALL_AREA = 32 * 32
 MIN_AREA = 40
@@ -55,15 +57,44 @@ SHOWN_BY: tuple[ShownBy, ...] = (
 )
 """One rule per COCO keypoint, in COCO's order."""
 
-assert len(SHOWN_BY) == COCO_17.num_keypoints
+_TRUNK = (Part.TORSO, Part.HAIR)
+_AXIS = (
+    ShownBy((Part.TORSO, Part.LEFT_UPPER_LEG, Part.RIGHT_UPPER_LEG), 0.19),
+    ShownBy(_TRUNK, 0.17),
+    ShownBy((*_HEAD, Part.TORSO), 0.12),
+    ShownBy(_HEAD, 0.12),
+)
+"""Pelvis, thorax, upper neck and head's top."""
+
+
+class LabelRules(NamedTuple):
+    """How a keypoint set is labelled; `heads`: people have head boxes."""
+
+    keypoints: Keypoints
+    shown_by: tuple[ShownBy, ...]
+    facing: int  # so many keypoints, the first ones, are on the face
+    heads: bool
+
+
+RULES = {
+    COCO_17.name: LabelRules(coco_keypoints, SHOWN_BY, len(_AWAY), False),
+    MPII_16.name: LabelRules(
+        mpii_keypoints,
+        (*(SHOWN_BY[k] for k in (16, 14, 12, 11, 13, 15)), *_AXIS, *(SHOWN_BY[k] for k in (10, 8, 6, 5, 7, 9))),
+        0,
+        True,
+    ),
+}
+
+assert [len(RULES[one.name].shown_by) for one in (COCO_17, MPII_16)] == [COCO_17.num_keypoints, MPII_16.num_keypoints]
 
 
 @dataclass(frozen=True)
 class PersonLabel:
     """One person of one image; keypoints (x, y) in image px, box (x, y, width, height)."""
 
-    keypoints_image: Float[np.ndarray, "17 2"]
-    visibility: Int[np.ndarray, "17"]
+    keypoints_image: Float[np.ndarray, "K 2"]
+    visibility: Int[np.ndarray, "K"]
     box: tuple[int, int, int, int]
     area: int
     segmentation: str
@@ -71,6 +102,7 @@ class PersonLabel:
     yaw_degrees: float
     truncated: bool
     main: bool
+    head_box: tuple[float, ...] | None = None
 
     @property
     def view(self) -> str:
@@ -87,6 +119,7 @@ class PersonLabel:
     def to_coco(self, image_id: int, annotation_id: int) -> dict[str, Any]:
         """The entry of the annotation file."""
         triples = np.column_stack([self.keypoints_image, self.visibility]).round(1)
+        head = {} if self.head_box is None else {"head_box": list(self.head_box)}
         return {
             "id": annotation_id,
             "image_id": image_id,
@@ -104,38 +137,42 @@ class PersonLabel:
                 "occluded_share": round(self.occluded_share, 3),
                 "main": self.main,
             },
+            **head,
         }
 
 
 def keypoint_visibility(
-    actor: Actor, person: int, drawing: Drawing, rendering: Rendering
-) -> tuple[Int[np.ndarray, "17"], bool]:
+    actor: Actor, person: int, drawing: Drawing, rendering: Rendering, rules: LabelRules = RULES[COCO_17.name]
+) -> tuple[Int[np.ndarray, "K"], bool]:
     """COCO visibility of an actor's keypoints, and whether the image border cuts any of them off."""
     height, width = rendering.primitive.shape
     away = face_turned_away(actor.skeleton) > _AWAY
-    visibility, cut = np.zeros(17, np.int64), False
-    for k, (x, y, z) in enumerate(actor.keypoints_image().tolist()):
+    visibility, cut = np.zeros(len(rules.shown_by), np.int64), False
+    for k, (x, y, z) in enumerate(actor.keypoints_image(rules.keypoints).tolist()):
         column, row = math.floor(x), math.floor(y)
         if not (0 <= column < width and 0 <= row < height):
             cut = True
             continue
-        if k < 5 and away[k]:
+        if k < rules.facing and away[k]:
             continue
         seen = rendering.primitive[row, column]
         part, owner = drawing.labels[seen, :2].tolist() if seen >= 0 else (0, -1)
-        near = rendering.depth[row, column].item() - z <= SHOWN_BY[k].depth * actor.scale * actor.skeleton.shape.girth
-        visibility[k] = 2 if owner == person and part in SHOWN_BY[k].parts and near else 1
+        near = (
+            rendering.depth[row, column].item() - z
+            <= rules.shown_by[k].depth * actor.scale * actor.skeleton.shape.girth
+        )
+        visibility[k] = 2 if owner == person and part in rules.shown_by[k].parts and near else 1
     return visibility, cut
 
 
-def _within(points: Float[np.ndarray, "17 2"], box: tuple[int, int, int, int], margin: float) -> np.ndarray:
+def _within(points: Float[np.ndarray, "K 2"], box: tuple[int, int, int, int], margin: float) -> np.ndarray:
     """Points in the box widened by `margin` of its sides."""
     corner, size = np.array(box[:2]), np.array(box[2:])
     return ((points >= corner - margin * size) & (points <= corner + (1 + margin) * size)).all(1)
 
 
 def label_person(
-    scene: Scene, person: int, drawing: Drawing, rendering: Rendering, owner: np.ndarray
+    scene: Scene, person: int, drawing: Drawing, rendering: Rendering, owner: np.ndarray, rules: LabelRules
 ) -> PersonLabel | None:
     """The label of one actor, None if hardly anything of it is seen; `owner` is the person at every pixel."""
     actor, mask = scene.actors[person], owner == person
@@ -144,21 +181,24 @@ def label_person(
         return None
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     box = (int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1))
-    visibility, truncated = keypoint_visibility(actor, person, drawing, rendering)
-    points = actor.keypoints_image()[:, :2]
+    visibility, truncated = keypoint_visibility(actor, person, drawing, rendering, rules)
+    points = actor.keypoints_image(rules.keypoints)[:, :2]
     visibility[(visibility == 1) & ~_within(points, box, 0.1)] = 0
     if area < SMALL_AREA:
         visibility[:] = 0
     points = np.where(visibility[:, None] > 0, points, 0.0)
     counts = rle.encode(np.asfortranarray(mask, np.uint8))["counts"].decode("ascii")
     yaw = actor.skeleton.pose.yaw
-    return PersonLabel(points, visibility, box, area, counts, mask.shape, yaw, truncated, actor.main)
+    head = actor.head_box() if rules.heads else None
+    return PersonLabel(points, visibility, box, area, counts, mask.shape, yaw, truncated, actor.main, head)
 
 
-def label_scene(scene: Scene, drawing: Drawing, rendering: Rendering) -> list[PersonLabel]:
+def label_scene(
+    scene: Scene, drawing: Drawing, rendering: Rendering, rules: LabelRules = RULES[COCO_17.name]
+) -> list[PersonLabel]:
     """Labels of everyone who is seen."""
     owner = np.take(np.append(drawing.labels[:, 1], -1), rendering.primitive)
-    labels = (label_person(scene, person, drawing, rendering, owner) for person in range(len(scene.actors)))
+    labels = (label_person(scene, person, drawing, rendering, owner, rules) for person in range(len(scene.actors)))
     return [label for label in labels if label is not None]
 
 

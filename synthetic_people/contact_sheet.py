@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from poseur_lib.errors import UserError
-from poseur_lib.keypoints import COCO_17
+from poseur_lib.keypoints import COCO_17, MPII_16
 
 LEFT, RIGHT, MIDDLE, BOX = (40, 90, 255), (235, 40, 40), (255, 200, 0), (60, 220, 60)
-"""RGB of the person's left keypoints, right ones, the nose, and the box."""
+"""RGB of the person's left keypoints, right ones, those of neither side and the head's box, and the box."""
 
 
 def _side(name: str) -> tuple[int, int, int]:
@@ -25,11 +25,15 @@ def draw_person(image: UInt8[np.ndarray, "H W 3"], row: dict[str, Any]) -> None:
     x, y, w, h = (round(v) for v in row["bbox"])
     cv2.rectangle(image, (x, y), (x + w - 1, y + h - 1), BOX, 1)
     keypoints = np.array(row["keypoints"]).reshape(-1, 3)
-    for a, b in COCO_17.skeleton:
+    labelled_with = MPII_16 if len(keypoints) == MPII_16.num_keypoints else COCO_17
+    if "head_box" in row:
+        left, top, right, bottom = (round(v) for v in row["head_box"])
+        cv2.rectangle(image, (left, top), (right, bottom), MIDDLE, 1)
+    for a, b in labelled_with.skeleton:
         if keypoints[a, 2] and keypoints[b, 2]:
             ends = [(int(keypoints[k, 0]), int(keypoints[k, 1])) for k in (a, b)]
             cv2.line(image, *ends, (230, 230, 230), 1, cv2.LINE_AA)
-    for (px, py, visible), name in zip(keypoints, COCO_17.names, strict=True):
+    for (px, py, visible), name in zip(keypoints, labelled_with.names, strict=True):
         if visible:
             cv2.circle(image, (int(px), int(py)), size, _side(name), -1 if visible == 2 else 1, cv2.LINE_AA)
 

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from poseur_lib.data.coco_folder import person_category
+from poseur_lib.data.image_digests import FileDigest
 from poseur_lib.data.part_labels import PART_NAMES
 from poseur_lib.files import write_atomically
-from poseur_lib.keypoints import COCO_17
+from poseur_lib.keypoints import keypoint_set
 from synthetic_people.settings import GENERATOR_VERSION, PeopleSettings
 
 DESCRIPTION = "dataset.json"
@@ -24,7 +26,9 @@ def describe(settings: PeopleSettings) -> dict[str, Any]:
     return {
         "generator": GENERATOR,
         "version": GENERATOR_VERSION,
-        "settings": settings.model_dump(mode="json"),
+        "settings": settings.model_dump(
+            mode="json", exclude={"keypoints"} if settings.keypoints == "coco17" else set()
+        ),
         "parts": list(PART_NAMES) if settings.parts else [],
     }
 
@@ -43,27 +47,17 @@ def matches(folder: Path, settings: PeopleSettings) -> bool:
     return read_description(folder) == json.loads(json.dumps(describe(settings)))
 
 
-def _category() -> dict[str, Any]:
-    """COCO's person; the skeleton is 1-based in COCO's files."""
-    return {
-        "id": 1,
-        "name": "person",
-        "supercategory": "person",
-        "keypoints": list(COCO_17.names),
-        "skeleton": [[a + 1, b + 1] for a, b in COCO_17.skeleton],
-    }
-
-
-def merge(folder: Path, split: str, records: list[Path]) -> None:
-    """Join the chunks' records, in order, into the annotation and detector files of a split."""
+def merge(folder: Path, split: str, records: list[Path], keypoints: str) -> dict[str, FileDigest]:
+    """Join the chunks' records, in order, into the annotation and detector files of a split; the images' digests."""
     parts = [json.loads(record.read_text()) for record in records]
     joined = {key: [row for part in parts for row in part[key]] for key in ("images", "annotations", "detections")}
     annotations = {
         "info": {"description": "generated people", "version": str(GENERATOR_VERSION)},
         "licenses": [],
-        "categories": [_category()],
+        "categories": [person_category(keypoint_set(keypoints))],
         "images": joined["images"],
         "annotations": joined["annotations"],
     }
     atomic_json(folder / "annotations" / f"person_keypoints_{split}2017.json", annotations)
     atomic_json(folder / "annotations" / f"person_detections_{split}2017.json", joined["detections"])
+    return {name: FileDigest(*digest) for part in parts for name, digest in part["digests"].items()}

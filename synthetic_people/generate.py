@@ -7,18 +7,24 @@ when all are there the records become the annotation files and the whole folder 
 import fcntl
 import multiprocessing
 import shutil
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 from tqdm import tqdm
 
+from poseur_lib.data.image_digests import FileDigest, changed_sizes, digest_of, read_digests, write_digests
 from poseur_lib.errors import UserError
+from poseur_lib.files import write_atomically
 from synthetic_people.files import DESCRIPTION, atomic_json, describe, matches, merge, read_description
 from synthetic_people.settings import SPLITS, PeopleSettings
+
+if TYPE_CHECKING:  # numba takes a second to import
+    from synthetic_people.sample import Sample
 
 CHUNK = 64
 
@@ -35,7 +41,7 @@ class Chunk(NamedTuple):
     @property
     def record(self) -> Path:
         """What says that the chunk is complete; it holds its annotations."""
-        return self.folder / "chunks" / f"{self.split}-{self.first:07d}.json"
+        return self.folder / "chunks" / f"{self.split}-{self.first:07d}.chunk.json"
 
 
 def write_chunk(chunk: Chunk) -> int:
@@ -43,18 +49,26 @@ def write_chunk(chunk: Chunk) -> int:
     from synthetic_people.sample import image_entry, image_id, make_sample  # numba: a second for whoever only looks
 
     cv2.setNumThreads(1)
-    images, annotations, detections = [], [], []
+    images, annotations, detections, digests = [], [], [], {}
     for index in range(chunk.first, chunk.last):
         sample = make_sample(chunk.settings, chunk.split, index)
         entry, number = image_entry(chunk.settings, chunk.split, index), image_id(chunk.split, index)
-        (chunk.folder / f"{chunk.split}2017" / entry["file_name"]).write_bytes(sample.jpeg)
-        if sample.parts is not None:
-            (chunk.folder / f"parts_{chunk.split}2017" / f"{number:012d}.png").write_bytes(sample.parts)
+        for name, content in _files(chunk.split, number, sample):
+            (chunk.folder / name).write_bytes(content)
+            digests[name] = digest_of(content)
         images.append(entry)
         annotations += [label.to_coco(number, number * 10 + k) for k, label in enumerate(sample.labels)]
         detections += [detection.to_coco(number) for detection in sample.detections]
-    atomic_json(chunk.record, {"images": images, "annotations": annotations, "detections": detections})
+    made = {"images": images, "annotations": annotations, "detections": detections, "digests": digests}
+    atomic_json(chunk.record, made)
     return chunk.last - chunk.first
+
+
+def _files(split: str, number: int, sample: "Sample") -> Iterator[tuple[str, bytes]]:
+    """The files of an image, by their paths in the data set's folder."""
+    yield f"{split}2017/{number:012d}.jpg", sample.jpeg
+    if sample.parts is not None:
+        yield f"parts_{split}2017/{number:012d}.png", sample.parts
 
 
 def _chunks(folder: Path, settings: PeopleSettings) -> list[Chunk]:
@@ -125,6 +139,7 @@ def _already_there(root: Path, settings: PeopleSettings) -> bool:
     if found is None:
         raise UserError(f"{root} is not empty and holds no generated people; choose another folder")
     if matches(root, settings):
+        _mend(root, settings)
         return True
     wanted = describe(settings)
     flat, flat_wanted = ({**tree.get("settings", {}), "version": tree.get("version")} for tree in (found, wanted))
@@ -134,8 +149,37 @@ def _already_there(root: Path, settings: PeopleSettings) -> bool:
     )
 
 
+def _mend(root: Path, settings: PeopleSettings) -> None:
+    """Make again the images that are missing or cut off; a set made before there were digests is taken as it is.
+
+    Raises:
+        UserError: an image cannot be made as it was.
+    """
+    digests = read_digests(root)
+    if digests is None:
+        return
+    damaged = dict(changed_sizes(root, digests))
+    if not damaged:
+        return
+    from synthetic_people.sample import image_id, make_sample
+
+    print(f"{root}: making {len(damaged)} images again, first {next(' ('.join(one) for one in damaged.items())})",
+          file=sys.stderr)  # fmt: skip
+    for split in SPLITS:
+        for index in range(settings.images(split)):
+            number = image_id(split, index)
+            if damaged.keys().isdisjoint((f"{split}2017/{number:012d}.jpg", f"parts_{split}2017/{number:012d}.png")):
+                continue
+            for name, content in _files(split, number, make_sample(settings, split, index)):
+                if digest_of(content) != digests[name]:
+                    what = damaged.get(name, "or its other file is")
+                    anew = "cannot be made as it was here: remove the folder to make the set anew"
+                    raise UserError(f"{root / name} is damaged ({what}) and {anew}")
+                write_atomically(root / name, content)
+
+
 def generate(root: Path, settings: PeopleSettings, workers: int = 0, progress: bool = True) -> None:
-    """Write the data set that `settings` describe to the folder `root`, or return at once if it is there.
+    """Write the data set that `settings` describe to the folder `root`; one that is there has damaged images mended.
 
     The bytes do not depend on `workers`. A killed run leaves `.<name>.partial` beside `root`, from which the next run
     with the same settings continues.
@@ -147,7 +191,8 @@ def generate(root: Path, settings: PeopleSettings, workers: int = 0, progress: b
         progress: show a progress bar on standard error.
 
     Raises:
-        UserError: `root` holds something else, or another process is writing it; `workers` is negative.
+        UserError: `root` holds something else, or another process is writing it; `workers` is negative; an image that
+            was lost or cut off cannot be made as it was.
     """
     root = Path(root)
     if workers < 0:
@@ -164,8 +209,12 @@ def generate(root: Path, settings: PeopleSettings, workers: int = 0, progress: b
         with tqdm(total=total, initial=done, unit="image", desc=root.name, disable=not progress) as bar:
             for count in _run(missing, workers):
                 bar.update(count)
+        digests: dict[str, FileDigest] = {}
         for split in SPLITS:
-            merge(partial, split, [chunk.record for chunk in chunks if chunk.split == split])
+            digests |= merge(
+                partial, split, [chunk.record for chunk in chunks if chunk.split == split], settings.keypoints
+            )
+        write_digests(partial, digests)
         shutil.rmtree(partial / "chunks")
         (partial / "lock").unlink()
         partial.rename(root)

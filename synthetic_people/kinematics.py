@@ -1,4 +1,4 @@
-"""Forward kinematics: joint angles to bones and COCO keypoints (frames: see `skeleton`)."""
+"""Forward kinematics: joint angles to bones, and to COCO's and MPII's keypoints (frames: see `skeleton`)."""
 
 import math
 
@@ -12,6 +12,8 @@ HEAD_RADII = (0.078, 0.118, 0.098)
 
 EYE, NOSE, EAR = (0.36, -0.06, 0.90), (0.0, 0.22, 1.12), (1.0, 0.08, -0.05)
 """Left eye, nose tip and left ear on the unit head (left, down, forward)."""
+HEAD_TOP = (0.0, -0.97, 0.0)
+"""A little below its end, where the head itself is seen."""
 
 
 def rotation(axis: int, degrees: float) -> Float[np.ndarray, "3 3"]:
@@ -84,6 +86,25 @@ def coco_keypoints(skeleton: Skeleton) -> Float[np.ndarray, "17 3"]:
     ]
     points += [origins[bone] for bone in range(Bone.LEFT_UPPER_LEG, Bone.RIGHT_FOOT + 1)]
     return np.array(points)
+
+
+def mpii_keypoints(skeleton: Skeleton) -> Float[np.ndarray, "16 3"]:
+    """MPII's joints in the camera frame, metres: the body's are COCO's, four more lie on its axis.
+
+    Pelvis and thorax are halfway between hips and shoulders, the upper neck is where the head turns.
+    """
+    coco, head = coco_keypoints(skeleton), skeleton.frames[Bone.HEAD]
+    pelvis, thorax = (coco[11] + coco[12]) / 2, (coco[5] + coco[6]) / 2
+    neck = skeleton.origins[Bone.HEAD] + skeleton.shape.head * (0.105 * head[:, 1] - 0.02 * head[:, 2])
+    axis = [pelvis, thorax, neck, head_point(skeleton, HEAD_TOP)]
+    return np.array([*coco[[16, 14, 12, 11, 13, 15]], *axis, *coco[[10, 8, 6, 5, 7, 9]]])
+
+
+def head_bounds(skeleton: Skeleton) -> tuple[Float[np.ndarray, "2"], Float[np.ndarray, "2"]]:
+    """The corners (x, y) of the head's box in the picture, metres in the camera frame; hair is not in it."""
+    axes = skeleton.frames[Bone.HEAD, :2] * np.array(HEAD_RADII) * skeleton.shape.head
+    centre, half = skeleton.origins[Bone.HEAD, :2], np.sqrt((axes**2).sum(axis=1))
+    return centre - half, centre + half
 
 
 def face_turned_away(skeleton: Skeleton) -> Float[np.ndarray, "5"]:

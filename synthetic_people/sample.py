@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-from synthetic_people.annotate import PersonLabel, label_scene, part_map
+from synthetic_people.annotate import RULES, PersonLabel, label_scene, part_map
 from synthetic_people.camera import encode_jpeg, encode_labels, photograph
 from synthetic_people.detector import Detection, detect
 from synthetic_people.scene import drawing_of, render_scene, sample_scene
@@ -38,7 +38,7 @@ def make_sample(settings: PeopleSettings, split: str, index: int) -> Sample:
     camera = np.random.default_rng([*key, CAMERA_STREAM])
     pixels = photograph(camera, rendering.image, level)
     jpeg = encode_jpeg(pixels, int(camera.integers(85, 96)))
-    labels = label_scene(scene, drawing, rendering)
+    labels = label_scene(scene, drawing, rendering, RULES[settings.keypoints])
     parts = encode_labels(part_map(drawing, rendering)) if settings.parts else None
     return Sample(pixels, jpeg, parts, labels, detect(labels, settings.image_size, key))
 

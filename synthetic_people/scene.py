@@ -1,5 +1,6 @@
 """One image: who stands where, before what, behind what."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -8,12 +9,15 @@ from jaxtyping import Float32, Float64
 from synthetic_people.appearance import Appearance, Material, sample_appearance
 from synthetic_people.background import sample_background
 from synthetic_people.body import person_primitives
-from synthetic_people.kinematics import coco_keypoints, skeleton_of
+from synthetic_people.kinematics import coco_keypoints, head_bounds, skeleton_of
 from synthetic_people.objects import Thing, is_seated, occluder, stool
 from synthetic_people.raster import Drawing, Rendering, place, render
 from synthetic_people.settings import Difficulty
 from synthetic_people.skeleton import Bone, Skeleton, sample_pose, sample_shape
 from synthetic_people.textures import cloth_grain
+
+Keypoints = Callable[[Skeleton], Float64[np.ndarray, "K 3"]]
+"""Gives the keypoints of a body, camera frame, metres."""
 
 
 class Actor(NamedTuple):
@@ -25,9 +29,14 @@ class Actor(NamedTuple):
     offset: tuple[float, float, float]
     main: bool
 
-    def keypoints_image(self) -> Float64[np.ndarray, "17 3"]:
-        """COCO keypoints, px: x, y, depth towards the viewer."""
-        return coco_keypoints(self.skeleton) * self.scale + np.array(self.offset)
+    def keypoints_image(self, keypoints: Keypoints = coco_keypoints) -> Float64[np.ndarray, "K 3"]:
+        """Keypoints, px: x, y, depth towards the viewer."""
+        return keypoints(self.skeleton) * self.scale + np.array(self.offset)
+
+    def head_box(self) -> tuple[float, ...]:
+        """Left, top, right, bottom of the head, px; it may lie outside the image, or be hidden."""
+        corners = np.concatenate(head_bounds(self.skeleton)) * self.scale + np.array(2 * self.offset[:2])
+        return tuple(round(float(value), 2) for value in corners)
 
 
 class Scene(NamedTuple):

@@ -1,6 +1,6 @@
 """Every knob of the generated people, and what the one difficulty dial does."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -21,6 +21,7 @@ class PeopleSettings(Frozen):
         seed: image i of a split depends only on (seed, split, i).
         hard: difficulty in [0, 1]; see `difficulty`. The default is as easy as the floors in the tests allow.
         parts: also write the part label maps that the neutral pretext reads.
+        keypoints: what people are labelled with. The images are the same; with "mpii16" people have head boxes too.
     """
 
     train_images: Annotated[int, Field(ge=1)] = 16000
@@ -29,6 +30,7 @@ class PeopleSettings(Frozen):
     seed: Annotated[int, Field(ge=0)] = 0
     hard: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
     parts: bool = True
+    keypoints: Literal["coco17", "mpii16"] = "coco17"
 
     def images(self, split: str) -> int:
         """Number of images in `split` ("train" or "val")."""

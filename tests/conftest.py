@@ -13,6 +13,12 @@ from jaxtyping import install_import_hook
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
+# A list of fonts of this checkout's own: the user's cache may have been written by an installation that is gone, and
+# every process that draws, kernels too, would complain about fonts that it misses.
+FONTS = Path(__file__).resolve().parents[1] / ".pytest_cache" / "matplotlib"
+FONTS.mkdir(parents=True, exist_ok=True)
+os.environ["MPLCONFIGDIR"] = str(FONTS)
+
 # What is imported under the hook does not find its compiled bytecode (the hook keeps its own beside it), so that
 # what is large and not ours comes first: 20 seconds of every process.
 for large in ("timm", "torchvision", "lightning.pytorch", "scipy.stats", "pandas", "seaborn", "distributed", "IPython"):

@@ -158,16 +158,19 @@ def detection_problems(detections: Any) -> Iterator[str]:
             yield f"detection {position} (image {entry['image_id']}): {what}"
 
 
-def box_problem(box: Any) -> str | None:
+def box_problem(box: Any, name: str = "bbox") -> str | None:
     """Why this is not a box of four finite numbers; None if it is one."""
     if not isinstance(box, list) or len(box) != 4:
-        return f"bbox must be 4 numbers, got {shown(box)}"
+        return f"{name} must be 4 numbers, got {shown(box)}"
     if not _all_finite(box) or bool in map(type, box):
-        return f"bbox must be finite, got {shown(box)}"
+        return f"{name} must be finite, got {shown(box)}"
     if max(box) > MAX_SIDE or min(box) < -MAX_SIDE:
-        return f"bbox must be in pixels, at most {MAX_SIDE}, got {shown(box)}"
+        return f"{name} must be in pixels, at most {MAX_SIDE}, got {shown(box)}"
+    if name == "head_box":
+        empty = box[2] <= box[0] or box[3] <= box[1]
+        return f"head_box must be left, top, right, bottom of a box, got {shown(box)}" if empty else None
     if box[2] < 0 or box[3] < 0:
-        return f"width and height of the bbox must not be negative, got {shown(box)}"
+        return f"width and height of the {name} must not be negative, got {shown(box)}"
     return None
 
 
@@ -235,6 +238,9 @@ def _annotation_problem(entry: dict[str, Any], image_ids: set[int], num_keypoint
         return f"image_id {shown(entry.get('image_id'))} is not among the images"
     if (problem := box_problem(entry.get("bbox"))) is not None:
         return problem
+    for name in ("crop_box", "head_box"):
+        if name in entry and (problem := box_problem(entry[name], name)) is not None:
+            return problem
     area = entry.get("area")
     if area is not None and (not is_finite_number(area) or not 0 <= area <= MAX_SIDE**2):
         return f"area must be finite and not negative, got {shown(area)}"

@@ -10,6 +10,7 @@ from poseur_lib.data.annotation_file import AnnotationFile, read_annotation_file
 from poseur_lib.data.annotations import detection_problems, image_problem, load_json
 from poseur_lib.data.box_convention import detector_boxes, overlap_note
 from poseur_lib.data.coco import SPLITS, Split, annotation_path, box_of_labelled, detection_path, index, nobody
+from poseur_lib.data.image_digests import changed_files, read_digests
 from poseur_lib.data.images import LabelFrame, read_labelled_image
 from poseur_lib.errors import UserError, shown
 from poseur_lib.keypoints import COCO_17, KeypointSet
@@ -95,7 +96,8 @@ def check_dataset(
 
     Args:
         keypoints: the keypoint set that the files should have.
-        check_images: decode the images, and compare their sizes with the annotation file.
+        check_images: decode the images, compare their sizes with the annotation file, and all of them with the
+            digests of `images.json` where the folder has it.
         limit: decode only that many of each split, the first ones; all if None.
 
     Raises:
@@ -112,7 +114,21 @@ def check_dataset(
         problems += found
         notes += said
         splits += [report] if report else []
+    if check_images:
+        problems += _changes(root, problems)
     return DatasetReport(root, tuple(splits), tuple(problems), tuple(notes))
+
+
+def _changes(root: Path, known: list[str]) -> Iterator[str]:
+    """Images that are not what they were when `images.json` was written, but for those with a known problem."""
+    try:
+        digests = read_digests(root)
+    except UserError as error:
+        yield str(error)
+        return
+    for name, what in changed_files(root, digests or {}):
+        if not any(problem.startswith(f"{root / name}:") for problem in known):
+            yield f"{root / name}: {what}"
 
 
 def _check_split(

@@ -36,6 +36,7 @@ class Person:
         area: the annotation's area in square image pixels (of the person's mask), which OKS uses.
         image_size: (height, width) that the annotation file says; None where it is not known before the image is read.
         label_frame: what box and labels are of, where the image has an EXIF orientation.
+        head_box: (left, top, right, bottom) in image pixels, where the data set has one: it is judged by PCKh.
     """
 
     image_id: int
@@ -48,6 +49,7 @@ class Person:
     area: float | None = None
     image_size: tuple[int, int] | None = None
     label_frame: LabelFrame = "unsaid"
+    head_box: tuple[float, float, float, float] | None = None
 
 
 class Labels(NamedTuple):
@@ -110,6 +112,11 @@ class CocoPeople:
         return self.root / f"{self.split}2017"
 
     @property
+    def has_heads(self) -> bool:
+        """Whether its people have head boxes, so that they are judged by PCKh."""
+        return any("head_box" in entry for entry in self.coco.dataset["annotations"])
+
+    @property
     def generated(self) -> bool:
         """Whether they are people that this project made, who are no evidence of real ones."""
         return any("poseur_people" in entry for entry in self.coco.dataset["annotations"])
@@ -157,6 +164,7 @@ class CocoPeople:
             area=float(entry["area"]),
             image_size=self._image_size(entry["image_id"]),
             label_frame=self.label_frame,
+            head_box=to_box(entry["head_box"]) if "head_box" in entry else None,
         )
 
     def detections(self, path: Path | None = None) -> list[Person]:
@@ -277,9 +285,12 @@ def box_of_labelled(entry: dict[str, Any], image: dict[str, Any]) -> tuple[float
     """The box of an annotation that is no crowd, cut to the image; None where nobody is to be found in it.
 
     That is an empty box, an area of 0, or a person none of whose keypoints is labelled. An annotation that says nothing
-    of its area or of keypoints has only its box.
+    of its area or of keypoints has only its box. One that says what to crop (`crop_box`, as MPII's centre and scale do)
+    is cropped by that, beyond the image's border too.
     """
     found = entry.get("num_keypoints", 1) > 0 and entry.get("area", 1) > 0
+    if found and "crop_box" in entry:
+        return to_box(entry["crop_box"])
     return clip_box(entry["bbox"], image) if found else None
 
 

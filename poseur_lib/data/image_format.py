@@ -31,12 +31,14 @@ class ImageHead(NamedTuple):
         width, height: as stored.
         orientation: EXIF's, 1 to 8; 1 where there is none.
         whole: the end of the image is there, as far as its format has one.
+        several: the file has more images than the first, as an animation or the pages of a document.
     """
 
     width: int
     height: int
     orientation: int = 1
     whole: bool = True
+    several: bool = False
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -57,7 +59,8 @@ def image_head(content: bytes) -> ImageHead | None:
         with Image.open(io.BytesIO(content)) as image:
             whole = image.format != "WEBP" or len(content) >= 8 + int.from_bytes(content[4:8], "little")
             # A TIFF's orientation is no EXIF: every decoder turns it, and Pillow gives the turned sides.
-            return ImageHead(*image.size, 1 if image.format == "TIFF" else _orientation(image), whole)
+            orientation = 1 if image.format == "TIFF" else _orientation(image)
+            return ImageHead(*image.size, orientation, whole, getattr(image, "is_animated", False))
     except Image.DecompressionBombError:
         raise
     except Exception:  # whatever a decoder says: who decodes the image names what is wrong with it
@@ -87,16 +90,17 @@ def _jpeg(content: bytes) -> ImageHead | None:
 
 def _png(content: bytes) -> ImageHead | None:
     """From chunk to chunk."""
-    at, exif, whole = len(PNG_START), False, False
+    at, exif, whole, several = len(PNG_START), False, False, False
     while at + 12 <= len(content) and not whole:
         length, kind = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
         at += 12 + length
         exif |= kind == b"eXIf"
+        several |= kind == b"acTL"
         whole = kind == b"IEND" and at <= len(content)
     if content[12:16] != b"IHDR" or len(content) < 24:
         return None
     width, height = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
-    return ImageHead(width, height, _exif_of(content) if exif else 1, whole)
+    return ImageHead(width, height, _exif_of(content) if exif else 1, whole, several)
 
 
 def _exif_of(content: bytes) -> int:

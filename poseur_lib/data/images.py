@@ -20,6 +20,7 @@ MAX_PIXELS = 2 * int(Image.MAX_IMAGE_PIXELS or 89_478_485)
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits that the values of a 16-bit image may have."""
 _said = {16}
+_animated: set[str] = set()
 TURNS = dict(
     enumerate(
         ("mirrored", "turned by 180 degrees", "mirrored upside down", "mirrored and turned", "turned by 90 degrees",
@@ -154,6 +155,9 @@ def _decoded(content: bytes, name: str, flags: int) -> np.ndarray:
         raise UserError(f"{name}: image of {head.width} x {head.height} has more than {MAX_PIXELS} pixels")
     if head is not None and not head.whole:
         raise UserError(f"{name}: image file is truncated ({len(content)} bytes, no end marker)")
+    if head is not None and head.several and name not in _animated:
+        _animated.add(name)
+        print(f"{name}: the file has several images, as an animation or pages: the first is taken", file=sys.stderr)
     image = None
     if head is not None:
         with decoder_words() as words:

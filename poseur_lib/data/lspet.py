@@ -5,16 +5,13 @@ flag. The README calls it a visibility flag and says no more. In the data all 16
 outside their image, none within, so the flag says labelled or not; whether a labelled joint is occluded is not known.
 So visibility is 2 where the flag is 1 and 0 elsewhere, never 1.
 
-There are no person masks and no boxes. A box is that of the labelled joints, with `BOX_MARGIN` of its longer side on
-each side, cut to the image; the area that OKS takes is `AREA_SHARE` of the box, as in CrowdPose's evaluation code.
+There are no person masks and no boxes: `poseur_lib.data.coco_folder` says what stands for them.
 
 Images 1 to N are split by the SHA-256 of their number, a fifth for val. Neighbouring images may show one event: nothing
 in the data set tells, so the split does not hold them apart.
 """
 
 import hashlib
-import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,15 +20,13 @@ import numpy as np
 from jaxtyping import Float
 from scipy.io import loadmat
 
-from poseur_lib.data.coco import SPLITS, Split, annotation_path
+from poseur_lib.data.coco import SPLITS
+from poseur_lib.data.coco_folder import person_category, person_entry, write_folder
 from poseur_lib.data.images import read_image
 from poseur_lib.errors import UserError, first_line
-from poseur_lib.files import atomic_file, write_atomically
 from poseur_lib.keypoints import LSP_14
 
 JOINTS_FILE = "joints.mat"
-BOX_MARGIN = 0.1  # of the longer side of the joints' box: they end at wrists, ankles and the head's top
-AREA_SHARE = 0.53
 VAL_SHARE = 5
 """One image in so many is judged on: 2,000 of 10,000."""
 BORDER = 0.01
@@ -68,7 +63,7 @@ class _Source:
 
 
 def convert_lspet(source: Path, folder: Path) -> Conversion:
-    """Write the data set in `source` to `folder`, images copied; the annotation files come last.
+    """Write the data set in `source` to `folder`, images linked or copied.
 
     Raises:
         UserError: `joints.mat` or an image is missing, unreadable or of another shape, joints do not lie in their
@@ -89,12 +84,7 @@ def convert_lspet(source: Path, folder: Path) -> Conversion:
     val = val_numbers(len(joints))
     files = {split: _annotations(read, [n for n in range(1, len(joints) + 1) if (n in val) == (split == "val")])
              for split in SPLITS}  # fmt: skip
-    _require_own(folder, files)
-    for split, content in files.items():
-        for image in content["images"]:
-            _copy(source / "images" / image["file_name"], folder / f"{split}2017" / image["file_name"])
-    for split, content in files.items():
-        write_atomically(annotation_path(folder, split), _bytes(content))
+    write_folder(folder, files, source / "images")
     far_images = np.flatnonzero(far.any(axis=1)) + 1
     return Conversion(len(joints) - len(val), len(val), tuple(far_images.tolist()))
 
@@ -151,13 +141,6 @@ def val_numbers(images: int) -> frozenset[int]:
 
 def _annotations(source: _Source, numbers: list[int]) -> dict[str, Any]:
     """A split's annotation file; the id of an image and of its person is the image's number."""
-    category = {
-        "id": 1,
-        "name": "person",
-        "supercategory": "person",
-        "keypoints": list(LSP_14.names),
-        "skeleton": [[a + 1, b + 1] for a, b in LSP_14.skeleton],
-    }
     images = [
         {"id": number, "file_name": image_path(source.root, number).name,
          "height": int(source.sizes[number - 1, 0]), "width": int(source.sizes[number - 1, 1])}
@@ -165,46 +148,9 @@ def _annotations(source: _Source, numbers: list[int]) -> dict[str, Any]:
     ]  # fmt: skip
     info = {"description": "Leeds Sports Pose Extended, converted by poseur data convert lspet"}
     people = [_person(source, number) for number in numbers]
-    return {"info": info, "categories": [category], "images": images, "annotations": people}
+    return {"info": info, "categories": [person_category(LSP_14)], "images": images, "annotations": people}
 
 
 def _person(source: _Source, number: int) -> dict[str, Any]:
     points, labelled = source.points[number - 1], source.labelled[number - 1]
-    box = box_of_joints(points[labelled], tuple(source.sizes[number - 1].tolist()))
-    triples = np.where(labelled[:, None], np.column_stack([points.round(2), 2 * labelled]), 0)
-    return {
-        "id": number,
-        "image_id": number,
-        "category_id": 1,
-        "iscrowd": 0,
-        "bbox": [round(value, 2) for value in box],
-        "area": round(AREA_SHARE * box[2] * box[3], 2),
-        "num_keypoints": int(labelled.sum()),
-        "keypoints": [int(value) if value == int(value) else float(value) for value in triples.ravel()],
-    }
-
-
-def box_of_joints(points: Float[np.ndarray, "L 2"], image_size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """(x, y, w, h) around joints with the margin, cut to the image of (height, width), all in its pixels."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    margin = BOX_MARGIN * (high - low).max()
-    low, high = np.maximum(low - margin, 0), np.minimum(high + margin, image_size[::-1])
-    x, y, width, height = (float(value) for value in (*low, *(high - low)))
-    return x, y, width, height
-
-
-def _bytes(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, separators=(",", ":")).encode()
-
-
-def _require_own(folder: Path, files: dict[Split, dict[str, Any]]) -> None:
-    for split, content in files.items():
-        path = annotation_path(folder, split)
-        if path.exists() and path.read_bytes() != _bytes(content):
-            raise UserError(f"{path} is there and is another data set: choose another folder")
-
-
-def _copy(image: Path, copy: Path) -> None:
-    if not copy.exists() or copy.stat().st_size != image.stat().st_size:
-        with atomic_file(copy) as temporary:
-            shutil.copyfile(image, temporary)
+    return person_entry(number, number, points, 2 * labelled, tuple(source.sizes[number - 1].tolist()))

@@ -1,4 +1,4 @@
-"""A model's AP on a data set, with all that the number depends on and weights do not tell."""
+"""A model's AP, or PCKh, on a data set, with all that the number depends on and weights do not tell."""
 
 import json
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from poseur_lib.evaluation.calibration import label_offsets
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.metrics import PoseMetrics, evaluate_coco
+from poseur_lib.evaluation.pckh import PckhMetrics, hits_of_people
 from poseur_lib.files import write_atomically
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.pose_model import PoseModel
@@ -39,7 +40,7 @@ def assumptions(config: ExperimentConfig) -> str:
 
 @dataclass(frozen=True)
 class ModelEvaluation:
-    """AP and AR with what they depend on.
+    """AP and AR, or PCKh of people with head boxes, with what they depend on.
 
     Attributes:
         boxes: as they were asked for, see `evaluate_model`.
@@ -47,7 +48,7 @@ class ModelEvaluation:
         sigma_factor: of Poseur at ground-truth boxes, what a calibrated keypoint score of these people needs.
     """
 
-    metrics: PoseMetrics
+    metrics: PoseMetrics | PckhMetrics
     config: ExperimentConfig
     boxes: str
     num_boxes: int
@@ -63,7 +64,10 @@ class ModelEvaluation:
                 f"sigma x {self.sigma_factor:.4f} is the Laplace scale of these people's errors: for probabilities on"
                 f" others, keypoint score calibrated with sigma factor {self.sigma_factor:.4f}\n"
             )
-        numbers = "  ".join(f"{name} {value:.1f}" for name, value in asdict(self.metrics).items())
+        if isinstance(self.metrics, PckhMetrics):
+            numbers = self.metrics.text()
+        else:
+            numbers = "  ".join(f"{name} {value:.1f}" for name, value in asdict(self.metrics).items())
         return (
             (
                 f"{self.num_boxes} boxes ({self.boxes}) on {self.num_images} images of the {evaluation.split} split; "
@@ -80,7 +84,7 @@ class ModelEvaluation:
 
 
 def evaluate_model(model: PoseModel, config: ExperimentConfig, runtime: Runtime, boxes: str) -> ModelEvaluation:
-    """AP and AR on the split that the configuration names.
+    """AP and AR on the split that the configuration names; PCKh where its people have head boxes, as MPII's do.
 
     Args:
         boxes: "ground_truth", "detector" (the data set's own file), or a file in COCO's results format.
@@ -93,12 +97,19 @@ def evaluate_model(model: PoseModel, config: ExperimentConfig, runtime: Runtime,
         raise UserError(f"keypoint set {keypoints.name!r} defines no OKS, so there is no AP")
     people = CocoPeople(runtime.data, config.evaluation.split, keypoints)
     people.require_people()
+    if people.has_heads and boxes != BoxSource.GROUND_TRUTH:
+        raise UserError(f"boxes {boxes!r}: people with head boxes are judged by PCKh, at their own boxes: ground_truth")
     in_boxes = _people_in(boxes, people)
     predictions = predict_people(model, in_boxes, config, runtime)
     results = rank_people(predictions, config, keypoints).to_coco(people.category_id)
-    metrics = evaluate_coco(people.coco, results, keypoints)
+    images = sorted(people.coco.getImgIds())
+    metrics: PoseMetrics | PckhMetrics
+    if people.has_heads:
+        metrics = hits_of_people(predictions, in_boxes, keypoints, images).metrics(keypoints.names)
+    else:
+        metrics = evaluate_coco(people.coco, results, keypoints)
     factor = _sigma_factor(predictions, in_boxes, config) if boxes == BoxSource.GROUND_TRUTH else None
-    return ModelEvaluation(metrics, config, boxes, len(in_boxes), len(people.coco.getImgIds()), results, factor)
+    return ModelEvaluation(metrics, config, boxes, len(in_boxes), len(images), results, factor)
 
 
 def _sigma_factor(predictions: PredictedPeople, people: Sequence[Person], config: ExperimentConfig) -> float | None:

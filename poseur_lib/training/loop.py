@@ -307,12 +307,14 @@ def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
         )
         try:
             trainer.fit(loop, loop.batches.loader, ckpt_path=checkpoint if checkpoint.exists() else None)
+        except SystemExit:
+            if not trainer.interrupted:
+                raise
+            raise KeyboardInterrupt from None  # Lightning exits with 1, and without a word
         except (RuntimeError, EOFError) as error:
             if checkpoint.exists() and ("PytorchStreamReader" in str(error) or checkpoint.stat().st_size == 0):
                 raise UserError(f"{checkpoint} is cut off: delete it to train from the start") from None
             raise
-    if trainer.interrupted:
-        raise KeyboardInterrupt
     return loop.curve
 
 

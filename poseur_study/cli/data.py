@@ -26,6 +26,9 @@ def generate(
     parts: Annotated[
         bool, typer.Option("--parts/--no-parts", help="Body part maps, which the backbone's pretraining reads.")
     ] = True,
+    keypoints: Annotated[
+        str, typer.Option(metavar="NAME", help="What people are labelled with: coco17, or mpii16 with head boxes.")
+    ] = "coco17",
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core. The bytes do not depend on it.")] = 0,
 ) -> None:
     """Write a data set of generated people in COCO's layout.
@@ -39,7 +42,7 @@ def generate(
     from synthetic_people import generate as write_people
 
     given = {"train_images": train, "val_images": val, "image_size": image_size}
-    settings = validated(PeopleSettings, {**given, "seed": seed, "hard": hard, "parts": parts})
+    settings = validated(PeopleSettings, {**given, "seed": seed, "hard": hard, "parts": parts, "keypoints": keypoints})
     write_people(folder, settings, workers=workers or len(os.sched_getaffinity(0)))
     typer.echo(f"{folder}: {train} train and {val} val images of {size}, seed {seed}")
 
@@ -73,6 +76,29 @@ def lspet(
         typer.echo(f"left out joints that are labelled far outside their image: {numbers}")
 
 
+@convert_app.command()
+def mpii(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SRC",
+            help="Folder with images/, and with HRNet's annot/*.json and gt_valid.mat or the original .mat.",
+        ),
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="DST", help="Folder to write; created if need be.")],
+) -> None:
+    """MPII Human Pose: people with 16 joints, a centre and a scale; of val with head boxes, which PCKh needs.
+
+    Which files are read, and what becomes of their conventions, is in poseur_lib/data/mpii.py.
+    """
+    from poseur_lib.data.mpii import convert_mpii
+
+    made = convert_mpii(source, folder)
+    typer.echo(f"{folder}: {made.train} people to train on and {made.val} to judge on, keypoint set mpii16")
+    if made.left_out:
+        typer.echo(f"left out {made.left_out} people without centre, scale or two labelled joints")
+
+
 def parse_images(text: str) -> int | None:
     """How many images of a split to decode: a number, or None for `all`. Raises UserError if `text` is neither."""
     if text == "all":
@@ -89,12 +115,19 @@ def check(
         str, typer.Option(metavar="all|N", help="Decode this many images of each split, the first ones; 0: none.")
     ] = "200",
     keypoints: options.Keypoints = "",
+    record: Annotated[
+        bool, typer.Option("--record", help="Write images.json, by which later checks find images that changed.")
+    ] = False,
 ) -> None:
-    """Say what a data set folder holds and what is wrong with it; exit code 1 where something is."""
+    """Say what a data set folder holds and what is wrong with it; exit code 1 where something is.
+
+    Where the folder has an images.json, as generated people have, all images are compared with their SHA-256 in it.
+    """
     limit = parse_images(images)
 
     from poseur_lib.config import DataConfig
     from poseur_lib.data.check import check_dataset
+    from poseur_lib.data.image_digests import MANIFEST, record_images
     from poseur_lib.keypoints import keypoint_set
 
     chosen = options.chosen_keypoints(keypoints, folder) or DataConfig().keypoint_set
@@ -102,3 +135,5 @@ def check(
     typer.echo(str(report))
     if not report.ok:
         raise typer.Exit(1)
+    if record:
+        typer.echo(f"{record_images(folder)} images recorded in {folder / MANIFEST}")

@@ -5,6 +5,7 @@ Modules imported here must not import torch: they do so inside their commands, s
 
 import io
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -16,8 +17,10 @@ from pydantic import ValidationError
 
 from poseur_lib.errors import Interrupted, UserError, describe_validation, of_worker
 from poseur_study.cli import config, convert, cost, data, evaluate, predict, report, runs, study, train
+from poseur_study.runs.signals import ends_in_order, received
 
-INTERRUPTED = 130  # the shell's exit status for a process that Ctrl-C ended
+SIGNALLED = 128  # the shell's exit status for a process that a signal ended is so much more than the signal
+INTERRUPTED = SIGNALLED + signal.SIGINT
 USAGE = 2
 STUDY_MODULES = frozenset(
     (
@@ -84,7 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # names in files may hold what no terminal can print
     try:
         arguments = [argument for argument in given if argument != "--debug"]
-        result = app(args=arguments, prog_name="poseur", standalone_mode=False)
+        with ends_in_order(dies=False):
+            result = app(args=arguments, prog_name="poseur", standalone_mode=False)
         if result == INTERRUPTED:  # typer turns Ctrl-C into this code
             raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
@@ -102,7 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def explain(error: BaseException, arguments: Sequence[str] = ()) -> tuple[str, int]:
     """What to print for an error that these command-line arguments led to, and the exit code."""
     if isinstance(error, KeyboardInterrupt | typer.Abort | Interrupted):
-        return f"poseur: {error}" if isinstance(error, Interrupted) else "poseur: interrupted", INTERRUPTED
+        ended_by, text = received(), str(error) if isinstance(error, Interrupted) else "interrupted"
+        if ended_by != signal.SIGINT:
+            text = text.replace("interrupted", f"ended by {ended_by.name}", 1)
+        return f"poseur: {text}", SIGNALLED + ended_by
     if hasattr(error, "format_message"):
         return _explain_usage(error, arguments)
     if isinstance(error, ValidationError):

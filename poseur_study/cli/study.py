@@ -103,6 +103,10 @@ def run(
     scheduler: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Use the workers of a running dask scheduler.")
     ] = "",
+    security: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="For tls://...: FILE (YAML or TOML) names ca_file, cert and key."),
+    ] = None,
     slurm: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Make Slurm jobs with the options in FILE (YAML or TOML).")
     ] = None,
@@ -138,7 +142,7 @@ def run(
     if source == "released":
         asked = {"--seeds": seeds, "--set": changes, "--workers": workers, "--devices": devices > 1,
                  "--runs-per-gpu": runs_per_gpu != "1",
-                 "--scheduler": scheduler, "--slurm": slurm, "--retry-failed": retry_failed,
+                 "--scheduler": scheduler, "--security": security, "--slurm": slurm, "--retry-failed": retry_failed,
                  "--limit-epochs": limit_epochs, f"--profile {profile}": profile not in ("smoke", "paper")}  # fmt: skip
         if of_training := ", ".join(option for option, given in asked.items() if given):
             raise UserError(f"{of_training}: of training; --source released evaluates checkpoints as they are")
@@ -163,6 +167,7 @@ def run(
         threads=1 if workers > 1 or sharing != 1 else 0,
         retry_failed=retry_failed,
         scheduler=scheduler,
+        security=security,
         slurm=slurm,
         runs_per_gpu=sharing,
     )

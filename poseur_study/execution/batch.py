@@ -23,6 +23,7 @@ from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import NOT_GENERATED, KnownData, known_data, make_data
 from poseur_study.runs.plan import PlannedRun, plan
 from poseur_study.runs.project import as_noted, below_root, project_root
+from poseur_study.runs.signals import ends_in_order
 from poseur_study.runs.store import FAILED_NOTEBOOK_FILE, RunStore
 
 
@@ -84,7 +85,7 @@ class Batch:
         """Make what is missing, and every table's notebook once its runs are there; what went wrong, a line each.
 
         Raises:
-            Interrupted: Ctrl-C; what was running is stopped and resumes with the same command.
+            Interrupted: Ctrl-C, SIGTERM or SIGHUP; what was running is stopped and resumes with the same command.
         """
         from poseur_study.execution.cluster import open_engine
         from poseur_study.execution.progress import PlanProgress
@@ -97,7 +98,7 @@ class Batch:
         try:
             jobs = self._table_jobs(options)
             shown = PlanProgress(self.runs, self.store, missing, options.limit_epochs)
-            with open_engine(options) as engine, shown as progress:
+            with ends_in_order(), open_engine(options) as engine, shown as progress:
                 schedule = execute_plan(self.runs, self.store, options, progress.show, engine, jobs)
         except KeyboardInterrupt:
             raise Interrupted("interrupted: what was running is stopped, the same command resumes it") from None

@@ -1,7 +1,8 @@
 """The child process that executes one notebook: `python -m poseur_study.execution.papermill_child JOB.json`.
 
 It exits with 0 if every cell ran; that alone is no success, since a dying kernel can look the same. The job is
-{"notebook", "output", "parameters", "folder"}: source, executed copy, parameters, working folder.
+{"notebook", "output", "parameters", "folder", "connection"}: source, executed copy, parameters, working folder, and the
+file by which it reaches its kernel.
 """
 
 import json
@@ -15,10 +16,12 @@ KERNEL_START_SECONDS = 300  # a busy machine, a slow network disk
 
 
 def main(job_file: str) -> int:
-    """Execute the job; the last line of standard error says why it failed."""
+    """Execute the job; the last line that is printed says why it failed."""
     die_with_parent()
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
 
     job = json.loads(Path(job_file).read_text())
     try:
@@ -31,12 +34,16 @@ def main(job_file: str) -> int:
             kernel_name="python3",
             start_timeout=KERNEL_START_SECONDS,
             shutdown_kernel="immediate",  # what counts is in files by now, and torch takes seconds to leave
+            config=Config(KernelManager={"connection_file": job["connection"]}),
         )
+        forget_paths(Path(job["output"]))
     except PapermillExecutionError as error:
-        print("\n".join(error.traceback), file=sys.stderr)
-        print(f"{error.ename}: {' '.join(error.evalue.split())}", file=sys.stderr)
+        print("\n".join(error.traceback))
+        print(f"{error.ename}: {' '.join(error.evalue.split())}")
         return 1
-    forget_paths(Path(job["output"]))
+    except (DeadKernelError, OSError) as error:
+        print(f"{type(error).__name__}: {error}")
+        return 1
     return 0
 
 

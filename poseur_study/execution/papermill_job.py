@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from poseur_lib.faults import advised, fault_in
 from poseur_lib.files import write_atomically
 from poseur_study.experiments.notebook_parameters import check_parameters
 from poseur_study.runs.heartbeat import CHILD_FLAG, LEASE_VARIABLE, Stopped, heartbeat, run_child
@@ -24,7 +26,8 @@ from poseur_study.runs.project import RESULTS_VARIABLE, ROOT_VARIABLE, notebook_
 from poseur_study.runs.store import NOTEBOOK_FILE, RESULT_FILE, RunState, clear_failure, note_failure
 
 OUTPUT_FILE = "output.txt"
-TAIL_LINES = 40
+RETRIES = 3
+"""Of a run whose kernel was killed: as many as dask gives one whose worker was."""
 SLURM = "SLURM_"
 """Lightning takes a process with these for one of several that srun started; a run's is alone in its job."""
 
@@ -34,7 +37,8 @@ class Attempt:
     """What came of executing a notebook; exit code 0 is necessary for success and not sufficient."""
 
     folder: Path
-    exit_code: int
+    exit_code: int = 0
+    said: str = ""
 
     @property
     def notebook(self) -> Path:
@@ -49,9 +53,7 @@ class Attempt:
     @property
     def last_output(self) -> str:
         """The end of what the child printed, without terminal colours."""
-        text = (self.folder / OUTPUT_FILE).read_text(errors="replace")
-        plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
-        return "\n".join(plain.splitlines()[-TAIL_LINES:])
+        return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", self.said)
 
     @property
     def problem(self) -> str | None:
@@ -78,13 +80,17 @@ class Outcome:
 
 
 def failure(folder: Path, message: str, notebook: Path | None = None) -> Outcome:
-    """A failure, noted in the folder of a run or table; where even that cannot be written, the outcome says so."""
-    lines = [line for line in message.strip().splitlines() if line.strip()] or ["no message"]
+    """A failure, noted in the folder of a run or table; where even that cannot be written, the outcome says so.
+
+    The message's last line is the reason; where it is a fault of the machine, what to do about it is added.
+    """
+    *before, last = [line for line in message.strip().splitlines() if line.strip()] or ["no message"]
+    reason = advised(last)
     try:
-        note_failure(folder, message, notebook)
+        note_failure(folder, "\n".join([*before, reason]), notebook)
     except OSError as error:
-        return Outcome(RunState.FAILED, f"{lines[-1]} (not noted in {folder}: {error.strerror})")
-    return Outcome(RunState.FAILED, lines[-1])
+        return Outcome(RunState.FAILED, f"{reason} (not noted in {folder}: {error.strerror})")
+    return Outcome(RunState.FAILED, reason)
 
 
 def execute_and_keep(
@@ -108,10 +114,16 @@ def execute_and_keep(
         Stopped: the batch was stopped, or the lease lost.
     """
     with nullcontext(Event()) if held is None else heartbeat(held) as lost:
-        attempt = execute_notebook(name, parameters, folder / "attempts", threads, held, project)
-        if held is not None and (lost.is_set() or not is_held(held.key)):
-            raise Stopped
-        problem = attempt.problem or wrong(attempt)
+        for retries_left in reversed(range(1 + RETRIES)):
+            attempt = execute_notebook(name, parameters, folder / "attempts", threads, held, project)
+            if held is not None and (lost.is_set() or not is_held(held.key)):
+                raise Stopped
+            problem = attempt.problem or wrong(attempt)
+            fault = fault_in(problem or "")
+            if fault is None or not fault.passes:
+                break
+            if retries_left:
+                shutil.rmtree(attempt.folder, ignore_errors=True)
         if problem is not None:
             return failure(folder, f"{attempt.last_output}\n{problem}", attempt.notebook)
         results = attempt.results.iterdir() if attempt.results.is_dir() else ()
@@ -182,12 +194,14 @@ def execute_notebook(
     root = Path(project) if project else project_root()
     notebook = notebook_path(name, root)
     check_parameters(notebook, parameters)
-    attempt = Attempt(_new_folder(attempts), 0)
+    attempt = Attempt(_new_folder(attempts))
     job = {"notebook": str(notebook), "output": str(attempt.notebook), "parameters": parameters, "folder": str(root)}
-    write_atomically(attempt.folder / "job.json", json.dumps(job, indent=1).encode())
     command = [sys.executable, "-m", "poseur_study.execution.papermill_child", str(attempt.folder / "job.json")]
     environment = _environment(root, threads, held) | {RESULTS_VARIABLE: str(attempt.results)}
-    return Attempt(attempt.folder, run_child(command, attempt.folder / OUTPUT_FILE, environment))
+    with tempfile.TemporaryDirectory(prefix="poseur-kernel-") as private:  # the child may be killed, and leave its file
+        job["connection"] = f"{private}/kernel.json"
+        write_atomically(attempt.folder / "job.json", json.dumps(job, indent=1).encode())
+        return Attempt(attempt.folder, *run_child(command, attempt.folder / OUTPUT_FILE, environment))
 
 
 def _environment(root: Path, threads: int, held: Lease | None) -> dict[str, str]:

@@ -27,6 +27,7 @@ class RunOptions:
         retry_failed: try runs again that failed before.
         project: the folder that holds `notebooks/`; "": as each process finds it.
         scheduler: address of a running dask scheduler, whose workers share the disk of the runs.
+        security: file that names the certificate to connect to it with (`poseur_study.execution.security.TlsFiles`).
         slurm: file with the options of Slurm jobs, each of which executes one run at a time.
         runs_per_gpu: runs that share a GPU of this machine; 0: as many as are quickest together, measured first.
     """
@@ -45,6 +46,7 @@ class RunOptions:
     retry_failed: bool = False
     project: str = ""
     scheduler: str = ""
+    security: Path | None = None
     slurm: Path | None = None
     runs_per_gpu: int = 1
 

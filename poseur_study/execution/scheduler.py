@@ -10,6 +10,7 @@ from poseur_study.execution.cluster import ClusterLost, Engine, open_engine
 from poseur_study.execution.papermill_job import Outcome, TableJob, execute_table, failure
 from poseur_study.execution.run_job import RunOptions, execute_run, missing_runs, satisfied
 from poseur_study.runs.plan import PlannedRun
+from poseur_study.runs.signals import ends_in_order
 from poseur_study.runs.store import ERROR_FILE, RunState, RunStore
 
 POLL_SECONDS = 2.0
@@ -175,7 +176,7 @@ def execute_plan(
         tables: their notebooks, executed as soon as their runs are settled.
     """
     store.folder.mkdir(parents=True, exist_ok=True)
-    with open_engine(options) if engine is None else nullcontext(engine) as opened:
+    with ends_in_order(), open_engine(options) if engine is None else nullcontext(engine) as opened:
         schedule = Schedule(runs, store, options, opened, report, list(tables))
         schedule.execute()
     return schedule

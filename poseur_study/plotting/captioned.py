@@ -18,6 +18,11 @@ MOST_VALUES = 40
 LOSSY = {kind: {"pil_kwargs": {"quality": 82}} for kind in ("webp", "jpeg")}
 FIGURE = Markup('<figure class="{}"><img alt="{}" style="width:{}px" src="data:image/{};base64,{}">{}</figure>')
 CAPTION = Markup("<figcaption>{}</figcaption>")
+POLICY = Markup(
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; font-src data:; '
+    "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">"
+)
+"""What a browser may do with a page: show what is in it. It runs no script, and asks no machine for anything."""
 
 
 class Captioned:

@@ -22,7 +22,9 @@ from pygments.lexers import PythonLexer
 
 from poseur_lib.errors import naming
 from poseur_lib.files import read_regular
+from poseur_study.plotting.captioned import POLICY
 from poseur_study.plotting.frames import LAB
+from poseur_study.report.sanitise import PDF, PNG, clean, decoded
 
 TEMPLATES = Path(__file__).parent / "templates"
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -66,7 +68,9 @@ class Section:
 def read_notebook(path: Path) -> NotebookNode:
     """An executed notebook. Raises UserError where it cannot be read."""
     with naming(path):
-        return nbformat.reads(read_regular(path, MAX_BYTES).decode(), as_version=4)
+        notebook = nbformat.reads(read_regular(path, MAX_BYTES).decode(), as_version=4)
+        nbformat.validate(notebook)
+        return notebook
 
 
 def title_of(notebook: NotebookNode) -> str:
@@ -91,7 +95,8 @@ def page(notebook: NotebookNode, name: str, files: Files, **context: object) -> 
     head, answer, sections = arranged(notebook)
     resources = {
         "title": title_of(notebook), "head": head, "answer": answer, "sections": sections, "page": name,
-        "style": Markup((TEMPLATES / "style.css").read_text()), "code_style": Markup(code_colours()), **context,
+        "policy": POLICY, "style": Markup((TEMPLATES / "style.css").read_text()),
+        "code_style": Markup(code_colours()), **context,
     }  # fmt: skip
     text, _ = _exporter().from_notebook_node(notebook, resources=resources)
     return text
@@ -148,17 +153,17 @@ def _shown(output: NotebookNode, stem: str, files: Files) -> NotebookNode | None
 def _beside(data: NotebookNode) -> Iterator[tuple[str, str, bytes]]:
     if "text/csv" in data:
         yield "csv", "csv", data["text/csv"].encode()
-    if "application/pdf" in data:
-        yield "figures", "pdf", base64.b64decode(data["application/pdf"])
+    if (content := decoded(data.get("application/pdf", ""), PDF)) is not None:
+        yield "figures", "pdf", content
 
 
 def _body(data: NotebookNode) -> Markup | None:
     if "text/html" in data:
-        return Markup(data["text/html"].removeprefix(LAB))
+        return clean(data["text/html"].removeprefix(LAB))
     if "text/markdown" in data:
-        return Markup(markdown2html(data["text/markdown"]))
-    if "image/png" in data:
-        return Markup('<img alt="figure" src="data:image/png;base64,{}">').format(data["image/png"].strip())
+        return clean(markdown2html(data["text/markdown"]))
+    if (content := decoded(data.get("image/png", ""), PNG)) is not None:
+        return Markup('<img alt="figure" src="data:image/png;base64,{}">').format(base64.b64encode(content).decode())
     text = plain(data.get("text/plain", ""))
     return Markup("<pre>{}</pre>").format(text) if text.strip() else None
 
@@ -178,7 +183,7 @@ def _anchor(title: str) -> str:
 
 def prose(source: str) -> Markup:
     """Markdown as HTML."""
-    return Markup(re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html(source)))
+    return clean(re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html(source)))
 
 
 def coloured(source: str) -> Markup:

@@ -9,10 +9,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
+from typing import NamedTuple
 
 from poseur_lib.errors import UserError
 from poseur_study.runs import lease
@@ -21,6 +23,7 @@ from poseur_study.runs.lease import Lease
 LEASE_VARIABLE = "POSEUR_LEASE"
 CHILD_FLAG = "POSEUR_CHILD"
 PR_SET_PDEATHSIG = 1
+TAIL_LINES = 40
 
 
 @dataclass
@@ -89,18 +92,28 @@ def heartbeat(held: Lease) -> Iterator[Event]:
         yield lost
 
 
-def run_child(command: list[str], output: Path, environment: dict[str, str]) -> int:
-    """Run a child in a session of its own, where Ctrl-C at the terminal does not reach it; returns its exit code.
+class Ended(NamedTuple):
+    """A child's exit code, and the last lines that it printed."""
+
+    code: int
+    said: str
+
+
+def run_child(command: list[str], output: Path, environment: dict[str, str]) -> Ended:
+    """Run a child in a session of its own, where Ctrl-C at the terminal does not reach it.
+
+    Args:
+        output: gets what it prints, as far as the disk takes it.
 
     Raises:
         Stopped: `stop_children` ended it.
     """
-    with output.open("w") as file:
-        process = subprocess.Popen(
-            command, stdout=file, stderr=subprocess.STDOUT, env=environment, start_new_session=True
-        )
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+    )
     child = _children[process.pid] = Child(process, environment.get(LEASE_VARIABLE, ""))
     try:
+        said = _followed(process, output)
         code = process.wait()
     except BaseException:
         child.stop()
@@ -109,7 +122,19 @@ def run_child(command: list[str], output: Path, environment: dict[str, str]) -> 
         del _children[process.pid]
     if child.stopped:
         raise Stopped
-    return code
+    return Ended(code, said)
+
+
+def _followed(process: subprocess.Popen, output: Path) -> str:
+    """Write what a process prints until it ends; the last lines. A disk that is full takes no more of it."""
+    assert process.stdout is not None
+    last: deque[bytes] = deque(maxlen=TAIL_LINES)
+    with process.stdout as printed, suppress(OSError), output.open("wb", buffering=0) as file:
+        for line in printed:
+            last.append(line)
+            with suppress(OSError):
+                file.write(line)
+    return b"".join(last).decode(errors="replace")
 
 
 def stop_children(of_lease: str | None = None) -> int:

@@ -48,8 +48,8 @@ class Provenance(Frozen):
             not readable.
         machine: tells the machine from others of its kind, without its name; "" in older records.
         checkpoint: where the weights come from if they were not trained here.
-        initial_weights: the file of ImageNet weights that the backbone started from, where this project reads it
-            itself (`poseur_lib.models.backbones.lite0_weights`).
+        initial_weights: the file of ImageNet weights that the backbone started from, a hub's with its revision
+            (`poseur_lib.models.backbones.imagenet_file`).
         computed: how epochs were trained that were not computed step by step of crops from files: "graph",
             "inductor", "data on the device".
     """

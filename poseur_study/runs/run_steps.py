@@ -19,7 +19,7 @@ from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
 from poseur_lib.evaluation.strata import evaluate_strata
 from poseur_lib.files import BACKBONE_FILE, LAST_CHECKPOINT
-from poseur_lib.models.backbones.lite0_weights import starting_weights
+from poseur_lib.models.backbones.imagenet_file import starting_weights
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import Runtime, device_name
 from poseur_lib.training.curve import Curve

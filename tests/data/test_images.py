@@ -16,7 +16,7 @@ from poseur_lib.data.coco import CocoPeople, annotation_path
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseCrops
 from poseur_lib.data.decoder_words import decoder_words
-from poseur_lib.data.image_format import ORIENTATION, image_head
+from poseur_lib.data.image_format import ORIENTATION, ImageHead, image_head
 from poseur_lib.data.images import MAX_PIXELS, decode_image, read_image
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import COCO_17
@@ -54,7 +54,7 @@ def test_what_stands_behind_an_image_is_not_the_image(form, behind):
 @pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_blocks": 1}, {"comment": b"\xff\xd9"}])
 def test_every_kind_of_jpeg_is_walked_through(options):
     content = encoded("JPEG", **options)
-    assert image_head(content) == (64, 48, 1, True)
+    assert image_head(content) == ImageHead(64, 48, 1, True)
     for cut in range(200, len(content) - 2, 97):
         head = image_head(content[:cut])
         assert head is None or not head.whole
@@ -65,7 +65,7 @@ def test_a_thumbnail_s_end_is_not_the_image_s():
     exif[0x9286] = encoded("JPEG", PIXELS[:8, :8])  # a small JPEG inside of the head
     file = io.BytesIO()
     Image.fromarray(PIXELS).save(file, "JPEG", exif=exif)
-    assert image_head(file.getvalue()) == (64, 48, 1, True)
+    assert image_head(file.getvalue()) == ImageHead(64, 48, 1, True)
     assert not image_head(file.getvalue()[:-2]).whole
 
 
@@ -203,3 +203,16 @@ def test_a_colour_profile_that_does_not_fit_is_no_damage(tmp_path, capfd):
     Image.fromarray(np.full((8, 8), 90, np.uint8)).save(tmp_path / "grey.png", icc_profile=profile)
     assert (read_image(tmp_path / "grey.png") == 90).all()
     assert capfd.readouterr().err == "" and str(tmp_path / "grey.png") not in decoder_words_module.damaged
+
+
+@pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_of_an_animation_the_first_image_is_taken_and_that_is_said_once(form, capfd):
+    """A still of the same format says nothing."""
+    more = [Image.fromarray(np.roll(PIXELS, shift, 1)) for shift in (20, 40)]
+    still, animation = encoded(form), encoded(form, save_all=True, append_images=more)
+    assert not image_head(still).several and image_head(animation).several
+    decode_image(still, f"still {form}")
+    for _ in range(2):
+        decode_image(animation, f"own.{form}")
+    said = f"own.{form}: the file has several images, as an animation or pages: the first is taken\n"
+    assert capfd.readouterr().err == said

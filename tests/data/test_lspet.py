@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from poseur_lib.data.check import check_dataset
 from poseur_lib.data.coco import CocoPeople
-from poseur_lib.data.lspet import BOX_MARGIN, box_of_joints, convert_lspet, image_path, val_numbers
+from poseur_lib.data.coco_folder import BOX_MARGIN, box_of_joints
+from poseur_lib.data.lspet import convert_lspet, image_path, val_numbers
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import LSP_14
 from poseur_study.cli.main import app

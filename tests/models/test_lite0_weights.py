@@ -10,13 +10,13 @@ import timm
 import torch
 from pydantic import ValidationError
 
-from poseur_lib.config import ExperimentConfig
 from poseur_lib.config.backbone import LITE0, TimmConfig
 from poseur_lib.data.dataset import IMAGE_MEAN, IMAGE_STD, normalise
 from poseur_lib.errors import UserError
 from poseur_lib.files import sha256_hex
 from poseur_lib.models.backbones import build_backbone
-from poseur_lib.models.backbones.lite0_weights import DISTRIBUTION, MODULE, lite0_weights, starting_weights
+from poseur_lib.models.backbones.imagenet_file import starting_weights
+from poseur_lib.models.backbones.lite0_weights import DISTRIBUTION, MODULE, lite0_weights
 
 CONFIG = TimmConfig(name=LITE0, input_normalisation="own")
 PICTURES = {
@@ -58,7 +58,6 @@ def test_a_package_of_the_same_layout_is_read(package, random_state):
     assert net and all(torch.equal(net[name], random_state[name]) for name in net)
     assert starting_weights(CONFIG) == (file.name, sha256_hex(file.read_bytes()))
     assert starting_weights(CONFIG.with_changes(weights="none")) is None
-    assert starting_weights(ExperimentConfig().model.backbone) is None
 
 
 def test_what_is_not_the_network_s_is_named_by_tensor(package, random_state):

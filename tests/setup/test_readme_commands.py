@@ -9,7 +9,7 @@ import typer
 import yaml
 
 from poseur_study.cli import main as cli
-from poseur_study.execution.cluster import SlurmOptions
+from poseur_study.execution.slurm import SlurmOptions
 from poseur_study.experiments import tables
 from poseur_study.experiments.profiles import profile
 from tests.setup.project import ROOT

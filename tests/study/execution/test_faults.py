@@ -15,6 +15,7 @@ import pytest
 from poseur_study.runs import lease
 from poseur_study.runs.store import RunState, RunStore
 from tests.study.execution.fake_notebook import planned
+from tests.study.execution.intruder import files_for
 from tests.study.projects import (
     content,
     execute,
@@ -68,7 +69,7 @@ def test_a_write_that_the_disk_refuses_is_a_clear_error_and_leaves_no_record(eng
     run = planned(0, largest_file=4096)
     outcome = execute(engine, store, run)
     assert outcome.states == {run.run_id: RunState.FAILED}
-    assert "File too large" in outcome.problems[run.run_id]
+    assert re.match("the disk is full.*File too large", outcome.problems[run.run_id])
     left = [path.name for path in store.path(run.run_id).iterdir()]
     assert "record.json" not in left and not [name for name in left if name.startswith(".")]
 
@@ -87,7 +88,9 @@ def test_a_full_disk(engine, store):
         os.truncate(ballast, ballast.stat().st_size - 3 * 4096)
         outcome = execute(engine, store, run)
         assert outcome.states == {run.run_id: RunState.FAILED}
-        assert "No space left on device" in outcome.problems[run.run_id]
+        problem = outcome.problems[run.run_id]
+        assert problem.startswith("the disk is full, or over its quota: free some of it") and len(problem) < 400
+        assert "No space left on device" in problem
         assert store.recorded_state(run.run_id) == RunState.ABSENT
         ballast.unlink()
         assert execute(engine, store, run, retry_failed=True).states == {run.run_id: RunState.FINISHED}
@@ -172,8 +175,9 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(store):
     assert re.match(f"poseur: runs cannot be stored in {re.escape(str(store.folder))}: (Permission|Read-only)", error)
 
 
-def test_a_running_scheduler_s_workers_do_it(engine, store):
-    batch = start_batch(store, "[{}]", "2", engine.client.scheduler.address)
+def test_a_running_scheduler_s_workers_do_it(engine, store, tmp_path):
+    security = files_for(engine.client.security, tmp_path)
+    batch = start_batch(store, "[{}]", "2", engine.client.scheduler.address, str(security))
     _, error = batch.communicate(timeout=240)
     assert batch.returncode == 0, error
     assert states(store, 1) == [RunState.FINISHED]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from poseur_study.execution.papermill_job import RETRIES
 from poseur_study.execution.run_job import RunOptions, run_parameters
 from poseur_study.execution.scheduler import Schedule
 from poseur_study.experiments.profiles import profile
@@ -17,7 +18,7 @@ from tests.study.fakes import make_record
 from tests.study.projects import content, execute, fake_store
 
 GOOD, ERROR = planned(0), planned(1, error="the loss is nan at step 7")
-DEAD_KERNEL, NO_RECORD = planned(2, kill_kernel=True), planned(3, no_record=True)
+DEAD_KERNEL, NO_RECORD = planned(2, kill_kernel_times=99), planned(3, no_record=True)
 CUT_OFF, ANOTHERS = planned(4, cut_off=True), planned(5, other_seed=9)
 CHILD = replace(planned(6), parents=(ERROR.run_id,))
 FAILING = (ERROR, DEAD_KERNEL, NO_RECORD, CUT_OFF, ANOTHERS, CHILD)
@@ -63,13 +64,27 @@ def test_a_failure_is_found_where_one_looks(batch):
 
 @pytest.mark.parametrize(
     ("run", "reason"),
-    [(DEAD_KERNEL, ""), (NO_RECORD, "no valid record"), (CUT_OFF, "cut off"), (ANOTHERS, "no valid record")],
+    [
+        (DEAD_KERNEL, "a process was killed, as the system does where memory runs out"),
+        (NO_RECORD, "no valid record"),
+        (CUT_OFF, "cut off"),
+        (ANOTHERS, "no valid record"),
+    ],
     ids=["a kernel that dies", "no record", "a record cut off", "another run's record"],
 )
 def test_every_cell_may_have_run_and_yet_it_is_no_success(batch, run, reason):
     store, states = batch[0], batch[1].states
     assert states[run.run_id] == RunState.FAILED
     assert reason in store.error(run.run_id)
+
+
+def test_a_killed_kernel_is_started_again_and_not_for_ever(engine, store, batch):
+    run = planned(0, kill_kernel_times=RETRIES)
+    assert execute(engine, store, run).states == {run.run_id: RunState.FINISHED}
+    assert (store.path(run.run_id) / "starts.txt").read_text().split() == ["fresh"] + ["resumed"] * RETRIES
+    starts = (batch[0].path(DEAD_KERNEL.run_id) / "starts.txt").read_text().split()
+    assert starts == ["fresh"] + ["resumed"] * RETRIES
+    assert len((batch[0].path(DEAD_KERNEL.run_id) / ERROR_FILE).read_text().splitlines()[-1]) < 400
 
 
 def test_a_limited_run_is_partial_goes_on_later_and_once_finished_is_not_touched(engine, store):

@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_study.execution.cluster import SlurmOptions, cluster_arguments, open_engine, read_slurm_options
+from poseur_study.execution.cluster import open_engine
 from poseur_study.execution.run_job import RunOptions
+from poseur_study.execution.security import read_options
+from poseur_study.execution.slurm import SlurmOptions, cluster_arguments
 from poseur_study.runs.store import RunState
 from tests.study.execution.fake_notebook import planned
+from tests.study.execution.intruder import code_executed_by, listens_on, ways_in
 from tests.study.execution.slurm_cluster import missing_programs, running_slurm
 from tests.study.projects import REPOSITORY, execute, fake_store, wait_until
 
@@ -40,9 +43,9 @@ job_extra_directives = ["--constraint=h100"]
 @pytest.mark.parametrize(("name", "text"), [("a.yaml", YAML), ("a.yml", YAML), ("a.toml", TOML)])
 def test_the_same_options_in_either_format(tmp_path, name, text):
     (tmp_path / name).write_text(text)
-    given = cluster_arguments(read_slurm_options(tmp_path / name))
+    given = cluster_arguments(read_options(tmp_path / name, SlurmOptions, "Slurm options"), [])
     assert given["job_extra_directives"] == ["--constraint=h100", "--gres=gpu:1"]
-    assert given["worker_extra_args"] == ["--resources", "GPU=1"]
+    assert given["worker_extra_args"][-2:] == ["--resources", "GPU=1"]
     assert (given["cores"], given["processes"], given["job_cpu"], given["queue"]) == (1, 1, 8, "gpu")
     assert "account" not in given
 
@@ -64,14 +67,17 @@ def test_what_cannot_be_used_is_named(tmp_path, name, text, message):
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=message.replace("[", r"\[")):
-        read_slurm_options(tmp_path / name)
+        read_options(tmp_path / name, SlurmOptions, "Slurm options")
 
 
 def test_without_slurm_it_is_said(tmp_path, monkeypatch):
     pytest.importorskip("dask_jobqueue")
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "a.yaml").write_text("jobs: 1")
-    with pytest.raises(UserError, match="sbatch"), open_engine(RunOptions("smoke", slurm=tmp_path / "a.yaml")):
+    with (
+        pytest.raises(UserError, match="sbatch"),
+        open_engine(RunOptions("smoke", slurm=tmp_path / "a.yaml", runs=str(tmp_path))),
+    ):
         pass
 
 
@@ -92,7 +98,7 @@ def slurm(tmp_path, monkeypatch):
         pytest.skip("needs dask-jobqueue")
     folder = Path(tempfile.mkdtemp(prefix="poseur-slurm-"))
     options = SlurmOptions(
-        jobs=2, memory="500MB", walltime="00:10:00", log_directory=str(folder), scheduler_host="127.0.0.1",
+        jobs=2, memory="500MB", walltime="00:10:00", log_directory=str(folder), interface="lo",
         job_script_prologue=[f"export PYTHONPATH={REPOSITORY}", "export OMP_NUM_THREADS=1"],
     )  # fmt: skip
     (folder / "options.yaml").write_text(options.model_dump_json(exclude_none=True))
@@ -110,12 +116,18 @@ def jobs_of(options: Path) -> int:
 
 
 @pytest.mark.slow
-def test_two_runs_on_a_real_slurm(tmp_path, slurm):
+def test_two_runs_on_a_real_slurm_and_nobody_else_s_code(tmp_path, slurm):
     store = fake_store(tmp_path)
-    with open_engine(RunOptions("smoke", slurm=slurm)) as engine:
+    with open_engine(RunOptions("smoke", slurm=slurm, runs=str(store.folder.parent))) as engine:
         done = execute(engine, store, planned(0), planned(1))
+        address = engine.client.scheduler.address
+        workers = [engine.client.run(os.getpid, nanny=nanny).values() for nanny in (False, True)]
+        assert ways_in(address) == [] and code_executed_by(address, engine.client.security)
+        assert listens_on(os.getpid(), *workers[0], *workers[1]) == {"127.0.0.1"} and len(workers[0]) == 2
+        assert [address for address in engine._workers() if not address.startswith("tls://")] == []
     assert set(done.states.values()) == {RunState.FINISHED}, done.problems
     assert jobs_of(slurm) == 2
+    assert list(store.folder.parent.glob(".tls-*")) == []
 
 
 @pytest.mark.slow
@@ -130,7 +142,7 @@ def test_jobs_that_end_are_replaced_and_their_runs_resume(tmp_path, slurm):
 
     canceller = threading.Thread(target=cancel)
     canceller.start()
-    with open_engine(RunOptions("smoke", slurm=slurm)) as engine:
+    with open_engine(RunOptions("smoke", slurm=slurm, runs=str(store.folder.parent))) as engine:
         done = execute(engine, store, run)
     canceller.join()
     assert done.states == {run.run_id: RunState.FINISHED}, done.problems

@@ -1,0 +1,102 @@
+"""Writing people who are known by their joints alone as a folder in COCO's layout.
+
+Without person masks and boxes, a box is that of the labelled joints, with `BOX_MARGIN` of its longer side on each side,
+cut to the image; the area that OKS takes is `AREA_SHARE` of the box, as in CrowdPose's evaluation code.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Integer
+
+from poseur_lib.data.coco import Split, annotation_path
+from poseur_lib.data.image_digests import record_images
+from poseur_lib.errors import UserError
+from poseur_lib.files import atomic_file, write_atomically
+from poseur_lib.keypoints import KeypointSet
+
+BOX_MARGIN = 0.1  # of the longer side of the joints' box: they end at wrists, ankles and the head's top
+AREA_SHARE = 0.53
+
+
+def person_category(keypoints: KeypointSet) -> dict[str, Any]:
+    """COCO's category of people; its skeleton counts from 1."""
+    return {
+        "id": 1,
+        "name": "person",
+        "supercategory": "person",
+        "keypoints": list(keypoints.names),
+        "skeleton": [[a + 1, b + 1] for a, b in keypoints.skeleton],
+    }
+
+
+def person_entry(
+    number: int,
+    image_id: int,
+    points: Float[np.ndarray, "K 2"],
+    visibility: Integer[np.ndarray, " K"],
+    image_size: tuple[int, int],
+) -> dict[str, Any]:
+    """The annotation of a person whose joints lie at (x, y) in pixels of an image of (height, width)."""
+    box = box_of_joints(points[visibility > 0], image_size)
+    triples = np.where(visibility[:, None] > 0, np.column_stack([points.round(2), visibility]), 0)
+    return {
+        "id": number,
+        "image_id": image_id,
+        "category_id": 1,
+        "iscrowd": 0,
+        "bbox": [round(value, 2) for value in box],
+        "area": round(AREA_SHARE * box[2] * box[3], 2),
+        "num_keypoints": int((visibility > 0).sum()),
+        "keypoints": [int(value) if value == int(value) else float(value) for value in triples.ravel()],
+    }
+
+
+def box_of_joints(points: Float[np.ndarray, "L 2"], image_size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """(x, y, w, h) around joints with the margin, cut to the image of (height, width), all in its pixels."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = BOX_MARGIN * (high - low).max()
+    low, high = np.maximum(low - margin, 0), np.minimum(high + margin, image_size[::-1])
+    x, y, width, height = (float(value) for value in (*low, *(high - low)))
+    return x, y, width, height
+
+
+def write_folder(folder: Path, files: Mapping[Split, dict[str, Any]], images: Path) -> None:
+    """Write annotation files and the images that they name, which lie in `images`; the annotation files come last.
+
+    Images are hard links where the file system has them, else copies.
+
+    Raises:
+        UserError: `folder` holds another data set.
+    """
+    contents = {annotation_path(folder, split): _bytes(content) for split, content in files.items()}
+    for path, content in contents.items():
+        if path.exists() and path.read_bytes() != content:
+            raise UserError(f"{path} is there and is another data set: choose another folder")
+    for split, of_split in files.items():
+        for image in of_split["images"]:
+            _place(images / image["file_name"], folder / f"{split}2017" / image["file_name"])
+    record_images(folder)
+    for path, content in contents.items():
+        write_atomically(path, content)
+
+
+def _bytes(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _place(image: Path, there: Path) -> None:
+    if there.exists() and there.stat().st_size == image.stat().st_size:
+        return
+    there.unlink(missing_ok=True)
+    there.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(image.resolve(), there)
+    except OSError:  # another file system, or one without links
+        with atomic_file(there) as temporary:
+            shutil.copyfile(image, temporary)

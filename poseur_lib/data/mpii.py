@@ -1,0 +1,234 @@
+"""MPII Human Pose (Andriluka et al., CVPR 2014) as a folder in COCO's layout, from either form that it is had in.
+
+- **HRNet's files**: `annot/train.json` (22,246 people) and `annot/valid.json` (2,958), a person each: `image`,
+  `center`, `scale`, `joints` (16 x 2), `joints_vis`; and `annot/gt_valid.mat` beside them, the labels and head boxes of
+  val, in the order of valid.json. A person of test.json has no labels, and is not converted.
+- **the original** `mpii_human_pose_v1_u12_1.mat`. It knows no val split, as all labelled people are its training set:
+  people on images that `annot/valid.json` names are val where that file is there, else a tenth of the images, by the
+  SHA-256 of their names.
+
+Both count pixels from 1; the folder counts from 0. As in HRNet's code, a crop is the square of 200 px times the scale
+around the centre, which is first moved down by 15 px times the scale; the factor 1.25 is the crop rule's. It may leave
+the image, and is not cut to it (`crop_box`). Head boxes are (left, top, right, bottom) (`head_box`).
+
+HRNet's flag says labelled or not, so visibility is 2 or 0; the original also tells hidden joints, which are 1.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Integer
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from scipy.io import loadmat
+
+from poseur_lib.data.annotations import load_json
+from poseur_lib.data.coco import Split
+from poseur_lib.data.coco_folder import person_category, person_entry, write_folder
+from poseur_lib.data.crop import PIXELS_PER_SCALE
+from poseur_lib.data.images import head_of_file
+from poseur_lib.errors import UserError, describe_validation, first_line
+from poseur_lib.keypoints import MPII_16
+
+ORIGINAL = "mpii_human_pose_v1_u12_1.mat"
+ORIGIN = 1  # Matlab's first pixel
+DOWN = 15  # pixels that the centre moves down for a scale of 1, "to avoid cropping limbs"
+VAL_SHARE = 10
+SAME_WITHIN = 0.01  # pixels: valid.json has four decimals of what gt_valid.mat has
+FILES: dict[Split, str] = {"train": "train.json", "val": "valid.json"}
+TRUTH = "gt_valid.mat"
+
+
+class MpiiPerson(NamedTuple):
+    """A person as distributed, pixels counted from 1.
+
+    Attributes:
+        visibility: 0 not labelled, 1 hidden, 2 labelled or visible.
+        head_box: (left, top, right, bottom).
+    """
+
+    image: str
+    center: tuple[float, float]
+    scale: float
+    joints: Float[np.ndarray, "16 2"]
+    visibility: Integer[np.ndarray, "16"]
+    head_box: tuple[float, ...] | None = None
+
+
+class MpiiConversion(NamedTuple):
+    """People that were written of each split, and those left out, who have no centre, no scale or under two joints."""
+
+    train: int
+    val: int
+    left_out: int
+
+
+class _Listed(BaseModel):
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+    image: str
+    center: tuple[float, float]
+    scale: float
+    joints: list[tuple[float, float]]
+    joints_vis: list[int]
+
+
+def convert_mpii(source: Path, folder: Path) -> MpiiConversion:
+    """Write the data set in `source`, with its images in `source/images`, to `folder`.
+
+    Raises:
+        UserError: neither form is there, a file of it is malformed (the person is named), an image is missing, or
+            `folder` holds another data set.
+    """
+    annot = source / "annot" if (source / "annot").is_dir() else source
+    original = next((path for path in (annot / ORIGINAL, source / ORIGINAL) if path.is_file()), None)
+    if original is not None:
+        people = _by_split(read_original(original), annot / FILES["val"])
+    else:
+        people = {split: read_listed(annot / name) for split, name in FILES.items()}
+        people["val"] = with_heads(people["val"], annot / TRUTH)
+    usable = {split: [one for one in some if _usable(one)] for split, some in people.items()}
+    files = {split: _annotations(some, source / "images") for split, some in usable.items()}
+    write_folder(folder, files, source / "images")
+    return MpiiConversion(
+        len(usable["train"]), len(usable["val"]), sum(len(people[split]) - len(usable[split]) for split in people)
+    )
+
+
+def crop_box(center: tuple[float, float], scale: float) -> tuple[float, float, float, float]:
+    """(x, y, w, h) of what the crop rule enlarges, pixels counted from 0, of a centre counted from 1."""
+    side = PIXELS_PER_SCALE * scale
+    x, y = center[0] - ORIGIN, center[1] + DOWN * scale - ORIGIN
+    return x - side / 2, y - side / 2, side, side
+
+
+def read_listed(path: Path) -> list[MpiiPerson]:
+    """The people of one of HRNet's JSON files.
+
+    Raises:
+        UserError: the file is missing or malformed; the message names the person's place.
+    """
+    content = load_json(path)
+    try:
+        people = TypeAdapter(list[_Listed]).validate_python(content)
+    except ValidationError as error:
+        raise UserError(f"{path}: {describe_validation(error)}") from None
+    for place, one in enumerate(people):
+        if (len(one.joints), len(one.joints_vis)) != (MPII_16.num_keypoints,) * 2 or not set(one.joints_vis) <= {0, 1}:
+            raise UserError(f"{path}: person {place}: joints and joints_vis (0 or 1) must be 16, got {one.joints_vis}")
+    return [
+        MpiiPerson(one.image, one.center, one.scale, np.array(one.joints), 2 * np.array(one.joints_vis))
+        for one in people
+    ]
+
+
+def with_heads(people: list[MpiiPerson], path: Path) -> list[MpiiPerson]:
+    """People of valid.json with the head boxes of gt_valid.mat.
+
+    Raises:
+        UserError: the file is missing, or its labels are not those of these people.
+    """
+    truth = _mat(path)
+    names = ("jnt_missing", "pos_gt_src", "headboxes_src")
+    missing, points, heads = (np.asarray(truth.get(name, ())) for name in names)
+    shapes = [(16, len(people)), (16, 2, len(people)), (2, 2, len(people))]
+    if [one.shape for one in (missing, points, heads)] != shapes:
+        raise UserError(f"{path}: jnt_missing, pos_gt_src and headboxes_src must be of {len(people)} people, {shapes}")
+    for place, one in enumerate(people):
+        labelled = one.visibility > 0
+        apart = np.abs(points[:, :, place] - one.joints)[labelled].max(initial=0)
+        if apart > SAME_WITHIN or (labelled == (missing[:, place] > 0)).any():
+            raise UserError(f"{path}: the labels of person {place} are not those of {FILES['val']} ({one.image})")
+    return [one._replace(head_box=tuple(heads[:, :, place].ravel().tolist())) for place, one in enumerate(people)]
+
+
+def read_original(path: Path) -> list[MpiiPerson]:
+    """The labelled people of the original file's training images.
+
+    Raises:
+        UserError: the file is none of that kind, or a joint's id is out of range.
+    """
+    try:
+        release = _mat(path, struct_as_record=False, squeeze_me=True)["RELEASE"]
+        images, training = np.atleast_1d(release.annolist), np.atleast_1d(release.img_train)
+        found = [
+            _original_person(str(image.image.name), one)
+            for image, train in zip(images, training, strict=True)
+            if train
+            for one in np.atleast_1d(image.annorect)
+            if _there(one, "annopoints") and _there(one.annopoints, "point")
+        ]
+    except (KeyError, AttributeError, IndexError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: not MPII's annotations: {first_line(error)}") from None
+    return found
+
+
+def _original_person(image: str, one: Any) -> MpiiPerson:
+    joints, visibility = np.zeros((16, 2)), np.zeros(16, np.int64)
+    for point in np.atleast_1d(one.annopoints.point):
+        joints[int(point.id)] = point.x, point.y
+        hidden = _there(point, "is_visible") and int(point.is_visible) == 0  # of neck and head it says nothing
+        visibility[int(point.id)] = 1 if hidden else 2
+    place = (float(one.objpos.x), float(one.objpos.y)) if _there(one, "objpos") else (-1.0, -1.0)
+    scale = float(one.scale) if _there(one, "scale") else 0.0
+    return MpiiPerson(
+        image, place, scale, joints, visibility, tuple(float(getattr(one, side)) for side in ("x1", "y1", "x2", "y2"))
+    )
+
+
+def _there(of: Any, name: str) -> bool:
+    return np.size(getattr(of, name, ())) > 0
+
+
+def _mat(path: Path, **how: Any) -> dict[str, Any]:
+    try:
+        return loadmat(path, **how)
+    except (OSError, ValueError, NotImplementedError, TypeError) as error:
+        raise UserError(f"{path}: cannot be read: {first_line(error)}") from None
+
+
+def _usable(one: MpiiPerson) -> bool:
+    return one.scale > 0 and one.center[0] != -1 and int((one.visibility > 0).sum()) >= 2
+
+
+def _by_split(people: list[MpiiPerson], listed: Path) -> dict[Split, list[MpiiPerson]]:
+    if listed.is_file():
+        val = frozenset(one.image for one in read_listed(listed))
+    else:
+        val = val_images({one.image for one in people})
+    return {split: [one for one in people if (one.image in val) == (split == "val")] for split in FILES}
+
+
+def val_images(images: Iterable[str]) -> frozenset[str]:
+    """The images of the val split where nothing names them: the tenth whose names have the smallest SHA-256."""
+    ordered = sorted(images, key=lambda name: hashlib.sha256(f"mpii {name}".encode()).digest())
+    return frozenset(ordered[: max(1, len(ordered) // VAL_SHARE)])
+
+
+def _annotations(people: list[MpiiPerson], folder: Path) -> dict[str, Any]:
+    """A split's annotation file; people are numbered from 1 in their order, images in that of their names."""
+    numbers = {name: number for number, name in enumerate(sorted({one.image for one in people}), 1)}
+    sizes = {name: _size(folder / name) for name in numbers}
+    images = [
+        {"id": number, "file_name": name, "height": sizes[name][0], "width": sizes[name][1]}
+        for name, number in numbers.items()
+    ]
+    info = {"description": "MPII Human Pose, converted by poseur data convert mpii", "exif_orientation": "ignored"}
+    entries = [_entry(place, one, numbers[one.image], sizes[one.image]) for place, one in enumerate(people, 1)]
+    return {"info": info, "categories": [person_category(MPII_16)], "images": images, "annotations": entries}
+
+
+def _entry(number: int, one: MpiiPerson, image_id: int, size: tuple[int, int]) -> dict[str, Any]:
+    entry = person_entry(number, image_id, one.joints - ORIGIN, one.visibility, size)
+    entry["crop_box"] = [round(value, 4) for value in crop_box(one.center, one.scale)]
+    if one.head_box is not None:
+        entry["head_box"] = [round(value - ORIGIN, 4) for value in one.head_box]
+    return entry
+
+
+def _size(path: Path) -> tuple[int, int]:
+    head = head_of_file(path)
+    if head is None:
+        raise UserError(f"{path}: image is missing or cannot be read")
+    return head.height, head.width

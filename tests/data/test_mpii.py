@@ -1,0 +1,211 @@
+"""MPII in COCO's layout: both forms, frames and crops, and errors that name file and person."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from scipy.io import savemat
+from typer.testing import CliRunner
+
+from poseur_lib.data.check import check_dataset
+from poseur_lib.data.coco import CocoPeople
+from poseur_lib.data.crop import PLAIN, box_to_center_scale
+from poseur_lib.data.mpii import ORIGINAL, convert_mpii, crop_box, val_images
+from poseur_lib.errors import UserError
+from poseur_lib.evaluation.dataset_predictions import PredictedPeople
+from poseur_lib.evaluation.pckh import hits_of_people
+from poseur_lib.keypoints import MPII_16
+from poseur_study.cli.main import app
+
+HEIGHT, WIDTH, SIZE = 120, 160, (256, 256)
+
+
+def person(number, rng):
+    """A person of HRNet's JSON, pixels counted from 1; the fourth joint is not labelled."""
+    joints = rng.uniform((20, 20), (WIDTH - 20, HEIGHT - 20), (16, 2)).round(4)
+    joints[3] = -1
+    shown = [int(index != 3) for index in range(16)]
+    return {"image": f"{number:09d}.jpg", "center": [70.0 + number, 60.0], "scale": 0.5, "joints": joints.tolist(),
+            "joints_vis": shown}  # fmt: skip
+
+
+@pytest.fixture
+def people():
+    rng = np.random.default_rng(0)
+    return {
+        "train": [person(number, rng) for number in range(1, 7)],
+        "valid": [person(number, rng) for number in (7, 8)],
+    }
+
+
+def written(folder, people, heads=True):
+    """The data set as HRNet's users have it."""
+    (folder / "annot").mkdir(parents=True)
+    (folder / "images").mkdir()
+    for name, some in people.items():
+        (folder / "annot" / f"{name}.json").write_text(json.dumps(some))
+        for one in some:
+            cv2.imwrite(str(folder / "images" / one["image"]), np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
+    if heads:
+        write_truth(folder, people["valid"])
+    return folder
+
+
+def write_truth(folder, people):
+    joints = np.stack([one["joints"] for one in people]).transpose(1, 2, 0)
+    missing = 1 - np.array([one["joints_vis"] for one in people]).T
+    head = np.stack([np.array([[30.0 + n, 20.0], [60.0 + n, 60.0]]) for n in range(len(people))], axis=-1)
+    truth = {"jnt_missing": missing, "pos_gt_src": np.where(missing[:, None], 0, joints), "headboxes_src": head}
+    savemat(folder / "annot" / "gt_valid.mat", truth)
+
+
+def test_the_folder_is_a_data_set(tmp_path, people):
+    source, folder = written(tmp_path / "mpii", people), tmp_path / "coco"
+    result = CliRunner().invoke(app, ["data", "convert", "mpii", str(source), str(folder)])
+    assert result.exit_code == 0, result.output
+    assert "6 people to train on and 2 to judge on" in result.output and "left out" not in result.output
+    report = check_dataset(folder, MPII_16, check_images=True)
+    assert report.ok, str(report)
+    train, val = (CocoPeople(folder, split, MPII_16) for split in ("train", "val"))
+    assert val.has_heads and not train.has_heads
+    for given, one in zip(people["valid"], val.people(), strict=True):
+        assert one.image_path.name == given["image"]
+        assert one.visibility.tolist() == [2 * shown for shown in given["joints_vis"]]
+        labelled = one.visibility > 0
+        expected = np.array(given["joints"])[labelled] - 1  # Matlab counts from 1
+        assert np.abs(one.keypoints_image[labelled] - expected).max() < 0.01
+    assert val.people()[1].head_box == (30, 19, 60, 59)
+    assert convert_mpii(source, folder).val == 2  # the same again changes nothing
+
+
+def test_the_crop_is_hrnet_s(tmp_path, people):
+    """Centre down by 15 px a scale, minus 1; 200 px a scale, times 1.25; not cut to the image."""
+    convert_mpii(written(tmp_path / "mpii", people), tmp_path / "coco")
+    one = CocoPeople(tmp_path / "coco", "val", MPII_16).people()[0]
+    center, box_scale = box_to_center_scale(one.box, SIZE, PLAIN)
+    assert center.tolist() == pytest.approx([77 - 1, 60 + 15 * 0.5 - 1]) and box_scale.tolist() == [0.625, 0.625]
+    assert crop_box((5.0, 5.0), 1.0) == (-96, -81, 200, 200)
+
+
+def test_labels_predicted_are_all_found(tmp_path, people):
+    convert_mpii(written(tmp_path / "mpii", people), tmp_path / "coco")
+    val = CocoPeople(tmp_path / "coco", "val", MPII_16)
+    some = val.people()
+    metrics = hits_of_people(poses_of(some, 0.0), some, MPII_16, sorted(val.coco.getImgIds())).metrics(MPII_16.names)
+    assert metrics.weighted == metrics.unweighted == (100, 100, 100)
+    # A head is 0.6 x 50 = 30 px: 4 px are missed at 0.10 and at 0.11, and hit at 0.5.
+    metrics = hits_of_people(poses_of(some, 4.0), some, MPII_16, sorted(val.coco.getImgIds())).metrics(MPII_16.names)
+    assert metrics.weighted == (100, 0, 0) and "PCKh@0.50 100.00" in metrics.text()
+
+
+def poses_of(people, shift):
+    center, scale = (
+        np.stack(of) for of in zip(*(box_to_center_scale(one.box, SIZE, PLAIN) for one in people), strict=True)
+    )
+    points = np.stack([one.keypoints_image for one in people]) + np.array([shift, 0])
+    inside = (points - center[:, None]) / (200 * scale[:, None]) + 0.5
+    number, ones = len(people), np.ones((len(people), 16), np.float32)
+    return PredictedPeople(
+        np.array([one.image_id for one in people]), np.ones(number, np.float32), center, scale,
+        inside.astype(np.float32), None, ones, SIZE,
+    )  # fmt: skip
+
+
+def test_who_has_no_head_box_cannot_be_judged(tmp_path, people):
+    convert_mpii(written(tmp_path / "mpii", people), tmp_path / "coco")
+    some = CocoPeople(tmp_path / "coco", "train", MPII_16).people()
+    with pytest.raises(UserError, match="annotation 1: no head_box, which PCKh needs; 0 of 6"):
+        hits_of_people(poses_of(some, 0.0), some, MPII_16, [1, 2, 3, 4, 5, 6])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda people: people["train"][2].update(joints_vis=[1] * 15), r"train.json: person 2: joints"),
+        (lambda people: people["valid"][1].update(scale=float("nan")), r"valid.json: .*1.scale"),
+        (lambda people: people["valid"][1]["joints"][0].__setitem__(0, 9.0), r"labels of person 1 are not those"),
+        (lambda people: people["valid"][0]["joints_vis"].__setitem__(3, 1), r"labels of person 0 are not those"),
+    ],
+)
+def test_errors_name_file_and_person(tmp_path, people, spoil, message):
+    source = written(tmp_path / "mpii", people)
+    spoil(people)
+    for name, some in people.items():
+        (source / "annot" / f"{name}.json").write_text(json.dumps(some))
+    with pytest.raises(UserError, match=message):
+        convert_mpii(source, tmp_path / "coco")
+    assert not (tmp_path / "coco").exists()
+
+
+def test_without_centre_people_are_left_out_and_said(tmp_path, people):
+    people["train"][0]["center"] = [-1.0, -1.0]
+    assert convert_mpii(written(tmp_path / "mpii", people), tmp_path / "coco") == (5, 2, 1)
+
+
+def test_a_missing_image_is_named(tmp_path, people):
+    source = written(tmp_path / "mpii", people)
+    (source / "images" / "000000008.jpg").unlink()
+    with pytest.raises(UserError, match=r"000000008.jpg: image is missing"):
+        convert_mpii(source, tmp_path / "coco")
+
+
+def original(folder, people):
+    """The same people as the original file has them, with a hidden joint and a person of a test image beside them."""
+    annolist, training = [], []
+    for one in [*people, None]:
+        points = [
+            {"x": x, "y": y, "id": joint, "is_visible": [] if joint in (8, 9) else int(joint != 5)}
+            for joint, ((x, y), shown) in enumerate(zip(one["joints"], one["joints_vis"], strict=True))
+            if shown
+        ] if one else []  # fmt: skip
+        rect = {"x1": 30.0, "y1": 20.0, "x2": 60.0, "y2": 60.0, "scale": one["scale"] if one else 1.0,
+                "objpos": dict(zip("xy", one["center"] if one else (5.0, 5.0), strict=True)),
+                "annopoints": {"point": points} if one else []}  # fmt: skip
+        annolist.append({"image": {"name": one["image"] if one else "test.jpg"}, "annorect": rect})
+        training.append(int(one is not None))
+    savemat(folder / ORIGINAL, {"RELEASE": {"annolist": annolist, "img_train": training}})
+
+
+def test_the_original_file_gives_the_same_people(tmp_path, people):
+    source = written(tmp_path / "mpii", people)
+    convert_mpii(source, tmp_path / "listed")
+    original(source / "annot", [*people["train"], *people["valid"]])
+    assert convert_mpii(source, tmp_path / "original") == (6, 2, 0)  # valid.json says which images are val
+    for split in ("train", "val"):
+        listed, same = (CocoPeople(tmp_path / name, split, MPII_16).people() for name in ("listed", "original"))
+        for one, other in zip(listed, same, strict=True):
+            assert one.image_path.name == other.image_path.name and one.box == pytest.approx(other.box)
+            assert np.abs(one.keypoints_image - other.keypoints_image).max() < 0.01
+            assert other.visibility[5] == 1 and (other.visibility > 0).tolist() == (one.visibility > 0).tolist()
+            assert other.head_box == (29, 19, 59, 59)
+
+
+def test_without_valid_json_the_split_is_a_fixed_rule(tmp_path, people):
+    source = written(tmp_path / "mpii", people)
+    original(source / "annot", [*people["train"], *people["valid"]])
+    (source / "annot" / "valid.json").unlink()
+    assert convert_mpii(source, tmp_path / "coco") == (7, 1, 0)
+    names = [f"{number:09d}.jpg" for number in range(1000)]
+    assert len(val_images(names)) == 100 and val_images(names) == val_images(names[::-1])
+
+
+def test_real_people(shared, tmp_path):
+    """The first five people of MPII's val split, with head boxes made of their heads here."""
+    given = shared / "data" / "mpii5"
+    listed = json.loads((given / "test_mpii.json").read_text())
+    source = tmp_path / "mpii"
+    (source / "annot").mkdir(parents=True)
+    shutil.copytree(given, source / "images")
+    for name, some in (("train", listed[:3]), ("valid", listed[3:])):
+        (source / "annot" / f"{name}.json").write_text(json.dumps(some))
+    write_truth(source, listed[3:])
+    assert convert_mpii(source, tmp_path / "coco") == (3, 2, 0)
+    report = check_dataset(tmp_path / "coco", MPII_16, check_images=True)
+    assert report.ok, str(report)
+    for one in CocoPeople(tmp_path / "coco", "train", MPII_16).people():
+        low, high = np.array(one.box[:2]), np.array(one.box[:2]) + one.box[2:]
+        padded = 0.125 * (high - low)
+        points = one.keypoints_image[one.visibility > 0]
+        assert ((points > low - padded) & (points < high + padded)).all()  # MPII's crops hold their people
