@@ -18,7 +18,7 @@ from poseur_lib.checkpoints.safetensors_file import SUFFIX, read_safetensors, wr
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError, describe_validation, listed, naming
 from poseur_lib.files import LAST_CHECKPOINT, MODEL_FILE, atomic_file, open_regular
-from poseur_lib.models.build import build_model
+from poseur_lib.models.build import Network, build_network, require_crops
 from poseur_lib.models.pose_model import PoseModel
 
 FORMAT = "poseur_lib 1"
@@ -54,16 +54,27 @@ def save_weights(
 
 
 def load_model(path: Path) -> tuple[PoseModel, ExperimentConfig]:
-    """A trained model, in evaluation mode on the CPU, and its configuration.
+    """A trained model of crops, in evaluation mode on the CPU, and its configuration.
 
     Raises:
-        UserError: the file is missing, cut off, or not a model of this version of the project.
+        UserError: the file is missing, cut off, or not a model of this version of the project; or it is end-to-end.
     """
     return restored(read_weights(path), path)
 
 
+def load_network(path: Path) -> tuple[Network, ExperimentConfig]:
+    """As `load_model`, end-to-end models too."""
+    return restored_network(read_weights(path), path)
+
+
 def restored(content: Mapping[str, Any], path: Path | str) -> tuple[PoseModel, ExperimentConfig]:
-    """The model of a content of `read_weights`; `path` is what errors call it."""
+    """The model of crops of a content of `read_weights`; `path` is what errors call it."""
+    network, config = restored_network(content, path)
+    return require_crops(network, str(path)), config
+
+
+def restored_network(content: Mapping[str, Any], path: Path | str) -> tuple[Network, ExperimentConfig]:
+    """As `restored`, end-to-end models too."""
     try:
         config = ExperimentConfig.model_validate_json(content["config"])
     except (ValidationError, KeyError, TypeError) as error:
@@ -72,7 +83,7 @@ def restored(content: Mapping[str, Any], path: Path | str) -> tuple[PoseModel, E
     state: Any = content.get("state_dict")
     with naming(path):
         require_state(state, _shapes(config, path), f"{path}: weights and configuration do not fit")
-        model = build_without_download(config)
+        model = network_without_download(config)
         model.load_state_dict(state)
     return model.eval(), config
 
@@ -84,7 +95,7 @@ def _shapes(config: ExperimentConfig, path: Path | str) -> dict[str, Tensor]:
         UserError: it has more than MAX_WEIGHTS values.
     """
     with torch.device("meta"):
-        state = build_without_download(config).state_dict()
+        state = network_without_download(config).state_dict()
     if (count := sum(value.numel() for value in state.values())) > MAX_WEIGHTS:
         raise UserError(f"{path}: its configuration asks for {count} weights, more than {MAX_WEIGHTS}")
     return state
@@ -135,10 +146,15 @@ def _require_values(name: str, value: Tensor, dtype: torch.dtype, what: str) -> 
 
 
 def build_without_download(config: ExperimentConfig) -> PoseModel:
+    """The model of crops of a configuration whose weights are loaded afterwards. Raises UserError if it has none."""
+    return require_crops(network_without_download(config), f"model.head.kind {config.model.head.kind!r}")
+
+
+def network_without_download(config: ExperimentConfig) -> Network:
     """The model of a configuration whose weights are loaded afterwards: ImageNet's are not fetched."""
     if config.model.backbone.weights == "imagenet":
         config = config.with_changes(**{"model.backbone.weights": "none"})
-    return build_model(config)
+    return build_network(config)
 
 
 def read_weights(path: Path) -> dict[str, Any]:
@@ -217,12 +233,17 @@ def checkpoint_file(path: Path) -> Path:
 
 
 def trained_model(folder: Path, config: ExperimentConfig) -> PoseModel:
+    """The `trained_network` of a run on crops."""
+    return require_crops(trained_network(folder, config), str(folder))
+
+
+def trained_network(folder: Path, config: ExperimentConfig) -> Network:
     """A run's model at the end of its training, or where a limit stopped it: then from the last checkpoint.
 
     Raises:
         UserError: there are no weights, or they are cut off.
     """
     if (folder / MODEL_FILE).exists() or not (folder / LAST_CHECKPOINT).exists():
-        return load_model(folder / MODEL_FILE)[0]
+        return load_network(folder / MODEL_FILE)[0]
     content = read_weights(folder / LAST_CHECKPOINT)
-    return restored(content | {"config": config.model_dump_json()}, folder / LAST_CHECKPOINT)[0]
+    return restored_network(content | {"config": config.model_dump_json()}, folder / LAST_CHECKPOINT)[0]

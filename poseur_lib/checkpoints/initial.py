@@ -8,11 +8,13 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from poseur_lib.checkpoints.checkpoint import LISTED, checkpoint_file
-from poseur_lib.checkpoints.released_load import load_released
+from poseur_lib.checkpoints.checkpoint import FORMAT, LISTED, as_saved, checkpoint_file, read_file
+from poseur_lib.checkpoints.released_load import load_released, released_state
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.errors import UserError, listed
 from poseur_lib.files import LAST_CHECKPOINT, sha256_hex
+from poseur_lib.models.build import Network
+from poseur_lib.models.end_to_end.model import EndToEndModel
 from poseur_lib.models.pose_model import PoseModel
 
 
@@ -56,7 +58,7 @@ def digest_of(path: Path) -> str:
     return sha256_hex(file.read_bytes())
 
 
-def load_initial(model: PoseModel, path: Path | None, config: ExperimentConfig) -> None:
+def load_initial(model: Network, path: Path | None, config: ExperimentConfig) -> None:
     """Puts a checkpoint's weights into a model as far as they fit, and says what did.
 
     Raises:
@@ -65,12 +67,22 @@ def load_initial(model: PoseModel, path: Path | None, config: ExperimentConfig) 
     if path is None or (digest := digest_of(path)) != config.initial_sha256:
         found = "none is given" if path is None else f"{path} has {digest}"
         raise UserError(f"weights start from the checkpoint of SHA-256 {config.initial_sha256}, and {found}")
+    if isinstance(model, EndToEndModel):
+        print(initialise(model, _state_of(initial_file(path))).text(str(path)), flush=True)
+        return
     source, trained = initial_model(path, config.data.input_size)
     text = initialise(model, source.state_dict()).text(str(path))
     if trained.data.keypoint_set != config.data.keypoint_set:
         text += f"\nits keypoints are {trained.data.keypoint_set}, this run's {config.data.keypoint_set}"
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print(text, flush=True)
+
+
+def _state_of(path: Path) -> Mapping[str, Tensor]:
+    """The weights of a checkpoint of this project, or of any other one, as of torchvision's Keypoint R-CNN."""
+    content = as_saved(read_file(path))
+    ours = isinstance(content, Mapping) and content.get("format") == FORMAT
+    return content["state_dict"] if ours else released_state(content)
 
 
 def initialise(network: nn.Module, given: Mapping[str, Tensor]) -> Initialised:

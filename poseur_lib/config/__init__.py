@@ -11,7 +11,7 @@ from poseur_lib.config.backbone import (
     TimmConfig,
     ViTConfig,
 )
-from poseur_lib.config.data import AugmentConfig, DataConfig
+from poseur_lib.config.data import AugmentConfig, DataConfig, WholeImageConfig
 from poseur_lib.config.evaluation import EvaluationConfig
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.heads import (
@@ -19,10 +19,12 @@ from poseur_lib.config.heads import (
     HeatmapCodecConfig,
     HeatmapConfig,
     IntegralConfig,
+    MaskRCNNConfig,
     NoNoise,
     PaperNoise,
     PoseurConfig,
     PRTRConfig,
+    RegionHeatmapConfig,
     RegressionConfig,
     ReleasedNoise,
     RLELossConfig,

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.keypoints import KeypointChoice
@@ -12,16 +12,47 @@ Pixels = Annotated[int, Field(gt=0, le=2**13)]
 Split = Literal["train", "val"]
 
 
+class WholeImageConfig(Frozen):
+    """How whole images are shown to a model that finds the people itself (Sec. 4.3).
+
+    Attributes:
+        scale_jitter: "scale jittering with random crops": a training image is fitted into `data.input_size` times a
+            factor drawn from this range, and a piece of `data.input_size` is cut from it, or all of it is padded. None:
+            its short side is drawn from `train_sides`.
+        train_sides: in pixels (Detectron2: 640 to 800 in steps of 32).
+        test_sides: short sides at inference; several: multi-scale testing, which averages over them.
+        longest_side: no image is enlarged beyond it.
+        flip_probability: of mirroring a training image.
+    """
+
+    scale_jitter: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = (0.1, 2.0)
+    train_sides: tuple[Pixels, ...] = (640, 672, 704, 736, 768, 800)
+    test_sides: tuple[Pixels, ...] = (800,)
+    longest_side: Pixels = 1333
+    flip_probability: Probability = 0.5
+
+    @model_validator(mode="after")
+    def _something_is_shown(self) -> "WholeImageConfig":
+        if not self.test_sides or (self.scale_jitter is None and not self.train_sides):
+            raise ValueError(f"test_sides {self.test_sides}, train_sides {self.train_sides}: at least one of each")
+        if self.scale_jitter is not None and self.scale_jitter[0] > self.scale_jitter[1]:
+            raise ValueError(f"scale_jitter {self.scale_jitter} must be (least, largest)")
+        return self
+
+
 class DataConfig(Frozen):
     """What an image is cut to and what is looked for in it.
 
     Attributes:
         keypoint_set: a built-in one by name, or one's own; it decides K.
-        input_size: crop (height, width) in pixels (Sec. 4.1: 256 x 192; varied in Table 2b).
+        input_size: crop (height, width) in pixels (Sec. 4.1: 256 x 192; varied in Table 2b); of whole images, the piece
+            that training sees.
+        whole_image: how images are shown where there are no crops: with head "mask_rcnn", and with that alone.
     """
 
     keypoint_set: KeypointChoice = "coco17"
     input_size: tuple[Pixels, Pixels] = (256, 192)
+    whole_image: WholeImageConfig | None = None
 
     @property
     def keypoints_name(self) -> str:

@@ -8,6 +8,7 @@ from poseur_lib.config.backbone import BackboneConfig, NarrowResNetConfig
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.data import DataConfig
 from poseur_lib.config.evaluation import EvaluationConfig
+from poseur_lib.config.heads.mask_rcnn import MaskRCNNConfig
 from poseur_lib.config.model import ModelConfig
 from poseur_lib.config.training import PretextConfig, TrainConfig
 
@@ -56,8 +57,9 @@ class ExperimentConfig(Frozen):
     @property
     def name(self) -> str:
         """Readable part of the run id."""
-        height, width = self.data.input_size
-        return f"{self.model.head.kind}_{self.model.backbone.name}_{height}x{width}_seed{self.seed}"
+        (height, width), head = self.data.input_size, self.model.head
+        method = head.method if isinstance(head, MaskRCNNConfig) else head.kind
+        return f"{method}_{self.model.backbone.name}_{height}x{width}_seed{self.seed}"
 
     @property
     def pretext_run(self) -> PretextRunConfig | None:
@@ -65,8 +67,9 @@ class ExperimentConfig(Frozen):
         if self.pretext is None:
             return None
         backbone = self.model.backbone.with_changes(weights="none")
-        labelled_with = self.data.with_changes(keypoint_set=PRETEXT_KEYPOINTS)
-        return PretextRunConfig(data=labelled_with, backbone=backbone, pretext=self.pretext)
+        size = self.pretext.input_size or self.data.input_size
+        crops = DataConfig(keypoint_set=PRETEXT_KEYPOINTS, input_size=size)
+        return PretextRunConfig(data=crops, backbone=backbone, pretext=self.pretext.with_changes(input_size=None))
 
     @model_validator(mode="after")
     def _pretext_where_it_is_used(self) -> "ExperimentConfig":
@@ -76,6 +79,21 @@ class ExperimentConfig(Frozen):
                 f"model.backbone.weights {self.model.backbone.weights!r} with pretext {given}: "
                 "a pretext is given exactly where weights is 'pretext'; set pretext null or another weights"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _whole_images_where_people_are_found(self) -> "ExperimentConfig":
+        whole = self.data.whole_image is not None
+        if whole != isinstance(self.model.head, MaskRCNNConfig):
+            given = "given" if whole else "null"
+            raise ValueError(
+                f"model.head.kind {self.model.head.kind!r} with data.whole_image {given}: whole images are what"
+                " 'mask_rcnn' sees, and it alone"
+            )
+        if whole and self.train.freeze == "backbone":
+            raise ValueError("train.freeze 'backbone' is of crops: with 'mask_rcnn' there is model.head.frozen_stages")
+        if whole and self.train.augment is not None:
+            raise ValueError("train.augment is of crops: with data.whole_image, which has its own, set it null")
         return self
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from poseur_lib.config.base import Frozen
-from poseur_lib.config.data import AugmentConfig
+from poseur_lib.config.data import AugmentConfig, Pixels
 
 Positive = Annotated[int, Field(gt=0, le=2**40)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -32,9 +32,11 @@ class TrainConfig(Frozen):
     Attributes:
         epochs: passes over the training people (varied in supp. Table 1).
         people_per_epoch: length of one pass where it is cut or stretched; None: every person once.
-        global_batch: people per optimiser step, over all devices and accumulation steps.
-        learning_rate: of AdamW, before the schedule.
+        global_batch: people (of end-to-end models: images) per optimiser step, over all devices and accumulation steps.
+        optimiser: AdamW, or stochastic gradient descent with momentum (Detectron2's, of end-to-end models).
+        learning_rate: of the optimiser, before the schedule.
         betas: of AdamW.
+        momentum: of SGD.
         weight_decay: of AdamW, on every parameter.
         sampling_offsets_lr_factor: on the linear layers of sampling offsets and learned reference points (Sec. 4.1).
         schedule: what becomes of the learning rate over the epochs.
@@ -51,8 +53,10 @@ class TrainConfig(Frozen):
     epochs: Positive = 325
     people_per_epoch: Positive | None = None
     global_batch: Positive = 256
+    optimiser: Literal["adamw", "sgd"] = "adamw"
     learning_rate: Rate = 1e-3
     betas: tuple[Share, Share] = (0.9, 0.999)
+    momentum: Share = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     sampling_offsets_lr_factor: Rate = 0.1
     schedule: Annotated[StepSchedule | CosineSchedule, Field(discriminator="kind")] = StepSchedule()
@@ -73,6 +77,7 @@ class PretextConfig(Frozen):
     Attributes:
         epochs, people_per_epoch, global_batch, weight_decay: as in `TrainConfig`.
         learning_rate: of AdamW; it falls on a half cosine, without warm-up.
+        input_size: crop (height, width) in pixels; None: `data.input_size`, which end-to-end models have no crop of.
         seed: of weights, data order and augmentation; the same for every seed of the experiments.
         augment: of crops and label maps alike.
     """
@@ -82,5 +87,6 @@ class PretextConfig(Frozen):
     global_batch: Positive = 32
     learning_rate: Rate = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    input_size: tuple[Pixels, Pixels] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     augment: AugmentConfig = AugmentConfig(half_body_probability=0.0)

@@ -13,12 +13,31 @@ from poseur_lib.models.baselines.prtr import PRTRHead
 from poseur_lib.models.baselines.regression import RegressionHead
 from poseur_lib.models.baselines.tokenpose import TokenPoseHead
 from poseur_lib.models.baselines.transpose import TransPoseHead
+from poseur_lib.models.end_to_end.model import EndToEndModel, build_end_to_end
 from poseur_lib.models.pose_model import PoseHead, PoseModel
 from poseur_lib.models.poseur.head import PoseurHead
 
+Network = PoseModel | EndToEndModel
+
+
+def build_network(config: ExperimentConfig) -> Network:
+    """The model of a run, of crops or of whole images, freshly initialised.
+
+    Raises:
+        UserError: as of `build_model` and `build_end_to_end`.
+    """
+    return build_end_to_end(config) if isinstance(config.model.head, heads.MaskRCNNConfig) else build_model(config)
+
+
+def require_crops(network: Network, what: str) -> PoseModel:
+    """A model of crops. Raises UserError, which begins with `what`, where it is one that finds people itself."""
+    if isinstance(network, PoseModel):
+        return network
+    raise UserError(f"{what}: its model finds people in whole images itself; only models of crops can be used here")
+
 
 def build_model(config: ExperimentConfig) -> PoseModel:
-    """The model of a run, freshly initialised; the backbone's pretext weights are loaded by the training code.
+    """The model of a run on crops, freshly initialised; the backbone's pretext weights are loaded by the training code.
 
     Raises:
         UserError: unknown keypoint set, an input size that does not fit the model, or ImageNet
@@ -58,4 +77,4 @@ def build_head(
             return RegressionHead(config, num_keypoints, channels, input_size)
         case heads.PRTRConfig():
             return PRTRHead(config, num_keypoints, channels)
-    raise UserError(f"head {config.kind!r} is not built yet")
+    raise UserError(f"model.head.kind {config.kind!r} finds people in whole images itself: it is no head of a crop")

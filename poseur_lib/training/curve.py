@@ -25,7 +25,7 @@ class CurvePoint(Frozen):
         seconds: wall time of training so far, measurements left out, summed over resumptions.
         loss: mean over the epoch; `terms` are its parts.
         mean_oks: mean OKS (0 to 1) on ground-truth boxes of the evaluated split's first people.
-        ap: their AP x 100.
+        ap: their AP x 100; of an end-to-end model in its own boxes.
         part_iou: mean IoU of the part segmentation (pretext runs).
         computed: how, where it was not step by step of crops from files: "graph, data on the device"; and why not as it
             was asked for.

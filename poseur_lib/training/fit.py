@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -25,19 +26,22 @@ from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseBatch, PoseCrops
 from poseur_lib.data.part_labels import has_part_labels
 from poseur_lib.data.parts import PartBatch, PartCrops
+from poseur_lib.data.whole_images import WholeImages, labelled_images
 from poseur_lib.errors import UserError, listed
 from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.inference import InferenceBatches, inference_batches, predict_people
 from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
+from poseur_lib.evaluation.whole_images import find_people, poses_in_boxes
 from poseur_lib.files import BACKBONE_FILE, CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE, SAFE_FILE, write_atomically
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import build_backbone
-from poseur_lib.models.build import build_model
+from poseur_lib.models.build import build_network
+from poseur_lib.models.end_to_end.model import EndToEndModel
 from poseur_lib.models.pose_model import LossTerms, PoseModel, PoseTargets
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, read_curve
-from poseur_lib.training.loop import TrainingLoop, run_loop, steps_of_epoch, training_batches
+from poseur_lib.training.loop import TrainingLoop, run_loop, steps_of_epoch, training_batches, whole_image_batches
 from poseur_lib.training.pretext import PartSegmentation, mean_part_iou, part_loss
 
 IOU_PEOPLE, IOU_BATCH = 300, 64
@@ -69,38 +73,77 @@ def train(
         return read_curve(run_dir / CURVE_FILE)
     keypoints = keypoint_set(config.data.keypoint_set)
     torch.manual_seed(config.seed)
-    model = build_model(config)
+    model = build_network(config)
     if config.pretext is not None:
-        load_backbone(model.backbone, pretext_weights, config)
+        body = model.backbone.body if isinstance(model, EndToEndModel) else model.backbone
+        load_backbone(body, pretext_weights, config)
     if config.initial_sha256 is not None and not (run_dir / LAST_CHECKPOINT).exists():
         load_initial(model, initial, config)
     people = CocoPeople(runtime.data, "train", keypoints)
-    dataset = PoseCrops(
-        people.people(),
-        keypoints,
-        config.data.input_size,
-        model.head.crop_rule,
-        config.train.augment,
-        config.seed,
-        runtime.image_cache_bytes,
-    )
+    judged = CocoPeople(runtime.data, config.evaluation.split, keypoints)
+    if isinstance(model, EndToEndModel):
+        parts = _of_whole_images(model, config, people, judged, runtime)
+    else:
+        parts = _of_crops(model, config, people, judged, runtime)
     loop = TrainingLoop(
         network=model,
-        loss_of=partial(pose_loss, supervise_outside_crop=config.train.supervise_outside_crop),
-        batches=training_batches(dataset, config.train, config.seed, runtime),
         config=config.train,
         run=config,
         seed=config.seed,
-        measure=pose_measure(config, CocoPeople(runtime.data, config.evaluation.split, keypoints), runtime),
         measure_every=config.evaluation.curve_every,
         last_checkpoint=run_dir / LAST_CHECKPOINT,
-        slow=tuple(model.head.slow_parameters()),
+        **parts,
     )
     curve = run_loop(loop, runtime)
     if len(curve) == config.train.epochs:
         for name in (MODEL_FILE, SAFE_FILE)[: 1 + runtime.safetensors]:
             save_weights(run_dir / name, loop.trained, config, people.generated)
     return curve
+
+
+def _of_crops(
+    model: PoseModel, config: ExperimentConfig, people: CocoPeople, judged: CocoPeople, runtime: Runtime
+) -> dict[str, Any]:
+    """What `TrainingLoop` needs of people who are cut out."""
+    dataset = PoseCrops(
+        people.people(),
+        people.keypoints,
+        config.data.input_size,
+        model.head.crop_rule,
+        config.train.augment,
+        config.seed,
+        runtime.image_cache_bytes,
+    )
+    return {
+        "loss_of": partial(pose_loss, supervise_outside_crop=config.train.supervise_outside_crop),
+        "batches": training_batches(dataset, config.train, config.seed, runtime),
+        "measure": pose_measure(config, judged, runtime),
+        "slow": tuple(model.head.slow_parameters()),
+    }
+
+
+def _of_whole_images(
+    model: EndToEndModel, config: ExperimentConfig, people: CocoPeople, judged: CocoPeople, runtime: Runtime
+) -> dict[str, Any]:
+    """The same of whole images; those without a labelled keypoint are left out, as in Detectron2."""
+    people.require_people()
+    images, whole = labelled_images(people, with_keypoints=True), config.data.whole_image
+    assert whole is not None  # as the configuration was validated
+    dataset = WholeImages(
+        images,
+        people.keypoints,
+        whole,
+        config.data.input_size,
+        config.seed,
+        people.label_frame,
+        runtime.image_cache_bytes,
+    )
+    return {
+        "loss_of": lambda network, batch: network.loss(batch),
+        "batches": whole_image_batches(dataset, config.train, config.seed, runtime),
+        "measure": whole_image_measure(config, judged, runtime),
+        "slow": tuple(model.slow_parameters()),
+    }
 
 
 def pretrain(config: PretextRunConfig, run_dir: Path, runtime: Runtime) -> Curve:
@@ -162,6 +205,26 @@ def pose_measure(
     return measure
 
 
+def whole_image_measure(
+    config: ExperimentConfig, people: CocoPeople, runtime: Runtime
+) -> Callable[[EndToEndModel], dict[str, float]]:
+    """The same of an end-to-end model: AP in its own boxes, and mean OKS of its poses in ground-truth boxes."""
+    plain = config.with_changes(**{"evaluation.flip_test": False})
+    first = people.people()[: config.evaluation.curve_people]
+    part = people.on_images({person.image_id for person in first})
+    measured = part.people()
+
+    def measure(model: EndToEndModel) -> dict[str, float]:
+        own = find_people(model, part, plain, runtime)
+        in_boxes = poses_in_boxes(model, measured, plain, runtime)
+        return {
+            "mean_oks": mean_oks(in_boxes, measured, people.keypoints),
+            "ap": summarise(evaluate_predictions(part, own, plain)).AP,
+        }
+
+    return measure
+
+
 def part_measure(crops: PartCrops, runtime: Runtime) -> Callable[[PartSegmentation], dict[str, float]]:
     """What a pretext's learning curve is measured on: intersection over union on the first people."""
     crops.people = crops.people[:IOU_PEOPLE]
@@ -185,8 +248,10 @@ def load_backbone(backbone: nn.Module, path: Path | None, config: ExperimentConf
     made_by = PretextRunConfig.model_validate_json(content["config"])
     if made_by != config.pretext_run:
         raise UserError(f"{path} was made by another pretext run than this configuration asks for")
-    require_state(content["state_dict"], backbone.state_dict(), f"{path}: weights and configuration do not fit")
-    backbone.load_state_dict(content["state_dict"])
+    own = backbone.state_dict()  # frozen batch norms do not count batches
+    state = {name: x for name, x in content["state_dict"].items() if name in own or "num_batches_tracked" not in name}
+    require_state(state, own, f"{path}: weights and configuration do not fit")
+    backbone.load_state_dict(state)
 
 
 def _trained(run_dir: Path, config: ExperimentConfig) -> bool:

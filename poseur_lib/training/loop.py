@@ -22,6 +22,7 @@ from poseur_lib.config.training import TrainConfig
 from poseur_lib.cuda_graph import cuda_graph
 from poseur_lib.data.batches import DeviceBatches, people_batches
 from poseur_lib.data.dataset import EpochSampler, PersonCrops
+from poseur_lib.data.whole_images import WholeImages, collate
 from poseur_lib.errors import UserError
 from poseur_lib.files import CURVE_FILE, atomic_file
 from poseur_lib.runtime import Runtime
@@ -335,13 +336,37 @@ def training_batches(dataset: PersonCrops, config: TrainConfig, seed: int, runti
         UserError: there are fewer people than one batch takes, or their images do not fit the device that they are
             asked for on.
     """
-    per_device, accumulate = runtime.split_batch(config.global_batch)
-    steps = steps_of_epoch(config, len(dataset))
-    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-    rank = local_rank + runtime.devices * int(os.environ.get("NODE_RANK", "0"))
-    sampler = EpochSampler(len(dataset), seed, rank, runtime.devices, samples=steps * config.global_batch)
+    sampler, per_device, steps, accumulate = _order(len(dataset), config, seed, runtime)
     device = runtime.torch_device
     if device.type == "cuda" and runtime.devices > 1:
-        device = torch.device("cuda", local_rank)
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     loader = people_batches(dataset, per_device, runtime, sampler, device, drop_last=True)
     return Batches(loader, sampler, steps, accumulate)
+
+
+def whole_image_batches(dataset: WholeImages, config: TrainConfig, seed: int, runtime: Runtime) -> Batches:
+    """The same of whole images, whose batches differ in size.
+
+    Raises:
+        UserError: there are fewer images than one batch takes.
+    """
+    sampler, per_device, steps, accumulate = _order(len(dataset), config, seed, runtime)
+    loader = DataLoader(
+        dataset,
+        per_device,
+        sampler=sampler,
+        num_workers=runtime.loader_workers,
+        collate_fn=collate,
+        drop_last=True,
+        pin_memory=runtime.torch_device.type == "cuda",
+    )
+    return Batches(loader, sampler, steps, accumulate)
+
+
+def _order(samples: int, config: TrainConfig, seed: int, runtime: Runtime) -> tuple[EpochSampler, int, int, int]:
+    """The order of so many samples, a process's batch, the optimiser's steps an epoch, and batches a step."""
+    per_device, accumulate = runtime.split_batch(config.global_batch)
+    steps = steps_of_epoch(config, samples)
+    rank = int(os.environ.get("LOCAL_RANK", "0")) + runtime.devices * int(os.environ.get("NODE_RANK", "0"))
+    sampler = EpochSampler(samples, seed, rank, runtime.devices, samples=steps * config.global_batch)
+    return sampler, per_device, steps, accumulate

@@ -1,4 +1,4 @@
-"""AdamW, its parameter groups, and the learning rate over the steps (Sec. 4.1)."""
+"""AdamW or SGD, parameter groups, and the learning rate over the steps (Sec. 4.1)."""
 
 import math
 from collections.abc import Sequence
@@ -46,13 +46,13 @@ def rate_factor(
 def optimiser_and_schedule(
     groups: list[dict], config: TrainConfig, steps_per_epoch: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """AdamW and its learning rate per step."""
-    optimiser = torch.optim.AdamW(
-        groups,
-        betas=config.betas,
-        weight_decay=config.weight_decay,
-        fused=config.gradient_clip is None,  # much faster on the CPU; under AMP, Lightning cannot clip with it
-    )
+    """The optimiser and its learning rate per step."""
+    fused = config.gradient_clip is None  # much faster on the CPU; under AMP, Lightning cannot clip with it
+    optimiser: torch.optim.Optimizer
+    if config.optimiser == "sgd":
+        optimiser = torch.optim.SGD(groups, momentum=config.momentum, weight_decay=config.weight_decay, fused=fused)
+    else:
+        optimiser = torch.optim.AdamW(groups, betas=config.betas, weight_decay=config.weight_decay, fused=fused)
 
     def factor(step: int) -> float:
         start = config.warmup_start_lr / config.learning_rate

@@ -104,7 +104,7 @@ def test_a_head_that_nothing_knows_is_trained_judged_counted_and_folded(tmp_path
         backbone = build_backbone(config.model.backbone, config.data.input_size)
         return PoseModel(backbone=backbone, head=MeanHead(backbone.channels[-1]), flip_index=COCO_17.flip_index)
 
-    monkeypatch.setattr(fit, "build_model", build)
+    monkeypatch.setattr(fit, "build_network", build)
     config = tiny_config(**{"train.epochs": 2, "evaluation.instance_score": "box"})
     runtime = Runtime(data=write_people(tmp_path / "data", train=16, val=4), device="cpu", threads=1)
     curve = fit.train(config, tmp_path / "run", runtime)

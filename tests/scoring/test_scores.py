@@ -10,6 +10,7 @@ from scipy.optimize import minimize_scalar
 
 from poseur_lib.config import PoseurConfig
 from poseur_lib.keypoints import COCO_17
+from poseur_lib.models.poseur.head import keypoint_scores
 from poseur_lib.poses import StagePrediction
 from poseur_lib.scoring.flip import fuse, unflip
 from poseur_lib.scoring.instance import instance_scores
@@ -121,7 +122,7 @@ def test_fusing_is_symmetric_and_leans_to_the_surer_one(fusion):
 def test_a_calibrated_score_is_eq_8_of_sigma_times_the_factor():
     sigma = 0.05 + 0.4 * torch.rand(4, 5, 2, generator=torch.Generator().manual_seed(0))
     plain, one, half = (
-        small_head(keypoint_score=score, sigma_factor=factor, score_radius=0.1)._keypoint_scores(sigma)
+        keypoint_scores(small_head(keypoint_score=score, sigma_factor=factor, score_radius=0.1).config, sigma)
         for score, factor in (("laplace", None), ("calibrated", 1.0), ("calibrated", 0.5))
     )
     assert torch.equal(one, plain) and torch.equal(plain, laplace_scores(sigma, 0.1))

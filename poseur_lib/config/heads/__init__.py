@@ -6,6 +6,7 @@ from pydantic import Field
 
 from poseur_lib.config.heads.base import HEATMAP_STRIDE, HeadKnobs
 from poseur_lib.config.heads.heatmap import HeatmapCodecConfig, HeatmapConfig, IntegralConfig
+from poseur_lib.config.heads.mask_rcnn import MaskRCNNConfig, RegionHeatmapConfig
 from poseur_lib.config.heads.poseur import (
     DECONVOLUTIONS,
     NoNoise,
@@ -18,6 +19,13 @@ from poseur_lib.config.heads.regression import RegressionConfig
 from poseur_lib.config.heads.tokens import PRTRConfig, TokenPoseConfig, TransPoseConfig
 
 HeadConfig = Annotated[
-    PoseurConfig | HeatmapConfig | IntegralConfig | RegressionConfig | TransPoseConfig | TokenPoseConfig | PRTRConfig,
+    PoseurConfig
+    | HeatmapConfig
+    | IntegralConfig
+    | RegressionConfig
+    | TransPoseConfig
+    | TokenPoseConfig
+    | PRTRConfig
+    | MaskRCNNConfig,
     Field(discriminator="kind"),
 ]

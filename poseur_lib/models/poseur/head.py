@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from poseur_lib.config.heads import NoNoise, PoseurConfig
+from poseur_lib.config.heads import NoNoise, PoseurConfig, RLELossConfig
 from poseur_lib.losses.flow import RealNVP
 from poseur_lib.losses.rle import negative_log_likelihood
 from poseur_lib.models.pose_model import CoordinateHead, FeatureMaps, LossTerms, PoseTargets, without_autocast
@@ -82,7 +82,7 @@ class PoseurHead(CoordinateHead):
     def as_prediction(self, coarse: StagePrediction | None, layers: tuple[StagePrediction, ...]) -> PosePrediction:
         """The last layer's poses with their scores, and the stages that led to them."""
         last = layers[-1]
-        return PosePrediction(last.keypoints, self._keypoint_scores(last.sigma), last.sigma, coarse, layers)
+        return PosePrediction(last.keypoints, keypoint_scores(self.config, last.sigma), last.sigma, coarse, layers)
 
     def forward(self, features: FeatureMaps) -> PosePrediction:
         """Inference: the clean queries only."""
@@ -103,10 +103,11 @@ class PoseurHead(CoordinateHead):
         weight = targets.supervised.float()
         groups = layers[0].keypoints.shape[0] // weight.shape[0]
         many_weight, many_target = (x.repeat_interleave(groups, dim=0) for x in (weight, targets.keypoints))
-        terms = self.config.loss.decoder_weight * self._loss_terms(layers, many_target, many_weight, self.decoder_flow)
+        terms = stage_losses(self.config.loss, layers, many_target, many_weight, self.decoder_flow)
+        terms = self.config.loss.decoder_weight * terms
         names: tuple[str, ...] = tuple(f"layer_{number}" for number in range(len(layers)))
         if coarse is not None and self.coarse_flow is not None:
-            coarse_term = self._loss_terms((coarse,), targets.keypoints, weight, self.coarse_flow)
+            coarse_term = stage_losses(self.config.loss, (coarse,), targets.keypoints, weight, self.coarse_flow)
             terms, names = torch.cat([coarse_term, terms]), ("coarse", *names)
         return LossTerms(terms.sum(), dict(zip(names, terms, strict=True)))
 
@@ -118,7 +119,7 @@ class PoseurHead(CoordinateHead):
         unflipped = unflip(flipped.layers[-1], flip_index)
         keypoints, scores = fuse(last, unflipped, self.config.flip_fusion, self.config.score_radius)
         if scores is None:
-            scores = 0.5 * (self._keypoint_scores(last.sigma) + self._keypoint_scores(unflipped.sigma))
+            scores = 0.5 * (keypoint_scores(self.config, last.sigma) + keypoint_scores(self.config, unflipped.sigma))
         return replace(outputs, keypoints=keypoints, keypoint_scores=scores, sigma=0.5 * (last.sigma + unflipped.sigma))
 
     def explain(self, features: FeatureMaps) -> Explanation:
@@ -143,22 +144,30 @@ class PoseurHead(CoordinateHead):
             log_sigma_count=self.config.loss.log_sigma_count,
         )
 
-    def _keypoint_scores(self, sigma: Float[Tensor, "B K 2"]) -> Float[Tensor, "B K"]:
-        if self.config.keypoint_score == "rle":
-            return rle_scores(sigma)
-        factor = self.config.sigma_factor or 1.0
-        return laplace_scores(factor * sigma, self.config.score_radius)
 
-    def _loss_terms(
-        self, stages: Sequence[StagePrediction], target: Tensor, weight: Tensor, flow: RealNVP
-    ) -> Float[Tensor, " stages"]:
-        with without_autocast(target):
-            return negative_log_likelihood(
-                torch.stack([stage.keypoints.float() for stage in stages]),
-                torch.stack([stage.sigma.float() for stage in stages]),
-                target,
-                weight,
-                flow,
-                log_phi_count=self.config.loss.log_phi_count,
-                log_sigma_count=self.config.loss.log_sigma_count,
-            )
+def keypoint_scores(config: PoseurConfig, sigma: Float[Tensor, "B K 2"]) -> Float[Tensor, "B K"]:
+    """The score that `config.keypoint_score` names."""
+    if config.keypoint_score == "rle":
+        return rle_scores(sigma)
+    factor = config.sigma_factor or 1.0
+    return laplace_scores(factor * sigma, config.score_radius)
+
+
+def stage_losses(
+    config: RLELossConfig,
+    stages: Sequence[StagePrediction],
+    target: Float[Tensor, "B K 2"],
+    weight: Float[Tensor, "B K"],
+    flow: RealNVP,
+) -> Float[Tensor, " stages"]:
+    """The likelihood term of each stage (Eq. 2 and 3), in full precision."""
+    with without_autocast(target):
+        return negative_log_likelihood(
+            torch.stack([stage.keypoints.float() for stage in stages]),
+            torch.stack([stage.sigma.float() for stage in stages]),
+            target,
+            weight,
+            flow,
+            log_phi_count=config.log_phi_count,
+            log_sigma_count=config.log_sigma_count,
+        )
