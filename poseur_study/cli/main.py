@@ -26,6 +26,7 @@ STUDY_MODULES = frozenset(
     (
         "IPython",
         "anywidget",
+        "bleach",
         "dask",
         "distributed",
         "ipywidgets",
