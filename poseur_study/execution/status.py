@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from poseur_lib.config import PretextRunConfig
 from poseur_lib.progress import duration
@@ -17,9 +18,11 @@ from poseur_study.execution.cost_estimate import (
 from poseur_study.execution.progress import position, training_seconds_left
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.runs import lease
+from poseur_study.runs.origin import NotebookOrigin, notebook_origin
 from poseur_study.runs.plan import PlannedRun
-from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, RunState, last_line
+from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunState, last_line
 
+ALTERED = "altered"
 REMADE = ", again: others start from its weights, which are gone"
 
 
@@ -52,8 +55,12 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
     return [*summary, *lines, *_detectable(batch)]
 
 
-def status_lines(batch: Batch) -> tuple[list[str], bool]:
-    """Every run with its state, error and notebook; True if someone has to look at something."""
+def status_lines(batch: Batch, notebooks: bool = False) -> tuple[list[str], bool]:
+    """Every run with its state, error and notebook; True if someone has to look at something.
+
+    Args:
+        notebooks: hold executed notebooks, of runs and tables, against the digests that their runner noted.
+    """
     states, lines = _states(batch), [batch.data.note] * bool(batch.data.note)
     for run in batch.runs:
         state = states[run.run_id]
@@ -67,7 +74,18 @@ def status_lines(batch: Batch) -> tuple[list[str], bool]:
     counts = Counter(state.value for state in states.values())
     lines.append(", ".join(f"{count} {state}" for state, count in counts.items()) + _left(batch, states))
     batch.store.verified.save()
-    return lines, wrong
+    of_runs = {_name(batch, run): batch.store.path(run.run_id) for run in batch.runs}
+    found = _notebook_lines(folders | of_runs) if notebooks else []
+    altered = any(line.startswith(ALTERED) for line in found)
+    return lines + found, altered or wrong
+
+
+def _notebook_lines(folders: dict[str, Path]) -> list[str]:
+    origins = {name: origin for name, folder in folders.items() if (origin := notebook_origin(folder))}
+    altered = [name for name, origin in origins.items() if origin == NotebookOrigin.ALTERED]
+    lines = [line for name in altered for line in _entry(ALTERED, name, f"see {folders[name] / NOTEBOOK_FILE}")]
+    counts = Counter(origin.value for origin in origins.values())
+    return [*lines, f"notebooks: {', '.join(f'{count} {what}' for what, count in counts.items()) or 'none'}"]
 
 
 def _states(batch: Batch) -> dict[str, RunState]:
@@ -79,8 +97,8 @@ def _name(batch: Batch, run: PlannedRun) -> str:
     return f"{run.name} ({run.run_id.rpartition('_')[2]})" if batch.data.fingerprint else run.name
 
 
-def _entry(state: RunState, name: str, *more: str) -> list[str]:
-    return [f"{state.value:12s} {name}", *(f"{'':15s} {line}" for line in more)]
+def _entry(state: str, name: str, *more: str) -> list[str]:
+    return [f"{state:12s} {name}", *(f"{'':15s} {line}" for line in more)]
 
 
 def _batch_size(run: PlannedRun) -> int:

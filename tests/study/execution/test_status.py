@@ -15,9 +15,10 @@ from poseur_study.execution.batch import NOT_GENERATED, Batch
 from poseur_study.experiments import tables
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs import lease
+from poseur_study.runs.origin import NOTEBOOK_DIGEST_FILE, keep_notebook
 from poseur_study.runs.plan import plan
 from poseur_study.runs.record import write_record
-from poseur_study.runs.store import RunStore, note_failure
+from poseur_study.runs.store import NOTEBOOK_FILE, RunStore, note_failure
 from tests.study.fakes import flip_bits, make_record
 from tests.study.projects import make_project
 from tests.training.tiny import write_people
@@ -211,6 +212,24 @@ def test_a_table_s_failure_is_in_the_status(project, data, capsys):
     note_failure(batch.store.table_folder("1b"), "KeyError: 'x'", None)
     code, lines, _ = study(capsys, "status", "--data", "some data")
     assert code == 1 and any(line.split() == ["failed", "table", "1b"] for line in lines)
+
+
+def test_a_notebook_that_was_altered_is_in_the_status_that_verifies(project, data, capsys):
+    folder = RunStore(project / "runs" / "smoke").table_folder("1b")
+    (folder / "attempt").mkdir(parents=True)
+    (folder / "attempt" / NOTEBOOK_FILE).write_text("{}")
+    asked = ("status", "--data", "some data", "--verify")
+    keep_notebook(folder / "attempt" / NOTEBOOK_FILE, folder)
+    code, lines, _ = study(capsys, *asked)
+    assert (code, lines[-1]) == (0, "notebooks: 1 as its runner wrote it")
+    (folder / NOTEBOOK_FILE).write_text("{ }")
+    code, lines, _ = study(capsys, *asked)
+    assert code == 1 and lines[-3].split()[0] == "altered" and str(folder / NOTEBOOK_FILE) in lines[-2]
+    assert lines[-1] == "notebooks: 1 altered after it was executed"
+    assert study(capsys, *asked[:-1])[0] == 0, "notebooks are read where one asks for it"
+    (folder / NOTEBOOK_DIGEST_FILE).unlink()
+    code, lines, _ = study(capsys, *asked)
+    assert (code, lines[-1]) == (0, "notebooks: 1 not covered by a digest")
 
 
 def test_hours_are_those_of_runs_on_a_device_like_this_one(project, data, monkeypatch):
