@@ -68,7 +68,9 @@ def status(
     data: DataOption = "",
     runs: options.Runs = "",
     changes: options.Set = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Read every record again, also known ones.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every record and all weights again, also known ones.")
+    ] = False,
 ) -> None:
     """Say of each run of the chosen tables whether it is done, running, failed and why, or still to come.
 
