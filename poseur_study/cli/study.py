@@ -69,7 +69,7 @@ def status(
     runs: options.Runs = "",
     changes: options.Set = None,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Read every record again, also known ones, and notebooks.")
+        bool, typer.Option("--verify", help="Read every record, all weights and all notebooks, also known ones.")
     ] = False,
 ) -> None:
     """Say of each run of the chosen tables whether it is done, running, failed and why, or still to come.

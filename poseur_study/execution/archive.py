@@ -16,8 +16,8 @@ from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
-from poseur_lib.files import LAST_CHECKPOINT, WEIGHTS_FILES, atomic_file, file_sha256, sync, write_atomically
-from poseur_study.execution.archive_file import MOST_BYTES, SIZES_NAME, Archive, write_archive
+from poseur_lib.files import LAST_CHECKPOINT, WEIGHTS_FILES, atomic_file, file_sha256
+from poseur_study.execution.archive_file import MOST_BYTES, SIZES_NAME, Archive, sync_all, write_archive
 from poseur_study.released_checkpoints.sizes import FOLDER, GivenSizes
 from poseur_study.runs import lease
 from poseur_study.runs.evaluation import EVALUATION_FILE
@@ -114,6 +114,9 @@ def import_runs(
     with tempfile.TemporaryDirectory(prefix=".import-", dir=runs) as folder:
         opened.unpack(Path(folder))
         waiting = [Path(folder) / one / run_id for one, run_id in opened.runs]
+        for source in waiting:
+            (source / IMPORTED_FILE).write_bytes(mark)
+        sync_all(path for path in Path(folder).rglob("*") if path.is_file())
         check = None if checks is None or not waiting else checks(waiting)
         for source in waiting:
             store = RunStore(runs / source.parent.name)
@@ -121,9 +124,10 @@ def import_runs(
                 yield Carried(_name(source), f"refused: profile {profile} was asked for", wrong=True)
                 continue
             try:
-                yield _import(source, store, mark, check)
+                yield _import(source, store, check)
             except UserError as error:
                 yield Carried(_name(source), f"refused: {error}".replace(folder, archive.name), wrong=True)
+        sync_all(path for one, run_id in opened.runs if (path := runs / one / run_id).is_dir())
         yield from _import_sizes(GivenSizes(Path(folder)), GivenSizes(runs))
 
 
@@ -171,7 +175,7 @@ def _arrival(source: Path) -> tuple[Record, list[str]]:
     return record, said
 
 
-def _import(source: Path, store: RunStore, mark: bytes, check: Check | None) -> Carried:
+def _import(source: Path, store: RunStore, check: Check | None) -> Carried:
     name, run = _name(source), store.path(source.name)
     record, said = _arrival(source)
     wrong = any(one.startswith("WITHOUT") for one in said)
@@ -198,9 +202,8 @@ def _import(source: Path, store: RunStore, mark: bytes, check: Check | None) -> 
             _move(source / one, target / one)
         if there:
             return Carried(name, _words("there already", [*(f"{one} added" for one in added), *said]), wrong)
-        write_atomically(target / IMPORTED_FILE, mark)
-        _move(source / RECORD_FILE, target / RECORD_FILE)
-        sync(target)
+        for one in (IMPORTED_FILE, RECORD_FILE):
+            _move(source / one, target / one)
         if not record.partial:
             clear_failure(run)
     finally:

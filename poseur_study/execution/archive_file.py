@@ -12,7 +12,7 @@ import re
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def write_archive(archive: Path, files: dict[str, Path]) -> None:
     digests = {name: file_sha256(path) for name, path in files.items()}
     manifest = json.dumps({"format": FORMAT, "sha256": digests}, indent=1).encode()
     mode = "w:gz" if archive.suffix in (".gz", ".tgz") else "w"
-    faster = {"compresslevel": 6} if mode == "w:gz" else {}
+    faster = {"compresslevel": 1} if mode == "w:gz" else {}
     with (
         atomic_file(archive) as partial,
         tarfile.open(partial, mode, format=tarfile.USTAR_FORMAT, **faster) as tar,
@@ -102,7 +102,7 @@ class Archive:
         return list(dict.fromkeys((profile, run_id) for profile, run_id, _ in names))
 
     def unpack(self, folder: Path) -> None:
-        """Write all files below a folder, each held against the manifest, and wait until the disk has them.
+        """Write all files below a folder, each held against the manifest; `sync_all` is left to do.
 
         Raises:
             UserError: as of the class, or a file was altered or cut off, or does not fit on the disk.
@@ -123,8 +123,6 @@ class Archive:
             raise self._unreadable(error) from None
         if left:
             raise UserError(f"{self.path} is cut off: {min(left)} is missing, and {len(left) - 1} more files")
-        with ThreadPoolExecutor(WRITERS) as pool:
-            list(pool.map(lambda name: sync(folder / name), self.digests))
 
     def _read(self) -> Iterator[tuple[str, int]]:
         """Name and size of each member; its content is to be read from the stream before the next one is asked for."""
@@ -181,6 +179,12 @@ class Archive:
 
 
 _UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError, UnicodeDecodeError)
+
+
+def sync_all(paths: Iterable[Path]) -> None:
+    """Wait until the disk has the content of files, or the entries of folders."""
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(sync, paths))
 
 
 class _Stream:

@@ -27,7 +27,7 @@ from poseur_study.runs.store import RunStore
 
 TOLERANCE = 1e-4
 """Of points, and of a mean OKS: processors differ in the last bits, and one person more or less moves AP by more."""
-SECONDS_A_MEGABYTE = 250.0
+SECONDS_A_MEGABYTE = 200.0
 """Of `evaluation.xz`, on one core: it grows with people and boxes, as matching and that of each stratum do."""
 
 

@@ -93,8 +93,12 @@ def _states(batch: Batch) -> dict[str, RunState]:
 
 
 def _name(batch: Batch, run: PlannedRun) -> str:
-    """What a run is, and the end of its id, which names its folder; known only with the data set."""
-    return f"{run.name} ({run.run_id.rpartition('_')[2]})" if batch.data.fingerprint else run.name
+    """What a run is, the end of its id, which names its folder, and where it is from; with the data set only."""
+    if not batch.data.fingerprint:
+        return run.name
+    origin = batch.store.imported(run.run_id)
+    came = f", imported on {origin['date'][:10]} from {origin['source']}" if origin else ""
+    return f"{run.name} ({run.run_id.rpartition('_')[2]}){came}"
 
 
 def _entry(state: str, name: str, *more: str) -> list[str]:

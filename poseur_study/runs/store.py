@@ -5,6 +5,7 @@ What is remembered of it is the inode, size, modification and change time of its
 verified it. Whoever needs a record's content reads and verifies it in full all the same, once a process.
 """
 
+import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ from poseur_study.runs import lease
 from poseur_study.runs.evaluation import EVALUATION_FILE, RunEvaluation
 from poseur_study.runs.provenance import CodeCache
 from poseur_study.runs.record import (
+    IMPORTED_FILE,
     PARTIAL_FOLDER,
     PREDICTIONS_FILE,
     RECORD_FILE,
@@ -221,6 +223,16 @@ class RunStore:
         """
         there = [self.path(run_id) / name for name in WEIGHTS_FILES if (self.path(run_id) / name).exists()]
         return next(filter(None, (self.verified.damaged(path, again) for path in there)), "")
+
+    def imported(self, run_id: str) -> dict[str, str]:
+        """Where the record of a run came from: `source`, `sha256` and `date` as `IMPORTED_FILE` has them, or nothing."""
+        try:
+            found = json.loads(read_regular(self.path(run_id) / IMPORTED_FILE, MAX_TEXT))
+            return {name: str(found[name]) for name in ("source", "sha256", "date")}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return {"source": "an unknown archive", "sha256": "", "date": "an unknown date"}
 
     def record(self, run_id: str) -> Record:
         """The verified record of a finished run. Raises UserError where it is missing or altered."""

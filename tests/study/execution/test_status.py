@@ -57,13 +57,24 @@ def study(capsys, command, *arguments):
 
 def finish(batch: Batch, index: int):
     run = batch.runs[index]
-    record = make_record(profile("smoke").experiment(run.seed, run.changes), fingerprint=batch.data.fingerprint)
+    record = make_record(run.config, fingerprint=batch.data.fingerprint)
     write_record(batch.store.path(run.run_id), record, {})
     return batch.store.path(run.run_id)
 
 
 def batch_of(data, project) -> Batch:
     return Batch("smoke", ("1b",), (), str(data), str(project / "runs"), {})
+
+
+def test_what_was_imported_is_marked(project, data, capsys):
+    batch, given = batch_of(data, project), ("--data", str(data), "--runs", str(project / "runs"))
+    mark = {"source": "cluster.tar.gz", "sha256": "0" * 64, "date": "2026-11-28T17:00:00+00:00"}
+    (finish(batch, 0) / "imported.json").write_text(json.dumps(mark))
+    (finish(batch, 1) / "imported.json").write_text("[]")
+    for command in ("status", "plan"):
+        lines = [line for line in study(capsys, command, *given)[1] if "imported" in line]
+        for line, origin in zip(lines, ("2026-11-28 from cluster.tar.gz", "an unkno"), strict=True):
+            assert f", imported on {origin}" in line
 
 
 def test_damaged_weights_are_told_and_pretraining_is_made_again(project, data, capsys):
