@@ -10,10 +10,10 @@ from torch import Tensor
 from poseur_lib.checkpoints.checkpoint import (
     FORMAT,
     as_saved,
-    build_without_download,
+    network_without_download,
     read_file,
     require_state,
-    restored,
+    restored_network,
 )
 from poseur_lib.checkpoints.released_keys import rename_ours, rename_released
 from poseur_lib.checkpoints.released_recognise import Recognised, recognise
@@ -24,7 +24,7 @@ from poseur_lib.config.keypoints import KeypointChoice
 from poseur_lib.errors import UserError, naming
 from poseur_lib.keypoints import keypoint_set as keypoint_set_named
 from poseur_lib.models.backbones.vit import PATCH
-from poseur_lib.models.build import build_model
+from poseur_lib.models.build import Network, build_model, require_crops
 from poseur_lib.models.pose_model import PoseModel
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
@@ -66,20 +66,40 @@ def load_released(
             names or shapes do not fit, which are listed.
         pydantic.ValidationError: an argument has a value that does not exist.
     """
+    knobs = asked_knobs(
+        input_size=input_size,
+        keypoint_set=keypoint_set,
+        flip_fusion=flip_fusion,
+        keypoint_score=keypoint_score,
+        score_radius=score_radius,
+        sigma_factor=sigma_factor,
+        instance_score=instance_score,
+    )
+    return load_with_changes(source, knobs)
+
+
+def asked_knobs(
+    *, input_size: tuple[int, int] | None = None, instance_score: InstanceRule | None = None,
+    keypoint_set: KeypointChoice | None = None, **of_head: object,
+) -> dict[str, Any]:  # fmt: skip
+    """What is asked for as changes to a configuration; None is nothing. `of_head` are knobs of the head by name."""
     asked = {
         "data.input_size": None if input_size is None else list(input_size),
         "data.keypoint_set": keypoint_set,
-        "model.head.flip_fusion": flip_fusion,
-        "model.head.keypoint_score": keypoint_score,
-        "model.head.score_radius": score_radius,
-        "model.head.sigma_factor": sigma_factor,
+        **{f"model.head.{name}": value for name, value in of_head.items()},
         "evaluation.instance_score": instance_score,
     }
-    return load_with_changes(source, {name: value for name, value in asked.items() if value is not None})
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def load_with_changes(source: Source, changes: Mapping[str, Any]) -> tuple[PoseModel, ExperimentConfig]:
-    """`load_released` with any changes to the configuration that leave the weights' shapes alone, by dotted path.
+    """The `load_network_with_changes` of a model of crops."""
+    network, config = load_network_with_changes(source, changes)
+    return require_crops(network, "the given state_dict" if isinstance(source, Mapping) else str(source)), config
+
+
+def load_network_with_changes(source: Source, changes: Mapping[str, Any]) -> tuple[Network, ExperimentConfig]:
+    """`load_released`, of end-to-end models too, with changes that leave the weights' shapes alone, by dotted path.
 
     Raises:
         UserError, pydantic.ValidationError: as `load_released`.
@@ -89,7 +109,7 @@ def load_with_changes(source: Source, changes: Mapping[str, Any]) -> tuple[PoseM
     content = as_saved(source if isinstance(source, Mapping) else read_file(Path(source)))
     where = "the given state_dict" if isinstance(source, Mapping) else str(source)
     if isinstance(content, Mapping) and content.get("format") == FORMAT:
-        return _changed(*restored(content, where), changes)
+        return _changed(*restored_network(content, where), changes)
     try:
         with naming("the state_dict"):
             return _from_released(released_state(content), changes)
@@ -129,13 +149,11 @@ def _from_released(state: Mapping[str, Tensor], changes: Mapping[str, Any]) -> t
     return model.eval(), config
 
 
-def _changed(
-    model: PoseModel, trained: ExperimentConfig, changes: Mapping[str, Any]
-) -> tuple[PoseModel, ExperimentConfig]:
+def _changed(model: Network, trained: ExperimentConfig, changes: Mapping[str, Any]) -> tuple[Network, ExperimentConfig]:
     config = trained.with_changes(**changes)
     if (config.model, config.data) == (trained.model, trained.data):
         return model, config
-    changed = build_without_download(config)
+    changed = network_without_download(config)
     try:
         changed.load_state_dict(model.state_dict())
     except RuntimeError:

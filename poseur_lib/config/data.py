@@ -46,7 +46,8 @@ class DataConfig(Frozen):
     Attributes:
         keypoint_set: a built-in one by name, or one's own; it decides K.
         input_size: crop (height, width) in pixels (Sec. 4.1: 256 x 192; varied in Table 2b); of whole images, the piece
-            that training sees.
+            that training sees, where `whole_image.scale_jitter` is given, and the crop of the pretext that a backbone
+            may start from.
         whole_image: how images are shown where there are no crops: with head "mask_rcnn", and with that alone.
     """
 

@@ -57,9 +57,10 @@ class ExperimentConfig(Frozen):
     @property
     def name(self) -> str:
         """Readable part of the run id."""
-        (height, width), head = self.data.input_size, self.model.head
+        (height, width), head, whole = self.data.input_size, self.model.head, self.data.whole_image
         method = head.method if isinstance(head, MaskRCNNConfig) else head.kind
-        return f"{method}_{self.model.backbone.name}_{height}x{width}_seed{self.seed}"
+        shown = f"{height}x{width}" if whole is None else f"side{max(whole.test_sides)}"
+        return f"{method}_{self.model.backbone.name}_{shown}_seed{self.seed}"
 
     @property
     def pretext_run(self) -> PretextRunConfig | None:
@@ -67,9 +68,8 @@ class ExperimentConfig(Frozen):
         if self.pretext is None:
             return None
         backbone = self.model.backbone.with_changes(weights="none")
-        size = self.pretext.input_size or self.data.input_size
-        crops = DataConfig(keypoint_set=PRETEXT_KEYPOINTS, input_size=size)
-        return PretextRunConfig(data=crops, backbone=backbone, pretext=self.pretext.with_changes(input_size=None))
+        crops = DataConfig(keypoint_set=PRETEXT_KEYPOINTS, input_size=self.data.input_size)
+        return PretextRunConfig(data=crops, backbone=backbone, pretext=self.pretext)
 
     @model_validator(mode="after")
     def _pretext_where_it_is_used(self) -> "ExperimentConfig":

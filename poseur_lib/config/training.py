@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from poseur_lib.config.base import Frozen
-from poseur_lib.config.data import AugmentConfig, Pixels
+from poseur_lib.config.data import AugmentConfig
 
 Positive = Annotated[int, Field(gt=0, le=2**40)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -77,7 +77,6 @@ class PretextConfig(Frozen):
     Attributes:
         epochs, people_per_epoch, global_batch, weight_decay: as in `TrainConfig`.
         learning_rate: of AdamW; it falls on a half cosine, without warm-up.
-        input_size: crop (height, width) in pixels; None: `data.input_size`, which end-to-end models have no crop of.
         seed: of weights, data order and augmentation; the same for every seed of the experiments.
         augment: of crops and label maps alike.
     """
@@ -87,6 +86,5 @@ class PretextConfig(Frozen):
     global_batch: Positive = 32
     learning_rate: Rate = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
-    input_size: tuple[Pixels, Pixels] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     augment: AugmentConfig = AugmentConfig(half_body_probability=0.0)

@@ -14,12 +14,13 @@ from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ap import rank_people
 from poseur_lib.evaluation.calibration import label_offsets
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
-from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.metrics import PoseMetrics, evaluate_coco
 from poseur_lib.evaluation.pckh import PckhMetrics, hits_of_people
+from poseur_lib.evaluation.whole_images import find_people, predictions_in_boxes
 from poseur_lib.files import write_atomically
 from poseur_lib.keypoints import keypoint_set
-from poseur_lib.models.pose_model import PoseModel
+from poseur_lib.models.build import Network
+from poseur_lib.models.end_to_end.model import EndToEndModel
 from poseur_lib.runtime import Runtime
 from poseur_lib.scoring.uncertainty import laplace_factor
 
@@ -27,7 +28,11 @@ from poseur_lib.scoring.uncertainty import laplace_factor
 def assumptions(config: ExperimentConfig) -> str:
     """Input size, keypoints of one's own, normalisation, scores and the fusion of the flip test, in words."""
     (height, width), keypoints = config.data.input_size, config.data.keypoint_set
-    said = [f"input {height}x{width}", "RGB by ImageNet's mean and deviation"]
+    whole = config.data.whole_image
+    shown = f"input {height}x{width}"
+    if whole is not None:
+        shown = f"whole images, short side {' and '.join(map(str, whole.test_sides))}"
+    said = [shown, "RGB by ImageNet's mean and deviation"]
     said += [keypoints.text] if isinstance(keypoints, OwnKeypoints) else []
     head = config.model.head
     if isinstance(head, PoseurConfig):
@@ -83,11 +88,12 @@ class ModelEvaluation:
         write_atomically(path, json.dumps(self.results).encode())
 
 
-def evaluate_model(model: PoseModel, config: ExperimentConfig, runtime: Runtime, boxes: str) -> ModelEvaluation:
+def evaluate_model(model: Network, config: ExperimentConfig, runtime: Runtime, boxes: str) -> ModelEvaluation:
     """AP and AR on the split that the configuration names; PCKh where its people have head boxes, as MPII's do.
 
     Args:
-        boxes: "ground_truth", "detector" (the data set's own file), or a file in COCO's results format.
+        boxes: "ground_truth", "detector" (the data set's own file; of an end-to-end model its own boxes), or
+            a file in COCO's results format.
 
     Raises:
         UserError: the data set or the boxes cannot be used, or the keypoint set has no OKS.
@@ -99,8 +105,12 @@ def evaluate_model(model: PoseModel, config: ExperimentConfig, runtime: Runtime,
     people.require_people()
     if people.has_heads and boxes != BoxSource.GROUND_TRUTH:
         raise UserError(f"boxes {boxes!r}: people with head boxes are judged by PCKh, at their own boxes: ground_truth")
-    in_boxes = _people_in(boxes, people)
-    predictions = predict_people(model, in_boxes, config, runtime)
+    own = isinstance(model, EndToEndModel) and boxes == BoxSource.DETECTOR
+    in_boxes = [] if own else _people_in(boxes, people)
+    if isinstance(model, EndToEndModel) and own:
+        predictions = find_people(model, people, config, runtime)
+    else:
+        predictions = predictions_in_boxes(model, in_boxes, config, runtime)
     results = rank_people(predictions, config, keypoints).to_coco(people.category_id)
     images = sorted(people.coco.getImgIds())
     metrics: PoseMetrics | PckhMetrics
@@ -109,7 +119,7 @@ def evaluate_model(model: PoseModel, config: ExperimentConfig, runtime: Runtime,
     else:
         metrics = evaluate_coco(people.coco, results, keypoints)
     factor = _sigma_factor(predictions, in_boxes, config) if boxes == BoxSource.GROUND_TRUTH else None
-    return ModelEvaluation(metrics, config, boxes, len(in_boxes), len(images), results, factor)
+    return ModelEvaluation(metrics, config, boxes, len(predictions), len(images), results, factor)
 
 
 def _sigma_factor(predictions: PredictedPeople, people: Sequence[Person], config: ExperimentConfig) -> float | None:

@@ -23,6 +23,8 @@ from poseur_lib.data.whole_images import (
     shown_image,
 )
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
+from poseur_lib.evaluation.inference import predict_people
+from poseur_lib.models.build import Network
 from poseur_lib.models.end_to_end.model import EndToEndModel, View
 from poseur_lib.poses import PosePrediction
 from poseur_lib.runtime import AUTOCAST, InferenceRuntime
@@ -89,6 +91,19 @@ def views_of(model: EndToEndModel, image: Pixels, config: ExperimentConfig, devi
         yield model.view(pixels, scale)
         if config.evaluation.flip_test:
             yield model.view(pixels, scale, flipped=True)
+
+
+def predictions_in_boxes(
+    model: Network,
+    people: Sequence[Person],
+    config: ExperimentConfig,
+    runtime: InferenceRuntime,
+    read: ReadImage | None = None,
+) -> PredictedPeople:
+    """One pose for every box of `people`, in their order, by a model of whichever kind; arguments as they have them."""
+    if isinstance(model, EndToEndModel):
+        return poses_in_boxes(model, people, config, runtime, read)
+    return predict_people(model, people, config, runtime, read)
 
 
 def find_people(

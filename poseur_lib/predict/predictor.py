@@ -11,20 +11,21 @@ from jaxtyping import UInt8
 
 from poseur_lib.checkpoints.checkpoint import checkpoint_file
 from poseur_lib.checkpoints.origin import ONLY_GENERATED, trained_on_generated
-from poseur_lib.checkpoints.released_load import load_released
+from poseur_lib.checkpoints.released_load import asked_knobs, load_network_with_changes
 from poseur_lib.checkpoints.shipped import SHIPPED
 from poseur_lib.config.evaluation import InstanceRule
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
-from poseur_lib.data.coco import Person
+from poseur_lib.data.coco import Person, to_box
 from poseur_lib.data.crop import PIXELS_PER_SCALE
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ap import RankedPeople, rank_people
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
-from poseur_lib.evaluation.inference import predict_people
+from poseur_lib.evaluation.whole_images import people_of_image, predictions_in_boxes
 from poseur_lib.keypoints import KeypointSet, keypoint_set
+from poseur_lib.models.build import Network
+from poseur_lib.models.end_to_end.model import EndToEndModel
 from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
-from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.predict.people import (
     KEYPOINT_THRESHOLD,
     BoxesLike,
@@ -78,7 +79,7 @@ class Poseur:
     """
 
     def __init__(
-        self, model: PoseModel, config: ExperimentConfig, *, runtime: InferenceRuntime, inference: str = "",
+        self, model: Network, config: ExperimentConfig, *, runtime: InferenceRuntime, inference: str = "",
         caution: str = "",
     ) -> None:  # fmt: skip
         self.model, self.config, self.runtime, self.inference = model, config, runtime, inference
@@ -120,8 +121,7 @@ class Poseur:
         """
         runtime = InferenceRuntime(device=device, precision=precision, compile=compile)
         torch_device = runtime.torch_device
-        model, config = load_released(
-            checkpoint_file(Path(path)),
+        knobs = asked_knobs(
             input_size=input_size,
             flip_fusion=flip_fusion,
             keypoint_score=keypoint_score,
@@ -129,13 +129,16 @@ class Poseur:
             sigma_factor=sigma_factor,
             instance_score=instance_score,
         )
+        model, config = load_network_with_changes(checkpoint_file(Path(path)), knobs)
         asked = {"evaluation.flip_test": flip, "evaluation.batch": batch}
         config = config.with_changes(**{name: value for name, value in asked.items() if value is not None})
+        caution = ONLY_GENERATED if trained_on_generated(checkpoint_file(Path(path))) else ""
+        if isinstance(model, EndToEndModel):
+            return cls(model.to(torch_device), config, runtime=runtime, caution=caution)
         images = example_images(config.data.input_size).to(torch_device)
         options = replace(SAFE if fast else PLAIN, compile=compile == "inductor")
         optimised = optimise(model.eval().to(torch_device), images, options)
         said = "\n".join(filter(None, (optimised.text(), runtime.inference_note)))
-        caution = ONLY_GENERATED if trained_on_generated(checkpoint_file(Path(path))) else ""
         return cls(optimised.model, config, runtime=runtime, inference=said, caution=caution)
 
     @property
@@ -152,7 +155,8 @@ class Poseur:
             image: a path, a Pillow image, or a uint8 array H x W x 3 in the order RGB (not OpenCV's BGR); files and
                 Pillow images are turned as their EXIF orientation says. See `as_rgb`.
             boxes: one row a person, in pixels of the upright image: (x, y, width, height), and a score if there is
-                one. None: one person who fills the image. An empty list: nobody.
+                one. None: one person who fills the image; an end-to-end model finds the people itself. An empty list:
+                nobody.
             box_format: "xywh", or "xyxy" for (left, top, right, bottom).
             nms: OKS-NMS, as `poseur evaluate` has it: a person is left out who nearly coincides with a better-scored
                 one, and the others come best first. Without it every box has its pose, in the boxes' order. A keypoint
@@ -177,7 +181,7 @@ class Poseur:
             raise UserError(f"{len(images)} images and boxes of {len(boxes)}: give one entry an image")
         arrays = [as_rgb(image) for image in images]
         given = [
-            [whole_image(array)] if some is None else as_boxes(some, array.shape[:2], box_format)
+            self._own_boxes(array) if some is None else as_boxes(some, array.shape[:2], box_format)
             for array, some in zip(arrays, boxes, strict=True)
         ]
         ranked = self._predict(arrays, given, nms)
@@ -191,6 +195,21 @@ class Poseur:
             people[predictions.image_id[index]].append(person)
         return [ImagePoses(array, tuple(some), self.keypoint_set) for array, some in zip(arrays, people, strict=True)]
 
+    def boxes(self, path: Path, image: UInt8[np.ndarray, "height width 3"]) -> list[PersonBox]:
+        """Where the people of an image are: an end-to-end model finds them itself; of others, all of it is one person.
+
+        `path` does not matter; with it, a model is a `BoxFinder`.
+        """
+        return self._own_boxes(image)
+
+    def _own_boxes(self, image: UInt8[np.ndarray, "height width 3"]) -> list[PersonBox]:
+        if not isinstance(self.model, EndToEndModel):
+            return [whole_image(image)]
+        found = people_of_image(self.model, image, self.config, self.runtime)
+        corners = found.boxes.astype(np.float64)
+        boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+        return [PersonBox(to_box(box), float(score)) for box, score in zip(boxes, found.bbox_scores, strict=True)]
+
     def _predict(self, arrays: list[np.ndarray], given: list[list[PersonBox]], nms: bool) -> RankedPeople:
         """Predictions for all boxes; an image's path is its number."""
         images = {Path(str(number)): array for number, array in enumerate(arrays)}
@@ -199,7 +218,7 @@ class Poseur:
             for number, some in enumerate(given)
             for box in some
         ]
-        predictions = predict_people(self.model, people, self.config, self.runtime, images.__getitem__)
+        predictions = predictions_in_boxes(self.model, people, self.config, self.runtime, images.__getitem__)
         keypoints = self.keypoint_set
         return rank_people(predictions, self.config, keypoints, nms=nms and bool(keypoints.oks_sigmas))
 

@@ -13,7 +13,11 @@ def evaluate(
     checkpoint: options.Checkpoint,
     data: options.Coco,
     boxes: Annotated[
-        str, typer.Option(metavar="KIND|FILE", help="ground_truth, detector (the data set's), or a COCO results file.")
+        str,
+        typer.Option(
+            metavar="KIND|FILE",
+            help="ground_truth, detector (the data set's; an end-to-end model's own), or a COCO results file.",
+        ),
     ] = "ground_truth",
     input_size: options.InputSize = "",
     flip_fusion: options.FlipFusion = "",
@@ -38,10 +42,11 @@ def evaluate(
     compile: options.Compile = "auto",
 ) -> None:
     """Print the AP and AR of a checkpoint, in points, with what they depend on."""
-    from poseur_lib.checkpoints.released_load import load_with_changes
+    from poseur_lib.checkpoints.released_load import load_network_with_changes
     from poseur_lib.evaluation.evaluate import evaluate_model
     from poseur_lib.files import require_output
     from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
+    from poseur_lib.models.pose_model import PoseModel
     from poseur_lib.runtime import Runtime
 
     asked = {"evaluation.split": split, "evaluation.flip_test": flip, "evaluation.instance_score": instance_score,
@@ -52,13 +57,15 @@ def evaluate(
     changes = {name: value for name, value in asked.items() if value not in ("", None)}
     if output is not None:
         require_output(output)
-    model, config = load_with_changes(checkpoint, changes)
+    model, config = load_network_with_changes(checkpoint, changes)
     runtime = Runtime(data=data, device=device, precision=precision, loader_workers=workers, compile=compile)
     faster = replace(SAFE if fast else PLAIN, compile=compile == "inductor")
-    images = example_images(config.data.input_size).to(runtime.torch_device)
-    optimised = optimise(model.eval().to(runtime.torch_device), images, faster)
-    typer.echo("\n".join(filter(None, (optimised.text(), runtime.inference_note))))
-    evaluated = evaluate_model(optimised.model, config, runtime, boxes)
+    if isinstance(model, PoseModel):
+        images = example_images(config.data.input_size).to(runtime.torch_device)
+        optimised = optimise(model.eval().to(runtime.torch_device), images, faster)
+        model = optimised.model
+        typer.echo("\n".join(filter(None, (optimised.text(), runtime.inference_note))))
+    evaluated = evaluate_model(model, config, runtime, boxes)
     typer.echo(evaluated.text())
     if output is not None:
         evaluated.write_results(output)

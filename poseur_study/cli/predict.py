@@ -19,8 +19,8 @@ def predict(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A model.pt of this project, a run's folder, or a released checkpoint. Default: the small model that"
-            " comes with the package and knows generated people alone.",
+            help="A model.pt of this project, a run's folder, or a released checkpoint; an end-to-end model finds the"
+            " people itself. Default: the small model that comes with the package and knows generated people alone.",
         ),
     ] = None,
     out: Annotated[
@@ -111,11 +111,12 @@ def predict(
     """
     from poseur_lib.checkpoints.shipped import SHIPPED, shipped_model
     from poseur_lib.errors import UserError
+    from poseur_lib.models.end_to_end.model import EndToEndModel
     from poseur_lib.predict.detector import load_detector
     from poseur_lib.predict.files import find_images, image_ids
     from poseur_lib.predict.film import film_of_images, is_video, open_video, predict_film
     from poseur_lib.predict.folder import Output, predict_files
-    from poseur_lib.predict.people import WholeImage
+    from poseur_lib.predict.people import BoxFinder, WholeImage
     from poseur_lib.predict.predictor import Poseur
 
     if boxes is not None and detector:
@@ -136,7 +137,8 @@ def predict(
         paths = film.video_paths() if videos and boxes is not None else paths
     if names is not None and boxes is None:
         raise UserError(f"--names {names}: give --boxes, whose image ids it is for")
-    source, ids, category_id = WholeImage(), {}, 1
+    source: BoxFinder = WholeImage()
+    ids, category_id = {}, 1
     if boxes is not None:
         from poseur_lib.predict.boxes_file import read_boxes
 
@@ -163,6 +165,9 @@ def predict(
     caution = f"{checkpoint}: {poseur.caution}" if checkpoint and poseur.caution else ""
     for line in filter(None, (technical * verbose, failed, caution)):
         typer.echo(line)
+    finds_people = isinstance(poseur.model, EndToEndModel) and boxes is None and not detector
+    if finds_people:
+        source = poseur
     if detector:
         source = load_detector(detector, 0.5 if box_threshold is None else box_threshold, poseur.runtime.torch_device)
     output = Output(out, pictures, threshold, nms, poseur.caution.replace("It ", "This model ", 1))

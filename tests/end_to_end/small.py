@@ -73,9 +73,9 @@ def write_images(root: Path, people: list[list[dict]], size: tuple[int, int] = (
             x, y, w, h = one["bbox"]
             points = one.get("keypoints", [value for k in range(17) for value in (x + w * k / 17, y + h * k / 17, 2)])
             counted = sum(value > 0 for value in points[2::3])
-            of_image = {"id": number, "image_id": image_id, "category_id": 1, "iscrowd": one.get("iscrowd", 0)}
-            labels = {"bbox": [x, y, w, h], "area": w * h, "keypoints": points, "num_keypoints": counted}
-            entries.append(of_image | labels)
+            labels = {"keypoints": points, "num_keypoints": counted}
+            of = {"id": number, "image_id": image_id, "category_id": 1, "iscrowd": one.get("iscrowd", 0)}
+            entries.append({**of, **labels, "bbox": [x, y, w, h], "area": w * h})
     (root / "annotations").mkdir()
     person = {"id": 1, "name": "person", "keypoints": list(COCO_17.names), "skeleton": []}
     content = json.dumps({"images": images, "annotations": entries, "categories": [person]})

@@ -1,0 +1,153 @@
+"""From whole images to a trained model, its AP, and poses of one's own images without boxes."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from poseur_lib.checkpoints.checkpoint import load_model, load_network
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.data.coco import CocoPeople
+from poseur_lib.errors import UserError
+from poseur_lib.evaluation.evaluate import evaluate_model
+from poseur_lib.evaluation.whole_images import find_people, people_of_image, poses_in_boxes
+from poseur_lib.keypoints import COCO_17
+from poseur_lib.models.end_to_end.model import build_end_to_end
+from poseur_lib.predict.predictor import Poseur
+from poseur_lib.runtime import Runtime
+from poseur_lib.training.fit import train
+from poseur_study.cli.main import main
+from tests.end_to_end.small import KEYPOINT_HEADS, SMALL, small_config, write_images
+
+PEOPLE = [[{"bbox": [2, 3, 20, 40]}, {"bbox": [20, 10, 25, 50]}], [{"bbox": [5, 5, 30, 50]}], [],
+          [{"bbox": [0, 0, 48, 60]}, {"bbox": [10, 0, 20, 20], "iscrowd": 1}], [{"bbox": [-8, 2, 40, 40]}]]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_images(tmp_path_factory.mktemp("whole") / "data", PEOPLE)
+
+
+def runtime_of(data, **more):
+    return Runtime(data=data, device="cpu", threads=1, **more)
+
+
+@pytest.mark.parametrize("keypoints", list(KEYPOINT_HEADS))
+def test_from_training_to_ap_and_to_poses(tmp_path, data, keypoints):
+    head = {**SMALL, "keypoints": KEYPOINT_HEADS[keypoints], "score_threshold": 0.0}
+    config = small_config(keypoints, **{"model.head": head, "evaluation.flip_test": True})
+    curve = train(config, tmp_path / "run", runtime_of(data))
+    assert curve[-1].step == 2 and curve[-1].mean_oks is not None and curve[-1].ap is not None
+    model, loaded = load_network(tmp_path / "run" / "model.pt")
+    assert loaded == config
+    at_labels = evaluate_model(model, config, runtime_of(data), "ground_truth")
+    assert at_labels.num_boxes == 5 and "whole images, short side 64" in at_labels.text()
+    own = evaluate_model(model, config, runtime_of(data), "detector")
+    assert 0 < own.num_boxes <= 25 and own.num_images == 5
+    with pytest.raises(UserError, match="finds people in whole images itself"):
+        load_model(tmp_path / "run" / "model.pt")
+    pixels = np.random.default_rng(1).integers(0, 255, (64, 48, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "image.png"), pixels)
+    poseur = Poseur.from_pretrained(tmp_path / "run", device="cpu")
+    poses = poseur.predict(tmp_path / "image.png")
+    assert 0 < len(poses.people) <= 5 and poses.people[0].keypoints_image.shape == (17, 2)
+    given = poseur.predict(tmp_path / "image.png", boxes=[poses.people[0].box])
+    np.testing.assert_allclose(given.people[0].keypoints_image, poses.people[0].keypoints_image, atol=1e-2)
+
+
+def test_the_command_predicts_without_boxes(tmp_path, data, capsys):
+    config = small_config(**{"model.head": {**SMALL, "keypoints": KEYPOINT_HEADS["poseur"], "score_threshold": 0.0}})
+    train(config, tmp_path / "run", runtime_of(data))
+    out = tmp_path / "out"
+    images = [str(path) for path in sorted((data / "val2017").iterdir())]
+    assert main(["predict", *images, "--checkpoint", str(tmp_path / "run"), "--out", str(out), "--device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    assert "taken as one person" not in said
+    results = json.loads((out / "predictions.json").read_text())
+    assert len(results) > 5 and all(len(one["keypoints"]) == 51 for one in results)
+    evaluated = [
+        "evaluate",
+        "--checkpoint",
+        str(tmp_path / "run"),
+        "--data",
+        str(data),
+        "--boxes",
+        "detector",
+        "--device",
+        "cpu",
+    ]
+    assert main(evaluated) == 0 and "boxes (detector) on 5 images" in capsys.readouterr().out
+
+
+def test_a_resumed_run_equals_an_unbroken_one(tmp_path, data):
+    config = small_config(**{"train.epochs": 2})
+    train(config, tmp_path / "once", runtime_of(data))
+    train(config, tmp_path / "twice", runtime_of(data, limit_epochs=1))
+    train(config, tmp_path / "twice", runtime_of(data))
+    once, twice = (load_network(tmp_path / name / "model.pt")[0].state_dict() for name in ("once", "twice"))
+    assert all(torch.equal(value, twice[name]) for name, value in once.items())
+
+
+def test_sgd_with_frozen_parts_moves_the_others_alone(tmp_path, data):
+    head = {**SMALL, "keypoints": KEYPOINT_HEADS["heatmap"], "frozen_batch_norm": True, "frozen_stages": 2}
+    backbone = {"kind": "resnet", "depth": 18, "weights": "none"}
+    changes = {"model.head": head, "model.backbone": backbone, "train.optimiser": "sgd", "train.learning_rate": 1e-3}
+    config = small_config("heatmap", **changes)
+    torch.manual_seed(config.seed)
+    before = build_end_to_end(config).state_dict()
+    train(config, tmp_path / "run", runtime_of(data))
+    after = load_network(tmp_path / "run" / "model.pt")[0].state_dict()
+    still = {name for name in before if torch.equal(before[name], after[name])}
+    frozen = {name for name in before if ".bn" in name or "downsample.1" in name or name.startswith(
+        ("backbone.body.conv1", "backbone.body.bn1", "backbone.body.layer1"))}  # fmt: skip
+    assert frozen <= still and "backbone.body.layer2.0.conv1.weight" not in still
+    assert "roi_heads.keypoint_predictor.kps_score_lowres.weight" not in still
+
+
+def test_own_boxes_are_those_that_the_poses_are_in(data):
+    torch.manual_seed(0)
+    config = small_config(**{"model.head": {**SMALL, "keypoints": KEYPOINT_HEADS["rle"], "score_threshold": 0.0}})
+    model, people = build_end_to_end(config).eval(), CocoPeople(data, "val", COCO_17)
+    found = find_people(model, people, config, runtime_of(data))
+    pixels = cv2.cvtColor(cv2.imread(str(data / "val2017" / "2.png")), cv2.COLOR_BGR2RGB)
+    of_one = people_of_image(model, pixels, config, runtime_of(data))
+    rows = found.image_id == 2
+    np.testing.assert_allclose(found.keypoints[rows], of_one.poses.keypoints.numpy(), atol=1e-6)
+    assert (of_one.boxes >= 0).all() and (of_one.boxes <= [48, 64, 48, 64]).all()
+    labelled = people.people()
+    reversed_order = poses_in_boxes(model, labelled[::-1], config, runtime_of(data))
+    in_order = poses_in_boxes(model, labelled, config, runtime_of(data))
+    np.testing.assert_allclose(reversed_order.keypoints[::-1], in_order.keypoints, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"data.whole_image": None}, "whole images are what"),
+        ({"train.augment": {}}, "set it null"),
+        ({"train.freeze": "backbone"}, "frozen_stages"),
+        ({"model.backbone": {"kind": "hrnet", "outputs": "finest", "weights": "none"}}, "needs several"),
+        ({"model.head": {**SMALL, "anchor_sizes": [32]}}, "anchor_sizes"),
+        ({"model.head": {**SMALL, "keypoints": {"kind": "regression"}}}, "flip_shift"),
+        ({"model.head": {**SMALL, "keypoints": {"kind": "region_heatmap"}}}, "cells"),
+        ({"model.head": {"kind": "poseur"}}, "it alone"),
+        ({"data.whole_image.scale_jitter": [2.0, 0.1]}, "least"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_together_is_named(changes, said):
+    with pytest.raises(ValueError, match=said):
+        small_config(**changes)
+
+
+def test_a_narrow_backbone_has_no_stages_to_freeze():
+    with pytest.raises(UserError, match="frozen_stages 2"):
+        build_end_to_end(small_config(**{"model.head.frozen_stages": 2}))
+
+
+def test_names_tell_the_keypoint_heads_apart():
+    assert {small_config(name).name.split("_narrow")[0] for name in KEYPOINT_HEADS} == {
+        "mask_rcnn_heatmap", "mask_rcnn_regression", "mask_rcnn_poseur"
+    }  # fmt: skip
+    assert ExperimentConfig().name == "poseur_resnet50_256x192_seed0"
