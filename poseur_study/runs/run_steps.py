@@ -99,7 +99,8 @@ def open_run(settings: RunSettings, pretext: bool = False) -> Run:
     if settings.threads:
         torch.set_num_threads(settings.threads)
     size = profile(settings.profile)
-    data = open_data(size, settings.data, settings.progress)
+    asked = size.experiment(settings.seed, settings.overrides).data.keypoint_set
+    data = open_data(size, settings.data, settings.progress, asked if isinstance(asked, str) else "")
     planned = planned_experiment(size, settings.overrides, settings.seed, data.fingerprint, data.learnt_from)
     if pretext:
         own = settings.overrides, settings.seed, data.fingerprint, data.learnt_from
@@ -172,7 +173,7 @@ def detections(run: Run) -> Sequence[Person]:
 
 
 def measure_run(run: Run, predictions: Predictions) -> Measured:
-    """AP and AR per box source, and by difficulty."""
+    """AP and AR per box source, and by difficulty; PCKh of people with head boxes."""
     people = evaluated_people(run)
     evaluation = run_evaluation(people, predictions, run.planned.config)
     similarity = mean_oks(predictions[BoxSource.GROUND_TRUTH], people.people(), people.keypoints)
@@ -186,8 +187,9 @@ def metrics_of(evaluation: RunEvaluation, mean_oks: float | None) -> Measured:
         matching = evaluation.matching(source)
         rows = [finite(asdict(row)) for row in evaluate_strata(matching)]
         by_stratum += [StratumRow(boxes=source, **row) for row in rows]
-        similarity = mean_oks if source == BoxSource.GROUND_TRUTH else None
-        numbers = finite({**asdict(summarise(matching)), "mean_oks": similarity})
+        own = source == BoxSource.GROUND_TRUTH
+        hits = None if evaluation.pckh is None or not own else float(evaluation.pckh.weighted()[0])
+        numbers = finite({**asdict(summarise(matching)), "mean_oks": mean_oks if own else None, "Mean": hits})
         metrics.append(BoxMetrics(boxes=source, n_people=len(of_source.rank), **numbers))
     return Measured(tuple(metrics), tuple(by_stratum), evaluation)
 
