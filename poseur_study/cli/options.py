@@ -82,7 +82,8 @@ def chosen_keypoints(given: str, folder: Path | None = None) -> Any:
 def one_of(kind: str, module: str, names: str, text: str, argument: str = "") -> Any:
     """An option, or the argument of that name, with a help text whose value, before the command begins, is checked.
 
-    It has to stand among `names` of a module. "" stands for the default. The module is imported only then, so that `poseur --help` is quick.
+    It has to stand among `names` of a module. "" stands for the default. The module is imported only then, so that
+    `poseur --help` is quick.
     """
 
     def check(context: Any, option: Any, value: str) -> str:
