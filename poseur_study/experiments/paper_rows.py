@@ -53,11 +53,12 @@ def ablation(number: str, path: str, values: Mapping[str, tuple[str, Any]], **de
     )
 
 
-def method_row(table: str, key: str, *, layers: int | None = None, not_run: str = "") -> Row:
+def method_row(table: str, key: str, *, layers: int | None = None, not_run: str = "", size: str = USUAL_SIZE) -> Row:
     """A row of the paper as a configuration of its method; a row of an end-to-end method has none.
 
     Args:
         layers: Poseur's decoder layers, where the table does not say.
+        size: of the input, likewise.
         not_run: why it cannot be run.
     """
     paper = paper_tables()[table].row(key)
@@ -65,21 +66,22 @@ def method_row(table: str, key: str, *, layers: int | None = None, not_run: str 
         key=key,
         label=short_label(paper.subject),
         ticks=tuple(word or "—" for word in paper.words.values()),
-        changes={} if paper.subject.setting == END_TO_END else subject_changes(paper.subject, layers),
+        changes={} if paper.subject.setting == END_TO_END else subject_changes(paper.subject, layers, size),
         paper=(table, key),
         method=paper.subject.method,
         not_run=not_run,
     )
 
 
-def comparison(number: str, *, not_run: str = "", **declared: Any) -> Table:
+def comparison(number: str, *, not_run: str = "", size: str = USUAL_SIZE, **declared: Any) -> Table:
     """A table of the paper that compares methods, with all of its rows.
 
     Args:
         not_run: why its rows cannot be run.
+        size: of the input, where the table does not say.
     """
     paper = paper_tables()[number]
-    rows = tuple(method_row(number, row.key, not_run=not_run) for row in paper.rows)
+    rows = tuple(method_row(number, row.key, not_run=not_run, size=size) for row in paper.rows)
     return Table(
         **{"number": number, "factor": paper.words, "varies": METHOD_KNOBS, "rows": rows, "deltas": False, **declared}
     )
@@ -91,9 +93,13 @@ def short_label(subject: Subject) -> str:
     return ", ".join(part for part in (subject.method + subject.marks, subject.backbone, size) if part)
 
 
-def subject_changes(subject: Subject, layers: int | None = None) -> Changes:
-    """A subject as changes to the default configuration; a number of layers that is the default's is left out."""
-    height, width = (int(side) for side in re.findall(r"\d+", subject.input or USUAL_SIZE))
+def subject_changes(subject: Subject, layers: int | None = None, size: str = USUAL_SIZE) -> Changes:
+    """A subject as changes to the default configuration; a number of layers that is the default's is left out.
+
+    Args:
+        layers, size: where the subject does not say.
+    """
+    height, width = (int(side) for side in re.findall(r"\d+", subject.input or size))
     changes = method_changes(subject.method, subject.backbone, (height, width))
     layers = layers or subject.layers
     if subject.method == "Poseur" and layers not in (None, text_number("default_layers").digits):

@@ -19,7 +19,7 @@ MOBILENET_WIDTHS = (12, 24, 48, 96)
 HRNET_WIDTH = {32: 16, 48: 24}
 HRFORMER_WIDTH = {"tiny": 20, "small": 24, "base": 28}
 """Heatmaps are an affine layer on the finest map: of 8 channels, 17 of them cannot differ, and AP stays at 44 of 60."""
-PATCHES = {(4, 3): (2, 2), (2, 2): (1, 1)}
+PATCHES = {(4, 3): (2, 2), (4, 4): (2, 2), (2, 2): (1, 1)}
 
 
 def small_rules(size: str, width: int) -> tuple[Rule, ...]:

@@ -5,7 +5,7 @@ the order of the detections' scores, their OKS with the people whom they fit, an
 of each other; of the people, what matching and strata ask for; of the poses at ground-truth boxes, the types of their
 errors by image, and the mean similarities of their keypoints on every resample of the images. All metrics come out bit
 by bit as from the predictions: thresholds of OKS are whole steps of what is kept, and areas are kept as the class that
-COCO's ranges tell apart. The file names the predictions that it was made of, and carries its own SHA-256.
+COCO's ranges tell apart. Of people with head boxes it holds the hits of PCKh, by image. The file names the predictions that it was made of, and carries its own SHA-256.
 """
 
 import contextlib
@@ -26,6 +26,7 @@ from poseur_lib.data.coco import index
 from poseur_lib.evaluation.bootstrap import resamples
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.errors import ErrorType
+from poseur_lib.evaluation.pckh import JointHits
 from poseur_lib.evaluation.strata import GENERATED, LARGE, MEDIUM, NAMES
 
 EVALUATION_FILE = "evaluation.xz"
@@ -132,11 +133,12 @@ class PoseErrors:
 
 @dataclass(frozen=True, eq=False)
 class RunEvaluation:
-    """What is kept of a run; `errors` are those at ground-truth boxes."""
+    """What is kept of a run; `errors` and `pckh` are those at ground-truth boxes, the latter of people with heads."""
 
     people: People
     boxes: Mapping[BoxSource, Detections]
     errors: PoseErrors
+    pckh: JointHits | None = None
 
     def matching(self, boxes: BoxSource, scores: Num[np.ndarray, " D"] | None = None) -> COCOeval:
         """pycocotools' matching after OKS-NMS, not yet accumulated, as `ap.evaluate_predictions` has it of predictions.
@@ -213,6 +215,7 @@ def image_weights(images: int) -> Float[np.ndarray, "n I"]:
 def to_bytes(evaluation: RunEvaluation, predictions_sha256: str) -> bytes:
     """The content of `evaluation.xz`: a line of JSON that names the arrays, then their bytes, all first ones first."""
     of = {"people": evaluation.people, "errors": evaluation.errors, **evaluation.boxes}
+    of |= {} if evaluation.pckh is None else {"pckh": evaluation.pckh}
     arrays = {f"{name}/{field}": array for name, one in of.items() for field, array in vars(one).items()}
     shapes = {name: [array.dtype.str, array.shape] for name, array in arrays.items()}
     head = {"format": FORMAT, "predictions_sha256": predictions_sha256, "arrays": shapes}
@@ -248,4 +251,5 @@ def from_bytes(content: bytes, predictions_sha256: str) -> RunEvaluation:
         of, _, field = name.partition("/")
         fields.setdefault(of, {})[field] = np.ascontiguousarray(planes.T).view(dtype).reshape(shape)
     boxes = {one: Detections(**fields[one]) for one in BoxSource if one in fields}
-    return RunEvaluation(People(**fields["people"]), boxes, PoseErrors(**fields["errors"]))
+    pckh = JointHits(**fields["pckh"]) if "pckh" in fields else None
+    return RunEvaluation(People(**fields["people"]), boxes, PoseErrors(**fields["errors"]), pckh)

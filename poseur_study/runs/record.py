@@ -39,7 +39,7 @@ IMPORTED_FILE = "imported.json"
 class BoxMetrics(Frozen):
     """OKS AP and AR (x 100) of one box source, and the mean OKS (0 to 1) of people with a ground-truth box.
 
-    None stands where nobody of that size is to be found.
+    None stands where nobody of that size is to be found. `Mean` is PCKh@0.5 of people with head boxes, at their own.
     """
 
     boxes: BoxSource
@@ -55,6 +55,7 @@ class BoxMetrics(Frozen):
     AR_M: float | None
     AR_L: float | None
     mean_oks: float | None
+    Mean: float | None = None
 
 
 class StratumRow(Frozen):

@@ -99,7 +99,8 @@ def open_run(settings: RunSettings, pretext: bool = False) -> Run:
     if settings.threads:
         torch.set_num_threads(settings.threads)
     size = profile(settings.profile)
-    data = open_data(size, settings.data, settings.progress)
+    asked = size.experiment(settings.seed, settings.overrides).data.keypoint_set
+    data = open_data(size, settings.data, settings.progress, asked if isinstance(asked, str) else "")
     planned = planned_experiment(size, settings.overrides, settings.seed, data.fingerprint, data.learnt_from)
     if pretext:
         own = settings.overrides, settings.seed, data.fingerprint, data.learnt_from
@@ -171,7 +172,7 @@ def detections(run: Run) -> Sequence[Person]:
 
 
 def measure_run(run: Run, predictions: Predictions) -> Measured:
-    """AP and AR per box source, and by difficulty."""
+    """AP and AR per box source, and by difficulty; PCKh of people with head boxes."""
     return measure(evaluated_people(run), predictions, run.planned.config)
 
 
@@ -189,8 +190,9 @@ def metrics_of(evaluation: RunEvaluation, mean_oks: float | None) -> Measured:
         matching = evaluation.matching(source)
         rows = [finite(asdict(row)) for row in evaluate_strata(matching)]
         by_stratum += [StratumRow(boxes=source, **row) for row in rows]
-        similarity = mean_oks if source == BoxSource.GROUND_TRUTH else None
-        numbers = finite({**asdict(summarise(matching)), "mean_oks": similarity})
+        own = source == BoxSource.GROUND_TRUTH
+        hits = None if evaluation.pckh is None or not own else float(evaluation.pckh.weighted()[0])
+        numbers = finite({**asdict(summarise(matching)), "mean_oks": mean_oks if own else None, "Mean": hits})
         metrics.append(BoxMetrics(boxes=source, n_people=len(of_source.rank), **numbers))
     return Measured(tuple(metrics), tuple(by_stratum), evaluation)
 
