@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from poseur_lib.errors import UserError
 from poseur_study.cli import options
 
 
