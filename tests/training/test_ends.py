@@ -67,15 +67,17 @@ def test_a_disk_that_refuses_a_checkpoint_keeps_the_last_one_and_nothing_half(tm
     assert len(train(config, folder, runtime)) == 3
 
 
-BUS_ERROR = """DataLoader worker (pid 71) is killed by signal: Bus error. It is possible that dataloader's workers are out of
-shared memory. Please try to raise your shared memory limit."""
+BUS_ERROR = (
+    "DataLoader worker (pid 71) is killed by signal: Bus error. It is possible that dataloader's workers are out of "
+    "shared memory. Please try to raise your shared memory limit."
+)
 
 
 @pytest.mark.parametrize(
     ("text", "advice"),
     [
         (
-            " ".join(BUS_ERROR.split()),
+            BUS_ERROR,
             "the shared memory (/dev/shm) is full: read images without",
         ),
         ("unable to write to file </torch_71_1_0>: No space left on device (28)", "the shared memory"),
