@@ -8,13 +8,19 @@ here three short sides, 600, 800 and 1000, and their mirror images, whose boxes 
 and whose keypoint outputs are averaged in them.
 """
 
+import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import pandas as pd
 
 from poseur_study.experiments.methods import BACKBONES
 
 Changes = dict[str, Any]
+
+OTHERS_FILE = Path(__file__).parents[1] / "paper" / "end_to_end.toml"
 
 ITERATIONS_PER_EPOCH, BATCH, RATE = 1000, 32, 0.04
 WARM_UP = 1000
@@ -84,3 +90,12 @@ def end_to_end_changes(method: str, backbone: str, dagger: bool = False) -> Chan
     if dagger:
         changes |= {"data.whole_image.test_sides": list(MULTI_SCALE_SIDES), "evaluation.flip_test": True}
     return changes
+
+
+def others() -> pd.DataFrame:
+    """What other end-to-end methods print of themselves, with source and protocol; none of them is implemented here.
+
+    But for Mask R-CNN, whose heatmap head is the row that Poseur is compared with.
+    """
+    rows = tomllib.loads(OTHERS_FILE.read_text())["row"]
+    return pd.DataFrame(rows, columns=["method", "backbone", "ap", "box_ap", "on", "testing", "source"])
