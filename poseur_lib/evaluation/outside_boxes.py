@@ -56,7 +56,7 @@ def outside_boxes(own: PredictedPeople, people: CocoPeople) -> OutsideBoxes:
         found = candidates[overlap.argmax()]
         outside = (truth.visibility[row] > 0) & _beyond(truth.keypoints_image[row], boxes[found])
         near = keypoint_similarity(
-            pose[found], truth.keypoints_image[row], truth.area[row], people.keypoints.oks_sigmas
+            pose[found], truth.keypoints_image[row], np.asarray(truth.area[row]), people.keypoints.oks_sigmas
         )
         placed = outside & _beyond(pose[found], boxes[found])
         counts += [1, outside.sum(), placed.sum(), (outside & (near >= NEAR_FROM)).sum()]

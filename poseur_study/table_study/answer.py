@@ -99,15 +99,9 @@ def _capital(words: str) -> str:
 def _short_of_the_least(table: Table, result: TableResult) -> str:
     """Which row has not learnt enough for the table's claims, in a sentence; "" where that is not why."""
     key, enough = table.least or ("", 0.0)
-    return next(
-        (
-            f"{row.label} has {row.ap.value:.1f} AP: below {enough:g} the detector has not learnt, and keypoint heads are "
-            "not compared."
-            for row in result.rows
-            if row.key == key and row.ap is not None and row.ap.value < enough
-        ),
-        "",
-    )
+    ap = {row.label: row.ap.value for row in result.rows if row.key == key and row.ap is not None}
+    said = f"below {enough:g} the detector has not learnt, and keypoint heads are not compared"
+    return "".join(f"{label} has {value:.1f} AP: {said}." for label, value in ap.items() if value < enough)
 
 
 def _why(result: TableResult) -> str:
