@@ -66,15 +66,16 @@ def coco_evaluation(coco: COCO, results: list[dict[str, Any]], keypoints: Keypoi
     """
     copies = [{key: one[key] for key in ("image_id", "category_id", "keypoints", "score")} for one in results]
     with contextlib.redirect_stdout(io.StringIO()):
-        found = coco.loadRes(copies) if copies else _nothing(coco)  # it writes into what it is given
-        evaluation = COCOeval(coco, found, "keypoints")
+        evaluation = COCOeval(coco, loaded(coco, copies), "keypoints")  # it writes into what it is given
         evaluation.params.kpt_oks_sigmas = np.array(keypoints.oks_sigmas)
         evaluation.evaluate()
     return evaluation
 
 
-def _nothing(coco: COCO) -> COCO:
-    """Results without a person, which pycocotools cannot load."""
+def loaded(coco: COCO, results: list[dict[str, Any]]) -> COCO:
+    """Results as pycocotools has them; without a person, it cannot load them."""
+    if results:
+        return coco.loadRes(results)
     empty = COCO()
     empty.dataset = {**coco.dataset, "annotations": []}
     empty.createIndex()

@@ -131,8 +131,18 @@ def _status(data: TableData, row: Row) -> str:
     return f"{seeds}, {what}" if worst.wrong else seeds
 
 
+def _learnt(data: TableData) -> bool:
+    """Whether the row that a table names as its yardstick has learnt enough for any comparison."""
+    if data.table.least is None:
+        return True
+    key, enough = data.table.least
+    reached = data.estimate(key, "AP")
+    return reached is not None and reached.value >= enough
+
+
 def _claim_result(data: TableData, claim: ClaimTest, measured: Mapping[str, Estimate | None]) -> ClaimResult:
     found = data.effect(claim) if not claim.measured else measured.get(claim.key)
+    found = found if _learnt(data) else None
     effect = Effect.of(found) if claim.measured and found else found
     stated = {name: getattr(claim, name) for name in ("key", "text", "source", "metric", "paper_effect", "of", "rows")}
     words = {"kind": claim.kind.value, "difference": difference_words(data.table, claim), "rule": rule_text(claim)}

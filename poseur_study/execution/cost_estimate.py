@@ -150,7 +150,9 @@ def model_key(config: ExperimentConfig) -> str:
 
     The number of keypoints is not in it: it moves the sum by a percent.
     """
-    form = [config.data.input_size, node_form(config.model, frozen_defaults())]
+    whole = config.data.whole_image
+    shown = [] if whole is None else [node_form(whole, frozen_defaults())]
+    form = [config.data.input_size, node_form(config.model, frozen_defaults()), *shown]
     return hashlib.sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -171,7 +173,11 @@ def declared_models() -> dict[str, ExperimentConfig]:
 
 def _count(config: ExperimentConfig) -> dict[str, int]:
     from poseur_lib.costs import cost
+    from poseur_lib.costs.end_to_end import end_to_end_multiply_adds
 
+    if config.data.whole_image is not None:
+        every, backbone = end_to_end_multiply_adds(config)
+        return {"all": every, "backbone": backbone}
     counted = cost(config)
     return {"all": counted.multiply_adds, "backbone": counted.part("backbone").multiply_adds}
 

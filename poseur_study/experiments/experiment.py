@@ -166,6 +166,7 @@ class Table:
         boxes: whose boxes the table's AP is computed with.
         columns: what is measured or counted of every row.
         deltas: show how far each row's AP is from the first one's.
+        least: a row's key and the AP that it must reach before any claim is looked at.
     """
 
     number: str
@@ -183,6 +184,7 @@ class Table:
     boxes: BoxSource = BoxSource.DETECTOR
     columns: tuple[Column, ...] = ("AP", "AR")
     deltas: bool = True
+    least: tuple[str, float] | None = None
 
     def __post_init__(self) -> None:
         keys = [row.key for row in self.rows]

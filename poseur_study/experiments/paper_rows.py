@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from poseur_lib.config.training import TrainConfig
+from poseur_study.experiments.end_to_end import end_to_end_changes
 from poseur_study.experiments.experiment import Changes, Row, Table
 from poseur_study.experiments.methods import method_changes
 from poseur_study.paper.subject import Subject
@@ -66,22 +67,31 @@ def method_row(table: str, key: str, *, layers: int | None = None, not_run: str 
         key=key,
         label=short_label(paper.subject),
         ticks=tuple(word or "—" for word in paper.words.values()),
-        changes={} if paper.subject.setting == END_TO_END else subject_changes(paper.subject, layers, size),
+        changes=_changes(paper.subject, layers, size),
         paper=(table, key),
         method=paper.subject.method,
         not_run=not_run,
     )
 
 
-def comparison(number: str, *, not_run: str = "", size: str = USUAL_SIZE, **declared: Any) -> Table:
+def _changes(subject: Subject, layers: int | None, size: str) -> Changes:
+    if subject.setting == END_TO_END:
+        return end_to_end_changes(subject.method, subject.backbone, bool(subject.marks))
+    return subject_changes(subject, layers, size)
+
+
+def comparison(number: str, *, not_run: str | Mapping[str, str] = "", size: str = USUAL_SIZE, **declared: Any) -> Table:
     """A table of the paper that compares methods, with all of its rows.
 
     Args:
-        not_run: why its rows cannot be run.
+        not_run: why its rows cannot be run; of some, by method.
         size: of the input, where the table does not say.
     """
     paper = paper_tables()[number]
-    rows = tuple(method_row(number, row.key, not_run=not_run, size=size) for row in paper.rows)
+    of_method = {row.subject.method: not_run for row in paper.rows} if isinstance(not_run, str) else not_run
+    rows = tuple(
+        method_row(number, row.key, not_run=of_method.get(row.subject.method, ""), size=size) for row in paper.rows
+    )
     return Table(
         **{"number": number, "factor": paper.words, "varies": METHOD_KNOBS, "rows": rows, "deltas": False, **declared}
     )

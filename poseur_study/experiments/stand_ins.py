@@ -19,6 +19,10 @@ MOBILENET_WIDTHS = (12, 24, 48, 96)
 HRNET_WIDTH = {32: 16, 48: 24}
 HRFORMER_WIDTH = {"tiny": 20, "small": 24, "base": 28}
 """Heatmaps are an affine layer on the finest map: of 8 channels, 17 of them cannot differ, and AP stays at 44 of 60."""
+WHOLE = "data.whole_image"
+IMAGE_SIDE, PAPER_SIDE = 96, 800
+"""Short side of a whole image, in pixels."""
+ANCHORS = (16, 32, 64, 128, 256)
 PATCHES = {(4, 3): (2, 2), (4, 4): (2, 2), (2, 2): (1, 1)}
 
 
@@ -64,6 +68,20 @@ def small_rules(size: str, width: int) -> tuple[Rule, ...]:
             ("transpose", "tokenpose"),
         ),
         Rule(f"PRTR: width {64 * width}, 2 + 2 layers (6 + 6), 34 queries (100).", HEAD, ("prtr",)),
+        Rule(
+            f"Whole images: short side {5 * IMAGE_SIDE * width // 6} to {7 * IMAGE_SIDE * width // 6} instead of scale "
+            f"jitter to 1024 x 1024, {IMAGE_SIDE * width} in tests (800); AdamW and the profile's schedule with batch "
+            "8 instead of SGD, 180,000 iterations and batch 32; a third as many images an epoch as Supp. Table 1's "
+            "steps have people.",
+            WHOLE,
+        ),
+        Rule(
+            f"Mask R-CNN: pyramid and tower (two convolutions for eight) of {64 * width} channels, anchors from "
+            f"{ANCHORS[0] * width} to {ANCHORS[-1] * width}, 64 regions an image (512), all weights learn; Poseur's "
+            f"and RLE's heads as on crops.",
+            HEAD,
+            ("mask_rcnn",),
+        ),
         *(smallest if width == 1 else ()),
         EPOCHS_RULE,
         Rule("No photometric distortion or cutout for the largest backbones.", "train.augment.photometric"),
@@ -99,14 +117,31 @@ class SmallModels(Scaling):
     def scaled_model(self, scaled: Changes) -> Changes:
         """Narrow backbones and heads."""
         scaled = dict(scaled)
+        if scaled.get(HEAD, {}).get("kind") == "mask_rcnn":
+            scaled = self._of_whole_images(scaled)
         if BACKBONE in scaled:
             stand_in = scaled_backbone(_BACKBONE.validate_python(scaled[BACKBONE], strict=False), self.width)
             scaled[BACKBONE] = {**stand_in, "weights": self.weights}
             if stand_in["kind"] == "narrow_high_resolution" and HEAD not in scaled:
                 scaled[f"{HEAD}.feature_levels"] = ["res2", "res3", "res4"]
+            if stand_in["kind"] == "narrow_high_resolution" and scaled.get(HEAD, {}).get("kind") == "mask_rcnn":
+                scaled[HEAD] = on_three_levels(scaled[HEAD])
         if HEAD in scaled:
             scaled[HEAD] = scaled_head(_HEAD.validate_python(scaled[HEAD], strict=False), self.width)
         return scaled
+
+    def _of_whole_images(self, scaled: Changes) -> Changes:
+        """The profile's own recipe, on fewer and smaller images whose short side is drawn, with no jitter of scale."""
+        kept = ("train.augment", "train.supervise_outside_crop")
+        ours = {path: value for path, value in scaled.items() if not path.startswith("train.") or path in kept}
+        for path in (SIZE, "evaluation.curve_every"):
+            ours.pop(path, None)
+        side = IMAGE_SIDE * self.width
+        ours[WHOLE] = {"scale_jitter": None, "train_sides": [side * 5 // 6, side, side * 7 // 6], "test_sides": [side],
+                       "longest_side": side * 3}  # fmt: skip
+        if f"{WHOLE}.test_sides" in ours:
+            ours[f"{WHOLE}.test_sides"] = [side * of_paper // PAPER_SIDE for of_paper in ours[f"{WHOLE}.test_sides"]]
+        return {**ours, "train.people_per_epoch": self.people_per_unit // 3, "train.global_batch": 8}
 
 
 def scaled_backbone(paper: backbones.BackboneConfig, width: int = 1) -> Changes:
@@ -145,11 +180,40 @@ def scaled_head(paper: heads.HeadConfig, width: int = 1) -> Changes:
         case heads.PRTRConfig():
             changes = {"num_queries": 34, "embed_dims": 64 * width, "num_heads": 4, "ffn_dims": 128 * width}
             changes |= {"encoder_layers": 2, "decoder_layers": 2}
+        case heads.MaskRCNNConfig():
+            return _scaled_regions(paper, width)
         case heads.PoseurConfig():
             raise UserError(f"no stand-in for head {paper.kind!r} given as a whole: change its knobs one by one")
         case _:
             changes = {}
     return paper.with_changes(**changes).model_dump(mode="json")
+
+
+def on_three_levels(head: Changes) -> Changes:
+    """Mask R-CNN of a backbone with three maps."""
+    head = {**head, "anchor_sizes": ANCHORS[:4]}
+    if head["keypoints"]["kind"] == "poseur":
+        head["keypoints"] = {**head["keypoints"], "feature_levels": ["res2", "res3", "res4"]}
+    return head
+
+
+def _scaled_regions(paper: heads.MaskRCNNConfig, width: int) -> Changes:
+    """Mask R-CNN for small images and few of them; batch norms and all stages learn, as no weights are ImageNet's."""
+    keypoints = {
+        "region_heatmap": {},
+        "regression": {"flow_hidden": 32 * width},
+        "poseur": {"embed_dims": 64 * width, "num_heads": 4, "num_points": 2, "decoder_layers": 2,
+                   "ffn_dims": 128 * width, "norm_groups": 8, "dropout": 0.0, "loss.flow_hidden": 32,
+                   "noise.groups": 1},
+    }[paper.keypoints.kind]  # fmt: skip
+    levels = len(paper.anchor_sizes)
+    small = {
+        "keypoints": paper.keypoints.with_changes(**keypoints), "pyramid_channels": 64 * width,
+        "anchor_sizes": [width * side for side in ANCHORS[:levels]], "canonical_side": 56 * width,
+        "tower": [64 * width] * 2, "box_channels": 128 * width, "kept_train": 200, "kept_test": 100,
+        "region_batch": 64, "frozen_batch_norm": False, "frozen_stages": 0,
+    }  # fmt: skip
+    return paper.with_changes(**small).model_dump(mode="json")
 
 
 def _times(sizes: tuple[int, ...], width: int) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from poseur_lib.data.coco import CocoPeople, Person, labels_of
 from poseur_lib.evaluation.ap import rank_people
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.errors import ErrorType, error_types
-from poseur_lib.evaluation.metrics import to_coco_results
+from poseur_lib.evaluation.metrics import loaded, to_coco_results
 from poseur_lib.evaluation.nms import pair_oks
 from poseur_lib.evaluation.oks import keypoint_similarity
 from poseur_lib.evaluation.pckh import JointHits, hits_of_people
@@ -99,7 +99,7 @@ def _unmatched(people: CocoPeople, predictions: PredictedPeople) -> COCOeval:
     """pycocotools with all predictions, in their order, ready to compute OKS."""
     results = to_coco_results(predictions, np.zeros(len(predictions)), category_id=people.category_id)
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(people.coco, people.coco.loadRes(results), "keypoints")
+        evaluation = COCOeval(people.coco, loaded(people.coco, results), "keypoints")
     evaluation.params.kpt_oks_sigmas = np.array(people.keypoints.oks_sigmas)
     evaluation.params.maxDets = [len(predictions)]
     evaluation._prepare()

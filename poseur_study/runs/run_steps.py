@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from poseur_lib.checkpoints.checkpoint import trained_model
+from poseur_lib.checkpoints.checkpoint import trained_network
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.errors import UserError
@@ -18,9 +18,11 @@ from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
 from poseur_lib.evaluation.strata import evaluate_strata
+from poseur_lib.evaluation.whole_images import find_people, poses_in_boxes
 from poseur_lib.files import BACKBONE_FILE, LAST_CHECKPOINT
 from poseur_lib.models.backbones.imagenet_file import starting_weights
-from poseur_lib.models.pose_model import PoseModel
+from poseur_lib.models.build import Network
+from poseur_lib.models.end_to_end.model import EndToEndModel
 from poseur_lib.runtime import Runtime, device_name
 from poseur_lib.training.curve import Curve
 from poseur_lib.training.fit import pretrain, train
@@ -143,13 +145,21 @@ def predict_run(run: Run) -> Predictions:
     """Predictions for ground-truth boxes, and for detector boxes where there are any, as they will be stored."""
     if run.finished is not None:
         return run.store.load(run.planned.run_id).predictions
-    model = trained_model(run.folder, run.planned.config)
+    model = trained_network(run.folder, run.planned.config)
     with noted(run.folder, lambda: run.spent):
         return predict_by_boxes(run, model)
 
 
-def predict_by_boxes(run: Run, model: PoseModel) -> Predictions:
-    """A model's predictions for each kind of boxes that there are, as they will be stored."""
+def predict_by_boxes(run: Run, model: Network) -> Predictions:
+    """A model's predictions for each kind of boxes that there are, as they will be stored.
+
+    An end-to-end model is its own detector.
+    """
+    if isinstance(model, EndToEndModel):
+        people, config = evaluated_people(run), run.planned.config
+        in_boxes = poses_in_boxes(model, people.people(), config, run.runtime)
+        own = find_people(model, people, config, run.runtime)
+        return {BoxSource.GROUND_TRUTH: as_stored(in_boxes), BoxSource.DETECTOR: as_stored(own)}
     masses, config = model.head.flow_masses(), run.planned.config
     sources = {BoxSource.GROUND_TRUTH: evaluated_people(run).people(), BoxSource.DETECTOR: detections(run)}
     return {

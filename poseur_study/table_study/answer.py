@@ -25,6 +25,8 @@ def points(value: float) -> str:
 def answer(table: Table, result: TableResult, profile: Profile) -> str:
     """The verdicts on the claims, the first ones with their numbers, or why there are none; Markdown."""
     decided = [one for one in result.claims if one.effect is not None]
+    if not decided and (short := _short_of_the_least(table, result)):
+        return f"**No claim was looked at.** {short}"
     if not decided:
         ran = sum(row.ap is not None for row in result.rows)
         if ran:
@@ -92,6 +94,14 @@ def score_headline(told: pd.DataFrame) -> str:
 
 def _capital(words: str) -> str:
     return words[0].upper() + words[1:]
+
+
+def _short_of_the_least(table: Table, result: TableResult) -> str:
+    """Which row has not learnt enough for the table's claims, in a sentence; "" where that is not why."""
+    key, enough = table.least or ("", 0.0)
+    ap = {row.label: row.ap.value for row in result.rows if row.key == key and row.ap is not None}
+    said = f"below {enough:g} the detector has not learnt, and keypoint heads are not compared"
+    return "".join(f"{label} has {value:.1f} AP: {said}." for label, value in ap.items() if value < enough)
 
 
 def _why(result: TableResult) -> str:

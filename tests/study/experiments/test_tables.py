@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from poseur_lib.checkpoints.checkpoint import build_without_download
+from poseur_lib.checkpoints.checkpoint import network_without_download
 from poseur_lib.errors import UserError
 from poseur_study.analysis.table_results import difference_words
 from poseur_study.experiments import STUDIES, TABLES, tables
@@ -61,8 +61,8 @@ def test_every_row_builds_a_model(table, size):
             continue
         BUILT.add(network)
         with torch.device("meta"):
-            model = build_without_download(config).eval()
-            if size.scaling is not None:
+            model = network_without_download(config).eval()
+            if size.scaling is not None and config.data.whole_image is None:
                 model(torch.empty(1, 3, *config.data.input_size))
 
 
@@ -183,3 +183,25 @@ def test_an_unknown_table_or_profile_is_named_with_the_nearest():
 def test_an_override_that_a_table_would_not_follow_is_refused(path):
     with pytest.raises(UserError, match=f"{path} cannot be overridden"):
         plan(profile("smoke"), tables(["1b"]), (0,), "f" * 16, {path: "train"})
+
+
+def test_table_3_trains_as_long_as_sec_4_3_says():
+    (table,) = tables(["3"])
+    config = profile("paper").experiment(0, table.changes(table.row("poseur_resnet101")))
+    iterations = config.train.epochs * config.train.people_per_epoch // config.train.global_batch
+    assert (iterations, config.train.global_batch, config.data.input_size) == (180_000, 32, (1024, 1024))
+    assert config.data.whole_image.scale_jitter == (0.1, 2.0) and config.model.head.queries_per_image == 600
+    assert [row.key for row in table.rows if row.not_run] == ["prtr_hrnet_w48", "pointset_hrnet_w48"]
+    heads = {row.key: table.changes(row)["model.head"]["keypoints"]["kind"] for row in table.runnable}
+    assert set(heads.values()) == {"region_heatmap", "regression", "poseur"}
+
+
+@of_each_size
+def test_the_rows_of_table_3_differ_in_their_keypoint_head_alone_on_one_backbone(size):
+    (table,) = tables(["3"])
+    keys = ("mask_rcnn_resnet101", "mask_rcnn_rle_resnet101", "poseur_resnet101")
+    configs = [size.experiment(0, size.of_table("3", table.changes(table.row(key)))) for key in keys]
+    flat = [flatten(config.model_dump(mode="json")) for config in configs]
+    differing = {path for one in flat for path in one if len({str(other.get(path)) for other in flat}) > 1}
+    other = {path for path in differing if not path.startswith("model.head.keypoints")}
+    assert other == {"evaluation.instance_score", "train.supervise_outside_crop"}
