@@ -1,8 +1,8 @@
 """A model's AP, or PCKh, on a data set, with all that the number depends on and weights do not tell."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from poseur_lib.evaluation.calibration import label_offsets
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.metrics import PoseMetrics, evaluate_coco
+from poseur_lib.evaluation.own_metrics import own_metrics
 from poseur_lib.evaluation.pckh import PckhMetrics, hits_of_people
 from poseur_lib.files import write_atomically
 from poseur_lib.keypoints import keypoint_set
@@ -45,6 +46,7 @@ class ModelEvaluation:
     Attributes:
         boxes: as they were asked for, see `evaluate_model`.
         results: what the numbers were computed from, in COCO's results format.
+        more: what the data set's own evaluation has beside COCO's numbers, by name, see `own_metrics`.
         sigma_factor: of Poseur at ground-truth boxes, what a calibrated keypoint score of these people needs.
     """
 
@@ -55,6 +57,7 @@ class ModelEvaluation:
     num_images: int
     results: list[dict[str, Any]]
     sigma_factor: float | None = None
+    more: Mapping[str, float] = field(default_factory=dict)
 
     def text(self) -> str:
         """A few lines for a person."""
@@ -67,7 +70,7 @@ class ModelEvaluation:
         if isinstance(self.metrics, PckhMetrics):
             numbers = self.metrics.text()
         else:
-            numbers = "  ".join(f"{name} {value:.1f}" for name, value in asdict(self.metrics).items())
+            numbers = "  ".join(f"{name} {value:.1f}" for name, value in {**asdict(self.metrics), **self.more}.items())
         return (
             (
                 f"{self.num_boxes} boxes ({self.boxes}) on {self.num_images} images of the {evaluation.split} split; "
@@ -109,7 +112,8 @@ def evaluate_model(model: PoseModel, config: ExperimentConfig, runtime: Runtime,
     else:
         metrics = evaluate_coco(people.coco, results, keypoints)
     factor = _sigma_factor(predictions, in_boxes, config) if boxes == BoxSource.GROUND_TRUTH else None
-    return ModelEvaluation(metrics, config, boxes, len(in_boxes), len(images), results, factor)
+    more = own_metrics(people, results, in_boxes, predictions)
+    return ModelEvaluation(metrics, config, boxes, len(in_boxes), len(images), results, factor, more)
 
 
 def _sigma_factor(predictions: PredictedPeople, people: Sequence[Person], config: ExperimentConfig) -> float | None:
