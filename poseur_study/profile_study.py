@@ -148,11 +148,10 @@ class ProfileStudy:
 
     def curves(self) -> pd.DataFrame:
         """How every run learned, a line an epoch: run, run id, and what `curve_frame` has."""
-        found = [
-            curve_frame(record.curve).assign(run=self.names[run_id], **{"run id": run_id})
-            for run_id, record in self.records.items()
-        ]
-        return pd.concat(found, ignore_index=True) if found else curve_frame(()).assign(run=None)
+        points = [(run_id, point) for run_id, record in self.records.items() for point in record.curve]
+        ids = [run_id for run_id, _ in points]
+        names = {"run": [self.names[run_id] for run_id in ids], "run id": ids}
+        return curve_frame([point for _, point in points]).assign(**names)
 
     def strata(self) -> pd.DataFrame:
         """AP and AR by kind of person of every run: run, boxes, group, name, people, AP, AR."""

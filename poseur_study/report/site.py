@@ -90,6 +90,8 @@ class Site:
     def write(self) -> Path:
         """Every page; the index is returned."""
         parameters = {"profile": self.study.profile.name, "runs": as_noted(self.study.store.folder.parent)}
+        if self.study.records:
+            self.study.store.verified.save()  # the kernel need not unpack what was verified here
         with WarmKernel() as kernel:
             for one in PAGES:
                 given: Mapping[str, Any] = parameters if one.of_profile else {}

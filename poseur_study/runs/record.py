@@ -148,8 +148,11 @@ def write_evaluation(folder: Path, record: Record, evaluation: RunEvaluation) ->
     write_atomically(folder / EVALUATION_FILE, evaluation_file.to_bytes(evaluation, record.predictions_sha256))
 
 
-def read_record(folder: Path) -> Record:
+def read_record(folder: Path, beside: bool = True) -> Record:
     """The record of a folder, verified: its own digest, its id and hash, and that the files beside it are its own.
+
+    Args:
+        beside: look at these files too; they take most of the time.
 
     Raises:
         UserError: it is missing, cut off or altered, or predictions or evaluation are, or both are missing.
@@ -166,7 +169,7 @@ def read_record(folder: Path) -> Record:
     if body_digest(body) != digest:
         raise UserError(f"record {path} was altered: its content does not have the digest {str(digest)[:10]}…")
     record = _validated(path, body)
-    if record.predictions_sha256 is not None:
+    if beside and record.predictions_sha256 is not None:
         evaluation = read_evaluation(folder, record)
         if evaluation is None or (folder / PREDICTIONS_FILE).exists():
             _predictions_content(folder, record)

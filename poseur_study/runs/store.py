@@ -2,7 +2,7 @@
 
 A record that was verified and has not been written to since is not read again for each look: a thousand need not be.
 What is remembered of it is the inode, size, modification and change time of its files, and the version of the code that
-verified it. Whoever needs a record's content reads and verifies it in full all the same, once a process.
+verified it. Whoever needs a record's content reads and verifies it all the same, once a process.
 """
 
 import json
@@ -91,14 +91,17 @@ class VerifiedRecords:
         return problem
 
     def record(self, folder: Path) -> Record:
-        """The record of `folder`, verified in full once a process and again whenever its files have changed.
+        """The record of `folder`, verified once a process and again whenever its files have changed.
+
+        The files beside a record that was verified before are not unpacked again: who takes their content does that.
 
         Raises:
             UserError: it is missing, cut off or altered.
         """
         signature, known = _signature(folder), self.read.get(str(folder))
         if known is None or known[0] != signature:
-            known = self.read[str(folder)] = signature, read_record(folder)
+            beside = self.known.get(f"{folder.name} in {folder.name}") != signature
+            known = self.read[str(folder)] = signature, read_record(folder, beside)
         return known[1]
 
     def forget(self) -> None:
