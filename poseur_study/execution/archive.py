@@ -21,12 +21,13 @@ from poseur_study.execution.archive_file import MOST_BYTES, SIZES_NAME, Archive,
 from poseur_study.released_checkpoints.sizes import FOLDER, GivenSizes
 from poseur_study.runs import lease
 from poseur_study.runs.evaluation import EVALUATION_FILE
+from poseur_study.runs.origin import NOTEBOOK_DIGEST_FILE
 from poseur_study.runs.provenance import commit_is_here
 from poseur_study.runs.record import IMPORTED_FILE, PARTIAL_FOLDER, PREDICTIONS_FILE, RECORD_FILE, Record, read_record
 from poseur_study.runs.store import NOTEBOOK_FILE, RunStore, clear_failure
 
 RESULT_FILES = (PREDICTIONS_FILE, EVALUATION_FILE)
-RECORD_FILES = (*RESULT_FILES, NOTEBOOK_FILE, RECORD_FILE)
+RECORD_FILES = (*RESULT_FILES, NOTEBOOK_FILE, NOTEBOOK_DIGEST_FILE, RECORD_FILE)
 """The record comes last: with it the run is there."""
 
 Check = Callable[[RunStore, Path, Record], str]

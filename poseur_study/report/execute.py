@@ -24,9 +24,9 @@ from papermill.parameterize import parameterize_notebook
 
 from poseur_lib.files import MODEL_FILE, write_atomically
 from poseur_study.profile_study import ProfileStudy
-from poseur_study.runs.origin import IMPORTED_FILE
 from poseur_study.runs.project import ROOT_VARIABLE, project_root
 from poseur_study.runs.provenance import source_digest
+from poseur_study.runs.record import IMPORTED_FILE
 from poseur_study.runs.store import ERROR_FILE, NOTEBOOK_FILE, RECORD_FILE, RESULT_FILE
 from poseur_study.table_study.answer import HEADLINE_FILE
 

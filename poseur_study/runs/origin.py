@@ -12,10 +12,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from poseur_lib.files import read_regular, sha256_hex, write_atomically
-from poseur_study.runs.record import PARTIAL_FOLDER
+from poseur_study.runs.record import IMPORTED_FILE, PARTIAL_FOLDER
 from poseur_study.runs.store import NOTEBOOK_FILE
 
-NOTEBOOK_DIGEST_FILE, IMPORTED_FILE = "notebook.sha256", "imported.json"
+NOTEBOOK_DIGEST_FILE = "notebook.sha256"
 MAX_NOTEBOOK, MAX_NOTE = 2**28, 2**16
 
 

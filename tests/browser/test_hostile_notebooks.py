@@ -15,8 +15,8 @@ from nbformat import write
 from poseur_study.experiments.profiles import profile
 from poseur_study.report import render, site
 from poseur_study.report.site import PAGES, write_report
-from poseur_study.runs.origin import IMPORTED_FILE, NOTEBOOK_DIGEST_FILE
-from poseur_study.runs.record import write_record
+from poseur_study.runs.origin import NOTEBOOK_DIGEST_FILE
+from poseur_study.runs.record import IMPORTED_FILE, write_record
 from poseur_study.runs.store import RunStore, note_failure
 from tests.browser.chromium import opened
 from tests.browser.hostile import ASKS, HOST, LINKS, REFRESH, RUNS, hostile_notebook
