@@ -15,7 +15,7 @@ from benchmarks.timing import Extras, Setting, compared, times_ms
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.models.end_to_end.model import EndToEndModel, View, build_end_to_end
 from poseur_study.costs.benchmark_record import Comparison
-from poseur_study.experiments.end_to_end import KEYPOINT_HEADS, RECIPE, end_to_end_changes
+from poseur_study.experiments.end_to_end import KEYPOINT_HEADS, end_to_end_changes
 
 PEOPLE = (1, 10, 50)
 SIZE = (800, 1088)
@@ -28,7 +28,7 @@ MIB = 2**20
 def model_of(method: str, device: str) -> EndToEndModel:
     """A row of Table 3 on ResNet-50, in evaluation mode."""
     backbone = {"kind": "resnet", "depth": 50, "weights": "none"}
-    changes = {**RECIPE, **end_to_end_changes(method, "ResNet-101"), "model.backbone": backbone}
+    changes = {**end_to_end_changes(method, "ResNet-101"), "model.backbone": backbone}
     return build_end_to_end(ExperimentConfig().with_changes(**changes)).eval().to(device)
 
 
