@@ -166,15 +166,13 @@ def predict(
     caution = f"{checkpoint}: {poseur.caution}" if checkpoint and poseur.caution else ""
     for line in filter(None, (technical * verbose, failed, caution)):
         typer.echo(line)
-    finds_people = boxes is None and not detector
-    if isinstance(poseur.model, EndToEndModel) and finds_people:
-        source, poseur.model.roi_heads.score_thresh = poseur, BOX_THRESHOLD if box_threshold is None else box_threshold
+    least_score = BOX_THRESHOLD if box_threshold is None else box_threshold
+    if isinstance(poseur.model, EndToEndModel) and boxes is None and not detector:
+        source, poseur.model.roi_heads.score_thresh = poseur, least_score
     elif box_threshold is not None and boxes is None and not detector:
         raise UserError(f"--box-threshold {box_threshold:g}: give --boxes or --detector, whose scores it is for")
     if detector:
-        source = load_detector(
-            detector, BOX_THRESHOLD if box_threshold is None else box_threshold, poseur.runtime.torch_device
-        )
+        source = load_detector(detector, least_score, poseur.runtime.torch_device)
     output = Output(out, pictures, threshold, nms, poseur.caution.replace("It ", "This model ", 1))
     if film is None:
         done = predict_files(poseur, paths, source, output, known_ids=ids, category_id=category_id, renumber=renumber)
