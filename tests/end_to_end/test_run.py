@@ -74,7 +74,7 @@ def test_the_command_predicts_without_boxes(tmp_path, data, capsys):
     evaluated = [
         "evaluate",
         "--checkpoint",
-        str(tmp_path / "run"),
+        str(tmp_path / "run" / "model.pt"),
         "--data",
         str(data),
         "--boxes",
