@@ -1,4 +1,4 @@
-"""`python -m benchmarks [crops] [emsda] [head] [options]`: prints the tables, device and threads named.
+"""`python -m benchmarks [crops] [emsda] [head] [people] [options]`: prints the tables, device and threads named.
 
 `python -m benchmarks gpu` has options of its own: the absolute times of a GPU (`benchmarks/gpu/command.py`).
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import crops, emsda, head, options
+from benchmarks import crops, emsda, head, options, people
 from benchmarks.gpu import command
 from benchmarks.timing import Setting
 from poseur_lib.files import write_atomically
@@ -19,7 +19,8 @@ from poseur_lib.runtime import device_name
 from poseur_study.costs.benchmark_record import Benchmark
 from poseur_study.runs.provenance import cpu_count, git_state, package_versions
 
-COMPARISONS = {"crops": crops.compare, "emsda": emsda.compare, "head": head.compare, "options": options.compare}
+COMPARISONS = {"crops": crops.compare, "emsda": emsda.compare, "head": head.compare, "options": options.compare,
+               "people": people.compare}  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:

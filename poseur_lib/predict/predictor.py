@@ -198,7 +198,7 @@ class Poseur:
     def boxes(self, path: Path, image: UInt8[np.ndarray, "height width 3"]) -> list[PersonBox]:
         """Where the people of an image are: an end-to-end model finds them itself; of others, all of it is one person.
 
-        `path` does not matter; with it, a model is a `BoxFinder`.
+        `path` does not matter; with it, a model is a `BoxFinder`. Poses in these boxes take another pass.
         """
         return self._own_boxes(image)
 

@@ -7,6 +7,9 @@ import typer
 
 from poseur_study.cli import options
 
+BOX_THRESHOLD = 0.5
+"""Of boxes that a detector found."""
+
 
 def predict(
     images: Annotated[
@@ -56,7 +59,7 @@ def predict(
     ] = "",
     box_threshold: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Least score of a box; default: 0.5 with --detector, 0 with --boxes."),
+        typer.Option(min=0, max=1, help="Least score of a box; default: 0 with --boxes, else 0.5."),
     ] = None,
     threshold: Annotated[
         float,
@@ -121,8 +124,6 @@ def predict(
 
     if boxes is not None and detector:
         raise UserError(f"--boxes {boxes} and --detector {detector}: give one of them")
-    if box_threshold is not None and boxes is None and not detector:
-        raise UserError(f"--box-threshold {box_threshold:g}: give --boxes or --detector, whose scores it is for")
     paths, again = find_images(images)
     if again:
         typer.echo(f"{again} of the images given again: each is taken once")
@@ -165,11 +166,13 @@ def predict(
     caution = f"{checkpoint}: {poseur.caution}" if checkpoint and poseur.caution else ""
     for line in filter(None, (technical * verbose, failed, caution)):
         typer.echo(line)
-    finds_people = isinstance(poseur.model, EndToEndModel) and boxes is None and not detector
-    if finds_people:
-        source = poseur
+    least_score = BOX_THRESHOLD if box_threshold is None else box_threshold
+    if isinstance(poseur.model, EndToEndModel) and boxes is None and not detector:
+        source, poseur.model.roi_heads.score_thresh = poseur, least_score
+    elif box_threshold is not None and boxes is None and not detector:
+        raise UserError(f"--box-threshold {box_threshold:g}: give --boxes or --detector, whose scores it is for")
     if detector:
-        source = load_detector(detector, 0.5 if box_threshold is None else box_threshold, poseur.runtime.torch_device)
+        source = load_detector(detector, least_score, poseur.runtime.torch_device)
     output = Output(out, pictures, threshold, nms, poseur.caution.replace("It ", "This model ", 1))
     if film is None:
         done = predict_files(poseur, paths, source, output, known_ids=ids, category_id=category_id, renumber=renumber)

@@ -19,7 +19,7 @@ from poseur_study.experiments.claim_tests import (
     printed_direction,
     printed_effect,
 )
-from poseur_study.experiments.end_to_end import NOT_BUILT, RECIPE, VARIES
+from poseur_study.experiments.end_to_end import NOT_BUILT, VARIES
 from poseur_study.experiments.experiment import PCKH, ClaimTest, Row, Table
 from poseur_study.experiments.paper_rows import (
     HRFORMER_WEIGHTS,
@@ -121,7 +121,6 @@ TABLE_3 = comparison(
         magnitude("over-mask-rcnn", "poseur_resnet101", "mask_rcnn_resnet101"),
         magnitude("over-pointset", "poseur_hrnet_w48_scales", "pointset_hrnet_w48"),
     ),
-    base=RECIPE,
     base_reason=(
         "Sec. 4.3: 180,000 iterations at batch 32, scale jittering with random crops, and else Detectron2's keypoint "
         "baseline. Rate and steps at that length are not stated; here 0.04, and 140,000 and 167,000, by linear "

@@ -73,7 +73,7 @@ NOT_BUILT: Mapping[str, str] = MappingProxyType(
 
 
 def end_to_end_changes(method: str, backbone: str, dagger: bool = False) -> Changes:
-    """What makes a configuration with `RECIPE` a row of Table 3; none for a method that is not built.
+    """What makes the default configuration a row of Table 3, `RECIPE` included; none for a method that is not built.
 
     Args:
         dagger: flip and multi-scale testing.
@@ -82,6 +82,7 @@ def end_to_end_changes(method: str, backbone: str, dagger: bool = False) -> Chan
         return {}
     keypoints, score = KEYPOINT_HEADS[method]
     changes: Changes = {
+        **RECIPE,
         "model.backbone": dict(BACKBONES[backbone]),
         "model.head": {"kind": "mask_rcnn", "keypoints": keypoints},
         "evaluation.instance_score": score,

@@ -211,3 +211,11 @@ def test_only_so_many_people_get_queries():
 def test_an_image_without_people_finds_without_failing(model):
     view = model.view(torch.zeros(3, 40, 40))
     assert model.poses([view], torch.zeros(0, 4)).keypoints.shape == (0, 17, 2)
+
+
+def test_the_proposal_starts_at_the_centre_of_the_box_and_sigma_far_from_its_ends():
+    """With a wide tower, whose features no norm tames: a sigma near 0 would make the first losses huge."""
+    model = small_model("poseur", **{"model.head.tower": [256] * 4})
+    regions = model.roi_heads.regions(model.view(sample(0).image).pyramid, [BOXES], (64, 64))
+    proposal = model.roi_heads.keypoint_predictor.coarse_stage(regions.features)
+    assert ((proposal.keypoints - 0.5).abs() < 0.2).all() and ((proposal.sigma - 0.5).abs() < 0.3).all()

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from poseur_lib.checkpoints.checkpoint import load_model, load_network
+from poseur_lib.checkpoints.initial import digest_of, load_initial
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople
+from poseur_lib.data.whole_images import labelled_images
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.evaluate import evaluate_model
 from poseur_lib.evaluation.whole_images import find_people, people_of_image, poses_in_boxes
@@ -19,7 +21,8 @@ from poseur_lib.predict.predictor import Poseur
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.fit import train
 from poseur_study.cli.main import main
-from tests.end_to_end.small import KEYPOINT_HEADS, SMALL, small_config, write_images
+from poseur_study.experiments.end_to_end import others
+from tests.end_to_end.small import KEYPOINT_HEADS, SMALL, small_config, small_model, write_images
 
 PEOPLE = [[{"bbox": [2, 3, 20, 40]}, {"bbox": [20, 10, 25, 50]}], [{"bbox": [5, 5, 30, 50]}], [],
           [{"bbox": [0, 0, 48, 60]}, {"bbox": [10, 0, 20, 20], "iscrowd": 1}], [{"bbox": [-8, 2, 40, 40]}]]  # fmt: skip
@@ -62,7 +65,8 @@ def test_the_command_predicts_without_boxes(tmp_path, data, capsys):
     train(config, tmp_path / "run", runtime_of(data))
     out = tmp_path / "out"
     images = [str(path) for path in sorted((data / "val2017").iterdir())]
-    assert main(["predict", *images, "--checkpoint", str(tmp_path / "run"), "--out", str(out), "--device", "cpu"]) == 0
+    assert main(["predict", *images, "--checkpoint", str(tmp_path / "run"), "--out", str(out), "--device", "cpu",
+                 "--box-threshold", "0"]) == 0  # fmt: skip
     said = capsys.readouterr().out
     assert "taken as one person" not in said
     results = json.loads((out / "predictions.json").read_text())
@@ -70,7 +74,7 @@ def test_the_command_predicts_without_boxes(tmp_path, data, capsys):
     evaluated = [
         "evaluate",
         "--checkpoint",
-        str(tmp_path / "run"),
+        str(tmp_path / "run" / "model.pt"),
         "--data",
         str(data),
         "--boxes",
@@ -151,3 +155,36 @@ def test_names_tell_the_keypoint_heads_apart():
         "mask_rcnn_heatmap", "mask_rcnn_regression", "mask_rcnn_poseur"
     }  # fmt: skip
     assert ExperimentConfig().name == "poseur_resnet50_256x192_seed0"
+
+
+def test_real_images_with_crowds_and_nobody_are_trained_on_and_judged(tmp_path, coco_tiny):
+    head = {**SMALL, "keypoints": KEYPOINT_HEADS["poseur"], "score_threshold": 0.0}
+    jitter = {"scale_jitter": [0.5, 2.0], "test_sides": [64], "longest_side": 128}
+    config = small_config(**{"model.head": head, "data.whole_image": jitter, "evaluation.curve_people": 5,
+                             "train.people_per_epoch": 6})  # fmt: skip
+    curve = train(config, tmp_path / "run", runtime_of(coco_tiny))
+    assert curve[-1].step == 3 and curve[-1].ap is not None
+    people = CocoPeople(coco_tiny, "val", COCO_17)
+    model, _ = load_network(tmp_path / "run" / "model.pt")
+    own = find_people(model, people, config, runtime_of(coco_tiny), images=labelled_images(people)[:6])
+    assert len(own) > 0 and set(own.image_id) <= set(people.coco.getImgIds())
+
+
+def test_weights_of_elsewhere_are_taken_as_far_as_they_fit(tmp_path, capsys):
+    """A bare state_dict, as torchvision's file is one."""
+    source = small_model("heatmap", seed=1)
+    torch.save({**source.state_dict(), "backbone.body.stem.1.num_batches_tracked": torch.tensor(7)}, tmp_path / "w.pth")
+    config = small_config("rle", initial_sha256=digest_of(tmp_path / "w.pth"))
+    model = build_end_to_end(config)
+    load_initial(model, tmp_path / "w.pth", config)
+    assert "not taken from it: roi_heads.keypoint_predictor.kps_score_lowres" in capsys.readouterr().out
+    assert torch.equal(model.rpn.head.cls_logits.weight, source.rpn.head.cls_logits.weight)
+    with pytest.raises(UserError, match="SHA-256"):
+        load_initial(model, tmp_path / "w.pth", small_config("rle", initial_sha256="0" * 64))
+
+
+def test_other_methods_have_a_source_and_a_protocol():
+    frame = others()
+    assert not frame["source"].eq("").any() and frame["testing"].isin(["none", "flip", "multi-scale"]).all()
+    detectron = frame[frame["method"] == "Mask R-CNN (Detectron2)"]
+    assert detectron["ap"].tolist() == [65.5, 66.1] and detectron["box_ap"].tolist() == [55.4, 56.4]

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy, interpolate
 from poseur_lib.config.heads import NoNoise, PoseurConfig, RegressionConfig
 from poseur_lib.config.heads.mask_rcnn import MaskRCNNConfig, RegionHeatmapConfig
 from poseur_lib.losses.flow import RealNVP
-from poseur_lib.models.baselines.regression import RegressionHead
+from poseur_lib.models.baselines.regression import CENTRE, XAVIER_GAIN, RegressionHead
 from poseur_lib.models.end_to_end.frames import from_box, to_box, to_canvas
 from poseur_lib.models.end_to_end.pooling import Regions
 from poseur_lib.models.pose_model import LossTerms, PoseTargets, without_autocast
@@ -185,7 +185,8 @@ class PoseurRegionHead(CoordinateRegionHead):
     pyramid, which Detectron2 counts to the backbone, through the neck that Poseur has on crops. The maps are those of
     the image for all of its people, none is copied. Reference points and encodings are in the canvas frame; noise
     (Sec. 3.1), sigma and both losses are in the box frame, whose units do not depend on how large a person is: the
-    paper does not say which.
+    paper does not say which. The FC layer is "like [18]", RLE, and starts as RLE's does, at the box's centre: no norm
+    tames the tower's features, and a sigma that starts near 0 makes the first losses a thousand times as large.
     """
 
     def __init__(
@@ -196,6 +197,9 @@ class PoseurRegionHead(CoordinateRegionHead):
         self.neck = build_neck(config, (dims,) * levels)
         self.memory_embedding = MemoryEmbedding(len(config.feature_levels), config.embed_dims)
         self.coarse_stage = CoarseStage(channels, num_keypoints, config.coarse_fc == "l2_normalised")
+        for layer in (self.coarse_stage.coordinates, self.coarse_stage.sigma):
+            nn.init.xavier_uniform_(layer.weight, gain=XAVIER_GAIN)
+        nn.init.constant_(self.coarse_stage.coordinates.bias, CENTRE)
         self.keypoint_encoder = KeypointEncoder(config, num_keypoints)
         self.decoder = QueryDecoder(config)
         loss = config.loss

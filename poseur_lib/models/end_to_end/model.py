@@ -21,7 +21,7 @@ from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import Backbone, build_backbone
 from poseur_lib.models.end_to_end.frames import mirrored
 from poseur_lib.models.end_to_end.region_heads import FoundBoxes, ImagePeople, RegionHeads
-from poseur_lib.models.pose_model import LossTerms
+from poseur_lib.models.pose_model import LossTerms, without_autocast
 from poseur_lib.poses import PosePrediction
 
 ASPECTS = (0.5, 1.0, 2.0)
@@ -39,8 +39,9 @@ class Pyramid(nn.Module):
         self.fpn = FeaturePyramidNetwork(list(body.channels), channels, extra_blocks=LastLevelMaxPool())
 
     def forward(self, images: Float[Tensor, "I 3 H W"]) -> dict[str, Tensor]:
-        """Levels "0" (the finest) on, and "pool"."""
-        return self.fpn(OrderedDict((str(level), x) for level, x in enumerate(self.body(images))))
+        """Levels "0" (the finest) on, and "pool", in full precision: bfloat16 would round boxes to four pixels."""
+        maps = self.fpn(OrderedDict((str(level), x) for level, x in enumerate(self.body(images))))
+        return {name: x.float() for name, x in maps.items()}
 
 
 class View(NamedTuple):
@@ -113,8 +114,9 @@ class EndToEndModel(nn.Module):
         people = [ImagePeople(*one) for one in zip(*split, strict=True)]
         sizes = [(int(height), int(width)) for height, width in batch.sizes.tolist()]
         targets = [{"boxes": one.boxes_px} for one in people]
-        proposals, of_rpn = self.rpn(ImageList(batch.images, sizes), pyramid, targets)
-        heads = self.roi_heads.losses(pyramid, proposals, people, canvas)
+        with without_autocast(batch.images):
+            proposals, of_rpn = self.rpn(ImageList(batch.images, sizes), pyramid, targets)
+            heads = self.roi_heads.losses(pyramid, proposals, people, canvas)
         terms = {"objectness": of_rpn["loss_objectness"], "proposal": of_rpn["loss_rpn_box_reg"]}
         return LossTerms(sum(terms.values(), heads.total), {**terms, **heads.terms})
 
@@ -129,8 +131,9 @@ class EndToEndModel(nn.Module):
     def find(self, view: View) -> FoundBoxes:
         """The people of one view in the frame of the *image*, the surest first."""
         sized = ImageList(view.pyramid["0"].new_zeros(1, 3, *view.canvas), [view.size])
-        proposals, _ = self.rpn(sized, view.pyramid)
-        (found,) = self.roi_heads.find(view.pyramid, proposals, [view.size])
+        with without_autocast(sized.tensors):
+            proposals, _ = self.rpn(sized, view.pyramid)
+            (found,) = self.roi_heads.find(view.pyramid, proposals, [view.size])
         return FoundBoxes(view.to_image(found.boxes), found.scores)
 
     def find_in_all(self, views: Sequence[View]) -> FoundBoxes:
@@ -149,7 +152,8 @@ class EndToEndModel(nn.Module):
         head, outputs = self.roi_heads.keypoint_predictor, []
         flip_order = torch.tensor(self.flip_index, device=boxes_image.device)
         for view in views:
-            output = head(self.roi_heads.regions(view.pyramid, [view.to_px(boxes_image)], view.canvas))
+            with without_autocast(boxes_image):
+                output = head(self.roi_heads.regions(view.pyramid, [view.to_px(boxes_image)], view.canvas))
             outputs.append(head.unflipped(output, flip_order) if view.flipped else output)
         first = views[0].to_px(boxes_image)
         return head.decode(head.mean(outputs), first[:, 2:] - first[:, :2])

@@ -63,12 +63,12 @@ class RegionPooler(nn.Module):
         rows = torch.cat([torch.cat([box.new_full((len(box), 1), at), box], 1) for at, box in enumerate(boxes)])
         level = self.level_of(boxes)
         first = features[self.names[0]]
-        pooled = first.new_zeros(len(rows), first.shape[1], self.side, self.side)
+        pooled = rows.new_zeros(len(rows), first.shape[1], self.side, self.side)
         for number, name in enumerate(self.names):
             here = torch.where(level == number)[0]
             pooled[here] = roi_align(
                 features[name],
-                rows[here].to(first.dtype),
+                rows[here],
                 self.side,
                 spatial_scale=1 / 2 ** (FINEST_LEVEL + number),
                 sampling_ratio=self.sampling_ratio,
