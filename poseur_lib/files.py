@@ -13,6 +13,7 @@ from typing import BinaryIO
 from poseur_lib.errors import UserError
 
 LAST_CHECKPOINT, MODEL_FILE, BACKBONE_FILE = "last.ckpt", "model.pt", "backbone.pt"
+WEIGHTS_FILES = (MODEL_FILE, BACKBONE_FILE)
 SAFE_FILE = "model.safetensors"
 """Where training goes on from, and the weights that it leaves."""
 CURVE_FILE = "curve.json"
@@ -32,12 +33,12 @@ def atomic_file(path: Path) -> Iterator[Path]:
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less the umask, as `open` has it
     try:
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def require_writable(folder: Path, what: str = "results cannot be written to") -> None:
@@ -107,7 +108,13 @@ def sha256_hex(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _sync(path: Path) -> None:
+def file_sha256(path: Path) -> str:
+    """As `sha256_hex` of a file's content, which may be larger than the memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
     """Wait until the disk has a file's content, or a folder's entries."""
     handle = os.open(path, os.O_RDONLY)
     try:

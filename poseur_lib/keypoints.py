@@ -20,6 +20,7 @@ class KeypointSet:
             empty where the data set defines none.
         skeleton: pairs to connect when a pose is drawn.
         upper_body, lower_body: the halves that half-body augmentation chooses from.
+        area_share: of its box, the area (for OKS) of a person of whom neither area nor mask is known.
 
     Raises:
         ValueError: the parts contradict each other; the message names the offending value.
@@ -32,6 +33,7 @@ class KeypointSet:
     skeleton: tuple[tuple[int, int], ...]
     upper_body: tuple[int, ...]
     lower_body: tuple[int, ...]
+    area_share: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.names or len(set(self.names)) != len(self.names):
@@ -120,6 +122,25 @@ LSP_14 = KeypointSet(  # Leeds Sports Pose and its extension, in the order of jo
     lower_body=tuple(range(6)),
 )  # fmt: skip
 
+CROWDPOSE_14 = KeypointSet(  # Li et al., CVPR 2019, in the order of its files; constants of its evaluation code
+    name="crowdpose14",
+    names=(
+        "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip",
+        "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "head", "neck",
+    ),
+    flip_pairs=((0, 1), (2, 3), (4, 5), (6, 7), (8, 9), (10, 11)),
+    oks_sigmas=(
+        0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089, 0.079, 0.079,
+    ),
+    skeleton=(
+        (10, 8), (8, 6), (11, 9), (9, 7), (6, 7), (0, 6), (1, 7), (0, 2), (2, 4), (1, 3), (3, 5), (12, 13), (13, 0),
+        (13, 1),
+    ),
+    upper_body=(0, 1, 2, 3, 4, 5, 12, 13),
+    lower_body=tuple(range(6, 12)),
+    area_share=0.53,
+)  # fmt: skip
+
 _FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
 _FACE, _HAND = 23, 21  # first keypoint of the face; keypoints of a hand
 _HAND_SIGMAS = (
@@ -169,7 +190,13 @@ COCO_WHOLEBODY_133 = KeypointSet(
     lower_body=(*COCO_17.lower_body, *range(17, 23)),
 )  # fmt: skip
 
-KEYPOINT_SETS: tuple[KeypointSet, ...] = (COCO_17, MPII_16, LSP_14, COCO_WHOLEBODY_133)
+WHOLEBODY_PARTS = {
+    "body": range(17), "foot": range(17, _FACE), "face": range(_FACE, 91), "left hand": range(91, 91 + _HAND),
+    "right hand": range(91 + _HAND, 91 + 2 * _HAND),
+}  # fmt: skip
+"""Keypoints of COCO-WholeBody that its evaluation also judges apart."""
+
+KEYPOINT_SETS: tuple[KeypointSet, ...] = (COCO_17, MPII_16, LSP_14, CROWDPOSE_14, COCO_WHOLEBODY_133)
 
 
 def keypoint_set(given: KeypointChoice) -> KeypointSet:

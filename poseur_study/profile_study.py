@@ -34,6 +34,7 @@ from poseur_study.plotting.captioned import Captioned
 from poseur_study.plotting.frames import Linked
 from poseur_study.plotting.style import use_house_style
 from poseur_study.runs.datasets import data_folder, open_data
+from poseur_study.runs.origin import imported_words
 from poseur_study.runs.project import below_root
 from poseur_study.runs.record import RECORD_FILE, Record
 from poseur_study.runs.store import ERROR_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore
@@ -147,11 +148,10 @@ class ProfileStudy:
 
     def curves(self) -> pd.DataFrame:
         """How every run learned, a line an epoch: run, run id, and what `curve_frame` has."""
-        found = [
-            curve_frame(record.curve).assign(run=self.names[run_id], **{"run id": run_id})
-            for run_id, record in self.records.items()
-        ]
-        return pd.concat(found, ignore_index=True) if found else curve_frame(()).assign(run=None)
+        points = [(run_id, point) for run_id, record in self.records.items() for point in record.curve]
+        ids = [run_id for run_id, _ in points]
+        names = {"run": [self.names[run_id] for run_id in ids], "run id": ids}
+        return curve_frame([point for _, point in points]).assign(**names)
 
     def strata(self) -> pd.DataFrame:
         """AP and AR by kind of person of every run: run, boxes, group, name, people, AP, AR."""
@@ -280,6 +280,7 @@ class ProfileStudy:
     def _run(self, run_id: str) -> dict[str, Any]:
         state, record = self.store.state(run_id), self.records.get(run_id)
         line = {"run": self.names[run_id], "state": state.value, "id": run_id, "why": self.store.error(run_id)}
+        line["from elsewhere"] = imported_words([self.store.path(run_id)], "run").partition(": ")[2] or None
         if record is None:
             return line
         one = record.provenance
@@ -297,7 +298,7 @@ class ProfileStudy:
 RUN_COLUMNS = [
     "run", "state", "AP, ground truth boxes", "AP, detector boxes", "AR, ground truth boxes", "AR, detector boxes",
     "minutes", "training, minutes", "energy, Wh", "device", "finished", "commit", "python", "torch", "torchvision",
-    "lightning", "pycocotools", "data", "id", "why",
+    "lightning", "pycocotools", "data", "id", "from elsewhere", "why",
 ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from poseur_lib.checkpoints.origin import GENERATED_DATA, MAX_BYTES
+from poseur_lib.checkpoints.recorded import altered
 from poseur_lib.checkpoints.safetensors_file import SUFFIX, read_safetensors, write_safetensors
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError, describe_validation, listed, naming
@@ -184,8 +185,11 @@ def read_file(path: Path) -> Any:
     """What torch.save wrote, or a safetensors file, of whatever project. Nothing in it is executed.
 
     Raises:
-        UserError: the file is missing or cut off, or holds more than tensors and plain values.
+        UserError: the file is missing, cut off or not as the record of its run says, or holds more than tensors and
+            plain values.
     """
+    if problem := altered(path):
+        raise UserError(problem)
     if path.suffix == SUFFIX:
         if not path.is_file():
             raise UserError(f"{path}: no such checkpoint")

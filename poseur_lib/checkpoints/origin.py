@@ -1,14 +1,14 @@
 """What a checkpoint knows of people: real ones, or generated ones alone."""
 
-import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from poseur_lib.checkpoints.recorded import record_beside
 from poseur_lib.checkpoints.safetensors_file import SUFFIX, read_safetensors
-from poseur_lib.files import open_regular, read_regular
+from poseur_lib.files import open_regular
 
 GENERATED_DATA = "generated_data"
 MAX_BYTES = 2**34
@@ -28,6 +28,6 @@ def trained_on_generated(path: Path) -> bool:
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)  # no weight is read
     if isinstance(content, dict) and GENERATED_DATA in content:
         return bool(content[GENERATED_DATA])
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        return bool(json.loads(read_regular(path.with_name("record.json"), MAX_BYTES))["provenance"][GENERATED_DATA])
+    with suppress(KeyError, TypeError):
+        return bool(record_beside(path)["provenance"][GENERATED_DATA])
     return False

@@ -10,6 +10,7 @@ from torch import Tensor
 from poseur_lib.checkpoints.checkpoint import (
     FORMAT,
     as_saved,
+    checkpoint_file,
     network_without_download,
     read_file,
     require_state,
@@ -106,7 +107,7 @@ def load_network_with_changes(source: Source, changes: Mapping[str, Any]) -> tup
     """
     if changes.get("model.head.keypoint_score", "calibrated") != "calibrated":
         changes = {"model.head.sigma_factor": None, **changes}  # a checkpoint's own goes with its score
-    content = as_saved(source if isinstance(source, Mapping) else read_file(Path(source)))
+    content = as_saved(source if isinstance(source, Mapping) else read_file(checkpoint_file(Path(source))))
     where = "the given state_dict" if isinstance(source, Mapping) else str(source)
     if isinstance(content, Mapping) and content.get("format") == FORMAT:
         return _changed(*restored_network(content, where), changes)

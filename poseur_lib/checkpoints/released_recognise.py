@@ -21,7 +21,7 @@ from poseur_lib.config import (
 from poseur_lib.config.backbone import BackboneConfig
 from poseur_lib.config.keypoints import KeypointChoice
 from poseur_lib.errors import UserError
-from poseur_lib.keypoints import KEYPOINT_SETS, LSP_14, keypoint_set
+from poseur_lib.keypoints import CROWDPOSE_14, KEYPOINT_SETS, LSP_14, keypoint_set
 from poseur_lib.models.backbones import LEVELS, build_backbone
 from poseur_lib.models.backbones.hrformer import VARIANTS
 from poseur_lib.models.backbones.vit import PATCH
@@ -55,7 +55,7 @@ INPUT_SIZES: dict[tuple[str, str], tuple[Size, ...]] = {
 }
 """Input sizes (height, width) that the released configurations and Table 5 have for a backbone and a keypoint set."""
 
-RELEASED_SETS = tuple(known for known in KEYPOINT_SETS if known != LSP_14)
+RELEASED_SETS = tuple(known for known in KEYPOINT_SETS if known not in (LSP_14, CROWDPOSE_14))
 """Of released models: one of 14 keypoints would be CrowdPose's, in another order than LSP's."""
 _TRANSFORMER = "keypoint_head.transformer."
 _LAYER = f"{_TRANSFORMER}decoder.layers"

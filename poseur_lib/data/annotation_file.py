@@ -28,7 +28,7 @@ from poseur_lib.data.images import LabelFrame
 from poseur_lib.data.keypoint_file import keypoints_of_folder
 from poseur_lib.data.keypoint_names import keypoint_order
 from poseur_lib.errors import shown
-from poseur_lib.keypoints import KeypointSet
+from poseur_lib.keypoints import COCO_WHOLEBODY_133, WHOLEBODY_PARTS, KeypointSet
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +72,8 @@ def read_annotation_file(path: Path, keypoints: KeypointSet) -> AnnotationFile:
     dataset = load_annotations(path)
     notes = list(_with_meant_fields(dataset))
     category_id, names, count = person_category(dataset, path)
+    if keypoints.name == COCO_WHOLEBODY_133.name and count == len(WHOLEBODY_PARTS["body"]):
+        names, count = _with_whole_bodies(dataset, names), keypoints.num_keypoints
     if not names and (own := keypoints_of_folder(path.parent.parent)) is not None:
         names = list(own[1].names)
         notes.append(f"the file does not name its keypoints, {own[0]} does")
@@ -97,7 +99,7 @@ def read_annotation_file(path: Path, keypoints: KeypointSet) -> AnnotationFile:
         images = {image["id"]: image for image in dataset["images"]}
         counted = [index for index, entry in enumerate(people) if entry["num_keypoints"] and not entry["iscrowd"]]
         labelled = [people[index] for index in counted]
-        notes += _fill_areas(labelled, images)
+        notes += _fill_areas(labelled, images, keypoints.area_share)
         of_labelled = LabelledPeople.of(labelled, images, values if len(counted) == len(people) else values[counted])
         problems += contradictions(of_labelled)
         notes += doubts(of_labelled)
@@ -107,6 +109,28 @@ def read_annotation_file(path: Path, keypoints: KeypointSet) -> AnnotationFile:
         problems.append(f'exif_orientation of "info" must be "applied" or "ignored", got {shown(frame)}')
         frame = "unsaid"
     return AnnotationFile(path, dataset, category_id, count, tuple(problems), tuple(notes), frame)
+
+
+WHOLEBODY_FIELDS = {"foot_kpts": "foot", "face_kpts": "face", "lefthand_kpts": "left hand",
+                    "righthand_kpts": "right hand"}  # fmt: skip
+"""COCO-WholeBody's, beside "keypoints", with the parts of the body that they hold."""
+
+
+def _with_whole_bodies(dataset: dict[str, Any], names: list[Any]) -> list[Any]:
+    """Puts the five fields of COCO-WholeBody's people into one, as far as they are there; the names of all keypoints.
+
+    A field that is missing is not labelled; one that is no list stays away, and its person has too few values.
+    """
+    for entry in dataset["annotations"]:
+        if isinstance(entry.get("keypoints"), list):
+            for field, part in WHOLEBODY_FIELDS.items():
+                values = entry.pop(field, None)
+                entry["keypoints"] += [0] * (3 * len(WHOLEBODY_PARTS[part])) if values is None else _listed(values)
+    return [*names, *COCO_WHOLEBODY_133.names[len(names) :]] if names else []
+
+
+def _listed(values: Any) -> list[Any]:
+    return values if isinstance(values, list) else []
 
 
 def _with_meant_fields(dataset: dict[str, Any]) -> Iterator[str]:
@@ -161,18 +185,19 @@ def _count_keypoints(people: list[dict[str, Any]], values: Float[np.ndarray, "N 
         )
 
 
-def _fill_areas(people: list[dict[str, Any]], images: dict[int, dict[str, Any]]) -> Iterator[str]:
-    """Computes areas that are missing or 0, and says so."""
+def _fill_areas(people: list[dict[str, Any]], images: dict[int, dict[str, Any]], share: float) -> Iterator[str]:
+    """Computes areas that are missing or 0, and says so; `share` is that of a box which is an area."""
     missing = [entry for entry in people if not entry.get("area")]
     boxes = 0
     for entry in missing:
         area = segmentation_area(entry.get("segmentation"), images[entry["image_id"]])
         boxes += area is None
-        entry["area"] = float(entry["bbox"][2] * entry["bbox"][3]) if area is None else area
+        entry["area"] = float(share * entry["bbox"][2] * entry["bbox"][3]) if area is None else area
     if missing:
+        times = "" if share == 1 else f", times {share:g}"
         yield (
             f"area of {len(missing)} annotations is missing or 0 (first {missing[0]['id']}): computed from the "
-            f"segmentation of {len(missing) - boxes} and from the box of {boxes}"
+            f"segmentation of {len(missing) - boxes} and from the box of {boxes}{times}"
         )
 
 

@@ -4,7 +4,7 @@ import contextlib
 import copy
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -177,32 +177,10 @@ class CocoPeople:
             UserError: file missing or malformed, a bad entry (named by its position), or no detection on these images.
         """
         path = detection_path(self.root, self.split) if path is None else path
-        sizes = {image_id: self._image_size(image_id) for image_id in self.coco.imgs}
-        found = detector_boxes(load_json(path), self.category_id, sizes, self.known_categories)
-        for problem in found.problems:
-            raise UserError(f"{path}: {problem}")
-        people = [
-            Person(
-                image_id=entry["image_id"],
-                image_path=self._image_path(entry["image_id"]),
-                box=to_box(entry["bbox"]),
-                bbox_score=float(entry["score"]),
-                image_size=self._image_size(entry["image_id"]),
-                label_frame=self.label_frame,
-            )
-            for _, entry in found.people
-            if entry["image_id"] in self.coco.imgs and min(entry["bbox"][2:]) > 0
-        ]
-        if not people:
-            said = f" ({'; '.join(found.notes)})" if found.notes else ""
-            on = f"the {len(self.coco.imgs)} images of {self.split}{said}"
-            raise UserError(f"{path}: no detection of a person on {on}")
-        doubt = overlap_note([entry for _, entry in found.people], self.coco.dataset["annotations"])
-        elsewhere = sum(entry["image_id"] not in self.coco.imgs for _, entry in found.people)
-        left_out = f"{elsewhere} boxes on images that are not in the split are left out" if elsewhere else None
-        for note in filter(None, (*found.notes, doubt, left_out)):
-            say_once(f"{path}: {note}")
-        return people
+        images = ListedImages(
+            self.image_folder, self.coco.imgs, self.category_id, self.known_categories, self.label_frame
+        )
+        return detected_people(path, images, self.split, self.coco.dataset["annotations"])
 
     def on_images(self, image_ids: set[int]) -> "CocoPeople":
         """The people of some of the images, and their ground truth alone."""
@@ -219,6 +197,55 @@ class CocoPeople:
     def _image_size(self, image_id: int) -> tuple[int, int]:
         image = self.coco.imgs[image_id]
         return int(image["height"]), int(image["width"])
+
+
+class ListedImages(NamedTuple):
+    """Images of a file, labelled or not: where they lie, their entries by id, and the ids of the file's categories."""
+
+    folder: Path
+    entries: Mapping[int, dict[str, Any]]
+    category_id: int
+    known_categories: list[Any]
+    label_frame: LabelFrame = "unsaid"
+
+
+def detected_people(
+    path: Path, images: ListedImages, split: str, annotations: Sequence[dict[str, Any]] = ()
+) -> list[Person]:
+    """The boxes of a detector's COCO results file on some images, people only; boxes are not clipped.
+
+    Args:
+        split: what the images are called in messages.
+        annotations: of the images, which tell boxes of another frame.
+
+    Raises:
+        UserError: file missing or malformed, a bad entry (named by its position), or no detection on these images.
+    """
+    sizes = {image_id: (int(one["height"]), int(one["width"])) for image_id, one in images.entries.items()}
+    found = detector_boxes(load_json(path), images.category_id, sizes, images.known_categories)
+    for problem in found.problems:
+        raise UserError(f"{path}: {problem}")
+    people = [
+        Person(
+            image_id=entry["image_id"],
+            image_path=images.folder / images.entries[entry["image_id"]]["file_name"],
+            box=to_box(entry["bbox"]),
+            bbox_score=float(entry["score"]),
+            image_size=sizes[entry["image_id"]],
+            label_frame=images.label_frame,
+        )
+        for _, entry in found.people
+        if entry["image_id"] in sizes and min(entry["bbox"][2:]) > 0
+    ]
+    if not people:
+        said = f" ({'; '.join(found.notes)})" if found.notes else ""
+        raise UserError(f"{path}: no detection of a person on the {len(sizes)} images of {split}{said}")
+    doubt = overlap_note([entry for _, entry in found.people], annotations) if annotations else None
+    elsewhere = sum(entry["image_id"] not in sizes for _, entry in found.people)
+    left_out = f"{elsewhere} boxes on images that are not in the split are left out" if elsewhere else None
+    for note in filter(None, (*found.notes, doubt, left_out)):
+        say_once(f"{path}: {note}")
+    return people
 
 
 def fingerprint(root: Path) -> str:

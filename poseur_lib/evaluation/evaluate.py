@@ -1,8 +1,8 @@
 """A model's AP, or PCKh, on a data set, with all that the number depends on and weights do not tell."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from poseur_lib.evaluation.ap import rank_people
 from poseur_lib.evaluation.calibration import label_offsets
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.metrics import PoseMetrics, evaluate_coco
+from poseur_lib.evaluation.own_metrics import own_metrics
 from poseur_lib.evaluation.pckh import PckhMetrics, hits_of_people
 from poseur_lib.evaluation.whole_images import find_people, predictions_in_boxes
 from poseur_lib.files import write_atomically
@@ -50,6 +51,7 @@ class ModelEvaluation:
     Attributes:
         boxes: as they were asked for, see `evaluate_model`.
         results: what the numbers were computed from, in COCO's results format.
+        more: what the data set's own evaluation has beside COCO's numbers, by name, see `own_metrics`.
         sigma_factor: of Poseur at ground-truth boxes, what a calibrated keypoint score of these people needs.
     """
 
@@ -60,6 +62,7 @@ class ModelEvaluation:
     num_images: int
     results: list[dict[str, Any]]
     sigma_factor: float | None = None
+    more: Mapping[str, float] = field(default_factory=dict)
 
     def text(self) -> str:
         """A few lines for a person."""
@@ -72,7 +75,7 @@ class ModelEvaluation:
         if isinstance(self.metrics, PckhMetrics):
             numbers = self.metrics.text()
         else:
-            numbers = "  ".join(f"{name} {value:.1f}" for name, value in asdict(self.metrics).items())
+            numbers = "  ".join(f"{name} {value:.1f}" for name, value in {**asdict(self.metrics), **self.more}.items())
         return (
             (
                 f"{self.num_boxes} boxes ({self.boxes}) on {self.num_images} images of the {evaluation.split} split; "
@@ -119,7 +122,8 @@ def evaluate_model(model: Network, config: ExperimentConfig, runtime: Runtime, b
     else:
         metrics = evaluate_coco(people.coco, results, keypoints)
     factor = _sigma_factor(predictions, in_boxes, config) if boxes == BoxSource.GROUND_TRUTH else None
-    return ModelEvaluation(metrics, config, boxes, len(predictions), len(images), results, factor)
+    more = own_metrics(people, results, in_boxes, predictions)
+    return ModelEvaluation(metrics, config, boxes, len(predictions), len(images), results, factor, more)
 
 
 def _sigma_factor(predictions: PredictedPeople, people: Sequence[Person], config: ExperimentConfig) -> float | None:

@@ -69,8 +69,9 @@ class JointHits:
     hits: Integer[np.ndarray, "T K I"]
     labelled: Integer[np.ndarray, "K I"]
 
-    def weighted(self, weights: Num[np.ndarray, "n I"], threshold: int = 0) -> Float[np.ndarray, " n"]:
-        """The mean over all joints (x 100) where image i is there `weights[:, i]` times."""
+    def weighted(self, weights: Num[np.ndarray, "n I"] | None = None, threshold: int = 0) -> Float[np.ndarray, " n"]:
+        """The mean over all joints (x 100) where image i is there `weights[:, i]` times; once, if None."""
+        weights = np.ones((1, self.labelled.shape[-1])) if weights is None else weights
         with np.errstate(invalid="ignore"):
             return 100 * (weights @ self.hits[threshold].sum(0)) / (weights @ self.labelled.sum(0))
 
@@ -78,14 +79,13 @@ class JointHits:
         """Of the images as they are; `names` are those of the K joints."""
         of_joints = self.hits.sum(-1) / np.maximum(self.labelled.sum(-1), 1)
         counted = self.labelled.sum(-1) > 0
-        whole = np.ones((1, self.labelled.shape[-1]))
         groups = {
             group: _mean(of_joints[0, chosen], counted[chosen])
             for group, members in GROUPS.items()
             for chosen in [[names.index(name) for name in members if name in names]]
         }
         return PckhMetrics(
-            tuple(float(self.weighted(whole, index)[0]) for index in range(len(THRESHOLDS))),
+            tuple(float(self.weighted(threshold=index)[0]) for index in range(len(THRESHOLDS))),
             tuple(_mean(one, counted) for one in of_joints),
             groups,
         )

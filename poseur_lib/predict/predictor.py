@@ -129,7 +129,7 @@ class Poseur:
             sigma_factor=sigma_factor,
             instance_score=instance_score,
         )
-        model, config = load_network_with_changes(checkpoint_file(Path(path)), knobs)
+        model, config = load_network_with_changes(Path(path), knobs)
         asked = {"evaluation.flip_test": flip, "evaluation.batch": batch}
         config = config.with_changes(**{name: value for name, value in asked.items() if value is not None})
         caution = ONLY_GENERATED if trained_on_generated(checkpoint_file(Path(path))) else ""

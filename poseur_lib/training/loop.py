@@ -1,5 +1,6 @@
 """The one training loop behind poses and pretext: Lightning, seeded so that a resumed run equals an unbroken one."""
 
+import io
 import logging
 import os
 import sys
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
@@ -276,9 +278,21 @@ class TrainingLoop(L.LightningModule):
             print(reason, file=sys.stderr)
 
 
+class WholeFiles(TorchCheckpointIO):
+    """Lightning would write a checkpoint to the temporary folder first, and leave it there where the disk is full."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Written where it is asked for; a disk that refuses it is an `OSError`, which torch's own writer has not."""
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        Path(path).write_bytes(buffer.getbuffer())
+
+
 def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
     """Trains from the last checkpoint, if there is one, to the end or to `runtime.limit_epochs`."""
     checkpoint = loop.last_checkpoint
+    for cut_off in checkpoint.parent.glob(f".{checkpoint.name}.*"):  # of a process that was killed as it wrote
+        cut_off.unlink(missing_ok=True)
     loop.run_by(runtime)
     logger = training_logger(runtime.logger, checkpoint.parent)
     if logger is not None:
@@ -304,6 +318,7 @@ def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
             enable_progress_bar=False,
             callbacks=[PositionCallback(checkpoint.parent, checkpoint.parent.name, runtime.progress)],
             enable_model_summary=False,
+            plugins=[WholeFiles()],
         )
         try:
             trainer.fit(loop, loop.batches.loader, ckpt_path=checkpoint if checkpoint.exists() else None)

@@ -70,7 +70,7 @@ class ReleasedColumn:
     def chosen(self, row_key: str) -> Choice:
         """The one evaluated checkpoint that is a row's; of several, none."""
         row = self.data.table.row(row_key)
-        if not can_be_evaluated(row):
+        if not can_be_evaluated(self.data.table, row):
             return Choice(None)
         config = paper_config(self.data.table, row)
         fitting = [one for one in self.evaluated if is_of(one.match.config, config)]

@@ -15,7 +15,7 @@ from scipy import stats
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_study.experiments.experiment import METRICS
+from poseur_study.experiments.experiment import MEASURED
 from poseur_study.runs.store import RunStore, runs_of
 
 UNEQUAL = 0.05
@@ -49,8 +49,8 @@ def trainings(store: RunStore, fingerprint: str, boxes: BoxSource) -> pd.DataFra
         if record.provenance.data_fingerprint == fingerprint and metrics is not None:
             arm, of = record.config.model_dump_json(exclude={"seed"}), metrics.model_dump()
             known = (run.run_id, arm, record.config.seed, record.provenance.computed_on, record.config.train.epochs)
-            lines.append((*known, *(of[name] for name in METRICS)))
-    return pd.DataFrame(lines, columns=["run_id", "arm", "seed", "device", "epochs", *METRICS])
+            lines.append((*known, *(of[name] for name in MEASURED)))
+    return pd.DataFrame(lines, columns=["run_id", "arm", "seed", "device", "epochs", *MEASURED])
 
 
 def pooled(runs: pd.DataFrame, metric: str) -> Spread | None:

@@ -24,22 +24,29 @@ from pycocotools.cocoeval import COCOeval
 
 from poseur_lib.checkpoints.checkpoint import trained_model
 from poseur_lib.config.evaluation import InstanceRule
+from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ap import rank_people
 from poseur_lib.evaluation.bootstrap import Scorer, bootstrap
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.matches import Area, ImageMatches, image_matches
 from poseur_lib.files import MODEL_FILE, write_atomically
-from poseur_lib.keypoints import LSP_14
+from poseur_lib.keypoints import LSP_14, MPII_16
 from poseur_lib.scoring.instance import Scoring
 from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.interval import Estimate, Sample, estimate, weighted
 from poseur_study.analysis.seed_model import Spread, pooled, trainings
 from poseur_study.analysis.verdict import Evidence
-from poseur_study.experiments.experiment import ClaimTest, Metric, Row, Table
-from poseur_study.experiments.profiles import COCO_VAL_IMAGES, LSP_VAL_IMAGES, Profile
+from poseur_study.experiments.experiment import PCKH, ClaimTest, MeasuredColumn, Metric, Row, Table
+from poseur_study.experiments.profiles import COCO_VAL_IMAGES, LSP_VAL_IMAGES, MPII_VAL_PEOPLE, Profile
 from poseur_study.runs.datasets import DataSet
 from poseur_study.runs.evaluate import run_evaluation
-from poseur_study.runs.evaluation import BOOTSTRAP_SEED, RESAMPLES, RunEvaluation, in_order_of_images
+from poseur_study.runs.evaluation import (
+    BOOTSTRAP_SEED,
+    RESAMPLES,
+    RunEvaluation,
+    image_weights,
+    in_order_of_images,
+)
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.provenance import Provenance, source_digest
 from poseur_study.runs.store import RunStore
@@ -62,6 +69,18 @@ def metric_sample(matches: Mapping[Area, ImageMatches], metric: Metric, n: int =
     measure = "AP" if metric in AREAS else metric
     of_area = matches[AREAS.get(metric, "all")]
     return Sample(Scorer(of_area, measure)(), bootstrap(of_area, n, BOOTSTRAP_SEED, measure))
+
+
+def pckh_sample(evaluation: RunEvaluation) -> Sample:
+    """PCKh@0.5, joints weighted by their number, on the images as they are, and on the same resamples as AP.
+
+    Raises:
+        UserError: the run's people have no head boxes.
+    """
+    if evaluation.pckh is None:
+        raise UserError("people without head boxes have no PCKh")
+    hits = evaluation.pckh
+    return Sample(float(hits.weighted()[0]), hits.weighted(image_weights(hits.labelled.shape[-1])))
 
 
 def all_matches(evaluation: COCOeval) -> dict[Area, ImageMatches]:
@@ -108,8 +127,8 @@ class TableData:
     def evidence(self) -> Evidence:
         """What the results are worth.
 
-        COCO and LSP count only as whole validation sets, and COCO with the paper's recipe: at a profile's full size, as
-        declared.
+        COCO, MPII and LSP count only as whole validation sets, and the first two with the paper's recipe: at a
+        profile's full size, as declared.
         """
         if not self.profile.evidential:
             return Evidence.NONE
@@ -117,7 +136,11 @@ class TableData:
             return Evidence.GENERATED
         if self.dataset.keypoints_name == LSP_14.name:
             return Evidence.LSP if self.n_images >= LSP_VAL_IMAGES else Evidence.NONE
-        whole = self.n_images >= COCO_VAL_IMAGES and self.profile.scaling is None
+        if self.dataset.keypoints_name == MPII_16.name:
+            complete = len(self.dataset.val.people()) >= MPII_VAL_PEOPLE
+        else:
+            complete = self.n_images >= COCO_VAL_IMAGES
+        whole = complete and self.profile.scaling is None
         return Evidence.RETRAINED if whole and self.as_declared else Evidence.NONE
 
     @property
@@ -190,8 +213,10 @@ class TableData:
         return all_matches(self.matching(row_key, seed))
 
     @lru_cache(maxsize=4096)  # noqa: B019
-    def sample(self, row_key: str, seed: int, metric: Metric) -> Sample:
+    def sample(self, row_key: str, seed: int, metric: MeasuredColumn) -> Sample:
         """A metric of a row's run, recomputed from its record, or as it was computed before from the same one."""
+        if metric == PCKH:
+            return pckh_sample(self.evaluation(row_key, seed))
         row, run = self.table.row(row_key), self.runs[row_key, seed]
         if row.scoring == Scoring.FLOW:  # may follow from the weights, of which the record has no digest
             return metric_sample(self.matches(row_key, seed), metric)
@@ -208,7 +233,7 @@ class TableData:
             remembered(self.store.folder, key, lambda: metric_sample(self.matches(row_key, seed), metric).array)
         )
 
-    def estimate(self, row_key: str, metric: Metric) -> Estimate | None:
+    def estimate(self, row_key: str, metric: MeasuredColumn) -> Estimate | None:
         """A row's metric, mean over its seeds; None where it was not run."""
         return estimate([self.sample(row_key, seed, metric) for seed in self.done(row_key)], self.n_images)
 

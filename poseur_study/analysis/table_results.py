@@ -14,7 +14,7 @@ from poseur_study.analysis.table_data import TableData
 from poseur_study.analysis.verdict import Evidence, Verdict, level, rule_text, verdict
 from poseur_study.costs.row_cost import row_cost
 from poseur_study.costs.row_speed import UNITS, row_speed
-from poseur_study.experiments.experiment import COSTS, METRICS, UNMEASURED, ClaimTest, Column, EffectKind, Row, Table
+from poseur_study.experiments.experiment import COSTS, MEASURED, ClaimTest, Column, EffectKind, Row, Table
 from poseur_study.experiments.profiles import Profile
 from poseur_study.paper.tables import Printed
 from poseur_study.runs.datasets import DataSet
@@ -71,7 +71,7 @@ def collect_unexecuted(profile: Profile, table: Table, store: RunStore) -> Table
 
 
 def _row_result(data: TableData, row: Row) -> RowResult:
-    printed = row.printed("AP")
+    printed = row.printed(data.table.measure)
     known = isinstance(printed, Printed)
     of_runs = data.provenances(row).values()
     devices = {one.computed_on for one in of_runs}
@@ -81,7 +81,7 @@ def _row_result(data: TableData, row: Row) -> RowResult:
         ticks=row.ticks,
         paper_ap=printed.value if known else None,
         paper_source=printed.source if known else None,
-        ap=data.estimate(row.key, "AP"),
+        ap=data.estimate(row.key, data.table.measure),
         cells=tuple(_cell(data, row, column) for column in data.table.columns),
         status=_status(data, row),
         run_ids=() if row.not_run else tuple(data.runs[row.key, seed].run_id for seed in data.seeds),
@@ -93,10 +93,10 @@ def _cell(data: TableData, row: Row, column: Column) -> CellResult:
     printed = row.printed(column)
     known = isinstance(printed, Printed)
     text, place = (printed.text, printed.source) if known else (None, None)
-    cell = CellResult(column=column, paper=text, source=place, not_measured=UNMEASURED.get(column, ""))
-    if row.not_run or column in UNMEASURED:
+    cell = CellResult(column=column, paper=text, source=place)
+    if row.not_run:
         return cell
-    if column in METRICS:
+    if column in MEASURED:
         measured = data.estimate(row.key, column)
         found = level(text, measured, data.evidence)
         return cell.model_copy(update={"measured": measured, "levels": (found,) if found else ()})

@@ -10,7 +10,7 @@ from poseur_lib.errors import UserError, listed, validated
 from poseur_study.cli import options
 
 app = typer.Typer(
-    help="Make a data set of generated people, convert one, or check any folder in COCO's layout.", no_args_is_help=True
+    help="Make, download or convert a data set, or check any folder in COCO's layout.", no_args_is_help=True
 )
 
 
@@ -45,6 +45,39 @@ def generate(
     settings = validated(PeopleSettings, {**given, "seed": seed, "hard": hard, "parts": parts, "keypoints": keypoints})
     write_people(folder, settings, workers=workers or len(os.sched_getaffinity(0)))
     typer.echo(f"{folder}: {train} train and {val} val images of {size}, seed {seed}")
+
+
+@app.command()
+def fetch(
+    name: Annotated[
+        str, options.one_of("data set", "poseur_lib.fetch.datasets", "SETS", "coco, mpii or lspet.", argument="NAME")
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; created if need be.")],
+    only: Annotated[
+        str,
+        typer.Option(
+            metavar="PARTS", help="Of coco: annotations, val, train (these by default), test; comma-separated."
+        ),
+    ] = "",
+    keep_archives: Annotated[bool, typer.Option(help="Leave the archives in DIR/archives.")] = False,
+) -> None:
+    """Download a data set from where its owners publish it, and unpack it; exit code 1 if images are missing then.
+
+    Interrupted, the same command goes on where it was. COCO's files are checked by their published sizes and MD5; for
+    the others none are published, and images are counted.
+    """
+    from poseur_lib.fetch.datasets import MISSING_FILE, SETS
+    from poseur_lib.fetch.datasets import fetch as fetch_set
+
+    states = fetch_set(SETS[name], folder, options.comma_separated(only), keep_archives)
+    for state in states:
+        typer.echo(state.text)
+    if any(state.missing for state in states):
+        typer.echo(f"missing images: {folder / MISSING_FILE}")
+    if not all(state.complete for state in states):
+        raise typer.Exit(1)
+    if SETS[name].then:
+        typer.echo(f"next: {SETS[name].then}".replace("DIR", str(folder)))
 
 
 convert_app = typer.Typer(

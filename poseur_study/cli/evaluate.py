@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from poseur_lib.errors import UserError
 from poseur_study.cli import options
 
 
@@ -21,7 +22,9 @@ def evaluate(
     ] = "ground_truth",
     input_size: options.InputSize = "",
     flip_fusion: options.FlipFusion = "",
-    split: Annotated[str, typer.Option(help="train or val; default: as configured.")] = "",
+    split: Annotated[
+        str, typer.Option(help="train, val, or test-dev2017: results for COCO's server; default: as configured.")
+    ] = "",
     flip: options.Flip = None,
     keypoint_score: options.KeypointScore = "",
     score_radius: options.ScoreRadius = None,
@@ -34,7 +37,13 @@ def evaluate(
             help="Of a released checkpoint that does not tell its keypoints; of others for other OKS constants.",
         ),
     ] = "",
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results in COCO's format.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the results in COCO's format; of test-dev2017 the folder of the ZIP."),
+    ] = None,
+    name: Annotated[
+        str, typer.Option(help="Of the method in the ZIP's names (test-dev2017); default: the file's.")
+    ] = "",
     device: options.Device = "auto",
     precision: options.Precision = "32",
     workers: options.LoaderWorkers = 0,
@@ -44,18 +53,21 @@ def evaluate(
     """Print the AP and AR of a checkpoint, in points, with what they depend on."""
     from poseur_lib.checkpoints.released_load import load_network_with_changes
     from poseur_lib.evaluation.evaluate import evaluate_model
+    from poseur_lib.evaluation.test_dev import TEST_DEV, TestDev, method_name
     from poseur_lib.files import require_output
     from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
     from poseur_lib.models.pose_model import PoseModel
     from poseur_lib.runtime import Runtime
 
-    asked = {"evaluation.split": split, "evaluation.flip_test": flip, "evaluation.instance_score": instance_score,
-             "model.head.keypoint_score": keypoint_score, "model.head.flip_fusion": flip_fusion,
-             "model.head.score_radius": score_radius, "model.head.sigma_factor": sigma_factor,
+    unlabelled = TestDev.open(data, Path(boxes)) if split == TEST_DEV else None
+    asked = {"evaluation.split": "" if unlabelled else split, "evaluation.flip_test": flip,
+             "evaluation.instance_score": instance_score, "model.head.keypoint_score": keypoint_score,
+             "model.head.flip_fusion": flip_fusion, "model.head.score_radius": score_radius,
+             "model.head.sigma_factor": sigma_factor,
              "data.input_size": list(options.parse_size(input_size)) if input_size else None}  # fmt: skip
     asked["data.keypoint_set"] = options.chosen_keypoints(keypoints)
     changes = {name: value for name, value in asked.items() if value not in ("", None)}
-    if output is not None:
+    if output is not None and unlabelled is None:
         require_output(output)
     model, config = load_network_with_changes(checkpoint, changes)
     runtime = Runtime(data=data, device=device, precision=precision, loader_workers=workers, compile=compile)
@@ -65,6 +77,14 @@ def evaluate(
         optimised = optimise(model.eval().to(runtime.torch_device), images, faster)
         model = optimised.model
         typer.echo("\n".join(filter(None, (optimised.text(), runtime.inference_note))))
+    if unlabelled is not None:
+        if not isinstance(model, PoseModel):
+            raise UserError(
+                f"{checkpoint}: {TEST_DEV} is predicted by models of crops, and this one finds people itself"
+            )
+        method = method_name(name or checkpoint.stem)
+        typer.echo(unlabelled.submit(model, config, runtime, method, output or Path()).text)
+        return
     evaluated = evaluate_model(model, config, runtime, boxes)
     typer.echo(evaluated.text())
     if output is not None:

@@ -16,6 +16,7 @@ import typer
 from pydantic import ValidationError
 
 from poseur_lib.errors import Interrupted, UserError, describe_validation, of_worker
+from poseur_lib.faults import advised
 from poseur_study.cli import config, convert, cost, data, evaluate, predict, report, runs, study, train
 from poseur_study.runs.signals import ends_in_order, received
 
@@ -26,6 +27,7 @@ STUDY_MODULES = frozenset(
     (
         "IPython",
         "anywidget",
+        "bleach",
         "dask",
         "distributed",
         "ipywidgets",
@@ -120,10 +122,13 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> tuple[str, i
         return f"poseur: {_one_line(str(error))}", 1
     if isinstance(error, ModuleNotFoundError) and (missing := str(error.name).partition(".")[0]) in STUDY_MODULES:
         return f"poseur: {missing} is not installed: pip install 'poseur_lib[study]'", 1
+    name = type(error).__name__
+    said = advised(text := f"{name}: {_one_line(of_worker(str(error)))}")
+    if said != text:
+        return f"poseur: {said}", 1
     if isinstance(error, OSError) and error.filename is not None:
         return f"poseur: {error.filename}: {error.strerror}", 1
-    name = type(error).__name__
-    return f"poseur: {name}: {_one_line(of_worker(str(error)))} (run again with --debug for the traceback)", 1
+    return f"poseur: {text} (run again with --debug for the traceback)", 1
 
 
 def _explain_usage(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:

@@ -79,10 +79,11 @@ def chosen_keypoints(given: str, folder: Path | None = None) -> Any:
     return chosen
 
 
-def one_of(kind: str, module: str, names: str, text: str) -> Any:
-    """An option with a help text whose value, before the command begins, has to stand among `names` of a module.
+def one_of(kind: str, module: str, names: str, text: str, argument: str = "") -> Any:
+    """An option, or the argument of that name, with a help text whose value, before the command begins, is checked.
 
-    "" stands for the default. The module is imported only then, so that `poseur --help` is quick.
+    It has to stand among `names` of a module. "" stands for the default. The module is imported only then, so that
+    `poseur --help` is quick.
     """
 
     def check(context: Any, option: Any, value: str) -> str:
@@ -92,6 +93,8 @@ def one_of(kind: str, module: str, names: str, text: str) -> Any:
             require_known(kind, [value], get_args(known) or known)
         return value
 
+    if argument:
+        return typer.Argument(metavar=argument, help=text, callback=check)
     return typer.Option(help=text, callback=check)
 
 

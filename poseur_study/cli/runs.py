@@ -1,6 +1,7 @@
 """`poseur runs`: carrying the records of finished runs between machines."""
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,16 +13,18 @@ app = typer.Typer(help="Carry the records of finished runs between machines, and
 
 ArchiveArgument = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="A .tar or .tar.gz file.")]
 
+ProfileOption = Annotated[
+    str,
+    options.one_of(
+        "profile", "poseur_study.execution.archive_file", "CARRIED", "smoke, mini, paper or released; default: all."
+    ),
+]
+
 
 @app.command("export")
 def export_archive(
     archive: ArchiveArgument,
-    profile: Annotated[
-        str,
-        options.one_of(
-            "profile", "poseur_study.execution.archive", "CARRIED", "smoke, mini, paper or released; default: all."
-        ),
-    ] = "",
+    profile: ProfileOption = "",
     runs: options.Runs = "",
     weights: Annotated[bool, typer.Option("--weights", help="The weights too: they are most of the size.")] = False,
 ) -> None:
@@ -29,17 +32,43 @@ def export_archive(
 
     Evaluated released checkpoints are among them (`released`).
     """
-    from poseur_study.execution.archive import CARRIED, export_runs
+    from poseur_study.execution.archive import export_runs
+    from poseur_study.execution.archive_file import CARRIED
 
     _report(export_runs(archive, options.runs_folder(runs), [profile] if profile else CARRIED, weights))
 
 
 @app.command("import")
-def import_archive(archive: ArchiveArgument, runs: options.Runs = "") -> None:
-    """Put the runs of ARCHIVE beside those that are there; conflicts overwrite nothing, and the exit code is 1."""
-    from poseur_study.execution.archive import import_runs
+def import_archive(
+    archive: ArchiveArgument,
+    profile: ProfileOption = "",
+    data: Annotated[
+        str, typer.Option(metavar="DIR", help="The data set of all runs; default: each profile's own generated people.")
+    ] = "",
+    recompute: Annotated[
+        bool, typer.Option("--recompute/--no-recompute", help="Compute their numbers again from their predictions.")
+    ] = True,
+    runs: options.Runs = "",
+) -> None:
+    """Put the runs of ARCHIVE beside those that are there; conflicts overwrite nothing, and the exit code is 1.
 
-    _report(import_runs(archive, options.runs_folder(runs)))
+    A run whose numbers do not follow from its predictions is refused, as is one of another profile than asked for.
+    What was recomputed is remembered: an import that was interrupted goes on.
+    """
+    from poseur_study.execution.archive import Check, import_runs
+    from poseur_study.runs.project import as_given
+
+    folder, given = options.runs_folder(runs), str(as_given(data)) if data else ""
+
+    def checks(waiting: list[Path]) -> Check:
+        from poseur_study.execution.recompute import Recomputation
+
+        check = Recomputation(waiting, given, folder)
+        for line in check.cost():
+            typer.echo(line)
+        return check
+
+    _report(import_runs(archive, folder, profile, checks if recompute else None))
 
 
 @app.command("pack")
@@ -56,13 +85,15 @@ def pack(
     from poseur_study.experiments.profiles import profile as size_named
     from poseur_study.runs.datasets import open_data
 
-    _report(list(pack_runs(options.runs_folder(runs), profile, open_data(size_named(profile), data))))
+    _report(pack_runs(options.runs_folder(runs), profile, open_data(size_named(profile), data)))
 
 
-def _report(carried: list) -> None:
+def _report(carried: Iterable) -> None:
+    counts, wrong = Counter(), False
     for run in carried:
         typer.echo(f"{run.name}: {run.what}", err=run.wrong)
-    counts = Counter(run.what.partition(":")[0] for run in carried)
+        counts[run.what.partition(":")[0]] += 1
+        wrong |= run.wrong
     typer.echo(", ".join(f"{count} {what}" for what, count in counts.items()))
-    if any(run.wrong for run in carried):
+    if wrong:
         raise typer.Exit(1)

@@ -68,18 +68,20 @@ def status(
     data: DataOption = "",
     runs: options.Runs = "",
     changes: options.Set = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Read every record again, also known ones.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every record, all weights and all notebooks, also known ones.")
+    ] = False,
 ) -> None:
     """Say of each run of the chosen tables whether it is done, running, failed and why, or still to come.
 
-    The exit code is 1 if a run or table failed, or a record is corrupt.
+    The exit code is 1 if a run or table failed, a record is corrupt, or with --verify an executed notebook was altered.
     """
     from poseur_study.execution.status import status_lines
 
     batch = _batch(profile, tables, seeds, data, runs, changes)
     if verify:
         batch.store.verified.forget()
-    lines, wrong = status_lines(batch)
+    lines, wrong = status_lines(batch, notebooks=verify)
     typer.echo("\n".join(lines))
     if wrong:
         raise typer.Exit(1)

@@ -74,6 +74,7 @@ def train(
     from poseur_lib.training.fit import train_in_folder
     from poseur_study.experiments.profiles import profile as profile_named
     from poseur_study.runs.datasets import pretext_people
+    from poseur_study.runs.heartbeat import trained_here_alone
 
     asked = options.parse_changes(changes)
     if keypoints and KEYPOINTS in asked:
@@ -107,7 +108,8 @@ def train(
     people = pretext_people(size, config, data.absolute())
     if people != data.absolute():
         typer.echo(f"{data} has no part labels: the backbone is pretrained on the generated people in {people}")
-    curve = train_in_folder(config, folder, runtime, people, init)
+    with trained_here_alone(folder):
+        curve = train_in_folder(config, folder, runtime, people, init)
     last = curve[-1]
     measured = "" if last.ap is None else f", AP {last.ap:.1f} and mean OKS {last.mean_oks:.3f} on the curve's people"
     typer.echo(f"epoch {last.epoch} of {config.train.epochs}: loss {last.loss:.3f}{measured}")

@@ -1,39 +1,45 @@
 """Records on their way between a cluster and a laptop: an archive of finished runs, verified at both ends.
 
-An archive is a tar file of `<profile>/<run id>/<file>` and, first, `manifest.json` with every file's SHA-256. Evaluated
-released checkpoints travel as runs of a profile `released`, with the input sizes that were given for their files. Only
-the files of a record are taken from it, and no record that is there is overwritten, nor its weights.
+Evaluated released checkpoints travel as runs of a profile `released`, with the input sizes that were given for their
+files. No record that is there is overwritten, nor its weights. What comes is marked as such (`imported.json`), and is
+held against what can be known of it here: see `_arrival` for what a record must have, and `recompute` for its numbers.
 """
 
-import io
+import errno
 import json
-import tarfile
+import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
-from poseur_lib.files import LAST_CHECKPOINT, atomic_file, sha256_hex, write_atomically
-from poseur_study.experiments.profiles import PROFILES
-from poseur_study.released_checkpoints.store import FOLDER, SIZES_FILE, ReleasedStore
+from poseur_lib.files import LAST_CHECKPOINT, WEIGHTS_FILES, atomic_file, file_sha256
+from poseur_study.execution.archive_file import MOST_BYTES, SIZES_NAME, Archive, sync_all, write_archive
+from poseur_study.released_checkpoints.sizes import FOLDER, GivenSizes
 from poseur_study.runs import lease
 from poseur_study.runs.evaluation import EVALUATION_FILE
-from poseur_study.runs.record import PREDICTIONS_FILE, RECORD_FILE, read_record
-from poseur_study.runs.store import NOTEBOOK_FILE, WEIGHTS_FILES, RunStore, clear_failure
+from poseur_study.runs.origin import NOTEBOOK_DIGEST_FILE
+from poseur_study.runs.provenance import commit_is_here
+from poseur_study.runs.record import IMPORTED_FILE, PARTIAL_FOLDER, PREDICTIONS_FILE, RECORD_FILE, Record, read_record
+from poseur_study.runs.store import NOTEBOOK_FILE, RunStore, clear_failure
 
-MANIFEST_FILE = "manifest.json"
-RECORD_FILES = (PREDICTIONS_FILE, EVALUATION_FILE, NOTEBOOK_FILE, RECORD_FILE)
+RESULT_FILES = (PREDICTIONS_FILE, EVALUATION_FILE)
+RECORD_FILES = (*RESULT_FILES, NOTEBOOK_FILE, NOTEBOOK_DIGEST_FILE, RECORD_FILE)
 """The record comes last: with it the run is there."""
-SIZES_NAME = f"{FOLDER}/{SIZES_FILE}"
-CARRIED = (*(profile.name for profile in PROFILES), FOLDER)
-"""Folders below that of all runs whose records can travel."""
-FORMAT = 1
+
+Check = Callable[[RunStore, Path, Record], str]
+"""Holds a record in a folder that is not yet the store's against what can be computed, and says what was, in a word.
+
+It raises UserError where the numbers are not those of the record.
+"""
 
 
 @dataclass(frozen=True)
 class Carried:
-    """What became of one run; `wrong` if it did not get to the other side."""
+    """What became of one run; `wrong` if it did not get to the other side as it is."""
 
     name: str
     what: str
@@ -54,41 +60,83 @@ def export_runs(archive: Path, runs: Path, folders: Sequence[str], weights: bool
         raise UserError(f"{archive} exists: nothing is overwritten")
     carried, files = [], {}
     for store, run_id in recorded(runs, folders):
-        name = f"{store.folder.name}/{run_id}"
+        name, of_run, damaged = f"{store.folder.name}/{run_id}", store.path(run_id), ""
         if not store.recorded_state(run_id).done:
             carried.append(Carried(name, f"left out: {store.error(run_id)}", wrong=True))
             continue
-        wanted = (*WEIGHTS_FILES, *RECORD_FILES) if weights else RECORD_FILES
-        there = [store.path(run_id) / file for file in wanted if (store.path(run_id) / file).is_file()]
+        if weights and (damaged := store.damaged_weights(run_id, again=True)):
+            carried.append(Carried(name, f"exported without weights: {damaged}", wrong=True))
+        wanted = (*WEIGHTS_FILES, *RECORD_FILES) if weights and not damaged else RECORD_FILES
+        there = [of_run / file for file in wanted if (of_run / file).is_file()]
+        if large := [path for path in there if path.stat().st_size > MOST_BYTES[path.name]]:
+            what = f"left out: {large[0]} has more than the {MOST_BYTES[large[0].name]} bytes that an import allows"
+            carried.append(Carried(name, what, wrong=True))
+            continue
         files |= {f"{name}/{path.name}": path for path in there}
-        carried.append(Carried(name, "exported"))
+        carried += [Carried(name, "exported")] * (not damaged)
+        store.verified.read.clear()  # a thousand records take more memory than all the rest
     if not files:
         raise UserError(f"no finished run in {runs} ({', '.join(folders)})")
     if FOLDER in folders and (runs / SIZES_NAME).exists():
         files[SIZES_NAME] = runs / SIZES_NAME
-    _write(archive, files)
+    for folder in folders:
+        RunStore(runs / folder).verified.save()
+    write_archive(archive, files)
     return carried
 
 
-def import_runs(archive: Path, runs: Path) -> list[Carried]:
+def recorded(runs: Path, folders: Sequence[str]) -> Iterator[tuple[RunStore, str]]:
+    """The runs that have a record, whatever that is worth."""
+    for folder in folders:
+        for record in sorted((runs / folder).glob(f"*/{RECORD_FILE}")):
+            yield RunStore(runs / folder), record.parent.name
+
+
+def import_runs(
+    archive: Path, runs: Path, profile: str = "", checks: Callable[[list[Path]], Check] | None = None
+) -> Iterator[Carried]:
     """Put the runs of an archive into a folder of runs, each verified first; nothing finished is overwritten.
 
     A run that is there with another record is a conflict, one that is being executed too. The weights of one that was
-    interrupted are removed: they are not those of the record that comes.
+    interrupted are removed: they are not those of the record that comes. The archive is unpacked beside the runs first,
+    so that of one that is cut off nothing arrives.
+
+    Args:
+        profile: refuse runs of another one; "": take all.
+        checks: given the folders that the runs wait in, makes the check of their numbers; None: they are not computed.
 
     Raises:
-        UserError: it is no archive of ours, or cut off.
+        UserError: it is no archive of ours, cut off, or larger than allowed.
     """
-    carried = []
-    with tempfile.TemporaryDirectory(prefix="poseur-import-") as folder:
-        for profile, run_id in _extract(archive, Path(folder)):
-            store = RunStore(runs / profile)
-            carried.append(_import(Path(folder) / profile / run_id, store, run_id))
-            store.verified.save()
-        return carried + _import_sizes(ReleasedStore(Path(folder)), ReleasedStore(runs))
+    opened = Archive(archive)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    mark = json.dumps({"source": archive.name, "sha256": file_sha256(archive), "date": now}).encode()
+    runs.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".import-", dir=runs) as folder:
+        opened.unpack(Path(folder))
+        waiting = [Path(folder) / one / run_id for one, run_id in opened.runs]
+        for source in waiting:
+            (source / IMPORTED_FILE).write_bytes(mark)
+        sync_all(path for path in Path(folder).rglob("*") if path.is_file())
+        check = None if checks is None or not waiting else checks(waiting)
+        for source in waiting:
+            store = RunStore(runs / source.parent.name)
+            if profile not in ("", source.parent.name):
+                yield Carried(_name(source), f"refused: profile {profile} was asked for", wrong=True)
+                continue
+            try:
+                yield _import(source, store, check)
+            except UserError as error:
+                yield Carried(_name(source), f"refused: {error}".replace(folder, archive.name), wrong=True)
+        sync_all(path for one, run_id in opened.runs if (path := runs / one / run_id).is_dir())
+        yield from _import_sizes(GivenSizes(Path(folder)), GivenSizes(runs))
 
 
-def _import_sizes(source: ReleasedStore, target: ReleasedStore) -> list[Carried]:
+def _name(source: Path) -> str:
+    return f"{source.parent.name}/{source.name}"
+
+
+def _import_sizes(source: GivenSizes, target: GivenSizes) -> list[Carried]:
     """Add what the archive's user has said of files' input sizes; another word on the same file is a conflict."""
     given, known = source.sizes, target.sizes
     target.keep_sizes({digest: size for digest, size in given.items() if digest not in known})
@@ -99,95 +147,83 @@ def _import_sizes(source: ReleasedStore, target: ReleasedStore) -> list[Carried]
     ]
 
 
-def recorded(runs: Path, folders: Sequence[str]) -> Iterator[tuple[RunStore, str]]:
-    """The runs that have a record, whatever that is worth."""
-    for folder in folders:
-        for record in sorted((runs / folder).glob(f"*/{RECORD_FILE}")):
-            yield RunStore(runs / folder), record.parent.name
+def _arrival(source: Path) -> tuple[Record, list[str]]:
+    """The record of a run that waits to be imported, and what is to be said of it; weights of another run are removed.
 
-
-def _write(archive: Path, files: dict[str, Path]) -> None:
-    digests = {name: sha256_hex(path.read_bytes()) for name, path in files.items()}
-    manifest = json.dumps({"format": FORMAT, "sha256": digests}, indent=1, sort_keys=True).encode()
-    mode = "w:gz" if archive.suffix in (".gz", ".tgz") else "w"
-    with atomic_file(archive) as partial, tarfile.open(partial, mode) as tar:
-        for name, content in [(MANIFEST_FILE, manifest), *((name, path.read_bytes()) for name, path in files.items())]:
-            member = tarfile.TarInfo(name)
-            member.size, member.mode = len(content), 0o644
-            tar.addfile(member, io.BytesIO(content))
-
-
-def _extract(archive: Path, folder: Path) -> list[tuple[str, str]]:
-    """Unpack what belongs to runs, each file held against the manifest; (profile, run id) in the archive's order."""
-    found: dict[tuple[str, str], None] = {}
-    try:
-        with tarfile.open(archive) as tar:
-            digests = _manifest(archive, tar)
-            for name, digest in digests.items():
-                run = None if name == SIZES_NAME else _run(archive, name)
-                content = tar.extractfile(name).read()
-                if sha256_hex(content) != digest:
-                    raise UserError(f"{archive}: {name} was altered or cut off")
-                write_atomically(folder / name, content)
-                if run is not None:
-                    found[run] = None
-    except (tarfile.TarError, EOFError, KeyError, AttributeError) as error:
-        raise UserError(f"{archive} is cut off or no archive of runs: {error}") from None
-    except OSError as error:
-        raise UserError(f"{archive}: {error.strerror or error}") from None
-    return list(found)
-
-
-def _manifest(archive: Path, tar: tarfile.TarFile) -> dict[str, str]:
-    try:
-        content = json.loads(tar.extractfile(MANIFEST_FILE).read())
-        if content["format"] != FORMAT:
-            raise UserError(f"{archive} has format {content['format']}, this version reads {FORMAT}")
-        return dict(content["sha256"])
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{archive} is no archive of runs: it has no readable {MANIFEST_FILE}") from None
-
-
-def _run(archive: Path, name: str) -> tuple[str, str]:
-    """Profile and run id of a member. Raises UserError for any other: no path can lead out of the folder."""
-    parts = name.split("/")
-    if len(parts) != 3 or parts[0] not in CARRIED or parts[2] not in (*WEIGHTS_FILES, *RECORD_FILES):
-        raise UserError(f"{archive}: {name!r} is no file of a run's record")
-    if parts[1] in ("", ".", ".."):
-        raise UserError(f"{archive}: {name!r} names no run")
-    return parts[0], parts[1]
-
-
-def _import(source: Path, store: RunStore, run_id: str) -> Carried:
-    name, target = f"{store.folder.name}/{run_id}", store.path(run_id)
-    try:
-        if read_record(source).run_id != run_id:
-            return Carried(name, "refused: its record is that of another run", wrong=True)
-    except UserError as error:
-        return Carried(name, f"refused: {error}", wrong=True)
-    held = lease.acquire(target)
-    if held is None:
-        return Carried(name, f"conflict: it is being executed by {lease.holder(target)}", wrong=True)
-    try:
-        if (target / RECORD_FILE).exists():
-            if (target / RECORD_FILE).read_bytes() != (source / RECORD_FILE).read_bytes():
-                return Carried(name, "conflict: another record is there; nothing was overwritten", wrong=True)
-            added = _copy(source, target, (*WEIGHTS_FILES, *RECORD_FILES))
-            return Carried(name, ", ".join(["there already", *(f"{file} added" for file in added)]))
-        left = [target / name for name in (*WEIGHTS_FILES, LAST_CHECKPOINT) if (target / name).exists()]
-        for path in left:  # weights without a record would count as those of the record that comes
+    Raises:
+        UserError: the record does not verify, is of another run or profile, or of fewer epochs than it says.
+    """
+    record = read_record(source)
+    if record.run_id != source.name:
+        raise UserError(f"its record is that of another run, {record.run_id}")
+    if record.provenance.profile != source.parent.name:
+        raise UserError(f"its record is of profile {record.provenance.profile!r}")
+    trained_here = record.provenance.checkpoint is None
+    if trained_here and len(record.curve) != record.epochs:
+        raise UserError(f"its record says {record.epochs} epochs, and its curve has {len(record.curve)}")
+    if isinstance(record.config, ExperimentConfig) and record.predictions_sha256 is None:
+        raise UserError("its record is of no predictions: nothing says where its numbers come from")
+    said = []
+    if commit_is_here(record.provenance.commit) is False:
+        said.append(f"its commit {record.provenance.commit[:10]!r} is not in this checkout")
+    for path in (source / name for name in WEIGHTS_FILES if (source / name).exists()):
+        found = file_sha256(path)
+        if record.weights_sha256 is None:
+            said.append(f"the record has no digest of {path.name}, which is taken as it comes")
+        elif found != record.weights_sha256:
+            said.append(f"WITHOUT {path.name}, which has SHA-256 {found}, and the record says {record.weights_sha256}")
             path.unlink()
-        _copy(source, target, (*WEIGHTS_FILES, *RECORD_FILES))
-        clear_failure(target)
-        return Carried(name, f"imported{', an interrupted run was removed' if left else ''}")
+    return record, said
+
+
+def _import(source: Path, store: RunStore, check: Check | None) -> Carried:
+    name, run = _name(source), store.path(source.name)
+    record, said = _arrival(source)
+    wrong = any(one.startswith("WITHOUT") for one in said)
+    if check is not None:
+        said.append(check(store, source, record))
+    target = run / PARTIAL_FOLDER if record.partial else run
+    names = RESULT_FILES if record.partial else (*WEIGHTS_FILES, *RECORD_FILES[:-1])
+    held = lease.acquire(run)
+    if held is None:
+        return Carried(name, f"conflict: it is being executed by {lease.holder(run)}", wrong=True)
+    try:
+        left: list[Path] = []  # of an interrupted run
+        if record.partial and (run / RECORD_FILE).exists():
+            return Carried(name, f"conflict: it has {record.epochs} epochs only, and the run is there", wrong=True)
+        there = (target / RECORD_FILE).exists()
+        if there and (target / RECORD_FILE).read_bytes() != (source / RECORD_FILE).read_bytes():
+            return Carried(name, "conflict: another record is there; nothing was overwritten", wrong=True)
+        if not there and not record.partial:  # weights without a record would count as those of the record that comes
+            left = [run / name for name in (*WEIGHTS_FILES, LAST_CHECKPOINT) if (run / name).exists()]
+            for path in (*left, *(run / name for name in names)):
+                path.unlink(missing_ok=True)
+        added = [one for one in names if (source / one).exists() and not (there and (target / one).exists())]
+        for one in added:
+            _move(source / one, target / one)
+        if there:
+            return Carried(name, _words("there already", [*(f"{one} added" for one in added), *said]), wrong)
+        for one in (IMPORTED_FILE, RECORD_FILE):
+            _move(source / one, target / one)
+        if not record.partial:
+            clear_failure(run)
     finally:
         held.release()
+    how = f"imported as partial, it has {record.epochs} epochs only" if record.partial else "imported"
+    return Carried(name, _words(how, [*["an interrupted run was removed"] * bool(left), *said]), wrong)
 
 
-def _copy(source: Path, target: Path, names: Sequence[str]) -> list[str]:
-    """Copy those files that are not there yet; without a record, what a failed or interrupted run left is replaced."""
-    unfinished = not (target / RECORD_FILE).exists()
-    chosen = [name for name in names if (source / name).exists() and (unfinished or not (target / name).exists())]
-    for name in chosen:
-        write_atomically(target / name, (source / name).read_bytes())
-    return chosen
+def _words(what: str, more: Sequence[str]) -> str:
+    return ": ".join(filter(None, [what, "; ".join(filter(None, more))]))
+
+
+def _move(source: Path, target: Path) -> None:
+    """A file that the disk has already, into place; copied where the run's folder lies on another disk."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with atomic_file(target) as copy:
+            shutil.copyfile(source, copy)

@@ -3,7 +3,7 @@
 dask and torch are imported by what executes: plan and status are quicker without.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from poseur_study.execution.papermill_job import TableJob, execute_table
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.execution.slots import AUTO
 from poseur_study.experiments import tables
-from poseur_study.experiments.experiment import SPEEDS
+from poseur_study.experiments.experiment import SPEEDS, Table
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import NOT_GENERATED, KnownData, known_data, make_data
 from poseur_study.runs.plan import PlannedRun, plan
@@ -55,7 +55,7 @@ class Batch:
         make: bool = False,
     ) -> None:
         self.profile = profile(profile_name)
-        self.tables = tables(numbers)
+        self.tables = _on_one_data_set(tables(numbers), bool(numbers)) if data else tables(numbers)
         self.seeds = seeds or self.profile.seeds
         self.overrides, self.own_data = overrides, not data
         try:
@@ -65,10 +65,17 @@ class Batch:
         self.store = RunStore(below_root(runs) / self.profile.name)
         if make:
             require_writable(self.store.folder, "runs cannot be stored in")
-            make_data(self.profile, data)
+            for keypoints in self._keypoints:
+                make_data(self.profile, data, keypoints)
         self.make = make
-        self.data: KnownData = known_data(self.profile, data, self.store.folder)
+        self.known = {one: known_data(self.profile, data, self.store.folder, one) for one in self._keypoints}
+        self.data: KnownData = self.known[self._keypoints[0]]
         self.runs = self._plan(self.tables)
+
+    @property
+    def _keypoints(self) -> list[str]:
+        """Whose people the tables are of, the profile's own ("") first."""
+        return sorted({table.keypoints for table in self.tables})
 
     def work(self) -> Work:
         """What its runs cost; of a folder that was given, the people are counted."""
@@ -144,9 +151,11 @@ class Batch:
         return notebook if notebook.exists() else self.store.path(key)
 
     def _plan(self, chosen: tuple) -> tuple[PlannedRun, ...]:
-        own = self.data.fingerprint or NOT_GENERATED
-        learnt_from = self.data.learnt_from(self.profile, self.make)
-        return plan(self.profile, chosen, self.seeds, own, self.overrides, learnt_from)
+        of = {
+            keypoints: (known.fingerprint or NOT_GENERATED, known.learnt_from(self.profile, self.make))
+            for keypoints, known in self.known.items()
+        }
+        return plan(self.profile, chosen, self.seeds, NOT_GENERATED, self.overrides, others=of)
 
     def _table_jobs(self, options: RunOptions) -> list[TableJob]:
         chosen = {"seeds": list(self.seeds), "overrides": self.overrides, "limit_epochs": options.limit_epochs}
@@ -164,3 +173,16 @@ class Batch:
             )
             for table in self.tables
         ]
+
+
+def _on_one_data_set(chosen: Sequence[Table], named: bool) -> tuple[Table, ...]:
+    """The tables that one folder of people serves: those of the profile's own keypoints, where none was named.
+
+    Raises:
+        UserError: tables were named that need people with different keypoints.
+    """
+    sets = {table.keypoints: table.name for table in chosen}
+    if len(sets) > 1 and named:
+        needs = " and ".join(f"{name} takes {keypoints or 'the usual ones'}" for keypoints, name in sets.items())
+        raise UserError(f"tables that were named need people with different keypoints ({needs}): run them apart")
+    return tuple(table for table in chosen if not table.keypoints or len(sets) == 1)

@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import CancelledError
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,16 @@ def cluster_answers() -> Iterator[None]:
         raise ClusterLost(error) from error
 
 
+Look = Callable[[], None]
+
+
 @dataclass
 class Engine:
     """A dask cluster by its client; `slots`, `submit` and `wait` raise ClusterLost where it does not answer."""
 
     client: Client
+    look: Look = lambda: None
+    """What to look at while runs are waited for: raises where none will ever be executed."""
 
     def slots(self) -> int:
         """Runs that can be executed at a time, at this moment: Slurm's jobs come and go, killed workers return."""
@@ -76,6 +81,7 @@ class Engine:
 
     def wait(self, futures: Collection[Future], seconds: float) -> set[Future]:
         """The futures that are through, at the latest after some seconds."""
+        self.look()
         if not futures:
             time.sleep(seconds)
             return set()
@@ -135,9 +141,13 @@ def open_engine(options: RunOptions) -> Iterator[Engine]:
         if options.security is not None:
             raise UserError("--security is for --scheduler tls://...: a batch's own cluster has its own certificate")
         made = _local(options) if slurm is None else _of_slurm(slurm, below_root(options.runs))
-        with made as cluster, cluster, Client(cluster, security=cluster.security, set_as_default=False) as client:
+        with (
+            made as (cluster, look),
+            cluster,
+            Client(cluster, security=cluster.security, set_as_default=False) as client,
+        ):
             client.register_plugin(EndsInOrder())
-            yield Engine(client)
+            yield Engine(client, look)
 
 
 def _connect(address: str, security: Security | None) -> Client:
@@ -150,18 +160,20 @@ def _connect(address: str, security: Security | None) -> Client:
         raise UserError(f"{address} needs a certificate: --security FILE ({error})") from None
 
 
-def _of_slurm(file: Path, shared: Path) -> AbstractContextManager[SpecCluster]:
-    return slurm_cluster(read_options(file, SlurmOptions, "Slurm options"), shared)
+@contextmanager
+def _of_slurm(file: Path, shared: Path) -> Iterator[tuple[SpecCluster, Look]]:
+    with slurm_cluster(read_options(file, SlurmOptions, "Slurm options"), shared) as (cluster, watch):
+        yield cluster, watch.look
 
 
 @contextmanager
-def _local(options: RunOptions) -> Iterator[SpecCluster]:
+def _local(options: RunOptions) -> Iterator[tuple[SpecCluster, Look]]:
     """Workers of this machine; where several of them share a GPU, with MPS."""
     start_tracker()
     environments = slot_environments(options.workers, options.device, options.devices, options.runs_per_gpu)
     gpus = [added[VISIBLE] for added in environments if VISIBLE in added]
     with shared_gpus(gpus[0]) if len(set(gpus)) < len(gpus) else nullcontext({}) as mps:
-        yield _cluster_of([added | mps for added in environments])
+        yield _cluster_of([added | mps for added in environments]), lambda: None
 
 
 def _cluster_of(environments: list[dict[str, str]]) -> SpecCluster:

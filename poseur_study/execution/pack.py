@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.data.coco import CocoPeople
-from poseur_lib.evaluation.dataset_predictions import BoxSource
+from poseur_lib.errors import UserError
 from poseur_study.execution.archive import Carried, recorded
+from poseur_study.execution.recompute import measured_again
 from poseur_study.runs.datasets import DataSet
-from poseur_study.runs.evaluate import run_evaluation
 from poseur_study.runs.record import write_evaluation
-from poseur_study.runs.run_steps import metrics_of
 from poseur_study.runs.store import RunStore
 
 
@@ -31,17 +29,10 @@ def pack_runs(runs: Path, profile: str, data: DataSet) -> Iterator[Carried]:
 
 
 def _pack(store: RunStore, run_id: str, data: DataSet) -> Carried:
-    name, loaded = f"{store.folder.name}/{run_id}", store.load(run_id)
-    record, config = loaded.record, loaded.record.config
-    if record.provenance.data_fingerprint != data.fingerprint:
-        where = f"made on data set {record.provenance.data_fingerprint}, the one here is {data.fingerprint}"
-        return Carried(name, f"left out: {where}", wrong=True)
-    split = config.evaluation.split
-    people = data.val if split == "val" else CocoPeople(data.root, split, data.val.keypoints)
-    evaluation = run_evaluation(people, loaded.predictions, config)
-    at_truth = record.of(BoxSource.GROUND_TRUTH)
-    found = metrics_of(evaluation, at_truth and at_truth.mean_oks)
-    if (found.metrics, found.strata) != (record.metrics, record.strata):
-        return Carried(name, "left out: its predictions do not give the record's numbers on this data set", wrong=True)
+    name, record = f"{store.folder.name}/{run_id}", store.record(run_id)
+    try:
+        evaluation = measured_again(store.path(run_id), record, data).evaluation
+    except UserError as error:
+        return Carried(name, f"left out: {error}", wrong=True)
     write_evaluation(store.path(run_id), record, evaluation)
     return Carried(name, "packed")

@@ -22,8 +22,9 @@ from poseur_lib.files import write_atomically
 from poseur_study.experiments.notebook_parameters import check_parameters
 from poseur_study.runs.heartbeat import CHILD_FLAG, LEASE_VARIABLE, Stopped, heartbeat, run_child
 from poseur_study.runs.lease import Lease, is_held, waiting_lease
+from poseur_study.runs.origin import keep_notebook
 from poseur_study.runs.project import RESULTS_VARIABLE, ROOT_VARIABLE, notebook_path, project_root
-from poseur_study.runs.store import NOTEBOOK_FILE, RESULT_FILE, RunState, clear_failure, note_failure
+from poseur_study.runs.store import RESULT_FILE, RunState, clear_failure, note_failure
 
 OUTPUT_FILE = "output.txt"
 RETRIES = 3
@@ -129,7 +130,7 @@ def execute_and_keep(
         results = attempt.results.iterdir() if attempt.results.is_dir() else ()
         for path in sorted(results, key=lambda path: path.name == RESULT_FILE):  # the result comes last
             os.replace(path, folder / path.name)
-        os.replace(attempt.notebook, folder / NOTEBOOK_FILE)
+        keep_notebook(attempt.notebook, folder)
         clear_failure(folder)
         shutil.rmtree(folder / "attempts", ignore_errors=True)
     return Outcome(RunState.FINISHED)

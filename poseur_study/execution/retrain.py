@@ -57,6 +57,11 @@ class Training:
             " or its pretrained backbone is missing. No finished run is touched."
         )
 
+    @property
+    def _keypoints(self) -> str:
+        """What the run's people are labelled with; "": as the profile has it."""
+        return "" if self.record is None else self.record.config.data.keypoints_name
+
     def plan(self) -> tuple[PlannedRun, ...]:
         """The run, after the pretraining that it starts from.
 
@@ -65,7 +70,7 @@ class Training:
                 run of its configuration.
         """
         size = profile(self.profile)
-        known = known_data(size, self.data, below_root(self.runs) / size.name)
+        known = known_data(size, self.data, below_root(self.runs) / size.name, self._keypoints)
         if self.record is None:
             (table,) = tables([SMOKE_TABLE])
             run = row_run(size, table, table.row(SMOKE_ROW), 0, known.fingerprint, {}, known.learnt_from(size))
@@ -85,7 +90,7 @@ class Training:
             UserError: it failed; the message names the run and its last line.
         """
         say("makes the data set, where it is missing")
-        make_data(profile(self.profile), self.data)
+        make_data(profile(self.profile), self.data, self._keypoints)
         store = RunStore(below_root(self.runs) / self.profile)
         options = RunOptions(self.profile, data=self.data, runs=self.runs, project=project)
         store.folder.mkdir(parents=True, exist_ok=True)

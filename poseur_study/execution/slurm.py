@@ -1,13 +1,19 @@
 """Slurm jobs as dask workers, by dask-jobqueue: their options, what their scripts say, and those that end at once."""
 
+import os
+import re
 import shlex
 import shutil
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
+from weakref import WeakSet, ref
 
+from distributed.deploy.spec import ProcessInterface
 from distributed.security import Security
 from distributed.utils import get_ip
 from pydantic import Field
@@ -16,6 +22,8 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.errors import UserError
 from poseur_study.execution.security import HTTP, worker_files
 
+SECONDS_BETWEEN_LOOKS, ANSWER_SECONDS = 5.0, 30.0
+MOST_ENDED = 3
 LOGS = (("error", "err"), ("output", "out"))
 
 
@@ -57,8 +65,8 @@ class SlurmOptions(Frozen):
 
 
 @contextmanager
-def slurm_cluster(options: SlurmOptions, shared: Path) -> Iterator[Any]:
-    """A cluster whose jobs are submitted at once, and again where one ends, as at its walltime.
+def slurm_cluster(options: SlurmOptions, shared: Path) -> Iterator[tuple[Any, "JobWatch"]]:
+    """A cluster whose jobs are submitted at once, and again where one ends, as at its walltime; and who watches them.
 
     Args:
         shared: a folder that the jobs see, too: files that let them in lie there for the time of the batch.
@@ -68,12 +76,26 @@ def slurm_cluster(options: SlurmOptions, shared: Path) -> Iterator[Any]:
     """
     try:
         from dask_jobqueue import SLURMCluster
+        from dask_jobqueue.slurm import SLURMJob
     except ImportError:
         raise UserError("--slurm needs dask-jobqueue: pip install 'poseur_lib[slurm]'") from None
     if shutil.which("sbatch") is None:
         raise UserError("--slurm needs the command sbatch: this machine submits no Slurm jobs")
 
+    class Job(SLURMJob):
+        refusal = ""
+
+        async def start(self) -> None:
+            """Where Slurm takes no job, `JobWatch` says so; dask would leave it at a traceback and wait."""
+            try:
+                await super().start()
+            except (OSError, RuntimeError, ValueError) as error:
+                self.refusal = [line for line in str(error).splitlines() if line.strip()][-1]
+                await ProcessInterface.start(self)
+
     class Cluster(SLURMCluster):
+        job_cls = Job
+
         def _get_worker_security(self, security: Security) -> None:
             """Jobs are told by `worker_extra_args`: dask-jobqueue would not quote the files' names."""
 
@@ -83,7 +105,82 @@ def slurm_cluster(options: SlurmOptions, shared: Path) -> Iterator[Any]:
         Cluster(**cluster_arguments(options, let_in), security=security) as cluster,
     ):
         cluster.adapt(minimum_jobs=options.jobs, maximum_jobs=options.jobs)
-        yield cluster
+        yield cluster, JobWatch(cluster)
+
+
+class JobWatch:
+    """Notices jobs that Slurm refuses, or that end before they connect: others are submitted, but not for ever.
+
+    dask asserts as it closes that nobody else holds on to a job: they are known by weak references.
+    """
+
+    def __init__(self, cluster: Any) -> None:
+        self.cluster = cluster
+        self.connected: WeakSet[Any] = WeakSet()
+        self.in_a_row: list[ref[Any]] = []
+        self.looked = time.monotonic()
+
+    def look(self) -> None:
+        """Look at the jobs where the last look is some seconds old.
+
+        Raises:
+            UserError: `MOST_ENDED` jobs in a row were refused, or have ended so.
+        """
+        if time.monotonic() - self.looked < SECONDS_BETWEEN_LOOKS:
+            return
+        self.looked = time.monotonic()
+        alive = _jobs_alive()
+        names = [] if alive is None else self._over(alive)
+        if len(self.in_a_row) >= MOST_ENDED:
+            raise UserError(
+                f"{len(self.in_a_row)} Slurm jobs in a row were refused or ended before they connected; {self._last()}"
+            )
+        if names:
+            self.cluster.sync(self.cluster.scale_down, names)  # and others are submitted
+
+    def _over(self, alive: set[str]) -> list[str]:
+        """The workers whose jobs are over without having connected."""
+        jobs = dict(self.cluster.workers)
+        names = {str(worker.name) for worker in list(self.cluster.scheduler.workers.values())}
+        here = [job for name, job in jobs.items() if name in names]
+        if any(job not in self.connected for job in here):
+            self.connected.update(here)
+            self.in_a_row.clear()
+        over = {name: job for name, job in jobs.items() if job.refusal or (job.job_id and job.job_id not in alive)}
+        ended = {name: job for name, job in over.items() if job not in self.connected}
+        self.in_a_row += [ref(job) for job in ended.values() if ref(job) not in self.in_a_row]
+        return list(ended)
+
+    def _last(self) -> str:
+        job = self.in_a_row[-1]()
+        return "" if job is None else f"the last: {job.refusal}" if job.refusal else _end_of(job.job_id)
+
+
+def _ask(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _jobs_alive() -> set[str] | None:
+    """Ids of this user's jobs that wait or run; None where Slurm does not say."""
+    listed = _ask("squeue", "--noheader", "--format=%i", f"--user={os.getuid()}")
+    return None if listed is None else set(listed.split())
+
+
+def _end_of(job: str) -> str:
+    """How a job ended, and the last line of its log, in words."""
+    shown = _ask("scontrol", "show", "job", "-o", job) or ""
+    told = dict(re.findall(r"(JobState|ExitCode|StdErr)=(.*?)(?=\s\w+=|\s*$)", shown))
+    log = Path(told.get("StdErr", ""))
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    how = f"{told.get('JobState', 'ended')}, exit code {told.get('ExitCode', 'unknown')}"
+    return f"the last, {job}: {how}; its log {log}: {lines[-1][-160:] if lines else 'nothing'}"
 
 
 def cluster_arguments(options: SlurmOptions, let_in: list[str]) -> dict[str, Any]:

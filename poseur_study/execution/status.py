@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from poseur_lib.config import PretextRunConfig
 from poseur_lib.progress import duration
@@ -17,9 +18,11 @@ from poseur_study.execution.cost_estimate import (
 from poseur_study.execution.progress import position, training_seconds_left
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.runs import lease
+from poseur_study.runs.origin import NotebookOrigin, notebook_origin
 from poseur_study.runs.plan import PlannedRun
-from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, RunState, last_line
+from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunState, last_line
 
+ALTERED = "altered"
 REMADE = ", again: others start from its weights, which are gone"
 
 
@@ -52,8 +55,12 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
     return [*summary, *lines, *_detectable(batch)]
 
 
-def status_lines(batch: Batch) -> tuple[list[str], bool]:
-    """Every run with its state, error and notebook; True if someone has to look at something."""
+def status_lines(batch: Batch, notebooks: bool = False) -> tuple[list[str], bool]:
+    """Every run with its state, error and notebook; True if someone has to look at something.
+
+    Args:
+        notebooks: hold executed notebooks, of runs and tables, against the digests that their runner noted.
+    """
     states, lines = _states(batch), [batch.data.note] * bool(batch.data.note)
     for run in batch.runs:
         state = states[run.run_id]
@@ -63,10 +70,22 @@ def status_lines(batch: Batch) -> tuple[list[str], bool]:
     for name, folder in failed.items():
         error = last_line(folder / ERROR_FILE)
         lines += _entry(RunState.FAILED, name, error, f"see {folder}")
+    wrong = bool(failed) or any(state.wrong or batch.store.damaged_weights(run) for run, state in states.items())
     counts = Counter(state.value for state in states.values())
     lines.append(", ".join(f"{count} {state}" for state, count in counts.items()) + _left(batch, states))
     batch.store.verified.save()
-    return lines, bool(failed) or any(state.wrong for state in states.values())
+    of_runs = {_name(batch, run): batch.store.path(run.run_id) for run in batch.runs}
+    found = _notebook_lines(folders | of_runs) if notebooks else []
+    altered = any(line.startswith(ALTERED) for line in found)
+    return lines + found, altered or wrong
+
+
+def _notebook_lines(folders: dict[str, Path]) -> list[str]:
+    origins = {name: origin for name, folder in folders.items() if (origin := notebook_origin(folder))}
+    altered = [name for name, origin in origins.items() if origin == NotebookOrigin.ALTERED]
+    lines = [line for name in altered for line in _entry(ALTERED, name, f"see {folders[name] / NOTEBOOK_FILE}")]
+    counts = Counter(origin.value for origin in origins.values())
+    return [*lines, f"notebooks: {', '.join(f'{count} {what}' for what, count in counts.items()) or 'none'}"]
 
 
 def _states(batch: Batch) -> dict[str, RunState]:
@@ -74,12 +93,16 @@ def _states(batch: Batch) -> dict[str, RunState]:
 
 
 def _name(batch: Batch, run: PlannedRun) -> str:
-    """What a run is, and the end of its id, which names its folder; known only with the data set."""
-    return f"{run.name} ({run.run_id.rpartition('_')[2]})" if batch.data.fingerprint else run.name
+    """What a run is, the end of its id, which names its folder, and where it is from; with the data set only."""
+    if not batch.data.fingerprint:
+        return run.name
+    origin = batch.store.imported(run.run_id)
+    came = f", imported on {origin['date'][:10]} from {origin['source']}" if origin else ""
+    return f"{run.name} ({run.run_id.rpartition('_')[2]}){came}"
 
 
-def _entry(state: RunState, name: str, *more: str) -> list[str]:
-    return [f"{state.value:12s} {name}", *(f"{'':15s} {line}" for line in more)]
+def _entry(state: str, name: str, *more: str) -> list[str]:
+    return [f"{state:12s} {name}", *(f"{'':15s} {line}" for line in more)]
 
 
 def _batch_size(run: PlannedRun) -> int:
@@ -117,6 +140,8 @@ def _explanation(batch: Batch, run: PlannedRun, state: RunState) -> list[str]:
         return [f"{at.words}, by {lease.holder(folder) or 'a process that has just ended'}"]
     if state == RunState.CORRUPT:
         return [batch.store.error(run.run_id) or "", "`poseur study run` makes the record again"]
+    if state == RunState.RECORD_ONLY:
+        return list(filter(None, [batch.store.damaged_weights(run.run_id)]))
     if state != RunState.FAILED:
         return []
     lines = [batch.store.error(run.run_id) or "", f"output: {folder / ERROR_FILE}"]

@@ -12,11 +12,12 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from poseur_study.experiments.methods import BACKBONES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Changes = dict[str, Any]
 
@@ -93,10 +94,12 @@ def end_to_end_changes(method: str, backbone: str, dagger: bool = False) -> Chan
     return changes
 
 
-def others() -> pd.DataFrame:
+def others() -> "pd.DataFrame":
     """What other end-to-end methods print of themselves, with source and protocol; none of them is implemented here.
 
     But for Mask R-CNN, whose heatmap head is the row that Poseur is compared with.
     """
+    import pandas as pd
+
     rows = tomllib.loads(OTHERS_FILE.read_text())["row"]
     return pd.DataFrame(rows, columns=["method", "backbone", "ap", "box_ap", "on", "testing", "source"])

@@ -15,12 +15,15 @@ Changes = Mapping[str, Any]
 Metric = Literal["AP", "AP50", "AP75", "AP_M", "AP_L", "AR"]
 CostColumn = Literal["Params", "GFLOPs", "GFLOPs (Dec.)"]
 SpeedColumn = Literal["FPS", "Memory", "Memory (test)"]
-UnmeasuredColumn = Literal["Mean"]
-Column = Metric | CostColumn | SpeedColumn | UnmeasuredColumn
+PckhColumn = Literal["Mean"]
+MeasuredColumn = Metric | PckhColumn
+Column = MeasuredColumn | CostColumn | SpeedColumn
 METRICS: tuple[str, ...] = get_args(Metric)
+PCKH: PckhColumn = "Mean"
+"""PCKh@0.5 with joints weighted by their number, by the name of Table 4's column."""
+MEASURED: tuple[str, ...] = (*METRICS, PCKH)
 COSTS: tuple[str, ...] = get_args(CostColumn)
 SPEEDS: tuple[str, ...] = get_args(SpeedColumn)
-UNMEASURED = {"Mean": "PCKh@0.5 is MPII's measure, and there is no reader of MPII here yet"}
 
 BUDGET = "budget"
 """Number of the study of effects against budget, whose rows have lengths of each profile's own."""
@@ -99,7 +102,7 @@ class ClaimTest:
     better: str
     than: str
     paper_effect: float | None = None
-    metric: Metric | UnmeasuredColumn = "AP"
+    metric: MeasuredColumn = "AP"
     beyond: tuple[str, str] | None = None
     trend: tuple[str, ...] = ()
     of: str = ""
@@ -196,6 +199,16 @@ class Table:
     def name(self) -> str:
         """What it is called in prose: `Table 2a`, `Supp. Table 1`, `Fig. 1`."""
         return shown_name(self.number)
+
+    @property
+    def keypoints(self) -> str:
+        """The keypoint set that its people have to be labelled with; "": the profile's."""
+        return self.base.get("data.keypoint_set", "")
+
+    @property
+    def measure(self) -> MeasuredColumn:
+        """What its rows are compared by, where it is not said otherwise."""
+        return PCKH if PCKH in self.columns else "AP"
 
     @property
     def runnable(self) -> tuple[Row, ...]:

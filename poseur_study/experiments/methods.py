@@ -60,6 +60,8 @@ TRANSPOSE: Mapping[str, tuple[Changes, Changes]] = MappingProxyType(
 
 
 _OF_HEATMAPS = ("SimpleBaseline", "HRNet", "HRFormer", "UDP-Pose")
+SQUARE_PATCH = (4, 4)
+"""Of TokenPose on square crops, whose maps no patch of width 3 divides."""
 METHODS = ("Poseur", *_OF_HEATMAPS, "RLE", "DeepPose", "Integral", "PRTR", "TransPose", "TokenPose")
 """Methods by the names of `poseur_study.paper.subject`."""
 
@@ -120,6 +122,8 @@ def _tokens(kind: str, variants: Mapping[str, tuple[Changes, Changes]], variant:
         raise UserError(f"no {kind} {variant!r}; there are {', '.join(variants)}")
     backbone, head = variants[variant]
     head = {"kind": kind, "codec": _codec(heatmap.DARK, size), **head}
+    if kind == "tokenpose" and size[0] == size[1]:  # as released for MPII
+        head["patch_size"] = SQUARE_PATCH
     return {"model.backbone": dict(backbone), "model.head": head, **_SCORED_AS_HEATMAPS}
 
 

@@ -54,11 +54,12 @@ def ablation(number: str, path: str, values: Mapping[str, tuple[str, Any]], **de
     )
 
 
-def method_row(table: str, key: str, *, layers: int | None = None, not_run: str = "") -> Row:
+def method_row(table: str, key: str, *, layers: int | None = None, not_run: str = "", size: str = USUAL_SIZE) -> Row:
     """A row of the paper as a configuration of its method; a row of an end-to-end method has none.
 
     Args:
         layers: Poseur's decoder layers, where the table does not say.
+        size: of the input, likewise.
         not_run: why it cannot be run.
     """
     paper = paper_tables()[table].row(key)
@@ -66,28 +67,31 @@ def method_row(table: str, key: str, *, layers: int | None = None, not_run: str 
         key=key,
         label=short_label(paper.subject),
         ticks=tuple(word or "—" for word in paper.words.values()),
-        changes=_changes(paper.subject, layers),
+        changes=_changes(paper.subject, layers, size),
         paper=(table, key),
         method=paper.subject.method,
         not_run=not_run,
     )
 
 
-def _changes(subject: Subject, layers: int | None) -> Changes:
+def _changes(subject: Subject, layers: int | None, size: str) -> Changes:
     if subject.setting == END_TO_END:
         return end_to_end_changes(subject.method, subject.backbone, bool(subject.marks))
-    return subject_changes(subject, layers)
+    return subject_changes(subject, layers, size)
 
 
-def comparison(number: str, *, not_run: str | Mapping[str, str] = "", **declared: Any) -> Table:
+def comparison(number: str, *, not_run: str | Mapping[str, str] = "", size: str = USUAL_SIZE, **declared: Any) -> Table:
     """A table of the paper that compares methods, with all of its rows.
 
     Args:
         not_run: why its rows cannot be run; of some, by method.
+        size: of the input, where the table does not say.
     """
     paper = paper_tables()[number]
     of_method = {row.subject.method: not_run for row in paper.rows} if isinstance(not_run, str) else not_run
-    rows = tuple(method_row(number, row.key, not_run=of_method.get(row.subject.method, "")) for row in paper.rows)
+    rows = tuple(
+        method_row(number, row.key, not_run=of_method.get(row.subject.method, ""), size=size) for row in paper.rows
+    )
     return Table(
         **{"number": number, "factor": paper.words, "varies": METHOD_KNOBS, "rows": rows, "deltas": False, **declared}
     )
@@ -99,9 +103,13 @@ def short_label(subject: Subject) -> str:
     return ", ".join(part for part in (subject.method + subject.marks, subject.backbone, size) if part)
 
 
-def subject_changes(subject: Subject, layers: int | None = None) -> Changes:
-    """A subject as changes to the default configuration; a number of layers that is the default's is left out."""
-    height, width = (int(side) for side in re.findall(r"\d+", subject.input or USUAL_SIZE))
+def subject_changes(subject: Subject, layers: int | None = None, size: str = USUAL_SIZE) -> Changes:
+    """A subject as changes to the default configuration; a number of layers that is the default's is left out.
+
+    Args:
+        layers, size: where the subject does not say.
+    """
+    height, width = (int(side) for side in re.findall(r"\d+", subject.input or size))
     changes = method_changes(subject.method, subject.backbone, (height, width))
     layers = layers or subject.layers
     if subject.method == "Poseur" and layers not in (None, text_number("default_layers").digits):

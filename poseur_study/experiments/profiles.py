@@ -32,6 +32,7 @@ from synthetic_people.settings import PeopleSettings
 COCO_VAL_IMAGES = 5000
 COCO_TRAIN_PEOPLE = 149_813
 """People of COCO train2017 with a keypoint and no crowd, which an epoch sees."""
+MPII_VAL_PEOPLE = 2958
 LSP_TRAIN_PEOPLE, LSP_VAL_IMAGES = 8000, 2000
 """Of `poseur data convert lspet`."""
 SMOKE_PEOPLE = PeopleSettings(train_images=2000, val_images=300)

@@ -23,7 +23,7 @@ WHOLE = "data.whole_image"
 IMAGE_SIDE, PAPER_SIDE = 96, 800
 """Short side of a whole image, in pixels."""
 ANCHORS = (16, 32, 64, 128, 256)
-PATCHES = {(4, 3): (2, 2), (2, 2): (1, 1)}
+PATCHES = {(4, 3): (2, 2), (4, 4): (2, 2), (2, 2): (1, 1)}
 
 
 def small_rules(size: str, width: int) -> tuple[Rule, ...]:

@@ -44,7 +44,8 @@ def row_model(study: TableStudy, row_key: str, seed: int) -> RowModel:
         return RowModel(row, run, trained_model(study.store.path(run.run_id), run.config))
     why = f"its run is {state.value}"
     if state == RunState.RECORD_ONLY:
-        why = f"only the record of its run is here, the weights are gone; {retrain_command(study)} makes them"
+        gone = study.store.damaged_weights(run.run_id) or "the weights are gone"
+        why = f"only the record of its run is here, {gone}; {retrain_command(study)} makes them"
     return RowModel(row, run, None, f"{row.label}, seed {seed}: {why}")
 
 

@@ -17,7 +17,8 @@ from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.experiments.profiles import profile
 from poseur_study.released_checkpoints.inventory import Refused, inventory
 from poseur_study.released_checkpoints.row_match import PAPER, UNKNOWN_SIZE, Match, described, match_rows
-from poseur_study.released_checkpoints.store import FOLDER, ReleasedStore, checkpoint_run_id, origin
+from poseur_study.released_checkpoints.sizes import FOLDER
+from poseur_study.released_checkpoints.store import ReleasedStore, checkpoint_run_id, origin
 from poseur_study.runs import lease
 from poseur_study.runs.datasets import DataSet, open_data
 from poseur_study.runs.heartbeat import heartbeat

@@ -48,9 +48,9 @@ def is_of(checkpoint: ExperimentConfig, row: ExperimentConfig) -> bool:
     return isinstance(row.model.head, PoseurConfig) and _identity(checkpoint) == _identity(row)
 
 
-def can_be_evaluated(row: Row) -> bool:
-    """True if a row is Poseur's on data that can be judged here: COCO test-dev and MPII cannot."""
-    return row.method == "Poseur" and not row.not_run
+def can_be_evaluated(table: Table, row: Row) -> bool:
+    """True if a row is Poseur's on COCO val, on which all checkpoints are judged: of COCO test-dev and MPII none is."""
+    return row.method == "Poseur" and not row.not_run and not table.keypoints
 
 
 def rows_of(checkpoint: ExperimentConfig, tables: Iterable[Table]) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ def rows_of(checkpoint: ExperimentConfig, tables: Iterable[Table]) -> tuple[str,
         f"{table.number}: {row.label}"
         for table in tables
         for row in table.rows
-        if can_be_evaluated(row) and is_of(checkpoint, paper_config(table, row))
+        if can_be_evaluated(table, row) and is_of(checkpoint, paper_config(table, row))
     )
 
 

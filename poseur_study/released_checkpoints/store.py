@@ -1,27 +1,21 @@
 """Where evaluated checkpoints are kept: records as a run's, in `runs/released/`, whatever the profile.
 
-A record's id comes from the checkpoint's bytes, the configuration and the data set. `input_sizes.json` beside the
-records keeps what a user has said of files whose weights do not tell their input size.
+A record's id comes from the checkpoint's bytes, the configuration and the data set.
 """
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from poseur_lib.checkpoints.released_recognise import INPUT_SIZES, Size
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_lib.files import write_atomically
 from poseur_study.released_checkpoints.inventory import CheckpointFile
 from poseur_study.released_checkpoints.row_match import Match
+from poseur_study.released_checkpoints.sizes import FOLDER, GivenSizes
 from poseur_study.runs.record import RECORD_FILE, Record
 from poseur_study.runs.run_id import run_id
 from poseur_study.runs.store import RunStore
-
-FOLDER = "released"
-SIZES_FILE = "input_sizes.json"
 
 
 @dataclass(frozen=True)
@@ -38,37 +32,13 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
-class ReleasedStore:
+class ReleasedStore(GivenSizes):
     """Evaluated checkpoints below a folder of runs."""
-
-    runs: Path
 
     @cached_property
     def records(self) -> RunStore:
         """The records, each in the folder of its id."""
         return RunStore(self.runs / FOLDER)
-
-    @property
-    def sizes(self) -> dict[str, Size]:
-        """Input sizes (height, width) that a user has said, by the SHA-256 of the file.
-
-        Raises:
-            UserError: the file that keeps them is damaged.
-        """
-        path = self.records.folder / SIZES_FILE
-        try:
-            return {digest: (int(h), int(w)) for digest, (h, w) in json.loads(path.read_text()).items()}
-        except FileNotFoundError:
-            return {}
-        except (ValueError, TypeError, AttributeError):
-            raise UserError(f"{path} is damaged: delete it and give the sizes with --input-size again") from None
-
-    def keep_sizes(self, sizes: dict[str, Size]) -> None:
-        """Add to the known input sizes; a later word replaces an earlier one."""
-        if sizes.items() <= self.sizes.items():
-            return
-        content = json.dumps({**self.sizes, **sizes}, indent=1, sort_keys=True)
-        write_atomically(self.records.folder / SIZES_FILE, f"{content}\n".encode())
 
     def evaluated(self, data_fingerprint: str) -> tuple[Evaluated, ...]:
         """What was evaluated on a data set; records that do not verify, and sizes that were ruled out, are left out."""

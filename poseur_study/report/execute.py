@@ -26,6 +26,7 @@ from poseur_lib.files import MODEL_FILE, write_atomically
 from poseur_study.profile_study import ProfileStudy
 from poseur_study.runs.project import ROOT_VARIABLE, project_root
 from poseur_study.runs.provenance import source_digest
+from poseur_study.runs.record import IMPORTED_FILE
 from poseur_study.runs.store import ERROR_FILE, NOTEBOOK_FILE, RECORD_FILE, RESULT_FILE
 from poseur_study.table_study.answer import HEADLINE_FILE
 
@@ -98,7 +99,7 @@ def _results_digest(study: ProfileStudy) -> str:
     """Of what pages show of a profile: results, records, failures, and which other files are there at all."""
     folder, content = study.store.folder, hashlib.sha256()
     read = (f"tables/*/{RESULT_FILE}", f"*/{RECORD_FILE}", f"tables/*/{ERROR_FILE}", f"*/{ERROR_FILE}",
-            f"tables/*/{HEADLINE_FILE}")  # fmt: skip
+            f"tables/*/{HEADLINE_FILE}", f"*/{IMPORTED_FILE}")  # fmt: skip
     for path in sorted(path for pattern in read for path in folder.glob(pattern)):
         content.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     there = [*folder.glob(f"tables/*/{NOTEBOOK_FILE}"), *folder.glob(f"*/{MODEL_FILE}")]

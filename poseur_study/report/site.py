@@ -18,6 +18,7 @@ from poseur_study.profile_study import Failure, ProfileStudy, table_page
 from poseur_study.report.execute import WarmKernel, executed_page, problem
 from poseur_study.report.explorer import explorer_notebook
 from poseur_study.report.render import Files, Link, page, read_notebook
+from poseur_study.runs.origin import NotebookOrigin, imported_words, notebook_origin
 from poseur_study.runs.project import as_noted, notebook_path
 from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunStore, failure_text
 
@@ -89,6 +90,8 @@ class Site:
     def write(self) -> Path:
         """Every page; the index is returned."""
         parameters = {"profile": self.study.profile.name, "runs": as_noted(self.study.store.folder.parent)}
+        if self.study.records:
+            self.study.store.verified.save()  # the kernel need not unpack what was verified here
         with WarmKernel() as kernel:
             for one in PAGES:
                 given: Mapping[str, Any] = parameters if one.of_profile else {}
@@ -99,9 +102,9 @@ class Site:
         for table in self.study.tables:
             source = self.study.store.table_folder(table.number)
             files = sorted(source.glob("*.csv"))
-            self._write(table_page(table), self._notebook(source / NOTEBOOK_FILE), files)
+            self._write(table_page(table), self._notebook(source / NOTEBOOK_FILE), files, of=source)
         if (explorer := explorer_notebook(self.study.store)).exists():
-            self._write(EXPLORER, self._notebook(explorer))
+            self._write(EXPLORER, self._notebook(explorer), of=explorer.parent)
         for failure in self.study.failures():
             self._write_failure(failure)
         self._write_file("csv/ledger.csv", ledger_csv(self.study.entries).encode())
@@ -126,18 +129,33 @@ class Site:
         cells = self._notebook(notebook).cells if notebook.exists() else []
         self._write(failure.page, new_notebook(cells=[head, *cells]))
 
-    def _write(self, name: str, notebook: NotebookNode, csv: Sequence[Path] = (), stamp: bool = True) -> None:
+    def _stamps(self, of: Path | None) -> list[str]:
+        """What whoever reads a page of the profile is to know first; `of`: the folder of its executed notebook."""
+        study, result = self.study, None if of is None else self.study.results.get(of.name)
+        ids = set(study.run_ids if result is None else (one for row in result.rows for one in row.run_ids))
+        ids |= {parent for one in ids & study.records.keys() for parent in study.records[one].parents}
+        stamps = [SMOKE_STAMP] * (not study.profile.evidential)
+        stamps += [] if of is None else [imported_words([of], "table")]
+        stamps += [imported_words(map(study.store.path, sorted(ids)), "run")]
+        if of is not None and notebook_origin(of) == NotebookOrigin.ALTERED:
+            stamps.append(f"The notebook of this page was {NotebookOrigin.ALTERED}: it has not the SHA-256 of its run.")
+        return [stamp for stamp in stamps if stamp]
+
+    def _write(
+        self, name: str, notebook: NotebookNode, csv: Sequence[Path] = (), stamp: bool = True, of: Path | None = None
+    ) -> None:
         links = [link for of_group in self.menu.values() for link in of_group]
         places = [place for place, link in enumerate(links) if link.target == name]
         before, after = [None, *links, None][places[0] : places[0] + 3 : 2] if places else (None, None)
         files, stem = Files(), name.removesuffix(".html")
         for path in csv:
             files.of[f"csv/{stem}_{path.name}"] = path.read_bytes()
+        origin = "" if of is None else f" Executed notebook: {notebook_origin(of)}."
         beside = [Link(path.name, f"csv/{stem}_{path.name}") for path in csv]
         text = page(
             notebook, name, files, menu=self.menu, before=before, after=after, beside=beside,
-            stamp=SMOKE_STAMP if stamp and not self.study.profile.evidential else "",
-            footer=f"poseur_lib {version('poseur_lib')}, profile {self.study.profile.name}.",
+            stamps=self._stamps(of) if stamp else [],
+            footer=f"poseur_lib {version('poseur_lib')}, profile {self.study.profile.name}.{origin}",
         )  # fmt: skip
         for file, content in (*files.of.items(), (name, text.encode())):
             self._write_file(file, content)

@@ -7,9 +7,10 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.config.data import Split
 from poseur_lib.data.coco import CocoPeople, annotation_path, fingerprint
 from poseur_lib.data.part_labels import has_part_labels
-from poseur_lib.errors import UserError
+from poseur_lib.errors import UserError, validated
 from poseur_lib.keypoints import KeypointSet, keypoint_set
 from poseur_study.experiments.profiles import Profile
 from poseur_study.runs.heartbeat import heartbeat
@@ -19,6 +20,8 @@ from poseur_study.runs.provenance import cpu_count
 from poseur_study.runs.record import RECORD_FILE, read_record
 from synthetic_people.settings import PeopleSettings
 
+MADE_BY = {"lsp14": "lspet", "mpii16": "mpii"}
+"""Keypoint sets by what of `poseur data convert` makes a data set of them."""
 RECORDS_ASKED = 20
 NOT_GENERATED = "not generated yet"
 SHOWN_PEOPLE = PeopleSettings(train_images=1, val_images=12, parts=False)
@@ -47,6 +50,10 @@ class DataSet:
     def keypoints(self) -> KeypointSet:
         """The keypoints that its people are labelled with."""
         return keypoint_set(self.keypoints_name)
+
+    def split(self, name: Split) -> CocoPeople:
+        """One split; val is indexed once."""
+        return self.val if name == "val" else CocoPeople(self.root, name, self.keypoints)
 
     @cached_property
     def val(self) -> CocoPeople:
@@ -84,8 +91,16 @@ def pretext_data(profile: Profile, data: str) -> str:
     return data if own else ""
 
 
-def data_folder(profile: Profile, data: str) -> Path:
+def other_keypoints(profile: Profile, data: str, keypoints: str) -> bool:
+    """Whether the profile's generated people are asked for with other keypoints than its own: a data set beside it."""
+    return not data and keypoints not in ("", profile.config.data.keypoints_name)
+
+
+def data_folder(profile: Profile, data: str, keypoints: str = "") -> Path:
     """Where a profile's data set lies: the folder given, else `data/<profile>` for generated people.
+
+    Args:
+        keypoints: what people are labelled with, where it is not the profile's own set: `data/<profile>_<keypoints>`.
 
     Raises:
         UserError: the profile needs a folder and none was given.
@@ -93,24 +108,27 @@ def data_folder(profile: Profile, data: str) -> Path:
     if data:
         return below_root(data)
     if profile.people is None:
-        made = " (poseur data convert lspet makes it)" if profile.config.data.keypoint_set == "lsp14" else ""
+        by = MADE_BY.get(keypoints or profile.config.data.keypoints_name)
+        made = f" (poseur data convert {by} makes it)" if by else ""
         raise UserError(f"profile {profile.name!r} needs a data set in COCO's layout{made}: give its folder with --data")
-    return below_root("data") / profile.name
+    name = f"{profile.name}_{keypoints}" if other_keypoints(profile, data, keypoints) else profile.name
+    return below_root("data") / name
 
 
-def known_data(profile: Profile, data: str, runs: Path) -> KnownData:
+def known_data(profile: Profile, data: str, runs: Path, keypoints: str = "") -> KnownData:
     """The identity of a profile's data set; nothing is generated.
 
     Args:
+        keypoints: as of `data_folder`.
         runs: folder of the profile's runs: the records in it know the data set that they were made with.
 
     Raises:
         UserError: a folder was given or is needed, and is not there.
     """
-    root = data_folder(profile, data)
+    root, other = data_folder(profile, data, keypoints), other_keypoints(profile, data, keypoints)
     if annotation_path(root, "val").is_file():
         own, pretext = fingerprint(root), pretext_data(profile, data)
-        if pretext == data:
+        if pretext == data and not other:
             return KnownData(root, own, own)
         learnt_from = known_data(profile, pretext, runs)
         return KnownData(root, own, learnt_from.pretext, learnt_from.note)
@@ -118,11 +136,12 @@ def known_data(profile: Profile, data: str, runs: Path) -> KnownData:
         raise UserError(f"data set {root} does not exist, or has no {annotation_path(root, 'val').name}")
     images = profile.people.train_images + profile.people.val_images
     note = f"data set {root} is not there: `poseur study run` generates it first ({images} images)"
-    known = _recorded_fingerprints(runs)
-    if len(known) == 1:
-        own = known.pop()
-        return KnownData(root, own, own, f"{note}; until then, its identity is taken from the records in {runs}")
-    return KnownData(root, None, None, f"{note}; the hashes in the runs' names are known after that")
+    known = _recorded_fingerprints(runs, keypoints or profile.config.data.keypoints_name)
+    own = known.pop() if len(known) == 1 else None
+    pretext = known_data(profile, "", runs).pretext if other else own
+    if own is not None:
+        return KnownData(root, own, pretext, f"{note}; until then, its identity is taken from the records in {runs}")
+    return KnownData(root, None, pretext, f"{note}; the hashes in the runs' names are known after that")
 
 
 def shown_people() -> Path:
@@ -134,12 +153,12 @@ def shown_people() -> Path:
     return root
 
 
-def make_data(profile: Profile, data: str) -> None:
+def make_data(profile: Profile, data: str, keypoints: str = "") -> None:
     """Generate the profile's data set if it is a generated one and not there; one process does, others wait for it."""
-    root = data_folder(profile, data)
+    root = data_folder(profile, data, keypoints)
     if not data and profile.people is not None:
         with waiting_lease(root.parent / f".{root.name}.lease") as held, heartbeat(held):
-            _generate(profile, root)
+            _generate(_people(profile, keypoints), root)
 
 
 def made_fingerprint(profile: Profile) -> str:
@@ -165,36 +184,51 @@ def pretext_people(profile: Profile, config: ExperimentConfig, data: Path) -> Pa
     return people
 
 
-def _generate(profile: Profile, root: Path, progress: bool = True) -> None:
+def _people(profile: Profile, keypoints: str) -> PeopleSettings:
+    """What is generated; part labels are for the profile's own keypoints, whose images are the same."""
+    if not other_keypoints(profile, "", keypoints):
+        return profile.people
+    return validated(PeopleSettings, {**dict(profile.people), "keypoints": keypoints, "parts": False})
+
+
+def _generate(people: PeopleSettings, root: Path, progress: bool = True) -> None:
     from synthetic_people import generate
 
-    generate(root, profile.people, workers=cpu_count(), progress=progress)
+    generate(root, people, workers=cpu_count(), progress=progress)
 
 
-def _recorded_fingerprints(runs: Path) -> set[str]:
-    """The generated data sets that some records in a folder name."""
-    found = set()
-    for file in sorted(runs.glob(f"*/{RECORD_FILE}"))[:RECORDS_ASKED]:
+def _recorded_fingerprints(runs: Path, keypoints: str) -> set[str]:
+    """The generated data sets of a keypoint set that some records in a folder name."""
+    found, asked = set(), 0
+    for file in sorted(runs.glob(f"*/{RECORD_FILE}")):
         with suppress(UserError):
-            provenance = read_record(file.parent).provenance
-            found |= {provenance.data_fingerprint} if provenance.generated_data else set()
+            record = read_record(file.parent)
+            if record.provenance.generated_data and record.config.data.keypoints_name == keypoints:
+                found.add(record.provenance.data_fingerprint)
+                asked += 1
+        if asked == RECORDS_ASKED:
+            break
     return found
 
 
-def open_data(profile: Profile, data: str, progress: bool = True) -> DataSet:
+def open_data(profile: Profile, data: str, progress: bool = True, keypoints: str = "") -> DataSet:
     """The profile's data set, generated first if it is a generated one and not there.
 
+    Args:
+        keypoints: as of `data_folder`.
+
     Raises:
-        UserError: the folder is missing or not a data set.
+        UserError: the folder is missing or not a data set, or its people have other keypoints.
     """
-    root = data_folder(profile, data)
+    root = data_folder(profile, data, keypoints)
     if not data and profile.people is not None:
-        _generate(profile, root, progress)
+        _generate(_people(profile, keypoints), root, progress)
     if not root.is_dir():
         raise UserError(f"data set {root} does not exist")
-    name = profile.config.data.keypoint_set
+    name = keypoints or profile.config.data.keypoints_name
     people = CocoPeople(root, "val", keypoint_set(name))
-    learnt_from = None if pretext_data(profile, data) == data else partial(made_fingerprint, profile)
+    own = pretext_data(profile, data) == data and not other_keypoints(profile, data, keypoints)
+    learnt_from = None if own else partial(made_fingerprint, profile)
     images = len(people.coco.getImgIds())
     opened = DataSet(root, name, fingerprint(root), people.generated, images, learnt_from)
     opened.__dict__["val"] = people

@@ -17,6 +17,7 @@ from poseur_lib.evaluation.errors import ErrorType, error_types
 from poseur_lib.evaluation.metrics import loaded, to_coco_results
 from poseur_lib.evaluation.nms import pair_oks
 from poseur_lib.evaluation.oks import keypoint_similarity
+from poseur_lib.evaluation.pckh import JointHits, hits_of_people
 from poseur_lib.evaluation.strata import FITS, GENERATED, LARGE, MEDIUM
 from poseur_lib.keypoints import KeypointSet
 from poseur_study.runs.evaluation import (
@@ -43,7 +44,13 @@ def run_evaluation(people: CocoPeople, predictions: Predictions, config: Experim
         people=_people(images, of_images),
         boxes={boxes: _detections(people, of_boxes, config) for boxes, of_boxes in predictions.items()},
         errors=pose_errors(predictions[BoxSource.GROUND_TRUTH], people.people(), people.keypoints, images),
+        pckh=_pckh(people, predictions[BoxSource.GROUND_TRUTH], images) if people.has_heads else None,
     )
+
+
+def _pckh(people: CocoPeople, predictions: PredictedPeople, images: list[int]) -> JointHits:
+    hits = hits_of_people(predictions, people.people(), people.keypoints, images)
+    return JointHits(_small(hits.hits), _small(hits.labelled))
 
 
 def _people(images: list[int], of_images: list[list[dict[str, Any]]]) -> People:

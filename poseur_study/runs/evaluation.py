@@ -5,7 +5,7 @@ the order of the detections' scores, their OKS with the people whom they fit, an
 of each other; of the people, what matching and strata ask for; of the poses at ground-truth boxes, the types of their
 errors by image, and the mean similarities of their keypoints on every resample of the images. All metrics come out bit
 by bit as from the predictions: thresholds of OKS are whole steps of what is kept, and areas are kept as the class that
-COCO's ranges tell apart. The file names the predictions that it was made of, and carries its own SHA-256.
+COCO's ranges tell apart. Of people with head boxes it holds the hits of PCKh, by image. The file names the predictions that it was made of, and carries its own SHA-256.
 """
 
 import contextlib
@@ -26,6 +26,7 @@ from poseur_lib.data.coco import index
 from poseur_lib.evaluation.bootstrap import resamples
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.errors import ErrorType
+from poseur_lib.evaluation.pckh import JointHits
 from poseur_lib.evaluation.strata import GENERATED, LARGE, MEDIUM, NAMES
 
 EVALUATION_FILE = "evaluation.xz"
@@ -36,7 +37,7 @@ DRAW_STEP = 1e-5  # of a similarity x 100, which tables print to a thousandth
 UNDEFINED = np.iinfo(np.int32).min  # of a draw in whose resample no such keypoint is
 SIZES = (0.0, MEDIUM, LARGE, LARGE + 1)  # an area of each class: COCO's ranges contain both of their limits
 TRUNCATED, VIEWS = (False, True, None), (*NAMES["view"], None)
-MAX_BYTES = 2**30
+MAX_BYTES = 2**27
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 0, "pb": 0}]
 
 
@@ -132,11 +133,12 @@ class PoseErrors:
 
 @dataclass(frozen=True, eq=False)
 class RunEvaluation:
-    """What is kept of a run; `errors` are those at ground-truth boxes."""
+    """What is kept of a run; `errors` and `pckh` are those at ground-truth boxes, the latter of people with heads."""
 
     people: People
     boxes: Mapping[BoxSource, Detections]
     errors: PoseErrors
+    pckh: JointHits | None = None
 
     def matching(self, boxes: BoxSource, scores: Num[np.ndarray, " D"] | None = None) -> COCOeval:
         """pycocotools' matching after OKS-NMS, not yet accumulated, as `ap.evaluate_predictions` has it of predictions.
@@ -213,6 +215,7 @@ def image_weights(images: int) -> Float[np.ndarray, "n I"]:
 def to_bytes(evaluation: RunEvaluation, predictions_sha256: str) -> bytes:
     """The content of `evaluation.xz`: a line of JSON that names the arrays, then their bytes, all first ones first."""
     of = {"people": evaluation.people, "errors": evaluation.errors, **evaluation.boxes}
+    of |= {} if evaluation.pckh is None else {"pckh": evaluation.pckh}
     arrays = {f"{name}/{field}": array for name, one in of.items() for field, array in vars(one).items()}
     shapes = {name: [array.dtype.str, array.shape] for name, array in arrays.items()}
     head = {"format": FORMAT, "predictions_sha256": predictions_sha256, "arrays": shapes}
@@ -231,10 +234,11 @@ def from_bytes(content: bytes, predictions_sha256: str) -> RunEvaluation:
     """
     try:
         unpacking = lzma.LZMADecompressor(lzma.FORMAT_XZ)
-        head, _, content = unpacking.decompress(content, MAX_BYTES).partition(b"\n")
+        unpacked = unpacking.decompress(content, MAX_BYTES)
         if not unpacking.eof:
-            raise ValueError("its end is missing")
-        head = json.loads(head)
+            raise ValueError(f"its end is missing, or it has more than {MAX_BYTES} bytes")
+        end = unpacked.index(b"\n")
+        head, left = json.loads(unpacked[:end]), memoryview(unpacked)[end + 1 :]
     except (lzma.LZMAError, ValueError) as error:
         raise ValueError(f"cut off or altered: {error}") from None
     if (head["format"], head["predictions_sha256"]) != (FORMAT, predictions_sha256):
@@ -242,9 +246,10 @@ def from_bytes(content: bytes, predictions_sha256: str) -> RunEvaluation:
     fields: dict[str, dict[str, np.ndarray]] = {}
     for name, (kind, shape) in head["arrays"].items():
         dtype, size = np.dtype(kind), int(np.prod(shape))
-        planes = np.frombuffer(content[: size * dtype.itemsize], np.uint8).reshape(dtype.itemsize, size)
-        content = content[size * dtype.itemsize :]
+        planes = np.frombuffer(left[: size * dtype.itemsize], np.uint8).reshape(dtype.itemsize, size)
+        left = left[size * dtype.itemsize :]
         of, _, field = name.partition("/")
         fields.setdefault(of, {})[field] = np.ascontiguousarray(planes.T).view(dtype).reshape(shape)
     boxes = {one: Detections(**fields[one]) for one in BoxSource if one in fields}
-    return RunEvaluation(People(**fields["people"]), boxes, PoseErrors(**fields["errors"]))
+    pckh = JointHits(**fields["pckh"]) if "pckh" in fields else None
+    return RunEvaluation(People(**fields["people"]), boxes, PoseErrors(**fields["errors"]), pckh)

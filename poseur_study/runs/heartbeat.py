@@ -92,6 +92,26 @@ def heartbeat(held: Lease) -> Iterator[Event]:
         yield lost
 
 
+@contextmanager
+def trained_here_alone(folder: Path) -> Iterator[None]:
+    """Within, this process holds the lease of a folder that it trains in; Lightning's other processes rely on it.
+
+    Raises:
+        UserError: another process trains there.
+    """
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        yield
+        return
+    held = lease.acquire(folder)
+    if held is None:
+        raise UserError(f"{folder} is being trained in by {lease.holder(folder) or 'another process'}: take another folder")
+    try:
+        with heartbeat(held):
+            yield
+    finally:
+        held.release()
+
+
 class Ended(NamedTuple):
     """A child's exit code, and the last lines that it printed."""
 

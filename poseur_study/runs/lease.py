@@ -20,6 +20,8 @@ from pathlib import Path
 PREFIX = "lease."
 BEAT_SECONDS = 10.0
 MISSED_BEATS = 6
+_ahead: dict[Path, tuple[float, float]] = {}
+"""Leases dated in the future: their heartbeat, and when this process saw it first."""
 
 
 @dataclass(frozen=True)
@@ -162,13 +164,24 @@ def _number(path: Path) -> int:
 def _lives(path: Path, now: float) -> bool:
     """On this machine the process table decides; of another machine's owner, or an unreadable one, the heartbeat."""
     try:
-        age = now - path.stat().st_mtime
+        beat = path.stat().st_mtime
     except FileNotFoundError:
         return False
     owner = _read(path)
     if owner is not None and owner.machine == _machine():
         return _started(owner.pid) == owner.started
-    return age < BEAT_SECONDS * MISSED_BEATS
+    return _beats(path, beat, now)
+
+
+def _beats(path: Path, beat: float, now: float) -> bool:
+    """Whether the last heartbeat was a moment ago; of one dated in the future, whether it has moved since we saw it."""
+    patience = BEAT_SECONDS * MISSED_BEATS
+    if beat <= now:
+        return now - beat < patience
+    seen, since = _ahead.get(path, (0.0, 0.0))
+    if seen != beat:
+        _ahead[path] = seen, since = beat, time.monotonic()
+    return time.monotonic() - since < patience
 
 
 def _read(path: Path) -> Owner | None:

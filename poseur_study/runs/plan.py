@@ -1,7 +1,8 @@
 """The distinct runs behind the chosen tables, parents first: a row that two tables share is one run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -107,19 +108,24 @@ def plan(
     fingerprint: str,
     overrides: dict[str, Any],
     learnt_from: LearntFrom = None,
+    others: Mapping[str, tuple[str, LearntFrom]] = MappingProxyType({}),
 ) -> tuple[PlannedRun, ...]:
     """Every distinct run of these tables and seeds in their order, parents before their children.
 
     So the first tables are there first, and what takes longest, the full tables of a light profile, is not begun last.
+
+    Args:
+        others: fingerprint and what backbones learn from, for tables whose people have other keypoints, by those.
     """
     runs: dict[str, PlannedRun] = {}
     for seed in seeds:
         for table in tables:
+            data, learnt = others.get(table.keypoints, (fingerprint, learnt_from))
             for row in table.runnable:
-                run = row_run(profile, table, row, seed, fingerprint, overrides, learnt_from)
+                run = row_run(profile, table, row, seed, data, overrides, learnt)
                 label = f"{table.number}: {row.label}, seed {seed}"
                 for known in run.parents:
-                    parent = runs.get(known) or planned_pretext(run.config, run.changes, seed, fingerprint, learnt_from)
+                    parent = runs.get(known) or planned_pretext(run.config, run.changes, seed, data, learnt)
                     _add(runs, parent, f"{table.number}: pretraining")
                 _add(runs, run, label)
     return tuple(runs.values())

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 
 DERIVABLE_WITHIN = 2e-3
+MAX_BYTES = 2**30
 
 Predictions = dict[BoxSource, PredictedPeople]
 
@@ -44,7 +45,14 @@ def to_bytes(predictions: Predictions) -> bytes:
 
 
 def from_bytes(content: bytes) -> Predictions:
-    """What `to_bytes` wrote."""
+    """What `to_bytes` wrote.
+
+    Raises:
+        ValueError: it is no such file, or would unpack to more than `MAX_BYTES`.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        if (size := sum(entry.file_size for entry in packed.infolist())) > MAX_BYTES:
+            raise ValueError(f"it unpacks to {size} bytes, more than {MAX_BYTES}")
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     found = {}

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -108,6 +109,17 @@ def git_state(folder: Path = PACKAGE) -> tuple[str, bool]:
     sources = [".", *(f":(top,exclude){written}" for written in WRITTEN)]
     top = Path(_git(folder, "rev-parse", "--show-toplevel"))
     return commit, bool(_git(top, "status", "--porcelain", "--untracked-files=no", "--", *sources))
+
+
+@cache
+def commit_is_here(commit: str) -> bool | None:
+    """True if the checkout knows a commit that a record names; None: it names none, or there is no checkout to ask.
+
+    A commit that is here need not be the one that the record was made with: nothing can tell that.
+    """
+    if not commit or not _git(PACKAGE, "rev-parse", "HEAD"):
+        return None
+    return re.fullmatch("[0-9a-f]{40}", commit) is not None and _git(PACKAGE, "cat-file", "-t", commit) == "commit"
 
 
 def package_versions() -> dict[str, str]:

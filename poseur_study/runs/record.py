@@ -14,11 +14,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from poseur_lib.checkpoints.recorded import MAX_RECORD
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.base import Frozen
-from poseur_lib.errors import UserError, first_line
+from poseur_lib.errors import UserError, first_line, naming
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_lib.files import read_regular, sha256_hex, write_atomically
+from poseur_lib.files import WEIGHTS_FILES, file_sha256, read_regular, sha256_hex, write_atomically
 from poseur_lib.training.curve import Curve
 from poseur_study.runs import evaluation as evaluation_file
 from poseur_study.runs.evaluation import EVALUATION_FILE, RunEvaluation
@@ -31,12 +32,14 @@ RECORD_FILE = "record.json"
 MAX_BYTES = 2**30
 PREDICTIONS_FILE = "predictions.npz"
 PARTIAL_FOLDER = "partial"
+IMPORTED_FILE = "imported.json"
+"""Beside a record that was made elsewhere: `source`, the archive's name, its `sha256`, and the `date` of the import."""
 
 
 class BoxMetrics(Frozen):
     """OKS AP and AR (x 100) of one box source, and the mean OKS (0 to 1) of people with a ground-truth box.
 
-    None stands where nobody of that size is to be found.
+    None stands where nobody of that size is to be found. `Mean` is PCKh@0.5 of people with head boxes, at their own.
     """
 
     boxes: BoxSource
@@ -52,6 +55,7 @@ class BoxMetrics(Frozen):
     AR_M: float | None
     AR_L: float | None
     mean_oks: float | None
+    Mean: float | None = None
 
 
 class StratumRow(Frozen):
@@ -66,7 +70,11 @@ class StratumRow(Frozen):
 
 
 class Record(Frozen):
-    """What stays of a run; `epochs` are those trained, fewer than configured in a partial record only."""
+    """What stays of a run; `epochs` are those trained, fewer than configured in a partial record only.
+
+    `weights_sha256` is of the weights that lie beside the record (`model.pt` or `backbone.pt`) where they were written;
+    None: there were none, or the record is older than the field.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     run_id: str
@@ -79,6 +87,7 @@ class Record(Frozen):
     metrics: tuple[BoxMetrics, ...]
     strata: tuple[StratumRow, ...]
     predictions_sha256: str | None
+    weights_sha256: str | None = None
 
     @property
     def partial(self) -> bool:
@@ -102,7 +111,7 @@ class LoadedRecord:
 def write_record(
     folder: Path, record: Record, predictions: Predictions, evaluation: RunEvaluation | None = None
 ) -> Record:
-    """Store a run; the record comes back with the digest of its predictions.
+    """Store a run; the record comes back with the digests of its predictions and of the weights in the folder.
 
     The lease is looked at last: of a process that was taken for dead, nothing replaces what another has stored since.
 
@@ -114,10 +123,16 @@ def write_record(
         OSError: disk full, say; an earlier record is as it was, or no longer verifies.
     """
     content = to_bytes(predictions) if predictions else None
-    record = record.model_copy(update={"predictions_sha256": content and sha256_hex(content)})
+    weights = [folder / name for name in WEIGHTS_FILES if (folder / name).exists()]
+    digests = {
+        "predictions_sha256": content and sha256_hex(content),
+        "weights_sha256": file_sha256(weights[0]) if weights else None,
+    }
+    record = record.model_copy(update=digests)
     body = record.model_dump(mode="json")
-    envelope = {"sha256": _body_digest(body), "record": body}
+    envelope = {"sha256": body_digest(body), "record": body}
     require_lease()
+    (folder / IMPORTED_FILE).unlink(missing_ok=True)
     if content is not None:
         write_atomically(folder / PREDICTIONS_FILE, content)
     if evaluation is None:
@@ -133,25 +148,28 @@ def write_evaluation(folder: Path, record: Record, evaluation: RunEvaluation) ->
     write_atomically(folder / EVALUATION_FILE, evaluation_file.to_bytes(evaluation, record.predictions_sha256))
 
 
-def read_record(folder: Path) -> Record:
+def read_record(folder: Path, beside: bool = True) -> Record:
     """The record of a folder, verified: its own digest, its id and hash, and that the files beside it are its own.
+
+    Args:
+        beside: look at these files too; they take most of the time.
 
     Raises:
         UserError: it is missing, cut off or altered, or predictions or evaluation are, or both are missing.
     """
     path = folder / RECORD_FILE
     try:
-        envelope = json.loads(read_regular(path, MAX_BYTES))
+        envelope = json.loads(read_regular(path, MAX_RECORD))
         body, digest = envelope["record"], envelope["sha256"]
     except FileNotFoundError:
         raise UserError(f"record {path} does not exist") from None
     except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else first_line(error)
         raise UserError(f"record {path} is cut off or no record: {reason}") from None
-    if _body_digest(body) != digest:
+    if body_digest(body) != digest:
         raise UserError(f"record {path} was altered: its content does not have the digest {str(digest)[:10]}…")
     record = _validated(path, body)
-    if record.predictions_sha256 is not None:
+    if beside and record.predictions_sha256 is not None:
         evaluation = read_evaluation(folder, record)
         if evaluation is None or (folder / PREDICTIONS_FILE).exists():
             _predictions_content(folder, record)
@@ -165,8 +183,11 @@ def load_record(folder: Path) -> LoadedRecord:
         UserError: as `read_record` does, or the predictions are not here.
     """
     record = read_record(folder)
-    known = record.predictions_sha256 is not None
-    return LoadedRecord(record, from_bytes(_predictions_content(folder, record)) if known else {})
+    if record.predictions_sha256 is None:
+        return LoadedRecord(record, {})
+    content = _predictions_content(folder, record)
+    with naming(folder / PREDICTIONS_FILE):
+        return LoadedRecord(record, from_bytes(content))
 
 
 def read_evaluation(folder: Path, record: Record) -> RunEvaluation | None:
@@ -217,7 +238,8 @@ def _predictions_content(folder: Path, record: Record) -> bytes:
     return content
 
 
-def _body_digest(body: object) -> str:
+def body_digest(body: object) -> str:
+    """What a record calls its own digest: that of its content as JSON without spaces, keys in order."""
     return sha256_hex(json.dumps(body, sort_keys=True, separators=(",", ":")).encode())
 
 

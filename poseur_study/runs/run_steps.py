@@ -101,7 +101,8 @@ def open_run(settings: RunSettings, pretext: bool = False) -> Run:
     if settings.threads:
         torch.set_num_threads(settings.threads)
     size = profile(settings.profile)
-    data = open_data(size, settings.data, settings.progress)
+    asked = size.experiment(settings.seed, settings.overrides).data.keypoint_set
+    data = open_data(size, settings.data, settings.progress, asked if isinstance(asked, str) else "")
     planned = planned_experiment(size, settings.overrides, settings.seed, data.fingerprint, data.learnt_from)
     if pretext:
         own = settings.overrides, settings.seed, data.fingerprint, data.learnt_from
@@ -170,8 +171,7 @@ def predict_by_boxes(run: Run, model: Network) -> Predictions:
 
 def evaluated_people(run: Run) -> CocoPeople:
     """The split that the run is judged on."""
-    split = run.planned.config.evaluation.split
-    return run.data.val if split == "val" else CocoPeople(run.data.root, split, run.data.val.keypoints)
+    return run.data.split(run.planned.config.evaluation.split)
 
 
 def detections(run: Run) -> Sequence[Person]:
@@ -182,9 +182,13 @@ def detections(run: Run) -> Sequence[Person]:
 
 
 def measure_run(run: Run, predictions: Predictions) -> Measured:
-    """AP and AR per box source, and by difficulty."""
-    people = evaluated_people(run)
-    evaluation = run_evaluation(people, predictions, run.planned.config)
+    """AP and AR per box source, and by difficulty; PCKh of people with head boxes."""
+    return measure(evaluated_people(run), predictions, run.planned.config)
+
+
+def measure(people: CocoPeople, predictions: Predictions, config: ExperimentConfig) -> Measured:
+    """As `measure_run`, of predictions for people of the split they were made for."""
+    evaluation = run_evaluation(people, predictions, config)
     similarity = mean_oks(predictions[BoxSource.GROUND_TRUTH], people.people(), people.keypoints)
     return metrics_of(evaluation, similarity)
 
@@ -196,8 +200,9 @@ def metrics_of(evaluation: RunEvaluation, mean_oks: float | None) -> Measured:
         matching = evaluation.matching(source)
         rows = [finite(asdict(row)) for row in evaluate_strata(matching)]
         by_stratum += [StratumRow(boxes=source, **row) for row in rows]
-        similarity = mean_oks if source == BoxSource.GROUND_TRUTH else None
-        numbers = finite({**asdict(summarise(matching)), "mean_oks": similarity})
+        own = source == BoxSource.GROUND_TRUTH
+        hits = None if evaluation.pckh is None or not own else float(evaluation.pckh.weighted()[0])
+        numbers = finite({**asdict(summarise(matching)), "mean_oks": mean_oks if own else None, "Mean": hits})
         metrics.append(BoxMetrics(boxes=source, n_people=len(of_source.rank), **numbers))
     return Measured(tuple(metrics), tuple(by_stratum), evaluation)
 

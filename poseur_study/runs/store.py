@@ -2,9 +2,10 @@
 
 A record that was verified and has not been written to since is not read again for each look: a thousand need not be.
 What is remembered of it is the inode, size, modification and change time of its files, and the version of the code that
-verified it. Whoever needs a record's content reads and verifies it in full all the same, once a process.
+verified it. Whoever needs a record's content reads and verifies it all the same, once a process.
 """
 
+import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,15 +14,17 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
+from poseur_lib.checkpoints.recorded import altered
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_lib.files import BACKBONE_FILE, LAST_CHECKPOINT, MODEL_FILE, read_regular, write_atomically
+from poseur_lib.files import LAST_CHECKPOINT, MODEL_FILE, WEIGHTS_FILES, read_regular, write_atomically
 from poseur_study.experiments.profiles import PROFILES
 from poseur_study.runs import lease
 from poseur_study.runs.evaluation import EVALUATION_FILE, RunEvaluation
 from poseur_study.runs.provenance import CodeCache
 from poseur_study.runs.record import (
+    IMPORTED_FILE,
     PARTIAL_FOLDER,
     PREDICTIONS_FILE,
     RECORD_FILE,
@@ -35,6 +38,7 @@ from poseur_study.runs.record import (
 MEMORY_FILE = ".verified.json"
 MAX_TEXT = 2**24
 JUDGES = (
+    "poseur_lib/checkpoints/recorded.py",
     "poseur_lib/config",
     "poseur_study/runs/run_id.py",
     "poseur_study/runs/record.py",
@@ -52,6 +56,7 @@ class VerifiedRecords:
     def __init__(self, folder: Path) -> None:
         self.known = CodeCache(folder / MEMORY_FILE, *JUDGES)
         self.read: dict[str, tuple[Signature, Record]] = {}
+        self.whole: dict[str, Signature] = {}
         self.save = self.known.save
 
     def holds(self, folder: Path, run_id: str) -> bool:
@@ -63,26 +68,46 @@ class VerifiedRecords:
         if self.known.get(key) == signature:
             return True
         with suppress(UserError):
-            if self.record(folder).run_id == run_id:
+            record = self.record(folder)
+            if record.run_id == run_id and (folder.name == PARTIAL_FOLDER or not record.partial):
                 self.known[key] = signature
                 return True
         return False
 
+    def damaged(self, weights: Path, again: bool = False) -> str:
+        """What is wrong with the weights of a recorded run, one line; "" if they are those of the record.
+
+        They are read once, and again when they have changed; those that other runs start from once a process.
+
+        Args:
+            again: read them, whatever is known.
+        """
+        memory = self.known if weights.name == MODEL_FILE else self.whole
+        key, stamps = f"{weights.name} in {weights.parent.name}", [_stamp(weights), _stamp(weights.parent / RECORD_FILE)]
+        if not again and memory.get(key) == stamps:
+            return ""
+        if not (problem := altered(weights)):
+            memory[key] = stamps
+        return problem
+
     def record(self, folder: Path) -> Record:
-        """The record of `folder`, verified in full once a process and again whenever its files have changed.
+        """The record of `folder`, verified once a process and again whenever its files have changed.
+
+        The files beside a record that was verified before are not unpacked again: who takes their content does that.
 
         Raises:
             UserError: it is missing, cut off or altered.
         """
         signature, known = _signature(folder), self.read.get(str(folder))
         if known is None or known[0] != signature:
-            known = self.read[str(folder)] = signature, read_record(folder)
+            beside = self.known.get(f"{folder.name} in {folder.name}") != signature
+            known = self.read[str(folder)] = signature, read_record(folder, beside)
         return known[1]
 
     def forget(self) -> None:
         """Read every record again at the next look."""
-        self.known.clear()
-        self.read.clear()
+        for memory in (self.known, self.read, self.whole):
+            memory.clear()
 
 
 @cache
@@ -108,7 +133,6 @@ NOTEBOOK_FILE = "notebook.ipynb"
 RESULT_FILE = "result.json"
 FAILED_NOTEBOOK_FILE = "failed.ipynb"
 DAMAGED_RECORD_FILE = "record.damaged.json"
-WEIGHTS_FILES = (MODEL_FILE, BACKBONE_FILE)
 
 
 class RunState(StrEnum):
@@ -121,7 +145,7 @@ class RunState(StrEnum):
     FAILED = "failed"
     CORRUPT = "corrupt"  # a record is there that was altered or cut off: it counts as none
     FINISHED = "finished"
-    RECORD_ONLY = "record only"  # finished; the weights are gone
+    RECORD_ONLY = "record only"  # finished; the weights are gone, or damaged: they count as none
 
     @property
     def done(self) -> bool:
@@ -170,8 +194,8 @@ class RunStore:
         """What the run's records alone say: finished, record only, partial or absent."""
         path = self.path(run_id)
         if self.verified.holds(path, run_id):
-            there = any((path / name).exists() for name in WEIGHTS_FILES)
-            return RunState.FINISHED if there else RunState.RECORD_ONLY
+            whole = [name for name in WEIGHTS_FILES if (path / name).exists() and not self.verified.damaged(path / name)]
+            return RunState.FINISHED if whole else RunState.RECORD_ONLY
         return RunState.PARTIAL if self.verified.holds(path / PARTIAL_FOLDER, run_id) else RunState.ABSENT
 
     @property
@@ -187,10 +211,31 @@ class RunStore:
         if (path / RECORD_FILE).exists() and not self.verified.holds(path, run_id):
             try:
                 found = read_record(path).run_id
+                if found == run_id:
+                    return f"record {path / RECORD_FILE} is of fewer epochs than the run has"
                 return f"record {path / RECORD_FILE} is that of another run: {found}"
             except UserError as error:
                 return str(error)
         return None
+
+    def damaged_weights(self, run_id: str, again: bool = False) -> str:
+        """What is wrong with a recorded run's weights, one line that names the file and both digests; "" if nothing is.
+
+        Args:
+            again: read them, also where they are known and have not been written to since.
+        """
+        there = [self.path(run_id) / name for name in WEIGHTS_FILES if (self.path(run_id) / name).exists()]
+        return next(filter(None, (self.verified.damaged(path, again) for path in there)), "")
+
+    def imported(self, run_id: str) -> dict[str, str]:
+        """Where the record of a run came from: `source`, `sha256` and `date` as `IMPORTED_FILE` has them, or nothing."""
+        try:
+            found = json.loads(read_regular(self.path(run_id) / IMPORTED_FILE, MAX_TEXT))
+            return {name: str(found[name]) for name in ("source", "sha256", "date")}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return {"source": "an unknown archive", "sha256": "", "date": "an unknown date"}
 
     def record(self, run_id: str) -> Record:
         """The verified record of a finished run. Raises UserError where it is missing or altered."""

@@ -17,6 +17,7 @@ from poseur_lib.evaluation.calibration import label_offsets
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.errors import ErrorType
 from poseur_lib.evaluation.oks import keypoint_similarity
+from poseur_lib.evaluation.pckh import THRESHOLDS
 from poseur_lib.evaluation.strata import NAMES
 from poseur_lib.training.curve import Curve
 from poseur_study.analysis.table_data import AREAS, TableData
@@ -44,9 +45,28 @@ class TableFrames:
         return self.data.store.record(self.data.runs[row_key, seed].run_id)
 
     def ap(self) -> pd.DataFrame:
-        """AP and AR (x 100) by the table's boxes: row, seed, AP, AP50, AP75, AP_M, AP_L, AR."""
+        """AP and AR (x 100) by the table's boxes: row, seed, AP, AP50, AP75, AP_M, AP_L, AR; `pckh` has PCKh."""
         lines = [(label, seed, *self._metrics(key, seed)) for key, label, seed in self.finished]
         return self._frame(lines, ("row", "seed", *METRICS))
+
+    def pckh(self) -> pd.DataFrame:
+        """PCKh (x 100) of people with head boxes: row, seed, threshold, of, PCKh.
+
+        `of` is "all joints" (weighted by their number, HRNet's mean), "kinds of joints" (weighted alike), or at 0.5
+        alone a group of MPII's tables.
+        """
+        lines: list[tuple[Any, ...]] = []
+        for key, label, seed in self.finished:
+            if (hits := self.data.evaluation(key, seed).pckh) is None:
+                continue
+            found = hits.metrics(self.data.dataset.keypoints.names)
+            for threshold, weighted, kinds in zip(THRESHOLDS, found.weighted, found.unweighted, strict=True):
+                lines += [
+                    (label, seed, threshold, "all joints", weighted),
+                    (label, seed, threshold, "kinds of joints", kinds),
+                ]
+            lines += [(label, seed, THRESHOLDS[0], *group) for group in found.of_groups.items()]
+        return self._frame(lines, ("row", "seed", "threshold", "of", "PCKh"))
 
     def scores(self) -> pd.DataFrame:
         """Every detection after OKS-NMS: row, seed, image, person, OKS, score.

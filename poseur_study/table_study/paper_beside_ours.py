@@ -33,7 +33,7 @@ def paper_beside_ours(table: Table, result: TableResult) -> Captioned:
     how = {"figsize": (WIDTH, sum(heights)), "height_ratios": heights, "layout": "constrained"}
     figure, axes = plt.subplot_mosaic(places, **how)
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.06)
-    measure = "AP" if "AP" in table.columns else table.columns[0]
+    measure = table.measure if table.measure in table.columns else table.columns[0]
     _rows(axes["paper"], axes.get("ours"), table, result, measure)
     if shown:
         _claims(axes["claims"], shown)

@@ -15,7 +15,8 @@ from nbformat import write
 from poseur_study.experiments.profiles import profile
 from poseur_study.report import render, site
 from poseur_study.report.site import PAGES, write_report
-from poseur_study.runs.record import write_record
+from poseur_study.runs.origin import NOTEBOOK_DIGEST_FILE
+from poseur_study.runs.record import IMPORTED_FILE, write_record
 from poseur_study.runs.store import RunStore, note_failure
 from tests.browser.chromium import opened
 from tests.browser.hostile import ASKS, HOST, LINKS, REFRESH, RUNS, hostile_notebook
@@ -25,7 +26,7 @@ from tests.training.tiny import tiny_config
 
 ROOT = Path(__file__).resolve().parents[2]
 ATTACKS = "".join([*RUNS.values(), *ASKS.values()])
-CONTEXT = {"menu": {}, "before": None, "after": None, "beside": [], "stamp": "", "footer": ""}
+CONTEXT = {"menu": {}, "before": None, "after": None, "beside": [], "stamps": [], "footer": ""}
 SHOWN = """() => {
   document.querySelectorAll('head, style').forEach((one) => one.remove());
   document.querySelectorAll('[style]').forEach((one) => one.setAttribute('style', one.style.cssText));
@@ -105,12 +106,16 @@ def report(tmp_path, monkeypatch):
     assert '"label": "with noise"' in result
     (table / "result.json").write_text(result.replace('"label": "with noise"', f'"label": {json.dumps(ATTACKS)}'))
     write(hostile_notebook(ATTACKS), table / "notebook.ipynb")
+    (table / NOTEBOOK_DIGEST_FILE).write_text(f"{'0' * 64}  notebook.ipynb\n")
     (table / 'rows"><img src=x>.csv').write_text("a\n")
     record = make_record(tiny_config())
     said = dict.fromkeys(("commit", "python", "device", "data_name", "machine", "computed"), ATTACKS)
     said |= {"profile": "mini", "versions": {"torch": ATTACKS}, "finished_at": "2026-01-01T00:00:00+00:00"}
     record = record.model_copy(update={"provenance": record.provenance.model_copy(update=said)})
     write_record(store.path(record.run_id), record, {})
+    mark = {"source": f"{ATTACKS}.tar", "sha256": ATTACKS, "date": "2026-11-28T12:00:00+00:00"}
+    for folder in (table, store.path(record.run_id)):
+        (folder / IMPORTED_FILE).write_text(json.dumps(mark))
     write(hostile_notebook(ATTACKS), failed := store.folder / "failed.ipynb")
     note_failure(store.path("a_run"), f"```\n\n{ATTACKS}", failed)
     monkeypatch.setattr(site, "PAGES", tuple(one for one in PAGES if one.file in ("index.html", "runs.html")))
@@ -122,7 +127,10 @@ def test_a_report_of_hostile_results_and_records_runs_nothing(report, browser):
     pages = sorted(report.glob("*.html"))
     assert {page.name for page in pages} == {"failed_a_run.html", "index.html", "runs.html", "table_1b.html"}
     for file in pages:
-        assert "evil.invalid" in file.read_text(), "it is shown, as text"
+        text = file.read_text()
+        assert "evil.invalid" in text, "it is shown, as text"
+        assert ("1 table from elsewhere: " if file.name.startswith("table") else "1 run from elsewhere: ") in text
+        assert ("altered after it was executed" in text) == file.name.startswith("table")
         with opened(browser, report.as_uri()) as (page, watch):
             page.goto(file.as_uri())
             page.evaluate(OPEN_ALL)

@@ -14,8 +14,8 @@ from poseur_lib.models.build import build_model
 from tests.training.tiny import tiny_config, write_people
 
 REFUSED = (
-    "IPython anywidget dask dask_jobqueue distributed ipywidgets jupyterlab matplotlib nbclient nbconvert nbformat"
-    " papermill seaborn traitlets"
+    "IPython anywidget bleach dask dask_jobqueue distributed ipywidgets jupyterlab matplotlib nbclient nbconvert"
+    " nbformat papermill seaborn traitlets"
 )
 """What `pip install poseur_lib` leaves out; jinja2, markupsafe, pygments and yaml come with torch, rich and timm."""
 

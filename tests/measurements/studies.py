@@ -5,13 +5,12 @@ from pathlib import Path
 import torch
 
 from poseur_lib.checkpoints.checkpoint import save_weights
-from poseur_lib.files import MODEL_FILE
+from poseur_lib.files import MODEL_FILE, WEIGHTS_FILES
 from poseur_lib.models.build import build_model
 from poseur_lib.training.curve import CurvePoint
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.run_steps import measure_run, open_run, predict_run, write_run
-from poseur_study.runs.store import WEIGHTS_FILES
 from poseur_study.table_study import TableStudy
 
 RANDOM_WEIGHTS = {"train.epochs": 1, "pretext": None, "model.backbone.weights": "none"}

@@ -8,7 +8,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from poseur_study.report.render import Files, Link, arranged, page, title_of
 
 CONTEXT = {"menu": {"Start": [Link("Overview", "index.html")]}, "before": None, "after": None, "beside": [],
-           "stamp": "",           "footer": "poseur_lib"}  # fmt: skip
+           "stamps": [], "footer": "poseur_lib"}  # fmt: skip
 
 
 def html(text: str, **more: str) -> dict:
@@ -67,7 +67,10 @@ def test_tables_and_figures_have_their_files_beside():
 
 def test_the_menu_marks_the_page_and_the_stamp_is_seen():
     text = page(
-        notebook(), "index.html", Files(), **{**CONTEXT, "stamp": "smoke: no <evidence>", "after": Link("1b", "b.html")}
+        notebook(),
+        "index.html",
+        Files(),
+        **{**CONTEXT, "stamps": ["smoke: no <evidence>"], "after": Link("1b", "b.html")},
     )
     assert '<a href="index.html" aria-current="page">Overview</a>' in text and "no &lt;evidence&gt;" in text
     assert '<a rel="next" href="b.html">1b →</a>' in text and 'class="skip"' in text

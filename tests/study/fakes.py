@@ -1,6 +1,7 @@
 """Stand-ins for what takes minutes: a run's record made of the ground truth and noise."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
@@ -36,7 +37,8 @@ def make_record(
     """A record without metrics."""
     pretext = isinstance(config, PretextRunConfig)
     parents = () if pretext or config.pretext_run is None else (run_id(config.pretext_run, fingerprint),)
-    whole = config.pretext.epochs if pretext else config.train.epochs
+    if epochs is None:
+        epochs = config.pretext.epochs if pretext else config.train.epochs
     provenance = Provenance(
         commit="0" * 40, dirty=False, python="3.11.0", versions=package_versions(), device="a processor", cpu_count=2,
         threads=1, finished_at="2026-01-01T00:00:00+00:00", wall_seconds=60.0, train_seconds=50.0, profile="smoke",
@@ -48,9 +50,9 @@ def make_record(
         run_hash=run_hash(config, fingerprint, parents),
         parents=parents,
         config=config,
-        epochs=whole if epochs is None else epochs,
+        epochs=epochs,
         provenance=provenance,
-        curve=(row,),
+        curve=(row,) * epochs,
         metrics=(),
         strata=(),
         predictions_sha256=None,
@@ -60,3 +62,11 @@ def make_record(
 def same_predictions(a: PredictedPeople, b: PredictedPeople) -> bool:
     """Equality of every array."""
     return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a))
+
+
+def flip_bits(path: Path, number: int = 24) -> None:
+    """Flip bits of a file in the middle, where a checkpoint has its values."""
+    content = bytearray(path.read_bytes())
+    for place in np.linspace(0.4, 0.6, number):
+        content[int(place * len(content))] ^= 1
+    path.write_bytes(content)

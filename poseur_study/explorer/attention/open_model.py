@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from poseur_lib.checkpoints.checkpoint import checkpoint_file
 from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.checkpoints.shipped import SHIPPED, shipped_model
 from poseur_lib.config import ExperimentConfig
@@ -68,7 +67,7 @@ def open_checkpoint(path: Path) -> OpenModel:
     Raises:
         UserError: it cannot be read, or the model is of a method without keypoint queries.
     """
-    model, config = load_released(checkpoint_file(path))
+    model, config = load_released(path)
     if not has_queries(config):
         kind = config.model.head.kind
         raise UserError(f"{path} is a {kind} model, which has no keypoint queries to look into: choose a poseur model")

@@ -3,10 +3,12 @@
 import io
 import json
 import tarfile
+from datetime import datetime, timedelta
 
 import pytest
 
 from poseur_lib.evaluation.dataset_predictions import BoxSource
+from poseur_lib.files import sha256_hex
 from poseur_study.cli.main import main
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs import lease
@@ -48,7 +50,10 @@ def test_records_arrive_whole_and_weights_when_asked(source, tmp_path, name):
     for run_id in ids(source):
         assert store.state(run_id) == RunState.RECORD_ONLY
         theirs, ours = content(source / "smoke" / run_id), content(store.path(run_id))
+        mark = json.loads(ours.pop("imported.json")[0])
         assert {k: v[0] for k, v in ours.items()} == {k: v[0] for k, v in theirs.items() if k != "model.pt"}
+        assert mark.pop("sha256") == sha256_hex((tmp_path / name).read_bytes())
+        assert datetime.fromisoformat(mark.pop("date")).utcoffset() == timedelta(0) and mark == {"source": name}
     before = content(target)
     assert carry(source, target, tmp_path / f"weights-{name}", "--weights") == 0
     after = content(target)
@@ -90,7 +95,7 @@ def test_weights_of_an_interrupted_run_do_not_pass_for_the_record_s(source, tmp_
     assert [store.state(run_id) for run_id in (first, second)] == [store.state(second)] * 2
     assert not options or (store.path(first) / "model.pt").read_text() == "weights 0"
     assert not (store.path(first) / "last.ckpt").exists()
-    assert f"smoke/{first}: imported, an interrupted run was removed" in capsys.readouterr().out
+    assert f"smoke/{first}: imported: an interrupted run was removed" in capsys.readouterr().out
 
 
 def test_a_damaged_run_is_not_exported(source, tmp_path, capsys):

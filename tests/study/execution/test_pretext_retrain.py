@@ -1,13 +1,17 @@
-"""Pretraining that is made again because its weights are gone: its record is that of the weights beside it."""
+"""Pretraining made again because its weights are gone or damaged: its record is that of the weights beside it."""
 
+import pytest
 import torch
 
-from poseur_lib.checkpoints.checkpoint import save_weights
+from poseur_lib.checkpoints.checkpoint import read_weights, save_weights
+from poseur_lib.errors import UserError
 from poseur_lib.files import BACKBONE_FILE
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.training.curve import CurvePoint
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.runs.run_steps import open_pretext, write_run
+from poseur_study.runs.store import RunState
+from tests.study.fakes import flip_bits
 from tests.training.tiny import write_people
 
 
@@ -36,3 +40,10 @@ def test_the_record_is_written_anew_with_the_weights(tmp_path):
     (done.folder / BACKBONE_FILE).unlink()
     make(1.0)
     assert open_pretext(settings).finished.curve == (row(1.0),)
+    flip_bits(done.folder / BACKBONE_FILE)
+    with pytest.raises(UserError, match=r"backbone\.pt was altered: it has SHA-256 \w{64}, and its record says \w{64}"):
+        read_weights(done.folder / BACKBONE_FILE)
+    assert done.store.state(done.planned.run_id) == RunState.RECORD_ONLY
+    make(0.5)
+    assert open_pretext(settings).finished.curve == (row(0.5),)
+    assert done.store.state(done.planned.run_id) == RunState.FINISHED

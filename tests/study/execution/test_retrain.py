@@ -29,7 +29,9 @@ def test_changes_between_a_profile_and_any_row_make_that_row(size):
 
 
 def known(monkeypatch, fingerprint: str) -> None:
-    monkeypatch.setattr(module, "known_data", lambda _, data, runs: KnownData(runs, fingerprint, fingerprint))
+    monkeypatch.setattr(
+        module, "known_data", lambda _, data, runs, keypoints: KnownData(runs, fingerprint, fingerprint)
+    )
 
 
 def test_the_plan_is_the_recorded_run_after_its_pretraining(monkeypatch):

@@ -98,7 +98,7 @@ def slurm(tmp_path, monkeypatch):
         pytest.skip("needs dask-jobqueue")
     folder = Path(tempfile.mkdtemp(prefix="poseur-slurm-"))
     options = SlurmOptions(
-        jobs=2, memory="500MB", walltime="00:10:00", log_directory=str(folder), interface="lo",
+        jobs=2, memory="500MB", walltime="00:10:00", log_directory=str(folder / "the logs"), interface="lo",
         job_script_prologue=[f"export PYTHONPATH={REPOSITORY}", "export OMP_NUM_THREADS=1"],
     )  # fmt: skip
     (folder / "options.yaml").write_text(options.model_dump_json(exclude_none=True))
@@ -112,7 +112,7 @@ def slurm(tmp_path, monkeypatch):
 
 
 def jobs_of(options: Path) -> int:
-    return len(list(options.parent.glob("dask-worker-*.out")))
+    return len(list(options.parent.glob("the logs/dask-worker-*.out")))
 
 
 @pytest.mark.slow

@@ -4,19 +4,22 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 
 import pytest
 
+from poseur_lib.files import file_sha256
 from poseur_study.cli.main import main
 from poseur_study.execution import cost_estimate as work
 from poseur_study.execution.batch import NOT_GENERATED, Batch
 from poseur_study.experiments import tables
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs import lease
+from poseur_study.runs.origin import NOTEBOOK_DIGEST_FILE, keep_notebook
 from poseur_study.runs.plan import plan
 from poseur_study.runs.record import write_record
-from poseur_study.runs.store import RunStore, note_failure
-from tests.study.fakes import make_record
+from poseur_study.runs.store import NOTEBOOK_FILE, RunStore, note_failure
+from tests.study.fakes import flip_bits, make_record
 from tests.study.projects import make_project
 from tests.training.tiny import write_people
 
@@ -54,13 +57,52 @@ def study(capsys, command, *arguments):
 
 def finish(batch: Batch, index: int):
     run = batch.runs[index]
-    record = make_record(profile("smoke").experiment(run.seed, run.changes), fingerprint=batch.data.fingerprint)
+    record = make_record(run.config, fingerprint=batch.data.fingerprint)
     write_record(batch.store.path(run.run_id), record, {})
     return batch.store.path(run.run_id)
 
 
 def batch_of(data, project) -> Batch:
     return Batch("smoke", ("1b",), (), str(data), str(project / "runs"), {})
+
+
+def test_what_was_imported_is_marked(project, data, capsys):
+    batch, given = batch_of(data, project), ("--data", str(data), "--runs", str(project / "runs"))
+    mark = {"source": "cluster.tar.gz", "sha256": "0" * 64, "date": "2026-11-28T17:00:00+00:00"}
+    (finish(batch, 0) / "imported.json").write_text(json.dumps(mark))
+    (finish(batch, 1) / "imported.json").write_text("[]")
+    for command in ("status", "plan"):
+        lines = [line for line in study(capsys, command, *given)[1] if "imported" in line]
+        for line, origin in zip(lines, ("2026-11-28 from cluster.tar.gz", "an unkno"), strict=True):
+            assert f", imported on {origin}" in line
+
+
+def test_damaged_weights_are_told_and_pretraining_is_made_again(project, data, capsys):
+    batch = batch_of(data, project)
+    digests = []
+    for index, name in ((0, "backbone.pt"), (1, "model.pt")):
+        weights = batch.store.path(batch.runs[index].run_id) / name
+        weights.parent.mkdir(parents=True)
+        weights.write_bytes(bytes(range(256)) * 99)
+        finish(batch, index)
+        digests.append((weights, file_sha256(weights)))
+    given = "--data", str(data), "--runs", str(project / "runs")
+    assert study(capsys, "status", *given)[0] == 0
+    for weights, _ in digests:
+        flip_bits(weights)
+    code, lines, _ = study(capsys, "status", "--verify", *given)
+    assert code == 1 and lines[-2].startswith("2 record only")
+    for line, (weights, digest) in zip([one for one in lines if "altered" in one], digests, strict=True):
+        assert (
+            line.strip()
+            == f"{weights} was altered: it has SHA-256 {file_sha256(weights)}, and its record says {digest}"
+        )
+    _, lines, _ = study(capsys, "plan", *given)
+    assert [line for line in lines if "again: others start from its weights" in line]
+    assert main(["runs", "export", str(project / "a.tar"), "--weights", "--runs", str(project / "runs")]) == 1
+    assert "exported without weights: " in capsys.readouterr().err
+    with tarfile.open(project / "a.tar") as tar:
+        assert not [name for name in tar.getnames() if name.endswith(".pt")] and len(tar.getnames()) > 2
 
 
 def test_nothing_is_generated_or_written_where_the_data_are_not_there(project, capsys):
@@ -181,6 +223,24 @@ def test_a_table_s_failure_is_in_the_status(project, data, capsys):
     note_failure(batch.store.table_folder("1b"), "KeyError: 'x'", None)
     code, lines, _ = study(capsys, "status", "--data", "some data")
     assert code == 1 and any(line.split() == ["failed", "table", "1b"] for line in lines)
+
+
+def test_a_notebook_that_was_altered_is_in_the_status_that_verifies(project, data, capsys):
+    folder = RunStore(project / "runs" / "smoke").table_folder("1b")
+    (folder / "attempt").mkdir(parents=True)
+    (folder / "attempt" / NOTEBOOK_FILE).write_text("{}")
+    asked = ("status", "--data", "some data", "--verify")
+    keep_notebook(folder / "attempt" / NOTEBOOK_FILE, folder)
+    code, lines, _ = study(capsys, *asked)
+    assert (code, lines[-1]) == (0, "notebooks: 1 as its runner wrote it")
+    (folder / NOTEBOOK_FILE).write_text("{ }")
+    code, lines, _ = study(capsys, *asked)
+    assert code == 1 and lines[-3].split()[0] == "altered" and str(folder / NOTEBOOK_FILE) in lines[-2]
+    assert lines[-1] == "notebooks: 1 altered after it was executed"
+    assert study(capsys, *asked[:-1])[0] == 0, "notebooks are read where one asks for it"
+    (folder / NOTEBOOK_DIGEST_FILE).unlink()
+    code, lines, _ = study(capsys, *asked)
+    assert (code, lines[-1]) == (0, "notebooks: 1 not covered by a digest")
 
 
 def test_hours_are_those_of_runs_on_a_device_like_this_one(project, data, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 
 from poseur_study.execution import papermill_job
 from poseur_study.execution.papermill_job import Attempt, TableJob, execute_table
+from poseur_study.runs.origin import NOTEBOOK_DIGEST_FILE, NotebookOrigin, notebook_origin
 from poseur_study.runs.project import results_folder
 from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState
 from tests.study.projects import REPOSITORY, make_notebook
@@ -53,7 +54,8 @@ def test_a_rerun_that_fails_leaves_the_earlier_results(table):
         assert (folder / ERROR_FILE).exists() and (folder / FAILED_NOTEBOOK_FILE).exists()
     assert execute("second").state == RunState.FINISHED
     assert (folder / RESULT_FILE).read_text() == "second"
-    assert {path.name for path in folder.iterdir()} == {RESULT_FILE, "rows.csv", NOTEBOOK_FILE}
+    assert {path.name for path in folder.iterdir()} == {RESULT_FILE, "rows.csv", NOTEBOOK_FILE, NOTEBOOK_DIGEST_FILE}
+    assert notebook_origin(folder) == NotebookOrigin.OWN
 
 
 @pytest.mark.parametrize("taken", [False, True])

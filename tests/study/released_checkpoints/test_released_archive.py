@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from poseur_study.cli.main import main
-from poseur_study.released_checkpoints.store import SIZES_FILE, ReleasedStore
+from poseur_study.released_checkpoints.sizes import SIZES_FILE
+from poseur_study.released_checkpoints.store import ReleasedStore
 from tests.study.released_checkpoints.checkpoints import SIZE
 
 

@@ -160,3 +160,17 @@ def test_eight_processes_that_take_a_lease_at_once(tmp_path, dead):
     winners = [sum(results[index * 8 : index * 8 + 8]) for index in range(len(folders))]
     assert max(winners) == 1
     assert sum(winners) > len(folders) / 2  # of a tie nobody may win: then they come again
+
+
+def test_a_lease_dated_in_the_future_lives_while_it_moves(run_folder, monkeypatch):
+    """Of another machine, on a disk whose clock was set back: dead once nothing has moved for as long as any other."""
+    clock = [100.0]
+    monkeypatch.setattr(lease.time, "monotonic", lambda: clock[0])
+    path, patience = write_lease(run_folder, DEAD | {"machine": "another"}), lease.BEAT_SECONDS * MISSED_BEATS
+    for beat in range(20):
+        os.utime(path, (time.time() + 86400 + beat,) * 2)
+        assert holder(run_folder) is not None and acquire(run_folder) is None
+        clock[0] += patience - 1
+    assert holder(run_folder) is not None
+    clock[0] += 2
+    assert holder(run_folder) is None and acquire(run_folder) is not None

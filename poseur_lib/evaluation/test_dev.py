@@ -1,0 +1,155 @@
+"""COCO test-dev2017, whose labels only COCO's server has: what is uploaded there.
+
+`annotations/image_info_test-dev2017.json` lists 20,288 of the images in `test2017/`. The server takes a ZIP without
+folders that holds `person_keypoints_test-dev2017_<name>_results.json`, and counts 20 people an image at most.
+"""
+
+import io
+import json
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from poseur_lib.config import ExperimentConfig
+from poseur_lib.data.annotations import image_problem, is_finite_number, load_json
+from poseur_lib.data.coco import ListedImages, Person, detected_people
+from poseur_lib.errors import UserError, shown
+from poseur_lib.evaluation.ap import rank_people
+from poseur_lib.evaluation.inference import predict_people
+from poseur_lib.files import require_writable, write_atomically
+from poseur_lib.keypoints import COCO_17
+from poseur_lib.models.pose_model import PoseModel
+from poseur_lib.runtime import Runtime
+
+TEST_DEV = "test-dev2017"
+IMAGES = 20_288
+PERSON, NUMBERS, COUNTED = 1, 3 * COCO_17.num_keypoints, 20
+SERVER_S_CLOCK = (1980, 1, 1, 0, 0, 0)  # of the ZIP's entry, so that the same results are the same bytes
+
+
+class Submission(NamedTuple):
+    """A ZIP to upload.
+
+    Attributes:
+        found, images: images with a person, and all.
+        beyond: people that the server does not count, as their images have more than 20.
+    """
+
+    path: Path
+    people: int
+    found: int
+    images: int
+    beyond: int
+
+    @property
+    def text(self) -> str:
+        """What it holds and where it goes, for a person."""
+        more = f"; {self.beyond:,} beyond {COUNTED} an image do not count" if self.beyond else ""
+        return (
+            f"{self.path}: {self.people:,} people on {self.found:,} of {self.images:,} images of {TEST_DEV}{more}\n"
+            "upload it to COCO's evaluation server, keypoint challenge, phase test-dev2017"
+        )
+
+
+@dataclass(frozen=True)
+class TestDev:
+    """The images of test-dev, and the boxes that a detector found on them."""
+
+    __test__ = False
+
+    ids: frozenset[int]
+    people: list[Person]
+
+    @classmethod
+    def open(cls, root: Path, boxes: Path) -> "TestDev":
+        """Read both files; no image is looked at.
+
+        Raises:
+            UserError: one is missing or malformed, the list is not that of test-dev, or an image is not there.
+        """
+        path = root / "annotations" / f"image_info_{TEST_DEV}.json"
+        content = load_json(path)
+        entries = content.get("images") if isinstance(content, dict) else None
+        if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
+            raise UserError(f"{path}: 'images' must be a list of objects")
+        for one in entries:
+            if (problem := image_problem(one)) is not None:
+                raise UserError(f"{path}: image {shown(one.get('id', '(no id)'))}: {problem}")
+        images = {one["id"]: one for one in entries}
+        if len(images) != IMAGES:
+            raise UserError(f"{path}: {len(images):,} images, {TEST_DEV} has {IMAGES:,}")
+        if not boxes.is_file():
+            raise UserError(f"boxes {str(boxes)!r}: {TEST_DEV} has no labels, give a detector's file in COCO's format")
+        people = detected_people(boxes, ListedImages(root / "test2017", images, PERSON, [PERSON]), TEST_DEV)
+        for image in dict.fromkeys(one.image_path for one in people):
+            if not image.is_file():
+                raise UserError(f"{image}: no such image (poseur data fetch coco DIR --only test brings it)")
+        return cls(frozenset(images), people)
+
+    def submit(
+        self, model: PoseModel, config: ExperimentConfig, runtime: Runtime, name: str, folder: Path
+    ) -> Submission:
+        """Predict everybody and write the ZIP to `folder`.
+
+        Raises:
+            UserError: the model has other keypoints than COCO's, or the folder cannot be written to.
+        """
+        if config.data.keypoint_set != COCO_17.name:
+            raise UserError(f"{TEST_DEV} is about {COCO_17.name}, the model predicts {config.data.keypoints_name}")
+        require_writable(folder)
+        predictions = predict_people(model, self.people, config, runtime)
+        results = rank_people(predictions, config, COCO_17).to_coco(PERSON)
+        return write_submission(results, self.ids, name, folder)
+
+
+def method_name(given: str) -> str:
+    """A name as the server takes it, letters, digits, hyphens: everything else becomes a hyphen.
+
+    Raises:
+        UserError: nothing is left.
+    """
+    name = re.sub(r"[^A-Za-z0-9-]+", "-", given).strip("-")
+    if not name:
+        raise UserError(f"name {given!r}: give letters or digits")
+    return name
+
+
+def write_submission(results: list[dict[str, Any]], ids: frozenset[int], name: str, folder: Path) -> Submission:
+    """Check results and write them as the server takes them.
+
+    Raises:
+        UserError: a result is not as the server wants it; the message names its place.
+    """
+    for problem in submission_problems(results, ids):
+        raise UserError(f"results cannot be submitted: {problem}")
+    stem = f"person_keypoints_{TEST_DEV}_{name}_results"
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        content = json.dumps(results, separators=(",", ":"), allow_nan=False)
+        archive.writestr(zipfile.ZipInfo(f"{stem}.json", SERVER_S_CLOCK), content, zipfile.ZIP_DEFLATED)
+    path = folder / f"{stem}.zip"
+    write_atomically(path, buffer.getvalue())
+    number = Counter(one["image_id"] for one in results)
+    beyond = sum(max(0, people - COUNTED) for people in number.values())
+    return Submission(path, len(results), len(number), len(ids), beyond)
+
+
+def submission_problems(results: Sequence[dict[str, Any]], ids: frozenset[int]) -> Iterator[str]:
+    """What the server would refuse, or take for something else."""
+    if not results:
+        yield "there is none"
+    for place, one in enumerate(results):
+        if set(one) != {"image_id", "category_id", "keypoints", "score"}:
+            yield f"result {place}: its fields are {sorted(one)}"
+        elif one["image_id"] not in ids:
+            yield f"result {place}: image {shown(one['image_id'])} is not of {TEST_DEV}"
+        elif one["category_id"] != PERSON:
+            yield f"result {place}: category {shown(one['category_id'])}, people are {PERSON}"
+        elif len(one["keypoints"]) != NUMBERS or not all(map(is_finite_number, one["keypoints"])):
+            yield f"result {place}: keypoints must be {NUMBERS} finite numbers, got {len(one['keypoints'])}"
+        elif not is_finite_number(one["score"]):
+            yield f"result {place}: score must be finite, got {shown(one['score'])}"

@@ -1,0 +1,166 @@
+"""A whole data set from a server on this machine, and archives that must not be unpacked."""
+
+import io
+import json
+import tarfile
+import zipfile
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from poseur_lib.errors import UserError
+from poseur_lib.fetch import datasets
+from poseur_lib.fetch.datasets import MISSING_FILE, SETS, Archive, FetchedSet, fetch
+from poseur_lib.fetch.download import RemoteFile
+from poseur_lib.fetch.unpack import unpack
+from poseur_lib.progress import ProgressLine
+from poseur_study.cli.main import app
+from tests.fetch.server import Behaviour, serving
+
+LISTED = ["1.jpg", "2.jpg", "3.jpg"]
+
+
+def zipped(**files):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("__", "/"), content)
+    return buffer.getvalue()
+
+
+def tarred(*members):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for info, content in members:
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def small_set(address, labels, images):
+    remote = [RemoteFile(f"{address}/{name}", len(content)) for name, content in (("l.zip", labels), ("v.zip", images))]
+    parts = {"annotations": (Archive(remote[0], ("annotations",), 50.0),), "val": (Archive(remote[1], ("val2017",)),)}
+    return FetchedSet(parts, ("annotations", "val"), {"val2017": 3}, {"val2017": "annotations/val.json"}, "look at DIR")
+
+
+@pytest.fixture
+def labels():
+    return zipped(
+        annotations__val=b"", **{"annotations__val.json": json.dumps({"images": [{"file_name": n} for n in LISTED]})}
+    )
+
+
+def images(names):
+    return zipped(**{f"val2017__{name}": name.encode() * 100 for name in names})
+
+
+def test_a_set_is_there_and_complete_in_one_command(tmp_path, labels, monkeypatch):
+    behaviour = Behaviour({"l.zip": labels, "v.zip": images(LISTED)}, breaks=1)
+    with serving(behaviour) as address:
+        monkeypatch.setattr(datasets, "SETS", {"coco": small_set(address, labels, images(LISTED))})
+        monkeypatch.setattr("poseur_lib.fetch.download.PAUSE_SECONDS", 0)
+        for requests in (3, 3):  # the second time nothing is asked for
+            result = CliRunner().invoke(app, ["data", "fetch", "coco", str(tmp_path / "c")])
+            assert result.exit_code == 0, result.output
+            assert (
+                "val2017: 3 images, 3 expected" in result.output and f"next: look at {tmp_path / 'c'}" in result.output
+            )
+            assert len(behaviour.asked) == requests
+    assert (tmp_path / "c" / "val2017" / "2.jpg").read_bytes() == b"2.jpg" * 100
+    assert not list((tmp_path / "c" / "archives").iterdir())
+
+
+def test_missing_images_are_listed(tmp_path, labels, monkeypatch):
+    content = images(LISTED[:1])
+    with serving(Behaviour({"l.zip": labels, "v.zip": content})) as address:
+        monkeypatch.setattr(datasets, "SETS", {"coco": small_set(address, labels, content)})
+        result = CliRunner().invoke(app, ["data", "fetch", "coco", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "1 images, 3 expected; 2 that are listed are missing, first 2.jpg, 3.jpg" in result.output
+    assert (tmp_path / MISSING_FILE).read_text() == "val2017/2.jpg\nval2017/3.jpg\n"
+
+
+def test_one_part_alone_and_archives_that_are_kept(tmp_path, labels):
+    content = images(LISTED)
+    behaviour = Behaviour({"l.zip": labels, "v.zip": content})
+    with serving(behaviour) as address:
+        some = small_set(address, labels, content)
+        assert fetch(some, tmp_path, ["val"], keep=True)[0].complete
+        with pytest.raises(UserError, match="part 'trian'"):
+            fetch(some, tmp_path, ["trian"])
+    assert len(behaviour.asked) == 1 and (tmp_path / "archives" / "v.zip").read_bytes() == content
+
+
+def test_the_published_files_are_the_issue_s():
+    """Sizes and checksums of COCO; none is invented for the others."""
+    files = {one.remote.name: one.remote for of in SETS["coco"].parts.values() for one in of}
+    assert (files["train2017.zip"].size, files["train2017.zip"].md5) == (
+        19336861798,
+        "cced6f7f71b7629ddf16f17bbcfab6b2",
+    )
+    assert (files["val2017.zip"].size, files["val2017.zip"].md5) == (815585330, "442b8da7639aecaf257c1dceb8ba8c80")
+    assert files["annotations_trainval2017.zip"].md5 == "f4bbac642086de4f52a3fdda2de5fa2c"
+    assert files["test2017.zip"].md5 == "77ad2c53ac5d0aea611d422c0938fb35"
+    others = [one.remote for name in ("mpii", "lspet") for of in SETS[name].parts.values() for one in of]
+    assert len(others) == 3 and all(one.md5 is None and one.size is None for one in others)
+
+
+def info(name, kind=tarfile.REGTYPE, target=""):
+    one = tarfile.TarInfo(name)
+    one.type, one.linkname = kind, target
+    return one
+
+
+def linked():
+    """A zip with a symbolic link, as Unix writes it."""
+    one = zipfile.ZipInfo("images/link")
+    one.external_attr = 0o120777 << 16
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(one, "/etc/passwd")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (tarred((info("images/a.jpg"), b"a"), (info("/images/b.jpg"), b"b")), r"'/images/b.jpg' would lie outside"),
+        (tarred((info("images/../../b.jpg"), b"b")), r"'images/../../b.jpg' would lie outside"),
+        (tarred((info("images/b", tarfile.SYMTYPE, "/etc"), b"")), r"'images/b' is a link or device"),
+        (tarred((info("images/b", tarfile.LNKTYPE, "images/a"), b"")), r"'images/b' is a link or device"),
+        (tarred((info("images/b", tarfile.FIFOTYPE), b"")), r"'images/b' is a link or device"),
+        (linked(), r"'images/link' is a link or device"),
+        (zipped(**{"..__images__b.jpg": b"b"}), r"would lie outside"),
+        (zipped(**{"images__b\\..\\c.jpg": b"b"}), r"would lie outside"),
+        (zipped(images__b=b"b" * 5000), r"1 files of 5,000 bytes are more than expected"),
+        (b"no archive at all", r"damaged, or no archive"),
+        (tarred((info("images/a.jpg"), b"a" * 9000))[:-40], r"damaged, or no archive"),
+    ],
+    ids=("absolute", "above", "symbolic link", "hard link", "pipe", "zipped link", "zipped above", "backslashes",
+         "too large", "no archive", "cut off"),
+)  # fmt: skip
+def test_what_must_not_be_unpacked_is_not(tmp_path, content, message):
+    (tmp_path / "x.zip").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        unpack(tmp_path / "x.zip", tmp_path / "out", ("images",), 4096, ProgressLine(io.StringIO()))
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "x.zip"]
+
+
+def test_what_lies_above_and_beside_is_left_away(tmp_path):
+    content = zipped(top__images__a=b"a", top__README=b"r", top__joints=b"j")
+    (tmp_path / "x.zip").write_bytes(content)
+    there = ProgressLine(io.StringIO())
+    assert unpack(tmp_path / "x.zip", tmp_path / "out", ("images", "joints"), 4096, there) == (2, 0)
+    assert unpack(tmp_path / "x.zip", tmp_path / "out", ("images", "joints"), 4096, there) == (0, 2)
+    files = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert files == ["images/a", "joints"]
+
+
+def test_a_folder_is_complete_by_its_number_where_nothing_lists_its_images(tmp_path):
+    content = zipped(images__a=b"a", images__b=b"b")
+    with serving(Behaviour({"i.zip": content})) as address:
+        some = FetchedSet({"all": (Archive(RemoteFile(f"{address}/i.zip"), ("images",)),)}, ("all",), {"images": 2})
+        assert fetch(some, tmp_path)[0].complete
+        (state,) = fetch(replace(some, images={"images": 3}), tmp_path)
+    assert not state.complete and state.text == "images: 2 images, 3 expected"
