@@ -145,14 +145,6 @@ def to_px(points: Float[np.ndarray, "*N 2"], size: tuple[int, int], shown: Shown
     return moved.astype(np.float32)
 
 
-def to_image(points_px: Float[np.ndarray, "*N 2"], size: tuple[int, int], shown: Shown) -> Float[np.ndarray, "*N 2"]:
-    """The inverse of `to_px`."""
-    if shown.flipped:
-        points_px = points_px * np.array([-1, 1], np.float32) + np.array([shown.size[1], 0], np.float32)
-    scale = np.array([shown.resized[1] / size[1], shown.resized[0] / size[0]], np.float32)
-    return ((points_px + np.array(shown.offset, np.float32)) / scale).astype(np.float32)
-
-
 class People(NamedTuple):
     """Of an image, in the piece that is shown of it."""
 
