@@ -39,6 +39,7 @@ class Batch:
 
     Attributes:
         data: identity of the data set; without a fingerprint, the ids of `runs` are not final.
+        notes: what a person should know of the data sets, a line each.
 
     Raises:
         UserError: profile, table, data set or a changed setting does not exist or cannot be used.
@@ -56,6 +57,9 @@ class Batch:
     ) -> None:
         self.profile = profile(profile_name)
         self.tables = _on_one_data_set(tables(numbers), bool(numbers)) if data else tables(numbers)
+        left_out = [table.name for table in tables(numbers) if table not in self.tables]
+        needs = f"left out, as people of other keypoints are needed: {', '.join(left_out)}"
+        self.notes = [needs] if left_out else []
         self.seeds = seeds or self.profile.seeds
         self.overrides, self.own_data = overrides, not data
         try:
@@ -70,6 +74,7 @@ class Batch:
         self.make = make
         self.known = {one: known_data(self.profile, data, self.store.folder, one) for one in self._keypoints}
         self.data: KnownData = self.known[self._keypoints[0]]
+        self.notes += [known.note for known in self.known.values() if known.note]
         self.runs = self._plan(self.tables)
 
     @property

@@ -45,7 +45,7 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
         if run.run_id in costs:
             name += f", {_cost(costs[run.run_id], speed)}{REMADE * (state == RunState.RECORD_ONLY)}"
         lines += _entry(state, name, *[f"for {'; '.join(run.rows)} (shared)"] * (len(run.rows) > 1))
-    summary = [batch.data.note] * bool(batch.data.note) + [_total(batch, missing, states)]
+    summary = [*batch.notes, _total(batch, missing, states)]
     if speed is not None:
         total = sum(costs.values())
         at_a_time = f"; {duration(3600 * speed.hours(total) / workers)} with {workers} at a time" if workers > 1 else ""
@@ -61,7 +61,7 @@ def status_lines(batch: Batch, notebooks: bool = False) -> tuple[list[str], bool
     Args:
         notebooks: hold executed notebooks, of runs and tables, against the digests that their runner noted.
     """
-    states, lines = _states(batch), [batch.data.note] * bool(batch.data.note)
+    states, lines = _states(batch), [*batch.notes]
     for run in batch.runs:
         state = states[run.run_id]
         lines += _entry(state, _name(batch, run), *_explanation(batch, run, state))
