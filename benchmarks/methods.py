@@ -51,7 +51,7 @@ def counted(method: str, backbone: str) -> MethodRow:
 def known_record(path: Path) -> MethodRecord:
     """A record, or all methods counted where there is none."""
     if path.exists():
-        return MethodRecord.model_validate_json(path.read_text())
+        return MethodRecord.model_validate_json(path.read_text(encoding="utf-8"))
     return MethodRecord(origin=Origin.now(), rows=tuple(counted(*pair) for pair in PAIRS))
 
 

@@ -303,7 +303,7 @@ RUN_COLUMNS = [
 
 
 def _last_line(file: Path) -> str:
-    lines = file.read_text().strip().splitlines()
+    lines = file.read_text(encoding="utf-8").strip().splitlines()
     return lines[-1] if lines else "no message"
 
 

@@ -52,7 +52,7 @@ def contact_sheet(
     """
     path = Path(root) / "annotations" / f"person_keypoints_{split}2017.json"
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
     entries = content["images"][: rows * columns]

@@ -36,7 +36,7 @@ def describe(settings: PeopleSettings) -> dict[str, Any]:
 def read_description(folder: Path) -> dict[str, Any] | None:
     """The description of a folder of generated people; None if it is not one."""
     try:
-        found = json.loads((folder / DESCRIPTION).read_text())
+        found = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and found.get("generator") == GENERATOR else None
@@ -49,7 +49,7 @@ def matches(folder: Path, settings: PeopleSettings) -> bool:
 
 def merge(folder: Path, split: str, records: list[Path], keypoints: str) -> dict[str, FileDigest]:
     """Join the chunks' records, in order, into the annotation and detector files of a split; the images' digests."""
-    parts = [json.loads(record.read_text()) for record in records]
+    parts = [json.loads(record.read_text(encoding="utf-8")) for record in records]
     joined = {key: [row for part in parts for row in part[key]] for key in ("images", "annotations", "detections")}
     annotations = {
         "info": {"description": "generated people", "version": str(GENERATOR_VERSION)},

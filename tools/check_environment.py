@@ -40,7 +40,7 @@ def is_editable() -> bool:
 def main() -> int:
     if "--editable" in sys.argv[1:]:
         return 0 if is_editable() else 1
-    tables = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    tables = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     project = tables["project"]
     requirements = project["dependencies"] + [
         one for extra in project["optional-dependencies"].values() for one in extra

@@ -215,7 +215,7 @@ def main() -> None:
     """Write every picture."""
     (ROOT / "docs").mkdir(exist_ok=True)
     for name, draw in PICTURES.items():
-        (ROOT / "docs" / name).write_text(draw())
+        (ROOT / "docs" / name).write_text(draw(), encoding="utf-8")
 
 
 if __name__ == "__main__":

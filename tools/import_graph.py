@@ -17,7 +17,7 @@ def arrows(root: Path, packages: Iterable[str]) -> set[Arrow]:
     found = set()
     for path, module in files.items():
         inside = module if path.name == "__init__.py" else module.rpartition(".")[0]
-        for name in _imported(ast.parse(path.read_text()), inside):
+        for name in _imported(ast.parse(path.read_text(encoding="utf-8")), inside):
             target = name if name in known else name.rpartition(".")[0]  # from module import attribute
             if target in known and target != module:
                 found.add((module, target))

@@ -42,13 +42,13 @@ def uv_command(folder: Path) -> list[str]:
 def resolve(project: Path, folder: Path) -> list[dict]:
     """The packages of a universal resolution, as PEP 751 tables."""
     build = folder / "build-requirements.txt"
-    build.write_text("\n".join(tomllib.loads(project.read_text())["build-system"]["requires"]))
+    build.write_text("\n".join(tomllib.loads(project.read_text(encoding="utf-8"))["build-system"]["requires"]))
     out = folder / "pylock.toml"
     sources = [str(project), str(build), *(part for extra in EXTRAS for part in ("--extra", extra))]
     flags = ["--universal", "--python-version", "3.11", "--format", "pylock.toml", "--quiet", "-o", str(out)]
     quiet = {"env": {**os.environ, "NO_COLOR": "1"}, "stdout": subprocess.DEVNULL}
     subprocess.run([*uv_command(folder), "pip", "compile", *sources, *flags], check=True, **quiet)
-    return tomllib.loads(out.read_text())["packages"]
+    return tomllib.loads(out.read_text(encoding="utf-8"))["packages"]
 
 
 def installable(wheel: str) -> bool:
@@ -84,7 +84,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         packages = resolve(root / "pyproject.toml", Path(folder))
     text = HEADER + "\n".join(requirement(package) for package in packages) + "\n"
-    (root / "requirements.lock").write_text(text)
+    (root / "requirements.lock").write_text(text, encoding="utf-8")
     print(f"requirements.lock: {len(packages)} packages")
 
 

@@ -136,7 +136,10 @@ def rows_of(command: Sequence[str], seconds: float) -> Iterator[GpuRow | str]:
 
     What it leaves in its folder of temporary files goes with it, however it ends.
     """
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, tempfile.TemporaryFile("w+") as errors:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
+    ):
         process = subprocess.Popen(
             list(command), stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True,
             env={**os.environ, "TMPDIR": folder, **PROFILER},

@@ -21,7 +21,7 @@ CACHE_BYTES = 2**32
 
 def main(folder: str, number: str, data: str, device: Device, precision: Precision, compile: Compile) -> None:
     """Train, and print a line."""
-    config = ExperimentConfig.model_validate_json((Path(folder) / "config.json").read_text())
+    config = ExperimentConfig.model_validate_json((Path(folder) / "config.json").read_text(encoding="utf-8"))
     runtime = Runtime(
         data=Path(data), device=device, precision=precision, compile=compile, threads=1, image_cache_bytes=CACHE_BYTES
     )  # fmt: skip

@@ -173,7 +173,7 @@ def fetch(
 def _done(folder: Path) -> list[str]:
     """URLs of what was unpacked before; a file that is cut off says nothing."""
     try:
-        found = json.loads((folder / DONE_FILE).read_text())
+        found = json.loads((folder / DONE_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
     return [str(url) for url in found] if isinstance(found, list) else []

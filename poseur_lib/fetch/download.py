@@ -119,14 +119,16 @@ def _attempt(remote: RemoteFile, part: Path, progress: ProgressLine) -> None:
         if shutil.disk_usage(part.parent).free < (total or start) - start:
             raise UserError(f"{part.parent}: {total:,} bytes of {remote.name} do not fit on the disk")
         tag = answer.headers.get("ETag", "")  # a weak one does not promise the same bytes
-        _version_file(part).write_text(answer.headers.get("Last-Modified", "") if tag[:2] in ("", "W/") else tag)
+        _version_file(part).write_text(
+            answer.headers.get("Last-Modified", "") if tag[:2] in ("", "W/") else tag, encoding="utf-8"
+        )
         _receive(answer, part, start, total, remote.name, progress)
 
 
 @contextmanager
 def _opened(remote: RemoteFile, headers: dict[str, str]) -> Iterator[HTTPResponse]:
     try:
-        with urllib.request.urlopen(
+        with urllib.request.urlopen(  # nosec B310: the address is a constant
             urllib.request.Request(remote.url, headers=headers), timeout=TIMEOUT_SECONDS
         ) as answer:
             yield answer
@@ -191,7 +193,7 @@ def _version_file(part: Path) -> Path:
 
 
 def _version(part: Path) -> str:
-    return _version_file(part).read_text() if _version_file(part).exists() else ""
+    return _version_file(part).read_text(encoding="utf-8") if _version_file(part).exists() else ""
 
 
 def _forget(part: Path) -> None:

@@ -53,4 +53,4 @@ def write_curve(path: Path, curve: Curve) -> None:
 
 def read_curve(path: Path) -> Curve:
     """A curve that `write_curve` wrote."""
-    return tuple(CurvePoint(**point) for point in json.loads(path.read_text()))
+    return tuple(CurvePoint(**point) for point in json.loads(path.read_text(encoding="utf-8")))

@@ -39,6 +39,6 @@ class TrainingPosition(Frozen):
 def read_position(folder: Path) -> TrainingPosition | None:
     """Where the training in a folder was a second ago; None where none is under way."""
     try:
-        return TrainingPosition.model_validate_json((folder / POSITION_FILE).read_text())
+        return TrainingPosition.model_validate_json((folder / POSITION_FILE).read_text(encoding="utf-8"))
     except (OSError, ValidationError):
         return None

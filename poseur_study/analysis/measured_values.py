@@ -119,7 +119,7 @@ class _File(Frozen):
 def read_measured(folder: Path, name: str) -> tuple[MeasuredEntry, ...]:
     """What a table's folder holds of a measurement; nothing where the file is missing or of another version."""
     try:
-        return _File.model_validate_json((folder / f"measured_{name}.json").read_text()).entries
+        return _File.model_validate_json((folder / f"measured_{name}.json").read_text(encoding="utf-8")).entries
     except (OSError, ValueError):
         return ()
 

@@ -103,7 +103,7 @@ class Detectable(Frozen):
 def pilot() -> Pilot:
     """The recorded pilot. Raises UserError if it cannot be read."""
     try:
-        return Pilot.model_validate_json(FILE.read_text())
+        return Pilot.model_validate_json(FILE.read_text(encoding="utf-8"))
     except (OSError, ValidationError) as error:
         raise UserError(f"pilot {FILE} cannot be read: {type(error).__name__}") from None
 

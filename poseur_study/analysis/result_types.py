@@ -161,7 +161,7 @@ def stored_result(store: RunStore, number: str) -> TableResult | None:
     if not path.exists():
         return None
     try:
-        return TableResult.model_validate_json(path.read_text())
+        return TableResult.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

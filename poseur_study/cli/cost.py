@@ -71,7 +71,7 @@ def _print_paper(csv: Path | None, recount: bool) -> None:
 
         rows = compare_costs()
     else:  # as the report shows them, without torch
-        record = json.loads(RECORDED.read_text())
+        record = json.loads(RECORDED.read_text(encoding="utf-8"))
         rows = tuple(CostRow(**row) for row in record["rows"])
         counted = f" Counted on {record['origin']['finished_at'][:10]}; --recount counts anew, in minutes."
     width = min(100, shutil.get_terminal_size((100, 24)).columns)
@@ -90,4 +90,4 @@ def _config(name: str, changes: dict) -> "ExperimentConfig":
         return profile(name).experiment(0, changes)
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    return ExperimentConfig.model_validate_json(path.read_text()).with_changes(**changes)
+    return ExperimentConfig.model_validate_json(path.read_text(encoding="utf-8")).with_changes(**changes)

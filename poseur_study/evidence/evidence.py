@@ -172,7 +172,7 @@ def gpu_records(folder: Path = DATA) -> tuple[GpuBenchmark, ...]:
 
 def _read(path: Path, kind: type[Evidence]) -> Evidence:
     try:
-        return kind.model_validate_json(path.read_text())
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:
         first = error.errors()[0]["msg"]
         raise UserError(f"{path} is no {kind.__name__} of this version: record it anew ({first})") from None

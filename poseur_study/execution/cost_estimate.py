@@ -159,7 +159,7 @@ def model_key(config: ExperimentConfig) -> str:
 @cache
 def counted_before() -> dict[str, dict[str, int]]:
     """The multiply-adds of the models that the profiles declare, by their keys."""
-    return json.loads(COUNTED_FILE.read_text()) if COUNTED_FILE.exists() else {}
+    return json.loads(COUNTED_FILE.read_text(encoding="utf-8")) if COUNTED_FILE.exists() else {}
 
 
 def declared_models() -> dict[str, ExperimentConfig]:

@@ -86,7 +86,10 @@ def _client_problem(environment: Mapping[str, str]) -> str | None:
 def _run(command: list[str], environment: Mapping[str, str], given: str = "") -> str | None:
     """What went wrong with a command, in a line; None if nothing did. It has no share in Ctrl-C."""
     # Its output goes to a file: a daemon keeps what it inherits, and a pipe would be waited for.
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as words:
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as output,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as words,
+    ):
         words.write(given)
         words.seek(0)
         try:

@@ -23,7 +23,7 @@ def main(job_file: str) -> int:
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
-    job = json.loads(Path(job_file).read_text())
+    job = json.loads(Path(job_file).read_text(encoding="utf-8"))
     try:
         papermill.execute_notebook(
             job["notebook"],
@@ -49,7 +49,7 @@ def main(job_file: str) -> int:
 
 def forget_paths(notebook: Path) -> None:
     """Reduce the paths that papermill notes in an executed notebook to file names: a committed one has no machine's."""
-    content = json.loads(notebook.read_text())
+    content = json.loads(notebook.read_text(encoding="utf-8"))
     noted = content["metadata"].get("papermill", {})
     for key in ("input_path", "output_path"):
         if noted.get(key):

@@ -34,7 +34,7 @@ STEPS_PER_EPOCH = 1000
 def main(file: str, seconds: str, precision: Precision, compile: Compile) -> None:
     """Probe the configuration in a JSON file, on the GPU where there is one."""
     torch.set_num_threads(1)
-    config = ExperimentConfig.model_validate_json(Path(file).read_text())
+    config = ExperimentConfig.model_validate_json(Path(file).read_text(encoding="utf-8"))
     runtime = Runtime(data=Path(), precision=precision, compile=compile)
     way = choose(runtime, accumulate=1).way
     model = build_model(without_weights(config)).to(runtime.torch_device, memory_format=runtime.memory_format).train()

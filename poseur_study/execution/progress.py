@@ -44,7 +44,7 @@ def position(run: PlannedRun, store: RunStore, limit_epochs: int = 0) -> Positio
     else:
         planned = min(run.config.train.epochs, limit_epochs or run.config.train.epochs)
     try:
-        curve = json.loads((store.path(run.run_id) / CURVE_FILE).read_text())
+        curve = json.loads((store.path(run.run_id) / CURVE_FILE).read_text(encoding="utf-8"))
         epochs, seconds = len(curve), curve[-1]["seconds"] if curve else 0.0
     except (OSError, ValueError, KeyError, TypeError):
         epochs, seconds = 0, 0.0

@@ -107,6 +107,8 @@ def worker_files(security: Security, folder: Path) -> Iterator[list[str]]:
         for role in ("ca-file", "cert", "key"):
             file = Path(private, f"{role}.pem")
             file.touch(0o600)
-            file.write_text(security.tls_ca_file if role == "ca-file" else getattr(security, f"tls_worker_{role}"))
+            file.write_text(
+                security.tls_ca_file if role == "ca-file" else getattr(security, f"tls_worker_{role}"), encoding="utf-8"
+            )
             words += [f"--tls-{role}", shlex.quote(str(file))]
         yield words

@@ -101,5 +101,5 @@ def others() -> "pd.DataFrame":
     """
     import pandas as pd
 
-    rows = tomllib.loads(OTHERS_FILE.read_text())["row"]
+    rows = tomllib.loads(OTHERS_FILE.read_text(encoding="utf-8"))["row"]
     return pd.DataFrame(rows, columns=["method", "backbone", "ap", "box_ap", "on", "testing", "source"])

@@ -155,7 +155,7 @@ def read_tables(file: Path) -> Mapping[str, PaperTable]:
 def read_toml(file: Path) -> dict[str, Any]:
     """A file's content, its numbers with the digits that are written. Raises UserError if it is not valid TOML."""
     try:
-        return tomllib.loads(file.read_text(), parse_float=Decimal)
+        return tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{file}: {error}") from None
 

@@ -56,8 +56,8 @@ def evaluation_parities(reference: Path, coco4: Path) -> tuple[EvaluationParity,
     Args:
         reference: folder of `eval_coco4.json`; `coco4` that of the four images' annotations.
     """
-    stored = json.loads((reference / "eval_coco4.json").read_text())
-    dataset = json.loads((coco4 / "test_coco.json").read_text())
+    stored = json.loads((reference / "eval_coco4.json").read_text(encoding="utf-8"))
+    dataset = json.loads((coco4 / "test_coco.json").read_text(encoding="utf-8"))
     return tuple(_compare(name, theirs, stored, dataset) for name, theirs in stored["evaluations"].items())
 
 

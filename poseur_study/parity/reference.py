@@ -33,7 +33,7 @@ class Reference:
 
     def manifest(self) -> dict:
         """What is recorded of the released model: "state_dict" as [name, shape], "params", "input", maps' shapes."""
-        return json.loads((self.root / "manifests" / f"{self.name}.json").read_text())
+        return json.loads((self.root / "manifests" / f"{self.name}.json").read_text(encoding="utf-8"))
 
     def fill(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """The deterministic tensor of that name."""

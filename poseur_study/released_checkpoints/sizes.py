@@ -26,7 +26,7 @@ class GivenSizes:
         """
         path = self.runs / FOLDER / SIZES_FILE
         try:
-            return {digest: (int(h), int(w)) for digest, (h, w) in json.loads(path.read_text()).items()}
+            return {digest: (int(h), int(w)) for digest, (h, w) in json.loads(path.read_text(encoding="utf-8")).items()}
         except FileNotFoundError:
             return {}
         except (ValueError, TypeError, AttributeError):

@@ -68,7 +68,7 @@ class WarmKernel:
 
 def executed_page(kernel: WarmKernel, source: Path, parameters: Mapping[str, Any], study: ProfileStudy) -> NotebookNode:
     """The executed copy of a page notebook, from before where nothing has changed."""
-    text = source.read_text()
+    text = source.read_text(encoding="utf-8")
     key = {
         "source": text,
         "parameters": dict(parameters),

@@ -95,7 +95,7 @@ def page(notebook: NotebookNode, name: str, files: Files, **context: object) -> 
     head, answer, sections = arranged(notebook)
     resources = {
         "title": title_of(notebook), "head": head, "answer": answer, "sections": sections, "page": name,
-        "policy": POLICY, "style": Markup((TEMPLATES / "style.css").read_text()),
+        "policy": POLICY, "style": Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         "code_style": Markup(code_colours()), **context,
     }  # fmt: skip
     text, _ = _exporter().from_notebook_node(notebook, resources=resources)

@@ -57,7 +57,7 @@ def train_on_devices(
 def main(job_file: str) -> None:
     """Train as the job says; executed by every device's process."""
     die_with_parent()
-    job = json.loads(Path(job_file).read_text())
+    job = json.loads(Path(job_file).read_text(encoding="utf-8"))
     config, folder = _CONFIG.validate_json(json.dumps(job["config"])), Path(job["folder"])
     runtime = Runtime(**{**job["runtime"], "data": Path(job["runtime"]["data"]), "progress": False})
     if isinstance(config, ExperimentConfig):

@@ -187,7 +187,7 @@ def _beats(path: Path, beat: float, now: float) -> bool:
 def _read(path: Path) -> Owner | None:
     """The owner; None where the file is gone or is no lease of ours."""
     try:
-        return Owner(**json.loads(path.read_text()))
+        return Owner(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -208,7 +208,7 @@ def _this_process() -> Owner:
 
 def _machine() -> str:
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         namespace = os.stat("/proc/self/ns/pid").st_ino
     except OSError:
         return socket.gethostname()
@@ -217,7 +217,7 @@ def _machine() -> str:
 
 def _started(pid: int) -> str | None:
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except OSError:
         return None
     state, *fields = text.rsplit(")", 1)[1].split()

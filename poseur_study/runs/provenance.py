@@ -172,7 +172,7 @@ class CodeCache(dict[str, Any]):
         super().__init__()
         self.file, self.code = file, source_digest(*places)
         with suppress(OSError, ValueError, KeyError, TypeError):
-            content = json.loads(file.read_text())
+            content = json.loads(file.read_text(encoding="utf-8"))
             self.update(content["known"] if content["code"] == self.code else {})
         self.saved = dict(self)
 

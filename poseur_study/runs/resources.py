@@ -85,7 +85,7 @@ def gpu_watts() -> float | None:
 
 def _number(file: Path) -> int | None:
     try:
-        return int(file.read_text())
+        return int(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
@@ -110,7 +110,7 @@ def spent_before(folder: Path) -> Spent:
     if not (folder / LAST_CHECKPOINT).exists():
         return Spent()
     try:
-        return Spent(**json.loads((folder / SPENT_FILE).read_text()))
+        return Spent(**json.loads((folder / SPENT_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return Spent(joules=None)
 

@@ -93,7 +93,7 @@ def value_form(value: Any, defaults: Defaults) -> Any:
 @cache
 def frozen_defaults() -> Defaults:
     """The defaults of schema version 1: class name -> field -> canonical form of its default then."""
-    return json.loads(DEFAULTS_FILE.read_text())
+    return json.loads(DEFAULTS_FILE.read_text(encoding="utf-8"))
 
 
 def configuration_classes() -> list[type[Frozen]]:
@@ -120,5 +120,5 @@ def _classes_in(annotation: Any) -> list[type[Frozen]]:
 
 
 if __name__ == "__main__":
-    now = json.loads(DEFAULTS_FILE.read_text()) if DEFAULTS_FILE.exists() else {}
+    now = json.loads(DEFAULTS_FILE.read_text(encoding="utf-8")) if DEFAULTS_FILE.exists() else {}
     write_atomically(DEFAULTS_FILE, (json.dumps(extended(now), indent=1, sort_keys=True) + "\n").encode())
