@@ -55,7 +55,7 @@ def main(runs: int) -> int:
 
 def make_runs(folder: Path, runs: int) -> None:
     """Finished runs: the committed ones with other seeds."""
-    rng = random.Random(0)  # nosec B311: of bytes that nobody guards
+    rng = random.Random(0)  # nosec B311
     for (source, record), _ in zip(_with_other_seeds(), range(runs), strict=False):
         target = folder / record.run_id
         target.mkdir(parents=True)

@@ -128,7 +128,7 @@ def _attempt(remote: RemoteFile, part: Path, progress: ProgressLine) -> None:
 @contextmanager
 def _opened(remote: RemoteFile, headers: dict[str, str]) -> Iterator[HTTPResponse]:
     try:
-        with urllib.request.urlopen(  # nosec B310: the address is a constant
+        with urllib.request.urlopen(  # nosec B310
             urllib.request.Request(remote.url, headers=headers), timeout=TIMEOUT_SECONDS
         ) as answer:
             yield answer
