@@ -26,10 +26,12 @@ def people(tmp_path_factory):
 def test_eight_images_are_learnt_by_heart(tmp_path, people, row):
     (table,), mini = tables(["3"]), profile("mini")
     changes = mini.of_table("3", table.changes(table.row(row)))
-    config = mini.experiment(0, changes, {"pretext": None}).with_changes(
-        **{"model.backbone.weights": "none", "data.whole_image.train_sides": [96], "evaluation.split": "train",
-           "data.whole_image.flip_probability": 0.0, "train.epochs": 4, "train.global_batch": 4,
-           "train.people_per_epoch": IMAGES * PASSES // 4, "evaluation.curve_people": 100}
-    )  # fmt: skip
+    plain = {
+        "pretext": None, "model.backbone": {**changes["model.backbone"], "weights": "none"},
+        "data.whole_image.train_sides": [96], "data.whole_image.flip_probability": 0.0, "evaluation.split": "train",
+        "train.epochs": 4, "train.global_batch": 4, "train.people_per_epoch": IMAGES * PASSES // 4,
+        "evaluation.curve_people": 100,
+    }  # fmt: skip
+    config = mini.experiment(0, changes, plain)
     curve = train(config, tmp_path / "run", Runtime(data=people, device="cpu", threads=1))
     assert max(point.ap for point in curve) >= ENOUGH[row], [point.ap for point in curve]
