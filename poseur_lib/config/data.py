@@ -17,8 +17,9 @@ class WholeImageConfig(Frozen):
 
     Attributes:
         scale_jitter: "scale jittering with random crops": a training image is fitted into `data.input_size` times a
-            factor drawn from this range, and a piece of `data.input_size` is cut from it, or all of it is padded. None:
-            its short side is drawn from `train_sides`.
+            factor drawn from this range, and a piece of `data.input_size` is cut from it, or all of it is padded. Boxes
+            are cut to the piece (Detectron2 makes them anew from masks). None: its short side is drawn from
+            `train_sides`.
         train_sides: in pixels (Detectron2: 640 to 800 in steps of 32).
         test_sides: short sides at inference; several: multi-scale testing, which averages over them.
         longest_side: no image is enlarged beyond it.
