@@ -71,7 +71,10 @@ def download(remote: RemoteFile, path: Path, progress: ProgressLine, pause: floa
             if failures == ATTEMPTS:
                 there = f"; {_size(part):,} bytes are in {part}, the same command goes on from there"
                 raise UserError(f"{remote.url}: {reason}{there if _size(part) else ''}") from None
-            time.sleep(pause * 2**failures)
+            wait = pause * 2**failures
+            what = f"{remote.name}: {reason}; trying again in {duration(wait)}"
+            progress.show(f"{what} ({failures} of {ATTEMPTS} attempts brought nothing)", news=f"{reason} {failures}")
+            time.sleep(wait)
     try:
         require_right(remote, part, progress)
     except UserError:

@@ -90,3 +90,12 @@ def test_no_such_file_is_said_at_once(tmp_path):
     with pytest.raises(UserError, match=r"b.zip: the server answers 404"):
         got(tmp_path / "b.zip", behaviour, name="b.zip")
     assert behaviour.asked == [""]
+
+
+def test_why_it_waits_is_said(tmp_path):
+    """Nobody listens at port 9 of this machine."""
+    said = io.StringIO()
+    with pytest.raises(UserError, match="Connection refused"):
+        download(RemoteFile("http://127.0.0.1:9/a.zip"), tmp_path / "a.zip", ProgressLine(said), pause=0)
+    lines = [line for line in said.getvalue().splitlines() if "Connection refused; trying again in" in line]
+    assert len(lines) == ATTEMPTS - 1 and "(1 of 5 attempts brought nothing)" in lines[0]
