@@ -151,7 +151,7 @@ class ProfileStudy:
         points = [(run_id, point) for run_id, record in self.records.items() for point in record.curve]
         ids = [run_id for run_id, _ in points]
         names = {"run": [self.names[run_id] for run_id in ids], "run id": ids}
-        return curve_frame([point for _, point in points]).assign(**names)
+        return curve_frame(tuple(point for _, point in points)).assign(**names)
 
     def strata(self) -> pd.DataFrame:
         """AP and AR by kind of person of every run: run, boxes, group, name, people, AP, AR."""

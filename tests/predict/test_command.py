@@ -296,7 +296,9 @@ def test_a_record_beside_an_older_checkpoint_tells_it_too(here, checkpoint, tmp_
     del content["generated_data"]
     torch.save(content, tmp_path / "run" / "model.pt")
     for generated in (True, False):
-        (tmp_path / "run" / "record.json").write_text(json.dumps({"provenance": {"generated_data": generated}}))
+        (tmp_path / "run" / "record.json").write_text(
+            json.dumps({"record": {"provenance": {"generated_data": generated}}})
+        )
         assert main(["predict", "in", "--checkpoint", str(tmp_path / "run"), "--device", "cpu"]) == 0
         assert ("only generated people" in capsys.readouterr().out) == generated
 

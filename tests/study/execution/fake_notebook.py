@@ -61,12 +61,12 @@ def act(run_id: str, seed: int, behaviour: dict[str, Any], runs: str, limit_epoc
     limited = min(limit_epochs or config.train.epochs, config.train.epochs)
     record = make_record(config, epochs=limited)
     where = folder / PARTIAL_FOLDER if record.partial else folder
+    if not record.partial:
+        (folder / "model.pt").write_text("weights")
     write_record(where, record, {"detector": random_predictions(20)})
     if "cut_off" in behaviour:
         content = (folder / "record.json").read_bytes()
         (folder / "record.json").write_bytes(content[: len(content) // 2])
-    if not record.partial:
-        (folder / "model.pt").write_text("weights")
 
 
 def _resumed(folder: Path) -> bool:
