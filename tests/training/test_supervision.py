@@ -118,7 +118,7 @@ def test_poseur_as_its_paper_words_the_output_is_refused():
 
 def test_every_kind_of_head_is_known_to_reach_or_not():
     kinds = {member.model_fields["kind"].default for member in HeadConfig.__origin__.__args__}
-    assert kinds == {*REACHING, *CONFINED, "mask_rcnn"}  # its keypoint heads: tests/end_to_end/test_keypoint_heads.py
+    assert kinds == {*REACHING, *CONFINED, "mask_rcnn"}  # it is as its keypoint head
     assert RegressionConfig().confined_to_crop == ""
 
 
