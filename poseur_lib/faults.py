@@ -30,8 +30,9 @@ GPU_MEMORY = Fault(f"the memory of the GPU is full: {LESS}")
 KILLED = Fault(f"a process was killed, as the system does where memory runs out: {LESS}", passes=True)
 FILES = Fault("too many files are open: raise the limit (ulimit -n 65536), or read images without processes")
 PATTERNS = (
-    (r"killed by signal: Bus error|unable to (?:write to|resize|open shared memory|allocate).*torch_|/dev/shm", SHARED),
-    (r"DataLoader worker .*(?:killed by signal: Killed|exited unexpectedly)|killed by SIG[A-Z]+$|Kernel died", KILLED),
+    (r"killed by signal: Bus error|killed by SIGBUS$", SHARED),
+    (r"unable to (?:write to|resize|open shared memory|allocate).*torch_|/dev/shm", SHARED),
+    (r"DataLoader worker .*(?:killed by signal: Killed|exited unexpectedly)|killed by SIGKILL$|Kernel died", KILLED),
     (r"No space left on device|Disk quota exceeded|File too large", DISK),
     (r"CUDA out of memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED", GPU_MEMORY),
     (r"can't allocate memory|Cannot allocate memory|Unable to allocate|MemoryError|std::bad_alloc", MEMORY),

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.errors import UserError
+from poseur_lib.errors import UserError, naming
 from poseur_lib.files import LAST_CHECKPOINT, WEIGHTS_FILES, atomic_file, file_sha256
 from poseur_study.execution.archive_file import MOST_BYTES, SIZES_NAME, Archive, sync_all, write_archive
 from poseur_study.released_checkpoints.sizes import FOLDER, GivenSizes
@@ -178,10 +178,12 @@ def _arrival(source: Path) -> tuple[Record, list[str]]:
 
 def _import(source: Path, store: RunStore, check: Check | None) -> Carried:
     name, run = _name(source), store.path(source.name)
-    record, said = _arrival(source)
+    with naming("its files"):
+        record, said = _arrival(source)
     wrong = any(one.startswith("WITHOUT") for one in said)
     if check is not None:
-        said.append(check(store, source, record))
+        with naming("its predictions"):
+            said.append(check(store, source, record))
     target = run / PARTIAL_FOLDER if record.partial else run
     names = RESULT_FILES if record.partial else (*WEIGHTS_FILES, *RECORD_FILES[:-1])
     held = lease.acquire(run)
@@ -199,6 +201,10 @@ def _import(source: Path, store: RunStore, check: Check | None) -> Carried:
             for path in (*left, *(run / name for name in names)):
                 path.unlink(missing_ok=True)
         added = [one for one in names if (source / one).exists() and not (there and (target / one).exists())]
+        covered = {*RESULT_FILES, *(WEIGHTS_FILES if record.weights_sha256 is not None else ())}
+        if there and not covered.issuperset(added):  # nothing here vouches for them: pages say where they came from
+            _move(source / IMPORTED_FILE, target / IMPORTED_FILE)
+            said.append("marked as imported")
         for one in added:
             _move(source / one, target / one)
         if there:

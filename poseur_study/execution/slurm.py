@@ -129,8 +129,9 @@ class JobWatch:
         if time.monotonic() - self.looked < SECONDS_BETWEEN_LOOKS:
             return
         self.looked = time.monotonic()
+        known = {name: (job, job.job_id) for name, job in dict(self.cluster.workers).items()}  # before Slurm is asked
         alive = _jobs_alive()
-        names = [] if alive is None else self._over(alive)
+        names = [] if alive is None else self._over(known, alive)
         if len(self.in_a_row) >= MOST_ENDED:
             raise UserError(
                 f"{len(self.in_a_row)} Slurm jobs in a row were refused or ended before they connected; {self._last()}"
@@ -138,15 +139,15 @@ class JobWatch:
         if names:
             self.cluster.sync(self.cluster.scale_down, names)  # and others are submitted
 
-    def _over(self, alive: set[str]) -> list[str]:
-        """The workers whose jobs are over without having connected."""
-        jobs = dict(self.cluster.workers)
+    def _over(self, known: dict[str, tuple[Any, str | None]], alive: set[str]) -> list[str]:
+        """The workers whose jobs are over without having connected; a job submitted since is in neither list."""
+        jobs = {name: job for name, (job, _) in known.items()}
         names = {str(worker.name) for worker in list(self.cluster.scheduler.workers.values())}
         here = [job for name, job in jobs.items() if name in names]
         if any(job not in self.connected for job in here):
             self.connected.update(here)
             self.in_a_row.clear()
-        over = {name: job for name, job in jobs.items() if job.refusal or (job.job_id and job.job_id not in alive)}
+        over = {name: job for name, (job, number) in known.items() if job.refusal or (number and number not in alive)}
         ended = {name: job for name, job in over.items() if job not in self.connected}
         self.in_a_row += [ref(job) for job in ended.values() if ref(job) not in self.in_a_row]
         return list(ended)

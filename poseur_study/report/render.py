@@ -92,6 +92,8 @@ def page(notebook: NotebookNode, name: str, files: Files, **context: object) -> 
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [found for one in cell.outputs if (found := _shown(one, stem, files)) is not None]
+        else:
+            cell.pop("outputs", None)  # of a format that nbformat does not know yet, and then does not refuse
     head, answer, sections = arranged(notebook)
     resources = {
         "title": title_of(notebook), "head": head, "answer": answer, "sections": sections, "page": name,

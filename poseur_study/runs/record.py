@@ -203,7 +203,7 @@ def read_evaluation(folder: Path, record: Record) -> RunEvaluation | None:
         return None
     except OSError as error:
         raise UserError(f"evaluation {path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, MemoryError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError) as error:
         raise UserError(f"evaluation {path} is not that of the record: {first_line(error)}") from None
 
 

@@ -1,8 +1,10 @@
 """An executed notebook as a page: the answer first, folded sections last, files beside."""
 
 import base64
+import json
 import re
 
+import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from poseur_study.report.render import Files, Link, arranged, page, title_of
@@ -74,3 +76,13 @@ def test_the_menu_marks_the_page_and_the_stamp_is_seen():
     )
     assert '<a href="index.html" aria-current="page">Overview</a>' in text and "no &lt;evidence&gt;" in text
     assert '<a rel="next" href="b.html">1b →</a>' in text and 'class="skip"' in text
+
+
+def test_outputs_of_what_is_no_code_are_not_shown():
+    """nbformat refuses them in formats that it knows, and takes a later one's as they come."""
+    hostile = {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<script>evil()</script>"}}
+    for kind in ("raw", "markdown"):
+        cell = {"cell_type": kind, "id": "a", "metadata": {"tags": ["answer"]}, "source": "words", "outputs": [hostile]}
+        text = {"nbformat": 4, "nbformat_minor": 99, "metadata": {}, "cells": [cell]}
+        shown = page(nbformat.reads(json.dumps(text), as_version=4), "a.html", Files(), **CONTEXT)
+        assert "evil" not in shown and "<title>" in shown

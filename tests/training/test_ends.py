@@ -92,6 +92,9 @@ BUS_ERROR = (
         ),
         ("RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory: you tried", "the memory is full"),
         ("OSError: [Errno 24] Too many open files: '/data/1.jpg'", "too many files are open: raise the limit"),
+        ("its process was killed by SIGKILL", "a process was killed, as the system does where memory runs"),
+        ("its process was killed by SIGBUS", "the shared memory"),
+        ("its process was killed by SIGSEGV", "its process was killed by SIGSEGV"),  # it would be so again
         ("ValueError: the loss is nan", "ValueError: the loss is nan"),
     ],
 )

@@ -1,6 +1,8 @@
 """Records that were made up or altered and digested again: what an import finds, and what it says of the rest."""
 
 import json
+import lzma
+import shutil
 
 import numpy as np
 import pytest
@@ -200,3 +202,28 @@ def test_what_is_made_here_loses_the_mark(data, tmp_path, capsys):
     assert set(json.loads((arrived / "imported.json").read_text())) == {"source", "sha256", "date"}
     write_record(arrived, read_record(arrived), {})
     assert not (arrived / "imported.json").exists()
+
+
+def test_weights_that_nobody_vouches_for_mark_the_run_that_gets_them(data, tmp_path, capsys):
+    """A record that was there, from before weights had digests; the archive's owner added weights and a notebook."""
+    folder = make(data, tmp_path / "there")
+    (tmp_path / "here" / "smoke").mkdir(parents=True)
+    shutil.copytree(folder, tmp_path / "here" / "smoke" / folder.name)
+    (folder / "model.pt").write_bytes(b"foreign")
+    (folder / "notebook.ipynb").write_text("{}")
+    code, printed = carried(data, [folder], tmp_path / "here", capsys)
+    store = RunStore(tmp_path / "here" / "smoke")
+    assert code == 0 and "model.pt added" in printed and "marked as imported" in printed
+    assert store.imported(folder.name)["source"] == "here.tar.gz"
+
+
+@pytest.mark.parametrize("options", [(), ("--no-recompute",)])
+def test_a_run_that_cannot_be_read_does_not_keep_the_others_away(data, tmp_path, capsys, options):
+    bad, good = (make(data, tmp_path / "there", seed) for seed in (0, 1))
+    unpacked = lzma.decompress((bad / "evaluation.xz").read_bytes())
+    head = json.loads(unpacked[: unpacked.index(b"\n")]) | {"arrays": []}
+    (bad / "evaluation.xz").write_bytes(lzma.compress(json.dumps(head).encode() + b"\n"))
+    code, printed = carried(data, [bad, good], tmp_path / "here", capsys, *options)
+    store = RunStore(tmp_path / "here" / "smoke")
+    assert code == 1 and f"{bad.name}" in printed
+    assert [store.recorded_state(one.name).done for one in (bad, good)] == [False, True]
