@@ -37,7 +37,7 @@ def own_metrics(
     found = crowd_aps(people, results)
     if people.keypoints == COCO_WHOLEBODY_133:
         found |= part_aps(people, results)
-    if people.keypoints == LSP_14 and all(one.keypoints_image is not None for one in boxes):
+    if people.keypoints == LSP_14 and boxes and all(one.keypoints_image is not None for one in boxes):
         truth, visibility, _ = labels_of(boxes)
         found["PCK@0.2"] = pck(predictions.keypoints_image(), truth, visibility > 0, LSP_14)
     return found

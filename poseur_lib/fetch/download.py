@@ -45,6 +45,10 @@ class _Broken(Exception):
     """The connection ended early; another attempt may go on."""
 
 
+class _NothingLeft(Exception):
+    """The server has no byte from there on (416); its argument is how many bytes it has, as it says."""
+
+
 def download(remote: RemoteFile, path: Path, progress: ProgressLine, pause: float = PAUSE_SECONDS) -> None:
     """Bring a file to `path`; one that is there and right is left as it is.
 
@@ -114,18 +118,23 @@ def _attempt(remote: RemoteFile, part: Path, progress: ProgressLine) -> None:
         start = 0
     headers = {"Range": f"bytes={start}-"} if start else {}
     headers |= {"If-Range": version} if start and version else {}
-    with _opened(remote, headers) as answer:
-        if start and answer.status != 206:  # no ranges here, or another version by now
+    try:
+        with _opened(remote, headers) as answer:
+            if start and answer.status != 206:  # no ranges here, or another version by now
+                _forget(part)
+                start = 0
+            total = _total(answer, start, remote)
+            if shutil.disk_usage(part.parent).free < (total or start) - start:
+                raise UserError(f"{part.parent}: {total:,} bytes of {remote.name} do not fit on the disk")
+            tag = answer.headers.get("ETag", "")  # a weak one does not promise the same bytes
+            _version_file(part).write_text(
+                answer.headers.get("Last-Modified", "") if tag[:2] in ("", "W/") else tag, encoding="utf-8"
+            )
+            _receive(answer, part, start, total, remote.name, progress)
+    except _NothingLeft as end:
+        if end.args[0] != str(start):  # what is there is no beginning of the file
             _forget(part)
-            start = 0
-        total = _total(answer, start, remote)
-        if shutil.disk_usage(part.parent).free < (total or start) - start:
-            raise UserError(f"{part.parent}: {total:,} bytes of {remote.name} do not fit on the disk")
-        tag = answer.headers.get("ETag", "")  # a weak one does not promise the same bytes
-        _version_file(part).write_text(
-            answer.headers.get("Last-Modified", "") if tag[:2] in ("", "W/") else tag, encoding="utf-8"
-        )
-        _receive(answer, part, start, total, remote.name, progress)
+            raise _Broken(f"{start:,} bytes were there, the server has {end.args[0] or 'others'}") from None
 
 
 @contextmanager
@@ -136,6 +145,8 @@ def _opened(remote: RemoteFile, headers: dict[str, str]) -> Iterator[HTTPRespons
         ) as answer:
             yield answer
     except urllib.error.HTTPError as error:
+        if error.code == 416 and "Range" in headers:
+            raise _NothingLeft(error.headers.get("Content-Range", "").rpartition("/")[2]) from None
         if error.code < 500 and error.code != 429:
             raise UserError(f"{remote.url}: the server answers {error.code} {error.reason}") from None
         raise

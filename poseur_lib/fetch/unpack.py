@@ -1,9 +1,11 @@
 """Archives unpacked without trust: no absolute names, no `..`, no links or devices, no more bytes than allowed."""
 
+import gzip
 import os
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -36,11 +38,14 @@ def unpack(
         most_bytes: of all files together.
 
     Raises:
-        UserError: the archive cannot be read, or a member is one that must not be unpacked; nothing of it is written.
+        UserError: the archive cannot be read, or holds nothing that is wanted, or a member is one that must not be
+            unpacked, and then nothing is written. Of a damaged one, what comes before the damage may be there.
     """
     written = there = 0
     with _members(archive) as members:
         places = [(one, place) for one in members if (place := _place(archive, one.name, wanted)) is not None]
+        if not places:
+            raise UserError(f"{archive}: holds no {' or '.join(wanted)}: it is another file; delete it")
         total = sum(one.size for one, _ in places)
         if total > most_bytes or len(places) > MOST_FILES:
             raise UserError(f"{archive}: {len(places):,} files of {total:,} bytes are more than expected: not unpacked")
@@ -69,8 +74,10 @@ def _members(archive: Path) -> Iterator[list[Member]]:
         else:
             with tarfile.open(archive) as tar:
                 yield [_of_tar(archive, tar, one) for one in tar.getmembers() if not one.isdir()]
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise UserError(f"{archive}: damaged, or no archive: {error}") from None
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UserError(f"{archive}: damaged, or no archive: {error}; delete it") from None
+    except (NotImplementedError, RuntimeError) as error:  # a compression that zipfile has not, or a password
+        raise UserError(f"{archive}: cannot be unpacked: {error}") from None
 
 
 def _of_zip(archive: Path, zipped: zipfile.ZipFile, one: zipfile.ZipInfo) -> Member:

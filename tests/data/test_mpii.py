@@ -172,6 +172,10 @@ def test_the_original_file_gives_the_same_people(tmp_path, people):
     source = written(tmp_path / "mpii", people)
     convert_mpii(source, tmp_path / "listed")
     original(source / "annot", [*people["train"], *people["valid"]])
+    convert_mpii(source, tmp_path / "both")
+    labels = [(tmp_path / name / "annotations" / "person_keypoints_val2017.json") for name in ("listed", "both")]
+    assert labels[0].read_bytes() == labels[1].read_bytes()  # the usual list, where it is there
+    (source / "annot" / "train.json").unlink()
     assert convert_mpii(source, tmp_path / "original") == (6, 2, 0)  # valid.json says which images are val
     for split in ("train", "val"):
         listed, same = (CocoPeople(tmp_path / name, split, MPII_16).people() for name in ("listed", "original"))

@@ -40,6 +40,11 @@ def serving(behaviour: Behaviour) -> Iterator[str]:
             start = int(re.findall(r"\d+", self.headers.get("Range", "0"))[0])
             same = self.headers.get("If-Range") in (None, behaviour.version)
             part = bool(behaviour.ranges and start and same)
+            if part and start >= len(content):
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(content)}")
+                self.end_headers()
+                return
             body = content[start:] if part else content
             self.send_response(206 if part else 200)
             self.send_header("Content-Length", str(len(body)))

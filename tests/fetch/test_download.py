@@ -99,3 +99,13 @@ def test_why_it_waits_is_said(tmp_path):
         download(RemoteFile("http://127.0.0.1:9/a.zip"), tmp_path / "a.zip", ProgressLine(said), pause=0)
     lines = [line for line in said.getvalue().splitlines() if "Connection refused; trying again in" in line]
     assert len(lines) == ATTEMPTS - 1 and "(1 of 5 attempts brought nothing)" in lines[0]
+
+
+@pytest.mark.parametrize("there", [CONTENT, CONTENT + b"more"])
+def test_what_was_whole_when_the_process_was_killed_is_taken_and_what_is_longer_is_not(tmp_path, there):
+    """The server answers 416: from there on it has nothing. The file's size is published nowhere."""
+    (tmp_path / "a.zip.part").write_bytes(there)
+    (tmp_path / "a.zip.part.version").write_text('"one"')
+    behaviour = Behaviour({"a.zip": CONTENT})
+    assert got(tmp_path / "a.zip", behaviour, None, None) == CONTENT
+    assert behaviour.asked == [f"bytes={len(there)}-", ""][: 1 + (there != CONTENT)]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -145,6 +146,27 @@ def test_what_must_not_be_unpacked_is_not(tmp_path, content, message):
     with pytest.raises(UserError, match=message):
         unpack(tmp_path / "x.zip", tmp_path / "out", ("images",), 4096, ProgressLine(io.StringIO()))
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "x.zip"]
+
+
+def damaged():
+    """A zip whose compressed bytes are overwritten; its list of files is whole."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("images/b", random.Random(0).randbytes(500) * 3)
+    content = bytearray(buffer.getvalue())
+    content[60:90] = b"\xff" * 30
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(zipped(other__b=b"b"), "holds no images: it is another file"), (damaged(), "damaged, or no archive")],
+    ids=("another file", "damaged"),
+)
+def test_an_archive_of_something_else_and_a_damaged_one_are_named(tmp_path, content, message):
+    (tmp_path / "x.zip").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        unpack(tmp_path / "x.zip", tmp_path / "out", ("images",), 2**20, ProgressLine(io.StringIO()))
 
 
 def test_what_lies_above_and_beside_is_left_away(tmp_path):
