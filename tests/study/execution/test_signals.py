@@ -20,6 +20,14 @@ from tests.study.projects import (
 )
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Tests that were started by nohup ignore SIGHUP, and so would every process that they start."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 @pytest.mark.parametrize("to_all", [False, True], ids=["the batch alone", "all its processes"])
 def test_a_batch_ends_in_order(tmp_path, monkeypatch, number, to_all):
