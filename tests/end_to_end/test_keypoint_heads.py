@@ -144,6 +144,28 @@ def test_poseur_alone_sees_the_whole_image(model):
     assert torch.equal(before.keypoints, after.keypoints) != is_poseur
 
 
+def test_queries_start_at_the_proposal_in_the_frame_of_the_canvas():
+    """Told apart from boxes, from pixels and from swapped sides: the canvas is twice as wide as it is high."""
+    model = small_model("poseur").eval()
+    view, head = model.view(torch.rand(3, 64, 128)), model.roi_heads.keypoint_predictor
+    regions = model.roi_heads.regions(view.pyramid, [BOXES], view.canvas)
+    proposal, seen = torch.rand(2, 17, 2), []
+    with torch.no_grad():
+        hook = head.decoder.register_forward_pre_hook(lambda _, given: seen.append(given[1]))
+        layers = head.refine(regions, proposal)
+        hook.remove()
+    assert view.canvas == (64, 128)
+    corners, sides = BOXES[:, None, :2], BOXES[:, None, 2:] - BOXES[:, None, :2]
+    torch.testing.assert_close(seen[0][:, 0], (corners + proposal * sides) / torch.tensor([128.0, 64.0]))
+    assert layers[-1].keypoints.shape == (2, 17, 2)
+
+
+def test_heatmaps_of_several_views_are_averaged():
+    head = small_model("heatmap").roi_heads.keypoint_predictor
+    one, other = torch.rand(2, 17, 56, 56), torch.rand(2, 17, 56, 56)
+    torch.testing.assert_close(head.mean([one, other]), (one + other) / 2)
+
+
 def test_the_mirror_image_of_a_mirror_image_is_the_image(model):
     image = sample(0).image
     flip = torch.tensor(model.flip_index)
