@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
-from weakref import WeakSet, ref
 
 from distributed.deploy.spec import ProcessInterface
 from distributed.security import Security
@@ -68,6 +67,8 @@ class SlurmOptions(Frozen):
 def slurm_cluster(options: SlurmOptions, shared: Path) -> Iterator[tuple[Any, "JobWatch"]]:
     """A cluster whose jobs are submitted at once, and again where one ends, as at its walltime; and who watches them.
 
+    The caller closes it: dask waits for ever where a cluster is closed again that could not be closed.
+
     Args:
         shared: a folder that the jobs see, too: files that let them in lie there for the time of the batch.
 
@@ -93,6 +94,11 @@ def slurm_cluster(options: SlurmOptions, shared: Path) -> Iterator[tuple[Any, "J
                 self.refusal = [line for line in str(error).splitlines() if line.strip()][-1]
                 await ProcessInterface.start(self)
 
+        async def close(self) -> None:
+            """dask-jobqueue leaves a job that it has ended as running; dask's cluster would then never be closed."""
+            await super().close()
+            await ProcessInterface.close(self)
+
     class Cluster(SLURMCluster):
         job_cls = Job
 
@@ -100,24 +106,19 @@ def slurm_cluster(options: SlurmOptions, shared: Path) -> Iterator[tuple[Any, "J
             """Jobs are told by `worker_extra_args`: dask-jobqueue would not quote the files' names."""
 
     security = Security.temporary()
-    with (
-        worker_files(security, shared) as let_in,
-        Cluster(**cluster_arguments(options, let_in), security=security) as cluster,
-    ):
+    with worker_files(security, shared) as let_in:
+        cluster = Cluster(**cluster_arguments(options, let_in), security=security)
         cluster.adapt(minimum_jobs=options.jobs, maximum_jobs=options.jobs)
         yield cluster, JobWatch(cluster)
 
 
 class JobWatch:
-    """Notices jobs that Slurm refuses, or that end before they connect: others are submitted, but not for ever.
-
-    dask asserts as it closes that nobody else holds on to a job: they are known by weak references.
-    """
+    """Notices jobs that Slurm refuses, or that end before they connect: others are submitted, but not for ever."""
 
     def __init__(self, cluster: Any) -> None:
         self.cluster = cluster
-        self.connected: WeakSet[Any] = WeakSet()
-        self.in_a_row: list[ref[Any]] = []
+        self.connected: set[Any] = set()
+        self.in_a_row: list[Any] = []
         self.looked = time.monotonic()
 
     def look(self) -> None:
@@ -149,12 +150,12 @@ class JobWatch:
             self.in_a_row.clear()
         over = {name: job for name, (job, number) in known.items() if job.refusal or (number and number not in alive)}
         ended = {name: job for name, job in over.items() if job not in self.connected}
-        self.in_a_row += [ref(job) for job in ended.values() if ref(job) not in self.in_a_row]
+        self.in_a_row += [job for job in ended.values() if job not in self.in_a_row]
         return list(ended)
 
     def _last(self) -> str:
-        job = self.in_a_row[-1]()
-        return "" if job is None else f"the last: {job.refusal}" if job.refusal else _end_of(job.job_id)
+        job = self.in_a_row[-1]
+        return f"the last: {job.refusal}" if job.refusal else _end_of(job.job_id)
 
 
 def _ask(*command: str) -> str | None:
