@@ -202,7 +202,8 @@ def _import(source: Path, store: RunStore, check: Check | None) -> Carried:
                 path.unlink(missing_ok=True)
         added = [one for one in names if (source / one).exists() and not (there and (target / one).exists())]
         covered = {*RESULT_FILES, *(WEIGHTS_FILES if record.weights_sha256 is not None else ())}
-        if there and not covered.issuperset(added):  # nothing here vouches for them: pages say where they came from
+        marked = (target / IMPORTED_FILE).exists()
+        if there and not marked and not covered.issuperset(added):  # nothing here vouches for them: pages name a source
             _move(source / IMPORTED_FILE, target / IMPORTED_FILE)
             said.append("marked as imported")
         for one in added:
