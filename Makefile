@@ -12,6 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := $(if $(VENV),$(VENV),.venv)/bin
 POSEUR := "$(BIN)/poseur"
 # Two test processes of one thread each; the linear algebra libraries would otherwise start one thread a core in both.
+# A test that hangs fails by name, with every thread's stack; the longest of them takes two minutes.
 PYTEST := OMP_NUM_THREADS=1 "$(BIN)/python" -m pytest -n 2 --dist worksteal --durations 10
 
 # What `make study` runs, in minutes; `make study-all` runs every table. A run a core, two at most.
@@ -51,11 +52,11 @@ smoke:
 	@printf '  %q study run --profile mini && %q report --profile mini\n' $(POSEUR) $(POSEUR)
 
 test: install
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) --timeout 900 -m "not slow"
 
 # pytest exits 5 where no test is marked slow.
 test-slow: install
-	@$(PYTEST) -m slow || [ $$? -eq 5 ]
+	@$(PYTEST) --timeout 3600 -m slow || [ $$? -eq 5 ]
 
 test-all: test test-slow
 
