@@ -7,7 +7,7 @@ COCO's name pixels) and `_px` (pixels of the resized piece that is shown). Boxes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -33,7 +33,7 @@ LEAST_SIDE = 1.0
 
 @dataclass(frozen=True, eq=False)
 class LabelledImage:
-    """An image and its N people, which may be none; crowds are not among them.
+    """An image, its N people and its M crowds; either may be none.
 
     Attributes:
         size: (height, width) that the annotation file says.
@@ -48,6 +48,7 @@ class LabelledImage:
     boxes_image: Float[np.ndarray, "N 4"]
     keypoints_image: Float[np.ndarray, "N K 2"]
     labelled: Bool[np.ndarray, "N K"]
+    crowds_image: Float[np.ndarray, "M 4"]
 
 
 class Shown(NamedTuple):
@@ -73,13 +74,12 @@ class ImageSample(NamedTuple):
     boxes_px: Float[Tensor, "N 4"]
     keypoints_px: Float[Tensor, "N K 2"]
     labelled: Bool[Tensor, "N K"]
+    crowds_px: Float[Tensor, "M 4"]
 
 
 def labelled_images(people: CocoPeople, *, with_keypoints: bool = False) -> list[LabelledImage]:
-    """The images of a split in their order, with everybody in them who is no crowd.
-
-    A crowd is no person and no background either; as in Detectron2 it is left out, so that proposals on it count as
-    background in training. The evaluation ignores what is found there.
+    """The images of a split in their order, with everybody in them, and their crowds, which are neither people nor
+    background: training and evaluation ignore what is found there.
 
     Args:
         with_keypoints: only images where somebody has a labelled keypoint, which Detectron2 trains on.
@@ -90,18 +90,23 @@ def labelled_images(people: CocoPeople, *, with_keypoints: bool = False) -> list
 
 def _labelled_image(people: CocoPeople, image_id: int) -> LabelledImage:
     entry, count = people.coco.imgs[image_id], people.keypoints.num_keypoints
-    ids = people.coco.getAnnIds(imgIds=image_id, catIds=people.category_id, iscrowd=False)
-    given = people.coco.loadAnns(ids)
-    boxes = np.array([one["bbox"] for one in given], np.float32).reshape(-1, 4)
+    everything = people.coco.loadAnns(people.coco.getAnnIds(imgIds=image_id, catIds=people.category_id))
+    given = [one for one in everything if not one["iscrowd"]]
     points = np.array([one["keypoints"] for one in given], np.float32).reshape(-1, count, 3)
     return LabelledImage(
         image_id=image_id,
         path=people.image_folder / entry["file_name"],
         size=(int(entry["height"]), int(entry["width"])),
-        boxes_image=np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1),
+        boxes_image=_corners(given),
         keypoints_image=points[..., :2] + np.float32(PIXEL_CENTRE),
         labelled=points[..., 2] > 0,
+        crowds_image=_corners([one for one in everything if one["iscrowd"]]),
     )
+
+
+def _corners(entries: Sequence[dict[str, Any]]) -> Float[np.ndarray, "N 4"]:
+    boxes = np.array([one["bbox"] for one in entries], np.float32).reshape(-1, 4)
+    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
 
 
 def by_short_side(size: tuple[int, int], side: int, longest: int) -> tuple[int, int]:
@@ -151,6 +156,7 @@ class People(NamedTuple):
     boxes_px: Float[np.ndarray, "N 4"]
     keypoints_px: Float[np.ndarray, "N K 2"]
     labelled: Bool[np.ndarray, "N K"]
+    crowds_px: Float[np.ndarray, "M 4"]
 
 
 def shown_people(image: LabelledImage, shown: Shown, flip_index: Sequence[int]) -> People:
@@ -158,15 +164,24 @@ def shown_people(image: LabelledImage, shown: Shown, flip_index: Sequence[int]) 
 
     Left and right are exchanged where the piece is mirrored.
     """
-    corners = to_px(image.boxes_image.reshape(-1, 2, 2), image.size, shown)
+    boxes, there = _cut(image.boxes_image, image.size, shown)
+    crowds, crowd_there = _cut(image.crowds_image, image.size, shown)
     points, labelled = to_px(image.keypoints_image, image.size, shown), image.labelled
     if shown.flipped:
         points, labelled = points[:, list(flip_index)], labelled[:, list(flip_index)]
     end = np.array([shown.size[1], shown.size[0]], np.float32)
-    low, high = (edge.clip(0, end) for edge in (corners.min(axis=1), corners.max(axis=1)))
     labelled = labelled & ((points >= 0) & (points <= end)).all(axis=-1)
-    there = ((high - low) >= LEAST_SIDE).all(axis=1)
-    return People(np.concatenate([low, high], axis=1)[there], points[there], labelled[there])
+    return People(boxes[there], points[there], labelled[there], crowds[crowd_there])
+
+
+def _cut(
+    boxes_image: Float[np.ndarray, "N 4"], size: tuple[int, int], shown: Shown
+) -> tuple[Float[np.ndarray, "N 4"], Bool[np.ndarray, " N"]]:
+    """Boxes of an image of (height, width) in the piece, cut to it, and whether something of each is left."""
+    corners = to_px(boxes_image.reshape(-1, 2, 2), size, shown)
+    end = np.array([shown.size[1], shown.size[0]], np.float32)
+    low, high = (edge.clip(0, end) for edge in (corners.min(axis=1), corners.max(axis=1)))
+    return np.concatenate([low, high], axis=1), ((high - low) >= LEAST_SIDE).all(axis=1)
 
 
 class WholeImages(Dataset[ImageSample]):
@@ -222,6 +237,7 @@ class ImageBatch(NamedTuple):
         sizes: (height, width) of each image.
         boxes_px, keypoints_px, labelled: of all people, as of `ImageSample`.
         image_index: the image of each person.
+        crowds_px, crowd_image_index: the crowds of all images, and the image of each.
     """
 
     images: Float[Tensor, "I 3 H W"]
@@ -230,6 +246,8 @@ class ImageBatch(NamedTuple):
     keypoints_px: Float[Tensor, "N K 2"]
     labelled: Bool[Tensor, "N K"]
     image_index: Int[Tensor, " N"]
+    crowds_px: Float[Tensor, "M 4"]
+    crowd_image_index: Int[Tensor, " M"]
 
 
 def on_canvas(images: Sequence[Float[Tensor, "3 _H _W"]]) -> Float[Tensor, "I 3 H W"]:
@@ -243,12 +261,15 @@ def on_canvas(images: Sequence[Float[Tensor, "3 _H _W"]]) -> Float[Tensor, "I 3 
 
 def collate(samples: Sequence[ImageSample]) -> ImageBatch:
     """Samples as a batch."""
-    number = torch.tensor([len(sample.boxes_px) for sample in samples])
+    people = torch.tensor([len(sample.boxes_px) for sample in samples])
+    crowds = torch.tensor([len(sample.crowds_px) for sample in samples])
     return ImageBatch(
         images=on_canvas([sample.image for sample in samples]),
         sizes=torch.tensor([sample.image.shape[1:] for sample in samples]),
         boxes_px=torch.cat([sample.boxes_px for sample in samples]),
         keypoints_px=torch.cat([sample.keypoints_px for sample in samples]),
         labelled=torch.cat([sample.labelled for sample in samples]),
-        image_index=torch.arange(len(samples)).repeat_interleave(number),
+        image_index=torch.arange(len(samples)).repeat_interleave(people),
+        crowds_px=torch.cat([sample.crowds_px for sample in samples]),
+        crowd_image_index=torch.arange(len(samples)).repeat_interleave(crowds),
     )

@@ -54,7 +54,7 @@ def sample(people: int, size: tuple[int, int] = (64, 48), seed: int = 0) -> Imag
     boxes = torch.cat([corner, corner + torch.tensor([width / 2, height / 2])], dim=1)
     points = corner[:, None] + torch.rand(people, 17, 2, generator=generator) * torch.tensor([width / 2, height / 2])
     image = torch.randn(3, *size, generator=generator)
-    return ImageSample(image, boxes, points, torch.ones(people, 17, dtype=torch.bool))
+    return ImageSample(image, boxes, points, torch.ones(people, 17, dtype=torch.bool), torch.zeros(0, 4))
 
 
 def write_images(root: Path, people: list[list[dict]], size: tuple[int, int] = (64, 48)) -> Path:

@@ -97,23 +97,26 @@ def test_a_bright_pixel_is_shown_where_its_point_is(factor, flipped):
 def test_people_at_the_border_are_cut_and_those_beyond_it_left_out():
     boxes = np.array([[-10, 5, 20, 30], [50, 0, 70, 40], [70, 0, 90, 40]], np.float32)
     points = np.stack([np.linspace(box[:2], box[2:], 17) for box in boxes]).astype(np.float32)
-    image = LabelledImage(1, Path("1.png"), (40, 60), boxes, points, np.ones((3, 17), bool))
+    image = LabelledImage(1, Path("1.png"), (40, 60), boxes, points, np.ones((3, 17), bool), boxes[1:])
     people = shown_people(image, Shown((40, 60), (0, 0), (40, 60)), COCO_17.flip_index)
     np.testing.assert_array_equal(people.boxes_px, [[0, 5, 20, 30], [50, 0, 60, 40]])
+    np.testing.assert_array_equal(people.crowds_px, [[50, 0, 60, 40]])
     assert people.labelled.sum(axis=1).tolist() == [(points[0, :, 0] >= 0).sum(), (points[1, :, 0] <= 60).sum()]
     flipped = shown_people(image, Shown((40, 60), (0, 0), (40, 60), True), COCO_17.flip_index)
     np.testing.assert_array_equal(flipped.boxes_px, [[40, 5, 60, 30], [0, 0, 10, 40]])
+    np.testing.assert_array_equal(flipped.crowds_px, [[0, 0, 10, 40]])
     mirrored_back = flipped.keypoints_px[:, list(COCO_17.flip_index)] * [-1, 1] + [60, 0]
     np.testing.assert_allclose(mirrored_back, people.keypoints_px, atol=1e-4)
 
 
-def test_images_hold_everybody_but_crowds(tmp_path):
+def test_images_hold_everybody_and_crowds_apart(tmp_path):
     unlabelled = {"bbox": [5, 5, 10, 20], "keypoints": [0] * 51}
     crowd = {"bbox": [0, 0, 40, 40], "iscrowd": 1}
     data = write_images(tmp_path / "data", [[{"bbox": [2, 3, 20, 40]}, unlabelled, crowd], [], [unlabelled], [crowd]])
     people = CocoPeople(data, "val", COCO_17)
     images = labelled_images(people)
     assert [len(image.boxes_image) for image in images] == [2, 0, 1, 0]
+    assert [image.crowds_image.tolist() for image in images] == [[[0, 0, 40, 40]], [], [], [[0, 0, 40, 40]]]
     assert images[0].boxes_image[0].tolist() == [2, 3, 22, 43] and not images[0].labelled[1].any()
     assert images[0].keypoints_image[0, 0].tolist() == [2.5, 3.5], (
         "a keypoint names a pixel, whose centre is 0.5 farther"

@@ -11,7 +11,7 @@ from poseur_lib.data.whole_images import collate
 from poseur_lib.models.end_to_end.frames import mirrored, to_box
 from poseur_lib.models.end_to_end.keypoint_heads import cells_loss, cells_of, decode_cells, some_of_each
 from poseur_lib.models.end_to_end.pooling import RegionPooler
-from poseur_lib.models.end_to_end.region_heads import ImagePeople, _with_keypoints, box_losses
+from poseur_lib.models.end_to_end.region_heads import ImagePeople, _with_keypoints, box_losses, without_crowds
 from poseur_lib.models.pose_model import PoseTargets
 from poseur_lib.poses import StagePrediction
 from tests.end_to_end.small import KEYPOINT_HEADS, sample, small_model
@@ -99,11 +99,52 @@ def test_proposals_for_keypoints_have_a_labelled_one_inside():
     points[0, 3] = torch.tensor([10.0, 10.0])
     points[1, 4] = torch.tensor([20.0, 20.0])
     labelled[1, 4] = False
-    people = ImagePeople(BOXES, points, labelled)
+    people = ImagePeople(BOXES, points, labelled, torch.zeros(0, 4))
     proposals = torch.tensor([[0.0, 0, 30, 30], [11, 11, 30, 30], [0, 0, 30, 30], [0, 0, 30, 30]])
     labels, matched = torch.tensor([1, 1, 1, 0]), torch.tensor([0, 0, 1, 0])
     boxes, (of_boxes, _) = _with_keypoints(proposals, labels, matched, people)
     assert torch.equal(boxes, proposals[:1]) and torch.equal(of_boxes, points[:1])
+
+
+def test_background_in_a_crowd_is_ignored():
+    """By half of the box's own area, as in COCO's evaluation; whoever is a person stays one."""
+    boxes = torch.tensor([[0.0, 0, 10, 10], [15, 0, 25, 10], [16, 0, 26, 10], [0, 0, 10, 10], [0, 0, 10, 10]])
+    crowds = torch.tensor([[50.0, 50, 60, 60], [0, 0, 20, 40]])
+    labels = torch.tensor([0, 0, 0, 1, -1])
+    assert without_crowds(labels, boxes, crowds).tolist() == [-1, -1, 0, 1, -1]
+    assert without_crowds(labels, boxes, crowds[:0]).tolist() == labels.tolist()
+
+
+def test_what_is_sampled_is_torchvisions_where_there_is_no_crowd(model):
+    proposals = [torch.rand(60, 4, generator=torch.Generator().manual_seed(seed)) * 30 for seed in (0, 1)]
+    proposals = [torch.cat([one[:, :2], one[:, :2] + one[:, 2:] + 1], dim=1) for one in proposals]
+    points, labelled = torch.zeros(2, 17, 2), torch.ones(2, 17, dtype=torch.bool)
+    people = [ImagePeople(BOXES, points, labelled, BOXES[:0]), ImagePeople(BOXES[:0], points[:0], labelled[:0], BOXES)]
+    given = [{"boxes": of.boxes_px, "labels": torch.ones(len(of.boxes_px), dtype=torch.long)} for of in people]
+    heads = model.roi_heads
+    torch.manual_seed(0)
+    theirs = heads.select_training_samples([one.clone() for one in proposals], given)
+    torch.manual_seed(0)
+    ours = heads._sampled(proposals, [people[0], people[1]._replace(crowds_px=BOXES[:0])])
+    for one, other in zip(theirs, ours, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    _, _, labels, _ = heads._sampled(
+        proposals, [people[0], people[1]._replace(crowds_px=torch.tensor([[0.0, 0, 99, 99]]))]
+    )
+    assert len(labels[0]) and len(labels[1]) == 0, "an image that is all crowd teaches nothing"
+
+
+def test_proposals_learn_nothing_from_a_crowd(model):
+    crowded = torch.tensor([[0.0, 0.0, 64.0, 64.0]])
+    target = [{"boxes": BOXES[:0], "crowds": crowded}]
+    anchors = [torch.tensor([[2.0, 2, 30, 30], [70, 70, 90, 90]])]
+    labels, _ = model.rpn.assign_targets_to_anchors(anchors, target)
+    assert labels[0].tolist() == [-1, 0]
+    image = sample(0, (64, 64))._replace(crowds_px=crowded)
+    terms = model.train().loss(collate([image, image])).terms
+    model.eval()
+    assert all(term.isfinite() for term in terms.values()), terms
+    assert [terms[name] for name in ("class", "box", "proposal")] == [0, 0, 0], "nothing was sampled"
 
 
 def test_as_many_whole_people_of_each_image_as_fit():

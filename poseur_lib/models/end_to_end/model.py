@@ -20,7 +20,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import Backbone, build_backbone
 from poseur_lib.models.end_to_end.frames import mirrored
-from poseur_lib.models.end_to_end.region_heads import FoundBoxes, ImagePeople, RegionHeads
+from poseur_lib.models.end_to_end.region_heads import FoundBoxes, ImagePeople, RegionHeads, without_crowds
 from poseur_lib.models.pose_model import LossTerms, without_autocast
 from poseur_lib.poses import PosePrediction
 
@@ -42,6 +42,24 @@ class Pyramid(nn.Module):
         """Levels "0" (the finest) on, and "pool", in full precision: bfloat16 would round boxes to four pixels."""
         maps = self.fpn(OrderedDict((str(level), x) for level, x in enumerate(self.body(images))))
         return {name: x.float() for name, x in maps.items()}
+
+
+class ProposalNetwork(RegionProposalNetwork):
+    """torchvision's; of the targets' `crowds` it learns nothing."""
+
+    def assign_targets_to_anchors(
+        self, anchors: list[Tensor], targets: list[dict[str, Tensor]]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        labels, matched = super().assign_targets_to_anchors(anchors, targets)
+        crowds = [target["crowds"] for target in targets]
+        return [without_crowds(*one) for one in zip(labels, anchors, crowds, strict=True)], matched
+
+    def compute_loss(
+        self, objectness: Tensor, pred_bbox_deltas: Tensor, labels: list[Tensor], regression_targets: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        if not torch.cat(labels).ge(0).any():  # crowds alone
+            return objectness.sum() * 0, pred_bbox_deltas.sum() * 0
+        return super().compute_loss(objectness, pred_bbox_deltas, labels, list(regression_targets))
 
 
 class View(NamedTuple):
@@ -92,7 +110,7 @@ class EndToEndModel(nn.Module):
         levels = len(backbone.channels)
         self.backbone = Pyramid(backbone, config.pyramid_channels)
         anchors = AnchorGenerator(tuple((side,) for side in config.anchor_sizes), (ASPECTS,) * (levels + 1))
-        self.rpn = RegionProposalNetwork(
+        self.rpn = ProposalNetwork(
             anchors,
             RPNHead(config.pyramid_channels, len(ASPECTS)),
             fg_iou_thresh=0.7,
@@ -109,11 +127,14 @@ class EndToEndModel(nn.Module):
         """All losses of a padded batch, with weight 1 each; an image without people teaches what background is."""
         canvas = (batch.images.shape[2], batch.images.shape[3])
         pyramid = self.backbone(batch.images)
-        number = batch.image_index.bincount(minlength=len(batch.images)).tolist()
-        split = (values.split(number) for values in (batch.boxes_px, batch.keypoints_px, batch.labelled))
-        people = [ImagePeople(*one) for one in zip(*split, strict=True)]
+        number, crowds = (
+            index.bincount(minlength=len(batch.images)).tolist()
+            for index in (batch.image_index, batch.crowd_image_index)
+        )
+        split = [values.split(number) for values in (batch.boxes_px, batch.keypoints_px, batch.labelled)]
+        people = [ImagePeople(*one) for one in zip(*split, batch.crowds_px.split(crowds), strict=True)]
         sizes = [(int(height), int(width)) for height, width in batch.sizes.tolist()]
-        targets = [{"boxes": one.boxes_px} for one in people]
+        targets = [{"boxes": one.boxes_px, "crowds": one.crowds_px} for one in people]
         with without_autocast(batch.images):
             proposals, of_rpn = self.rpn(ImageList(batch.images, sizes), pyramid, targets)
             heads = self.roi_heads.losses(pyramid, proposals, people, canvas)

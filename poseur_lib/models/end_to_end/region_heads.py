@@ -1,14 +1,15 @@
 """From proposals to losses in training, and to boxes and keypoints at inference."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.roi_heads import RoIHeads
+from torchvision.ops import box_area
 
 from poseur_lib.config.heads.mask_rcnn import MaskRCNNConfig
 from poseur_lib.models.end_to_end.frames import inside, to_box
@@ -17,7 +18,8 @@ from poseur_lib.models.end_to_end.pooling import RegionPooler, Regions
 from poseur_lib.models.pose_model import LossTerms, PoseTargets
 
 BOX_SIDE, KEYPOINT_SIDE = 7, 14
-PERSON = 1
+PERSON, IGNORED = 1, -1
+CROWD_SHARE = 0.5
 Pyramid = Mapping[str, Tensor]
 
 
@@ -28,11 +30,13 @@ class ImagePeople(NamedTuple):
         boxes_px: (left, top, right, bottom).
         keypoints_px: (x, y), continuous; what is not labelled counts for nothing.
         labelled: whether a keypoint is.
+        crowds_px: boxes with people who are not told apart.
     """
 
     boxes_px: Float[Tensor, "N 4"]
     keypoints_px: Float[Tensor, "N K 2"]
     labelled: Bool[Tensor, "N K"]
+    crowds_px: Float[Tensor, "M 4"]
 
 
 class FoundBoxes(NamedTuple):
@@ -96,11 +100,7 @@ class RegionHeads(RoIHeads):
         The keypoint head sees proposals that are people and have a labelled keypoint inside. A batch without any gives
         it one canvas without targets, so that its terms are 0 and there.
         """
-        given: list[dict[str, Any]] = [
-            {"boxes": one.boxes_px, "labels": torch.full((len(one.boxes_px),), PERSON, device=one.boxes_px.device)}
-            for one in people
-        ]
-        proposals, matched, labels, regression = self.select_training_samples(proposals, given)
+        proposals, matched, labels, regression = self._sampled(proposals, people)
         classes, offsets = self.box_predictor(self.box_head(self.box_roi_pool(pyramid, proposals)))
         terms = box_losses(classes, offsets, torch.cat(labels), torch.cat(regression), self.box_beta)
         chosen = [
@@ -117,6 +117,26 @@ class RegionHeads(RoIHeads):
         keypoints = PoseTargets(to_box(points, torch.cat(boxes)), supervised)
         of_keypoints = self.keypoint_predictor.loss(self.regions(pyramid, boxes, canvas), keypoints)
         return LossTerms(sum(terms.values(), of_keypoints.total), {**terms, **of_keypoints.terms})
+
+    def _sampled(
+        self, proposals: list[Float[Tensor, "_N 4"]], people: Sequence[ImagePeople]
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor], tuple[Tensor, ...]]:
+        """Of each image the proposals to learn from, the people they match, labels, and targets of boxes.
+
+        As torchvision's `select_training_samples`, which knows no crowds.
+        """
+        boxes = [one.boxes_px for one in people]
+        proposals = self.add_gt_proposals(proposals, boxes)
+        person = [torch.full((len(one),), PERSON, device=one.device) for one in boxes]
+        matched, labels = self.assign_targets_to_proposals(proposals, boxes, person)
+        labels = [without_crowds(*one) for one in zip(labels, proposals, (of.crowds_px for of in people), strict=True)]
+        chosen = self.subsample(labels)
+        proposals, matched, labels = (
+            [values[some] for values, some in zip(of, chosen, strict=True)] for of in (proposals, matched, labels)
+        )
+        nobody = [one if len(one) else one.new_zeros(1, 4) for one in boxes]
+        targets = [one[match] for one, match in zip(nobody, matched, strict=True)]
+        return proposals, matched, labels, self.box_coder.encode(targets, proposals)
 
     def find(
         self, pyramid: Pyramid, proposals: list[Float[Tensor, "_N 4"]], sizes: list[tuple[int, int]]
@@ -135,6 +155,18 @@ def tower(channels: int, widths: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def without_crowds(
+    labels: Shaped[Tensor, " N"], boxes: Float[Tensor, "N 4"], crowds: Float[Tensor, "M 4"]
+) -> Shaped[Tensor, " N"]:
+    """The labels of `boxes`, with -1 (to be ignored) for background that lies in a crowd by half or more.
+
+    As COCO's evaluation ignores what is found there: the overlap is taken of the box's own area.
+    """
+    low, high = torch.maximum(boxes[:, None, :2], crowds[:, :2]), torch.minimum(boxes[:, None, 2:], crowds[:, 2:])
+    covered = (high - low).clamp(min=0).prod(dim=2) >= CROWD_SHARE * box_area(boxes)[:, None]
+    return labels.masked_fill(covered.any(dim=1) & (labels == 0), IGNORED)
+
+
 def box_losses(
     classes: Float[Tensor, "N 2"],
     offsets: Float[Tensor, "N 8"],
@@ -142,10 +174,12 @@ def box_losses(
     regression: Float[Tensor, "N 4"],
     beta: float,
 ) -> dict[str, Float[Tensor, ""]]:
-    """Fast R-CNN's two terms, each over all N proposals; torchvision's has no choice of `beta`."""
+    """Fast R-CNN's two terms, each over all N proposals, 0 of none; torchvision's has no choice of `beta`."""
+    if not len(labels):  # crowds alone
+        return {"class": classes.sum(), "box": offsets.sum()}
     people = labels == PERSON
     boxes = smooth_l1_loss(offsets[people, 4 * PERSON :], regression[people], beta=beta, reduction="sum")
-    return {"class": cross_entropy(classes, labels), "box": boxes / max(len(labels), 1)}
+    return {"class": cross_entropy(classes, labels), "box": boxes / len(labels)}
 
 
 def _with_keypoints(
