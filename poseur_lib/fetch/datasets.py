@@ -6,10 +6,13 @@ what the server says of the size, and the numbers of files.
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+from pydantic import TypeAdapter
 
 from poseur_lib.data.annotations import load_json
 from poseur_lib.errors import require_known
@@ -136,6 +139,8 @@ def fetch(
 ) -> list[FolderState]:
     """Download and unpack what is not there yet; the state of every folder of images that was asked for.
 
+    An archive of which files were removed since is fetched again.
+
     Args:
         only: names of parts; none: the default ones.
         keep: leave the archives in `folder/archives`; they are deleted once they are unpacked.
@@ -149,7 +154,8 @@ def fetch(
     done = _done(folder)
     for part in only or of.default:
         for archive in of.parts[part]:
-            if archive.remote.url in done:
+            before = done.get(archive.remote.url, {})
+            if before and all(_files(folder / one) >= number for one, number in before.items()):
                 continue
             path = folder / ARCHIVES / archive.remote.name
             download(archive.remote, path, progress)
@@ -157,7 +163,7 @@ def fetch(
             unpack(
                 path, folder, archive.wanted, min(most, UNKNOWN_SIZE) if archive.remote.size is None else most, progress
             )
-            done = [*done, archive.remote.url]
+            done[archive.remote.url] = {one: _files(folder / one) for one in archive.wanted}
             write_atomically(folder / DONE_FILE, json.dumps(done, indent=1).encode())
             if not keep:
                 path.unlink()
@@ -170,13 +176,17 @@ def fetch(
     return states
 
 
-def _done(folder: Path) -> list[str]:
-    """URLs of what was unpacked before; a file that is cut off says nothing."""
+def _done(folder: Path) -> dict[str, dict[str, int]]:
+    """By URL, how many files each folder had once it was unpacked; a file that is cut off says nothing."""
     try:
-        found = json.loads((folder / DONE_FILE).read_text(encoding="utf-8"))
+        return TypeAdapter(dict[str, dict[str, int]]).validate_json((folder / DONE_FILE).read_bytes())
     except (OSError, ValueError):
-        return []
-    return [str(url) for url in found] if isinstance(found, list) else []
+        return {}
+
+
+def _files(path: Path) -> int:
+    """Files in a folder and below, or 1 of a file, and 0 of what is not there."""
+    return int(path.is_file()) or sum(len(files) for _, _, files in os.walk(path))
 
 
 def _states(of: FetchedSet, folder: Path) -> Iterator[FolderState]:

@@ -72,6 +72,22 @@ def test_a_set_is_there_and_complete_in_one_command(tmp_path, labels, monkeypatc
     assert not list((tmp_path / "c" / "archives").iterdir())
 
 
+def test_what_was_removed_is_fetched_again_and_nothing_else(tmp_path, labels):
+    content = images(LISTED)
+    behaviour = Behaviour({"l.zip": labels, "v.zip": content})
+    with serving(behaviour) as address:
+        of = small_set(address, labels, content)
+        fetch(of, tmp_path)
+        (tmp_path / "val2017" / "2.jpg").unlink()
+        before = len(behaviour.asked)
+        assert [state.complete for state in fetch(of, tmp_path)] == [True]
+        assert len(behaviour.asked) == before + 1 and (tmp_path / "val2017" / "2.jpg").exists()
+        (tmp_path / "fetched.json").write_text('["a list, as earlier versions wrote"')
+        fetch(of, tmp_path)
+        fetch(of, tmp_path)
+        assert len(behaviour.asked) == before + 3
+
+
 def test_missing_images_are_listed(tmp_path, labels, monkeypatch):
     content = images(LISTED[:1])
     with serving(Behaviour({"l.zip": labels, "v.zip": content})) as address:
