@@ -168,4 +168,6 @@ class Session:
     def _data_folder(self) -> Path | None:
         """Where the data set that goes with the model lies; None for a checkpoint without one."""
         data, of = self.settings.data, self.model.profile
-        return data_folder(profile(of or "paper"), data) if data or of else self.model.people
+        if not data and not of:
+            return self.model.people
+        return data_folder(profile(of or "paper"), data, self.model.keypoints.name)

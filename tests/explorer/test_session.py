@@ -55,6 +55,15 @@ def test_the_average_is_the_mean_over_people(session):
     assert average is session.average_attention()
 
 
+def test_a_run_of_mpii_s_keypoints_has_its_own_people(tiny, tmp_path):
+    """Table 4's: they lie beside the profile's."""
+    config = tiny_config(**{"data.keypoint_set": "mpii16"})
+    opened = Session(ExplorerSettings(runs=str(tmp_path)))
+    opened.choose_model(replace(tiny, model=build_model(config).eval(), config=config))
+    with pytest.raises(UserError, match="there is no val set in .*data/smoke_mpii16: give `data`"):
+        opened.val.image(0)
+
+
 def test_layers_and_heads_of_weights(session):
     weights = session.attention()
     one, which, whose = weights.of(1, 2)
@@ -92,8 +101,8 @@ def two_sets(monkeypatch, tmp_path) -> dict[str, Path]:
     """Val sets of the profiles smoke and mini, as they are found without `data`."""
     roots = {name: write_people(tmp_path / name, train=1, val=2) for name in ("smoke", "mini")}
 
-    def folder(profile: Profile, data: str) -> Path:
-        return roots[profile.name] if profile.people and not data else data_folder(profile, data)
+    def folder(profile: Profile, data: str, keypoints: str) -> Path:
+        return roots[profile.name] if profile.people and not data else data_folder(profile, data, keypoints)
 
     monkeypatch.setattr("poseur_study.explorer.session.data_folder", folder)
     return roots
