@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from poseur_lib.data.heif import heif_size, is_heif
+
 ORIENTATION = 0x0112  # EXIF's tag
 TURNED = (5, 6, 7, 8)
 """Orientations that swap width and height."""
@@ -55,6 +57,9 @@ def image_head(content: bytes) -> ImageHead | None:
     for start, parse in ((JPEG_START, _jpeg), (PNG_START, _png)):
         if content.startswith(start) and (head := parse(content)) is not None:
             return head
+    if is_heif(content):
+        found = heif_size(content)
+        return None if found is None else ImageHead(*found[:2], several=found[2] > 1)
     try:
         with Image.open(io.BytesIO(content)) as image:
             whole = image.format != "WEBP" or len(content) >= 8 + int.from_bytes(content[4:8], "little")

@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from poseur_lib.data.decoder_words import decoder_words, note_damage
+from poseur_lib.data.heif import decode_heif, is_heif
 from poseur_lib.data.image_format import TURNED, ImageHead, image_head
 from poseur_lib.errors import UserError
 from poseur_lib.files import read_regular
@@ -158,6 +159,8 @@ def _decoded(content: bytes, name: str, flags: int) -> np.ndarray:
     if head is not None and head.several and name not in _animated:
         _animated.add(name)
         print(f"{name}: the file has several images, as an animation or pages: the first is taken", file=sys.stderr)
+    if is_heif(content):
+        return decode_heif(content, name)
     image = None
     if head is not None:
         with decoder_words() as words:

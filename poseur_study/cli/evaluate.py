@@ -49,6 +49,7 @@ def evaluate(
     workers: options.LoaderWorkers = 0,
     fast: options.Fast = True,
     compile: options.Compile = "auto",
+    verbose: options.Verbose = False,
 ) -> None:
     """Print the AP and AR of a checkpoint, in points, with what they depend on."""
     from poseur_lib.checkpoints.released_load import load_network_with_changes
@@ -76,7 +77,9 @@ def evaluate(
         images = example_images(config.data.input_size).to(runtime.torch_device)
         optimised = optimise(model.eval().to(runtime.torch_device), images, faster)
         model = optimised.model
-        typer.echo("\n".join(filter(None, (optimised.text(), runtime.inference_note))))
+        technical, _, failed = "\n".join(filter(None, (optimised.text(), runtime.inference_note))).partition("\n")
+        for line in filter(None, (technical * verbose, failed)):
+            typer.echo(line)
     if unlabelled is not None:
         if not isinstance(model, PoseModel):
             raise UserError(

@@ -137,6 +137,7 @@ DataOnDevice = Annotated[
 Fast = Annotated[
     bool, typer.Option("--fast/--plain", help="Fold batch norms, channels_last; compared with --plain first.")
 ]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Say how the model was made faster, too.")]
 LoaderWorkers = Annotated[int, typer.Option("--workers", min=0, help="Processes that read and crop.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads of torch; 0: its default.")]
 Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as CSV.")]

@@ -95,7 +95,7 @@ def predict(
     precision: options.Precision = "32",
     fast: options.Fast = True,
     compile: options.Compile = "auto",
-    verbose: Annotated[bool, typer.Option("--verbose", help="Say how the model was made faster, too.")] = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Predict people's poses on images: pictures with skeletons, and results in COCO's format.
 

@@ -96,10 +96,12 @@ def test_the_factor_that_an_evaluation_fits_calibrates_the_score(released, coco4
 
 def test_evaluation_says_how_it_is_made_fast(released, coco4, capsys):
     arguments = ["evaluate", "--checkpoint", released, "--data", coco4, "--input-size", "64x48", "--flip"]
-    _, fast, _ = run(capsys, *arguments)
-    _, plain, _ = run(capsys, *arguments, "--plain")
+    _, fast, _ = run(capsys, *arguments, "--verbose")
+    _, plain, _ = run(capsys, *arguments, "--plain", "--verbose")
+    _, quiet, _ = run(capsys, *arguments)
     assert "inference: 52 batch norms folded, channels_last (keypoints moved by" in fast
     assert "inference: the plain model" in plain
+    assert quiet == fast[fast.index("\n") + 1 :]
     assert fast.splitlines()[-1] == plain.splitlines()[-1]  # AP and AR
 
 

@@ -3,10 +3,12 @@
 import io
 import json
 import os
+import sys
 import threading
 
 import cv2
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
@@ -17,7 +19,7 @@ from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseCrops
 from poseur_lib.data.decoder_words import decoder_words
 from poseur_lib.data.image_format import ORIENTATION, ImageHead, image_head
-from poseur_lib.data.images import MAX_PIXELS, decode_image, read_image
+from poseur_lib.data.images import MAX_PIXELS, decode_image, read_image, read_labelled_image
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.predict.boxes_file import read_boxes
@@ -76,6 +78,44 @@ def test_orientation_is_applied_in_every_format(form, orientation):
     ours = decode_image(content, "photo")
     assert np.abs(ours.astype(int) - pillow(content)).mean() < 1
     assert image_head(content).upright_size == ours.shape[:2]
+
+
+def heic(pixels=PIXELS, orientation=1, more=()):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    file, first = io.BytesIO(), pillow_heif.from_pillow(Image.fromarray(pixels))
+    for one in more:
+        first.add_from_pillow(Image.fromarray(one))
+    first.save(file, quality=100, chroma=444, exif=exif.tobytes())
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_phone_s_image_is_upright_once(orientation, tmp_path):
+    """Its container turns it, and its EXIF orientation says the same again."""
+    content = heic(orientation=orientation)
+    expected = pillow(encoded("PNG", orientation=orientation))
+    for turn in (True, False):
+        assert np.abs(decode_image(content, "photo", turn=turn).astype(int) - expected).mean() < 3
+    assert image_head(content) == ImageHead(expected.shape[1], expected.shape[0])
+    (tmp_path / "photo.heic").write_bytes(content)
+    assert read_labelled_image(tmp_path / "photo.heic").shape == expected.shape, "which frame labels are of is plain"
+
+
+def test_phone_s_images_that_cannot_be_used_say_why(monkeypatch, capsys):
+    content = heic(more=[PIXELS[:32]])
+    assert decode_image(content, "burst").shape == PIXELS.shape
+    assert "burst: the file has several images" in capsys.readouterr().err
+    content = heic()
+    for cut in range(0, len(content) - 8, max(len(content) // 40, 1)):
+        with pytest.raises(UserError, match=r"^photo: "):
+            decode_image(content[:cut], "photo")
+    monkeypatch.setattr("poseur_lib.data.images.MAX_PIXELS", 64 * 48 - 1)
+    with pytest.raises(UserError, match="photo: image of 64 x 48 has more than 3071 pixels"):
+        decode_image(content, "photo")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(UserError, match=r"photo: HEIC images need pillow-heif: pip install 'poseur_lib\[heif\]'"):
+        decode_image(content, "photo")
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -60,7 +60,7 @@ def test_a_run_of_mpii_s_keypoints_has_its_own_people(tiny, tmp_path):
     config = tiny_config(**{"data.keypoint_set": "mpii16"})
     opened = Session(ExplorerSettings(runs=str(tmp_path)))
     opened.choose_model(replace(tiny, model=build_model(config).eval(), config=config))
-    with pytest.raises(UserError, match="there is no val set in .*data/smoke_mpii16: give `data`"):
+    with pytest.raises(UserError, match=r"there is no val set in .*data/smoke_mpii16: give `data`"):
         opened.val.image(0)
 
 

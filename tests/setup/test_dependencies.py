@@ -36,7 +36,7 @@ def distributions(module: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("package", "extras"), [("poseur_lib", ()), ("synthetic_people", ()), ("poseur_study", ("study", "slurm"))]
+    ("package", "extras"), [("poseur_lib", ("heif",)), ("synthetic_people", ()), ("poseur_study", ("study", "slurm"))]
 )
 def test_every_import_of_a_package_is_declared(package: str, extras: tuple[str, ...]) -> None:
     declared = {canonicalize_name(requirement.name) for requirement in requirements(*extras)}
