@@ -24,6 +24,12 @@ def training_logger(name: LoggerName, folder: Path) -> Logger | None:
     return None
 
 
+def end_logger(logger: Logger | None) -> None:
+    """No more is to come: W&B's run would take up what the process trains next, the model after its pretraining."""
+    if isinstance(logger, WandbLogger):
+        logger.experiment.finish()
+
+
 def point_metrics(point: CurvePoint, learning_rate: float) -> dict[str, float]:
     """What is logged at an epoch's end."""
     measured = {name: getattr(point, name) for name in ("mean_oks", "ap", "part_iou")}

@@ -29,7 +29,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.files import CURVE_FILE, atomic_file
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import Curve, CurvePoint, write_curve
-from poseur_lib.training.loggers import STEPS_BETWEEN, point_metrics, training_logger
+from poseur_lib.training.loggers import STEPS_BETWEEN, end_logger, point_metrics, training_logger
 from poseur_lib.training.loss_sums import LossSums, LossValues, detached
 from poseur_lib.training.optimiser import align_states, optimiser_and_schedule, parameter_groups
 from poseur_lib.training.progress import PositionCallback
@@ -330,6 +330,8 @@ def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
             if checkpoint.exists() and ("PytorchStreamReader" in str(error) or checkpoint.stat().st_size == 0):
                 raise UserError(f"{checkpoint} is cut off: delete it to train from the start") from None
             raise
+        finally:
+            end_logger(logger)
     return loop.curve
 
 

@@ -3,9 +3,11 @@
 import csv
 import importlib.util
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
+from lightning.pytorch.loggers import WandbLogger
 
 from poseur_lib.checkpoints.checkpoint import load_model, read_file
 from poseur_lib.checkpoints.origin import trained_on_generated
@@ -14,9 +16,10 @@ from poseur_lib.predict.predictor import Poseur
 from poseur_lib.runtime import Runtime
 from poseur_lib.training import loop
 from poseur_lib.training.curve import read_curve
+from poseur_lib.training.fit import train
 from poseur_study.cli.main import main
 from tests.predict.conftest import write_checkpoint
-from tests.training.tiny import TINY, write_people
+from tests.training.tiny import TINY, tiny_config, write_people
 
 
 def test_a_csv_file_has_the_losses_and_the_curve(tmp_path, monkeypatch):
@@ -37,6 +40,40 @@ def test_a_csv_file_has_the_losses_and_the_curve(tmp_path, monkeypatch):
     assert [int(row["step"]) for row in measured] == [point.step for point in curve]
     ours, theirs = (load_model(folder / name)[0].state_dict() for name in ("model.pt", "model.safetensors"))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours) and ours.keys() == theirs.keys()
+
+
+class Recorder(WandbLogger):
+    """W&B's logger without W&B: what is logged, until its run ends."""
+
+    name = version = save_dir = None
+
+    def __init__(self):
+        self.logged, self.ended = [], 0
+
+    @property
+    def experiment(self):
+        return SimpleNamespace(finish=self.finish)
+
+    def finish(self):
+        self.ended += 1
+
+    def log_hyperparams(self, params):
+        assert not self.logged
+
+    def log_metrics(self, metrics, step=None):
+        assert not self.ended
+        self.logged.append(metrics)
+
+    def finalize(self, status):
+        pass
+
+
+def test_a_run_of_wandb_ends_with_its_training(tmp_path, monkeypatch):
+    recorder = Recorder()
+    monkeypatch.setattr(loop, "training_logger", lambda name, folder: recorder)
+    config, runtime = tiny_config(), Runtime(data=write_people(tmp_path / "data", 8, 2), device="cpu")
+    train(config, tmp_path / "run", runtime)
+    assert recorder.ended == 1 and len(recorder.logged) == config.train.epochs
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb"])
