@@ -1,9 +1,9 @@
 """Who executes a run: a lease with a heartbeat, in a file beside the run, safe on disks that several machines share.
 
 A lease is a file `lease.<n>` that its owner creates by hard link, which of several processes one alone can do, and
-whose modification time it renews. Files are never locked, no owner ever writes to another's file, and no machine's
+whose modification time it renews. Files are never locked, no owner ever writes into another's file, and no machine's
 clock is compared with another's: the age of a lease is measured against a file that was made a moment ago on the same
-disk. A number may come again once a lease was given back, so that an owner knows its own lease by the token inside.
+disk. Whoever sees a lease that is dated in the future dates it now, so that it ages like any other. A number may come again once a lease was given back, so that an owner knows its own lease by the token inside.
 """
 
 import json
@@ -13,15 +13,13 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 PREFIX = "lease."
 BEAT_SECONDS = 10.0
 MISSED_BEATS = 6
-_ahead: dict[Path, tuple[float, float]] = {}
-"""Leases dated in the future: their heartbeat, and when this process saw it first."""
 
 
 @dataclass(frozen=True)
@@ -174,14 +172,11 @@ def _lives(path: Path, now: float) -> bool:
 
 
 def _beats(path: Path, beat: float, now: float) -> bool:
-    """Whether the last heartbeat was a moment ago; of one dated in the future, whether it has moved since we saw it."""
-    patience = BEAT_SECONDS * MISSED_BEATS
-    if beat <= now:
-        return now - beat < patience
-    seen, since = _ahead.get(path, (0.0, 0.0))
-    if seen != beat:
-        _ahead[path] = seen, since = beat, time.monotonic()
-    return time.monotonic() - since < patience
+    """Whether the last heartbeat was a moment ago."""
+    if beat > now:
+        with suppress(OSError):
+            os.utime(path, (now, now))
+    return now - beat < BEAT_SECONDS * MISSED_BEATS
 
 
 def _read(path: Path) -> Owner | None:
