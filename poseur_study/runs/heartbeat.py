@@ -13,7 +13,7 @@ from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, main_thread
 from typing import NamedTuple
 
 from poseur_lib.errors import UserError
@@ -67,11 +67,14 @@ class Stopped(Exception):
 
 
 @contextmanager
-def heartbeat(held: Lease) -> Iterator[Event]:
+def heartbeat(held: Lease, when_lost: Callable[[], object] = lambda: None) -> Iterator[Event]:
     """Renew a lease from a thread; the event is set, and this process's children of that lease end, if it is lost.
 
     A disk that does not answer is asked again at the next beat. The lease counts as lost a beat before others may take
     it over.
+
+    Args:
+        when_lost: called in that thread, once.
     """
     lost, renewed = Event(), time.monotonic()
 
@@ -83,8 +86,9 @@ def heartbeat(held: Lease) -> Iterator[Event]:
             renewed = now
         except OSError:
             kept = now - renewed < lease.BEAT_SECONDS * (lease.MISSED_BEATS - 1)
-        if not kept:
+        if not kept and not lost.is_set():
             lost.set()
+            when_lost()
         if lost.is_set():
             stop_children(held.key)
 
@@ -97,7 +101,7 @@ def trained_here_alone(folder: Path) -> Iterator[None]:
     """Within, this process holds the lease of a folder that it trains in; Lightning's other processes rely on it.
 
     Raises:
-        UserError: another process trains there.
+        UserError: another process trains there, also one that took the folder over since: this one ends then.
     """
     if os.environ.get("LOCAL_RANK", "0") != "0":
         yield
@@ -105,9 +109,17 @@ def trained_here_alone(folder: Path) -> Iterator[None]:
     held = lease.acquire(folder)
     if held is None:
         raise UserError(f"{folder} is being trained in by {lease.holder(folder) or 'another process'}: take another folder")
+    main = main_thread().ident or 0
     try:
-        with heartbeat(held):
-            yield
+        with heartbeat(held, lambda: signal.pthread_kill(main, signal.SIGINT)) as lost:
+            try:
+                yield
+            except KeyboardInterrupt:
+                if not lost.is_set():
+                    raise
+                owner = lease.holder(folder) or "nobody"
+                said = f"{folder} is held by {owner} now: its lease was lost, and this training ends at its last checkpoint"
+                raise UserError(said) from None
     finally:
         held.release()
 

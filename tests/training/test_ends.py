@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -15,6 +16,7 @@ from poseur_lib.files import LAST_CHECKPOINT
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.fit import train
 from poseur_study.cli.main import explain, main
+from poseur_study.runs import lease
 from tests.study.projects import REPOSITORY, wait_until
 from tests.training.tiny import TINY, tiny_config, write_people
 
@@ -40,6 +42,29 @@ def test_a_training_has_its_folder_alone_and_ends_in_order(tmp_path, capsys):
     left = {path.name for path in folder.iterdir()}
     assert LAST_CHECKPOINT in left and not {name for name in left if "lease" in name or name.startswith(".")}
     assert list(temporary.iterdir()) == []
+
+
+def test_a_training_whose_folder_was_taken_over_ends(tmp_path, monkeypatch, capsys):
+    """By another machine, as this one's disk did not answer for a while."""
+    data, folder = write_people(tmp_path / "data", 16, 2), tmp_path / "run"
+    changes = {**TINY, "train.epochs": 100_000, "pretext": None, "train.people_per_epoch": None}
+    sets = [word for name, value in changes.items() for word in ("--set", f"{name}={json.dumps(value)}")]
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.1)
+
+    def take_over() -> None:
+        wait_until((folder / LAST_CHECKPOINT).exists, "it trains")
+        for path in folder.glob("lease.*"):
+            path.unlink()
+        owner = {"token": "theirs", "machine": "another", "host": "elsewhere", "pid": 7, "started": "1"}
+        (folder / "lease.000009").write_text(json.dumps(owner))
+
+    other = threading.Thread(target=take_over)
+    other.start()
+    assert main(["train", str(folder), "--data", str(data), "--profile", "smoke", "--device", "cpu", *sets]) == 1
+    other.join()
+    error = capsys.readouterr().err
+    assert f"{folder} is held by " in error and " now: its lease was lost, and this training ends" in error
+    assert [path.name for path in folder.glob("lease.*")] == ["lease.000009"]
 
 
 def test_a_disk_that_refuses_a_checkpoint_keeps_the_last_one_and_nothing_half(tmp_path, monkeypatch):
