@@ -1,11 +1,9 @@
 """Train a model, or pretrain a backbone, in a folder: resumes there, and ends with the weights in it.
 
-`train_in_folder` does both, with the configuration beside the weights.
+`poseur_lib.training.folder` does both, with the configuration beside the weights.
 """
 
-import json
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -15,39 +13,35 @@ from torch import nn
 
 from poseur_lib.checkpoints.checkpoint import read_weights, require_state, save_weights
 from poseur_lib.checkpoints.initial import load_initial
-from poseur_lib.config.base import Frozen, differences
 from poseur_lib.config.data import Split
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.training import CosineSchedule, PretextConfig, TrainConfig
-from poseur_lib.data.annotations import load_json
 from poseur_lib.data.batches import people_batches
-from poseur_lib.data.coco import CocoPeople, fingerprint
+from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseBatch, PoseCrops
 from poseur_lib.data.part_labels import has_part_labels
 from poseur_lib.data.parts import PartBatch, PartCrops
 from poseur_lib.data.whole_images import WholeImages, labelled_images
-from poseur_lib.errors import UserError, listed
+from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ap import evaluate_predictions
 from poseur_lib.evaluation.inference import InferenceBatches, inference_batches, predict_people
 from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
 from poseur_lib.evaluation.whole_images import find_people, poses_in_boxes
-from poseur_lib.files import BACKBONE_FILE, CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE, SAFE_FILE, write_atomically
+from poseur_lib.files import BACKBONE_FILE, CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE, SAFE_FILE
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.build import build_network
 from poseur_lib.models.end_to_end.model import EndToEndModel
 from poseur_lib.models.pose_model import LossTerms, PoseModel, PoseTargets
 from poseur_lib.runtime import Runtime
+from poseur_lib.training.batches import training_batches, whole_image_batches
 from poseur_lib.training.curve import Curve, read_curve
-from poseur_lib.training.loop import TrainingLoop, run_loop, steps_of_epoch, training_batches, whole_image_batches
+from poseur_lib.training.loop import TrainingLoop, run_loop
 from poseur_lib.training.pretext import PartSegmentation, mean_part_iou, part_loss
 
 IOU_PEOPLE, IOU_BATCH = 300, 64
-CONFIG_FILE, DATA_FILE = "config.json", "data.json"
-PRETEXT_FOLDER = "pretext"
-MOST_DIFFERENCES = 4
 
 
 def train(
@@ -296,76 +290,3 @@ def _part_crops(config: PretextRunConfig, split: Split, runtime: Runtime) -> Par
         config.pretext.seed,
         runtime.image_cache_bytes,
     )
-
-
-def train_in_folder(
-    config: ExperimentConfig,
-    folder: Path,
-    runtime: Runtime,
-    pretext_people: Path | None = None,
-    initial: Path | None = None,
-) -> Curve:
-    """Trains a configuration, and first the backbone that it starts from, resuming what is there.
-
-    Args:
-        pretext_people: data set whose part labels the backbone learns first; None: the runtime's.
-        initial: as of `train`.
-
-    Raises:
-        UserError: something was trained in the folder by another configuration, or on other data.
-    """
-    _claim(folder, config)
-    _claim_data(folder, runtime.data)
-    backbone = None
-    if config.pretext_run is not None:
-        pretext = folder / PRETEXT_FOLDER
-        _claim(pretext, config.pretext_run)
-        backbone = pretext / BACKBONE_FILE
-        if not backbone.exists():
-            people = CocoPeople(runtime.data, "train", keypoint_set(config.data.keypoint_set)).people()
-            steps_of_epoch(config.train, len(people))  # before minutes are spent on the backbone
-            curve = pretrain(config.pretext_run, pretext, replace(runtime, data=pretext_people or runtime.data))
-            if not backbone.exists():
-                return curve
-    return train(config, folder, runtime, backbone, initial)
-
-
-def _claim_data(folder: Path, data: Path) -> None:
-    """Writes what the data hold, and holds what is there against them, as `_claim` does with the configuration.
-
-    A folder from before this file existed is taken as it is.
-    """
-    if not data.is_dir():
-        return  # which is said where it is read
-    file, found = folder / DATA_FILE, fingerprint(data)
-    trained = _has_trained(folder) or _has_trained(folder / PRETEXT_FOLDER)
-    if not file.exists() or not trained:
-        write_atomically(file, json.dumps({"fingerprint": found}).encode())
-        return
-    content = load_json(file)
-    known = content.get("fingerprint") if isinstance(content, dict) else None
-    if known != found:
-        raise UserError(
-            f"{folder} was trained on other data: the annotation or detector files of {data} have the fingerprint "
-            f"{found}, and {file} says {known}: take another folder"
-        )
-
-
-def _has_trained(folder: Path) -> bool:
-    return any((folder / name).exists() for name in (LAST_CHECKPOINT, MODEL_FILE, BACKBONE_FILE))
-
-
-def _claim(folder: Path, config: Frozen) -> None:
-    """Writes the configuration, also over another that nothing was trained with: its run could not start."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / CONFIG_FILE
-    if not file.exists() or not _has_trained(folder):
-        write_atomically(file, config.model_dump_json(indent=1).encode())
-    elif not config.is_written_as(file.read_text(encoding="utf-8")):
-        differing = listed(
-            differences(json.loads(file.read_text(encoding="utf-8")), config.model_dump(mode="json")), MOST_DIFFERENCES
-        )
-        raise UserError(
-            f"{file} is another configuration than the one asked for: {differing}. A run keeps its configuration: take"
-            f" another folder; with --init {folder} it starts from the weights of this one"
-        )

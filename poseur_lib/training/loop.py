@@ -2,14 +2,13 @@
 
 import io
 import logging
-import os
 import sys
 import time
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -17,17 +16,14 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.training import TrainConfig
 from poseur_lib.cuda_graph import cuda_graph
-from poseur_lib.data.batches import DeviceBatches, people_batches
-from poseur_lib.data.dataset import EpochSampler, PersonCrops
-from poseur_lib.data.whole_images import WholeImages, collate
 from poseur_lib.errors import UserError
 from poseur_lib.files import CURVE_FILE, atomic_file
 from poseur_lib.runtime import Runtime
+from poseur_lib.training.batches import Batches
 from poseur_lib.training.curve import Curve, CurvePoint, write_curve
 from poseur_lib.training.loggers import STEPS_BETWEEN, end_logger, point_metrics, training_logger
 from poseur_lib.training.loss_sums import LossSums, LossValues, detached
@@ -37,25 +33,6 @@ from poseur_lib.training.step import Chosen, GraphedStep, LossOf, choose, compil
 
 Measure = Callable[[Any], dict[str, float]]
 """Numbers of a network for the learning curve, by the names of `CurvePoint`."""
-
-
-class Batches(NamedTuple):
-    """What an epoch is made of.
-
-    Attributes:
-        sampler: the loader's; a resumed run tells it where it is before the first worker reads ahead.
-        steps: of the optimiser in an epoch; each takes `accumulate` batches.
-    """
-
-    loader: DataLoader[Any] | DeviceBatches
-    sampler: EpochSampler
-    steps: int
-    accumulate: int
-
-    @property
-    def on_device(self) -> bool:
-        """Whether the images lie in the device's memory and are cropped there."""
-        return isinstance(self.loader, DeviceBatches)
 
 
 class TrainingLoop(L.LightningModule):
@@ -333,57 +310,3 @@ def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
         finally:
             end_logger(logger)
     return loop.curve
-
-
-def steps_of_epoch(config: TrainConfig, people: int) -> int:
-    """Of the optimiser, with so many people to train on. Raises UserError if there is none."""
-    samples = config.people_per_epoch or people
-    if samples < config.global_batch:
-        raise UserError(
-            f"an epoch of {samples} people has no batch of train.global_batch {config.global_batch}:"
-            " set train.people_per_epoch, or a smaller batch"
-        )
-    return samples // config.global_batch
-
-
-def training_batches(dataset: PersonCrops, config: TrainConfig, seed: int, runtime: Runtime) -> Batches:
-    """The batches of this process, in an order that is a function of the seed.
-
-    Raises:
-        UserError: there are fewer people than one batch takes, or their images do not fit the device that they are
-            asked for on.
-    """
-    sampler, per_device, steps, accumulate = _order(len(dataset), config, seed, runtime)
-    device = runtime.torch_device
-    if device.type == "cuda" and runtime.devices > 1:
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    loader = people_batches(dataset, per_device, runtime, sampler, device, drop_last=True)
-    return Batches(loader, sampler, steps, accumulate)
-
-
-def whole_image_batches(dataset: WholeImages, config: TrainConfig, seed: int, runtime: Runtime) -> Batches:
-    """The same of whole images, whose batches differ in size.
-
-    Raises:
-        UserError: there are fewer images than one batch takes.
-    """
-    sampler, per_device, steps, accumulate = _order(len(dataset), config, seed, runtime)
-    loader = DataLoader(
-        dataset,
-        per_device,
-        sampler=sampler,
-        num_workers=runtime.loader_workers,
-        collate_fn=collate,
-        drop_last=True,
-        pin_memory=runtime.torch_device.type == "cuda",
-    )
-    return Batches(loader, sampler, steps, accumulate)
-
-
-def _order(samples: int, config: TrainConfig, seed: int, runtime: Runtime) -> tuple[EpochSampler, int, int, int]:
-    """The order of so many samples, a process's batch, the optimiser's steps an epoch, and batches a step."""
-    per_device, accumulate = runtime.split_batch(config.global_batch)
-    steps = steps_of_epoch(config, samples)
-    rank = int(os.environ.get("LOCAL_RANK", "0")) + runtime.devices * int(os.environ.get("NODE_RANK", "0"))
-    sampler = EpochSampler(samples, seed, rank, runtime.devices, samples=steps * config.global_batch)
-    return sampler, per_device, steps, accumulate

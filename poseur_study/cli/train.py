@@ -71,7 +71,7 @@ def train(
     from poseur_lib.errors import UserError
     from poseur_lib.files import MODEL_FILE
     from poseur_lib.runtime import Runtime
-    from poseur_lib.training.fit import train_in_folder
+    from poseur_lib.training.folder import train_in_folder
     from poseur_study.experiments.profiles import profile as profile_named
     from poseur_study.runs.datasets import pretext_people
     from poseur_study.runs.heartbeat import trained_here_alone

@@ -16,8 +16,8 @@ from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.build import build_model
 from poseur_lib.runtime import Runtime
+from poseur_lib.training.batches import training_batches
 from poseur_lib.training.fit import pretrain, train
-from poseur_lib.training.loop import training_batches
 from tests.training.tiny import tiny_config, write_people
 
 

@@ -5,7 +5,7 @@ import pytest
 from poseur_lib.errors import UserError
 from poseur_lib.files import LAST_CHECKPOINT
 from poseur_lib.runtime import Runtime
-from poseur_lib.training import fit
+from poseur_lib.training import folder
 from tests.training.tiny import tiny_config, write_people
 
 
@@ -14,41 +14,41 @@ def test_a_run_that_could_not_start_leaves_its_folder_to_the_next(tmp_path, monk
     runtime, place = Runtime(data=tmp_path / "absent", threads=1), tmp_path / "run"
     mistaken = tiny_config(**{"model.head": {"kind": "heatmap"}, "data.input_size": [64, 50]})
     with pytest.raises(UserError, match="input size 64x50: heatmaps need multiples of 4"):
-        fit.train_in_folder(mistaken, place, runtime)
+        folder.train_in_folder(mistaken, place, runtime)
     started = []
-    monkeypatch.setattr(fit, "train", lambda config, *_: started.append(config) or ())
+    monkeypatch.setattr(folder, "train", lambda config, *_: started.append(config) or ())
     mended = tiny_config(**{"model.head": {"kind": "heatmap"}})
-    fit.train_in_folder(mended, place, runtime)
-    assert started == [mended] and mended.is_written_as((place / fit.CONFIG_FILE).read_text())
+    folder.train_in_folder(mended, place, runtime)
+    assert started == [mended] and mended.is_written_as((place / folder.CONFIG_FILE).read_text())
     (place / LAST_CHECKPOINT).touch()
     with pytest.raises(UserError, match=r"config\.json is another configuration than the one asked for"):
-        fit.train_in_folder(tiny_config(), place, runtime)
-    assert mended.is_written_as((place / fit.CONFIG_FILE).read_text())
+        folder.train_in_folder(tiny_config(), place, runtime)
+    assert mended.is_written_as((place / folder.CONFIG_FILE).read_text())
 
 
 def test_too_few_people_are_said_before_the_backbone_is_pretrained(tmp_path, monkeypatch):
-    monkeypatch.setattr(fit, "pretrain", lambda *_: pytest.fail("minutes are spent"))
+    monkeypatch.setattr(folder, "pretrain", lambda *_: pytest.fail("minutes are spent"))
     data = write_people(tmp_path / "data", train=4, val=2)
     config = tiny_config(**{"train.global_batch": 8, "model.backbone.weights": "pretext", "pretext": {"epochs": 1}})
     with pytest.raises(UserError, match=r"an epoch of 4 people has no batch of train\.global_batch 8"):
-        fit.train_in_folder(config, tmp_path / "run", Runtime(data=data, threads=1))
+        folder.train_in_folder(config, tmp_path / "run", Runtime(data=data, threads=1))
 
 
 def test_a_folder_is_not_resumed_on_other_data(tmp_path, monkeypatch):
-    monkeypatch.setattr(fit, "train", lambda *_: ())
+    monkeypatch.setattr(folder, "train", lambda *_: ())
     first, second = (write_people(tmp_path / name, train, 2) for name, train in (("first", 4), ("second", 5)))
     config, place = tiny_config(), tmp_path / "run"
-    fit.train_in_folder(config, place, Runtime(data=first, threads=1))
-    fit.train_in_folder(config, place, Runtime(data=second, threads=1))  # nothing was trained on the first
+    folder.train_in_folder(config, place, Runtime(data=first, threads=1))
+    folder.train_in_folder(config, place, Runtime(data=second, threads=1))  # nothing was trained on the first
     (place / LAST_CHECKPOINT).touch()
-    fit.train_in_folder(config, place, Runtime(data=second, threads=1))
+    folder.train_in_folder(config, place, Runtime(data=second, threads=1))
     moved = second.rename(tmp_path / "moved")
-    fit.train_in_folder(config, place, Runtime(data=moved, threads=1))
+    folder.train_in_folder(config, place, Runtime(data=moved, threads=1))
     with pytest.raises(UserError, match=r"run was trained on other data: .*first have the fingerprint"):
-        fit.train_in_folder(config, place, Runtime(data=first, threads=1))
+        folder.train_in_folder(config, place, Runtime(data=first, threads=1))
     labels = moved / "annotations" / "person_keypoints_train2017.json"
     labels.write_text(labels.read_text().replace('"iscrowd": 0', '"iscrowd": 1', 1))
     with pytest.raises(UserError, match="trained on other data"):
-        fit.train_in_folder(config, place, Runtime(data=moved, threads=1))
-    (place / fit.DATA_FILE).unlink()  # a folder of an earlier version
-    fit.train_in_folder(config, place, Runtime(data=first, threads=1))
+        folder.train_in_folder(config, place, Runtime(data=moved, threads=1))
+    (place / folder.DATA_FILE).unlink()  # a folder of an earlier version
+    folder.train_in_folder(config, place, Runtime(data=first, threads=1))

@@ -10,7 +10,8 @@ from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
 from poseur_lib.models.build import build_model
 from poseur_lib.runtime import Runtime
-from poseur_lib.training.fit import train, train_in_folder
+from poseur_lib.training.fit import train
+from poseur_lib.training.folder import train_in_folder
 from poseur_study.cli.main import main
 from tests.training.tiny import tiny_config, write_people
 

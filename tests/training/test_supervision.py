@@ -15,7 +15,8 @@ from poseur_lib.data.dataset import PoseBatch, PoseCrops
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.build import build_model
 from poseur_lib.runtime import Runtime
-from poseur_lib.training.fit import pose_loss, train, train_in_folder
+from poseur_lib.training.fit import pose_loss, train
+from poseur_lib.training.folder import train_in_folder
 from poseur_study.runs.run_id import run_id
 from tests.training.tiny import tiny_config, write_people
 

@@ -1,0 +1,87 @@
+"""The batches of a training, in an order that is a function of the seed: an epoch of people, or of whole images."""
+
+import os
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils.data import DataLoader
+
+from poseur_lib.config.training import TrainConfig
+from poseur_lib.data.batches import DeviceBatches, people_batches
+from poseur_lib.data.dataset import EpochSampler, PersonCrops
+from poseur_lib.data.whole_images import WholeImages, collate
+from poseur_lib.errors import UserError
+from poseur_lib.runtime import Runtime
+
+
+class Batches(NamedTuple):
+    """What an epoch is made of.
+
+    Attributes:
+        sampler: the loader's; a resumed run tells it where it is before the first worker reads ahead.
+        steps: of the optimiser in an epoch; each takes `accumulate` batches.
+    """
+
+    loader: DataLoader[Any] | DeviceBatches
+    sampler: EpochSampler
+    steps: int
+    accumulate: int
+
+    @property
+    def on_device(self) -> bool:
+        """Whether the images lie in the device's memory and are cropped there."""
+        return isinstance(self.loader, DeviceBatches)
+
+
+def steps_of_epoch(config: TrainConfig, people: int) -> int:
+    """Of the optimiser, with so many people to train on. Raises UserError if there is none."""
+    samples = config.people_per_epoch or people
+    if samples < config.global_batch:
+        raise UserError(
+            f"an epoch of {samples} people has no batch of train.global_batch {config.global_batch}:"
+            " set train.people_per_epoch, or a smaller batch"
+        )
+    return samples // config.global_batch
+
+
+def training_batches(dataset: PersonCrops, config: TrainConfig, seed: int, runtime: Runtime) -> Batches:
+    """The batches of this process, in an order that is a function of the seed.
+
+    Raises:
+        UserError: there are fewer people than one batch takes, or their images do not fit the device that they are
+            asked for on.
+    """
+    sampler, per_device, steps, accumulate = _order(len(dataset), config, seed, runtime)
+    device = runtime.torch_device
+    if device.type == "cuda" and runtime.devices > 1:
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    loader = people_batches(dataset, per_device, runtime, sampler, device, drop_last=True)
+    return Batches(loader, sampler, steps, accumulate)
+
+
+def whole_image_batches(dataset: WholeImages, config: TrainConfig, seed: int, runtime: Runtime) -> Batches:
+    """The same of whole images, whose batches differ in size.
+
+    Raises:
+        UserError: there are fewer images than one batch takes.
+    """
+    sampler, per_device, steps, accumulate = _order(len(dataset), config, seed, runtime)
+    loader = DataLoader(
+        dataset,
+        per_device,
+        sampler=sampler,
+        num_workers=runtime.loader_workers,
+        collate_fn=collate,
+        drop_last=True,
+        pin_memory=runtime.torch_device.type == "cuda",
+    )
+    return Batches(loader, sampler, steps, accumulate)
+
+
+def _order(samples: int, config: TrainConfig, seed: int, runtime: Runtime) -> tuple[EpochSampler, int, int, int]:
+    """The order of so many samples, a process's batch, the optimiser's steps an epoch, and batches a step."""
+    per_device, accumulate = runtime.split_batch(config.global_batch)
+    steps = steps_of_epoch(config, samples)
+    rank = int(os.environ.get("LOCAL_RANK", "0")) + runtime.devices * int(os.environ.get("NODE_RANK", "0"))
+    sampler = EpochSampler(samples, seed, rank, runtime.devices, samples=steps * config.global_batch)
+    return sampler, per_device, steps, accumulate
