@@ -11,12 +11,12 @@
    labelled keypoint, boxes cut to the image. Where the file has categories, the one with keypoints counts, else the one
    named "person". Scores are 1, if an annotation has no "score".
 3. By name: {"photo.jpg": [[x, y, width, height], ...], ...}; a fifth number is the score. The name may be as much of
-   the end of the path as tells two images apart ("holiday/photo.jpg"), or the number in the file name.
+   the end of the path as tells two images apart ("holiday/photo.jpg"). A number is an `image_id`, as in COCO results.
 """
 
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -48,7 +48,7 @@ PERSON = 1
 COCO_NAME = re.compile(r"(?:COCO_\w+_)?\d+")
 """Names of images that are an id and nothing else."""
 Key = str | int
-LISTED = 3
+LISTED, MOST_DIGITS = 3, 20
 
 
 @dataclass
@@ -106,8 +106,9 @@ def read_boxes(path: Path, images: Sequence[Path], min_score: float = 0.0, names
         file = _of_results(path, content, images, names or _names_beside(images))
     elif isinstance(content, dict) and "images" in content and "annotations" in content:
         file = _of_annotations(path, content)
+        _require_of_use(names, path)
     elif isinstance(content, dict):
-        file = _by_name(path, content)
+        file = _by_name(path, content, images, names)
     else:
         raise UserError(f"{path}: expected COCO results, COCO annotations, or boxes by file name")
     places = _Places(path, images)
@@ -116,11 +117,39 @@ def read_boxes(path: Path, images: Sequence[Path], min_score: float = 0.0, names
     if not found:
         shown = listed(keys, LISTED) or "none"
         raise UserError(f"{path}: none of the {len(images)} images is in it (it has: {shown})")
+    if strangers := [key for key in keys if key not in found.values()]:
+        say_once(f"{path}: {len(strangers)} of its {len(keys)} images are not among those given, as {strangers[0]!r}")
     _require_convention(file, found)
     least = min_score or -math.inf
     chosen = {image: [box for box in file.boxes.get(key, []) if box.score >= least] for image, key in found.items()}
     ids = {image: file.ids[key] for image, key in found.items() if key in file.ids}
     return BoxesOfFile(chosen, ids, file.category_id)
+
+
+def known_ids(images: Sequence[Path], names: Path | None = None) -> BoxesOfFile:
+    """The ids of images, without boxes, in a COCO file of names; none where there is no such file.
+
+    Args:
+        names: default: the annotation file of the data set that the images lie in.
+
+    Raises:
+        UserError: the file cannot be read or used, or names none of the images.
+    """
+    file = names or _names_beside(images)
+    if file is None:
+        return BoxesOfFile({}, {})
+    named, places = _names(file), _Places(file, images)
+    ids = {image: number for name, number in named.ids.items() if (image := places.find(name)) is not None}
+    if names is not None and not ids:
+        raise UserError(f"{names}: none of the {len(images)} images is in it")
+    if ids:
+        say_once(f"which image has which id is taken from {file}")
+    return BoxesOfFile({}, ids, named.category_id)
+
+
+def _require_of_use(names: Path | None, path: Path) -> None:
+    if names is not None:
+        raise UserError(f"--names {names}: is for boxes by image id, and {path} names its images")
 
 
 def _require_convention(file: BoxesFile, found: dict[Path, Key]) -> None:
@@ -184,8 +213,6 @@ class _Places:
             UserError: it fits several.
         """
         found = self.by_key.get(str(PurePosixPath(key)) if isinstance(key, str) else key, [])
-        if not found and isinstance(key, str) and key.isdecimal():
-            found = self.by_key.get(int(key), [])
         if len(found) > 1:
             raise UserError(f"{self.path}: {key!r} fits {len(found)} of the images: {', '.join(map(str, found))}")
         return found[0] if found else None
@@ -195,20 +222,10 @@ def _of_results(path: Path, content: list[Any], images: Sequence[Path], names: P
     for problem in detection_problems(content):
         raise UserError(f"{path}: {problem}")
     known: list[int] = []
-    if names is None:
-        file, name_of = BoxesFile(path), _by_number(path, content, images)
-        file.ids |= {number: number for number in name_of}
-    else:
-        dataset = load_json(names)
-        if not isinstance(dataset, dict) or "images" not in dataset:
-            raise UserError(f"{names}: no COCO file with the names of images")
-        named = _of_annotations(names, {**dataset, "annotations": []})
-        file = BoxesFile(path, ids=named.ids, category_id=named.category_id)
-        name_of = {number: name for name, number in named.ids.items()}
-        known = [meant_integer(one.get("id")) for one in _objects(names, {"categories": [], **dataset}, "categories")]
-        say_once(f"{path}: which image has which id is taken from {names}")
-        if strange := [entry["image_id"] for entry in content if entry["image_id"] not in name_of]:
-            raise UserError(f"{path}: image_id {strange[0]} is not among the images of {names}")
+    file, name_of = _by_id(path, [entry["image_id"] for entry in content], images, names)
+    if names is not None:
+        dataset = {"categories": [], **load_json(names)}
+        known = [meant_integer(one.get("id")) for one in _objects(names, dataset, "categories")]
     found = detector_boxes(content, file.category_id, {}, known)
     for problem in found.problems:
         raise UserError(f"{path}: {problem}")
@@ -221,13 +238,35 @@ def _of_results(path: Path, content: list[Any], images: Sequence[Path], names: P
     return file
 
 
-def _by_number(path: Path, content: list[Any], images: Sequence[Path]) -> dict[int, Key]:
+def _by_id(
+    path: Path, ids: Sequence[int], images: Sequence[Path], names: Path | None
+) -> tuple[BoxesFile, dict[int, Key]]:
+    """A file that knows images by their ids alone, still without boxes, and what each id stands for."""
+    if names is None:
+        by_number = _by_number(path, set(ids), images)
+        return BoxesFile(path, ids={key: number for number, key in by_number.items()}), by_number
+    named = _names(names)
+    say_once(f"{path}: which image has which id is taken from {names}")
+    name_of = {number: name for name, number in named.ids.items()}
+    if strange := [number for number in ids if number not in name_of]:
+        raise UserError(f"{path}: image_id {strange[0]} is not among the images of {names}")
+    return BoxesFile(path, ids=named.ids, category_id=named.category_id), name_of
+
+
+def _names(path: Path) -> BoxesFile:
+    """The names and ids of images in a COCO file, and its category of people."""
+    dataset = load_json(path)
+    if not isinstance(dataset, dict) or "images" not in dataset:
+        raise UserError(f"{path}: no COCO file with the names of images")
+    return _of_annotations(path, {**dataset, "annotations": []})
+
+
+def _by_number(path: Path, ids: set[int], images: Sequence[Path]) -> dict[int, Key]:
     """The ids of images whose whole names are numbers, as COCO's are.
 
     Raises:
         UserError: only other names have digits that could be meant, or the ids count from 0 where the names do from 1.
     """
-    ids = {entry["image_id"] for entry in content}
     numbers = {number for image in images if COCO_NAME.fullmatch(image.stem) and (number := image_number(image))}
     advice = "give a COCO file with the images' names by --names FILE, or boxes by file name"
     guessed = [image for image in images if not COCO_NAME.fullmatch(image.stem) and image_number(image) in ids]
@@ -244,6 +283,9 @@ def _of_annotations(path: Path, content: dict[str, Any]) -> BoxesFile:
         if (problem := image_problem(image)) is not None:
             raise UserError(f"{path}: image {position}: {problem}")
         images[image["id"]] = image
+    twice = [name for name, number in Counter(image["file_name"] for image in images.values()).items() if number > 1]
+    if twice:
+        raise UserError(f"{path}: {shown(twice[0])} is the file_name of several images")
     file = BoxesFile(path, ids={image["file_name"]: number for number, image in images.items()})
     file.sizes = {image["file_name"]: (int(image["height"]), int(image["width"])) for image in images.values()}
     info = content.get("info")
@@ -265,9 +307,18 @@ def _of_annotations(path: Path, content: dict[str, Any]) -> BoxesFile:
     return file
 
 
-def _by_name(path: Path, content: dict[str, Any]) -> BoxesFile:
-    file = BoxesFile(path)
-    for name, rows in content.items():
+def _by_name(path: Path, content: dict[str, Any], images: Sequence[Path], names: Path | None) -> BoxesFile:
+    numbers = {name: int(name) for name in content if name.isdecimal() and len(name) < MOST_DIGITS}
+    if len(set(numbers.values())) < len(numbers):
+        raise UserError(f"{path}: two names are one number: {listed(numbers, LISTED)}")
+    name_of: dict[int, Key] = {}
+    if numbers:
+        file, name_of = _by_id(path, list(numbers.values()), images, names or _names_beside(images))
+    else:
+        file = BoxesFile(path)
+        _require_of_use(names, path)
+    for given, rows in content.items():
+        name = name_of.get(numbers[given], given) if given in numbers else given
         if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
             raise UserError(f"{path}: {shown(name)}: expected a list of boxes [x, y, width, height], got {shown(rows)}")
         file.boxes[name] = []

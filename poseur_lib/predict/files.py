@@ -104,5 +104,9 @@ def renumbered(images: Sequence[Path], ids: Sequence[int], known: Mapping[Path, 
     strangers = [image for image in images if image not in known]
     if not changed:
         return None
-    why = f"{strangers[0]} is not in the file of boxes" if strangers else "two images have one id in the file of boxes"
+    why = (
+        f"{strangers[0]} is not in the file of boxes or names"
+        if strangers
+        else "two images have one id in the file of boxes or names"
+    )
     return f"{why}, so its image ids cannot be kept"

@@ -40,12 +40,13 @@ def predict(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="COCO file that says which image has which id, for --boxes in COCO results form; default: that of the"
-            " data set whose folder the images lie in.",
+            help="COCO file that says which image has which id; default: that of the data set whose folder the images"
+            " lie in.",
         ),
     ] = None,
     renumber: Annotated[
-        bool, typer.Option("--renumber", help="Give new image ids where the file of boxes has none for some image.")
+        bool,
+        typer.Option("--renumber", help="Give new image ids where the file of boxes or names has none for some image."),
     ] = False,
     detector: Annotated[
         str,
@@ -115,6 +116,7 @@ def predict(
     from poseur_lib.checkpoints.shipped import SHIPPED, shipped_model
     from poseur_lib.errors import UserError
     from poseur_lib.models.end_to_end.model import EndToEndModel
+    from poseur_lib.predict.boxes_file import BoxesOfFile, known_ids, read_boxes
     from poseur_lib.predict.detector import load_detector
     from poseur_lib.predict.files import find_images, image_ids
     from poseur_lib.predict.film import film_of_images, is_video, open_video, predict_film
@@ -136,15 +138,13 @@ def predict(
     if videos or fps is not None:
         film = open_video(paths[0], fps) if videos or fps is None else film_of_images(paths, fps)
         paths = film.video_paths() if videos and boxes is not None else paths
-    if names is not None and boxes is None:
-        raise UserError(f"--names {names}: give --boxes, whose image ids it is for")
     source: BoxFinder = WholeImage()
-    ids, category_id = {}, 1
+    known = BoxesOfFile({}, {})
     if boxes is not None:
-        from poseur_lib.predict.boxes_file import read_boxes
-
-        source = read_boxes(boxes, paths, box_threshold or 0.0, names)
-        ids, category_id = source.ids, source.category_id
+        source = known = read_boxes(boxes, paths, box_threshold or 0.0, names)
+    if not known.ids and not videos:
+        known = known_ids(paths, names)
+    ids, category_id = known.ids, known.category_id
     if checkpoint is None:
         typer.echo(shipped_model().text)
     poseur = Poseur.from_pretrained(

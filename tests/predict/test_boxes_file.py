@@ -8,7 +8,7 @@ import pytest
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import COCO_17
-from poseur_lib.predict.boxes_file import read_boxes
+from poseur_lib.predict.boxes_file import known_ids, read_boxes
 from poseur_lib.predict.files import image_ids
 from poseur_lib.predict.people import PersonBox
 from tests.training.tiny import write_people
@@ -44,6 +44,57 @@ def test_as_much_of_the_path_as_tells_two_images_apart(write):
 
 def test_a_name_may_be_the_number(write):
     assert read_boxes(write({"785": [[1, 2, 3, 4]]}), [NUMBERED, A]).of_image == {NUMBERED: [PersonBox((1, 2, 3, 4))]}
+
+
+def frames_from_0(tmp_path, names="names.json") -> list[Path]:
+    """frame_0001.jpg and on, whose ids a file counts from 0."""
+    frames = [tmp_path / "frames" / f"frame_{number:04}.jpg" for number in range(1, 5)]
+    images = [{"id": at, "file_name": path.name, "width": 80, "height": 60} for at, path in enumerate(frames)]
+    category = {"id": 3, "name": "person"}
+    (tmp_path / names).parent.mkdir(exist_ok=True)
+    (tmp_path / names).write_text(json.dumps({"images": images, "annotations": [], "categories": [category]}))
+    return frames
+
+
+def test_names_that_are_numbers_are_ids_and_no_digits_of_other_names(write, tmp_path):
+    frames = frames_from_0(tmp_path)
+    path = write({str(number): [[number, 1, 5, 5]] for number in range(4)})
+    with pytest.raises(UserError, match=r"image ids only, and the digits in frame_0001\.jpg need not be one"):
+        read_boxes(path, frames)
+    coco = [Path(f"{number:012}.jpg") for number in range(1, 5)]
+    with pytest.raises(UserError, match="image ids count from 0, and file names from 1"):
+        read_boxes(path, coco)
+    read = read_boxes(path, frames, names=tmp_path / "names.json")
+    assert [read.of_image[frame][0].box[0] for frame in frames] == [0, 1, 2, 3]
+    assert [read.ids[frame] for frame in frames] == [0, 1, 2, 3] and read.category_id == 3
+    with pytest.raises(UserError, match="two names are one number"):
+        read_boxes(write({"1": [[1, 2, 3, 4]], "01": [[1, 2, 3, 4]]}), coco)
+    for named in ({"frame_0001.jpg": [[1, 2, 3, 4]]}, {"images": IMAGES, "annotations": []}):
+        with pytest.raises(
+            UserError, match=r"--names .*names\.json: is for boxes by image id, and .* names its images"
+        ):
+            read_boxes(write(named), [*frames, A], names=tmp_path / "names.json")
+
+
+def test_ids_of_a_data_set_s_images_are_its_own_without_boxes_too(tmp_path, capsys):
+    frames = frames_from_0(tmp_path, "annotations/person_keypoints_frames.json")
+    known = known_ids(frames)
+    assert image_ids(frames, known.ids) == [0, 1, 2, 3] and known.category_id == 3 and known.of_image == {}
+    assert "which image has which id is taken from" in capsys.readouterr().err
+    assert known_ids([A]).ids == {}
+    with pytest.raises(UserError, match="none of the 1 images is in it"):
+        known_ids([A], tmp_path / "annotations" / "person_keypoints_frames.json")
+
+
+def test_images_of_the_file_that_are_not_given_are_said(write, capsys):
+    read_boxes(write({"photo.jpg": [[1, 2, 3, 4]], "x.jpg": [], "y.jpg": []}), [A])
+    assert "2 of its 3 images are not among those given, as 'x.jpg'" in capsys.readouterr().err
+
+
+def test_an_image_that_is_listed_twice_is_refused(write):
+    content = {"images": [*IMAGES, {**IMAGES[0], "id": 8}], "annotations": []}
+    with pytest.raises(UserError, match=r"'photo\.jpg' is the file_name of several images"):
+        read_boxes(write(content), [A])
 
 
 def test_coco_results_go_by_number_and_only_people_count(write):

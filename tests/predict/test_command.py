@@ -153,7 +153,7 @@ def test_ids_of_a_file_of_boxes_that_cannot_be_kept_are_said(here, predict, caps
     assert "give --renumber" in capsys.readouterr().err
     assert predict("in", "--boxes", "boxes.json", "--renumber") == 0
     assert [one["image_id"] for one in results()] == [1]
-    said = "in/two.jpg is not in the file of boxes, so its image ids cannot be kept"
+    said = "in/two.jpg is not in the file of boxes or names, so its image ids cannot be kept"
     assert said in capsys.readouterr().out
 
 
