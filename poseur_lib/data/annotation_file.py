@@ -97,9 +97,9 @@ def read_annotation_file(path: Path, keypoints: KeypointSet) -> AnnotationFile:
                 entry["keypoints"] = row
         notes += _count_keypoints(people, values)
         images = {image["id"]: image for image in dataset["images"]}
-        counted = [index for index, entry in enumerate(people) if entry["num_keypoints"] and not entry["iscrowd"]]
+        notes += _fill_areas(people, images, keypoints.area_share)
+        counted = [index for index, entry in enumerate(people) if _is_counted(entry)]
         labelled = [people[index] for index in counted]
-        notes += _fill_areas(labelled, images, keypoints.area_share)
         of_labelled = LabelledPeople.of(labelled, images, values if len(counted) == len(people) else values[counted])
         problems += contradictions(of_labelled)
         notes += doubts(of_labelled)
@@ -185,9 +185,16 @@ def _count_keypoints(people: list[dict[str, Any]], values: Float[np.ndarray, "N 
         )
 
 
+def _is_counted(person: dict[str, Any]) -> bool:
+    return bool(person["num_keypoints"]) and not person["iscrowd"]
+
+
 def _fill_areas(people: list[dict[str, Any]], images: dict[int, dict[str, Any]], share: float) -> Iterator[str]:
-    """Computes areas that are missing or 0, and says so; `share` is that of a box which is an area."""
-    missing = [entry for entry in people if not entry.get("area")]
+    """Computes areas that are missing or 0, and says so; `share` is that of a box which is an area.
+
+    pycocotools reads that of everybody; whose area is 0, and who is not counted, keeps it.
+    """
+    missing = [one for one in people if one.get("area") is None or (not one["area"] and _is_counted(one))]
     boxes = 0
     for entry in missing:
         area = segmentation_area(entry.get("segmentation"), images[entry["image_id"]])

@@ -108,6 +108,19 @@ def test_areas_that_are_missing_are_computed_and_said(write):
         assert "from the box of 4" in notes(root)
 
 
+def test_areas_of_those_who_are_not_counted_are_computed_too_and_their_0_is_kept(write):
+    def change(person):
+        person.pop("area")
+        if person["id"] > 1:
+            person |= {"iscrowd": 1, "area": {2: 0, 3: None, 4: 7}[person["id"]]}
+
+    root = write(change)
+    areas = [entry["area"] for entry in read(root).coco.dataset["annotations"]]
+    assert areas == [BOXES[0][2] * BOXES[0][3], 0, BOXES[2][2] * BOXES[2][3], 7]
+    assert "area of 2 annotations is missing or 0 (first 1)" in notes(root)
+    assert codec_ceiling(read(root), "regression", (64, 48)).AP == pytest.approx(100)
+
+
 def scaled(x, y, *fields):
     def change(person):
         if "bbox" in fields:
