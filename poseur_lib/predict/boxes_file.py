@@ -8,8 +8,8 @@
    people, other ones are left out.
 2. COCO annotations: {"images": [{"id", "file_name", "width", "height"}], "annotations": [{"image_id", "bbox"}], ...}.
    Images are found by `file_name`. The people are those that `poseur evaluate` takes: no crowds, nobody who has no
-   labelled keypoint, boxes cut to the image. Where the file has categories, the one with keypoints counts, else the one
-   named "person". Scores are 1, if an annotation has no "score".
+   labelled keypoint, boxes cut to the image. Where the file has several categories, the one with keypoints counts, else
+   the one named "person"; it has to be told by that. Scores are 1, if an annotation has no "score".
 3. By name: {"photo.jpg": [[x, y, width, height], ...], ...}; a fifth number is the score. The name may be as much of
    the end of the path as tells two images apart ("holiday/photo.jpg"), or the number in the file name.
 """
@@ -28,6 +28,7 @@ from jaxtyping import UInt8
 from poseur_lib.data.annotation_file import say_once
 from poseur_lib.data.annotations import (
     box_problem,
+    category_text,
     detection_problems,
     image_problem,
     is_id,
@@ -48,7 +49,8 @@ PERSON = 1
 COCO_NAME = re.compile(r"(?:COCO_\w+_)?\d+")
 """Names of images that are an id and nothing else."""
 Key = str | int
-LISTED = 3
+LISTED, NAME_MAX = 3, 255
+"""Things in a message, and characters that a file's name has at most."""
 
 
 @dataclass
@@ -184,7 +186,7 @@ class _Places:
             UserError: it fits several.
         """
         found = self.by_key.get(str(PurePosixPath(key)) if isinstance(key, str) else key, [])
-        if not found and isinstance(key, str) and key.isdecimal():
+        if not found and isinstance(key, str) and key.isdecimal() and len(key) <= NAME_MAX:
             found = self.by_key.get(int(key), [])
         if len(found) > 1:
             raise UserError(f"{self.path}: {key!r} fits {len(found)} of the images: {', '.join(map(str, found))}")
@@ -248,7 +250,7 @@ def _of_annotations(path: Path, content: dict[str, Any]) -> BoxesFile:
     file.sizes = {image["file_name"]: (int(image["height"]), int(image["width"])) for image in images.values()}
     info = content.get("info")
     file.label_frame = info.get("exif_orientation") if isinstance(info, dict) else None
-    category = _person_category(content)
+    category = _person_category(path, content)
     file.category_id = PERSON if category is None else category
     for position, entry in enumerate(_objects(path, content, "annotations")):
         of_category = meant_integer(entry.get("category_id", category))
@@ -294,10 +296,20 @@ def _objects(path: Path, content: dict[str, Any], key: str) -> Iterator[dict[str
     yield from content[key]
 
 
-def _person_category(content: dict[str, Any]) -> int | None:
-    """The id of the people's category; None where every annotation is one."""
+def _person_category(path: Path, content: dict[str, Any]) -> int | None:
+    """The id of the people's category; None where every annotation is one.
+
+    Raises:
+        UserError: several could be it.
+    """
     categories = [entry for entry in content.get("categories") or [] if isinstance(entry, dict) and "id" in entry]
-    categories.sort(key=lambda entry: (not entry.get("keypoints"), entry.get("name") != "person"))
+    categories = [entry for entry in categories if entry.get("keypoints")] or categories
+    categories = [entry for entry in categories if entry.get("name") == "person"] or categories
+    if len({shown(entry["id"]) for entry in categories}) > 1:
+        raise UserError(
+            f"{path}: which category are the people? {listed([category_text(one) for one in categories], LISTED)}: "
+            'name theirs "person"'
+        )
     chosen = meant_integer(categories[0]["id"]) if categories else None
     return chosen if isinstance(chosen, int) else None
 
