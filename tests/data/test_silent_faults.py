@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+from pycocotools import mask
 
 from poseur_lib.data.check import check_dataset
 from poseur_lib.data.coco import CocoPeople, annotation_path, detection_path
@@ -119,6 +120,42 @@ def test_areas_of_those_who_are_not_counted_are_computed_too_and_their_0_is_kept
     assert areas == [BOXES[0][2] * BOXES[0][3], 0, BOXES[2][2] * BOXES[2][3], 7]
     assert "area of 2 annotations is missing or 0 (first 1)" in notes(root)
     assert codec_ceiling(read(root), "regression", (64, 48)).AP == pytest.approx(100)
+
+
+MASK = np.zeros((HEIGHT, WIDTH), np.uint8)
+MASK[60:160, 150:200] = 1
+RUNS = [int(run) for run in np.diff(np.flatnonzero(np.diff(MASK.T.ravel(), prepend=1 - MASK[0, 0], append=2)))]
+TEXT = mask.encode(np.asfortranarray(MASK))["counts"].decode()
+SIZE = [HEIGHT, WIDTH]
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "area"),
+    [
+        ({"size": SIZE, "counts": RUNS}, 5000),
+        ({"size": SIZE, "counts": TEXT}, 5000),
+        ([[150, 60, 200, 60, 200, 160, 150, 160]], 5000),
+        ([[-20, 60, 60, 60, 60, 160, -20, 160]], 6000),
+        ({"size": [WIDTH, HEIGHT], "counts": RUNS}, None),
+        ({"size": SIZE, "counts": [10**12, 5]}, None),
+        ({"size": SIZE, "counts": [RUNS[0] - 5, -5, *RUNS[1:]]}, None),
+        ({"size": SIZE, "counts": TEXT[:-1]}, None),
+        ({"size": SIZE, "counts": f"{TEXT[:-1]}~"}, None),
+        ({"size": SIZE, "counts": TEXT[:-1] + "`"}, None),
+        ({"size": SIZE, "counts": "~~~~zz"}, None),
+        ([[10, 10, float("inf"), 10, 50, 50]], None),
+        ([[10, 10, float("nan"), 10, 50, 50]], None),
+        ([[10, 10, 1e8, 10, 1e8, 1e8]], None),
+        ([[0, 0, WIDTH, HEIGHT] * 4000], None),
+        ([[10, 10, 50, 50]], None),
+        ([[[10, 10, 50, 10, 50, 50]]], None),
+        ([["a"] * 6], None),
+    ],
+)
+def test_a_mask_that_pycocotools_cannot_take_gives_way_to_the_box(write, segmentation, area):
+    root = write(set_to(area=0, segmentation=segmentation))
+    assert read(root).people()[0].area == (area or BOXES[0][2] * BOXES[0][3])
+    assert f"segmentation of {4 if area else 0} and from the box of {0 if area else 4}" in notes(root)
 
 
 def scaled(x, y, *fields):
@@ -334,6 +371,25 @@ def test_a_filter_that_leaves_nobody_is_named(write):
 def test_the_category_may_be_text_in_the_categories_too(write):
     root = write(set_to(category_id=1), id="1")
     assert read(root).category_id == 1 and len(read(root).people()) == 4
+
+
+def test_people_of_several_labelled_categories_are_refused_with_their_counts(write):
+    root = write(set_to(category_id=1))
+    path = annotation_path(root, "val")
+    content = json.loads(path.read_text())
+    content["categories"].append({"id": 2, "name": "child", "keypoints": NAMES})
+    path.write_text(json.dumps(content))
+    assert len(read(root).people()) == 4  # nobody is labelled as a child
+    content["annotations"][1]["category_id"] = 2
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"people of 2 categories are labelled \(1 'person' 3, 2 'child' 1\)") as raised:
+        read(root)
+    assert str(raised.value) in check_dataset(root).problems
+
+
+def test_a_category_of_very_many_digits_is_refused_by_its_annotation(write):
+    with pytest.raises(UserError, match=r"annotation 1: category_id '9{79}\.\.\. is not among the categories"):
+        read(write(set_to(category_id="9" * 5000)))
 
 
 def detector(root, boxes, **other):
