@@ -171,6 +171,18 @@ def scaled(x, y, *fields):
     return change
 
 
+def signed(*fields):
+    """To coordinates from -1 to 1."""
+
+    def change(person):
+        scaled(2 / WIDTH, 2 / HEIGHT, *fields)(person)
+        if "bbox" in fields:
+            person["bbox"][:2] = [value - 1 for value in person["bbox"][:2]]
+        person["keypoints"] = [value - (index % 3 < 2) for index, value in enumerate(person["keypoints"])]
+
+    return change
+
+
 def at_zero(count):
     def change(person):
         person["keypoints"][: 3 * count] = [0, 0, 1] * count
@@ -187,6 +199,8 @@ def at_zero(count):
         (scaled(1 / WIDTH, 1 / HEIGHT, "bbox"), "annotation 1: bbox .* is a fraction"),
         (scaled(1 / WIDTH, 1 / HEIGHT, "area"), "annotation 1: area .* is less than a pixel"),
         (scaled(100 / WIDTH, 100 / HEIGHT, "bbox", "keypoints"), "annotation 1: area is more than 2 times the bbox's"),
+        (signed("bbox", "keypoints"), "annotation 1: bbox .* is a fraction of the image of 320 x 240 pixels"),
+        (signed("keypoints"), "annotation 1: keypoint .* is a fraction of the image of 320 x 240 pixels"),
         (scaled(3, 3, "keypoints"), "keypoint .* lies outside the image of 320 x 240 pixels"),
         (
             scaled(0.3, 0.3, "keypoints"),
@@ -211,6 +225,39 @@ def test_coordinates_boxes_and_areas_are_held_against_the_image_and_each_other(w
 def corners(person):
     x, y, width, height = person["bbox"]
     person["bbox"] = [x, y, x + width, y + height]
+
+
+@pytest.mark.parametrize(
+    ("scale", "doubt"),
+    [
+        (lambda side: 1, ""),
+        (lambda side: 0.6, ""),
+        (
+            lambda side: 0.5,
+            "8 people lie in the upper left quarter of their images: are they in pixels of the images'",
+        ),
+        (lambda side: 100 / side, "all boxes and labels of 8 people lie in 100 x 100 pixels of images that are larger"),
+        (lambda side: 256 / side, "all boxes and labels of 8 people lie in 256 x 256 pixels of images that are larger"),
+    ],
+)
+def test_coordinates_of_another_scale_are_doubted(write, scale, doubt):
+    path = annotation_path(root := write(), "val")
+    content = json.loads(path.read_text())
+    sizes = [(320, 300), (427, 640), (500, 375), (640, 480)]
+    content["images"] = [{"id": index, "file_name": f"{index}.jpg", "width": width, "height": height}
+                         for index, (width, height) in enumerate(sizes)]  # fmt: skip
+    content["annotations"] = []
+    for index, (width, height) in enumerate(sizes):
+        for x, y, w, h in ((0.05, 0.1, 0.4, 0.8), (0.5, 0.2, 0.48, 0.78)):
+            box = (x * width, y * height, w * width, h * height)
+            person = stick_person(len(content["annotations"]) + 1, index, box)
+            scaled(scale(width), scale(height), "bbox", "keypoints", "area")(person)
+            content["annotations"].append(person)
+    path.write_text(json.dumps(content))
+    assert doubt in notes(root) and bool(doubt) == bool(notes(root))
+    content["annotations"] = content["annotations"][:7]  # too few to tell
+    path.write_text(json.dumps(content))
+    assert notes(root) == ""
 
 
 def test_boxes_by_corners_are_refused_and_named(write):
@@ -420,6 +467,7 @@ def test_a_detector_s_people_are_found_in_its_own_numbering(write, written, of_s
         ({"score": 1e300}, "score must be at most 1000000"),
         ({"bbox": [1e30, 0, 5, 5]}, "bbox must be in pixels, at most 1000000"),
         ({"bbox": [0.4, 0.2, 0.3, 0.5]}, "is a fraction of the image"),
+        ({"bbox": [-0.4, -1, 1.3, 1.5]}, "is a fraction of the image"),
     ],
 )
 def test_a_detector_s_file_of_another_convention_is_refused(write, change, message):
