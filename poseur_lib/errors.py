@@ -157,7 +157,7 @@ def _elsewhere(model: type[BaseModel], parents: Sequence[str | int], name: str, 
     paths = dict.fromkeys(knob.path for knob in knobs(model))
     likeness = {path: (_alike(place[-1], path.rpartition(".")[2]), _alike(given, path)) for path in paths}
     best = max(likeness, key=likeness.__getitem__, default="")
-    if not best or likeness[best][0] <= max(beside, ALIKE):
+    if best in ("", given) or likeness[best][0] <= max(beside, ALIKE):  # `given` may be of another `kind`
         return ""
     return f"unknown parameter {given!r}: did you mean {best!r}?"
 

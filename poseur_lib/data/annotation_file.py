@@ -30,6 +30,9 @@ from poseur_lib.data.keypoint_names import keypoint_order
 from poseur_lib.errors import shown
 from poseur_lib.keypoints import COCO_WHOLEBODY_133, WHOLEBODY_PARTS, KeypointSet
 
+MASK_MARGIN, MAX_EDGES, MAX_MASK = 1.0, 2**22, 2**31
+"""What pycocotools can draw: so many of the image's sides beyond it, so many pixels of edges and of the image."""
+
 
 @dataclass(frozen=True, eq=False)
 class AnnotationFile:
@@ -97,9 +100,9 @@ def read_annotation_file(path: Path, keypoints: KeypointSet) -> AnnotationFile:
                 entry["keypoints"] = row
         notes += _count_keypoints(people, values)
         images = {image["id"]: image for image in dataset["images"]}
-        counted = [index for index, entry in enumerate(people) if entry["num_keypoints"] and not entry["iscrowd"]]
+        notes += _fill_areas(people, images, keypoints.area_share)
+        counted = [index for index, entry in enumerate(people) if _is_counted(entry)]
         labelled = [people[index] for index in counted]
-        notes += _fill_areas(labelled, images, keypoints.area_share)
         of_labelled = LabelledPeople.of(labelled, images, values if len(counted) == len(people) else values[counted])
         problems += contradictions(of_labelled)
         notes += doubts(of_labelled)
@@ -185,9 +188,16 @@ def _count_keypoints(people: list[dict[str, Any]], values: Float[np.ndarray, "N 
         )
 
 
+def _is_counted(person: dict[str, Any]) -> bool:
+    return bool(person["num_keypoints"]) and not person["iscrowd"]
+
+
 def _fill_areas(people: list[dict[str, Any]], images: dict[int, dict[str, Any]], share: float) -> Iterator[str]:
-    """Computes areas that are missing or 0, and says so; `share` is that of a box which is an area."""
-    missing = [entry for entry in people if not entry.get("area")]
+    """Computes areas that are missing or 0, and says so; `share` is that of a box which is an area.
+
+    pycocotools reads that of everybody; whose area is 0, and who is not counted, keeps it.
+    """
+    missing = [one for one in people if one.get("area") is None or (not one["area"] and _is_counted(one))]
     boxes = 0
     for entry in missing:
         area = segmentation_area(entry.get("segmentation"), images[entry["image_id"]])
@@ -202,14 +212,51 @@ def _fill_areas(people: list[dict[str, Any]], images: dict[int, dict[str, Any]],
 
 
 def segmentation_area(segmentation: Any, image: dict[str, Any]) -> float | None:
-    """Pixels of a COCO segmentation: polygons or run lengths; None where there is none that can be read."""
+    """Pixels of a COCO segmentation: polygons or run lengths; None where there is none that can be read.
+
+    pycocotools checks neither and may end the process: polygons have to be near the image, run lengths to fill it.
+    """
     height, width = int(image["height"]), int(image["width"])
     try:
-        if isinstance(segmentation, dict) and isinstance(segmentation["counts"], list):
-            segmentation = mask.frPyObjects(segmentation, height, width)
-        elif isinstance(segmentation, list) and segmentation:
-            segmentation = mask.merge(mask.frPyObjects(segmentation, height, width))
-        area = float(mask.area(segmentation)) if segmentation else 0.0
-    except Exception:  # pycocotools raises bare ones on what is no segmentation
+        if isinstance(segmentation, dict):
+            counts = segmentation["counts"]
+            runs = counts if isinstance(counts, list) else _run_lengths(counts)
+            fills = segmentation["size"] == [height, width] and min(runs) >= 0 and sum(runs) == height * width
+            return float(sum(runs[1::2])) or None if fills else None
+        if not all(_can_be_drawn(polygon, height, width) for polygon in segmentation):
+            return None
+        return float(mask.area(mask.merge(mask.frPyObjects(segmentation, height, width)))) or None
+    except Exception:  # of what is no segmentation
         return None
-    return area or None
+
+
+def _can_be_drawn(polygon: list[float], height: int, width: int) -> bool:
+    points = np.array(polygon, np.float64).reshape(-1, 2)
+    if len(points) < 3 or height * width > MAX_MASK:
+        return False
+    if not (np.abs(points / (width, height) - 0.5) <= 0.5 + MASK_MARGIN).all():
+        return False
+    return bool(np.abs(np.diff(points, axis=0, append=points[:1])).sum() < MAX_EDGES)
+
+
+def _run_lengths(text: str) -> list[int]:
+    """COCO's compressed run lengths: 5 bits a character, and from the fourth on the difference to the last but one.
+
+    Raises:
+        ValueError: a character is not one of them, or the last number goes on.
+    """
+    runs: list[int] = []
+    value = bits = 0
+    for character in map(ord, text):
+        digit = character - 48
+        if not 0 <= digit < 64:
+            raise ValueError(text)
+        value |= (digit & 31) << bits
+        bits += 5
+        if not digit & 32:
+            value -= (digit & 16) << bits - 4
+            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+            value = bits = 0
+    if bits:
+        raise ValueError(text)
+    return runs

@@ -5,12 +5,13 @@ import json
 import math
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from poseur_lib.errors import UserError, shown
+from poseur_lib.errors import SHOWN, UserError, shown
 from poseur_lib.files import read_regular
 
 MAX_ID = 2**63
@@ -80,11 +81,15 @@ def person_category(dataset: dict[str, Any], path: Path) -> tuple[int, list[Any]
     It is the one that names keypoints, "person" where several do; where none does, "person" or the only one.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or people of several are labelled, of whom all but one's would be left out.
     """
     candidates = [entry for entry in dataset["categories"] if entry.get("keypoints") and "id" in entry]
     candidates.sort(key=lambda entry: entry.get("name") != "person")
     if candidates:
+        labelled = _labelled_of(candidates, dataset["annotations"]) if len(candidates) > 1 else {}
+        if len(labelled) > 1:
+            counts = ", ".join(f"{text} {count}" for text, count in labelled.items())
+            raise UserError(f"{path}: people of {len(labelled)} categories are labelled ({counts}): give them one")
         chosen = candidates[0]
         if not isinstance(chosen["keypoints"], list):
             raise UserError(f"{path}: keypoints of category {shown(chosen['id'])} must be a list of names")
@@ -95,6 +100,22 @@ def person_category(dataset: dict[str, Any], path: Path) -> tuple[int, list[Any]
     if not people or (first := next(labels, None)) is None:
         raise UserError(f"{path}: no category has a list of keypoint names")
     return require_integer(people[0]["id"], path), [], len(first) // 3
+
+
+def _labelled_of(categories: list[dict[str, Any]], annotations: list[dict[str, Any]]) -> Counter[str]:
+    """How many annotations with a labelled keypoint each category has, by its id and name; none where it has none."""
+    by_id = {one["id"]: category_text(one) for one in categories if isinstance(one["id"], int)}
+    return Counter(
+        by_id[entry["category_id"]]
+        for entry in annotations
+        if isinstance(entry.get("category_id"), int) and entry["category_id"] in by_id
+        if isinstance(entry.get("keypoints"), list) and any(entry["keypoints"][2::3])
+    )
+
+
+def category_text(category: dict[str, Any]) -> str:
+    """A category as a message names it."""
+    return f"{shown(category['id'])} {shown(category.get('name'))}"
 
 
 def require_integer(category_id: Any, path: Path) -> int:
@@ -176,8 +197,8 @@ def box_problem(box: Any, name: str = "bbox") -> str | None:
 
 def meant_integer(value: Any) -> Any:
     """A category's id that is written as text or as 1.0, as the integer that it means; everything else as it is."""
-    if isinstance(value, str) and value.strip().isdecimal() and value.isascii():
-        return int(value)
+    if isinstance(value, str) and len(value) <= SHOWN and value.strip().isdecimal() and value.isascii():
+        return int(value)  # which takes 4,300 digits at most
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -68,22 +68,23 @@ def convention_message(box: Sequence[float], image_size: tuple[float, float], co
     )
 
 
-def is_normalised(box: Sequence[float], image_size: tuple[float, float]) -> bool:
-    """Whether a box is one of fractions of an image, whose (height, width) is larger than a few pixels."""
-    x, y, width, height = box
-    return min(image_size) > 4 and 0 <= x <= 1 and 0 <= y <= 1 and 0 < width <= 1 and 0 < height <= 1
+def are_fractions(boxes: Float[np.ndarray, "N 4"], sizes: Float[np.ndarray, "N 2"]) -> Bool[np.ndarray, "N"]:
+    """Whether a box is in 0 to 1, or -1 to 1, of an image, whose (width, height) is larger than a few pixels."""
+    corner, sides = boxes[:, :2], boxes[:, 2:]
+    inside = ((corner >= 0) & (corner <= 1) & (sides <= 1)) | ((corner >= -1) & (corner + sides <= 1))
+    return np.asarray((inside & (sides > 0) & (sizes > 4)).all(axis=1))
 
 
 def box_list_problems(
     where: Sequence[str], boxes: Sequence[Sequence[float]], image_sizes: Sequence[tuple[float, float]]
 ) -> Iterator[str]:
     """What is wrong with the convention of boxes whose images' (height, width) are known; `where` names each box."""
-    for place, box, size in zip(where, boxes, image_sizes, strict=True):
-        if is_normalised(box, size):
-            yield f"{place}: bbox {list(box)} is a fraction of the image: boxes are in pixels"
-            return
     array = np.array(boxes, np.float64).reshape(-1, 4)
     sizes = np.array(image_sizes, np.float64).reshape(-1, 2)[:, ::-1]
+    if (fractions := are_fractions(array, sizes)).any():
+        first = int(fractions.argmax())
+        yield f"{where[first]}: bbox {list(boxes[first])} is a fraction of the image: boxes are in pixels"
+        return
     if (guess := convention_guess(array, sizes)) is not None:
         first, form = guess
         reads = (reads_as_corners if form == CORNERS else reads_as_centres)(array, sizes)

@@ -6,16 +6,26 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from poseur_lib.data.box_convention import CENTRES, CORNERS, ENOUGH, convention_message, leaves_image, reads_as_corners
+from poseur_lib.data.box_convention import (
+    CENTRES,
+    CORNERS,
+    ENOUGH,
+    are_fractions,
+    convention_message,
+    leaves_image,
+    reads_as_corners,
+)
 
 FEW, MANY = 0.3, 0.5
 """A file is refused where more than so large a share of its people contradict themselves."""
-READS = 0.8
+READS, NEARLY = 0.8, 0.9
 """Another convention is named where it fits more than so large a share."""
 BOX_SLACK, BOX_MARGIN = 0.05, 0.5
 """Of a box's side: labels that lie outside of it by so much are still inside; those by more are far outside."""
 AREA_RANGE = (0.01, 2.0)
 """Of a box's area: what a person's mask may take."""
+SQUARES = (100, 256)
+"""Sides that all images are thought of as having: per cent, and what networks take."""
 REPEATED = "the same box and keypoints come before on the same image, under another id"
 
 
@@ -76,14 +86,31 @@ def doubts(people: LabelledPeople) -> Iterator[str]:
     for wrong, message in ((away, "most labelled keypoints lie far outside the bbox"), *_shares(people)):
         if 0 < wrong.mean() <= FEW or _too_few(wrong, message):
             yield f"{wrong.sum()} of {len(wrong)} people, first annotation {people.ids[int(wrong.argmax())]}: {message}"
+    yield from _another_scale(people)
+
+
+def _another_scale(people: LabelledPeople) -> Iterator[str]:
+    """Nobody on several images reaches their other half, or on images of several sizes beyond one square."""
+    if len(people.ids) < ENOUGH or len(set(people.image_ids)) == 1:
+        return
+    labels = np.where(people.labelled[..., None], people.points, 0).max(axis=1)
+    reach = np.maximum(people.boxes[:, :2] + people.boxes[:, 2:], labels)
+    far, several = reach.max(axis=0), (people.sizes != people.sizes[0]).any()
+    square = next((side for side in SQUARES if (far <= side + 1).all() and (far > NEARLY * side).all()), 0)
+    if several and square and (people.sizes > square / NEARLY).all():
+        where = f"in {square} x {square} pixels of images that are larger"
+    elif (reach <= people.sizes / 2 + 1).all():
+        where = "in the upper left quarter of their images"
+    else:
+        return
+    yield f"all boxes and labels of {len(reach)} people lie {where}: are they in pixels of the images' full size?"
 
 
 def _normalised(people: LabelledPeople) -> Iterator[str]:
     """Boxes and keypoints that are fractions of the image: nobody fits into one pixel of its corner."""
     large = (people.sizes > 4).all(axis=1)
-    fractions = ((people.boxes >= 0) & (people.boxes <= 1)).all(axis=1)
-    boxes = np.asarray(fractions & (people.boxes[:, 2:] > 0).all(axis=1) & large)
-    inside = ((people.points >= 0) & (people.points <= 1)).all(axis=2) | ~people.labelled
+    boxes = are_fractions(people.boxes, people.sizes)
+    inside = (np.abs(people.points) <= 1).all(axis=2) | ~people.labelled
     points = inside.all(axis=1) & (people.labelled.sum(axis=1) > 1) & large
     unplaced = points & ((people.points == 0).all(axis=2) | ~people.labelled).all(axis=1)
     points &= ~unplaced

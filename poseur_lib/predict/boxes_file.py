@@ -8,8 +8,8 @@
    people, other ones are left out.
 2. COCO annotations: {"images": [{"id", "file_name", "width", "height"}], "annotations": [{"image_id", "bbox"}], ...}.
    Images are found by `file_name`. The people are those that `poseur evaluate` takes: no crowds, nobody who has no
-   labelled keypoint, boxes cut to the image. Where the file has categories, the one with keypoints counts, else the one
-   named "person". Scores are 1, if an annotation has no "score".
+   labelled keypoint, boxes cut to the image. Where the file has several categories, the one with keypoints counts, else
+   the one named "person"; it has to be told by that. Scores are 1, if an annotation has no "score".
 3. By name: {"photo.jpg": [[x, y, width, height], ...], ...}; a fifth number is the score. The name may be as much of
    the end of the path as tells two images apart ("holiday/photo.jpg"). A number is an `image_id`, as in COCO results.
 """
@@ -28,6 +28,7 @@ from jaxtyping import UInt8
 from poseur_lib.data.annotation_file import say_once
 from poseur_lib.data.annotations import (
     box_problem,
+    category_text,
     detection_problems,
     image_problem,
     is_id,
@@ -290,7 +291,7 @@ def _of_annotations(path: Path, content: dict[str, Any]) -> BoxesFile:
     file.sizes = {image["file_name"]: (int(image["height"]), int(image["width"])) for image in images.values()}
     info = content.get("info")
     file.label_frame = info.get("exif_orientation") if isinstance(info, dict) else None
-    category = _person_category(content)
+    category = _person_category(path, content)
     file.category_id = PERSON if category is None else category
     for position, entry in enumerate(_objects(path, content, "annotations")):
         of_category = meant_integer(entry.get("category_id", category))
@@ -308,7 +309,7 @@ def _of_annotations(path: Path, content: dict[str, Any]) -> BoxesFile:
 
 
 def _by_name(path: Path, content: dict[str, Any], images: Sequence[Path], names: Path | None) -> BoxesFile:
-    numbers = {name: int(name) for name in content if name.isdecimal() and len(name) < MOST_DIGITS}
+    numbers = {name: int(name) for name in content if name.isdecimal() and len(name) <= MOST_DIGITS}
     if len(set(numbers.values())) < len(numbers):
         raise UserError(f"{path}: two names are one number: {listed(numbers, LISTED)}")
     name_of: dict[int, Key] = {}
@@ -345,10 +346,20 @@ def _objects(path: Path, content: dict[str, Any], key: str) -> Iterator[dict[str
     yield from content[key]
 
 
-def _person_category(content: dict[str, Any]) -> int | None:
-    """The id of the people's category; None where every annotation is one."""
+def _person_category(path: Path, content: dict[str, Any]) -> int | None:
+    """The id of the people's category; None where every annotation is one.
+
+    Raises:
+        UserError: several could be it.
+    """
     categories = [entry for entry in content.get("categories") or [] if isinstance(entry, dict) and "id" in entry]
-    categories.sort(key=lambda entry: (not entry.get("keypoints"), entry.get("name") != "person"))
+    categories = [entry for entry in categories if entry.get("keypoints")] or categories
+    categories = [entry for entry in categories if entry.get("name") == "person"] or categories
+    if len({shown(entry["id"]) for entry in categories}) > 1:
+        raise UserError(
+            f"{path}: which category are the people? {listed([category_text(one) for one in categories], LISTED)}: "
+            'name theirs "person"'
+        )
     chosen = meant_integer(categories[0]["id"]) if categories else None
     return chosen if isinstance(chosen, int) else None
 

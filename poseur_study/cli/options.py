@@ -8,8 +8,11 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from poseur_lib.errors import UserError, require_known
+from poseur_lib.errors import UserError, require_known, shown
 from poseur_study.execution.slots import AUTO
+
+DEEPEST = 150
+"""Levels of a configuration that are given, at most: pydantic reads 200 of them, and json a thousand."""
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -26,12 +29,14 @@ def given_size(text: str) -> tuple[int, int] | None:
 
 
 def parse_changes(given: list[str] | None) -> dict[str, Any]:
-    """`path=value` pairs; a value is JSON, or a plain string. Raises UserError if there is no `=`."""
+    """`path=value` pairs; a value is JSON, or a plain string. Raises UserError if there is no `=`, or many levels."""
     changes: dict[str, Any] = {}
     for one in given or []:
         path, equals, value = one.partition("=")
         if not equals:
             raise UserError(f"--set {one!r}: give PATH=VALUE, such as model.head.decoder_layers=2")
+        if path.count(".") + value.count("[") + value.count("{") > DEEPEST:
+            raise UserError(f"--set {shown(path)}: has more than {DEEPEST} dots and brackets")
         try:
             changes[path] = json.loads(value)
         except ValueError:

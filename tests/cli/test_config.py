@@ -66,6 +66,14 @@ def test_a_misspelt_or_misplaced_knob_is_told_its_nearest_neighbour_in_the_tree(
     assert describe_validation(caught.value, ExperimentConfig) == expected
 
 
+def test_a_knob_of_another_kind_is_not_offered_as_itself():
+    assert "model.head.layers" in {knob.path for knob in knobs(ExperimentConfig)}  # of tokenpose
+    with pytest.raises(ValidationError) as caught:
+        ExperimentConfig().with_changes(**{"model.head": {"kind": "poseur", "layers": 9}})
+    said = describe_validation(caught.value, ExperimentConfig)
+    assert said == "unknown parameter 'layers': did you mean 'share_layers'? (in model.head.poseur)"
+
+
 def test_a_neighbour_beside_it_comes_first():
     with pytest.raises(ValidationError) as caught:
         profile("mini").config.with_changes(**{"pretext.learning_rat": 1.0})

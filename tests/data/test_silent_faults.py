@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+from pycocotools import mask
 
 from poseur_lib.data.check import check_dataset
 from poseur_lib.data.coco import CocoPeople, annotation_path, detection_path
@@ -108,6 +109,55 @@ def test_areas_that_are_missing_are_computed_and_said(write):
         assert "from the box of 4" in notes(root)
 
 
+def test_areas_of_those_who_are_not_counted_are_computed_too_and_their_0_is_kept(write):
+    def change(person):
+        person.pop("area")
+        if person["id"] > 1:
+            person |= {"iscrowd": 1, "area": {2: 0, 3: None, 4: 7}[person["id"]]}
+
+    root = write(change)
+    areas = [entry["area"] for entry in read(root).coco.dataset["annotations"]]
+    assert areas == [BOXES[0][2] * BOXES[0][3], 0, BOXES[2][2] * BOXES[2][3], 7]
+    assert "area of 2 annotations is missing or 0 (first 1)" in notes(root)
+    assert codec_ceiling(read(root), "regression", (64, 48)).AP == pytest.approx(100)
+
+
+MASK = np.zeros((HEIGHT, WIDTH), np.uint8)
+MASK[60:160, 150:200] = 1
+RUNS = [int(run) for run in np.diff(np.flatnonzero(np.diff(MASK.T.ravel(), prepend=1 - MASK[0, 0], append=2)))]
+TEXT = mask.encode(np.asfortranarray(MASK))["counts"].decode()
+SIZE = [HEIGHT, WIDTH]
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "area"),
+    [
+        ({"size": SIZE, "counts": RUNS}, 5000),
+        ({"size": SIZE, "counts": TEXT}, 5000),
+        ([[150, 60, 200, 60, 200, 160, 150, 160]], 5000),
+        ([[-20, 60, 60, 60, 60, 160, -20, 160]], 6000),
+        ({"size": [WIDTH, HEIGHT], "counts": RUNS}, None),
+        ({"size": SIZE, "counts": [10**12, 5]}, None),
+        ({"size": SIZE, "counts": [RUNS[0] - 5, -5, *RUNS[1:]]}, None),
+        ({"size": SIZE, "counts": TEXT[:-1]}, None),
+        ({"size": SIZE, "counts": f"{TEXT[:-1]}~"}, None),
+        ({"size": SIZE, "counts": TEXT[:-1] + "`"}, None),
+        ({"size": SIZE, "counts": "~~~~zz"}, None),
+        ([[10, 10, float("inf"), 10, 50, 50]], None),
+        ([[10, 10, float("nan"), 10, 50, 50]], None),
+        ([[10, 10, 1e8, 10, 1e8, 1e8]], None),
+        ([[0, 0, WIDTH, HEIGHT] * 4000], None),
+        ([[10, 10, 50, 50]], None),
+        ([[[10, 10, 50, 10, 50, 50]]], None),
+        ([["a"] * 6], None),
+    ],
+)
+def test_a_mask_that_pycocotools_cannot_take_gives_way_to_the_box(write, segmentation, area):
+    root = write(set_to(area=0, segmentation=segmentation))
+    assert read(root).people()[0].area == (area or BOXES[0][2] * BOXES[0][3])
+    assert f"segmentation of {4 if area else 0} and from the box of {0 if area else 4}" in notes(root)
+
+
 def scaled(x, y, *fields):
     def change(person):
         if "bbox" in fields:
@@ -117,6 +167,18 @@ def scaled(x, y, *fields):
             person["keypoints"][1::3] = [value * y for value in person["keypoints"][1::3]]
         if "area" in fields:
             person["area"] *= x * y
+
+    return change
+
+
+def signed(*fields):
+    """To coordinates from -1 to 1."""
+
+    def change(person):
+        scaled(2 / WIDTH, 2 / HEIGHT, *fields)(person)
+        if "bbox" in fields:
+            person["bbox"][:2] = [value - 1 for value in person["bbox"][:2]]
+        person["keypoints"] = [value - (index % 3 < 2) for index, value in enumerate(person["keypoints"])]
 
     return change
 
@@ -137,6 +199,8 @@ def at_zero(count):
         (scaled(1 / WIDTH, 1 / HEIGHT, "bbox"), "annotation 1: bbox .* is a fraction"),
         (scaled(1 / WIDTH, 1 / HEIGHT, "area"), "annotation 1: area .* is less than a pixel"),
         (scaled(100 / WIDTH, 100 / HEIGHT, "bbox", "keypoints"), "annotation 1: area is more than 2 times the bbox's"),
+        (signed("bbox", "keypoints"), "annotation 1: bbox .* is a fraction of the image of 320 x 240 pixels"),
+        (signed("keypoints"), "annotation 1: keypoint .* is a fraction of the image of 320 x 240 pixels"),
         (scaled(3, 3, "keypoints"), "keypoint .* lies outside the image of 320 x 240 pixels"),
         (
             scaled(0.3, 0.3, "keypoints"),
@@ -161,6 +225,39 @@ def test_coordinates_boxes_and_areas_are_held_against_the_image_and_each_other(w
 def corners(person):
     x, y, width, height = person["bbox"]
     person["bbox"] = [x, y, x + width, y + height]
+
+
+@pytest.mark.parametrize(
+    ("scale", "doubt"),
+    [
+        (lambda side: 1, ""),
+        (lambda side: 0.6, ""),
+        (
+            lambda side: 0.5,
+            "8 people lie in the upper left quarter of their images: are they in pixels of the images'",
+        ),
+        (lambda side: 100 / side, "all boxes and labels of 8 people lie in 100 x 100 pixels of images that are larger"),
+        (lambda side: 256 / side, "all boxes and labels of 8 people lie in 256 x 256 pixels of images that are larger"),
+    ],
+)
+def test_coordinates_of_another_scale_are_doubted(write, scale, doubt):
+    path = annotation_path(root := write(), "val")
+    content = json.loads(path.read_text())
+    sizes = [(320, 300), (427, 640), (500, 375), (640, 480)]
+    content["images"] = [{"id": index, "file_name": f"{index}.jpg", "width": width, "height": height}
+                         for index, (width, height) in enumerate(sizes)]  # fmt: skip
+    content["annotations"] = []
+    for index, (width, height) in enumerate(sizes):
+        for x, y, w, h in ((0.05, 0.1, 0.4, 0.8), (0.5, 0.2, 0.48, 0.78)):
+            box = (x * width, y * height, w * width, h * height)
+            person = stick_person(len(content["annotations"]) + 1, index, box)
+            scaled(scale(width), scale(height), "bbox", "keypoints", "area")(person)
+            content["annotations"].append(person)
+    path.write_text(json.dumps(content))
+    assert doubt in notes(root) and bool(doubt) == bool(notes(root))
+    content["annotations"] = content["annotations"][:7]  # too few to tell
+    path.write_text(json.dumps(content))
+    assert notes(root) == ""
 
 
 def test_boxes_by_corners_are_refused_and_named(write):
@@ -323,6 +420,25 @@ def test_the_category_may_be_text_in_the_categories_too(write):
     assert read(root).category_id == 1 and len(read(root).people()) == 4
 
 
+def test_people_of_several_labelled_categories_are_refused_with_their_counts(write):
+    root = write(set_to(category_id=1))
+    path = annotation_path(root, "val")
+    content = json.loads(path.read_text())
+    content["categories"].append({"id": 2, "name": "child", "keypoints": NAMES})
+    path.write_text(json.dumps(content))
+    assert len(read(root).people()) == 4  # nobody is labelled as a child
+    content["annotations"][1]["category_id"] = 2
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"people of 2 categories are labelled \(1 'person' 3, 2 'child' 1\)") as raised:
+        read(root)
+    assert str(raised.value) in check_dataset(root).problems
+
+
+def test_a_category_of_very_many_digits_is_refused_by_its_annotation(write):
+    with pytest.raises(UserError, match=r"annotation 1: category_id '9{79}\.\.\. is not among the categories"):
+        read(write(set_to(category_id="9" * 5000)))
+
+
 def detector(root, boxes, **other):
     """A detector's file beside the set, of the boxes of its people."""
     entries = [{"image_id": index // 2, "category_id": 1, "score": 0.5, "bbox": box} | other
@@ -351,6 +467,7 @@ def test_a_detector_s_people_are_found_in_its_own_numbering(write, written, of_s
         ({"score": 1e300}, "score must be at most 1000000"),
         ({"bbox": [1e30, 0, 5, 5]}, "bbox must be in pixels, at most 1000000"),
         ({"bbox": [0.4, 0.2, 0.3, 0.5]}, "is a fraction of the image"),
+        ({"bbox": [-0.4, -1, 1.3, 1.5]}, "is a fraction of the image"),
     ],
 )
 def test_a_detector_s_file_of_another_convention_is_refused(write, change, message):

@@ -118,6 +118,24 @@ def test_annotations_go_by_file_name_and_tell_the_ids(write):
     assert image_ids([A, B], read.ids) == [1, 2]
 
 
+def test_the_people_s_category_is_told_and_not_the_first_one(write):
+    def boxes(*categories):
+        entries = [{"image_id": 7, "bbox": [one, 2, 3, 4], "category_id": one} for one in (1, 2)]
+        return read_boxes(write({"images": IMAGES, "annotations": entries, "categories": categories}), [A]).of_image[A]
+
+    car, walker = {"id": 1, "name": "car"}, {"id": 2, "name": "pedestrian"}
+    with pytest.raises(UserError, match=r"boxes.json: which category are the people\? 1 'car', 2 'pedestrian': name"):
+        boxes(car, walker)
+    for one in (walker | {"name": "person"}, walker | {"keypoints": ["nose"]}):
+        assert boxes(car, one) == [PersonBox((2, 2, 3, 4))]
+    assert boxes(car) == [PersonBox((1, 2, 3, 4))]
+
+
+def test_a_name_of_very_many_digits_is_no_image(write):
+    with pytest.raises(UserError, match="none of the 1 images is in it"):
+        read_boxes(write({"9" * 5000: [[1, 2, 3, 4]]}), [NUMBERED])
+
+
 def test_a_data_set_s_own_annotations_give_the_people_that_are_evaluated(tmp_path):
     root = write_people(tmp_path / "data", train=1, val=3)
     images = sorted((root / "val2017").iterdir())

@@ -1,5 +1,6 @@
 """A notebook's parameters are named and typed."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,8 @@ def test_changes_and_seeds_of_the_command_line():
         parse_seeds("0,x")
     with pytest.raises(UserError, match="PATH=VALUE"):
         parse_changes(["a.b"])
+    for path, value in (("a", "[" * 5000), ("a", "[" * 160 + "]" * 160), ("a", '{"b":' * 400), ("a" + ".b" * 160, "1")):
+        with pytest.raises(
+            UserError, match=f"--set {re.escape(repr(path)[:80])}.*: has more than 150 dots and brackets"
+        ):
+            parse_changes([f"{path}={value}"])
