@@ -86,9 +86,9 @@ def person_category(dataset: dict[str, Any], path: Path) -> tuple[int, list[Any]
     candidates = [entry for entry in dataset["categories"] if entry.get("keypoints") and "id" in entry]
     candidates.sort(key=lambda entry: entry.get("name") != "person")
     if candidates:
-        if len(people := _labelled_of(candidates, dataset["annotations"])) > 1:
-            counts = ", ".join(f"{text} {count}" for text, count in people.items())
-            raise UserError(f"{path}: people of {len(people)} categories are labelled ({counts}): give them one")
+        if len(labelled := _labelled_of(candidates, dataset["annotations"])) > 1:
+            counts = ", ".join(f"{text} {count}" for text, count in labelled.items())
+            raise UserError(f"{path}: people of {len(labelled)} categories are labelled ({counts}): give them one")
         chosen = candidates[0]
         if not isinstance(chosen["keypoints"], list):
             raise UserError(f"{path}: keypoints of category {shown(chosen['id'])} must be a list of names")
