@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from poseur_lib.errors import UserError
+from poseur_lib.files import require_output, write_atomically
 from poseur_study.cli import options
 
 
@@ -55,7 +56,6 @@ def evaluate(
     from poseur_lib.checkpoints.released_load import load_network_with_changes
     from poseur_lib.evaluation.evaluate import evaluate_model
     from poseur_lib.evaluation.test_dev import TEST_DEV, TestDev, method_name
-    from poseur_lib.files import require_output
     from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
     from poseur_lib.models.pose_model import PoseModel
     from poseur_lib.runtime import Runtime
@@ -119,4 +119,4 @@ def ceiling(
     typer.echo(f"AP of encoding and decoding the ground truth of {len(people.people())} people ({split} split)")
     typer.echo(table.to_string(index=False))
     if csv is not None:
-        table.to_csv(csv, index=False)
+        write_atomically(csv, table.to_csv(index=False).encode())
