@@ -17,6 +17,8 @@ WEIGHTS_FILES = (MODEL_FILE, BACKBONE_FILE)
 SAFE_FILE = "model.safetensors"
 """Where training goes on from, and the weights that it leaves."""
 CURVE_FILE = "curve.json"
+NOTE_BYTES = 2**26
+"""Beyond what any note of a training or a run holds."""
 POSITION_FILE = "position.json"
 """Where a training that is under way is; gone with its end."""
 
@@ -107,7 +109,7 @@ def open_regular(path: Path, most: int) -> BinaryIO:
     raise OSError(*reason, str(path))
 
 
-def read_regular(path: Path, most: int) -> bytes:
+def read_regular(path: Path, most: int = NOTE_BYTES) -> bytes:
     """The content of a file as `open_regular` has it; errors as there."""
     with open_regular(path, most) as file:
         return file.read(most)
