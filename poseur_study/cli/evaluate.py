@@ -54,6 +54,7 @@ def evaluate(
 ) -> None:
     """Print the AP and AR of a checkpoint, in points, with what they depend on."""
     from poseur_lib.checkpoints.released_load import load_network_with_changes
+    from poseur_lib.evaluation.dataset_predictions import NotFinite
     from poseur_lib.evaluation.evaluate import evaluate_model
     from poseur_lib.evaluation.test_dev import TEST_DEV, TestDev, method_name
     from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
@@ -88,7 +89,10 @@ def evaluate(
         method = method_name(name or checkpoint.stem)
         typer.echo(unlabelled.submit(model, config, runtime, method, output or Path()).text)
         return
-    evaluated = evaluate_model(model, config, runtime, boxes)
+    try:
+        evaluated = evaluate_model(model, config, runtime, boxes)
+    except NotFinite as error:
+        raise UserError(f"{checkpoint}: {error}") from None
     typer.echo(evaluated.text())
     if output is not None:
         evaluated.write_results(output)
