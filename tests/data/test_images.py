@@ -156,7 +156,7 @@ def test_phone_s_images_that_cannot_be_used_say_why(monkeypatch, capsys):
     assert "burst: the file has several images" in capsys.readouterr().err
     content = heic()
     for cut in range(0, len(content) - 8, max(len(content) // 40, 1)):
-        with pytest.raises(UserError, match=r"^photo: [^\n]*$"):
+        with pytest.raises(UserError, match=r"^photo: [^\n]*\Z"):
             decode_image(content[:cut], "photo")
     monkeypatch.setattr("poseur_lib.data.images.MAX_PIXELS", 64 * 48 - 1)
     with pytest.raises(UserError, match="photo: image of 64 x 48 has more than 3071 pixels"):
