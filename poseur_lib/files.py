@@ -17,6 +17,8 @@ WEIGHTS_FILES = (MODEL_FILE, BACKBONE_FILE)
 SAFE_FILE = "model.safetensors"
 """Where training goes on from, and the weights that it leaves."""
 CURVE_FILE = "curve.json"
+NOTE_BYTES = 2**26
+"""Beyond what any note of a training or a run holds."""
 POSITION_FILE = "position.json"
 """Where a training that is under way is; gone with its end."""
 
@@ -26,8 +28,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` to write to; it is synced and renamed over `path` where the block ends well.
 
     Raises:
+        UserError: there is something at `path` that is no regular file: it would be gone.
         OSError: the disk is full or the folder is not writable; `path` is then as it was before.
     """
+    _require_replaceable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less the umask, as `open` has it
@@ -60,11 +64,19 @@ def require_output(path: Path) -> None:
     """Check, before anything is computed, that a file can be written.
 
     Raises:
-        UserError: it is a folder, or its folder cannot be written to.
+        UserError: it is a folder, a pipe or a device, or its folder cannot be written to.
     """
+    _require_replaceable(path)
+    require_writable(path.parent)
+
+
+def _require_replaceable(path: Path) -> None:
+    """Check that nothing but a regular file would be replaced. /dev/stdout is a link to what may be one."""
     if path.is_dir():
         raise UserError(f"{path} is a folder: give the name of a file")
-    require_writable(path.parent)
+    of_process = path.is_symlink() and str(path.readlink()).startswith("/proc/")
+    if of_process or (path.exists() and not path.is_file()):
+        raise UserError(f"{path} is not a regular file, and would be replaced by one: give another name")
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -97,7 +109,7 @@ def open_regular(path: Path, most: int) -> BinaryIO:
     raise OSError(*reason, str(path))
 
 
-def read_regular(path: Path, most: int) -> bytes:
+def read_regular(path: Path, most: int = NOTE_BYTES) -> bytes:
     """The content of a file as `open_regular` has it; errors as there."""
     with open_regular(path, most) as file:
         return file.read(most)

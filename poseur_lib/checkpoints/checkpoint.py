@@ -104,6 +104,8 @@ def _shapes(config: ExperimentConfig, path: Path | str) -> dict[str, Tensor]:
 def require_state(given: Any, expected: Mapping[str, Tensor], what: str, optional: tuple[str, ...] = ()) -> None:
     """Check that weights have the names, the shapes and the kinds of values that a model has, and are finite.
 
+    Batch norm's variances are not negative either.
+
     Args:
         what: begins the message.
         optional: ends of names that may be missing.
@@ -143,6 +145,8 @@ def _require_values(name: str, value: Tensor, dtype: torch.dtype, what: str) -> 
     infinite = value.numel() - int(value.to(dtype).isfinite().sum())
     if infinite:
         raise UserError(f"{what}: {infinite} of {value.numel()} values of {name} are NaN or infinite")
+    if name.endswith("running_var") and (lowest := value.min().item()) < 0:
+        raise UserError(f"{what}: {name} has the value {lowest:g}, and a variance is not negative")
 
 
 def build_without_download(config: ExperimentConfig) -> PoseModel:

@@ -12,7 +12,7 @@ from poseur_lib.checkpoints.checkpoint import FORMAT, LISTED, as_saved, checkpoi
 from poseur_lib.checkpoints.released_load import load_released, released_state
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.errors import UserError, listed
-from poseur_lib.files import LAST_CHECKPOINT, sha256_hex
+from poseur_lib.files import LAST_CHECKPOINT, file_sha256
 from poseur_lib.models.build import Network
 from poseur_lib.models.end_to_end.model import EndToEndModel
 from poseur_lib.models.pose_model import PoseModel
@@ -55,7 +55,7 @@ def digest_of(path: Path) -> str:
     file = initial_file(path)
     if not file.is_file():
         raise UserError(f"{file}: no such checkpoint")
-    return sha256_hex(file.read_bytes())
+    return file_sha256(file)
 
 
 def load_initial(model: Network, path: Path | None, config: ExperimentConfig) -> None:

@@ -76,7 +76,7 @@ def write_folder(folder: Path, files: Mapping[Split, dict[str, Any]], images: Pa
     """
     contents = {annotation_path(folder, split): _bytes(content) for split, content in files.items()}
     for path, content in contents.items():
-        if path.exists() and path.read_bytes() != content:
+        if path.exists() and (not path.is_file() or path.read_bytes() != content):
             raise UserError(f"{path} is there and is another data set: choose another folder")
     for split, of_split in files.items():
         for image in of_split["images"]:

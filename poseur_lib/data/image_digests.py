@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from poseur_lib.data.annotations import MAX_BYTES
 from poseur_lib.data.coco import SPLITS
 from poseur_lib.errors import UserError
-from poseur_lib.files import write_atomically
+from poseur_lib.files import read_regular, write_atomically
 
 MANIFEST = "images.json"
 
@@ -50,7 +51,7 @@ def read_digests(root: Path) -> Digests | None:
     """
     path = root / MANIFEST
     try:
-        return _FORMAT.validate_json(path.read_bytes())
+        return _FORMAT.validate_json(read_regular(path, MAX_BYTES))
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -85,5 +86,11 @@ def changed_files(root: Path, digests: Digests) -> Iterator[tuple[str, str]]:
     for name, known in digests.items():
         if name in by_size:
             yield name, by_size[name]
-        elif digest_of((root / name).read_bytes()) != known:
+            continue
+        try:
+            found = digest_of(read_regular(root / name, known.size))
+        except OSError as error:
+            yield name, f"{error.strerror}"
+            continue
+        if found != known:
             yield name, f"its content changed since {MANIFEST} was written (SHA-256 differs)"

@@ -64,7 +64,7 @@ def image_head(content: bytes) -> ImageHead | None:
         with Image.open(io.BytesIO(content)) as image:
             whole = image.format != "WEBP" or len(content) >= 8 + int.from_bytes(content[4:8], "little")
             # A TIFF's orientation is no EXIF: every decoder turns it, and Pillow gives the turned sides.
-            orientation = 1 if image.format == "TIFF" else _orientation(image)
+            orientation = 1 if image.format == "TIFF" else orientation_of(image)
             return ImageHead(*image.size, orientation, whole, getattr(image, "is_animated", False))
     except Image.DecompressionBombError:
         raise
@@ -74,7 +74,7 @@ def image_head(content: bytes) -> ImageHead | None:
 
 def _jpeg(content: bytes) -> ImageHead | None:
     """From segment to segment; None where no frame says its sides."""
-    at, sides, exif, whole = 2, None, False, False
+    at, sides, exif, whole = 2, None, b"", False
     while (found := _MARKER.search(content, at)) is not None:
         marker, at = found[1][0], found.end()
         if marker == JPEG_END:
@@ -85,37 +85,41 @@ def _jpeg(content: bytes) -> ImageHead | None:
         length = int.from_bytes(content[at : at + 2], "big")
         if 0xC0 <= marker <= 0xCF and marker not in JPEG_NUMBERING and sides is None and len(content) >= at + 7:
             sides = int.from_bytes(content[at + 5 : at + 7], "big"), int.from_bytes(content[at + 3 : at + 5], "big")
-        exif |= marker == 0xE1 and content.startswith(b"Exif\0\0", at + 2)
+        if marker == 0xE1 and content.startswith(b"Exif\0\0", at + 2):
+            exif = exif or content[at + 2 : at + length]
         at += length
         if marker == JPEG_SCAN:
             end = _OF_SCAN.search(content, at)
             at = len(content) if end is None else end.start()
-    return None if sides is None else ImageHead(*sides, _exif_of(content) if exif else 1, whole)
+    return None if sides is None else ImageHead(*sides, _orientation(exif), whole)
 
 
 def _png(content: bytes) -> ImageHead | None:
     """From chunk to chunk."""
-    at, exif, whole, several = len(PNG_START), False, False, False
+    at, exif, whole, several = len(PNG_START), b"", False, False
     while at + 12 <= len(content) and not whole:
         length, kind = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
+        if kind == b"eXIf":
+            exif = content[at + 8 : at + 8 + length]
         at += 12 + length
-        exif |= kind == b"eXIf"
         several |= kind == b"acTL"
         whole = kind == b"IEND" and at <= len(content)
     if content[12:16] != b"IHDR" or len(content) < 24:
         return None
     width, height = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
-    return ImageHead(width, height, _exif_of(content) if exif else 1, whole, several)
+    return ImageHead(width, height, _orientation(exif), whole, several)
 
 
-def _exif_of(content: bytes) -> int:
+def orientation_of(image: Image.Image) -> int:
+    """EXIF's alone, which every decoder follows: Pillow's `getexif` takes XMP's and ImageMagick's for it as well."""
+    return _orientation(image.info.get("exif") or b"")
+
+
+def _orientation(exif: bytes) -> int:
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            return _orientation(image)
+        read = Image.Exif()
+        read.load(exif)
+        orientation = read.get(ORIENTATION, 1)
     except Exception:  # as above
         return 1
-
-
-def _orientation(image: Image.Image) -> int:
-    orientation = image.getexif().get(ORIENTATION, 1)
     return orientation if orientation in range(1, 9) else 1

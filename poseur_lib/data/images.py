@@ -1,5 +1,6 @@
 """Reading images."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Literal
@@ -10,7 +11,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from poseur_lib.data.decoder_words import decoder_words, note_damage
-from poseur_lib.data.heif import decode_heif, is_heif
+from poseur_lib.data.heif import decode_heif, is_avif, is_heif
 from poseur_lib.data.image_format import TURNED, ImageHead, image_head
 from poseur_lib.errors import UserError
 from poseur_lib.files import read_regular
@@ -20,6 +21,8 @@ MAX_PIXELS = 2 * int(Image.MAX_IMAGE_PIXELS or 89_478_485)
 """Where Pillow sees a decompression bomb."""
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits that the values of a 16-bit image may have."""
+_PNM = re.compile(rb"P([2356])" + 3 * rb"(?:\s|#[^\r\n]*[\r\n])+(\d+)")
+"""Kind, sides and white of PGM and PPM."""
 _said = {16}
 _animated: set[str] = set()
 TURNS = dict(
@@ -72,7 +75,7 @@ def orientation_message(orientation: int) -> str:
 def decode_image(content: bytes, name: str, *, turn: bool = True) -> UInt8[np.ndarray, "height width 3"]:
     """The content of an image file as RGB; `name` is what errors call it.
 
-    Values of 16 bits are scaled by the bits that they have (`as_8_bits`).
+    Values of 16 bits are scaled by the bits that they have (`as_8_bits`), those of PGM and PPM by their white.
 
     Args:
         turn: as the EXIF orientation says; False gives the stored pixels.
@@ -81,9 +84,9 @@ def decode_image(content: bytes, name: str, *, turn: bool = True) -> UInt8[np.nd
         UserError: it is no image, is cut off, or has more than MAX_PIXELS pixels.
     """
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | (0 if turn else cv2.IMREAD_IGNORE_ORIENTATION)
-    image = as_8_bits(_decoded(content, name, flags), name)
+    image = as_8_bits(_decoded(content, name, flags), name, _white_of(content))
     image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
-    if turn and content[4:12] in (b"ftypavif", b"ftypavis"):  # OpenCV leaves these as they are stored
+    if turn and is_avif(content):  # OpenCV leaves these as they are stored
         head = _head(content, name)
         return np.ascontiguousarray(turned(image, head.orientation if head else 1))
     return image
@@ -97,16 +100,29 @@ def turned(image: UInt8[np.ndarray, "height width 3"], orientation: int) -> UInt
     return image[:: -1 if mirror_y else 1, :: -1 if mirror_x else 1]
 
 
-def as_8_bits(image: np.ndarray, name: str) -> UInt8[np.ndarray, "height width *channels"]:
+def _white_of(content: bytes) -> int | None:
+    """The value that a PGM or PPM file says is white, unless OpenCV scales by it: of at most 8 bits, as text."""
+    if (found := _PNM.match(content)) is None:
+        return None
+    white = int(found[4])
+    return white if 255 < white < 2**16 or (0 < white < 255 and found[1] in b"56") else None
+
+
+def as_8_bits(image: np.ndarray, name: str, white: int | None = None) -> UInt8[np.ndarray, "height width *channels"]:
     """Values of 8 or 16 bits as 8 bits; 16 bits hold 8, 10, 12, 14 or 16, the fewest that the largest value needs.
+
+    Args:
+        white: the largest value, where it is known.
 
     Raises:
         UserError: they are of another type.
     """
+    if image.dtype not in (np.uint8, np.uint16):
+        raise UserError(f"{name}: image has values of type {image.dtype}: give 8 or 16 bits a channel")
+    if white is not None:
+        return np.rint(np.minimum(image, white) * np.float32(255 / white)).astype(np.uint8)
     if image.dtype == np.uint8:
         return image
-    if image.dtype != np.uint16:
-        raise UserError(f"{name}: image has values of type {image.dtype}: give 8 or 16 bits a channel")
     bits = next(bits for bits in DEPTHS if int(image.max(initial=0)) < 2**bits)
     if bits not in _said:
         _said.add(bits)
@@ -160,7 +176,7 @@ def _decoded(content: bytes, name: str, flags: int) -> np.ndarray:
         _animated.add(name)
         print(f"{name}: the file has several images, as an animation or pages: the first is taken", file=sys.stderr)
     if is_heif(content):
-        return decode_heif(content, name)
+        return decode_heif(content, name, turn=not flags & cv2.IMREAD_IGNORE_ORIENTATION)
     image = None
     if head is not None:
         with decoder_words() as words:

@@ -7,6 +7,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from poseur_lib.data.crop import PIXELS_PER_SCALE, keypoints_to_image
+from poseur_lib.errors import UserError
+
+
+class NotFinite(UserError):
+    """A model predicted something that is no number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +30,7 @@ class PredictedPeople:
         flow_masses: of the model that predicted, where it has a flow: see `poseur_lib.scoring.uncertainty.box_masses`.
 
     Raises:
-        ValueError: a keypoint or a score is not finite; the message names the first one.
+        NotFinite: a keypoint or a score is not finite; the message names the first one.
     """
 
     image_id: Int[np.ndarray, "N"]
@@ -44,7 +49,7 @@ class PredictedPeople:
             bad = np.argwhere(~np.isfinite(values))
             if len(bad):
                 position = tuple(int(axis) for axis in bad[0])
-                raise ValueError(f"predictions: {name}{list(position)} is {values[position]}")
+                raise NotFinite(f"the model's predictions: {name}{list(position)} is {values[position]}")
 
     def __len__(self) -> int:
         return len(self.image_id)

@@ -18,7 +18,7 @@ from poseur_lib.data.annotations import load_json
 from poseur_lib.errors import require_known
 from poseur_lib.fetch.download import RemoteFile, download
 from poseur_lib.fetch.unpack import unpack
-from poseur_lib.files import require_writable, write_atomically
+from poseur_lib.files import read_regular, require_writable, write_atomically
 from poseur_lib.progress import ProgressLine
 
 ARCHIVES, DONE_FILE, MISSING_FILE = "archives", "fetched.json", "missing_images.txt"
@@ -179,7 +179,7 @@ def fetch(
 def _done(folder: Path) -> dict[str, dict[str, int]]:
     """By URL, how many files each folder had once it was unpacked; a file that is cut off says nothing."""
     try:
-        return TypeAdapter(dict[str, dict[str, int]]).validate_json((folder / DONE_FILE).read_bytes())
+        return TypeAdapter(dict[str, dict[str, int]]).validate_json(read_regular(folder / DONE_FILE))
     except (OSError, ValueError):
         return {}
 

@@ -207,7 +207,7 @@ def _version_file(part: Path) -> Path:
 
 
 def _version(part: Path) -> str:
-    return _version_file(part).read_text(encoding="utf-8") if _version_file(part).exists() else ""
+    return _version_file(part).read_text(encoding="utf-8") if _version_file(part).is_file() else ""
 
 
 def _forget(part: Path) -> None:

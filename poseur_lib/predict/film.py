@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from poseur_lib.data.images import read_image
 from poseur_lib.errors import Interrupted, UserError
-from poseur_lib.files import require_writable
+from poseur_lib.files import require_output
 from poseur_lib.predict.folder import (
     IMAGES_FILE,
     PERSON,
@@ -193,7 +193,8 @@ def predict_film(
     target = output.folder / f"{film.path.stem or 'film'}.mp4"
     if os.path.realpath(target) == os.path.realpath(film.path):
         raise UserError(f"the film {target} would overwrite its source: choose another --out")
-    require_writable(output.folder)
+    for name in (RESULTS_FILE, IMAGES_FILE, target.name):
+        require_output(output.folder / name)
     done, began = PredictedFilm(), time.perf_counter()
     smoother = Smoother(film.rate) if smooth else None
     try:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from poseur_lib.data.images import read_image
 from poseur_lib.errors import Interrupted, UserError, naming
-from poseur_lib.files import require_writable, write_atomically
+from poseur_lib.files import require_output, write_atomically
 from poseur_lib.keypoints import KeypointSet
 from poseur_lib.predict.drawing import with_caption
 from poseur_lib.predict.files import JPEG, image_ids, overlay_paths, renumbered
@@ -118,7 +118,8 @@ def predict_files(
             raise UserError(f"{line}: leave out what has none, or give --renumber for new ids")
         say(f"{line}: images.json has the ids of predictions.json")
     done = Predicted()
-    require_writable(output.folder)
+    for name in (RESULTS_FILE, IMAGES_FILE):
+        require_output(output.folder / name)
     try:
         with tqdm(total=len(images), unit="image", disable=None if progress is None else not progress) as bar:
             tasks = _read(list(zip(images, ids, pictures, strict=True)), source, done, say, bar)

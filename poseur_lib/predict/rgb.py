@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image
 
-from poseur_lib.data.images import as_8_bits, read_image
+from poseur_lib.data.image_format import orientation_of
+from poseur_lib.data.images import as_8_bits, read_image, turned
 from poseur_lib.errors import UserError
 
 ImageLike = np.ndarray | Image.Image | str | os.PathLike[str]
@@ -37,17 +38,18 @@ def as_rgb(image: Any) -> UInt8[np.ndarray, "height width 3"]:
     if isinstance(image, np.ndarray):
         return _array_as_rgb(image)
     if isinstance(image, Image.Image):
-        if image.mode in WIDE:
-            return _array_as_rgb(np.asarray(ImageOps.exif_transpose(image)))
-        if image.mode not in CONVERTED:
+        if image.mode not in (*WIDE, *CONVERTED):
             raise UserError(f"image has Pillow's mode {image.mode!r}: give 8 bits a channel (image.convert('RGB'))")
-        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+        white = 2**16 - 1 if image.format == "PPM" else None  # to which Pillow scales
+        wide = image.mode in WIDE
+        upright = _array_as_rgb(np.asarray(image), white) if wide else np.array(image.convert("RGB"))
+        return np.ascontiguousarray(turned(upright, orientation_of(image)))
     if isinstance(image, str | os.PathLike):
         return read_image(Path(image))
     raise UserError(f"image is a {type(image).__name__}: give a path, a Pillow image, or a uint8 array H x W x 3 (RGB)")
 
 
-def _array_as_rgb(image: np.ndarray) -> UInt8[np.ndarray, "height width 3"]:
+def _array_as_rgb(image: np.ndarray, white: int | None = None) -> UInt8[np.ndarray, "height width 3"]:
     if image.dtype == np.int32 and 0 <= image.min(initial=0) <= image.max(initial=0) < 2**16:  # Pillow's mode "I"
         image = image.astype(np.uint16)
     if image.dtype not in (np.uint8, np.uint16):
@@ -55,7 +57,7 @@ def _array_as_rgb(image: np.ndarray) -> UInt8[np.ndarray, "height width 3"]:
             f"image array has dtype {image.dtype}: give uint8 from 0 to 255, or uint16 (of values in [0, 1]: "
             "(255 * image).round().astype('uint8'))"
         )
-    image = as_8_bits(image, "image array")
+    image = as_8_bits(image, "image array", white)
     if image.ndim == 2:
         image = image[..., None]
     if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or 0 in image.shape:

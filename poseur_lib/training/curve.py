@@ -5,9 +5,11 @@ import math
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from poseur_lib.config.base import Frozen
+from poseur_lib.data.annotations import load_json
+from poseur_lib.errors import UserError
 from poseur_lib.files import write_atomically
 
 Measured = Annotated[
@@ -52,5 +54,9 @@ def write_curve(path: Path, curve: Curve) -> None:
 
 
 def read_curve(path: Path) -> Curve:
-    """A curve that `write_curve` wrote."""
-    return tuple(CurvePoint(**point) for point in json.loads(path.read_text(encoding="utf-8")))
+    """A curve that `write_curve` wrote. Raises UserError if it is damaged."""
+    content = load_json(path)
+    try:
+        return TypeAdapter(Curve).validate_json(json.dumps(content))
+    except ValidationError as error:
+        raise UserError(f"{path}: not a learning curve ({error.errors()[0]['msg']})") from None

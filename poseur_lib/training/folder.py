@@ -84,10 +84,9 @@ def _claim(folder: Path, config: Frozen) -> None:
     file = folder / CONFIG_FILE
     if not file.exists() or not _has_trained(folder):
         write_atomically(file, config.model_dump_json(indent=1).encode())
-    elif not config.is_written_as(file.read_text(encoding="utf-8")):
-        differing = listed(
-            differences(json.loads(file.read_text(encoding="utf-8")), config.model_dump(mode="json")), MOST_DIFFERENCES
-        )
+    elif not config.is_written_as(json.dumps(found := load_json(file))):
+        known = found if isinstance(found, dict) else {}
+        differing = listed(differences(known, config.model_dump(mode="json")), MOST_DIFFERENCES)
         raise UserError(
             f"{file} is another configuration than the one asked for: {differing}. A run keeps its configuration: take"
             f" another folder; with --init {folder} it starts from the weights of this one"

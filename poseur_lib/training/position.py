@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from poseur_lib.config.base import Frozen
-from poseur_lib.files import POSITION_FILE
+from poseur_lib.files import POSITION_FILE, read_regular
 from poseur_lib.progress import duration
 
 
@@ -39,6 +39,6 @@ class TrainingPosition(Frozen):
 def read_position(folder: Path) -> TrainingPosition | None:
     """Where the training in a folder was a second ago; None where none is under way."""
     try:
-        return TrainingPosition.model_validate_json((folder / POSITION_FILE).read_text(encoding="utf-8"))
+        return TrainingPosition.model_validate_json(read_regular(folder / POSITION_FILE))
     except (OSError, ValidationError):
         return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from poseur_lib.errors import UserError
+from poseur_lib.files import write_atomically
 from poseur_study.cli import options
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def cost(
         typer.echo(cost_text(name, found[name]))
     typer.echo(FOOTNOTE)
     if csv is not None:
-        pd.DataFrame(cost_rows(found), columns=COLUMNS).to_csv(csv, index=False)
+        write_atomically(csv, pd.DataFrame(cost_rows(found), columns=COLUMNS).to_csv(index=False).encode())
 
 
 def _print_paper(csv: Path | None, recount: bool) -> None:
@@ -77,7 +78,7 @@ def _print_paper(csv: Path | None, recount: bool) -> None:
     width = min(100, shutil.get_terminal_size((100, 24)).columns)
     typer.echo("\n".join([*comparison_lines(rows, width), "", *textwrap.wrap(RULE + counted, width)]))
     if csv is not None:
-        comparison_table(rows).to_csv(csv, index=False)
+        write_atomically(csv, comparison_table(rows).to_csv(index=False).encode())
 
 
 def _config(name: str, changes: dict) -> "ExperimentConfig":

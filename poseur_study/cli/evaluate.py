@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from poseur_lib.errors import UserError
+from poseur_lib.files import require_output, write_atomically
 from poseur_study.cli import options
 
 
@@ -53,9 +54,9 @@ def evaluate(
 ) -> None:
     """Print the AP and AR of a checkpoint, in points, with what they depend on."""
     from poseur_lib.checkpoints.released_load import load_network_with_changes
+    from poseur_lib.evaluation.dataset_predictions import NotFinite
     from poseur_lib.evaluation.evaluate import evaluate_model
     from poseur_lib.evaluation.test_dev import TEST_DEV, TestDev, method_name
-    from poseur_lib.files import require_output
     from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
     from poseur_lib.models.pose_model import PoseModel
     from poseur_lib.runtime import Runtime
@@ -88,7 +89,10 @@ def evaluate(
         method = method_name(name or checkpoint.stem)
         typer.echo(unlabelled.submit(model, config, runtime, method, output or Path()).text)
         return
-    evaluated = evaluate_model(model, config, runtime, boxes)
+    try:
+        evaluated = evaluate_model(model, config, runtime, boxes)
+    except NotFinite as error:
+        raise UserError(f"{checkpoint}: {error}") from None
     typer.echo(evaluated.text())
     if output is not None:
         evaluated.write_results(output)
@@ -119,4 +123,4 @@ def ceiling(
     typer.echo(f"AP of encoding and decoding the ground truth of {len(people.people())} people ({split} split)")
     typer.echo(table.to_string(index=False))
     if csv is not None:
-        table.to_csv(csv, index=False)
+        write_atomically(csv, table.to_csv(index=False).encode())

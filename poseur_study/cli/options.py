@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from poseur_lib.errors import UserError, require_known, shown
+from poseur_lib.files import require_output
 from poseur_study.execution.slots import AUTO
 
 DEEPEST = 150
@@ -21,6 +22,12 @@ def parse_size(text: str) -> tuple[int, int]:
     if match is None:
         raise UserError(f"size {text!r}: give HEIGHTxWIDTH in pixels, for example 256x192")
     return int(match[1]), int(match[2])
+
+
+def _require_output(path: Path | None) -> Path | None:
+    if path is not None:
+        require_output(path)
+    return path
 
 
 def given_size(text: str) -> tuple[int, int] | None:
@@ -145,7 +152,7 @@ Fast = Annotated[
 Verbose = Annotated[bool, typer.Option("--verbose", help="Say how the model was made faster, too.")]
 LoaderWorkers = Annotated[int, typer.Option("--workers", min=0, help="Processes that read and crop.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads of torch; 0: its default.")]
-Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as CSV.")]
+Csv = Annotated[Path | None, typer.Option(metavar="FILE", callback=_require_output, help="Write the table as CSV.")]
 Keypoints = Annotated[
     str,
     typer.Option(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from poseur_lib.files import CURVE_FILE
+from poseur_lib.files import CURVE_FILE, read_regular
 from poseur_lib.progress import ProgressLine, duration
 from poseur_lib.training.position import TrainingPosition, read_position
 from poseur_study.runs.plan import PlannedRun
@@ -44,7 +44,7 @@ def position(run: PlannedRun, store: RunStore, limit_epochs: int = 0) -> Positio
     else:
         planned = min(run.config.train.epochs, limit_epochs or run.config.train.epochs)
     try:
-        curve = json.loads((store.path(run.run_id) / CURVE_FILE).read_text(encoding="utf-8"))
+        curve = json.loads(read_regular(store.path(run.run_id) / CURVE_FILE))
         epochs, seconds = len(curve), curve[-1]["seconds"] if curve else 0.0
     except (OSError, ValueError, KeyError, TypeError):
         epochs, seconds = 0, 0.0

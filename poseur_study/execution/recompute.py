@@ -131,7 +131,7 @@ class Recomputation:
         assert isinstance(data, DataSet)
         found = measured_again(folder, record, data).evaluation
         assert found is not None and record.predictions_sha256 is not None
-        if not evaluation.exists() or evaluation.read_bytes() != to_bytes(found, record.predictions_sha256):
+        if not evaluation.is_file() or evaluation.read_bytes() != to_bytes(found, record.predictions_sha256):
             write_evaluation(folder, record, found)
             said = f"{EVALUATION_FILE} is written anew, from the predictions"
         store.verified.known[key] = _digests(folder)

@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from poseur_lib.files import read_regular
+
 PREFIX = "lease."
 BEAT_SECONDS = 10.0
 MISSED_BEATS = 6
@@ -182,7 +184,7 @@ def _beats(path: Path, beat: float, now: float) -> bool:
 def _read(path: Path) -> Owner | None:
     """The owner; None where the file is gone or is no lease of ours."""
     try:
-        return Owner(**json.loads(path.read_text(encoding="utf-8")))
+        return Owner(**json.loads(read_regular(path)))
     except (OSError, ValueError, TypeError):
         return None
 

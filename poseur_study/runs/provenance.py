@@ -16,7 +16,7 @@ from typing import Any
 import poseur_lib
 import poseur_study
 from poseur_lib.config.base import Frozen
-from poseur_lib.files import write_atomically
+from poseur_lib.files import read_regular, write_atomically
 
 PACKAGES = ("poseur_lib", "torch", "torchvision", "lightning", "numpy", "pycocotools", "opencv-python-headless")
 PACKAGE = Path(poseur_study.__file__).resolve().parent
@@ -172,7 +172,7 @@ class CodeCache(dict[str, Any]):
         super().__init__()
         self.file, self.code = file, source_digest(*places)
         with suppress(OSError, ValueError, KeyError, TypeError):
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = json.loads(read_regular(file))
             self.update(content["known"] if content["code"] == self.code else {})
         self.saved = dict(self)
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Thread
 
-from poseur_lib.files import LAST_CHECKPOINT, write_atomically
+from poseur_lib.files import LAST_CHECKPOINT, read_regular, write_atomically
 from poseur_study.runs.heartbeat import repeated
 
 RAPL = Path("/sys/class/powercap")
@@ -110,7 +110,7 @@ def spent_before(folder: Path) -> Spent:
     if not (folder / LAST_CHECKPOINT).exists():
         return Spent()
     try:
-        return Spent(**json.loads((folder / SPENT_FILE).read_text(encoding="utf-8")))
+        return Spent(**json.loads(read_regular(folder / SPENT_FILE)))
     except (OSError, ValueError, TypeError):
         return Spent(joules=None)
 

@@ -1,5 +1,6 @@
 """Errors name what was given and the nearest thing that is known."""
 
+import os
 from typing import Annotated, Literal
 
 import pytest
@@ -12,6 +13,7 @@ from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseCrops
 from poseur_lib.errors import UserError, describe_validation, nearest, require_known, unknown_name, validated
+from poseur_lib.files import write_atomically
 from poseur_lib.keypoints import COCO_17
 from poseur_study.cli.main import explain, main
 from tests.training.tiny import write_people
@@ -123,6 +125,23 @@ def test_where_results_go_is_checked_before_a_checkpoint_is_read(tmp_path, capsy
         arguments = ["evaluate", "--checkpoint", tmp_path / "none.pt", "--data", tmp_path, "--output", output]
         assert main(list(map(str, arguments))) == 1
         assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link"])
+def test_a_pipe_or_standard_output_is_not_replaced_by_results(tmp_path, capsys, kind):
+    path = tmp_path / "output"
+    if kind == "fifo":
+        os.mkfifo(path)
+    else:  # as /dev/stdout
+        path.symlink_to("/proc/self/fd/1")
+    before = path.lstat()
+    evaluate = ["evaluate", "--checkpoint", tmp_path / "none.pt", "--data", tmp_path, "--output", path]
+    for arguments in (evaluate, ["ceiling", tmp_path, "--csv", path], ["cost", "smoke", "--csv", path]):
+        assert main(list(map(str, arguments))) == 1
+        assert f"{path} is not a regular file" in capsys.readouterr().err
+    with pytest.raises(UserError, match="not a regular file"):
+        write_atomically(path, b"")
+    assert path.lstat() == before and list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("value", ["Infinity", "NaN", "-Infinity", "1e999"])

@@ -1,6 +1,7 @@
 """Images that change after a data set was made are found, whatever they changed to."""
 
 import os
+import re
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from poseur_lib.data.check import check_dataset
-from poseur_lib.data.image_digests import MANIFEST, record_images
+from poseur_lib.data.image_digests import MANIFEST, changed_files, read_digests, record_images
+from poseur_lib.errors import UserError
 from poseur_lib.files import write_atomically
 from poseur_study.cli.main import main
 from tests.training.tiny import write_people
@@ -78,3 +80,19 @@ def test_files_have_the_mode_that_the_umask_gives(tmp_path: Path, mask: int, mod
     finally:
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == mode
+
+
+def test_pipes_are_named_and_not_waited_for(people: Path) -> None:
+    """One in the place of an image that is said to be empty, and one in the manifest's place."""
+    image, manifest = an_image(people), people / MANIFEST
+    image.write_bytes(b"")
+    record_images(people)
+    image.unlink()
+    os.mkfifo(image)
+    assert dict(changed_files(people, read_digests(people) or {})) == {
+        image.relative_to(people).as_posix(): "not a regular file"
+    }
+    manifest.unlink()
+    os.mkfifo(manifest)
+    with pytest.raises(UserError, match=f"^{re.escape(str(manifest))}: not a regular file$"):
+        read_digests(people)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 
 from poseur_lib.data import decoder_words as decoder_words_module
 from poseur_lib.data.check import check_dataset
@@ -23,14 +23,16 @@ from poseur_lib.data.images import MAX_PIXELS, decode_image, read_image, read_la
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.predict.boxes_file import read_boxes
+from poseur_lib.predict.rgb import as_rgb
 
 PIXELS = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8), (64, 48))
 FILM = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 8 + b"\xff\xd8\xff\xda"  # also what begins a scan
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 
 
-def encoded(form, pixels=PIXELS, orientation=None, **options):
+def encoded(form, pixels=PIXELS, orientation=None, more=(), **options):
     exif = Image.Exif()
+    exif.update(more)
     if orientation is not None:
         exif[ORIENTATION] = orientation
     file = io.BytesIO()
@@ -80,6 +82,48 @@ def test_orientation_is_applied_in_every_format(form, orientation):
     assert image_head(content).upright_size == ours.shape[:2]
 
 
+def moved_exif(png):
+    """A PNG with its EXIF behind the pixels."""
+    at = png.index(b"eXIf") - 4
+    end = at + 12 + int.from_bytes(png[at : at + 4], "big")
+    return png[:at] + png[end:-12] + png[at:end] + png[-12:]
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_orientation_is_that_which_is_applied(orientation):
+    """By whichever brand of AVIF; EXIF behind a PNG's pixels too; XMP's and ImageMagick's never."""
+    avif, xmp = bytearray(encoded("AVIF", orientation=orientation)), f'tiff:Orientation="{orientation}"'.encode()
+    avif[8:12] = b"mif1"
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    profile, raw = PngImagePlugin.PngInfo(), exif.tobytes()
+    profile.add_text("Raw profile type exif", f"\nexif\n{len(raw):8}\n{raw.hex()}\n", zip=True)
+    named = {ExifTags.Base.Make: "camera"}
+    turned = (bytes(avif), moved_exif(encoded("PNG", orientation=orientation)))
+    stored = (encoded("PNG", pnginfo=profile), *(encoded(form, xmp=xmp, more=named) for form in ("JPEG", "WEBP")))
+    for content, found in (*((one, orientation) for one in turned), *((one, 1) for one in stored)):
+        head, ours = image_head(content), decode_image(content, "photo")
+        assert head.orientation == found and head.upright_size == ours.shape[:2]
+        assert np.abs(ours.astype(int) - expected_at(found)).mean() < 12
+        assert np.abs(ours.astype(int) - as_rgb(Image.open(io.BytesIO(content)))).mean() < 1
+
+
+def expected_at(orientation):
+    return pillow(encoded("BMP")) if orientation == 1 else pillow(encoded("PNG", orientation=orientation))
+
+
+@pytest.mark.parametrize("white", [1, 31, 100, 255, 1023, 65535])
+@pytest.mark.parametrize("kind", [2, 3, 5, 6])
+def test_values_of_pgm_and_ppm_are_scaled_by_their_white(kind, white):
+    """As text and as bytes; also where the largest value is less than white."""
+    values = np.random.default_rng(0).integers(0, white * 3 // 4 + 1, (5, 7, 3 if kind in (3, 6) else 1))
+    as_bytes, as_text = values.astype(">u2" if white > 255 else "u1").tobytes(), " ".join(map(str, values.flat))
+    content = b"P%d # 9 9 9\n7\t5\n%d\n%b\n" % (kind, white, as_bytes if kind > 3 else as_text.encode())
+    found = decode_image(content, "scan")
+    assert np.abs(found - np.repeat(values, 3 // values.shape[2], 2) * (255 / white)).max() <= 1  # OpenCV floors text
+    assert np.abs(found.astype(int) - as_rgb(Image.open(io.BytesIO(content)))).max() <= 1
+
+
 def heic(pixels=PIXELS, orientation=1, more=()):
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
@@ -95,8 +139,12 @@ def test_a_phone_s_image_is_upright_once(orientation, tmp_path):
     """Its container turns it, and its EXIF orientation says the same again."""
     content = heic(orientation=orientation)
     expected = pillow(encoded("PNG", orientation=orientation))
-    for turn in (True, False):
-        assert np.abs(decode_image(content, "photo", turn=turn).astype(int) - expected).mean() < 3
+    assert np.abs(decode_image(content, "photo").astype(int) - expected).mean() < 3
+    if orientation == 1:
+        assert np.array_equal(decode_image(content, "photo", turn=False), decode_image(content, "photo"))
+    else:
+        with pytest.raises(UserError, match=r"photo: HEIC image that is turned: .* stored pixels"):
+            decode_image(content, "photo", turn=False)
     assert image_head(content) == ImageHead(expected.shape[1], expected.shape[0])
     (tmp_path / "photo.heic").write_bytes(content)
     assert read_labelled_image(tmp_path / "photo.heic").shape == expected.shape, "which frame labels are of is plain"
@@ -108,7 +156,7 @@ def test_phone_s_images_that_cannot_be_used_say_why(monkeypatch, capsys):
     assert "burst: the file has several images" in capsys.readouterr().err
     content = heic()
     for cut in range(0, len(content) - 8, max(len(content) // 40, 1)):
-        with pytest.raises(UserError, match=r"^photo: "):
+        with pytest.raises(UserError, match=r"^photo: [^\n]*\Z"):
             decode_image(content[:cut], "photo")
     monkeypatch.setattr("poseur_lib.data.images.MAX_PIXELS", 64 * 48 - 1)
     with pytest.raises(UserError, match="photo: image of 64 x 48 has more than 3071 pixels"):

@@ -19,7 +19,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.build import build_model
 from poseur_study.cli.main import main
-from tests.training.tiny import tiny_config
+from tests.training.tiny import tiny_config, write_people
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +141,28 @@ def test_weights_that_are_none_are_refused_by_load_convert_and_export_alike(chec
         assert main([str(argument) for argument in arguments]) == 1
         assert re.search(says, capsys.readouterr().err)
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
+
+
+def test_a_negative_variance_is_refused_by_load_convert_and_export_alike(checkpoint, tmp_path, capsys):
+    name = next(name for name in read_weights(checkpoint)["state_dict"] if name.endswith("running_var"))
+    with_weight(checkpoint, lambda variance: variance.index_fill(0, torch.tensor([1]), -0.5), name)
+    assert_one_line(checkpoint, says := f"{name} has the value -0.5, and a variance is not negative")
+    for arguments in (["convert", checkpoint, tmp_path / "to.pt"],
+                      ["export", tmp_path / "to.onnx", "--checkpoint", checkpoint]):  # fmt: skip
+        assert main([str(argument) for argument in arguments]) == 1
+        assert says in capsys.readouterr().err
+    with_weight(checkpoint, torch.zeros_like, name)
+    load_model(checkpoint)
+
+
+def test_weights_that_give_no_numbers_are_named_by_evaluate(checkpoint, tmp_path, capsys):
+    """Each is finite, and their sums are not."""
+    data = write_people(tmp_path / "people", 1, 1)
+    with_weight(checkpoint, lambda weight: torch.full_like(weight, 3e38))
+    arguments = ["evaluate", "--checkpoint", checkpoint, "--data", data, "--device", "cpu", "--plain", "--no-flip"]
+    assert main([str(argument) for argument in arguments]) == 1
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith(f"poseur: {checkpoint}: the model's predictions: keypoints[0, ") and line.endswith("is nan")
 
 
 def test_half_precision_is_the_same_weights(model, checkpoint):

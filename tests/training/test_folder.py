@@ -1,11 +1,15 @@
 """`poseur train`'s folder: whose it is, and when."""
 
+import os
+import re
+
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_lib.files import LAST_CHECKPOINT
+from poseur_lib.files import CURVE_FILE, LAST_CHECKPOINT
 from poseur_lib.runtime import Runtime
 from poseur_lib.training import folder
+from poseur_lib.training.curve import read_curve
 from tests.training.tiny import tiny_config, write_people
 
 
@@ -24,6 +28,30 @@ def test_a_run_that_could_not_start_leaves_its_folder_to_the_next(tmp_path, monk
     with pytest.raises(UserError, match=r"config\.json is another configuration than the one asked for"):
         folder.train_in_folder(tiny_config(), place, runtime)
     assert mended.is_written_as((place / folder.CONFIG_FILE).read_text())
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "not a regular file"),
+        ("{", "not valid JSON at line 1"),
+        ("\udcff", "not valid JSON"),
+        ("[0]", "is another configuration|not a learning curve"),
+    ],
+)
+def test_a_damaged_file_of_a_training_is_named_in_one_line(tmp_path, content, says):
+    (tmp_path / LAST_CHECKPOINT).touch()
+    files = tmp_path / folder.CONFIG_FILE, tmp_path / CURVE_FILE
+    for file in files:
+        if content is None:
+            os.mkfifo(file)
+        else:
+            file.write_bytes(os.fsencode(content))
+    runtime = Runtime(data=tmp_path / "absent", threads=1)
+    calls = (lambda: folder.train_in_folder(tiny_config(), tmp_path, runtime), lambda: read_curve(files[1]))
+    for file, call in zip(files, calls, strict=True):
+        with pytest.raises(UserError, match=rf"^{re.escape(str(file))}[^\n]*({says})[^\n]*$"):
+            call()
 
 
 def test_too_few_people_are_said_before_the_backbone_is_pretrained(tmp_path, monkeypatch):
