@@ -164,7 +164,7 @@ class QuickstartSettings(NotebookParameters):
     Attributes:
         checkpoint: a model.pt, a run's folder or a released file; "" takes a finished run, or the package's own model.
         images: files, folders or patterns; [] takes generated people, with the boxes that they were made with.
-        boxes: a JSON file with the boxes of the people of `images`; see `poseur_lib.predict.boxes_file`.
+        boxes: a JSON file with the boxes of the people of `images`; see `poseur_lib.predict.box_forms`.
         detector: finds the people of `images` where there is no such file: "torchvision", "torchvision-light"; "": one
             person fills each image.
         show: images that are predicted on, the first ones.

@@ -3,7 +3,8 @@
 A lease is a file `lease.<n>` that its owner creates by hard link, which of several processes one alone can do, and
 whose modification time it renews. Files are never locked, no owner ever writes into another's file, and no machine's
 clock is compared with another's: the age of a lease is measured against a file that was made a moment ago on the same
-disk. Whoever sees a lease that is dated in the future dates it now, so that it ages like any other. A number may come again once a lease was given back, so that an owner knows its own lease by the token inside.
+disk. Whoever sees a lease that is dated in the future dates it now, so that it ages like any other. A number may come
+again once a lease was given back, so that an owner knows its own lease by the token inside.
 """
 
 import json
