@@ -78,12 +78,6 @@ def names_beside(images: Sequence[Path]) -> Path | None:
     return file if file.is_file() else None
 
 
-def require_of_use(names: Path | None, path: Path) -> None:
-    """Raises UserError where a file of names was given for boxes whose own file names the images."""
-    if names is not None:
-        raise UserError(f"--names {names}: is for boxes by image id, and {path} names its images")
-
-
 def of_results(path: Path, content: list[Any], images: Sequence[Path], names: Path | None) -> BoxesFile:
     """Form 1. Raises UserError where an entry is bad, or ids cannot be told."""
     for problem in detection_problems(content):
@@ -189,7 +183,6 @@ def by_name(path: Path, content: dict[str, Any], images: Sequence[Path], names: 
         file, name_of = _by_id(path, list(numbers.values()), images, names or names_beside(images))
     else:
         file = BoxesFile(path)
-        require_of_use(names, path)
     for given, rows in content.items():
         name = name_of.get(numbers[given], given) if given in numbers else given
         if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):

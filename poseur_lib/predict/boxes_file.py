@@ -25,7 +25,6 @@ from poseur_lib.predict.box_forms import (
     of_annotations,
     of_results,
     read_names,
-    require_of_use,
 )
 from poseur_lib.predict.files import image_number
 from poseur_lib.predict.people import PersonBox
@@ -66,7 +65,8 @@ def read_boxes(path: Path, images: Sequence[Path], min_score: float = 0.0, names
         file = of_results(path, content, images, names or names_beside(images))
     elif isinstance(content, dict) and "images" in content and "annotations" in content:
         file = of_annotations(path, content)
-        require_of_use(names, path)
+        if names is not None:
+            raise UserError(f"--names {names}: {path} says itself which image has which id")
     elif isinstance(content, dict):
         file = by_name(path, content, images, names)
     else:

@@ -138,6 +138,8 @@ def predict(
     if videos or fps is not None:
         film = open_video(paths[0], fps) if videos or fps is None else film_of_images(paths, fps)
         paths = film.video_paths() if videos and boxes is not None else paths
+    if names is not None and videos and boxes is None:
+        raise UserError(f"--names {names}: the image ids of a video are its frames' numbers")
     source: BoxFinder = WholeImage()
     known = BoxesOfFile({}, {})
     if boxes is not None:

@@ -69,11 +69,10 @@ def test_names_that_are_numbers_are_ids_and_no_digits_of_other_names(write, tmp_
     assert [read.ids[frame] for frame in frames] == [0, 1, 2, 3] and read.category_id == 3
     with pytest.raises(UserError, match="two names are one number"):
         read_boxes(write({"1": [[1, 2, 3, 4]], "01": [[1, 2, 3, 4]]}), coco)
-    for named in ({"frame_0001.jpg": [[1, 2, 3, 4]]}, {"images": IMAGES, "annotations": []}):
-        with pytest.raises(
-            UserError, match=r"--names .*names\.json: is for boxes by image id, and .* names its images"
-        ):
-            read_boxes(write(named), [*frames, A], names=tmp_path / "names.json")
+    with pytest.raises(UserError, match=r"--names .*names\.json: .* says itself which image has which id"):
+        read_boxes(write({"images": IMAGES, "annotations": []}), [A], names=tmp_path / "names.json")
+    by_name = read_boxes(write({"frame_0001.jpg": [[1, 2, 3, 4]]}), frames, names=tmp_path / "names.json")
+    assert by_name.ids == {} and known_ids(frames, tmp_path / "names.json").ids[frames[0]] == 0
 
 
 def test_ids_of_a_data_set_s_images_are_its_own_without_boxes_too(tmp_path, capsys):
