@@ -6,13 +6,15 @@ OpenCV rounds otherwise (`tests/data/test_device_batches.py` states by how much)
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from poseur_lib.data.crop_batch import crop_batch, warp_labels
 from poseur_lib.data.dataset import (
@@ -168,7 +170,7 @@ def people_batches(
     sampler: Keys | None = None,
     device: torch.device | None = None,
     drop_last: bool = False,
-) -> "DataLoader[Any] | DeviceBatches":
+) -> "Loader":
     """The crops in batches, in the sampler's order (that of the people if None); many iterations are cheap.
 
     Images that are not files are always cropped by processes. These keep decoded images, hand over pinned memory and
@@ -203,3 +205,24 @@ def people_batches(
         pin_memory=device.type == "cuda",
         persistent_workers=runtime.loader_workers > 0,
     )
+
+
+Loader = DeviceBatches | DataLoader[Any]
+OneLoader = TypeVar("OneLoader", bound=Loader)
+
+
+@contextmanager
+def reading(loader: OneLoader) -> Iterator[OneLoader]:
+    """Ends the processes of the loader at its own end.
+
+    Left to garbage collection, they would live until it comes by, and each is then waited for five seconds: it
+    finalises the queue before the loader that would say through it that all is read.
+    """
+    try:
+        yield loader
+    finally:
+        own = loader.draws if isinstance(loader, DeviceBatches) else loader
+        iterator = own._iterator  # torch has no public way
+        if isinstance(iterator, _MultiProcessingDataLoaderIter):
+            iterator._shutdown_workers()
+        own._iterator = None

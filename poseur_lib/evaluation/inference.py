@@ -1,6 +1,6 @@
 """From people to predictions: crops, forward passes, flip test."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,17 +8,15 @@ import torch
 
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.cuda_graph import cuda_graph
-from poseur_lib.data.batches import people_batches
+from poseur_lib.data.batches import Loader, people_batches, reading
 from poseur_lib.data.coco import Person
 from poseur_lib.data.crop import CropRule
-from poseur_lib.data.dataset import PoseBatch, PoseCrops, ReadImage
+from poseur_lib.data.dataset import PoseCrops, ReadImage
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.recorded_inference import RecordedInference, arrays_of, recordings_of
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import AUTOCAST, InferenceRuntime
-
-InferenceBatches = Iterable[PoseBatch]
 
 
 def recordings(model: PoseModel, runtime: InferenceRuntime) -> RecordedInference | None:
@@ -34,7 +32,7 @@ def inference_batches(
     runtime: InferenceRuntime,
     read: ReadImage | None = None,
     cache_bytes: int = 0,
-) -> InferenceBatches:
+) -> Loader:
     """The crops of `people` in batches, without augmentation; they can be gone through many times.
 
     Args:
@@ -55,7 +53,7 @@ def predict_people(
     config: ExperimentConfig,
     runtime: InferenceRuntime,
     read: ReadImage | None = None,
-    batches: InferenceBatches | None = None,
+    batches: Loader | None = None,
 ) -> PredictedPeople:
     """One pose for every box of `people`, in their order; the model is left in evaluation mode on the run's device.
 
@@ -67,11 +65,12 @@ def predict_people(
     Raises:
         UserError: an image cannot be read.
     """
+    if batches is None:
+        with reading(inference_batches(people, config, model.head.crop_rule, runtime, read)) as own:
+            return predict_people(model, people, config, runtime, read, own)
     device = runtime.torch_device
     model.to(device).eval()
     keypoints = keypoint_set(config.data.keypoint_set)
-    if batches is None:
-        batches = inference_batches(people, config, model.head.crop_rule, runtime, read)
     predict = model.predict_flipped if config.evaluation.flip_test else model
     count = keypoints.num_keypoints
     empty = {"keypoints": (0, count, 2), "keypoint_scores": (0, count), "center": (0, 2), "box_scale": (0, 2)}

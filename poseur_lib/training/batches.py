@@ -1,13 +1,13 @@
 """The batches of a training, in an order that is a function of the seed: an epoch of people, or of whole images."""
 
 import os
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch.utils.data import DataLoader
 
 from poseur_lib.config.training import TrainConfig
-from poseur_lib.data.batches import DeviceBatches, people_batches
+from poseur_lib.data.batches import DeviceBatches, Loader, people_batches
 from poseur_lib.data.dataset import EpochSampler, PersonCrops
 from poseur_lib.data.whole_images import WholeImages, collate
 from poseur_lib.errors import UserError
@@ -22,7 +22,7 @@ class Batches(NamedTuple):
         steps: of the optimiser in an epoch; each takes `accumulate` batches.
     """
 
-    loader: DataLoader[Any] | DeviceBatches
+    loader: Loader
     sampler: EpochSampler
     steps: int
     accumulate: int
@@ -74,6 +74,7 @@ def whole_image_batches(dataset: WholeImages, config: TrainConfig, seed: int, ru
         collate_fn=collate,
         drop_last=True,
         pin_memory=runtime.torch_device.type == "cuda",
+        persistent_workers=runtime.loader_workers > 0,
     )
     return Batches(loader, sampler, steps, accumulate)
 

@@ -3,7 +3,8 @@
 `poseur_lib.training.folder` does both, with the configuration beside the weights.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,16 @@ from poseur_lib.checkpoints.initial import load_initial
 from poseur_lib.config.data import Split
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.training import CosineSchedule, PretextConfig, TrainConfig
-from poseur_lib.data.batches import people_batches
+from poseur_lib.data.batches import Loader, people_batches, reading
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseBatch, PoseCrops
 from poseur_lib.data.part_labels import has_part_labels
-from poseur_lib.data.parts import PartBatch, PartCrops
+from poseur_lib.data.parts import PartCrops
 from poseur_lib.data.whole_images import WholeImages, labelled_images
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ap import evaluate_predictions
-from poseur_lib.evaluation.inference import InferenceBatches, inference_batches, predict_people
+from poseur_lib.evaluation.inference import inference_batches, predict_people
 from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
 from poseur_lib.evaluation.whole_images import find_people, poses_in_boxes
@@ -75,20 +76,21 @@ def train(
         load_initial(model, initial, config)
     people = CocoPeople(runtime.data, "train", keypoints)
     judged = CocoPeople(runtime.data, config.evaluation.split, keypoints)
-    if isinstance(model, EndToEndModel):
-        parts = _of_whole_images(model, config, people, judged, runtime)
-    else:
-        parts = _of_crops(model, config, people, judged, runtime)
-    loop = TrainingLoop(
-        network=model,
-        config=config.train,
-        run=config,
-        seed=config.seed,
-        measure_every=config.evaluation.curve_every,
-        last_checkpoint=run_dir / LAST_CHECKPOINT,
-        **parts,
-    )
-    curve = run_loop(loop, runtime)
+    with ExitStack() as ending:
+        if isinstance(model, EndToEndModel):
+            parts = _of_whole_images(model, config, people, judged, runtime)
+        else:
+            parts = _of_crops(model, config, people, judged, runtime, ending)
+        loop = TrainingLoop(
+            network=model,
+            config=config.train,
+            run=config,
+            seed=config.seed,
+            measure_every=config.evaluation.curve_every,
+            last_checkpoint=run_dir / LAST_CHECKPOINT,
+            **parts,
+        )
+        curve = run_loop(loop, runtime)
     if len(curve) == config.train.epochs:
         for name in (MODEL_FILE, SAFE_FILE)[: 1 + runtime.safetensors]:
             save_weights(run_dir / name, loop.trained, config, people.generated)
@@ -96,7 +98,12 @@ def train(
 
 
 def _of_crops(
-    model: PoseModel, config: ExperimentConfig, people: CocoPeople, judged: CocoPeople, runtime: Runtime
+    model: PoseModel,
+    config: ExperimentConfig,
+    people: CocoPeople,
+    judged: CocoPeople,
+    runtime: Runtime,
+    ending: ExitStack,
 ) -> dict[str, Any]:
     """What `TrainingLoop` needs of people who are cut out."""
     dataset = PoseCrops(
@@ -111,7 +118,7 @@ def _of_crops(
     return {
         "loss_of": partial(pose_loss, supervise_outside_crop=config.train.supervise_outside_crop),
         "batches": training_batches(dataset, config.train, config.seed, runtime),
-        "measure": pose_measure(config, judged, runtime),
+        "measure": pose_measure(config, judged, runtime, ending),
         "slow": tuple(model.head.slow_parameters()),
     }
 
@@ -150,18 +157,19 @@ def pretrain(config: PretextRunConfig, run_dir: Path, runtime: Runtime) -> Curve
     torch.manual_seed(config.pretext.seed)
     backbone = build_backbone(config.backbone, config.data.input_size)
     recipe = _pretext_recipe(config.pretext)
-    loop = TrainingLoop(
-        network=PartSegmentation(backbone),
-        loss_of=part_loss,
-        batches=training_batches(_part_crops(config, "train", runtime), recipe, config.pretext.seed, runtime),
-        config=recipe,
-        run=config,
-        seed=config.pretext.seed,
-        measure=part_measure(_part_crops(config, "val", runtime), runtime),
-        measure_every=1,
-        last_checkpoint=run_dir / LAST_CHECKPOINT,
-    )
-    curve = run_loop(loop, runtime)
+    with ExitStack() as ending:
+        loop = TrainingLoop(
+            network=PartSegmentation(backbone),
+            loss_of=part_loss,
+            batches=training_batches(_part_crops(config, "train", runtime), recipe, config.pretext.seed, runtime),
+            config=recipe,
+            run=config,
+            seed=config.pretext.seed,
+            measure=part_measure(_part_crops(config, "val", runtime), runtime, ending),
+            measure_every=1,
+            last_checkpoint=run_dir / LAST_CHECKPOINT,
+        )
+        curve = run_loop(loop, runtime)
     if len(curve) == config.pretext.epochs:
         save_weights(run_dir / BACKBONE_FILE, backbone, config)
     return curve
@@ -174,11 +182,14 @@ def pose_loss(model: PoseModel, batch: PoseBatch, *, supervise_outside_crop: boo
 
 
 def pose_measure(
-    config: ExperimentConfig, people: CocoPeople, runtime: Runtime
+    config: ExperimentConfig, people: CocoPeople, runtime: Runtime, ending: ExitStack
 ) -> Callable[[PoseModel], dict[str, float]]:
     """What the learning curve is measured on: the first people of the evaluated split, by ground-truth boxes.
 
     Mean OKS and AP of a model in training, without flip test and OKS-NMS.
+
+    Args:
+        ending: at whose end the processes that read the people end.
     """
     plain = config.with_changes(**{"evaluation.flip_test": False})
     first = people.people()[: config.evaluation.curve_people]
@@ -186,8 +197,9 @@ def pose_measure(
     measured = part.people()
 
     @cache  # not before it is asked for: of several processes, only the first one measures
-    def batches(rule: CropRule) -> InferenceBatches:
-        return inference_batches(measured, plain, rule, runtime, cache_bytes=runtime.image_cache_bytes)
+    def batches(rule: CropRule) -> Loader:
+        made = inference_batches(measured, plain, rule, runtime, cache_bytes=runtime.image_cache_bytes)
+        return ending.enter_context(reading(made))
 
     def measure(model: PoseModel) -> dict[str, float]:
         predictions = predict_people(model, measured, plain, runtime, batches=batches(model.head.crop_rule))
@@ -219,13 +231,19 @@ def whole_image_measure(
     return measure
 
 
-def part_measure(crops: PartCrops, runtime: Runtime) -> Callable[[PartSegmentation], dict[str, float]]:
-    """What a pretext's learning curve is measured on: intersection over union on the first people."""
+def part_measure(
+    crops: PartCrops, runtime: Runtime, ending: ExitStack
+) -> Callable[[PartSegmentation], dict[str, float]]:
+    """What a pretext's learning curve is measured on: intersection over union on the first people.
+
+    Args:
+        ending: at whose end the processes that read them end.
+    """
     crops.people = crops.people[:IOU_PEOPLE]
 
     @cache  # not before it is asked for: of several processes, only the first one measures
-    def batches() -> Iterable[PartBatch]:
-        return people_batches(crops, IOU_BATCH, runtime)
+    def batches() -> Loader:
+        return ending.enter_context(reading(people_batches(crops, IOU_BATCH, runtime)))
 
     return lambda network: {"part_iou": mean_part_iou(network, batches(), runtime.torch_device)}
 

@@ -20,6 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.training import TrainConfig
 from poseur_lib.cuda_graph import cuda_graph
+from poseur_lib.data.batches import reading
 from poseur_lib.errors import UserError
 from poseur_lib.files import CURVE_FILE, atomic_file
 from poseur_lib.runtime import Runtime
@@ -298,7 +299,8 @@ def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
             plugins=[WholeFiles()],
         )
         try:
-            trainer.fit(loop, loop.batches.loader, ckpt_path=checkpoint if checkpoint.exists() else None)
+            with reading(loop.batches.loader) as loader:
+                trainer.fit(loop, loader, ckpt_path=checkpoint if checkpoint.exists() else None)
         except SystemExit:
             if not trainer.interrupted:
                 raise

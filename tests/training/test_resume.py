@@ -1,9 +1,11 @@
 """A run that was cut off and resumed equals one that was not, weight by weight."""
 
+import gc
 import signal
 import subprocess
 import sys
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,17 @@ def test_a_killed_run_resumes_bitwise_equal(data, tmp_path, loader_workers, on_d
     assert ours.keys() == theirs.keys()
     different = [name for name in ours if not torch.equal(ours[name], theirs[name])]
     assert not different
+
+
+@pytest.mark.parametrize("on_device", ["no", "yes"])
+def test_no_reading_process_outlives_its_training(data, tmp_path, on_device):
+    runtime = Runtime(data=data, threads=1, loader_workers=2, data_on_device=on_device)
+    gc.disable()  # which would end them, five seconds each
+    try:
+        train(tiny_config(**{"train.epochs": 2}), tmp_path, runtime)
+        assert not active_children()
+    finally:
+        gc.enable()
 
 
 def test_seeds_differ(data, tmp_path):
