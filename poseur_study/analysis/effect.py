@@ -23,10 +23,11 @@ POWER = 0.8
 CHANCE = 1 - LEVEL
 NORMAL = float(stats.norm.ppf((1 + LEVEL) / 2))
 METHOD = (
-    "95 % interval of a difference: one model for all trainings of the profile, with arm and seed as factors and the "
-    "variance pooled over arms; the images' variance, from 1,000 resamples that both rows share, is added, and t has "
-    "the degrees of freedom of Welch and Satterthwaite. Between scores of the same poses, and of what a notebook "
-    "measures, the variance over seeds is the claim's own. p is by Holm over the claims of a table."
+    "95 % interval of a difference: one model for all trainings of the profile on crops, and one for those on whole "
+    "images, with arm and seed as factors and the variance pooled over arms; the images' variance, from 1,000 "
+    "resamples that both rows share, is added, and t has the degrees of freedom of Welch and Satterthwaite. "
+    "Between scores of the same poses, and of what a notebook measures, the variance over seeds is the claim's own. "
+    "p is by Holm over the claims of a table."
 )
 IN_SHORT = "That of a difference: the variance over seeds is pooled over all arms of the profile (see the ledger)."
 CHANGED = (

@@ -1,6 +1,7 @@
 """How far trainings that differ by nothing but their seed are apart: one model for all arms of a profile.
 
-An arm is a configuration without its seed. With arm and seed as factors, the number of a training is
+An arm is a configuration without its seed. Trainings on crops and on whole images do another thing with their people,
+and are never pooled with one another. With arm and seed as factors, the number of a training is
 
     y = m[arm] + b[device, seed] + e,    e ~ N(0, s²) with one s for every arm.
 
@@ -42,15 +43,19 @@ class Spread(Frozen):
 
 
 def trainings(store: RunStore, fingerprint: str, boxes: BoxSource) -> pd.DataFrame:
-    """Every finished run of a folder on one data set: run_id, arm, seed, device, epochs, and its metrics (points)."""
+    """Every finished run of a folder on one data set, a line each.
+
+    Columns: run_id, arm, seed, device, epochs, whole_images (True if trained on these), and its metrics (points).
+    """
     lines = []
     for run in runs_of(store):
         record, metrics = run.record, run.record.of(boxes)
         if record.provenance.data_fingerprint == fingerprint and metrics is not None:
-            arm, of = record.config.model_dump_json(exclude={"seed"}), metrics.model_dump()
-            known = (run.run_id, arm, record.config.seed, record.provenance.computed_on, record.config.train.epochs)
+            config, of = record.config, metrics.model_dump()
+            arm, whole = config.model_dump_json(exclude={"seed"}), config.data.whole_image is not None
+            known = (run.run_id, arm, config.seed, record.provenance.computed_on, config.train.epochs, whole)
             lines.append((*known, *(of[name] for name in MEASURED)))
-    return pd.DataFrame(lines, columns=["run_id", "arm", "seed", "device", "epochs", *MEASURED])
+    return pd.DataFrame(lines, columns=["run_id", "arm", "seed", "device", "epochs", "whole_images", *MEASURED])
 
 
 def pooled(runs: pd.DataFrame, metric: str) -> Spread | None:

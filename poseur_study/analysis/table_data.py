@@ -250,15 +250,17 @@ class TableData:
     def spread(self, claim: ClaimTest) -> Spread | None:
         """How far trainings as long as the claim's are apart over seeds; None where the claim's own have to tell.
 
-        All arms of the profile are pooled; the claim's rows alone where arms do not spread alike. Of rows that are
-        scored in another way than their runs, nothing is pooled: the records hold the runs' own scores.
+        All arms of the profile on crops are pooled, or all on whole images; the claim's rows alone where arms do not
+        spread alike. Of rows that are scored in another way than their runs, nothing is pooled: the records hold the
+        runs' own scores.
         """
         if any(self.table.row(key).scoring is not None for key in claim.rows):
             return None
         every, seeds = self.trainings, self.done(*claim.rows)
         own = {self.runs[key, seed].run_id for key in claim.rows for seed in seeds}
         arms = every[every["run_id"].isin(own)]
-        found = pooled(every[every["epochs"].isin(arms["epochs"])], claim.metric)
+        like = every["epochs"].isin(arms["epochs"]) & every["whole_images"].isin(arms["whole_images"])
+        found = pooled(every[like], claim.metric)
         unequal = found is not None and found.unequal
         return pooled(every[every["arm"].isin(arms["arm"])], claim.metric) if unequal else found
 

@@ -133,6 +133,8 @@ TABLE_3 = comparison(
         "600 queries with the noisy groups among them: then 8 people an image instead of 35.",
         "Sigma, noise and the decoder's loss in units of the image: here in units of the box, as on crops.",
         "Keypoints outside a proposal without target, as on crops: here they are targets of RLE and Poseur.",
+        "Anchors of the pooled level 64 pixels apart, as in Detectron2: here torchvision's, the canvas by its cells, "
+        "which is less where the level below has an odd number of cells.",
     ),
     open_questions=(
         *doubts("over-mask-rcnn"),

@@ -65,7 +65,7 @@ def run(code: str, *arguments: str, cwd: Path = ROOT) -> str:
     ("changes", "batch"),
     [
         ({"model.head.cross_attention": "emsda"}, 0),
-        ({"model.head.cross_attention": "msda"}, 2),
+        pytest.param({"model.head.cross_attention": "msda"}, 2, marks=pytest.mark.slow),
         pytest.param({"model.head": {"kind": "heatmap"}}, 0, marks=pytest.mark.slow),
         pytest.param({"model.head": {"kind": "regression"}}, 0, marks=pytest.mark.slow),
     ],
@@ -86,7 +86,7 @@ np.savez("poses.npz", keypoints=keypoints, scores=scores)
 """
 
 
-@pytest.mark.parametrize("head", ["poseur", "udp"])
+@pytest.mark.parametrize("head", ["poseur", pytest.param("udp", marks=pytest.mark.slow)])
 def test_the_program_in_the_documentation_finds_the_poses_of_predict_without_torch(tmp_path, head):
     """Its keypoints on a photo, in a process that cannot import torch, are those of `Poseur.predict`."""
     checkpoint = tmp_path / "model.pt"

@@ -1,4 +1,4 @@
-"""Eight generated images, learnt by heart: every keypoint head trains through detector, boxes and frames to AP."""
+"""32 generated images, learnt by heart: every keypoint head trains through detector, boxes and frames to AP."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from poseur_study.experiments.profiles import profile
 from synthetic_people.generate import generate
 from synthetic_people.settings import PeopleSettings
 
-IMAGES, PASSES = 8, 400
+IMAGES, PASSES = 32, 200
 ENOUGH = {"mask_rcnn_resnet101": 60.0, "mask_rcnn_rle_resnet101": 25.0, "poseur_resnet101": 60.0}
 
 
@@ -23,7 +23,7 @@ def people(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", list(ENOUGH))
-def test_eight_images_are_learnt_by_heart(tmp_path, people, row):
+def test_the_images_are_learnt_by_heart(tmp_path, people, row):
     (table,), mini = tables(["3"]), profile("mini")
     changes = mini.of_table("3", table.changes(table.row(row)))
     plain = {
