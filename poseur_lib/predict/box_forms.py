@@ -225,6 +225,8 @@ def _person_category(path: Path, content: dict[str, Any]) -> int | None:
             f"{path}: which category are the people? {listed([category_text(one) for one in categories], LISTED)}: "
             'name theirs "person"'
         )
+    if categories and not categories[0].get("keypoints") and categories[0].get("name") != "person":
+        say_once(f"{path}: its only category, {category_text(categories[0])}, is taken for people")
     chosen = meant_integer(categories[0]["id"]) if categories else None
     return chosen if isinstance(chosen, int) else None
 

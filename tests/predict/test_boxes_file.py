@@ -117,7 +117,7 @@ def test_annotations_go_by_file_name_and_tell_the_ids(write):
     assert image_ids([A, B], read.ids) == [1, 2]
 
 
-def test_the_people_s_category_is_told_and_not_the_first_one(write):
+def test_the_people_s_category_is_told_and_not_the_first_one(write, capsys):
     def boxes(*categories):
         entries = [{"image_id": 7, "bbox": [one, 2, 3, 4], "category_id": one} for one in (1, 2)]
         return read_boxes(write({"images": IMAGES, "annotations": entries, "categories": categories}), [A]).of_image[A]
@@ -127,7 +127,9 @@ def test_the_people_s_category_is_told_and_not_the_first_one(write):
         boxes(car, walker)
     for one in (walker | {"name": "person"}, walker | {"keypoints": ["nose"]}):
         assert boxes(car, one) == [PersonBox((2, 2, 3, 4))]
+    assert "is taken for people" not in capsys.readouterr().err
     assert boxes(car) == [PersonBox((1, 2, 3, 4))]
+    assert "boxes.json: its only category, 1 'car', is taken for people" in capsys.readouterr().err
 
 
 def test_a_name_of_very_many_digits_is_no_image(write):

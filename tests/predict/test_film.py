@@ -120,6 +120,7 @@ def test_what_cannot_be_a_film_is_one_line(clip, predict, tmp_path, capsys):
         ([tmp_path / "gone.mp4"], "gone.mp4: no such file"),
         ([clip, image], "is a video: give it alone"),
         ([image, "--smooth"], "--smooth: give a video"),
+        ([clip, "--names", image], "the image ids of a video are its frames' numbers"),
         ([image, "--fps", "0"], "--fps 0: give frames a second"),
         ([image, "--fps", "nan"], "--fps nan"),
         ([clip, "--out", clip.parent], "would overwrite its source"),
