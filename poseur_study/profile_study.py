@@ -37,7 +37,7 @@ from poseur_study.runs.datasets import data_folder, open_data
 from poseur_study.runs.origin import imported_words
 from poseur_study.runs.project import below_root
 from poseur_study.runs.record import RECORD_FILE, Record
-from poseur_study.runs.store import ERROR_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore
+from poseur_study.runs.store import ERROR_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore, runs_of
 from poseur_study.table_study.answer import HEADLINE_FILE, score_headline
 from poseur_study.table_study.frames import curve_frame
 from poseur_study.table_study.pictures import pictures
@@ -91,7 +91,8 @@ class ProfileStudy:
     def unexecuted(self) -> dict[str, TableResult]:
         """Of tables without results whose claims, some of them, have all their runs all the same."""
         without = [table for table in TABLES if not (self.store.table_folder(table.number) / RESULT_FILE).exists()]
-        found = {table.number: collect_unexecuted(self.profile, table, self.store) for table in without}
+        runs = runs_of(self.store)
+        found = {table.number: collect_unexecuted(self.profile, table, runs) for table in without}
         return {number: result for number, result in found.items() if result is not None}
 
     @cached_property

@@ -1,7 +1,7 @@
 """A table's results from the records of its runs: no weights, no GPU."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,8 @@ from poseur_study.paper.tables import Printed
 from poseur_study.runs.datasets import DataSet
 from poseur_study.runs.plan import row_run
 from poseur_study.runs.project import below_root
-from poseur_study.runs.store import RunState, RunStore, runs_of
+from poseur_study.runs.run_id import RunConfig
+from poseur_study.runs.store import ListedRun, RunState
 
 
 def collect(data: TableData, measured: Mapping[str, Estimate | None] | None = None) -> TableResult:
@@ -49,25 +50,41 @@ def collect(data: TableData, measured: Mapping[str, Estimate | None] | None = No
     return result.model_copy(update={"claims": _decided(data, result)})
 
 
-def collect_unexecuted(profile: Profile, table: Table, store: RunStore) -> TableResult | None:
+def collect_unexecuted(profile: Profile, table: Table, runs: Sequence[ListedRun]) -> TableResult | None:
     """The claims of a table without a notebook, by runs that others needed too; None where no claim has all of its own.
 
     Of the rows there is no column: to measure speeds and to count costs is the notebook's.
+
+    Args:
+        runs: all of the profile's folder.
     """
-    records = [one.record for one in runs_of(store)]
-    if not records:
+    if not runs:
         return None
+    store, records = runs[0].store, [one.record for one in runs]
     (fingerprint, _), *_ = Counter(one.provenance.data_fingerprint for one in records).most_common()
     known = [one for one in records if one.provenance.data_fingerprint == fingerprint]
     of, seeds = known[0].provenance, tuple(sorted({one.config.seed for one in known}))
+    arms = {_arm(one.config) for one in known}
+    here = {
+        row.key
+        for row in table.runnable
+        if _arm(row_run(profile, table, row, seeds[0], fingerprint, {}).config) in arms
+    }
+    if not any(here.issuperset(claim.rows) for claim in table.claims if not claim.measured):
+        return None
     root = below_root("data") / of.data_name
     dataset = DataSet(root, known[0].config.data.keypoint_set, fingerprint, of.generated_data, of.n_images)
-    runs = {
+    planned = {
         (row.key, seed): row_run(profile, table, row, seed, fingerprint, {}) for row in table.runnable for seed in seeds
     }
-    data = TableData(profile, replace(table, columns=()), dataset, store, seeds, runs)
+    data = TableData(profile, replace(table, columns=()), dataset, store, seeds, planned)
     tested = [claim for claim in table.claims if not claim.measured and data.done(*claim.rows)]
     return collect(data) if tested else None
+
+
+def _arm(config: RunConfig) -> str:
+    """What all seeds of a run share, as JSON."""
+    return config.model_dump_json(exclude={"seed": True, "pretext": {"seed"}})
 
 
 def _row_result(data: TableData, row: Row) -> RowResult:

@@ -33,7 +33,7 @@ def unresampled(monkeypatch):
 
 def collected(number: str) -> TableResult | None:
     (table,) = tables([number])
-    return collect_unexecuted(profile("mini"), table, MINI)
+    return collect_unexecuted(profile("mini"), table, runs_of(MINI))
 
 
 @pytest.mark.parametrize("number", FROM_OTHERS)
@@ -56,7 +56,7 @@ def test_two_claims_that_ask_the_same_count_once_among_a_table_s(unresampled):
 
 def test_a_table_that_no_run_was_made_for_has_nothing_to_decide(tmp_path):
     assert collected("6") is None
-    assert collect_unexecuted(profile("mini"), tables(["5"])[0], RunStore(tmp_path)) is None
+    assert collect_unexecuted(profile("mini"), tables(["5"])[0], runs_of(RunStore(tmp_path))) is None
 
 
 def test_what_is_said_of_devices_rests_on_the_runs_that_are_here():
