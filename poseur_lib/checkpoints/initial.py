@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from poseur_lib.checkpoints.checkpoint import FORMAT, LISTED, as_saved, checkpoint_file, read_file
-from poseur_lib.checkpoints.released_load import load_released, released_state
+from poseur_lib.checkpoints.released_load import asked_knobs, load_network_with_changes, load_released, released_state
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.errors import UserError, listed
 from poseur_lib.files import LAST_CHECKPOINT, file_sha256
@@ -48,6 +48,15 @@ def initial_model(path: Path, input_size: tuple[int, int] | None = None) -> tupl
     """
     file = initial_file(path)
     return load_released(file, input_size=input_size)
+
+
+def initial_config(path: Path, input_size: tuple[int, int] | None = None) -> ExperimentConfig:
+    """The configuration of a checkpoint as of `initial_model`, or of an end-to-end one.
+
+    Raises:
+        UserError: as there.
+    """
+    return load_network_with_changes(initial_file(path), asked_knobs(input_size=input_size))[1]
 
 
 def digest_of(path: Path) -> str:

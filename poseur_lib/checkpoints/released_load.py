@@ -22,6 +22,7 @@ from poseur_lib.config import DataConfig, ExperimentConfig
 from poseur_lib.config.evaluation import InstanceRule
 from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
 from poseur_lib.config.keypoints import KeypointChoice
+from poseur_lib.config.presets import KEYPOINT_RCNN
 from poseur_lib.errors import UserError, naming
 from poseur_lib.keypoints import keypoint_set as keypoint_set_named
 from poseur_lib.models.backbones.vit import PATCH
@@ -31,6 +32,8 @@ from poseur_lib.models.pose_model import PoseModel
 Source = str | os.PathLike[str] | Mapping[str, Any]
 OPTIONAL = ("num_batches_tracked", "_flow.mask", "relative_position_index")
 """Buffers of the released code that are constants, or unused in inference: they may be absent."""
+KEYPOINT_RCNN_LAYER = "roi_heads.keypoint_predictor.kps_score_lowres.weight"
+"""Which torchvision's Keypoint R-CNN has, and the released code has not."""
 
 
 def load_released(
@@ -102,6 +105,8 @@ def load_with_changes(source: Source, changes: Mapping[str, Any]) -> tuple[PoseM
 def load_network_with_changes(source: Source, changes: Mapping[str, Any]) -> tuple[Network, ExperimentConfig]:
     """`load_released`, of end-to-end models too, with changes that leave the weights' shapes alone, by dotted path.
 
+    Weights of torchvision's Keypoint R-CNN, which end-to-end models of this project are, are recognised by their names.
+
     Raises:
         UserError, pydantic.ValidationError: as `load_released`.
     """
@@ -113,7 +118,8 @@ def load_network_with_changes(source: Source, changes: Mapping[str, Any]) -> tup
         return _changed(*restored_network(content, where), changes)
     try:
         with naming("the state_dict"):
-            return _from_released(released_state(content), changes)
+            state = released_state(content)
+            return _from_torchvision(state, changes) if KEYPOINT_RCNN_LAYER in state else _from_released(state, changes)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
 
@@ -134,6 +140,15 @@ def released_state(content: object) -> dict[str, Tensor]:
     if any(name.startswith("head.") for name in state) and not any(name.startswith("keypoint_head.") for name in state):
         raise UserError("has this project's parameter names but no configuration: give the checkpoint as it was saved")
     return state
+
+
+def _from_torchvision(state: Mapping[str, Tensor], changes: Mapping[str, Any]) -> tuple[Network, ExperimentConfig]:
+    config = ExperimentConfig().with_changes(**{**KEYPOINT_RCNN, **changes})
+    model = network_without_download(config)
+    state = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}  # frozen norms
+    require_state(state, model.state_dict(), "the state_dict does not fit", OPTIONAL)
+    model.load_state_dict({**model.state_dict(), **state})
+    return model.eval(), config
 
 
 def _from_released(state: Mapping[str, Tensor], changes: Mapping[str, Any]) -> tuple[PoseModel, ExperimentConfig]:

@@ -24,6 +24,8 @@ class WholeImageConfig(Frozen):
         test_sides: short sides at inference; several: multi-scale testing, which averages over them.
         longest_side: no image is enlarged beyond it.
         flip_probability: of mirroring a training image.
+        pixel_centre: where pixel 0 of an annotation file has its keypoints on the image's continuous axes: 0.5
+            (Detectron2), or 0, where torchvision's own models have them.
     """
 
     scale_jitter: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = (0.1, 2.0)
@@ -31,6 +33,7 @@ class WholeImageConfig(Frozen):
     test_sides: tuple[Pixels, ...] = (800,)
     longest_side: Pixels = 1333
     flip_probability: Probability = 0.5
+    pixel_centre: Annotated[float, Field(ge=0, le=0.5)] = 0.5
 
     @model_validator(mode="after")
     def _something_is_shown(self) -> "WholeImageConfig":

@@ -27,4 +27,25 @@ PAPER_TEXT: Mapping[str, Any] = MappingProxyType(
 )
 """Every knob as the paper's text has it, wherever the released code does otherwise."""
 
+KEYPOINT_RCNN: Mapping[str, Any] = MappingProxyType(
+    {
+        "data.whole_image": {"scale_jitter": None, "pixel_centre": 0.0},
+        "model.backbone": {"kind": "resnet", "depth": 50, "weights": "none"},
+        "model.head": {
+            "kind": "mask_rcnn",
+            "keypoints": {"kind": "region_heatmap"},
+            "kept_train": 2000,
+            "box_beta": 1 / 9,
+            "aligned": False,
+            "sampling_ratio": 2,
+            "batch_norm_eps": 0.0,
+        },
+        "train.augment": None,
+        "evaluation.flip_test": False,
+        "evaluation.instance_score": "box",
+        "evaluation.oks_nms_threshold": 1.0,
+    }
+)
+"""torchvision's `keypointrcnn_resnet50_fpn`, whose weight files have no configuration; over the defaults."""
+
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType({"released": RELEASED, "paper_text": PAPER_TEXT})

@@ -38,7 +38,7 @@ class LabelledImage:
     Attributes:
         size: (height, width) that the annotation file says.
         boxes_image: cut to nothing yet: they may reach beyond the border.
-        keypoints_image: continuous: COCO's + 0.5; anything where not labelled.
+        keypoints_image: continuous: COCO's + `WholeImageConfig.pixel_centre`; anything where not labelled.
         labelled: visibility 1 or 2. A person without a labelled keypoint still has a box.
     """
 
@@ -77,18 +77,21 @@ class ImageSample(NamedTuple):
     crowds_px: Float[Tensor, "M 4"]
 
 
-def labelled_images(people: CocoPeople, *, with_keypoints: bool = False) -> list[LabelledImage]:
+def labelled_images(
+    people: CocoPeople, *, with_keypoints: bool = False, pixel_centre: float = PIXEL_CENTRE
+) -> list[LabelledImage]:
     """The images of a split in their order, with everybody in them, and their crowds, which are neither people nor
     background: training and evaluation ignore what is found there.
 
     Args:
         with_keypoints: only images where somebody has a labelled keypoint, which Detectron2 trains on.
+        pixel_centre: as of `WholeImageConfig`.
     """
-    images = [_labelled_image(people, image_id) for image_id in people.coco.getImgIds()]
+    images = [_labelled_image(people, image_id, pixel_centre) for image_id in people.coco.getImgIds()]
     return [image for image in images if image.labelled.any() or not with_keypoints]
 
 
-def _labelled_image(people: CocoPeople, image_id: int) -> LabelledImage:
+def _labelled_image(people: CocoPeople, image_id: int, pixel_centre: float) -> LabelledImage:
     entry, count = people.coco.imgs[image_id], people.keypoints.num_keypoints
     everything = people.coco.loadAnns(people.coco.getAnnIds(imgIds=image_id, catIds=people.category_id))
     given = [one for one in everything if not one["iscrowd"]]
@@ -98,7 +101,7 @@ def _labelled_image(people: CocoPeople, image_id: int) -> LabelledImage:
         path=people.image_folder / entry["file_name"],
         size=(int(entry["height"]), int(entry["width"])),
         boxes_image=_corners(given),
-        keypoints_image=points[..., :2] + np.float32(PIXEL_CENTRE),
+        keypoints_image=points[..., :2] + np.float32(pixel_centre),
         labelled=points[..., 2] > 0,
         crowds_image=_corners([one for one in everything if one["iscrowd"]]),
     )

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from poseur_lib.config.data import DataConfig
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.crop import PIXELS_PER_SCALE
@@ -123,7 +124,7 @@ def find_people(
         image = read_labelled_image(labelled.path, people.label_frame)
         require_labelled_size(labelled, image.shape[:2])
         found.append((labelled.image_id, people_of_image(model, image, config, runtime)))
-    return joined(found, people.keypoints.num_keypoints, config.data.input_size)
+    return joined(found, people.keypoints.num_keypoints, config.data)
 
 
 def poses_in_boxes(
@@ -152,18 +153,18 @@ def poses_in_boxes(
         scores = np.array([people[row].bbox_score for row in of_image], np.float32)
         poses = people_of_image(model, image, config, runtime, boxes)
         found.append((image_id, poses._replace(bbox_scores=scores)))
-    predictions = joined(found, len(model.flip_index), config.data.input_size)
+    predictions = joined(found, len(model.flip_index), config.data)
     order = np.argsort([row for of_image in rows.values() for row in of_image])
     return predictions.select(order)
 
 
-def joined(
-    found: Sequence[tuple[int, FoundPeople]], num_keypoints: int, input_size: tuple[int, int]
-) -> PredictedPeople:
+def joined(found: Sequence[tuple[int, FoundPeople]], num_keypoints: int, data: DataConfig) -> PredictedPeople:
     """People of several images, each with its id, in the form of all predictions: the "crop" is the box.
 
-    The box's centre is moved by half a pixel, so that keypoints come out as COCO has them: continuous less 0.5.
+    The box's centre is moved, so that keypoints come out as COCO has them: continuous less `pixel_centre`.
     """
+    whole = data.whole_image
+    centre = PIXEL_CENTRE if whole is None else whole.pixel_centre
 
     def stacked(values: Sequence[Tensor], *shape: int) -> Float[np.ndarray, "N *shape"]:
         return np.concatenate([np.zeros((0, *shape), np.float32), *(one.float().cpu().numpy() for one in values)])
@@ -174,10 +175,10 @@ def joined(
     return PredictedPeople(
         image_id=ids.astype(np.int64),
         bbox_scores=np.concatenate([np.zeros(0, np.float32), *(one.bbox_scores for _, one in found)]),
-        center=(boxes[:, :2] + boxes[:, 2:]) / 2 - np.float32(PIXEL_CENTRE),
+        center=(boxes[:, :2] + boxes[:, 2:]) / 2 - np.float32(centre),
         box_scale=(boxes[:, 2:] - boxes[:, :2]) / np.float32(PIXELS_PER_SCALE),
         keypoints=stacked([one.poses.keypoints for _, one in found], num_keypoints, 2),
         sigma=stacked(sigma, num_keypoints, 2) if sigma else None,
         keypoint_scores=stacked([one.poses.keypoint_scores for _, one in found], num_keypoints),
-        input_size=input_size,
+        input_size=data.input_size,
     )

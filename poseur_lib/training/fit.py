@@ -128,8 +128,9 @@ def _of_whole_images(
 ) -> dict[str, Any]:
     """The same of whole images; those without a labelled keypoint are left out, as in Detectron2."""
     people.require_people()
-    images, whole = labelled_images(people, with_keypoints=True), config.data.whole_image
+    whole = config.data.whole_image
     assert whole is not None  # as the configuration was validated
+    images = labelled_images(people, with_keypoints=True, pixel_centre=whole.pixel_centre)
     dataset = WholeImages(
         images,
         people.keypoints,

@@ -85,9 +85,9 @@ def train(
     if init is None:
         config = size.experiment(seed, dict(PRESETS[preset]), given)
     else:
-        from poseur_lib.checkpoints.initial import digest_of, initial_model
+        from poseur_lib.checkpoints.initial import digest_of, initial_config
 
-        base = size.config if profile else initial_model(init, options.given_size(input_size))[1]
+        base = size.config if profile else initial_config(init, options.given_size(input_size))
         start = {"model.backbone.weights": "none", "pretext": None, "initial_sha256": digest_of(init), "seed": seed}
         config = base.with_changes(**{**PRESETS[preset], **given, **start})
     runtime = Runtime(

@@ -135,6 +135,7 @@ TABLE_3 = comparison(
         "Keypoints outside a proposal without target, as on crops: here they are targets of RLE and Poseur.",
         "Anchors of the pooled level 64 pixels apart, as in Detectron2: here torchvision's, the canvas by its cells, "
         "which is less where the level below has an odd number of cells.",
+        "The proposals' boxes by plain L1, as in Detectron2: here torchvision's smooth L1, straight from 1/9 on.",
     ),
     open_questions=(
         *doubts("over-mask-rcnn"),

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poseur_lib.config import WholeImageConfig
+from poseur_lib.config import DataConfig, WholeImageConfig
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.whole_images import (
     PIXEL_CENTRE,
@@ -125,16 +125,18 @@ def test_images_hold_everybody_and_crowds_apart(tmp_path):
 
 
 def test_what_is_predicted_in_a_box_comes_out_as_coco_has_it():
-    """The inverse of the load: continuous less 0.5."""
+    """The inverse of the load: continuous less 0.5, or as it is for torchvision's own models."""
     boxes = np.array([[2, 3, 22, 43]], np.float32)
     point = torch.tensor([[[0.5, 0.25]]])
     found = FoundPeople(boxes, np.ones(1, np.float32), PosePrediction(point, torch.ones(1, 1)))
     nobody = FoundPeople(np.zeros((0, 4), np.float32), np.zeros(0, np.float32),
                          PosePrediction(torch.zeros(0, 1, 2), torch.zeros(0, 1)))  # fmt: skip
-    predictions = joined([(7, nobody), (8, found)], 1, (64, 64))
-    assert predictions.image_id.tolist() == [8]
-    np.testing.assert_allclose(predictions.keypoints_image(), [[[11.5, 12.5]]])
-    assert len(joined([(7, nobody)], 1, (64, 64))) == 0
+    for pixel_centre, expected in ((0.5, [11.5, 12.5]), (0.0, [12, 13])):
+        data = DataConfig(whole_image=WholeImageConfig(pixel_centre=pixel_centre))
+        predictions = joined([(7, nobody), (8, found)], 1, data)
+        assert predictions.image_id.tolist() == [8]
+        np.testing.assert_allclose(predictions.keypoints_image(), [[expected]])
+        assert len(joined([(7, nobody)], 1, data)) == 0
 
 
 def test_the_longest_side_is_a_bound():

@@ -61,6 +61,13 @@ def test_encoded_and_decoded_a_point_moves_by_less_than_a_cell_and_a_pixel(x, y,
     assert ((found - point[0]).abs() <= slack).all()
 
 
+def test_a_peak_between_two_cells_has_no_score_above_1():
+    x = torch.arange(56.0)
+    peak = 30 * torch.exp(-((x - 27.5) ** 2 + (x[:, None] - 27.5) ** 2) / 2)
+    _, scores = decode_cells(torch.stack([peak, torch.zeros(56, 56)]), torch.tensor([224.0, 224.0]))
+    assert scores[0] == 1 and scores[1] == pytest.approx(1 / 3136)
+
+
 def test_outside_of_the_box_there_is_no_cell():
     points = torch.tensor([[[-0.001, 0.5], [0.5, 1.001], [0.0, 0.0], [1.0, 1.0]]])
     assert cells_of(points, 56).tolist() == [[-1, -1, 0, 56 * 56 - 1]]

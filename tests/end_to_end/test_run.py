@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from poseur_lib.checkpoints.checkpoint import load_model, load_network
+from poseur_lib.checkpoints.checkpoint import load_model, load_network, save_weights
 from poseur_lib.checkpoints.initial import digest_of, load_initial
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople
@@ -181,6 +181,17 @@ def test_weights_of_elsewhere_are_taken_as_far_as_they_fit(tmp_path, capsys):
     assert torch.equal(model.rpn.head.cls_logits.weight, source.rpn.head.cls_logits.weight)
     with pytest.raises(UserError, match="SHA-256"):
         load_initial(model, tmp_path / "w.pth", small_config("rle", initial_sha256="0" * 64))
+
+
+def test_the_command_fine_tunes_by_the_checkpoint_s_own_configuration(tmp_path, data, capsys):
+    save_weights(tmp_path / "model.pt", small_model("rle"), small_config("rle"))
+    given = ["train", str(tmp_path / "run"), "--data", str(data), "--init", str(tmp_path / "model.pt"), "--seed", "3"]
+    assert main([*given, "--device", "cpu", "--threads", "1", "--logger", "none"]) == 0
+    count = len(small_model("rle").state_dict())
+    assert f"{count} of {count} tensors are loaded" in capsys.readouterr().out
+    tuned = load_network(tmp_path / "run" / "model.pt")[1]
+    start = {"seed": 3, "initial_sha256": digest_of(tmp_path / "model.pt")}
+    assert tuned == small_config("rle", **start)
 
 
 def test_other_methods_have_a_source_and_a_protocol():

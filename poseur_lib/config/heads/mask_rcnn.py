@@ -47,6 +47,7 @@ class MaskRCNNConfig(HeadKnobs):
         sampling_ratio: samples a cell and axis when regions are pooled; 0: as many as pixels.
         score_threshold, nms_threshold, boxes_per_image: which boxes are kept at inference.
         frozen_batch_norm: batch norms keep the statistics and weights that they start with.
+        batch_norm_eps: of frozen ones; None: each layer's own. torchvision's own models were trained with 0.
         frozen_stages: 2: the stem and res2 keep their weights (HRNet: the stem and its first stage); 0: none do.
     """
 
@@ -69,6 +70,7 @@ class MaskRCNNConfig(HeadKnobs):
     nms_threshold: Share = 0.5
     boxes_per_image: Positive = 100
     frozen_batch_norm: bool = True
+    batch_norm_eps: Annotated[float, Field(ge=0, lt=1)] | None = None
     frozen_stages: Literal[0, 2] = 2
 
     @model_validator(mode="after")

@@ -117,14 +117,15 @@ def decode_cells(
     """The best pixel of heatmaps that are enlarged to their box, and its score.
 
     Bicubic, to the box's (width, height) rounded up; the pixel's centre, + 0.5 (Heckbert 1990). The score is its share
-    of the softmax over the cells, as if it were a cell: comparable between boxes of all sizes.
+    of the softmax over the cells, as if it were a cell: comparable between boxes of all sizes. Between two cells the
+    enlarged peak may be higher than any cell, and its share more than all of them have: 1 at most.
     """
     width, height = (max(int(value), 1) for value in side_px.ceil().tolist())
     enlarged = interpolate(logits[None], size=(height, width), mode="bicubic", align_corners=False)[0].flatten(1)
     best, place = enlarged.max(dim=1)
     x, y = place % width, place.div(width, rounding_mode="floor")
     points = torch.stack([(x + 0.5) / width, (y + 0.5) / height], dim=1)
-    return points, (best - logits.flatten(1).logsumexp(dim=1)).exp()
+    return points, (best - logits.flatten(1).logsumexp(dim=1)).exp().clamp(max=1)
 
 
 def starting_at_zero(layer: Layer) -> Layer:

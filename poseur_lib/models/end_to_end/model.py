@@ -58,7 +58,7 @@ class ProposalNetwork(RegionProposalNetwork):
         self, objectness: Tensor, pred_bbox_deltas: Tensor, labels: list[Tensor], regression_targets: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor]:
         if not torch.cat(labels).ge(0).any():  # crowds alone
-            return objectness.sum() * 0, pred_bbox_deltas.sum() * 0
+            return objectness[:0].sum(), pred_bbox_deltas[:0].sum()
         return super().compute_loss(objectness, pred_bbox_deltas, labels, list(regression_targets))
 
 
@@ -104,7 +104,7 @@ class EndToEndModel(nn.Module):
         super().__init__()
         self.flip_index, self.config = tuple(flip_index), config
         if config.frozen_batch_norm:
-            freeze_batch_norm(backbone)
+            freeze_batch_norm(backbone, config.batch_norm_eps)
         if config.frozen_stages:
             freeze_first_stages(backbone)
         levels = len(backbone.channels)
@@ -184,15 +184,15 @@ class EndToEndModel(nn.Module):
         return self.roi_heads.keypoint_predictor.slow_parameters()
 
 
-def freeze_batch_norm(module: nn.Module) -> None:
-    """Batch norms inside become affine maps with the statistics and weights that they have."""
+def freeze_batch_norm(module: nn.Module, eps: float | None) -> None:
+    """Batch norms inside become affine maps with the statistics and weights that they have; `eps` None: their own."""
     for place, child in module.named_children():
         if isinstance(child, nn.BatchNorm2d):
-            frozen = FrozenBatchNorm2d(child.num_features, child.eps)
+            frozen = FrozenBatchNorm2d(child.num_features, child.eps if eps is None else eps)
             frozen.load_state_dict({name: getattr(child, name) for name in frozen.state_dict()})
             setattr(module, place, frozen.to(child.weight.device))
         else:
-            freeze_batch_norm(child)
+            freeze_batch_norm(child, eps)
 
 
 def freeze_first_stages(backbone: Backbone) -> None:
