@@ -148,7 +148,8 @@ class TableFrames:
     def curves(self) -> pd.DataFrame:
         """How runs learned, a line an epoch: row, seed, epoch, people (seen), seconds, loss, AP, mean OKS, terms.
 
-        AP and mean OKS are those of some people at ground-truth boxes without flip test, none where not measured.
+        AP and mean OKS are those of some people at ground-truth boxes without flip test, none where not measured; the
+        AP of an end-to-end model is one in its own boxes.
         """
         found = [
             curve_frame(self.record(key, seed).curve).assign(row=label, seed=seed) for key, label, seed in self.finished
