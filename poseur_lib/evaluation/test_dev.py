@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.data.annotations import image_problem, is_finite_number, load_json
+from poseur_lib.data.annotations import image_problem, is_finite_number, listed_images
 from poseur_lib.data.coco import ListedImages, Person, detected_people
 from poseur_lib.errors import UserError, shown
 from poseur_lib.evaluation.ap import rank_people
@@ -72,10 +72,7 @@ class TestDev:
             UserError: one is missing or malformed, the list is not that of test-dev, or an image is not there.
         """
         path = root / "annotations" / f"image_info_{TEST_DEV}.json"
-        content = load_json(path)
-        entries = content.get("images") if isinstance(content, dict) else None
-        if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
-            raise UserError(f"{path}: 'images' must be a list of objects")
+        entries = listed_images(path)
         for one in entries:
             if (problem := image_problem(one)) is not None:
                 raise UserError(f"{path}: image {shown(one.get('id', '(no id)'))}: {problem}")
