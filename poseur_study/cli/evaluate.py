@@ -43,7 +43,8 @@ def evaluate(
         typer.Option(metavar="FILE", help="Write the results in COCO's format; of test-dev2017 the folder of the ZIP."),
     ] = None,
     name: Annotated[
-        str, typer.Option(help="Of the method in the ZIP's names (test-dev2017); default: the file's.")
+        str,
+        typer.Option(help="Of the method in the ZIP's names (test-dev2017); default: the run's or file's."),
     ] = "",
     device: options.Device = "auto",
     precision: options.Precision = "32",
@@ -56,7 +57,7 @@ def evaluate(
     from poseur_lib.checkpoints.released_load import load_network_with_changes
     from poseur_lib.evaluation.dataset_predictions import NotFinite
     from poseur_lib.evaluation.evaluate import evaluate_model
-    from poseur_lib.evaluation.test_dev import TEST_DEV, TestDev, method_name
+    from poseur_lib.evaluation.test_dev import TEST_DEV, TestDev, method_name, name_of
     from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
     from poseur_lib.models.pose_model import PoseModel
     from poseur_lib.runtime import Runtime
@@ -86,7 +87,7 @@ def evaluate(
             raise UserError(
                 f"{checkpoint}: {TEST_DEV} is predicted by models of crops, and this one finds people itself"
             )
-        method = method_name(name or checkpoint.stem)
+        method = method_name(name or name_of(checkpoint))
         typer.echo(unlabelled.submit(model, config, runtime, method, output or Path()).text)
         return
     try:
