@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from poseur_lib.checkpoints.checkpoint import checkpoint_file
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.annotation_file import say_once
 from poseur_lib.data.annotations import image_problem, is_finite_number, listed_images
@@ -22,7 +21,7 @@ from poseur_lib.data.coco import ListedImages, Person, detected_people
 from poseur_lib.errors import UserError, shown
 from poseur_lib.evaluation.ap import rank_people
 from poseur_lib.evaluation.inference import predict_people
-from poseur_lib.files import MODEL_FILE, SAFE_FILE, require_writable, write_atomically
+from poseur_lib.files import require_writable, write_atomically
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import Runtime
@@ -119,12 +118,6 @@ class TestDev:
 def zip_path(name: str, folder: Path) -> Path:
     """Where the ZIP of a method lies."""
     return folder / f"person_keypoints_{TEST_DEV}_{name}_results.zip"
-
-
-def name_of(checkpoint: Path) -> str:
-    """What a checkpoint is called: a run's folder where the file is the one that all runs have, else the file."""
-    file = checkpoint_file(checkpoint).absolute()
-    return file.parent.name if file.name in (MODEL_FILE, SAFE_FILE) else file.stem
 
 
 def method_name(given: str) -> str:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from poseur_lib.checkpoints.checkpoint import save_weights
+from poseur_lib.checkpoints.checkpoint import name_of, save_weights
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation import test_dev as module
-from poseur_lib.evaluation.test_dev import IMAGES, TestDev, method_name, name_of, write_submission
+from poseur_lib.evaluation.test_dev import IMAGES, TestDev, method_name, write_submission
 from poseur_lib.models.build import build_model
 from poseur_study.cli.main import app
 from tests.training.tiny import tiny_config
