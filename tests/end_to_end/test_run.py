@@ -220,6 +220,11 @@ def test_what_does_not_fit_together_is_named(changes, said):
         small_config(**changes)
 
 
+def test_an_epoch_of_too_few_images_says_images(tmp_path, data):
+    with pytest.raises(UserError, match=r"an epoch of \d images has no batch of train.global_batch 8"):
+        train(small_config(**{"train.global_batch": 8}), tmp_path / "run", runtime_of(data))
+
+
 def test_a_narrow_backbone_has_no_stages_to_freeze():
     with pytest.raises(UserError, match="frozen_stages 2"):
         build_end_to_end(small_config(**{"model.head.frozen_stages": 2}))
