@@ -17,7 +17,7 @@ from poseur_lib.checkpoints.recorded import altered
 from poseur_lib.checkpoints.safetensors_file import SUFFIX, read_safetensors, write_safetensors
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import UserError, describe_validation, listed, naming
-from poseur_lib.files import LAST_CHECKPOINT, MODEL_FILE, atomic_file, open_regular
+from poseur_lib.files import LAST_CHECKPOINT, MODEL_FILE, SAFE_FILE, atomic_file, open_regular
 from poseur_lib.models.build import Network, build_network, require_crops
 from poseur_lib.models.pose_model import PoseModel
 
@@ -234,6 +234,12 @@ def _with_values(content: Any, path: Path) -> Any:
 def checkpoint_file(path: Path) -> Path:
     """The model in a run's folder; any other path is the checkpoint itself."""
     return path / MODEL_FILE if path.is_dir() else path
+
+
+def name_of(checkpoint: Path) -> str:
+    """What a checkpoint is called: a run's folder where the file is the one that all runs have, else the file."""
+    file = checkpoint_file(checkpoint).absolute()
+    return file.parent.name if file.name in (MODEL_FILE, SAFE_FILE) else file.stem
 
 
 def trained_model(folder: Path, config: ExperimentConfig) -> PoseModel:

@@ -1,7 +1,7 @@
 """One loader for checkpoints of the released code and of this project."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from poseur_lib.checkpoints.released_keys import rename_ours, rename_released
 from poseur_lib.checkpoints.released_recognise import Recognised, recognise
 from poseur_lib.config import DataConfig, ExperimentConfig
 from poseur_lib.config.evaluation import InstanceRule
+from poseur_lib.config.heads.mask_rcnn import MaskRCNNConfig
 from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
 from poseur_lib.config.keypoints import KeypointChoice
 from poseur_lib.config.presets import KEYPOINT_RCNN
@@ -30,6 +31,9 @@ from poseur_lib.models.build import Network, build_model, require_crops
 from poseur_lib.models.pose_model import PoseModel
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
+TEST_SIDES = "data.whole_image.test_sides"
+HEAD, SCORING = "model.head.", ("keypoint_score", "score_radius", "sigma_factor", "flip_fusion")
+"""Knobs that only Poseur's head has."""
 OPTIONAL = ("num_batches_tracked", "_flow.mask", "relative_position_index")
 """Buffers of the released code that are constants, or unused in inference: they may be absent."""
 KEYPOINT_RCNN_LAYER = "roi_heads.keypoint_predictor.kps_score_lowres.weight"
@@ -84,12 +88,13 @@ def load_released(
 
 def asked_knobs(
     *, input_size: tuple[int, int] | None = None, instance_score: InstanceRule | None = None,
-    keypoint_set: KeypointChoice | None = None, **of_head: object,
+    keypoint_set: KeypointChoice | None = None, test_sides: Sequence[int] | None = None, **of_head: object,
 ) -> dict[str, Any]:  # fmt: skip
     """What is asked for as changes to a configuration; None is nothing. `of_head` are knobs of the head by name."""
     asked = {
         "data.input_size": None if input_size is None else list(input_size),
         "data.keypoint_set": keypoint_set,
+        TEST_SIDES: None if test_sides is None else list(test_sides),
         **{f"model.head.{name}": value for name, value in of_head.items()},
         "evaluation.instance_score": instance_score,
     }
@@ -110,18 +115,49 @@ def load_network_with_changes(source: Source, changes: Mapping[str, Any]) -> tup
     Raises:
         UserError, pydantic.ValidationError: as `load_released`.
     """
-    if changes.get("model.head.keypoint_score", "calibrated") != "calibrated":
-        changes = {"model.head.sigma_factor": None, **changes}  # a checkpoint's own goes with its score
     content = as_saved(source if isinstance(source, Mapping) else read_file(checkpoint_file(Path(source))))
     where = "the given state_dict" if isinstance(source, Mapping) else str(source)
-    if isinstance(content, Mapping) and content.get("format") == FORMAT:
-        return _changed(*restored_network(content, where), changes)
+    ours = isinstance(content, Mapping) and content.get("format") == FORMAT
+    restored = restored_network(content, where) if ours else None
     try:
+        if restored is not None:
+            return _changed(*restored, changes)
         with naming("the state_dict"):
             state = released_state(content)
             return _from_torchvision(state, changes) if KEYPOINT_RCNN_LAYER in state else _from_released(state, changes)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
+
+
+def _for_model(changes: Mapping[str, Any], trained: ExperimentConfig) -> dict[str, Any]:
+    """Changes by the paths that a model has: one that finds people itself has Poseur's scores a level deeper.
+
+    Raises:
+        UserError: the model has nothing of the kind.
+    """
+    head = trained.model.head
+    keypoints, at = (head.keypoints, "model.head.keypoints.") if isinstance(head, MaskRCNNConfig) else (head, HEAD)
+    size, sides = changes.get("data.input_size"), changes.get(TEST_SIDES)
+    if size is not None and keypoints is not head:
+        raise UserError(
+            f"input size {_text(size)} is of crops, and this model finds people in whole images itself: test_sides"
+            " (--test-sides) say how large an image is shown"
+        )
+    if sides is not None and keypoints is head:
+        raise UserError(f"test_sides {sides} are of whole images, and this model sees crops")
+    moved = {}
+    for path, value in changes.items():
+        name = path.removeprefix(HEAD)
+        if name in SCORING:
+            if name not in type(keypoints).model_fields:
+                raise UserError(f"{name} {value!r}: keypoint head {keypoints.kind!r} has nothing to choose there")
+            if name == "flip_fusion" and keypoints is not head:
+                raise UserError(f"flip_fusion {value!r}: the flip test of whole images takes means, it has no other")
+            path = at + name
+        moved[path] = value
+    if moved.get(f"{at}keypoint_score", "calibrated") != "calibrated":
+        moved = {f"{at}sigma_factor": None, **moved}  # a checkpoint's own goes with its score
+    return moved
 
 
 def released_state(content: object) -> dict[str, Tensor]:
@@ -143,7 +179,8 @@ def released_state(content: object) -> dict[str, Tensor]:
 
 
 def _from_torchvision(state: Mapping[str, Tensor], changes: Mapping[str, Any]) -> tuple[Network, ExperimentConfig]:
-    config = ExperimentConfig().with_changes(**{**KEYPOINT_RCNN, **changes})
+    config = ExperimentConfig().with_changes(**KEYPOINT_RCNN)
+    config = config.with_changes(**_for_model(changes, config))
     model = network_without_download(config)
     state = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}  # frozen norms
     require_state(state, model.state_dict(), "the state_dict does not fit", OPTIONAL)
@@ -154,7 +191,9 @@ def _from_torchvision(state: Mapping[str, Tensor], changes: Mapping[str, Any]) -
 def _from_released(state: Mapping[str, Tensor], changes: Mapping[str, Any]) -> tuple[PoseModel, ExperimentConfig]:
     given = changes.get("data.keypoint_set")
     found = recognise(state, None if given is None else DataConfig().with_changes(keypoint_set=given).keypoint_set)
-    config = ExperimentConfig(model=found.model).with_changes(**{"data.keypoint_set": found.keypoint_set, **changes})
+    released = ExperimentConfig(model=found.model)
+    asked = {"data.keypoint_set": found.keypoint_set, **_for_model(changes, released)}
+    config = released.with_changes(**asked)
     size = config.data.input_size if "data.input_size" in changes else _the_size(found)
     if found.tokens is not None and size[0] * size[1] != found.tokens * PATCH**2:
         raise UserError(f"input size {_text(size)} does not fit a position embedding of {found.tokens} 16x16 patches")
@@ -166,7 +205,7 @@ def _from_released(state: Mapping[str, Tensor], changes: Mapping[str, Any]) -> t
 
 
 def _changed(model: Network, trained: ExperimentConfig, changes: Mapping[str, Any]) -> tuple[Network, ExperimentConfig]:
-    config = trained.with_changes(**changes)
+    config = trained.with_changes(**_for_model(changes, trained))
     if (config.model, config.data) == (trained.model, trained.data):
         return model, config
     changed = network_without_download(config)
@@ -192,5 +231,5 @@ def _the_size(found: Recognised) -> tuple[int, int]:
     return found.input_sizes[0]
 
 
-def _text(size: tuple[int, int]) -> str:
+def _text(size: Sequence[int]) -> str:
     return f"{size[0]}x{size[1]}"

@@ -75,6 +75,19 @@ def load_annotations(path: Path) -> dict[str, Any]:
     return dataset
 
 
+def listed_images(path: Path) -> list[dict[str, Any]]:
+    """The images that a file lists, which may have nothing else.
+
+    Raises:
+        UserError: as `load_json`; or there is no list of objects.
+    """
+    content = load_json(path)
+    images = content.get("images") if isinstance(content, dict) else None
+    if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
+        raise UserError(f"{path}: 'images' must be a list of objects")
+    return images
+
+
 def person_category(dataset: dict[str, Any], path: Path) -> tuple[int, list[Any], int]:
     """The category whose people are labelled: its id, its keypoints' names (none where it says none) and their number.
 

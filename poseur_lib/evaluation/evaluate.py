@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from poseur_lib.config import ExperimentConfig, OwnKeypoints, PoseurConfig
+from poseur_lib.config.heads.mask_rcnn import MaskRCNNConfig
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ap import rank_people
@@ -36,11 +37,11 @@ def assumptions(config: ExperimentConfig) -> str:
     said = [shown, "RGB by ImageNet's mean and deviation"]
     said += [keypoints.text] if isinstance(keypoints, OwnKeypoints) else []
     head = config.model.head
-    if isinstance(head, PoseurConfig):
-        calibrated = f" (a = {head.score_radius:g}, sigma x {head.sigma_factor:g})" if head.sigma_factor else ""
-        said += [f"flip fusion {head.flip_fusion}", f"keypoint score {head.keypoint_score}{calibrated}"]
-    else:
-        said.append(f"head {head.kind}")
+    said.append(f"flip fusion {head.flip_fusion}" if isinstance(head, PoseurConfig) else f"head {head.kind}")
+    scored = head.keypoints if isinstance(head, MaskRCNNConfig) else head
+    if isinstance(scored, PoseurConfig):
+        calibrated = f" (a = {scored.score_radius:g}, sigma x {scored.sigma_factor:g})" if scored.sigma_factor else ""
+        said.append(f"keypoint score {scored.keypoint_score}{calibrated}")
     return ", ".join([*said, f"instance score {config.evaluation.instance_score}"])
 
 

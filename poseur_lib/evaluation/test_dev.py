@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.data.annotations import image_problem, is_finite_number, load_json
+from poseur_lib.data.annotation_file import say_once
+from poseur_lib.data.annotations import image_problem, is_finite_number, listed_images
 from poseur_lib.data.coco import ListedImages, Person, detected_people
 from poseur_lib.errors import UserError, shown
 from poseur_lib.evaluation.ap import rank_people
@@ -27,6 +28,8 @@ from poseur_lib.runtime import Runtime
 
 TEST_DEV = "test-dev2017"
 IMAGES = 20_288
+LEAST_SHARE = 0.1
+"""Of the images must have a box: a detector finds people on most of them."""
 PERSON, NUMBERS, COUNTED = 1, 3 * COCO_17.num_keypoints, 20
 SERVER_S_CLOCK = (1980, 1, 1, 0, 0, 0)  # of the ZIP's entry, so that the same results are the same bytes
 
@@ -69,13 +72,11 @@ class TestDev:
         """Read both files; no image is looked at.
 
         Raises:
-            UserError: one is missing or malformed, the list is not that of test-dev, or an image is not there.
+            UserError: one is missing or malformed, the list is not that of test-dev, an image is not there, or hardly
+                any image has a box.
         """
         path = root / "annotations" / f"image_info_{TEST_DEV}.json"
-        content = load_json(path)
-        entries = content.get("images") if isinstance(content, dict) else None
-        if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
-            raise UserError(f"{path}: 'images' must be a list of objects")
+        entries = listed_images(path)
         for one in entries:
             if (problem := image_problem(one)) is not None:
                 raise UserError(f"{path}: image {shown(one.get('id', '(no id)'))}: {problem}")
@@ -85,7 +86,13 @@ class TestDev:
         if not boxes.is_file():
             raise UserError(f"boxes {str(boxes)!r}: {TEST_DEV} has no labels, give a detector's file in COCO's format")
         people = detected_people(boxes, ListedImages(root / "test2017", images, PERSON, [PERSON]), TEST_DEV)
-        for image in dict.fromkeys(one.image_path for one in people):
+        covered = dict.fromkeys(one.image_path for one in people)
+        if bare := IMAGES - len(covered):
+            note = f"{boxes}: no box on {bare:,} of the {IMAGES:,} images of {TEST_DEV}"
+            if len(covered) < LEAST_SHARE * IMAGES:
+                raise UserError(f"{note}, whose people the server counts as missed: give the boxes of all images")
+            say_once(note)
+        for image in covered:
             if not image.is_file():
                 raise UserError(f"{image}: no such image (poseur data fetch coco DIR --only test brings it)")
         return cls(frozenset(images), people)
@@ -96,14 +103,21 @@ class TestDev:
         """Predict everybody and write the ZIP to `folder`.
 
         Raises:
-            UserError: the model has other keypoints than COCO's, or the folder cannot be written to.
+            UserError: the model has other keypoints than COCO's, the ZIP is there, or the folder cannot be written to.
         """
         if config.data.keypoint_set != COCO_17.name:
             raise UserError(f"{TEST_DEV} is about {COCO_17.name}, the model predicts {config.data.keypoints_name}")
         require_writable(folder)
+        if (path := zip_path(name, folder)).exists():
+            raise UserError(f"{path} is there already: give another --name or --output, or remove it")
         predictions = predict_people(model, self.people, config, runtime)
         results = rank_people(predictions, config, COCO_17).to_coco(PERSON)
         return write_submission(results, self.ids, name, folder)
+
+
+def zip_path(name: str, folder: Path) -> Path:
+    """Where the ZIP of a method lies."""
+    return folder / f"person_keypoints_{TEST_DEV}_{name}_results.zip"
 
 
 def method_name(given: str) -> str:
@@ -126,12 +140,11 @@ def write_submission(results: list[dict[str, Any]], ids: frozenset[int], name: s
     """
     for problem in submission_problems(results, ids):
         raise UserError(f"results cannot be submitted: {problem}")
-    stem = f"person_keypoints_{TEST_DEV}_{name}_results"
+    path = zip_path(name, folder)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         content = json.dumps(results, separators=(",", ":"), allow_nan=False)
-        archive.writestr(zipfile.ZipInfo(f"{stem}.json", SERVER_S_CLOCK), content, zipfile.ZIP_DEFLATED)
-    path = folder / f"{stem}.zip"
+        archive.writestr(zipfile.ZipInfo(f"{path.stem}.json", SERVER_S_CLOCK), content, zipfile.ZIP_DEFLATED)
     write_atomically(path, buffer.getvalue())
     number = Counter(one["image_id"] for one in results)
     beyond = sum(max(0, people - COUNTED) for people in number.values())

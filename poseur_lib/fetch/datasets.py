@@ -5,27 +5,34 @@ and val the wrong way round). For MPII and Leeds Sports Pose Extended no checksu
 what the server says of the size, and the numbers of files.
 """
 
+import fcntl
 import json
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
-from poseur_lib.data.annotations import load_json
-from poseur_lib.errors import require_known
+from poseur_lib.data.annotations import listed_images
+from poseur_lib.errors import UserError, require_known
 from poseur_lib.fetch.download import RemoteFile, download
-from poseur_lib.fetch.unpack import unpack
+from poseur_lib.fetch.unpack import MOST_FILES, NoSuchArchive, unpack
 from poseur_lib.files import read_regular, require_writable, write_atomically
 from poseur_lib.progress import ProgressLine
 
-ARCHIVES, DONE_FILE, MISSING_FILE = "archives", "fetched.json", "missing_images.txt"
+ARCHIVES, DONE_FILE, MISSING_FILE, LOCK_FILE = "archives", "fetched.json", "missing_images.txt", ".fetching"
+Done = dict[str, list[str] | dict[str, int]]
+"""By URL, the files that came from an archive; earlier versions counted those of each folder."""
 IMAGES_UNPACKED, TEXT_UNPACKED = 1.1, 12.0
 """How much larger than its archive the content may be: JPEG files hardly shrink, JSON files do."""
 UNKNOWN_SIZE = 2 * 10**10
 """Bytes that the archives may unpack to whose size is not published."""
+MOST_RECORD = 100 * MOST_FILES
+"""Bytes of `fetched.json`, with a line for each file."""
 
 
 @dataclass(frozen=True)
@@ -146,47 +153,87 @@ def fetch(
         keep: leave the archives in `folder/archives`; they are deleted once they are unpacked.
 
     Raises:
-        UserError: there is no such part, or one cannot be fetched or unpacked.
+        UserError: there is no such part, one cannot be fetched or unpacked, or another process is at it.
     """
     require_known("part", only, of.parts)
     require_writable(folder, "data cannot be written to")
-    progress = progress or ProgressLine()
+    with only_fetcher(folder):
+        _bring(of, folder, only or of.default, keep, progress or ProgressLine())
+        states = list(_states(of, folder))
+        missing = [f"{state.folder}/{name}\n" for state in states for name in state.missing]
+        (folder / MISSING_FILE).unlink(missing_ok=True)
+        if missing:
+            write_atomically(folder / MISSING_FILE, "".join(missing).encode())
+    return states
+
+
+@contextmanager
+def only_fetcher(folder: Path) -> Iterator[None]:
+    """Hold a folder against other processes, as far as its file system has locks.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    with open(folder / LOCK_FILE, "a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise UserError(f"{folder}: {lock.read(100).strip() or 'another process'} is fetching into it") from None
+        except OSError:  # a file system without locks
+            pass
+        lock.truncate(0)
+        print(f"process {os.getpid()} on {socket.gethostname()}", file=lock, flush=True)
+        yield
+
+
+def _bring(of: FetchedSet, folder: Path, parts: Sequence[str], keep: bool, progress: ProgressLine) -> None:
+    """Download and unpack the archives whose files are not all there."""
     done = _done(folder)
-    for part in only or of.default:
+    for part in parts:
         for archive in of.parts[part]:
-            before = done.get(archive.remote.url, {})
-            if before and all(_files(folder / one) >= number for one, number in before.items()):
+            if _all_there(folder, archive, done.get(archive.remote.url)):
                 continue
             path = folder / ARCHIVES / archive.remote.name
             download(archive.remote, path, progress)
             most = int(archive.grows * path.stat().st_size) + 2**20
-            unpack(
-                path, folder, archive.wanted, min(most, UNKNOWN_SIZE) if archive.remote.size is None else most, progress
-            )
-            done[archive.remote.url] = {one: _files(folder / one) for one in archive.wanted}
+            most = min(most, UNKNOWN_SIZE) if archive.remote.size is None else most
+            try:
+                names = unpack(path, folder, archive.wanted, most, progress).names
+            except NoSuchArchive as error:
+                path.unlink()
+                raise UserError(
+                    f"{archive.remote.url}: {error}; removed, the same command downloads it again"
+                ) from None
+            done[archive.remote.url] = names
             write_atomically(folder / DONE_FILE, json.dumps(done, indent=1).encode())
             if not keep:
                 path.unlink()
     progress.close()
-    states = list(_states(of, folder))
-    missing = [f"{state.folder}/{name}\n" for state in states for name in state.missing]
-    (folder / MISSING_FILE).unlink(missing_ok=True)
-    if missing:
-        write_atomically(folder / MISSING_FILE, "".join(missing).encode())
-    return states
 
 
-def _done(folder: Path) -> dict[str, dict[str, int]]:
-    """By URL, how many files each folder had once it was unpacked; a file that is cut off says nothing."""
+def _done(folder: Path) -> Done:
+    """What was unpacked before; a file that is cut off says nothing."""
     try:
-        return TypeAdapter(dict[str, dict[str, int]]).validate_json(read_regular(folder / DONE_FILE))
+        return TypeAdapter(Done).validate_json(read_regular(folder / DONE_FILE, MOST_RECORD))
     except (OSError, ValueError):
         return {}
 
 
-def _files(path: Path) -> int:
-    """Files in a folder and below, or 1 of a file, and 0 of what is not there."""
-    return int(path.is_file()) or sum(len(files) for _, _, files in os.walk(path))
+def _all_there(folder: Path, archive: Archive, before: list[str] | dict[str, int] | None) -> bool:
+    """Whether all is there that came from an archive."""
+    if not before:
+        return False
+    if isinstance(before, dict):
+        return all(len(_files(folder, one)) >= number for one, number in before.items())
+    return _files(folder, *archive.wanted).issuperset(before)
+
+
+def _files(folder: Path, *names: str) -> set[str]:
+    """The files in some folders of `folder` and below, and those of these names, by their paths in `folder`."""
+    below = {Path(at, name) for one in names for at, _, files in os.walk(folder / one) for name in files}
+    found = below | {folder / one for one in names if (folder / one).is_file()}
+    return {path.relative_to(folder).as_posix() for path in found}
 
 
 def _states(of: FetchedSet, folder: Path) -> Iterator[FolderState]:
@@ -198,6 +245,6 @@ def _states(of: FetchedSet, folder: Path) -> Iterator[FolderState]:
         listed = of.listed.get(name)
         missing: tuple[str, ...] = ()
         if listed is not None and (folder / listed).is_file():
-            names = (str(image.get("file_name")) for image in load_json(folder / listed)["images"])
+            names = (str(image.get("file_name")) for image in listed_images(folder / listed))
             missing = tuple(sorted(image for image in names if image not in there))
         yield FolderState(name, len(there), expected, missing)

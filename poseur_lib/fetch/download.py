@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
-from poseur_lib.errors import UserError
+from poseur_lib.errors import SHOWN, UserError
+from poseur_lib.fetch.unpack import is_page, shown_start
 from poseur_lib.progress import ProgressLine, duration
 
 CHUNK = 2**20
@@ -120,6 +121,7 @@ def _attempt(remote: RemoteFile, part: Path, progress: ProgressLine) -> None:
     headers |= {"If-Range": version} if start and version else {}
     try:
         with _opened(remote, headers) as answer:
+            _require_no_page(answer, remote)
             if start and answer.status != 206:  # no ranges here, or another version by now
                 _forget(part)
                 start = 0
@@ -150,6 +152,17 @@ def _opened(remote: RemoteFile, headers: dict[str, str]) -> Iterator[HTTPRespons
         if error.code < 500 and error.code != 429:
             raise UserError(f"{remote.url}: the server answers {error.code} {error.reason}") from None
         raise
+
+
+def _require_no_page(answer: HTTPResponse, remote: RemoteFile) -> None:
+    """Check that it is not a page that says why there is no file.
+
+    Raises:
+        UserError: it is.
+    """
+    kind, start = answer.headers.get("Content-Type", ""), answer.peek(SHOWN)[:SHOWN]
+    if answer.status == 200 and kind.startswith("text/html") and is_page(start):
+        raise UserError(f"{remote.url}: the server sent a page (Content-Type {kind}) and no file: {shown_start(start)}")
 
 
 def _total(answer: HTTPResponse, start: int, remote: RemoteFile) -> int | None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
-from poseur_lib.errors import UserError
+from poseur_lib.errors import SHOWN, UserError, first_line, shown
 from poseur_lib.progress import ProgressLine
 
 MOST_FILES = 10**6
@@ -26,10 +26,19 @@ class Member(NamedTuple):
     open: Callable[[], IO[bytes]]
 
 
-def unpack(
-    archive: Path, folder: Path, wanted: Collection[str], most_bytes: int, progress: ProgressLine
-) -> tuple[int, int]:
-    """Write an archive's wanted files below `folder`; the numbers of those that were written and that were there.
+class Unpacked(NamedTuple):
+    """The paths in the folder of all files of an archive, and how many of them were written."""
+
+    names: list[str]
+    written: int
+
+
+class NoSuchArchive(UserError):
+    """The file is empty, a page, damaged or another archive: to be downloaded again."""
+
+
+def unpack(archive: Path, folder: Path, wanted: Collection[str], most_bytes: int, progress: ProgressLine) -> Unpacked:
+    """Write an archive's wanted files below `folder`.
 
     A file that is there with the right size is not written again.
 
@@ -38,14 +47,15 @@ def unpack(
         most_bytes: of all files together.
 
     Raises:
-        UserError: the archive cannot be read, or holds nothing that is wanted, or a member is one that must not be
-            unpacked, and then nothing is written. Of a damaged one, what comes before the damage may be there.
+        NoSuchArchive: it is damaged, and what comes before the damage may be there, or holds nothing that is wanted.
+        UserError: the archive cannot be read, or a member is one that must not be unpacked, and then nothing is
+            written.
     """
-    written = there = 0
+    written = 0
     with _members(archive) as members:
         places = [(one, place) for one in members if (place := _place(archive, one.name, wanted)) is not None]
         if not places:
-            raise UserError(f"{archive}: holds no {' or '.join(wanted)}: it is another file; delete it")
+            raise NoSuchArchive(f"{archive.name} holds no {' or '.join(wanted)}: it is another file")
         total = sum(one.size for one, _ in places)
         if total > most_bytes or len(places) > MOST_FILES:
             raise UserError(f"{archive}: {len(places):,} files of {total:,} bytes are more than expected: not unpacked")
@@ -53,11 +63,10 @@ def unpack(
             progress.show(f"{archive.name}: unpacking {number:,} of {len(places):,}", news=f"{archive.name} unpacking")
             path = folder / place
             if path.is_file() and path.stat().st_size == one.size:
-                there += 1
                 continue
             _write(archive, one, path)
             written += 1
-    return written, there
+    return Unpacked([str(place) for _, place in places], written)
 
 
 @contextmanager
@@ -65,7 +74,8 @@ def _members(archive: Path) -> Iterator[list[Member]]:
     """The regular files of a zip or tar.
 
     Raises:
-        UserError: it is neither, is damaged, or has a link or device.
+        NoSuchArchive: it is neither, or is damaged.
+        UserError: it has a link or device, or cannot be read.
     """
     try:
         if zipfile.is_zipfile(archive):
@@ -75,9 +85,33 @@ def _members(archive: Path) -> Iterator[list[Member]]:
             with tarfile.open(archive) as tar:
                 yield [_of_tar(archive, tar, one) for one in tar.getmembers() if not one.isdir()]
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{archive}: damaged, or no archive: {error}; delete it") from None
+        raise NoSuchArchive(f"{archive.name} {_what_it_is(archive, error)}") from None
     except (NotImplementedError, RuntimeError) as error:  # a compression that zipfile has not, or a password
         raise UserError(f"{archive}: cannot be unpacked: {error}") from None
+
+
+def _what_it_is(archive: Path, error: Exception) -> str:
+    """What a file is that cannot be unpacked, in words."""
+    with archive.open("rb") as file:
+        start = file.read(SHOWN)
+    size = f"{archive.stat().st_size:,} bytes"
+    if not start:
+        return "is empty"
+    if is_page(start):
+        return f"is a page of {size} and no archive: {shown_start(start)}"
+    if start.startswith(b"PK") and not zipfile.is_zipfile(archive):
+        return f"is a zip that is cut off after {size}"
+    return f"is damaged, or no archive ({size}): {first_line(error).rstrip(':')}"
+
+
+def is_page(start: bytes) -> bool:
+    """Whether a file that begins so is HTML or XML, as servers send in place of what they do not have."""
+    return start.lstrip().startswith(b"<")
+
+
+def shown_start(start: bytes) -> str:
+    """The beginning of a page on one line."""
+    return shown(" ".join(start.decode(errors="replace").split()))
 
 
 def _of_zip(archive: Path, zipped: zipfile.ZipFile, one: zipfile.ZipInfo) -> Member:
@@ -113,7 +147,7 @@ def _write(archive: Path, one: Member, path: Path) -> None:
                     raise UserError(f"{archive}: {one.name!r} is larger than it says: not unpacked")
                 file.write(chunk)
         if left:
-            raise UserError(f"{archive}: {one.name!r} is cut off")
+            raise NoSuchArchive(f"{archive.name}: {one.name!r} is cut off")
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -18,6 +18,8 @@ from poseur_lib.evaluation.metrics import coco_result
 
 BoxFormat = Literal["xywh", "xyxy"]
 KEYPOINT_THRESHOLD = 0.5
+BOX_THRESHOLD = 0.5
+"""Of boxes that a detector or the model itself found: AP needs the doubtful ones too, a picture does not."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from poseur_lib.models.build import Network
 from poseur_lib.models.end_to_end.model import EndToEndModel
 from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
 from poseur_lib.predict.people import (
+    BOX_THRESHOLD,
     KEYPOINT_THRESHOLD,
     BoxesLike,
     BoxFormat,
@@ -100,6 +101,8 @@ class Poseur:
         score_radius: float | None = None,
         sigma_factor: float | None = None,
         instance_score: InstanceRule | None = None,
+        box_threshold: float | None = None,
+        test_sides: Sequence[int] | None = None,
         fast: bool = True,
         compile: Compile = "auto",
     ) -> "Poseur":
@@ -112,6 +115,11 @@ class Poseur:
             batch: people in one forward pass.
             input_size: crop (height, width), of a released checkpoint that does not tell it.
             flip_fusion, keypoint_score, score_radius, sigma_factor, instance_score: as `poseur_lib.load_released`.
+            box_threshold: least score of the boxes that an end-to-end model finds. None: 0.5, or the model's own
+                threshold where that is higher; `poseur predict` does the same. `poseur evaluate` takes the model's own:
+                AP needs the doubtful boxes too.
+            test_sides: of an end-to-end model, the short sides in pixels that an image is shown with; several are
+                averaged.
             fast: fold batch norms and order memory by channels, if that leaves the keypoints where they are.
             compile: as of `InferenceRuntime`: "graph" for many images on a GPU, "inductor" (minutes at the start).
 
@@ -128,13 +136,20 @@ class Poseur:
             score_radius=score_radius,
             sigma_factor=sigma_factor,
             instance_score=instance_score,
+            test_sides=test_sides,
         )
         model, config = load_network_with_changes(Path(path), knobs)
         asked = {"evaluation.flip_test": flip, "evaluation.batch": batch}
         config = config.with_changes(**{name: value for name, value in asked.items() if value is not None})
         caution = ONLY_GENERATED if trained_on_generated(checkpoint_file(Path(path))) else ""
         if isinstance(model, EndToEndModel):
+            least = max(BOX_THRESHOLD, model.config.score_threshold) if box_threshold is None else box_threshold
+            config = config.with_changes(**{"model.head.score_threshold": least})
+            model.roi_heads.score_thresh = least
             return cls(model.to(torch_device), config, runtime=runtime, caution=caution)
+        if box_threshold is not None:
+            found = "it finds nobody itself: give boxes, or a detector's (--boxes, --detector)"
+            raise UserError(f"{path}: box_threshold {box_threshold:g}: {found}")
         images = example_images(config.data.input_size).to(torch_device)
         options = replace(SAFE if fast else PLAIN, compile=compile == "inductor")
         optimised = optimise(model.eval().to(torch_device), images, options)
@@ -155,8 +170,8 @@ class Poseur:
             image: a path, a Pillow image, or a uint8 array H x W x 3 in the order RGB (not OpenCV's BGR); files and
                 Pillow images are turned as their EXIF orientation says. See `as_rgb`.
             boxes: one row a person, in pixels of the upright image: (x, y, width, height), and a score if there is
-                one. None: one person who fills the image; an end-to-end model finds the people itself. An empty list:
-                nobody.
+                one. None: one person who fills the image; an end-to-end model finds the people itself, from the score
+                `box_threshold` of `from_pretrained` on. An empty list: nobody.
             box_format: "xywh", or "xyxy" for (left, top, right, bottom).
             nms: OKS-NMS, as `poseur evaluate` has it: a person is left out who nearly coincides with a better-scored
                 one, and the others come best first. Without it every box has its pose, in the boxes' order. A keypoint

@@ -33,12 +33,12 @@ class Batches(NamedTuple):
         return isinstance(self.loader, DeviceBatches)
 
 
-def steps_of_epoch(config: TrainConfig, people: int) -> int:
-    """Of the optimiser, with so many people to train on. Raises UserError if there is none."""
-    samples = config.people_per_epoch or people
+def steps_of_epoch(config: TrainConfig, number: int, kind: str = "people") -> int:
+    """Of the optimiser, with so many people or images to train on. Raises UserError if there is none."""
+    samples = config.people_per_epoch or number
     if samples < config.global_batch:
         raise UserError(
-            f"an epoch of {samples} people has no batch of train.global_batch {config.global_batch}:"
+            f"an epoch of {samples} {kind} has no batch of train.global_batch {config.global_batch}:"
             " set train.people_per_epoch, or a smaller batch"
         )
     return samples // config.global_batch
@@ -65,7 +65,7 @@ def whole_image_batches(dataset: WholeImages, config: TrainConfig, seed: int, ru
     Raises:
         UserError: there are fewer images than one batch takes.
     """
-    sampler, per_device, steps, accumulate = _order(len(dataset), config, seed, runtime)
+    sampler, per_device, steps, accumulate = _order(len(dataset), config, seed, runtime, "images")
     loader = DataLoader(
         dataset,
         per_device,
@@ -79,10 +79,12 @@ def whole_image_batches(dataset: WholeImages, config: TrainConfig, seed: int, ru
     return Batches(loader, sampler, steps, accumulate)
 
 
-def _order(samples: int, config: TrainConfig, seed: int, runtime: Runtime) -> tuple[EpochSampler, int, int, int]:
-    """The order of so many samples, a process's batch, the optimiser's steps an epoch, and batches a step."""
+def _order(
+    samples: int, config: TrainConfig, seed: int, runtime: Runtime, kind: str = "people"
+) -> tuple[EpochSampler, int, int, int]:
+    """The order of so many samples of a kind, a process's batch, the optimiser's steps an epoch, and batches a step."""
     per_device, accumulate = runtime.split_batch(config.global_batch)
-    steps = steps_of_epoch(config, samples)
+    steps = steps_of_epoch(config, samples, kind)
     rank = int(os.environ.get("LOCAL_RANK", "0")) + runtime.devices * int(os.environ.get("NODE_RANK", "0"))
     sampler = EpochSampler(samples, seed, rank, runtime.devices, samples=steps * config.global_batch)
     return sampler, per_device, steps, accumulate

@@ -22,6 +22,7 @@ def evaluate(
         ),
     ] = "ground_truth",
     input_size: options.InputSize = "",
+    test_sides: options.TestSides = "",
     flip_fusion: options.FlipFusion = "",
     split: Annotated[
         str, typer.Option(help="train, val, or test-dev2017: results for COCO's server; default: as configured.")
@@ -43,7 +44,8 @@ def evaluate(
         typer.Option(metavar="FILE", help="Write the results in COCO's format; of test-dev2017 the folder of the ZIP."),
     ] = None,
     name: Annotated[
-        str, typer.Option(help="Of the method in the ZIP's names (test-dev2017); default: the file's.")
+        str,
+        typer.Option(help="Of the method in the ZIP's names (test-dev2017); default: the run's or file's."),
     ] = "",
     device: options.Device = "auto",
     precision: options.Precision = "32",
@@ -53,7 +55,8 @@ def evaluate(
     verbose: options.Verbose = False,
 ) -> None:
     """Print the AP and AR of a checkpoint, in points, with what they depend on."""
-    from poseur_lib.checkpoints.released_load import load_network_with_changes
+    from poseur_lib.checkpoints.checkpoint import name_of
+    from poseur_lib.checkpoints.released_load import TEST_SIDES, load_network_with_changes
     from poseur_lib.evaluation.dataset_predictions import NotFinite
     from poseur_lib.evaluation.evaluate import evaluate_model
     from poseur_lib.evaluation.test_dev import TEST_DEV, TestDev, method_name
@@ -66,7 +69,8 @@ def evaluate(
              "evaluation.instance_score": instance_score, "model.head.keypoint_score": keypoint_score,
              "model.head.flip_fusion": flip_fusion, "model.head.score_radius": score_radius,
              "model.head.sigma_factor": sigma_factor,
-             "data.input_size": list(options.parse_size(input_size)) if input_size else None}  # fmt: skip
+             "data.input_size": list(options.parse_size(input_size)) if input_size else None,
+             TEST_SIDES: options.parse_sides(test_sides)}  # fmt: skip
     asked["data.keypoint_set"] = options.chosen_keypoints(keypoints)
     changes = {name: value for name, value in asked.items() if value not in ("", None)}
     if output is not None and unlabelled is None:
@@ -86,7 +90,7 @@ def evaluate(
             raise UserError(
                 f"{checkpoint}: {TEST_DEV} is predicted by models of crops, and this one finds people itself"
             )
-        method = method_name(name or checkpoint.stem)
+        method = method_name(name or name_of(checkpoint))
         typer.echo(unlabelled.submit(model, config, runtime, method, output or Path()).text)
         return
     try:

@@ -35,6 +35,15 @@ def given_size(text: str) -> tuple[int, int] | None:
     return parse_size(text) if text else None
 
 
+def parse_sides(text: str) -> list[int] | None:
+    """`600,800` as numbers, None where nothing was given. Raises UserError if one is no natural number."""
+    sides = comma_separated(text)
+    for side in sides:
+        if not side.isdecimal():
+            raise UserError(f"--test-sides {text!r}: {side!r} is no number of pixels, give such as 600,800,1000")
+    return [int(side) for side in sides] or None
+
+
 def parse_changes(given: list[str] | None) -> dict[str, Any]:
     """`path=value` pairs; a value is JSON, or a plain string. Raises UserError if there is no `=`, or many levels."""
     changes: dict[str, Any] = {}
@@ -117,7 +126,14 @@ Checkpoint = Annotated[
     Path, typer.Option(metavar="FILE", help="A model.pt of this project, a run's folder, or a released one.")
 ]
 InputSize = Annotated[
-    str, typer.Option(metavar="HxW", help="Of a released checkpoint that does not tell it, such as 256x192.")
+    str, typer.Option(metavar="HxW", help="Crop of a released checkpoint that does not tell it, such as 256x192.")
+]
+TestSides = Annotated[
+    str,
+    typer.Option(
+        metavar="PX,...",
+        help=f"Of an end-to-end model: short sides that images are shown with, averaged over several; {AS_CONFIGURED}",
+    ),
 ]
 Flip = Annotated[bool | None, typer.Option("--flip/--no-flip", help="Flip test; default: as configured.")]
 FlipFusion = Annotated[str, one_of("flip fusion", HEAD, "FlipFusion", f"mean, type1 or type2; {AS_CONFIGURED}")]

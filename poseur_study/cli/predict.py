@@ -7,9 +7,6 @@ import typer
 
 from poseur_study.cli import options
 
-BOX_THRESHOLD = 0.5
-"""Of boxes that a detector found."""
-
 
 def predict(
     images: Annotated[
@@ -60,7 +57,12 @@ def predict(
     ] = "",
     box_threshold: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Least score of a box; default: 0 with --boxes, else 0.5."),
+        typer.Option(
+            min=0,
+            max=1,
+            help="Least score of a box. Default: 0 with --boxes, 0.5 with --detector; of an end-to-end model 0.5, or"
+            " its own threshold where that is higher (as Poseur.predict has it; evaluate takes the model's own).",
+        ),
     ] = None,
     threshold: Annotated[
         float,
@@ -86,6 +88,7 @@ def predict(
     ] = False,
     batch: Annotated[int | None, typer.Option(min=1, help="People a forward pass; default: as configured.")] = None,
     input_size: options.InputSize = "",
+    test_sides: options.TestSides = "",
     flip: options.Flip = None,
     flip_fusion: options.FlipFusion = "",
     keypoint_score: options.KeypointScore = "",
@@ -121,7 +124,7 @@ def predict(
     from poseur_lib.predict.files import find_images, image_ids
     from poseur_lib.predict.film import film_of_images, is_video, open_video, predict_film
     from poseur_lib.predict.folder import Output, predict_files
-    from poseur_lib.predict.people import BoxFinder, WholeImage
+    from poseur_lib.predict.people import BOX_THRESHOLD, BoxFinder, WholeImage
     from poseur_lib.predict.predictor import Poseur
 
     if boxes is not None and detector:
@@ -161,6 +164,8 @@ def predict(
         score_radius=score_radius,
         sigma_factor=sigma_factor,
         instance_score=instance_score or None,
+        box_threshold=None if boxes is not None or detector else box_threshold,
+        test_sides=options.parse_sides(test_sides),
         fast=fast,
         compile=compile,
     )
@@ -168,13 +173,11 @@ def predict(
     caution = f"{checkpoint}: {poseur.caution}" if checkpoint and poseur.caution else ""
     for line in filter(None, (technical * verbose, failed, caution)):
         typer.echo(line)
-    least_score = BOX_THRESHOLD if box_threshold is None else box_threshold
-    if isinstance(poseur.model, EndToEndModel) and boxes is None and not detector:
-        source, poseur.model.roi_heads.score_thresh = poseur, least_score
-    elif box_threshold is not None and boxes is None and not detector:
-        raise UserError(f"--box-threshold {box_threshold:g}: give --boxes or --detector, whose scores it is for")
     if detector:
+        least_score = BOX_THRESHOLD if box_threshold is None else box_threshold
         source = load_detector(detector, least_score, poseur.runtime.torch_device)
+    elif isinstance(poseur.model, EndToEndModel) and boxes is None:
+        source = poseur
     output = Output(out, pictures, threshold, nms, poseur.caution.replace("It ", "This model ", 1))
     if film is None:
         done = predict_files(poseur, paths, source, output, known_ids=ids, category_id=category_id, renumber=renumber)

@@ -1,6 +1,7 @@
 """From whole images to a trained model, its AP, and poses of one's own images without boxes."""
 
 import json
+import re
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.evaluation.evaluate import evaluate_model
 from poseur_lib.evaluation.whole_images import find_people, people_of_image, poses_in_boxes
 from poseur_lib.keypoints import COCO_17
+from poseur_lib.models.build import build_model
 from poseur_lib.models.end_to_end.model import build_end_to_end
 from poseur_lib.predict.predictor import Poseur
 from poseur_lib.runtime import Runtime
@@ -23,6 +25,7 @@ from poseur_lib.training.fit import train
 from poseur_study.cli.main import main
 from poseur_study.experiments.end_to_end import others
 from tests.end_to_end.small import KEYPOINT_HEADS, SMALL, small_config, small_model, write_images
+from tests.training.tiny import tiny_config
 
 PEOPLE = [[{"bbox": [2, 3, 20, 40]}, {"bbox": [20, 10, 25, 50]}], [{"bbox": [5, 5, 30, 50]}], [],
           [{"bbox": [0, 0, 48, 60]}, {"bbox": [10, 0, 20, 20], "iscrowd": 1}], [{"bbox": [-8, 2, 40, 40]}]]  # fmt: skip
@@ -53,7 +56,7 @@ def test_from_training_to_ap_and_to_poses(tmp_path, data, keypoints):
         load_model(tmp_path / "run" / "model.pt")
     pixels = np.random.default_rng(1).integers(0, 255, (64, 48, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "image.png"), pixels)
-    poseur = Poseur.from_pretrained(tmp_path / "run", device="cpu")
+    poseur = Poseur.from_pretrained(tmp_path / "run", device="cpu", box_threshold=0)
     poses = poseur.predict(tmp_path / "image.png")
     assert 0 < len(poses.people) <= 5 and poses.people[0].keypoints_image.shape == (17, 2)
     given = poseur.predict(tmp_path / "image.png", boxes=[poses.people[0].box])
@@ -83,6 +86,78 @@ def test_the_command_predicts_without_boxes(tmp_path, data, capsys):
         "cpu",
     ]
     assert main(evaluated) == 0 and "boxes (detector) on 5 images" in capsys.readouterr().out
+
+
+def saved(path, keypoints="poseur", bias=0.0, threshold=0.05):
+    """A model that was trained by nobody, whose boxes' logits have a bias."""
+    config = small_config(keypoints, **{"model.head.score_threshold": threshold})
+    torch.manual_seed(0)
+    model = build_end_to_end(config)
+    with torch.no_grad():
+        model.roi_heads.box_predictor.cls_score.bias[1] += bias
+    save_weights(path, model, config, False)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("bias", "own", "asked", "found"),
+    [(4.0, 0.05, None, True), (4.0, 0.999, None, False), (4.0, 0.999, 0.5, True), (-2.0, 0.05, None, False),
+     (-2.0, 0.05, 0.01, True)],
+    ids=("sure", "a strict model", "a strict model asked for more", "doubtful", "doubtful ones asked for"),
+)  # fmt: skip
+def test_library_and_command_find_the_same_people(tmp_path, data, bias, own, asked, found):
+    """What is asked for wins; else it is 0.5, or the model's own threshold where that is higher."""
+    path, image = saved(tmp_path / "model.pt", bias=bias, threshold=own), data / "val2017" / "1.png"
+    poses = Poseur.from_pretrained(path, device="cpu", box_threshold=asked).predict(image, nms=True)
+    given = ["predict", str(image), "--checkpoint", str(path), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    given += [] if asked is None else ["--box-threshold", str(asked)]
+    assert main([*given, "--no-images"]) == 0
+    results = json.loads((tmp_path / "out" / "predictions.json").read_text())
+    assert bool(poses.people) == found and len(results) == len(poses.people)
+    np.testing.assert_allclose([one["score"] for one in results], [one.score for one in poses.people], atol=1e-5)
+
+
+def test_flip_sides_and_eq_8_can_be_asked_of_a_model_that_finds_people(tmp_path, data, capsys):
+    path = str(saved(tmp_path / "model.pt"))
+    asked = ["--boxes", "detector", "--flip", "--test-sides", "48,64", "--keypoint-score", "laplace"]
+    scores = []
+    for radius in ("0.2", "0.05"):
+        out = tmp_path / f"{radius}.json"
+        assert main(["evaluate", "--checkpoint", path, "--data", str(data), "--device", "cpu", *asked,
+                     "--score-radius", radius, "--output", str(out)]) == 0  # fmt: skip
+        scores.append([one["score"] for one in json.loads(out.read_text())])
+    said = capsys.readouterr().out
+    assert "short side 48 and 64" in said and "keypoint score laplace" in said and "flip test on" in said
+    assert len(scores[0]) == len(scores[1]) > 0 and min(scores[0]) > max(scores[1])
+    poseur = Poseur.from_pretrained(
+        path, device="cpu", keypoint_score="laplace", score_radius=0.05, test_sides=[48, 64]
+    )
+    assert poseur.model.roi_heads.keypoint_predictor.config.score_radius == 0.05
+    assert poseur.config.data.whole_image.test_sides == (48, 64)
+
+
+@pytest.mark.parametrize(
+    ("keypoints", "asked", "message"),
+    [
+        ("poseur", ["--input-size", "64x48"], r"input size 64x48 is of crops, .* test_sides \(--test-sides\) say"),
+        ("poseur", ["--flip-fusion", "type1"], "flip_fusion 'type1': the flip test of whole images takes means"),
+        ("heatmap", ["--keypoint-score", "rle"], "keypoint_score 'rle': keypoint head 'region_heatmap' has nothing"),
+        ("rle", ["--score-radius", "0.1"], "score_radius 0.1: keypoint head 'regression' has nothing to choose there"),
+        ("rle", ["--test-sides", "600,x"], "--test-sides '600,x': 'x' is no number of pixels"),
+        (None, ["--test-sides", "600"], r"test_sides \[600\] are of whole images, and this model sees crops"),
+    ],
+)
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_what_a_model_has_not_is_one_line(tmp_path, data, capsys, command, keypoints, asked, message):
+    path = tmp_path / "model.pt"
+    if keypoints is None:
+        save_weights(path, build_model(tiny_config()), tiny_config(), False)
+    else:
+        saved(path, keypoints)
+    given = ["--data", str(data)] if command == "evaluate" else [str(data / "val2017")]
+    assert main([command, *given, "--checkpoint", str(path), "--device", "cpu", *asked]) == 1
+    (printed,) = capsys.readouterr().err.splitlines()
+    assert re.search(message, printed)
 
 
 def test_a_resumed_run_equals_an_unbroken_one(tmp_path, data):
@@ -143,6 +218,11 @@ def test_own_boxes_are_those_that_the_poses_are_in(data):
 def test_what_does_not_fit_together_is_named(changes, said):
     with pytest.raises(ValueError, match=said):
         small_config(**changes)
+
+
+def test_an_epoch_of_too_few_images_says_images(tmp_path, data):
+    with pytest.raises(UserError, match=r"an epoch of \d images has no batch of train.global_batch 8"):
+        train(small_config(**{"train.global_batch": 8}), tmp_path / "run", runtime_of(data))
 
 
 def test_a_narrow_backbone_has_no_stages_to_freeze():

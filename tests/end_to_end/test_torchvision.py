@@ -111,6 +111,15 @@ def test_a_run_that_starts_from_its_file_has_its_configuration(released):
     assert config.data.whole_image.pixel_centre == 0.0 and config.evaluation.instance_score == "box"
 
 
+def test_what_is_of_crops_is_refused_of_its_file(released):
+    for asked, said in (
+        ({"data.input_size": [256, 192]}, "--test-sides"),
+        ({"model.head.score_radius": 0.1}, "region_h"),
+    ):
+        with pytest.raises(UserError, match=said):
+            load_network_with_changes(released[1], asked)
+
+
 def test_a_file_that_lacks_a_part_of_it_is_named(released, tmp_path):
     state = {name: value for name, value in torch.load(released[1]).items() if "fpn" not in name}
     torch.save(state, tmp_path / "cut.pth")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from poseur_lib.checkpoints.checkpoint import save_weights
+from poseur_lib.checkpoints.checkpoint import name_of, save_weights
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation import test_dev as module
 from poseur_lib.evaluation.test_dev import IMAGES, TestDev, method_name, write_submission
@@ -57,8 +57,33 @@ def test_the_zip_is_what_the_server_takes(folder):
         assert set(one) == {"image_id", "category_id", "keypoints", "score"} and one["category_id"] == 1
         assert len(one["keypoints"]) == 51 and all(map(math.isfinite, [*one["keypoints"], one["score"]]))
     before = (folder / "out" / f"{stem}.zip").read_bytes()
-    evaluate(folder, "--boxes", str(folder / "boxes.json"), "--output", str(folder / "out"), "--name", "my model")
+    again = ["--boxes", str(folder / "boxes.json"), "--output", str(folder / "out"), "--name", "my model"]
+    assert f"{stem}.zip is there already: give another --name" in str(evaluate(folder, *again).exception)
+    (folder / "out" / f"{stem}.zip").unlink()
+    assert evaluate(folder, *again).exit_code == 0
     assert (folder / "out" / f"{stem}.zip").read_bytes() == before  # the same results are the same bytes
+
+
+def test_images_without_a_box_are_said(folder, monkeypatch):
+    """One of three, then two of three where half of them must have one."""
+    said = []
+    monkeypatch.setattr(module, "say_once", said.append)
+    TestDev.open(folder, folder / "boxes.json")
+    assert said == [f"{folder / 'boxes.json'}: no box on 1 of the 3 images of test-dev2017"]
+    monkeypatch.setattr(module, "LEAST_SHARE", 0.5)
+    one = [{"image_id": 1, "category_id": 1, "bbox": [5, 5, 30, 40], "score": 0.9}]
+    (folder / "one.json").write_text(json.dumps(one))
+    with pytest.raises(UserError, match=r"one.json: no box on 2 of the 3 images of test-dev2017, whose people"):
+        TestDev.open(folder, folder / "one.json")
+
+
+def test_a_run_s_model_is_named_after_its_folder(tmp_path, monkeypatch):
+    """Every run has a model.pt."""
+    (tmp_path / "poseur_v1.5").mkdir()
+    monkeypatch.chdir(tmp_path / "poseur_v1.5")
+    given = tmp_path / "poseur_v1.5", tmp_path / "poseur_v1.5" / "model.pt", Path("model.pt"), Path("model.safetensors")
+    assert {name_of(path) for path in given} == {"poseur_v1.5"}
+    assert name_of(Path("poseur_256x192.pth")) == "poseur_256x192"
 
 
 def test_labels_are_asked_of_nobody(folder):

@@ -15,7 +15,7 @@ class Behaviour:
     Attributes:
         files: content by name.
         breaks: so many answers end in the middle.
-        ranges: it serves parts of files; versions: it says which version of a file it has.
+        ranges: it serves parts of files; versions: it says which version of a file it has; kind: what it says they are.
         asked: Range headers of the requests, "" where there was none.
     """
 
@@ -23,6 +23,7 @@ class Behaviour:
     breaks: int = 0
     ranges: bool = True
     version: str = '"one"'
+    kind: str = "application/zip"
     asked: list[str] = field(default_factory=list)
 
 
@@ -48,6 +49,7 @@ def serving(behaviour: Behaviour) -> Iterator[str]:
             body = content[start:] if part else content
             self.send_response(206 if part else 200)
             self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Type", behaviour.kind)
             if behaviour.version:
                 self.send_header("ETag", behaviour.version)
             if part:

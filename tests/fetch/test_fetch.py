@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import random
 import tarfile
 import zipfile
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from poseur_lib.errors import UserError
 from poseur_lib.fetch import datasets
-from poseur_lib.fetch.datasets import MISSING_FILE, SETS, Archive, FetchedSet, fetch
+from poseur_lib.fetch.datasets import MISSING_FILE, SETS, Archive, FetchedSet, fetch, only_fetcher
 from poseur_lib.fetch.download import RemoteFile
 from poseur_lib.fetch.unpack import unpack
 from poseur_lib.progress import ProgressLine
@@ -86,6 +87,79 @@ def test_what_was_removed_is_fetched_again_and_nothing_else(tmp_path, labels):
         fetch(of, tmp_path)
         fetch(of, tmp_path)
         assert len(behaviour.asked) == before + 3
+
+
+def test_two_archives_in_one_folder_do_not_stand_in_for_each_other(tmp_path, labels):
+    """COCO's labels and the list of its test images lie side by side."""
+    others = zipped(**{"annotations__test.json": b"{}", "annotations__test-dev.json": b"{}"})
+    behaviour = Behaviour({"l.zip": labels, "t.zip": others})
+    with serving(behaviour) as address:
+        parts = {name: (Archive(RemoteFile(f"{address}/{name}.zip"), ("annotations",), 50.0),) for name in ("l", "t")}
+        of = FetchedSet(parts, ("l", "t"), {})
+        fetch(of, tmp_path)
+        (tmp_path / "annotations" / "val.json").unlink()
+        fetch(of, tmp_path)
+    assert (tmp_path / "annotations" / "val.json").exists() and len(behaviour.asked) == 3
+
+
+def test_a_record_that_counts_files_is_read(tmp_path, labels):
+    """As earlier versions wrote it."""
+    behaviour = Behaviour({"l.zip": labels})
+    with serving(behaviour) as address:
+        of = small_set(address, labels, b"")
+        fetch(of, tmp_path, ["annotations"])
+        (tmp_path / "fetched.json").write_text(json.dumps({f"{address}/l.zip": {"annotations": 2}}))
+        fetch(of, tmp_path, ["annotations"])
+        assert len(behaviour.asked) == 1
+        (tmp_path / "annotations" / "val.json").unlink()
+        fetch(of, tmp_path, ["annotations"])
+    assert len(behaviour.asked) == 2
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"images": [1]}'])
+def test_a_list_of_images_that_is_none_is_named(tmp_path, labels, content):
+    images_only = images(LISTED)
+    with serving(Behaviour({"l.zip": labels, "v.zip": images_only})) as address:
+        of = small_set(address, labels, images_only)
+        fetch(of, tmp_path)
+        (tmp_path / "annotations" / "val.json").write_text(content)
+        with pytest.raises(UserError, match=r"val.json: 'images' must be a list of objects"):
+            fetch(of, tmp_path)
+
+
+def test_a_second_fetch_into_a_folder_ends_and_names_the_first(tmp_path):
+    of = FetchedSet({}, (), {})
+    with only_fetcher(tmp_path), pytest.raises(UserError, match=rf"process {os.getpid()} on .* is fetching into it"):
+        fetch(of, tmp_path)
+    assert fetch(of, tmp_path) == []
+
+
+PAGE = b"<!DOCTYPE html>\n<title>Not here</title>" + b" " * 500
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "message"),
+    [
+        (b"", "application/zip", "v.zip is empty"),
+        (PAGE, "text/html; charset=utf-8", r"sent a page \(Content-Type text/html; charset=utf-8\) and no file: '<!D"),
+        (PAGE, "application/zip", r"v.zip is a page of 539 bytes and no archive: '<!DOCTYPE html> <title>Not"),
+        (images(LISTED)[:200], "application/zip", "v.zip is a zip that is cut off after 200 bytes"),
+        (tarred((tarfile.TarInfo("val2017/1.jpg"), b"a" * 9000))[:-40], "application/gzip", "damaged, or no archive"),
+        (b"nothing known", "application/zip", r"v.zip is damaged, or no archive \(13 bytes\)"),
+    ],
+    ids=("empty", "page", "page without its type", "zip cut off", "tar cut off", "something"),
+)  # fmt: skip
+def test_what_came_instead_is_named_and_asked_for_again(tmp_path, content, kind, message):
+    """The size is published nowhere, so that only unpacking tells."""
+    whole = images(LISTED)
+    behaviour = Behaviour({"v.zip": content}, kind=kind)
+    with serving(behaviour) as address:
+        of = FetchedSet({"val": (Archive(RemoteFile(f"{address}/v.zip"), ("val2017",)),)}, ("val",), {"val2017": 3})
+        with pytest.raises(UserError, match=message) as caught:
+            fetch(of, tmp_path)
+        assert "\n" not in str(caught.value) and f"{address}/v.zip" in str(caught.value)
+        behaviour.files["v.zip"], behaviour.kind = whole, "application/zip"
+        assert fetch(of, tmp_path)[0].complete
 
 
 def test_missing_images_are_listed(tmp_path, labels, monkeypatch):
@@ -189,8 +263,9 @@ def test_what_lies_above_and_beside_is_left_away(tmp_path):
     content = zipped(top__images__a=b"a", top__README=b"r", top__joints=b"j")
     (tmp_path / "x.zip").write_bytes(content)
     there = ProgressLine(io.StringIO())
-    assert unpack(tmp_path / "x.zip", tmp_path / "out", ("images", "joints"), 4096, there) == (2, 0)
-    assert unpack(tmp_path / "x.zip", tmp_path / "out", ("images", "joints"), 4096, there) == (0, 2)
+    for written in (2, 0):
+        done = unpack(tmp_path / "x.zip", tmp_path / "out", ("images", "joints"), 4096, there)
+        assert done == (["images/a", "joints"], written)
     files = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert files == ["images/a", "joints"]
 

@@ -202,7 +202,10 @@ def test_a_detector_finds_the_people(here, predict, monkeypatch, capsys):
     ("arguments", "line"),
     [
         (["in", "--boxes", "b.json", "--detector", "torchvision"], "--boxes b.json and --detector torchvision"),
-        (["in", "--box-threshold", "0.3"], "--box-threshold 0.3: give --boxes or --detector"),
+        (
+            ["in", "--box-threshold", "0.3"],
+            "box_threshold 0.3: it finds nobody itself: give boxes",
+        ),
         (["in", "--boxes", "b.json"], "b.json: no such file"),
         (["empty"], "folder empty holds no image"),
         (["in/*.bmp"], "pattern 'in/*.bmp' fits no file"),
