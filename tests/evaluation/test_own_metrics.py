@@ -115,6 +115,34 @@ def test_five_fields_are_one_person(wholebody, tmp_path):
         assert (one.keypoints_image == other.keypoints_image).all() and (one.visibility == other.visibility).all()
 
 
+def test_a_score_in_place_of_a_visibility_says_labelled(wholebody, capsys):
+    """As the distributed files have it for hands; 0 stays 0, and nothing is said of the body's `num_keypoints`."""
+
+    def change(content):
+        content["annotations"][1]["lefthand_kpts"][2::3] = [0.0, 0.1, 1, 1.0, *[2.0] * 17]
+
+    person = CocoPeople(changed(wholebody, change), "val", COCO_WHOLEBODY_133).people()[1]
+    hand = WHOLEBODY_PARTS["left hand"]
+    assert person.visibility[hand].tolist() == [0] + [2] * 20
+    assert (person.keypoints_image[hand][1:] > 0).all()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("field", "mark", "message"),
+    [
+        ("keypoints", 0.37, "visibility must be 0, 1 or 2, got 0.37"),
+        ("face_kpts", -0.1, "visibility must be 0, 1 or 2, got -0.1"),
+        ("face_kpts", 37.0, "visibility must be 0, 1 or 2, got 37.0"),
+        ("face_kpts", float("nan"), "keypoints must be finite"),
+    ],
+)
+def test_a_mark_that_is_no_visibility_is_named(wholebody, field, mark, message):
+    folder = changed(wholebody, lambda content: content["annotations"][1][field].__setitem__(2, mark))
+    with pytest.raises(UserError, match=f"annotation 2: {message}"):
+        CocoPeople(folder, "val", COCO_WHOLEBODY_133)
+
+
 def test_the_same_file_is_still_one_of_coco_s_bodies(wholebody):
     assert CocoPeople(wholebody, "val", COCO_17).people()[0].keypoints_image.shape == (17, 2)
 
