@@ -16,8 +16,8 @@ from jaxtyping import Float, Integer
 
 from poseur_lib.data.coco import Split, annotation_path
 from poseur_lib.data.image_digests import record_images
-from poseur_lib.errors import UserError
-from poseur_lib.files import atomic_file, write_atomically
+from poseur_lib.errors import UserError, shown
+from poseur_lib.files import atomic_file, leaves_folder, write_atomically
 from poseur_lib.keypoints import KeypointSet
 
 BOX_MARGIN = 0.1  # of the longer side of the joints' box: they end at wrists, ankles and the head's top
@@ -66,14 +66,27 @@ def box_of_joints(points: Float[np.ndarray, "L 2"], image_size: tuple[int, int])
     return x, y, width, height
 
 
+def require_inside(name: str, where: Path) -> None:
+    """Check the name of an image that the file `where` gives.
+
+    Raises:
+        UserError: it would lie outside the folder of images.
+    """
+    if leaves_folder(name):
+        raise UserError(f"{where}: image {shown(name)} would lie outside the folder of images")
+
+
 def write_folder(folder: Path, files: Mapping[Split, dict[str, Any]], images: Path) -> None:
     """Write annotation files and the images that they name, which lie in `images`; the annotation files come last.
 
     Images are hard links where the file system has them, else copies.
 
     Raises:
-        UserError: `folder` holds another data set.
+        UserError: `folder` holds another data set, or an image would lie outside it; then nothing is written.
     """
+    for split, of_split in files.items():
+        for image in of_split["images"]:
+            require_inside(image["file_name"], annotation_path(folder, split))
     contents = {annotation_path(folder, split): _bytes(content) for split, content in files.items()}
     for path, content in contents.items():
         if path.exists() and (not path.is_file() or path.read_bytes() != content):

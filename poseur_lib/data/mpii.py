@@ -26,7 +26,7 @@ from scipy.io import loadmat
 
 from poseur_lib.data.annotations import load_json
 from poseur_lib.data.coco import Split
-from poseur_lib.data.coco_folder import person_category, person_entry, write_folder
+from poseur_lib.data.coco_folder import person_category, person_entry, require_inside, write_folder
 from poseur_lib.data.crop import PIXELS_PER_SCALE
 from poseur_lib.data.images import head_of_file
 from poseur_lib.errors import UserError, describe_validation, first_line
@@ -109,7 +109,8 @@ def read_listed(path: Path) -> list[MpiiPerson]:
     """The people of one of HRNet's JSON files.
 
     Raises:
-        UserError: the file is missing or malformed; the message names the person's place.
+        UserError: the file is missing or malformed (the message names the person's place), or an image's name leaves
+            its folder.
     """
     content = load_json(path)
     try:
@@ -117,6 +118,7 @@ def read_listed(path: Path) -> list[MpiiPerson]:
     except ValidationError as error:
         raise UserError(f"{path}: {describe_validation(error)}") from None
     for place, one in enumerate(people):
+        require_inside(one.image, path)
         if (len(one.joints), len(one.joints_vis)) != (MPII_16.num_keypoints,) * 2 or not set(one.joints_vis) <= {0, 1}:
             raise UserError(f"{path}: person {place}: joints and joints_vis (0 or 1) must be 16, got {one.joints_vis}")
     return [
@@ -149,7 +151,7 @@ def read_original(path: Path) -> list[MpiiPerson]:
     """The labelled people of the original file's training images.
 
     Raises:
-        UserError: the file is none of that kind, or a joint's id is out of range.
+        UserError: the file is none of that kind, an image's name leaves its folder, or a joint's id is out of range.
     """
     try:
         release = _mat(path, struct_as_record=False, squeeze_me=True)["RELEASE"]
@@ -163,6 +165,8 @@ def read_original(path: Path) -> list[MpiiPerson]:
         ]
     except (KeyError, AttributeError, IndexError, TypeError, ValueError) as error:
         raise UserError(f"{path}: not MPII's annotations: {first_line(error)}") from None
+    for person in found:
+        require_inside(person.image, path)
     return found
 
 

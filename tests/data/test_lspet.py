@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from poseur_lib.data.check import check_dataset
 from poseur_lib.data.coco import CocoPeople
-from poseur_lib.data.coco_folder import BOX_MARGIN, box_of_joints
+from poseur_lib.data.coco_folder import BOX_MARGIN, box_of_joints, write_folder
 from poseur_lib.data.lspet import convert_lspet, image_path, val_numbers
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import LSP_14
@@ -117,3 +117,11 @@ def test_another_data_set_is_not_written_over(tmp_path, joints):
     with pytest.raises(UserError, match="is another data set"):
         convert_lspet(written(tmp_path / "lspet", joints), tmp_path / "coco")
     assert file.read_text() == "{}"
+
+
+def test_no_converter_writes_an_image_outside_its_folder(tmp_path):
+    """Whatever names them: the folder itself holds to it."""
+    files = {"val": {"images": [{"file_name": "../../photo.jpg"}]}}
+    with pytest.raises(UserError, match=r"val2017.json: image '../../photo.jpg' would lie outside"):
+        write_folder(tmp_path / "a" / "coco", files, tmp_path)
+    assert not (tmp_path / "a").exists()

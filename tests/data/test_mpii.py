@@ -151,6 +151,25 @@ def test_a_missing_image_is_named(tmp_path, people):
         convert_mpii(source, tmp_path / "coco")
 
 
+@pytest.mark.parametrize("name", ["../../victim/photo.jpg", "/etc/hostname", "C:photo.jpg", "..\\photo.jpg"])
+@pytest.mark.parametrize("form", ["train.json", ORIGINAL])
+def test_an_image_s_name_does_not_leave_the_folder(tmp_path, people, name, form):
+    """`../../victim` is `source/victim` from the images there, and would be `tmp_path/victim` from the folder's."""
+    source = written(tmp_path / "source" / "mpii", people)
+    for victim in (tmp_path / "source" / "victim", tmp_path / "victim"):
+        victim.mkdir()
+        shutil.copy(source / "images" / "000000001.jpg", victim / "photo.jpg")
+    (tmp_path / "victim" / "photo.jpg").write_bytes(b"precious")
+    people["train"][0]["image"] = name
+    (source / "annot" / "train.json").write_text(json.dumps(people["train"]))
+    if form == ORIGINAL:
+        original(source, [*people["train"], *people["valid"]])
+        (source / "annot" / "gt_valid.mat").unlink()
+    with pytest.raises(UserError, match=f"{form}: image .*(photo.jpg|hostname).* would lie outside the folder"):
+        convert_mpii(source, tmp_path / "coco")
+    assert (tmp_path / "victim" / "photo.jpg").read_bytes() == b"precious" and not (tmp_path / "coco").exists()
+
+
 def original(folder, people):
     """The same people as the original file has them, with a hidden joint and a person of a test image beside them."""
     annolist, training = [], []
