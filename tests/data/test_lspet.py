@@ -68,6 +68,12 @@ def test_boxes_have_the_margin_and_end_at_the_image():
     assert box_of_joints(points, (51, 21)) == pytest.approx((7, 17, 14, 34))
 
 
+def test_no_box_is_empty():
+    """That of one point is a pixel; that of joints beside the image stays where they are."""
+    assert box_of_joints(np.array([[10.0, 20.0]]), (100, 100)) == (9.5, 19.5, 1, 1)
+    assert box_of_joints(np.array([[-9.0, 20.0], [-4.0, 40.0]]), (100, 100)) == (-11, 18, 9, 24)
+
+
 def test_left_and_right_change_places():
     exchange = {"left": "right", "right": "left"}
     mirrored = [LSP_14.names[index] for index in LSP_14.flip_index]
@@ -102,7 +108,7 @@ def test_errors_name_file_and_index(tmp_path, joints):
     image_path(source, 8).unlink()
     with pytest.raises(UserError, match=r"im00008\.jpg: image cannot be read"):
         convert_lspet(source, tmp_path / "coco")
-    with pytest.raises(UserError, match=r"joints\.mat: joints cannot be read"):
+    with pytest.raises(UserError, match=r"joints\.mat: no such file"):
         convert_lspet(tmp_path / "nowhere", tmp_path / "coco")
     savemat(tmp_path / "missing/joints.mat", {"labels": joints})
     with pytest.raises(UserError, match="no matrix 'joints' in it, only labels"):
