@@ -182,6 +182,18 @@ def test_pck_counts_joints_within_a_fifth_of_the_torso():
     assert np.isnan(pck(found, truth, labelled, LSP_14))
 
 
+def test_a_pck_that_nobody_s_torso_allows_says_so(tmp_path):
+    def change(content):
+        for one in content["annotations"]:
+            one["keypoints"][3 * 2 : 3 * 2 + 3] = [0, 0, 0]  # the right hip
+            one["num_keypoints"] = 13
+
+    data = changed(write_people(tmp_path / "data", 1, 3, LSP_14), change)
+    config = tiny_config(**{"data.keypoint_set": LSP_14.name})
+    evaluated = evaluate_model(build_model(config), config, Runtime(data=data, device="cpu"), BoxSource.GROUND_TRUTH)
+    assert "PCK@0.2 nan\nPCK@0.2: nobody has a torso, left_shoulder and right_hip labelled" in evaluated.text()
+
+
 @pytest.mark.parametrize(
     ("keypoints", "said"),
     [(LSP_14, ["PCK@0.2"]), (CROWDPOSE_14, []), (COCO_17, [])],
@@ -192,3 +204,4 @@ def test_an_evaluation_has_what_the_data_set_has(tmp_path, keypoints, said):
     config = tiny_config(**{"data.keypoint_set": keypoints.name})
     evaluated = evaluate_model(build_model(config), config, Runtime(data=data, device="cpu"), BoxSource.GROUND_TRUTH)
     assert list(evaluated.more) == said and all(name in evaluated.text() for name in said)
+    assert "nobody has a torso" not in evaluated.text()
