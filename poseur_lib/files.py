@@ -7,7 +7,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from poseur_lib.errors import UserError
@@ -113,6 +113,12 @@ def read_regular(path: Path, most: int = NOTE_BYTES) -> bytes:
     """The content of a file as `open_regular` has it; errors as there."""
     with open_regular(path, most) as file:
         return file.read(most)
+
+
+def leaves_folder(name: str) -> bool:
+    """Whether a file that is so named, below a folder, may lie outside it: here, or where the folder is taken to."""
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts or any(character in name for character in "\\:\0")
 
 
 def sha256_hex(content: bytes) -> str:

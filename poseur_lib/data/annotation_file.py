@@ -18,6 +18,7 @@ from pycocotools import mask
 
 from poseur_lib.data.annotations import (
     dataset_problems,
+    is_finite_number,
     load_annotations,
     meant_crowd,
     meant_integer,
@@ -117,23 +118,35 @@ def read_annotation_file(path: Path, keypoints: KeypointSet) -> AnnotationFile:
 WHOLEBODY_FIELDS = {"foot_kpts": "foot", "face_kpts": "face", "lefthand_kpts": "left hand",
                     "righthand_kpts": "right hand"}  # fmt: skip
 """COCO-WholeBody's, beside "keypoints", with the parts of the body that they hold."""
+MAX_MARK = 2
+"""What a keypoint's third value may be at most, a score or COCO's flag."""
 
 
 def _with_whole_bodies(dataset: dict[str, Any], names: list[Any]) -> list[Any]:
     """Puts the five fields of COCO-WholeBody's people into one, as far as they are there; the names of all keypoints.
 
     A field that is missing is not labelled; one that is no list stays away, and its person has too few values.
+    `num_keypoints` goes: there it is the number of the body's.
     """
     for entry in dataset["annotations"]:
         if isinstance(entry.get("keypoints"), list):
+            entry.pop("num_keypoints", None)
             for field, part in WHOLEBODY_FIELDS.items():
                 values = entry.pop(field, None)
-                entry["keypoints"] += [0] * (3 * len(WHOLEBODY_PARTS[part])) if values is None else _listed(values)
+                entry["keypoints"] += [0] * (3 * len(WHOLEBODY_PARTS[part])) if values is None else _of_part(values)
     return [*names, *COCO_WHOLEBODY_133.names[len(names) :]] if names else []
 
 
-def _listed(values: Any) -> list[Any]:
-    return values if isinstance(values, list) else []
+def _of_part(values: Any) -> list[Any]:
+    """A part's values with visibility 2 for every labelled keypoint.
+
+    COCO-WholeBody left scores of its automatic labelling there: a number above 0 says "reliable", and not how visible.
+    """
+    if not isinstance(values, list):
+        return []
+    if any(marks := values[2::3]):
+        values[2::3] = [2 if is_finite_number(mark) and 0 < mark <= MAX_MARK else mark for mark in marks]
+    return values
 
 
 def _with_meant_fields(dataset: dict[str, Any]) -> Iterator[str]:

@@ -164,7 +164,7 @@ def dataset_problems(dataset: dict[str, Any], category_id: int, num_keypoints: i
             and (of_category or 0 in category_ids)
         ):
             continue
-        problem = _annotation_problem(entry, image_ids, num_keypoints)
+        problem = annotation_problem(entry, image_ids, num_keypoints)
         if of_category != category_id or isinstance(of_category, bool):
             problem = f"category_id {shown(of_category)} is not among the categories (people are {category_id})"
         if problem is None and entry["id"] in seen:
@@ -265,7 +265,8 @@ def image_problem(image: dict[str, Any]) -> str | None:
     return None
 
 
-def _annotation_problem(entry: dict[str, Any], image_ids: set[int], num_keypoints: int) -> str | None:
+def annotation_problem(entry: dict[str, Any], image_ids: set[int], num_keypoints: int) -> str | None:
+    """What is wrong with an annotation of these images; None if nothing is."""
     if not is_id(entry.get("id")) or entry["id"] < 1:
         return f"id must be a positive integer (pycocotools takes 0 for 'no match'), got {shown(entry.get('id'))}"
     if type(entry.get("image_id")) is not int or entry["image_id"] not in image_ids:

@@ -1,7 +1,8 @@
 """Writing people who are known by their joints alone as a folder in COCO's layout.
 
 Without person masks and boxes, a box is that of the labelled joints, with `BOX_MARGIN` of its longer side on each side,
-cut to the image; the area that OKS takes is `AREA_SHARE` of the box, as in CrowdPose's evaluation code.
+cut to the image unless it lies beside it; the area that OKS takes is `AREA_SHARE` of the box, as in CrowdPose's
+evaluation code.
 """
 
 import json
@@ -16,12 +17,13 @@ from jaxtyping import Float, Integer
 
 from poseur_lib.data.coco import Split, annotation_path
 from poseur_lib.data.image_digests import record_images
-from poseur_lib.errors import UserError
-from poseur_lib.files import atomic_file, write_atomically
+from poseur_lib.errors import UserError, shown
+from poseur_lib.files import atomic_file, leaves_folder, write_atomically
 from poseur_lib.keypoints import KeypointSet
 
 BOX_MARGIN = 0.1  # of the longer side of the joints' box: they end at wrists, ankles and the head's top
 AREA_SHARE = 0.53
+LEAST_SIDE = 1.0  # pixels: the joints may be one, and who has an empty box counts as nobody
 
 
 def person_category(keypoints: KeypointSet) -> dict[str, Any]:
@@ -58,12 +60,28 @@ def person_entry(
 
 
 def box_of_joints(points: Float[np.ndarray, "L 2"], image_size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """(x, y, w, h) around joints with the margin, cut to the image of (height, width), all in its pixels."""
+    """(x, y, w, h) around joints with the margin, all in pixels of an image of (height, width).
+
+    It is cut to the image where `LEAST_SIDE` is left of it, and is no smaller elsewhere.
+    """
     low, high = points.min(axis=0), points.max(axis=0)
-    margin = BOX_MARGIN * (high - low).max()
-    low, high = np.maximum(low - margin, 0), np.minimum(high + margin, image_size[::-1])
+    margin = np.maximum(BOX_MARGIN * (high - low).max(), (LEAST_SIDE - (high - low)) / 2)
+    low, high = low - margin, high + margin
+    cut = np.maximum(low, 0), np.minimum(high, image_size[::-1])
+    if (cut[1] - cut[0] >= LEAST_SIDE).all():
+        low, high = cut
     x, y, width, height = (float(value) for value in (*low, *(high - low)))
     return x, y, width, height
+
+
+def require_inside(name: str, where: Path) -> None:
+    """Check the name of an image that the file `where` gives.
+
+    Raises:
+        UserError: it would lie outside the folder of images.
+    """
+    if leaves_folder(name):
+        raise UserError(f"{where}: image {shown(name)} would lie outside the folder of images")
 
 
 def write_folder(folder: Path, files: Mapping[Split, dict[str, Any]], images: Path) -> None:
@@ -72,8 +90,11 @@ def write_folder(folder: Path, files: Mapping[Split, dict[str, Any]], images: Pa
     Images are hard links where the file system has them, else copies.
 
     Raises:
-        UserError: `folder` holds another data set.
+        UserError: `folder` holds another data set, or an image would lie outside it; then nothing is written.
     """
+    for split, of_split in files.items():
+        for image in of_split["images"]:
+            require_inside(image["file_name"], annotation_path(folder, split))
     contents = {annotation_path(folder, split): _bytes(content) for split, content in files.items()}
     for path, content in contents.items():
         if path.exists() and (not path.is_file() or path.read_bytes() != content):

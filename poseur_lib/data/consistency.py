@@ -18,6 +18,8 @@ from poseur_lib.data.box_convention import (
 
 FEW, MANY = 0.3, 0.5
 """A file is refused where more than so large a share of its people contradict themselves."""
+OUTSIDE = 0.05
+"""Of an image's side: a label that lies beyond it by more than that is not of this image."""
 READS, NEARLY = 0.8, 0.9
 """Another convention is named where it fits more than so large a share."""
 BOX_SLACK, BOX_MARGIN = 0.05, 0.5
@@ -150,10 +152,15 @@ def _corners(people: LabelledPeople) -> Iterator[str]:
         yield f"annotation {people.ids[first]}: {message}"
 
 
+def far_outside(points: Float[np.ndarray, "*N K 2"], sizes: Float[np.ndarray, "*N 2"]) -> Bool[np.ndarray, "*N K"]:
+    """Which keypoints lie outside their image of (width, height) by more than `OUTSIDE` of it."""
+    sides = sizes[..., None, :]
+    beyond = (points < -OUTSIDE * sides) | (points > (1 + OUTSIDE) * sides)
+    return np.asarray(beyond.any(axis=-1))
+
+
 def _keypoints_outside(people: LabelledPeople) -> Iterator[str]:
-    margin = 0.05 * people.sizes[:, None]
-    beyond = (people.points < -margin) | (people.points > people.sizes[:, None] + margin)
-    outside = np.asarray(beyond.any(axis=2))
+    outside = far_outside(people.points, people.sizes)
     share = (outside & people.labelled).sum(axis=1) / people.labelled.sum(axis=1)
     if (share > MANY).mean() > FEW or (share == 1).any():
         first = int(share.argmax())

@@ -101,6 +101,8 @@ def read_joints(path: Path) -> Float[np.ndarray, "N 14 3"]:
         UserError: the file is missing, no such file, or of another shape; or a person has no labelled joint or one
             that is no number.
     """
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
     try:
         content = loadmat(path)
     except (OSError, ValueError, NotImplementedError, TypeError) as error:

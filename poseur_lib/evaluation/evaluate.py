@@ -1,6 +1,7 @@
 """A model's AP, or PCKh, on a data set, with all that the number depends on and weights do not tell."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from poseur_lib.evaluation.ap import rank_people
 from poseur_lib.evaluation.calibration import label_offsets
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.metrics import PoseMetrics, evaluate_coco
-from poseur_lib.evaluation.own_metrics import own_metrics
+from poseur_lib.evaluation.own_metrics import PCK, TORSO, own_metrics
 from poseur_lib.evaluation.pckh import PckhMetrics, hits_of_people
 from poseur_lib.evaluation.whole_images import find_people, predictions_in_boxes
 from poseur_lib.files import write_atomically
@@ -77,6 +78,8 @@ class ModelEvaluation:
             numbers = self.metrics.text()
         else:
             numbers = "  ".join(f"{name} {value:.1f}" for name, value in {**asdict(self.metrics), **self.more}.items())
+            if math.isnan(self.more.get(PCK, 0)):
+                numbers += f"\n{PCK}: nobody has a torso, {TORSO[0]} and {TORSO[1]} labelled at two places"
         return (
             (
                 f"{self.num_boxes} boxes ({self.boxes}) on {self.num_images} images of the {evaluation.split} split; "

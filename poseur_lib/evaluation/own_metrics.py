@@ -21,7 +21,7 @@ from poseur_lib.evaluation.metrics import evaluate_coco
 from poseur_lib.keypoints import COCO_WHOLEBODY_133, LSP_14, WHOLEBODY_PARTS, KeypointSet
 
 CROWD_INDEX, EASY, MEDIUM = "crowdIndex", 0.2, 0.8
-PCK_SHARE, TORSO = 0.2, ("left_shoulder", "right_hip")
+PCK, PCK_SHARE, TORSO = "PCK@0.2", 0.2, ("left_shoulder", "right_hip")
 Results = Sequence[dict[str, Any]]
 
 
@@ -39,7 +39,7 @@ def own_metrics(
         found |= part_aps(people, results)
     if people.keypoints == LSP_14 and boxes and all(one.keypoints_image is not None for one in boxes):
         truth, visibility, _ = labels_of(boxes)
-        found["PCK@0.2"] = pck(predictions.keypoints_image(), truth, visibility > 0, LSP_14)
+        found[PCK] = pck(predictions.keypoints_image(), truth, visibility > 0, LSP_14)
     return found
 
 

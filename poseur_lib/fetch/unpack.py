@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from poseur_lib.errors import SHOWN, UserError, first_line, shown
+from poseur_lib.files import leaves_folder
 from poseur_lib.progress import ProgressLine
 
 MOST_FILES = 10**6
@@ -129,7 +130,7 @@ def _of_tar(archive: Path, tar: tarfile.TarFile, one: tarfile.TarInfo) -> Member
 
 def _place(archive: Path, name: str, wanted: Collection[str]) -> PurePosixPath | None:
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name:
+    if leaves_folder(name):
         raise UserError(f"{archive}: {name!r} would lie outside the folder: not unpacked")
     starts = [place for place, part in enumerate(path.parts) if part in wanted]
     return PurePosixPath(*path.parts[starts[0] :]) if starts else None

@@ -129,7 +129,15 @@ def mpii(
     made = convert_mpii(source, folder)
     typer.echo(f"{folder}: {made.train} people to train on and {made.val} to judge on, keypoint set mpii16")
     if made.left_out:
-        typer.echo(f"left out {made.left_out} people without centre, scale or two labelled joints")
+        typer.echo(f"left out {made.left_out} people without centre, scale or a labelled joint")
+    if made.outside:
+        names = listed(made.outside, 5)
+        typer.echo(f"left out {len(made.outside)} people all of whose joints lie far outside their image: {names}")
+    if made.own_val:
+        typer.echo(
+            f"val is {made.own_val}, so PCKh on it does not compare with published numbers, the paper's included: "
+            "they are on HRNet's split (annot/train.json, valid.json and gt_valid.mat)"
+        )
 
 
 def parse_images(text: str) -> int | None:

@@ -158,8 +158,8 @@ TABLE_4 = comparison(
     claims=(magnitude("over-hrnet-mpii", "poseur_hrnet_w32", "hrnet_w32", metric=PCKH),),
     base_reason=(
         "MPII's 16 joints, crops of 256 × 256 by its centre and scale as HRNet's code makes them, 3 decoder layers as "
-        f"the default of Sec. 4.1. {METHODS_ALIGNED} PCKh@0.5 is the mean over all joints but pelvis and thorax, each "
-        "weighing alike (HRNet's code)."
+        f"the default of Sec. 4.1. {METHODS_ALIGNED} PCKh@0.5 is the mean over all labelled joints of all people, but "
+        "pelvis and thorax: a kind of joint weighs by how often it is labelled (HRNet's code)."
     ),
     alternatives=("The paper states neither the crop (256 × 256 is usual on MPII) nor the number of decoder layers.",),
     open_questions=(

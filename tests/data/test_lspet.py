@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from poseur_lib.data.check import check_dataset
 from poseur_lib.data.coco import CocoPeople
-from poseur_lib.data.coco_folder import BOX_MARGIN, box_of_joints
+from poseur_lib.data.coco_folder import BOX_MARGIN, box_of_joints, write_folder
 from poseur_lib.data.lspet import convert_lspet, image_path, val_numbers
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import LSP_14
@@ -68,6 +68,12 @@ def test_boxes_have_the_margin_and_end_at_the_image():
     assert box_of_joints(points, (51, 21)) == pytest.approx((7, 17, 14, 34))
 
 
+def test_no_box_is_empty():
+    """That of one point is a pixel; that of joints beside the image stays where they are."""
+    assert box_of_joints(np.array([[10.0, 20.0]]), (100, 100)) == (9.5, 19.5, 1, 1)
+    assert box_of_joints(np.array([[-9.0, 20.0], [-4.0, 40.0]]), (100, 100)) == (-11, 18, 9, 24)
+
+
 def test_left_and_right_change_places():
     exchange = {"left": "right", "right": "left"}
     mirrored = [LSP_14.names[index] for index in LSP_14.flip_index]
@@ -102,7 +108,7 @@ def test_errors_name_file_and_index(tmp_path, joints):
     image_path(source, 8).unlink()
     with pytest.raises(UserError, match=r"im00008\.jpg: image cannot be read"):
         convert_lspet(source, tmp_path / "coco")
-    with pytest.raises(UserError, match=r"joints\.mat: joints cannot be read"):
+    with pytest.raises(UserError, match=r"joints\.mat: no such file"):
         convert_lspet(tmp_path / "nowhere", tmp_path / "coco")
     savemat(tmp_path / "missing/joints.mat", {"labels": joints})
     with pytest.raises(UserError, match="no matrix 'joints' in it, only labels"):
@@ -117,3 +123,11 @@ def test_another_data_set_is_not_written_over(tmp_path, joints):
     with pytest.raises(UserError, match="is another data set"):
         convert_lspet(written(tmp_path / "lspet", joints), tmp_path / "coco")
     assert file.read_text() == "{}"
+
+
+def test_no_converter_writes_an_image_outside_its_folder(tmp_path):
+    """Whatever names them: the folder itself holds to it."""
+    files = {"val": {"images": [{"file_name": "../../photo.jpg"}]}}
+    with pytest.raises(UserError, match=r"val2017.json: image '../../photo.jpg' would lie outside"):
+        write_folder(tmp_path / "a" / "coco", files, tmp_path)
+    assert not (tmp_path / "a").exists()

@@ -6,7 +6,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 from typer.testing import CliRunner
 
 from poseur_lib.data.check import check_dataset
@@ -65,7 +65,7 @@ def test_the_folder_is_a_data_set(tmp_path, people):
     source, folder = written(tmp_path / "mpii", people), tmp_path / "coco"
     result = CliRunner().invoke(app, ["data", "convert", "mpii", str(source), str(folder)])
     assert result.exit_code == 0, result.output
-    assert "6 people to train on and 2 to judge on" in result.output and "left out" not in result.output
+    assert result.output == f"{folder}: 6 people to train on and 2 to judge on, keypoint set mpii16\n"
     report = check_dataset(folder, MPII_16, check_images=True)
     assert report.ok, str(report)
     train, val = (CocoPeople(folder, split, MPII_16) for split in ("train", "val"))
@@ -141,7 +141,64 @@ def test_errors_name_file_and_person(tmp_path, people, spoil, message):
 
 def test_without_centre_people_are_left_out_and_said(tmp_path, people):
     people["train"][0]["center"] = [-1.0, -1.0]
-    assert convert_mpii(written(tmp_path / "mpii", people), tmp_path / "coco") == (5, 2, 1)
+    assert convert_mpii(written(tmp_path / "mpii", people), tmp_path / "coco")[:3] == (5, 2, 1)
+
+
+@pytest.mark.parametrize(
+    "joints",
+    [[[-1.0, -3.0]] * 16, [[160.0 + 0.1 * joint, 50.0] for joint in range(16)], [[100.0, 50.0]] * 16],
+    ids=["beside", "partly beside", "one point"],
+)
+@pytest.mark.parametrize("labelled", [16, 1])
+def test_who_has_no_box_in_the_image_is_still_judged(tmp_path, people, joints, labelled):
+    """HRNet's code counts every labelled joint of every person, whatever box is around them."""
+    people["valid"][0].update(joints=joints, joints_vis=[0] * (16 - labelled) + [1] * labelled)
+    made = convert_mpii(written(tmp_path / "mpii", people), tmp_path / "coco")
+    assert made == (6, 2, 0, (), "")
+    assert check_dataset(tmp_path / "coco", MPII_16, check_images=False).ok
+    some = CocoPeople(tmp_path / "coco", "val", MPII_16).people()
+    assert len(some) == 2 and (some[0].visibility > 0).sum() == labelled
+    assert hits_of_people(poses_of(some, 0.0), some, MPII_16, [1, 2]).metrics(MPII_16.names).weighted[0] == 100
+
+
+def test_people_far_outside_their_image_are_left_out_and_said(tmp_path, people):
+    people["train"][1].update(joints=[[170.0 + joint, 50.0] for joint in range(16)], joints_vis=[1] * 16)
+    source, folder = written(tmp_path / "mpii", people), tmp_path / "coco"
+    result = CliRunner().invoke(app, ["data", "convert", "mpii", str(source), str(folder)])
+    assert "5 people to train on and 2 to judge on" in result.output
+    assert "left out 1 people all of whose joints lie far outside their image: 000000002.jpg" in result.output
+    assert check_dataset(folder, MPII_16, check_images=False).ok
+
+
+def test_a_scale_that_cannot_be_meant_names_the_person(tmp_path, people):
+    people["train"][2]["scale"] = 1e9
+    with pytest.raises(UserError, match=r"train.json: person 2 \(000000003.jpg\), .* scale 1e\+09: crop_box must be"):
+        convert_mpii(written(tmp_path / "mpii", people), tmp_path / "coco")
+    assert not (tmp_path / "coco").exists()
+
+
+@pytest.mark.parametrize("corner", [(31.0, 20.0), (np.nan, np.nan), (70.0, 20.0)], ids=["empty", "nan", "flat"])
+def test_a_head_box_that_is_none_names_the_person(tmp_path, people, corner):
+    source = written(tmp_path / "mpii", people)
+    truth = {name: value for name, value in loadmat(source / "annot" / "gt_valid.mat").items() if name[0] != "_"}
+    truth["headboxes_src"][1, :, 1] = corner
+    savemat(source / "annot" / "gt_valid.mat", truth)
+    with pytest.raises(UserError, match=r"gt_valid.mat: person 1 \(000000008.jpg\): head box must .* got \[31.0, 20.0"):
+        convert_mpii(source, tmp_path / "coco")
+
+
+def test_a_head_box_may_begin_at_any_corner(tmp_path, people):
+    source = written(tmp_path / "mpii", people)
+    truth = {name: value for name, value in loadmat(source / "annot" / "gt_valid.mat").items() if name[0] != "_"}
+    truth["headboxes_src"][:, 0] = truth["headboxes_src"][::-1, 0]
+    savemat(source / "annot" / "gt_valid.mat", truth)
+    convert_mpii(source, tmp_path / "coco")
+    assert CocoPeople(tmp_path / "coco", "val", MPII_16).people()[1].head_box == (30, 19, 60, 59)
+
+
+def test_a_missing_file_is_called_missing(tmp_path, people):
+    with pytest.raises(UserError, match=r"gt_valid.mat: no such file$"):
+        convert_mpii(written(tmp_path / "mpii", people, heads=False), tmp_path / "coco")
 
 
 def test_a_missing_image_is_named(tmp_path, people):
@@ -151,8 +208,31 @@ def test_a_missing_image_is_named(tmp_path, people):
         convert_mpii(source, tmp_path / "coco")
 
 
-def original(folder, people):
-    """The same people as the original file has them, with a hidden joint and a person of a test image beside them."""
+@pytest.mark.parametrize("name", ["../../victim/photo.jpg", "/etc/hostname", "C:photo.jpg", "..\\photo.jpg"])
+@pytest.mark.parametrize("form", ["train.json", ORIGINAL])
+def test_an_image_s_name_does_not_leave_the_folder(tmp_path, people, name, form):
+    """`../../victim` is `source/victim` from the images there, and would be `tmp_path/victim` from the folder's."""
+    source = written(tmp_path / "source" / "mpii", people)
+    for victim in (tmp_path / "source" / "victim", tmp_path / "victim"):
+        victim.mkdir()
+        shutil.copy(source / "images" / "000000001.jpg", victim / "photo.jpg")
+    (tmp_path / "victim" / "photo.jpg").write_bytes(b"precious")
+    people["train"][0]["image"] = name
+    (source / "annot" / "train.json").write_text(json.dumps(people["train"]))
+    if form == ORIGINAL:
+        original(source, [*people["train"], *people["valid"]])
+        (source / "annot" / "gt_valid.mat").unlink()
+    with pytest.raises(UserError, match=f"{form}: image .*(photo.jpg|hostname).* would lie outside the folder"):
+        convert_mpii(source, tmp_path / "coco")
+    assert (tmp_path / "victim" / "photo.jpg").read_bytes() == b"precious" and not (tmp_path / "coco").exists()
+
+
+def original(folder, people, spoil=lambda rect: None):
+    """The same people as the original file has them, with a hidden joint and a person of a test image beside them.
+
+    Args:
+        spoil: changes the second person's "annorect".
+    """
     annolist, training = [], []
     for one in [*people, None]:
         points = [
@@ -163,6 +243,8 @@ def original(folder, people):
         rect = {"x1": 30.0, "y1": 20.0, "x2": 60.0, "y2": 60.0, "scale": one["scale"] if one else 1.0,
                 "objpos": dict(zip("xy", one["center"] if one else (5.0, 5.0), strict=True)),
                 "annopoints": {"point": points} if one else []}  # fmt: skip
+        if len(annolist) == 1:
+            spoil(rect)
         annolist.append({"image": {"name": one["image"] if one else "test.jpg"}, "annorect": rect})
         training.append(int(one is not None))
     savemat(folder / ORIGINAL, {"RELEASE": {"annolist": annolist, "img_train": training}})
@@ -176,7 +258,7 @@ def test_the_original_file_gives_the_same_people(tmp_path, people):
     labels = [(tmp_path / name / "annotations" / "person_keypoints_val2017.json") for name in ("listed", "both")]
     assert labels[0].read_bytes() == labels[1].read_bytes()  # the usual list, where it is there
     (source / "annot" / "train.json").unlink()
-    assert convert_mpii(source, tmp_path / "original") == (6, 2, 0)  # valid.json says which images are val
+    assert convert_mpii(source, tmp_path / "original")[:3] == (6, 2, 0)  # valid.json says which images are val
     for split in ("train", "val"):
         listed, same = (CocoPeople(tmp_path / name, split, MPII_16).people() for name in ("listed", "original"))
         for one, other in zip(listed, same, strict=True):
@@ -186,11 +268,44 @@ def test_the_original_file_gives_the_same_people(tmp_path, people):
             assert other.head_box == (29, 19, 59, 59)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda rect: rect["annopoints"]["point"][0].update(id=-1), "id of a joint must be 0 to 15, got -1"),
+        (lambda rect: rect["annopoints"]["point"][0].update(id=16), "id of a joint must be 0 to 15, got 16"),
+        (lambda rect: rect["annopoints"]["point"][0].update(id=0.5), "id of a joint must be 0 to 15, got 0.5"),
+        (lambda rect: rect["annopoints"]["point"][0].update(x=np.nan), "joint 0 must lie at two numbers, got nan, "),
+        (lambda rect: rect.update(x2=30.0), "head box must .* got .30.0, 20.0, 30.0, 60.0"),
+        (lambda rect: rect.pop("y1"), "head box must .* got .30.0, nan, 60.0, 60.0"),
+        (lambda rect: rect.update(scale=1e9), "with centre .* and scale 1e.09: crop_box must be in pixels"),
+    ],
+)
+def test_nonsense_in_the_original_file_names_the_person(tmp_path, people, spoil, message):
+    source = written(tmp_path / "mpii", people, heads=False)
+    original(source, people["train"], spoil)
+    with pytest.raises(UserError, match=rf"{ORIGINAL}: person 0 of 000000002.jpg.*{message}"):
+        convert_mpii(source, tmp_path / "coco")
+    assert not (tmp_path / "coco").exists()
+
+
+@pytest.mark.parametrize(
+    ("listed", "said"), [(True, "everybody on the images of valid.json"), (False, "one in 10 images, by this project")]
+)
+def test_a_val_split_that_is_not_hrnet_s_is_said(tmp_path, people, listed, said):
+    source = written(tmp_path / "mpii", people, heads=False)
+    original(source, [*people["train"], *people["valid"]])
+    if not listed:
+        (source / "annot" / "valid.json").unlink()
+    result = CliRunner().invoke(app, ["data", "convert", "mpii", str(source), str(tmp_path / "coco")])
+    assert result.exit_code == 0 and f"val is {said}" in result.output
+    assert "PCKh on it does not compare with published numbers" in result.output
+
+
 def test_without_valid_json_the_split_is_a_fixed_rule(tmp_path, people):
     source = written(tmp_path / "mpii", people)
     original(source / "annot", [*people["train"], *people["valid"]])
     (source / "annot" / "valid.json").unlink()
-    assert convert_mpii(source, tmp_path / "coco") == (7, 1, 0)
+    assert convert_mpii(source, tmp_path / "coco")[:3] == (7, 1, 0)
     names = [f"{number:09d}.jpg" for number in range(1000)]
     assert len(val_images(names)) == 100 and val_images(names) == val_images(names[::-1])
 
@@ -205,7 +320,7 @@ def test_real_people(shared, tmp_path):
     for name, some in (("train", listed[:3]), ("valid", listed[3:])):
         (source / "annot" / f"{name}.json").write_text(json.dumps(some))
     write_truth(source, listed[3:])
-    assert convert_mpii(source, tmp_path / "coco") == (3, 2, 0)
+    assert convert_mpii(source, tmp_path / "coco") == (3, 2, 0, (), "")
     report = check_dataset(tmp_path / "coco", MPII_16, check_images=True)
     assert report.ok, str(report)
     for one in CocoPeople(tmp_path / "coco", "train", MPII_16).people():

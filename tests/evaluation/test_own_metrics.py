@@ -115,6 +115,34 @@ def test_five_fields_are_one_person(wholebody, tmp_path):
         assert (one.keypoints_image == other.keypoints_image).all() and (one.visibility == other.visibility).all()
 
 
+def test_a_score_in_place_of_a_visibility_says_labelled(wholebody, capsys):
+    """As the distributed files have it for hands; 0 stays 0, and nothing is said of the body's `num_keypoints`."""
+
+    def change(content):
+        content["annotations"][1]["lefthand_kpts"][2::3] = [0.0, 0.1, 1, 1.0, *[2.0] * 17]
+
+    person = CocoPeople(changed(wholebody, change), "val", COCO_WHOLEBODY_133).people()[1]
+    hand = WHOLEBODY_PARTS["left hand"]
+    assert person.visibility[hand].tolist() == [0] + [2] * 20
+    assert (person.keypoints_image[hand][1:] > 0).all()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("field", "mark", "message"),
+    [
+        ("keypoints", 0.37, "visibility must be 0, 1 or 2, got 0.37"),
+        ("face_kpts", -0.1, "visibility must be 0, 1 or 2, got -0.1"),
+        ("face_kpts", 37.0, "visibility must be 0, 1 or 2, got 37.0"),
+        ("face_kpts", float("nan"), "keypoints must be finite"),
+    ],
+)
+def test_a_mark_that_is_no_visibility_is_named(wholebody, field, mark, message):
+    folder = changed(wholebody, lambda content: content["annotations"][1][field].__setitem__(2, mark))
+    with pytest.raises(UserError, match=f"annotation 2: {message}"):
+        CocoPeople(folder, "val", COCO_WHOLEBODY_133)
+
+
 def test_the_same_file_is_still_one_of_coco_s_bodies(wholebody):
     assert CocoPeople(wholebody, "val", COCO_17).people()[0].keypoints_image.shape == (17, 2)
 
@@ -154,6 +182,18 @@ def test_pck_counts_joints_within_a_fifth_of_the_torso():
     assert np.isnan(pck(found, truth, labelled, LSP_14))
 
 
+def test_a_pck_that_nobody_s_torso_allows_says_so(tmp_path):
+    def change(content):
+        for one in content["annotations"]:
+            one["keypoints"][3 * 2 : 3 * 2 + 3] = [0, 0, 0]  # the right hip
+            one["num_keypoints"] = 13
+
+    data = changed(write_people(tmp_path / "data", 1, 3, LSP_14), change)
+    config = tiny_config(**{"data.keypoint_set": LSP_14.name})
+    evaluated = evaluate_model(build_model(config), config, Runtime(data=data, device="cpu"), BoxSource.GROUND_TRUTH)
+    assert "PCK@0.2 nan\nPCK@0.2: nobody has a torso, left_shoulder and right_hip labelled" in evaluated.text()
+
+
 @pytest.mark.parametrize(
     ("keypoints", "said"),
     [(LSP_14, ["PCK@0.2"]), (CROWDPOSE_14, []), (COCO_17, [])],
@@ -164,3 +204,4 @@ def test_an_evaluation_has_what_the_data_set_has(tmp_path, keypoints, said):
     config = tiny_config(**{"data.keypoint_set": keypoints.name})
     evaluated = evaluate_model(build_model(config), config, Runtime(data=data, device="cpu"), BoxSource.GROUND_TRUTH)
     assert list(evaluated.more) == said and all(name in evaluated.text() for name in said)
+    assert "nobody has a torso" not in evaluated.text()
