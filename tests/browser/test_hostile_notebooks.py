@@ -138,6 +138,7 @@ def test_a_report_of_hostile_results_and_records_runs_nothing(report, browser):
             assert (page.evaluate("window.ran || []"), watch.elsewhere, watch.complaints) == ([], [], []), file.name
 
 
+@pytest.mark.slow
 def test_our_own_notebooks_look_the_same_sanitised(browser, tmp_path, monkeypatch):
     notebooks = sorted((ROOT / "runs").glob("*/tables/*/notebook.ipynb"))
     assert len(notebooks) > 10

@@ -15,7 +15,10 @@ COMMITTED = sorted(path.parent for path in (ROOT / "reports").glob("*/index.html
 LINE = "loss nan at step 31: " + "weights_of_the_sampling_offsets/" * 12
 
 
-@pytest.fixture(scope="module", params=["failed", *(f"committed {path.name}" for path in COMMITTED)])
+EVERY_PAGE = [pytest.param(f"committed {path.name}", marks=pytest.mark.slow) for path in COMMITTED]
+
+
+@pytest.fixture(scope="module", params=["failed", *EVERY_PAGE])
 def report(request, browser, tmp_path_factory):
     """Runs that failed alone; and every report that is committed."""
     if request.param.startswith("committed"):

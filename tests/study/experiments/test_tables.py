@@ -21,6 +21,8 @@ NUMBERS = (
     "figure_s1", "figure_s2", "calibration", "scoring", "noisy_proposals",
 )  # fmt: skip
 BUILT: set[str] = set()
+BIG = {("real", "6"), ("paper", "5")}
+"""Ten seconds each: every method, of which smaller ones are built for other tables and sizes."""
 HALF_BUILT = ("1b", "6", "S1", "calibration", "budget")
 """Of profiles `midi` and `real`: what stands for ResNet-50, and every method at the largest input."""
 
@@ -48,8 +50,19 @@ def test_rows_differ_in_the_declared_factor_only(table, size):
     assert len({(str(one), row.scoring) for one, row in zip(flat, rows, strict=True)}) == len(rows)
 
 
-@each
-@of_each_size
+@pytest.mark.parametrize(
+    ("table", "size"),
+    [
+        pytest.param(
+            table,
+            size,
+            id=f"{size.name}-{table.number}",
+            marks=[pytest.mark.slow] if (size.name, table.number) in BIG else [],
+        )
+        for size in PROFILES
+        for table in STUDIES
+    ],
+)
 def test_every_row_builds_a_model(table, size):
     if size.name in ("midi", "real") and table.number not in HALF_BUILT:
         pytest.skip("its rows are those of another profile at another size")
