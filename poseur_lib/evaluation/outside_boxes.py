@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torchvision.ops import box_iou
 
 from poseur_lib.data.coco import CocoPeople, labels_of
@@ -18,23 +18,25 @@ LEAST_IOU = 0.5
 
 
 class OutsideBoxes(NamedTuple):
-    """Of people whose box was found, at IoU 0.5, by a model with boxes of its own.
+    """Numbers by image, of people whose box was found, at IoU 0.5, by a model with boxes of its own.
 
     Attributes:
         people: of whom there is a box.
         labelled: labelled keypoints of theirs that lie outside that box.
         placed: of those, how many the model places outside it, too.
-        correct: of those, how many it places near enough: a keypoint similarity of at least 0.5.
+        near: of those, how many it places near enough: a keypoint similarity of at least 0.5.
+        found: of those, how many it places outside and near enough.
     """
 
-    people: int
-    labelled: int
-    placed: int
-    correct: int
+    people: Int[np.ndarray, " I"]
+    labelled: Int[np.ndarray, " I"]
+    placed: Int[np.ndarray, " I"]
+    near: Int[np.ndarray, " I"]
+    found: Int[np.ndarray, " I"]
 
 
 def outside_boxes(own: PredictedPeople, people: CocoPeople) -> OutsideBoxes:
-    """What becomes of keypoints outside the boxes that a model found.
+    """What becomes of keypoints outside the boxes that a model found, by the split's images in their order.
 
     Each person has the box of largest IoU in its image; two people may share one.
 
@@ -45,12 +47,13 @@ def outside_boxes(own: PredictedPeople, people: CocoPeople) -> OutsideBoxes:
     truth, pose = labels_of(labelled_people), own.keypoints_image()
     half = own.box_scale * PIXELS_PER_SCALE / 2
     boxes = np.concatenate([own.center - half, own.center + half], axis=1)  # in COCO's pixels, as keypoints are
-    counts = np.zeros(4, int)
+    line_of = {image_id: line for line, image_id in enumerate(people.coco.getImgIds())}
+    counts = np.zeros((len(OutsideBoxes._fields), len(line_of)), int)
     for row, person in enumerate(labelled_people):
         (candidates,) = np.nonzero(own.image_id == person.image_id)
         x, y, width, height = person.box
-        of_person = torch.tensor([[x, y, x + width, y + height]], dtype=torch.float64) - PIXEL_CENTRE
-        overlap = box_iou(of_person, torch.from_numpy(boxes[candidates]).double())[0].numpy()
+        box = torch.tensor([[x, y, x + width, y + height]], dtype=torch.float64) - PIXEL_CENTRE
+        overlap = box_iou(box, torch.from_numpy(boxes[candidates]).double())[0].numpy()
         if not len(overlap) or overlap.max() < LEAST_IOU:
             continue
         found = candidates[overlap.argmax()]
@@ -58,9 +61,10 @@ def outside_boxes(own: PredictedPeople, people: CocoPeople) -> OutsideBoxes:
         near = keypoint_similarity(
             pose[found], truth.keypoints_image[row], np.asarray(truth.area[row]), people.keypoints.oks_sigmas
         )
-        placed = outside & _beyond(pose[found], boxes[found])
-        counts += [1, outside.sum(), placed.sum(), (outside & (near >= NEAR_FROM)).sum()]
-    return OutsideBoxes(*counts.tolist())
+        placed, correct = outside & _beyond(pose[found], boxes[found]), outside & (near >= NEAR_FROM)
+        of_person = [1, outside.sum(), placed.sum(), correct.sum(), (placed & correct).sum()]
+        counts[:, line_of[person.image_id]] += of_person
+    return OutsideBoxes(*counts)
 
 
 def _beyond(points: Float[np.ndarray, "K 2"], box: Float[np.ndarray, "4"]) -> Bool[np.ndarray, "K"]:

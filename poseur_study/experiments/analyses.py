@@ -143,7 +143,7 @@ SCORING = Table(
 OUTSIDE_CROP = "train.supervise_outside_crop"
 AS_RELEASED, SUPERVISED, HEATMAP = "as_released", "supervised", "heatmap"
 END_TO_END, END_TO_END_HEATMAP = "end_to_end", "mask_rcnn"
-ON_WHOLE_IMAGES = "these cuts are of crops; Table 3's page counts keypoints outside their boxes in its own runs"
+ON_WHOLE_IMAGES = "these cuts are of crops; the claim is decided by Table 3's runs and the boxes they find"
 _AUGMENT = AugmentConfig()
 
 
@@ -194,8 +194,8 @@ FIGURE_S1 = Table(
         "have no label in COCO, and neither paper nor released code has them.",
     ),
     open_questions=(
-        "The paper shows single images of an end-to-end model, whose queries see the whole image; its claim is not "
-        "decided here. The rows ask what a top-down model does, which sees its crop alone.",
+        "The paper shows single images of an end-to-end model, whose queries see the whole image; its claim is decided "
+        "by Table 3's runs. The rows ask what a top-down model does, which sees its crop alone.",
         "As released, Poseur can place a keypoint outside the crop, by the second output branch, and is never trained "
         "to.",
         "A cut person is no photograph of a truncated one: the image turns black beyond the cut, as it does beyond the "

@@ -32,8 +32,10 @@ def test_by_hand(tmp_path):
     boxes, images = [[10, 5, 30, 33], [40, 0, 47, 9]], [1, 2]
     found = outside_boxes(own_boxes(boxes, [exact, exact], images), people)
     outside = sum(10 + 2 * k > 32.5 for k in range(17))
-    assert found == (1, outside, outside, outside) and outside == 5
+    assert [of.tolist() for of in found] == [[1, 0]] + 4 * [[outside, 0]] and outside == 5
     confined = exact.clip(0, 1)
     confined = outside_boxes(own_boxes(boxes, [confined, confined], images), people)
-    assert confined.labelled == outside and confined.placed == 0 and confined.correct < outside
-    assert outside_boxes(own_boxes(np.zeros((0, 4)), np.zeros((0, 17, 2)), []), people) == (0, 0, 0, 0)
+    assert confined.labelled.tolist() == [outside, 0] and 0 < confined.near.sum() < outside
+    assert confined.placed.sum() == confined.found.sum() == 0
+    nobody = outside_boxes(own_boxes(np.zeros((0, 4)), np.zeros((0, 17, 2)), []), people)
+    assert [of.tolist() for of in nobody] == 5 * [[0, 0]]
