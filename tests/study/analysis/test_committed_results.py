@@ -21,6 +21,7 @@ from poseur_study.experiments.analyses import (
     AP_SHIFTS,
     CALIBRATION,
     ERROR_SHIFTS,
+    FIGURE_S1,
     POSEUR,
     RESCALED_CLAIM,
     SCORE_CLAIM,
@@ -31,6 +32,9 @@ from poseur_study.experiments.analyses import (
 )
 from poseur_study.experiments.profiles import MINI_PEOPLE, profile
 from poseur_study.measurements.calibration import measured_bins, scored_keypoints
+from poseur_study.measurements.outside_boxes import HEATMAP as OF_HEATMAPS
+from poseur_study.measurements.outside_boxes import POSEUR as OF_POSEUR
+from poseur_study.measurements.outside_boxes import outside_difference, outside_keypoints
 from poseur_study.measurements.proposal_robustness import shifted
 from poseur_study.measurements.scoring import Score, ap_samples, promised, scored_runs
 from poseur_study.measurements.self_attention import self_attention
@@ -46,7 +50,7 @@ from synthetic_people import generate
 REPOSITORY = Path(__file__).resolve().parents[3]
 MINI = REPOSITORY / "runs" / "mini"
 TABLES = sorted(path.parent.name for path in MINI.glob(f"tables/*/{RESULT_FILE}"))
-OF_LABELS = (CALIBRATION.number, SCORING.number)
+OF_LABELS = (CALIBRATION.number, SCORING.number, FIGURE_S1.number)
 """Computed from full predictions and from the labels, which are not committed."""
 OTHERS = [number for number in TABLES if number not in ("figure_s2", *OF_LABELS)]
 RUNS = sorted(path.parent for path in MINI.glob(f"*/{EVALUATION_FILE}"))
@@ -101,10 +105,10 @@ def measured_claims(data: TableData) -> Mapping[str, Estimate | None]:
         return {SCORE_CLAIM: found["estimate"].iloc[0]}
     if number == SCORING.number:
         return score_claims(data)
-    study = object.__new__(TableStudy)
-    study.data = data
-    for name in ("table", "dataset", "store", "seeds"):
-        setattr(study, name, getattr(data, name))
+    if number == FIGURE_S1.number:
+        of_boxes = study_of(data_of("3", data.store.folder, data.dataset.root))
+        return {"truncation": outside_difference(of_boxes, outside_keypoints(of_boxes))}
+    study = study_of(data)
     vars(study.dataset)["val"] = SimpleNamespace(people=list)  # who is drawn is of no matter here
     if number == "noisy_proposals":
         return proposal_claims(study)
@@ -113,6 +117,15 @@ def measured_claims(data: TableData) -> Mapping[str, Estimate | None]:
         means = shares.query("layer == 'mean'").set_index(["related", "seed"])
         return over_seeds(means["share"] - means["whoever"], data.n_images)["estimate"].to_dict()
     return {}
+
+
+def study_of(data: TableData) -> TableStudy:
+    """As a notebook opens it, where it is not asked for a data set."""
+    study = object.__new__(TableStudy)
+    study.data, study.measured = data, {}
+    for name in ("table", "dataset", "store", "seeds"):
+        setattr(study, name, getattr(data, name))
+    return study
 
 
 def score_claims(data: TableData) -> Mapping[str, Estimate | None]:
@@ -194,18 +207,19 @@ def test_a_record_s_metrics_and_strata_follow_from_its_evaluation(run):
 
 
 def test_what_is_committed_of_runs_is_small_and_only_what_pages_need(committed):
-    """Full predictions: of rows whose scores are not their runs' own, and of calibration."""
-    needed = set()
+    """Full predictions: of rows whose scores are not their runs' own, of calibration, of keypoints outside boxes."""
+    compared = [row for row in stored_result("3").rows if row.key in (OF_POSEUR, OF_HEATMAPS)]
+    needed = {run_id for row in compared for run_id in row.run_ids}
     for number in TABLES:
         (table,) = tables([number])
         needed |= {
             run_id
             for row in stored_result(number).rows
-            if number in OF_LABELS or table.row(row.key).scoring is not None
+            if number in (CALIBRATION.number, SCORING.number) or table.row(row.key).scoring is not None
             for run_id in row.run_ids
         }
     files = list(committed.glob("*_*/*"))
     assert {path.parent.name for path in files if path.name == PREDICTIONS_FILE} == needed
     assert {path.name for path in files} == {RECORD_FILE, EVALUATION_FILE, PREDICTIONS_FILE}
     evaluated = {path.parent.name: path.stat().st_size for path in files if path.name == EVALUATION_FILE}
-    assert len(evaluated) == 57 and max(evaluated.values()) < 60_000
+    assert len(evaluated) == 66 and max(evaluated.values()) < 80_000
