@@ -107,7 +107,7 @@ def measured_claims(data: TableData) -> Mapping[str, Estimate | None]:
         return score_claims(data)
     if number == FIGURE_S1.number:
         of_boxes = study_of(data_of("3", data.store.folder, data.dataset.root))
-        return {"truncation": outside_difference(of_boxes, outside_keypoints(of_boxes))}
+        return {data.table.claims[0].key: outside_difference(of_boxes, outside_keypoints(of_boxes))}
     study = study_of(data)
     vars(study.dataset)["val"] = SimpleNamespace(people=list)  # who is drawn is of no matter here
     if number == "noisy_proposals":
