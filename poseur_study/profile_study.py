@@ -209,7 +209,11 @@ class ProfileStudy:
             return f"nothing was run yet; `poseur study run --profile {self.profile.name}` does it."
         data = sorted({one.provenance.data_name for one in made.values()})
         generated = all(one.provenance.generated_data for one in made.values())
-        sizes = sorted({f"{height}×{width}" for height, width in (one.config.data.input_size for one in made.values())})
+        shown = [one.config.data for one in made.values()]
+        sizes = sorted({"×".join(map(str, one.input_size)) for one in shown if one.whole_image is None})
+        whole = sum(one.whole_image is not None for one in shown)
+        counted = f"{len(shown) - whole} runs at {', '.join(sizes)}" if sizes else ""
+        counted += f"{' and ' * bool(sizes)}{whole} on whole images" * bool(whole)
         seeds = sorted({one.config.seed for one in made.values()})
         lsp = all(one.config.data.keypoint_set == LSP_14.name for one in made.values())
         people = f"real people of Leeds Sports Pose Extended (data set {', '.join(data)})" if lsp else (
@@ -219,7 +223,7 @@ class ProfileStudy:
         weak = "" if self.profile.evidential else " Profile smoke proves the plumbing and is no evidence."
         images, plural = max(one.provenance.n_images for one in made.values()), "s" * (len(seeds) > 1)
         return (
-            f"{len(made)} runs at {', '.join(sizes)} ({self._model_size()}), {len(seeds)} seed{plural}, on {people}, "
+            f"{counted} ({self._model_size()}), {len(seeds)} seed{plural}, on {people}, "
             f"{images:,} images to judge them on.{never}{weak}"
         )
 
