@@ -13,6 +13,12 @@ COLUMNS = ("row", "seed", "people", "outside", "placed outside, %", "near enough
 POSEUR, HEATMAP = "poseur_resnet101", "mask_rcnn_resnet101"
 
 
+def end_to_end(study: TableStudy) -> TableStudy:
+    """Table 3 as far as it was run, of the same profile, seeds, data and folder of runs."""
+    asked = study.settings
+    return TableStudy("3", profile=asked.profile, seeds=asked.seeds, data=asked.data, runs=asked.runs, workers=0)
+
+
 def outside_keypoints(study: TableStudy) -> pd.DataFrame:
     """A line a run of Table 3, with `COLUMNS`: people whose box was found, their labelled keypoints outside it, and
     what becomes of these; `sample` is the share of both, resampled by image.
