@@ -25,7 +25,7 @@ help:
 	@echo "make study            install, run the smoke profile of $(TABLES)"
 	@echo "                      and render reports/smoke/index.html; TABLES=1a,5 takes others (under 10 minutes)"
 	@echo "make study-all        the same with every table (22 minutes on 2 cores)"
-	@echo "make test             install, run the tests (15 minutes on 2 cores)"
+	@echo "make test             install, run the tests (under 10 minutes on 2 cores)"
 	@echo "make test-all         the slow tests too (under 45 minutes)"
 	@echo "make lint             check style, types and that notebooks hold no output (under a minute)"
 	@echo "make lock             resolve pyproject.toml into requirements.lock again"
