@@ -77,9 +77,12 @@ class ModelEvaluation:
         if isinstance(self.metrics, PckhMetrics):
             numbers = self.metrics.text()
         else:
-            numbers = "  ".join(f"{name} {value:.1f}" for name, value in {**asdict(self.metrics), **self.more}.items())
+            values = {**asdict(self.metrics), **self.more}
+            numbers = "  ".join(f"{name} {value:.1f}" for name, value in values.items())
             if math.isnan(self.more.get(PCK, 0)):
                 numbers += f"\n{PCK}: nobody has a torso, {TORSO[0]} and {TORSO[1]} labelled at two places"
+            if nobody := [name for name, value in values.items() if math.isnan(value) and name != PCK]:
+                numbers += f"\nnan: nobody is labelled who counts for {', '.join(nobody)}"
         return (
             (
                 f"{self.num_boxes} boxes ({self.boxes}) on {self.num_images} images of the {evaluation.split} split; "

@@ -192,6 +192,8 @@ def test_a_pck_that_nobody_s_torso_allows_says_so(tmp_path):
     config = tiny_config(**{"data.keypoint_set": LSP_14.name})
     evaluated = evaluate_model(build_model(config), config, Runtime(data=data, device="cpu"), BoxSource.GROUND_TRUTH)
     assert "PCK@0.2 nan\nPCK@0.2: nobody has a torso, left_shoulder and right_hip labelled" in evaluated.text()
+    of_size = [name for name in ("AP_M", "AP_L", "AR_M", "AR_L") if f"{name} nan" in evaluated.text()]
+    assert of_size and f"nan: nobody is labelled who counts for {', '.join(of_size)}" in evaluated.text()
 
 
 @pytest.mark.parametrize(
