@@ -82,12 +82,18 @@ def data_of(number: str, runs: Path, root: Path) -> TableData:
     """A table as its notebook has it, at the committed seeds and data set."""
     (table,), size, stored = tables([number]), profile("mini"), stored_result(number)
     runs_of = {
-        (row.key, seed): row_run(size, table, row, seed, stored.data_fingerprint, {})
+        (row.key, seed): row_run(size, table, row, seed, stored.data_fingerprint, {}, pretrained_on)
         for row in table.runnable
         for seed in stored.seeds
     }
-    dataset = DataSet(root, size.config.data.keypoint_set, stored.data_fingerprint, True, stored.n_images)
+    keypoints = table.keypoints or size.config.data.keypoint_set
+    dataset = DataSet(root.with_name(stored.data_name), keypoints, stored.data_fingerprint, True, stored.n_images)
     return TableData(size, table, dataset, RunStore(runs), stored.seeds, runs_of)
+
+
+def pretrained_on() -> str:
+    """The data set of the profile itself, whatever keypoints a table's people have."""
+    return stored_result("1b").data_fingerprint
 
 
 def stored_result(number: str) -> TableResult:
@@ -222,4 +228,4 @@ def test_what_is_committed_of_runs_is_small_and_only_what_pages_need(committed):
     assert {path.parent.name for path in files if path.name == PREDICTIONS_FILE} == needed
     assert {path.name for path in files} == {RECORD_FILE, EVALUATION_FILE, PREDICTIONS_FILE}
     evaluated = {path.parent.name: path.stat().st_size for path in files if path.name == EVALUATION_FILE}
-    assert len(evaluated) == 66 and max(evaluated.values()) < 80_000
+    assert len(evaluated) == 72 and max(evaluated.values()) < 80_000
