@@ -72,9 +72,10 @@ def test_a_killed_run_resumes_bitwise_equal(data, tmp_path, loader_workers, on_d
 def test_no_reading_process_outlives_its_training(data, tmp_path, on_device):
     runtime = Runtime(data=data, threads=1, loader_workers=2, data_on_device=on_device)
     gc.disable()  # which would end them, five seconds each
+    before = set(active_children())
     try:
         train(tiny_config(**{"train.epochs": 2}), tmp_path, runtime)
-        assert not active_children()
+        assert set(active_children()) <= before
     finally:
         gc.enable()
 
