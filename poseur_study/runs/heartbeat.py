@@ -74,7 +74,7 @@ def heartbeat(held: Lease, when_lost: Callable[[], object] = lambda: None) -> It
     it over.
 
     Args:
-        when_lost: called in that thread, once.
+        when_lost: called in that thread, at every beat from then on.
     """
     lost, renewed = Event(), time.monotonic()
 
@@ -86,10 +86,10 @@ def heartbeat(held: Lease, when_lost: Callable[[], object] = lambda: None) -> It
             renewed = now
         except OSError:
             kept = now - renewed < lease.BEAT_SECONDS * (lease.MISSED_BEATS - 1)
-        if not kept and not lost.is_set():
+        if not kept:
             lost.set()
-            when_lost()
         if lost.is_set():
+            when_lost()
             stop_children(held.key)
 
     with repeated(beat, lease.BEAT_SECONDS):
@@ -109,12 +109,18 @@ def trained_here_alone(folder: Path) -> Iterator[None]:
     held = lease.acquire(folder)
     if held is None:
         raise UserError(f"{folder} is being trained in by {lease.holder(folder) or 'another process'}: take another folder")
-    main = main_thread().ident or 0
+    main, heard = main_thread().ident or 0, Event()
+
+    def interrupt() -> None:  # again, as an interrupt that meets a finalizer is swallowed
+        if not heard.is_set():
+            signal.pthread_kill(main, signal.SIGINT)
+
     try:
-        with heartbeat(held, lambda: signal.pthread_kill(main, signal.SIGINT)) as lost:
+        with heartbeat(held, interrupt) as lost:
             try:
                 yield
             except KeyboardInterrupt:
+                heard.set()
                 if not lost.is_set():
                     raise
                 owner = lease.holder(folder) or "nobody"
