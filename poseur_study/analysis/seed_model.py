@@ -1,7 +1,7 @@
 """How far trainings that differ by nothing but their seed are apart: one model for all arms of a profile.
 
-An arm is a configuration without its seed. Trainings on crops and on whole images do another thing with their people,
-and are never pooled with one another. With arm and seed as factors, the number of a training is
+An arm is a configuration without its seed and its pretraining's. Trainings on crops and on whole images do other
+things with their people, and are never pooled with one another. With arm and seed as factors, the number of a training is
 
     y = m[arm] + b[device, seed] + e,    e ~ N(0, s²) with one s for every arm.
 
@@ -17,6 +17,7 @@ from scipy import stats
 from poseur_lib.config.base import Frozen
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.experiments.experiment import MEASURED
+from poseur_study.runs.run_id import RunConfig
 from poseur_study.runs.store import RunStore, runs_of
 
 UNEQUAL = 0.05
@@ -42,6 +43,11 @@ class Spread(Frozen):
         return self.levene is not None and self.levene < UNEQUAL
 
 
+def arm_of(config: RunConfig) -> str:
+    """What all seeds of a run share, as JSON: some profiles pretrain a backbone for every seed."""
+    return config.model_dump_json(exclude={"seed": True, "pretext": {"seed"}})
+
+
 def trainings(store: RunStore, fingerprint: str, boxes: BoxSource) -> pd.DataFrame:
     """Every finished run of a folder on one data set, a line each.
 
@@ -52,8 +58,8 @@ def trainings(store: RunStore, fingerprint: str, boxes: BoxSource) -> pd.DataFra
         record, metrics = run.record, run.record.of(boxes)
         if record.provenance.data_fingerprint == fingerprint and metrics is not None:
             config, of = record.config, metrics.model_dump()
-            arm, whole = config.model_dump_json(exclude={"seed"}), config.data.whole_image is not None
-            known = (run.run_id, arm, config.seed, record.provenance.computed_on, config.train.epochs, whole)
+            whole = config.data.whole_image is not None
+            known = (run.run_id, arm_of(config), config.seed, record.provenance.computed_on, config.train.epochs, whole)
             lines.append((*known, *(of[name] for name in MEASURED)))
     return pd.DataFrame(lines, columns=["run_id", "arm", "seed", "device", "epochs", "whole_images", *MEASURED])
 

@@ -10,6 +10,7 @@ from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.measured_values import as_csv
 from poseur_study.analysis.released_results import ReleasedColumn
 from poseur_study.analysis.result_types import CellResult, ClaimResult, OnDevice, RowResult, TableResult
+from poseur_study.analysis.seed_model import arm_of
 from poseur_study.analysis.table_data import TableData
 from poseur_study.analysis.verdict import Evidence, Verdict, level, rule_text, verdict
 from poseur_study.costs.row_cost import row_cost
@@ -20,7 +21,6 @@ from poseur_study.paper.tables import Printed
 from poseur_study.runs.datasets import DataSet
 from poseur_study.runs.plan import row_run
 from poseur_study.runs.project import below_root
-from poseur_study.runs.run_id import RunConfig
 from poseur_study.runs.store import ListedRun, RunState
 
 
@@ -64,11 +64,11 @@ def collect_unexecuted(profile: Profile, table: Table, runs: Sequence[ListedRun]
     (fingerprint, _), *_ = Counter(one.provenance.data_fingerprint for one in records).most_common()
     known = [one for one in records if one.provenance.data_fingerprint == fingerprint]
     of, seeds = known[0].provenance, tuple(sorted({one.config.seed for one in known}))
-    arms = {_arm(one.config) for one in known}
+    arms = {arm_of(one.config) for one in known}
     here = {
         row.key
         for row in table.runnable
-        if _arm(row_run(profile, table, row, seeds[0], fingerprint, {}).config) in arms
+        if arm_of(row_run(profile, table, row, seeds[0], fingerprint, {}).config) in arms
     }
     if not any(here.issuperset(claim.rows) for claim in table.claims if not claim.measured):
         return None
@@ -80,11 +80,6 @@ def collect_unexecuted(profile: Profile, table: Table, runs: Sequence[ListedRun]
     data = TableData(profile, replace(table, columns=()), dataset, store, seeds, planned)
     tested = [claim for claim in table.claims if not claim.measured and data.done(*claim.rows)]
     return collect(data) if tested else None
-
-
-def _arm(config: RunConfig) -> str:
-    """What all seeds of a run share, as JSON."""
-    return config.model_dump_json(exclude={"seed": True, "pretext": {"seed"}})
 
 
 def _row_result(data: TableData, row: Row) -> RowResult:

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.analysis.effect import Effect, detectable_effect, holm, p_value
 from poseur_study.analysis.interval import Estimate
-from poseur_study.analysis.seed_model import Spread, pooled, trainings
+from poseur_study.analysis.seed_model import Spread, arm_of, pooled, trainings
 from poseur_study.analysis.verdict import Evidence, Verdict, verdict, within
 from poseur_study.experiments.experiment import ClaimTest, EffectKind
+from poseur_study.experiments.profiles import profile
 from poseur_study.runs.store import RunStore
 
 MINI = Path(__file__).resolve().parents[3] / "runs" / "mini"
@@ -73,6 +74,13 @@ def test_missing_seeds_cost_degrees_of_freedom_and_nothing_left_is_none():
 def test_arms_that_do_not_spread_alike_are_told():
     y = np.random.default_rng(4).normal(40, 1, (2, 40)) * np.array([[1.0], [20.0]])
     assert pooled(runs(y), "AP").unequal and not SPREAD.unequal
+
+
+def test_seeds_are_of_one_arm_where_each_has_a_pretraining_of_its_own():
+    midi = profile("midi")
+    first, second = (midi.experiment(seed) for seed in (0, 1))
+    assert first.pretext != second.pretext and arm_of(first) == arm_of(second)
+    assert arm_of(first) != arm_of(first.with_changes(**{"train.epochs": 7}))
 
 
 def test_the_committed_runs_have_the_deviation_that_statsmodels_gives():
