@@ -1,4 +1,4 @@
-"""One loader for checkpoints of the released code and of this project."""
+"""One loader for checkpoints of this project, of the released code, and of torchvision's Keypoint R-CNN."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -110,7 +110,7 @@ def load_with_changes(source: Source, changes: Mapping[str, Any]) -> tuple[PoseM
 def load_network_with_changes(source: Source, changes: Mapping[str, Any]) -> tuple[Network, ExperimentConfig]:
     """`load_released`, of end-to-end models too, with changes that leave the weights' shapes alone, by dotted path.
 
-    Weights of torchvision's Keypoint R-CNN, which end-to-end models of this project are, are recognised by their names.
+    Weights of torchvision's Keypoint R-CNN are recognised by their names: it is one of our end-to-end models.
 
     Raises:
         UserError, pydantic.ValidationError: as `load_released`.

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import time
+from threading import Semaphore
 
 import pytest
 
@@ -73,6 +74,14 @@ def test_an_owner_that_was_taken_for_dead_finds_out(run_folder, monkeypatch):
     monkeypatch.setenv(LEASE_VARIABLE, held.key)
     with pytest.raises(UserError, match=r"another process has taken over this run: .*lease\.000001 is gone"):
         require_lease()
+
+
+def test_whoever_does_not_hear_that_its_lease_is_lost_is_told_again(run_folder, monkeypatch):
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.05)
+    held, told = acquire(run_folder), Semaphore(0)
+    with heartbeat(held, told.release):
+        held.path.unlink()
+        assert all(told.acquire(timeout=5) for _ in range(3))
 
 
 def test_an_owner_knows_its_lease_from_a_later_one_of_that_number(run_folder, monkeypatch):
