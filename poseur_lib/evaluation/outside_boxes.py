@@ -38,8 +38,8 @@ class OutsideBoxes(NamedTuple):
 def outside_boxes(own: PredictedPeople, people: CocoPeople) -> OutsideBoxes:
     """What becomes of keypoints outside the boxes that a model found, by the split's images in their order.
 
-    Each person has the box of largest IoU in its image; two people may share one. The model's `pixel_centre` is taken to
-    be the default.
+    Each person has the box of largest IoU in its image; two people may share one. The model's `pixel_centre` is taken
+    to be the default.
 
     Args:
         own: predictions in the model's own boxes, whose "crop" is the box (`poseur_lib.evaluation.whole_images`).

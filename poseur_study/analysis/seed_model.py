@@ -1,7 +1,8 @@
 """How far trainings that differ by nothing but their seed are apart: one model for all arms of a profile.
 
 An arm is a configuration without its seed and its pretraining's. Trainings on crops and on whole images do other
-things with their people, and are never pooled with one another. With arm and seed as factors, the number of a training is
+things with their people, and are never pooled with one another. With arm and seed as factors, the number of a
+training is
 
     y = m[arm] + b[device, seed] + e,    e ~ N(0, s²) with one s for every arm.
 
