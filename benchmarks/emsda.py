@@ -1,6 +1,6 @@
 """EMSDA in several ways: as Eq. 1 is written, with one shared map, with bags of rows, projected first (MSDA)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import torch
@@ -9,18 +9,20 @@ from torch.nn.functional import grid_sample
 
 from benchmarks.timing import Extras, Goal, Setting, compared, times_ms
 from poseur_lib.costs.speed import peak_mib
-from poseur_lib.models.poseur.memory import level_geometry
-from poseur_lib.models.poseur.sampling import corner_rows, sample_bags, sample_dense
+from poseur_lib.models.poseur.memory import Memory, level_geometry
+from poseur_lib.models.poseur.sampling import Way, corner_rows, sample_bags, sample_dense, sample_memory, sampled_by
 from poseur_study.costs.benchmark_record import Comparison
 
 HEADS, LEVELS, POINTS, CHANNELS = 8, 4, 4, 256
 SIZES = ((64, 48), (32, 24), (16, 12), (8, 6))
+SMALLER = {"64x48": ((16, 12), (8, 6), (4, 3), (2, 2)), "128x96": ((32, 24), (16, 12), (8, 6), (4, 3))}
+"""The maps of smaller crops."""
 
 
-def inputs(batch: int, queries: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Random rows of the maps of a 256x192 crop, locations (a fifth of them outside) and attention weights."""
+def inputs(batch: int, queries: int, sizes: Sequence[tuple[int, int]] = SIZES) -> tuple[Tensor, Tensor, Tensor]:
+    """Random rows of the maps of a crop (256x192), locations (a fifth of them outside) and attention weights."""
     generator = torch.Generator().manual_seed(0)
-    cells = sum(h * w for h, w in SIZES)
+    cells = sum(h * w for h, w in sizes)
     values = torch.randn(batch, cells, CHANNELS, generator=generator)
     locations = torch.rand(batch, queries, HEADS, LEVELS, POINTS, 2, generator=generator) * 1.2 - 0.1
     weights = torch.rand(batch, queries, HEADS, LEVELS * POINTS, generator=generator).softmax(-1)
@@ -98,10 +100,15 @@ BATCH = 8
 
 
 def compare(setting: Setting) -> Iterator[Comparison]:
-    """Forward at inference (17 queries) and forward + backward in training (68 queries), with peaks of memory."""
+    """Forward at inference (17 queries) and forward + backward in training (68 queries), with peaks of memory.
+
+    Of smaller crops, the two ways alone that `sample_memory` chooses from.
+    """
     matrix = torch.randn(HEADS, CHANNELS, CHANNELS // HEADS).to(setting.device) / 16
     yield _forward(matrix, setting)
     yield _forward_backward(matrix, setting)
+    for crop, sizes in SMALLER.items():
+        yield from _smaller(crop, sizes, setting)
 
 
 def _forward(matrix: Tensor, setting: Setting) -> Comparison:
@@ -128,3 +135,18 @@ def _forward_backward(matrix: Tensor, setting: Setting) -> Comparison:
     peaks = {name: peak_mib(run, setting.device) for name, run in runs.items()}
     title = f"EMSDA forward and backward, batch {BATCH}, 68 queries"
     return compared(title, times, OURS, Extras(peaks, setting.goals(BOTH_GOALS)))
+
+
+def _smaller(crop: str, sizes: Sequence[tuple[int, int]], setting: Setting) -> Iterator[Comparison]:
+    for queries, trained in ((17, False), (68, True)):
+        leaves = [x.to(setting.device).requires_grad_(trained) for x in inputs(BATCH, queries, sizes)]
+
+        def step(way: Way, leaves: Sequence[Tensor] = leaves, trained: bool = trained) -> None:
+            with sampled_by(way):
+                sums = sample_memory(Memory.of(leaves[0], sizes), *leaves[1:])
+            if trained:
+                torch.autograd.grad(sums.square().mean(), leaves)
+
+        what = "forward and backward" if trained else "forward"
+        title = f"Sampling {what}, crops of {crop}, batch {BATCH}, {queries} queries"
+        yield compared(title, times_ms({way: partial(step, way) for way in ("bags", "matrix")}, setting), "bags")

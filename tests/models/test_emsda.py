@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from poseur_lib.models.poseur import sampling
 from poseur_lib.models.poseur.deformable import EMSDA
 from poseur_lib.models.poseur.memory import Memory, level_geometry
 from poseur_lib.models.poseur.sampling import chosen_way, corner_rows, sample_bags, sample_dense, sample_memory
@@ -85,10 +86,28 @@ def test_both_ways_are_taken():
     """`sample_memory` chooses by the size of the maps; both choices are exercised above only if both exist."""
     locations = torch.rand(1, 2, 2, 1, 1, 2)
     weights = torch.ones(1, 2, 2, 1, 1)
-    assert [chosen_way(cells, 4, "cpu", one_each=True) for cells in (4, 64, 65, 1600)] == ["matrix"] * 2 + ["bags"] * 2
-    assert chosen_way(4080, 64, "cuda", one_each=True) == "matrix" and chosen_way(4, 4, "cuda", False) == "bags"
+    for trained, largest in ((False, 4), (True, 32)):
+        ways = [chosen_way(cells, 4, "cpu", True, trained) for cells in (4, largest, largest + 1, 1600)]
+        assert ways == ["matrix"] * 2 + ["bags"] * 2
+    assert chosen_way(4080, 64, "cuda", True, False) == "matrix" and chosen_way(4, 4, "cuda", False, True) == "bags"
     for side in (2, 40):
         assert_equals_eq1(by_memory, ((side, side),), locations, weights)
+
+
+def test_inference_takes_the_matrix_for_smaller_maps_than_training(monkeypatch):
+    """Between the two limits, the way is told by whether anybody asks for gradients; the sums are the same."""
+    taken = []
+    for name in ("sample_dense", "sample_bags"):
+        sample = getattr(sampling, name)
+        monkeypatch.setattr(sampling, name, lambda *x, n=name, of=sample: taken.append(n) or of(*x))
+    memory, weights = random_memory(((4, 4),), 2, 3), torch.rand(2, 5, 2, 1, 1)
+    locations = torch.rand(2, 5, 2, 1, 1, 2)
+    plain = sample_memory(memory, locations, weights)
+    trained = sample_memory(memory, locations, weights.clone().requires_grad_())
+    with torch.no_grad():
+        sample_memory(memory, locations, weights.clone().requires_grad_())
+    assert taken == ["sample_bags", "sample_dense", "sample_bags"]
+    torch.testing.assert_close(trained, plain)
 
 
 def test_a_location_that_is_nan_gives_nan_and_no_error():

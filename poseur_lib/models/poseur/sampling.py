@@ -1,10 +1,11 @@
 """Weighted bilinear sampling of feature pyramids: the inner double sum of Eq. 1.
 
 Every head of every query is a weighted sum of R = L levels x S points x 4 corners rows of the flattened maps. Small
-maps are multiplied by a matrix of the weights (`sample_dense`); otherwise `embedding_bag` sums the rows, so that no
-sampled feature is stored (`sample_bags`); ONNX, which has neither, gathers the rows first. `sampling_kernels` does both
-on a GPU with the places computed inside. One map serves all heads and all instances of an image. Memory is of I images
-and queries of B instances: one instance an image, or several of them by `image_index`.
+maps, in training also larger ones, are multiplied by a matrix of the weights (`sample_dense`); otherwise
+`embedding_bag` sums the rows, so that no sampled feature is stored (`sample_bags`); ONNX, which has neither, gathers
+the rows first. `sampling_kernels` does both on a GPU with the places computed inside. One map serves all heads and all
+instances of an image. Memory is of I images and queries of B instances: one instance an image, or several of them by
+`image_index`.
 """
 
 from collections.abc import Iterator
@@ -22,11 +23,13 @@ from poseur_lib.models.poseur.memory import LevelGeometry, Memory
 Way = Literal["matrix", "bags", "matrix kernel", "rows kernel"]
 """How rows are summed: `sample_dense`, `sample_bags`, and the two of `sampling_kernels`."""
 
-DENSE_CELLS_PER_ROW = {"cpu": 16, "cuda": 64}
-"""Up to this many cells of the pyramid per row that a head reads, `sample_dense` is the faster way.
+DENSE_CELLS_PER_ROW = {"cpu": (1, 8), "cuda": (64, 64)}
+"""Up to this many cells of the pyramid per row that a head reads, `sample_dense` is the faster way: at inference, and
+in training, where bags add the gradients of their rows one by one.
 
 On a processor: `benchmarks emsda`. On a GPU: forward and backward of 4,080 cells and 64 rows took 4.3 ms by the matrix
-(3.2 in bfloat16) and 9.9 ms by bags on an H200, recorded on 2026-11-27; larger maps were not measured.
+(3.2 in bfloat16) and 9.9 ms by bags on an H200, recorded on 2026-11-27; larger maps, and inference alone, were not
+measured.
 """
 
 _asked: ContextVar[Way | None] = ContextVar("way of sampling", default=None)
@@ -42,7 +45,7 @@ def sampled_by(way: Way) -> Iterator[None]:
         _asked.reset(token)
 
 
-def chosen_way(cells: int, rows: int, device: str, one_each: bool) -> Way:
+def chosen_way(cells: int, rows: int, device: str, one_each: bool, trained: bool) -> Way:
     """The faster way of those that were measured. The kernels are none of them: no GPU has run them yet.
 
     Args:
@@ -50,11 +53,12 @@ def chosen_way(cells: int, rows: int, device: str, one_each: bool) -> Way:
         rows: R, that a head of a query reads.
         device: its type, "cpu" or "cuda".
         one_each: one instance an image, in order; the matrix needs it.
+        trained: gradients will be asked for.
     """
     asked = _asked.get()
     if asked is not None and (one_each or asked in ("bags", "rows kernel")):
         return asked
-    few_cells = cells <= DENSE_CELLS_PER_ROW.get(device, 0) * rows
+    few_cells = cells <= DENSE_CELLS_PER_ROW.get(device, (0, 0))[trained] * rows
     return "matrix" if one_each and few_cells else "bags"
 
 
@@ -163,7 +167,9 @@ def sample_memory(
     values, levels = memory.values, memory.levels
     one_each = image_index is None and sampling_locations.shape[0] == values.shape[0]
     rows_per_head = 4 * attention_weights.shape[3] * attention_weights.shape[4]
-    way = chosen_way(values.shape[1], rows_per_head, values.device.type, one_each)
+    differentiated = any(x.requires_grad for x in (values, sampling_locations, attention_weights))
+    trained = torch.is_grad_enabled() and differentiated
+    way = chosen_way(values.shape[1], rows_per_head, values.device.type, one_each, trained)
     if torch.onnx.is_in_onnx_export():
         way = "bags"
     if way in ("matrix kernel", "rows kernel"):
