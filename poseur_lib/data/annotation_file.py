@@ -27,9 +27,9 @@ from poseur_lib.data.annotations import (
 from poseur_lib.data.consistency import LabelledPeople, contradictions, doubts
 from poseur_lib.data.images import LabelFrame
 from poseur_lib.data.keypoint_file import keypoints_of_folder
-from poseur_lib.data.keypoint_names import keypoint_order
+from poseur_lib.data.keypoint_names import built_in_set, keypoint_order
 from poseur_lib.errors import shown
-from poseur_lib.keypoints import COCO_WHOLEBODY_133, WHOLEBODY_PARTS, KeypointSet
+from poseur_lib.keypoints import COCO_17, COCO_WHOLEBODY_133, WHOLEBODY_PARTS, KeypointSet
 
 MASK_MARGIN, MAX_EDGES, MAX_MASK = 1.0, 2**22, 2**31
 """What pycocotools can draw: so many of the image's sides beyond it, so many pixels of edges and of the image."""
@@ -67,8 +67,11 @@ def say_once(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def read_annotation_file(path: Path, keypoints: KeypointSet) -> AnnotationFile:
+def read_annotation_file(path: Path, keypoints: KeypointSet | None) -> AnnotationFile:
     """A file of people who are labelled with a keypoint set.
+
+    Args:
+        keypoints: None: the built-in set whose names the file has, else COCO's.
 
     Raises:
         UserError: the file is missing, no JSON or no COCO file at all, or no category is labelled with keypoints.
@@ -76,6 +79,10 @@ def read_annotation_file(path: Path, keypoints: KeypointSet) -> AnnotationFile:
     dataset = load_annotations(path)
     notes = list(_with_meant_fields(dataset))
     category_id, names, count = person_category(dataset, path)
+    named = built_in_set(names)
+    if keypoints is None:
+        keypoints = named or COCO_17
+        notes += [f"its keypoints are those of {keypoints.name!r}"] if keypoints != COCO_17 else []
     if keypoints.name == COCO_WHOLEBODY_133.name and count == len(WHOLEBODY_PARTS["body"]):
         names, count = _with_whole_bodies(dataset, names), keypoints.num_keypoints
     if not names and (own := keypoints_of_folder(path.parent.parent)) is not None:
@@ -83,8 +90,9 @@ def read_annotation_file(path: Path, keypoints: KeypointSet) -> AnnotationFile:
         notes.append(f"the file does not name its keypoints, {own[0]} does")
     problems = []
     if count != keypoints.num_keypoints:
-        problems.append(f"people have {count} keypoints, "
-                        f"but keypoint set {keypoints.name!r} has {keypoints.num_keypoints}")  # fmt: skip
+        asked = f"keypoint set {keypoints.name!r} has {keypoints.num_keypoints}"
+        hint = f" (their names are those of {named.name!r})" if named and named != keypoints else ""
+        problems.append(f"people have {count} keypoints, but {asked}{hint}")
         order = None
     else:
         order = keypoint_order(names, keypoints)

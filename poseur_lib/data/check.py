@@ -13,7 +13,7 @@ from poseur_lib.data.coco import SPLITS, Split, annotation_path, box_of_labelled
 from poseur_lib.data.image_digests import changed_files, read_digests
 from poseur_lib.data.images import LabelFrame, read_labelled_image
 from poseur_lib.errors import UserError, shown
-from poseur_lib.keypoints import COCO_17, KeypointSet
+from poseur_lib.keypoints import KeypointSet
 
 SHOWN_PROBLEMS = 20
 
@@ -90,12 +90,13 @@ class DatasetReport:
 
 
 def check_dataset(
-    root: Path, keypoints: KeypointSet = COCO_17, check_images: bool = False, limit: int | None = None
+    root: Path, keypoints: KeypointSet | None = None, check_images: bool = False, limit: int | None = None
 ) -> DatasetReport:
     """Look through both splits of a folder.
 
     Args:
-        keypoints: the keypoint set that the files should have.
+        keypoints: the keypoint set that the files should have; None: the built-in one whose names they have, else
+            COCO's.
         check_images: decode the images, compare their sizes with the annotation file, and all of them with the
             digests of `images.json` where the folder has it.
         limit: decode only that many of each split, the first ones; all if None.
@@ -132,7 +133,7 @@ def _changes(root: Path, known: list[str]) -> Iterator[str]:
 
 
 def _check_split(
-    root: Path, split: Split, keypoints: KeypointSet, check_images: bool, limit: int | None
+    root: Path, split: Split, keypoints: KeypointSet | None, check_images: bool, limit: int | None
 ) -> tuple[SplitReport | None, list[str], list[str]]:
     """The counts (None where bad entries forbid counting), the problems and the notes of a split that can be read."""
     file = read_annotation_file(annotation_path(root, split), keypoints)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from poseur_lib.errors import listed
-from poseur_lib.keypoints import KeypointSet
+from poseur_lib.keypoints import KEYPOINT_SETS, KeypointSet
 
 SHOWN, LENGTH = 6, 40
 SIDES = {"l": "left", "r": "right"}
@@ -44,6 +44,12 @@ def keypoint_order(names: Sequence[object], keypoints: KeypointSet) -> KeypointO
     moved = [f"{names[there]} is {there + 1}, not {here + 1}" for here, there in enumerate(positions) if here != there]
     note = f"keypoints are put into the order of {keypoints.name!r} ({listed(moved, 2)}); results have that order too"
     return KeypointOrder(positions, note)
+
+
+def built_in_set(names: Sequence[object]) -> KeypointSet | None:
+    """The built-in set that has exactly these names, in whatever order and spelling; None if none has."""
+    given = sorted(_words(str(name)) for name in names)
+    return next((known for known in KEYPOINT_SETS if given == sorted(map(_words, known.names))), None)
 
 
 def _words(name: str) -> tuple[str, ...]:

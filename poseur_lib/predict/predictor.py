@@ -112,7 +112,7 @@ class Poseur:
             path: a `model.pt` of this project, a run's folder, or a checkpoint of the released code. Without one it is
                 the small model of the package (`poseur_lib.checkpoints.shipped`), which knows generated people alone.
             flip: flip test: predict the mirror image too.
-            batch: people in one forward pass.
+            batch: people in one forward pass; not of an end-to-end model.
             input_size: crop (height, width), of a released checkpoint that does not tell it.
             flip_fusion, keypoint_score, score_radius, sigma_factor, instance_score: as `poseur_lib.load_released`.
             box_threshold: least score of the boxes that an end-to-end model finds. None: 0.5, or the model's own
@@ -124,7 +124,8 @@ class Poseur:
             compile: as of `InferenceRuntime`: "graph" for many images on a GPU, "inductor" (minutes at the start).
 
         Raises:
-            UserError: the checkpoint cannot be used, or there is no such device or precision.
+            UserError: the checkpoint cannot be used or has not what is asked for, or there is no such device or
+                precision.
             pydantic.ValidationError: an argument has a value that does not exist.
         """
         runtime = InferenceRuntime(device=device, precision=precision, compile=compile)
@@ -143,6 +144,8 @@ class Poseur:
         config = config.with_changes(**{name: value for name, value in asked.items() if value is not None})
         caution = ONLY_GENERATED if trained_on_generated(checkpoint_file(Path(path))) else ""
         if isinstance(model, EndToEndModel):
+            if batch is not None:
+                raise UserError(f"{path}: batch {batch}: it takes an image a forward pass, with all of its people")
             least = max(BOX_THRESHOLD, model.config.score_threshold) if box_threshold is None else box_threshold
             config = config.with_changes(**{"model.head.score_threshold": least})
             model.roi_heads.score_thresh = least

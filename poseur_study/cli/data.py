@@ -166,13 +166,13 @@ def check(
     """
     limit = parse_images(images)
 
-    from poseur_lib.config import DataConfig
     from poseur_lib.data.check import check_dataset
     from poseur_lib.data.image_digests import MANIFEST, record_images
     from poseur_lib.keypoints import keypoint_set
 
-    chosen = options.chosen_keypoints(keypoints, folder) or DataConfig().keypoint_set
-    report = check_dataset(folder, keypoint_set(chosen), check_images=limit != 0, limit=limit)
+    chosen = options.chosen_keypoints(keypoints, folder)
+    asked = None if chosen is None else keypoint_set(chosen)
+    report = check_dataset(folder, asked, check_images=limit != 0, limit=limit)
     typer.echo(str(report))
     if not report.ok:
         raise typer.Exit(1)

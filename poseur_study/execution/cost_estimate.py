@@ -1,10 +1,10 @@
 """What runs will cost before they start: multiply-adds, and hours on a device of known speed.
 
-Training an image takes three times the multiply-adds of its forward pass (one forward, two backward); evaluation,
-reading and augmentation are not counted. The device's speed is what finished runs of the same profile reached, all
-of that included; without any, `--device-gflops` or `--gpu`, or `PROBE_SHARE` of what a convolution reaches here in a
-second. The models that the profiles declare were counted before: `python -m poseur_study.execution.cost_estimate`
-counts those that are missing there.
+Training an image takes three times the multiply-adds of its forward pass (one forward, two backward), noisy queries
+included; loss, evaluation, reading and augmentation are not counted. The device's speed is what finished runs of the
+same profile reached, all of that included; without any, `--device-gflops` or `--gpu`, or `PROBE_SHARE` of what a
+convolution reaches here in a second. The models that the profiles declare were counted before:
+`python -m poseur_study.execution.cost_estimate` counts those that are missing there.
 """
 
 import hashlib
@@ -70,7 +70,9 @@ class Work:
         self.save = self.known.save
 
     def per_image(self, run: PlannedRun) -> float:
-        """Multiply-adds of a forward pass; of a pretraining run those of its backbone, the head being negligible."""
+        """Multiply-adds of a forward pass in training; of a pretraining run those of its backbone, whose head costs
+        next to nothing.
+        """
         pretext = isinstance(run.config, PretextRunConfig)
         config = self.profile.experiment(run.seed, run.changes) if pretext else run.config
         key = model_key(config)
@@ -172,14 +174,10 @@ def declared_models() -> dict[str, ExperimentConfig]:
 
 
 def _count(config: ExperimentConfig) -> dict[str, int]:
-    from poseur_lib.costs import cost
-    from poseur_lib.costs.end_to_end import end_to_end_multiply_adds
+    from poseur_lib.costs.training import training_multiply_adds
 
-    if config.data.whole_image is not None:
-        every, backbone = end_to_end_multiply_adds(config)
-        return {"all": every, "backbone": backbone}
-    counted = cost(config)
-    return {"all": counted.multiply_adds, "backbone": counted.part("backbone").multiply_adds}
+    every, backbone = training_multiply_adds(config)
+    return {"all": every, "backbone": backbone}
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ def declared() -> dict[str, ExperimentConfig]:
     for table in TABLES:
         for row in table.runnable:
             config = smoke.experiment(0, smoke.of_table(table.number, table.changes(row)))
-            if config.data.whole_image is None:  # those are counted by `poseur_lib.costs.end_to_end`
+            if config.data.whole_image is None:  # those are counted by `poseur_lib.costs.training`
                 models.setdefault(f"{config.data} {config.model}", (f"{table.number}: {row.key}", config))
     return dict(models.values())
 

@@ -16,7 +16,7 @@ from poseur_lib.data.keypoint_file import choose_keypoints, read_keypoint_file
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.oks import oks
 from poseur_lib.files import MODEL_FILE
-from poseur_lib.keypoints import COCO_17, keypoint_set
+from poseur_lib.keypoints import COCO_17, LSP_14, keypoint_set
 from poseur_lib.predict.predictor import Poseur
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.fit import _part_crops
@@ -203,6 +203,16 @@ def test_check_takes_the_folders_keypoints(star_data, capsys):
     assert "keypoint set 'star'" in capsys.readouterr().out
     assert main(["data", "check", str(star_data), "--keypoints", "coco17"]) == 1
     assert "people have 5 keypoints, but keypoint set 'coco17' has 17" in capsys.readouterr().out
+
+
+def test_check_knows_the_built_in_sets_by_their_names(tmp_path, capsys):
+    """A converted set was called wrong, twice, unless one repeated the name that `convert` had printed."""
+    root = str(write_people(tmp_path / "data", 1, 1, LSP_14))
+    assert main(["data", "check", root]) == 0
+    assert "its keypoints are those of 'lsp14'" in capsys.readouterr().out
+    assert main(["data", "check", root, "--keypoints", "coco17"]) == 1
+    of_another = "people have 14 keypoints, but keypoint set 'coco17' has 17 (their names are those of 'lsp14')"
+    assert of_another in capsys.readouterr().out
 
 
 def test_names_in_any_script_are_told_apart(star_data, tmp_path):

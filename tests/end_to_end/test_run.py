@@ -136,6 +136,15 @@ def test_flip_sides_and_eq_8_can_be_asked_of_a_model_that_finds_people(tmp_path,
     assert poseur.config.data.whole_image.test_sides == (48, 64)
 
 
+def test_a_batch_of_people_is_refused_where_an_image_is_one_pass(tmp_path, data, capsys):
+    """It was taken, and changed nothing."""
+    path, image = saved(tmp_path / "model.pt"), data / "val2017" / "1.png"
+    given = ["predict", str(image), "--checkpoint", str(path), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    assert main([*given, "--batch", "2"]) == 1
+    assert "batch 2: it takes an image a forward pass" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("keypoints", "asked", "message"),
     [

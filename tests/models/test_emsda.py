@@ -86,21 +86,20 @@ def test_both_ways_are_taken():
     """`sample_memory` chooses by the size of the maps; both choices are exercised above only if both exist."""
     locations = torch.rand(1, 2, 2, 1, 1, 2)
     weights = torch.ones(1, 2, 2, 1, 1)
-    for trained, largest in ((False, 4), (True, 32)):
-        ways = [chosen_way(cells, 4, "cpu", True, trained) for cells in (4, largest, largest + 1, 1600)]
-        assert ways == ["matrix"] * 2 + ["bags"] * 2
+    assert [chosen_way(cells, 4, "cpu", True, True) for cells in (4, 12, 13, 1600)] == ["matrix"] * 2 + ["bags"] * 2
+    assert chosen_way(4, 4, "cpu", True, False) == "bags"
     assert chosen_way(4080, 64, "cuda", True, False) == "matrix" and chosen_way(4, 4, "cuda", False, True) == "bags"
     for side in (2, 40):
         assert_equals_eq1(by_memory, ((side, side),), locations, weights)
 
 
-def test_inference_takes_the_matrix_for_smaller_maps_than_training(monkeypatch):
-    """Between the two limits, the way is told by whether anybody asks for gradients; the sums are the same."""
+def test_the_way_depends_on_whether_gradients_are_asked_for(monkeypatch):
+    """For small maps, training takes the matrix and inference does not; the sums are the same."""
     taken = []
     for name in ("sample_dense", "sample_bags"):
         sample = getattr(sampling, name)
         monkeypatch.setattr(sampling, name, lambda *x, n=name, of=sample: taken.append(n) or of(*x))
-    memory, weights = random_memory(((4, 4),), 2, 3), torch.rand(2, 5, 2, 1, 1)
+    memory, weights = random_memory(((3, 4),), 2, 3), torch.rand(2, 5, 2, 1, 1)
     locations = torch.rand(2, 5, 2, 1, 1, 2)
     plain = sample_memory(memory, locations, weights)
     trained = sample_memory(memory, locations, weights.clone().requires_grad_())

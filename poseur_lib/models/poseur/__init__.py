@@ -10,6 +10,7 @@ head reads.
 positional: sine-cosine encodings of points and of map cells.
 memory: necks, and the rows that they flatten the backbone's maps to.
 queries: the coarse proposal, the noisy points beside it, and the queries that start from them.
+bag_gradients: weighted sums of rows on a processor, to be read last.
 sampling: weighted bilinear samples of those rows, the inner double sum of Eq. 1.
 sampling_kernels: the same for GPUs, to be read last.
 deformable: EMSDA, Eq. 1 as a whole, and MSDA.

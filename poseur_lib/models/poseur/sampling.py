@@ -1,11 +1,11 @@
 """Weighted bilinear sampling of feature pyramids: the inner double sum of Eq. 1.
 
 Every head of every query is a weighted sum of R = L levels x S points x 4 corners rows of the flattened maps. Small
-maps, in training also larger ones, are multiplied by a matrix of the weights (`sample_dense`); otherwise
-`embedding_bag` sums the rows, so that no sampled feature is stored (`sample_bags`); ONNX, which has neither, gathers
-the rows first. `sampling_kernels` does both on a GPU with the places computed inside. One map serves all heads and all
-instances of an image. Memory is of I images and queries of B instances: one instance an image, or several of them by
-`image_index`.
+maps are multiplied by a matrix of the weights (`sample_dense`); otherwise `embedding_bag` sums the rows, so that no
+sampled feature is stored (`sample_bags`), and on a processor `bag_gradients` differentiates it; ONNX, which has
+neither, gathers the rows first. `sampling_kernels` does both on a GPU with the places computed inside. One map serves
+all heads and all instances of an image. Memory is of I images and queries of B instances: one instance an image, or
+several of them by `image_index`.
 """
 
 from collections.abc import Iterator
@@ -18,14 +18,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from poseur_lib.models.poseur.bag_gradients import sum_rows
 from poseur_lib.models.poseur.memory import LevelGeometry, Memory
 
 Way = Literal["matrix", "bags", "matrix kernel", "rows kernel"]
 """How rows are summed: `sample_dense`, `sample_bags`, and the two of `sampling_kernels`."""
 
-DENSE_CELLS_PER_ROW = {"cpu": (1, 8), "cuda": (64, 64)}
-"""Up to this many cells of the pyramid per row that a head reads, `sample_dense` is the faster way: at inference, and
-in training, where bags add the gradients of their rows one by one.
+DENSE_CELLS_PER_ROW = {"cpu": (0, 3), "cuda": (64, 64)}
+"""Up to this many cells of the pyramid per row that a head reads, `sample_dense` is the faster way, at inference and in
+training.
 
 On a processor: `benchmarks emsda`. On a GPU: forward and backward of 4,080 cells and 64 rows took 4.3 ms by the matrix
 (3.2 in bfloat16) and 9.9 ms by bags on an H200, recorded on 2026-11-27; larger maps, and inference alone, were not
@@ -143,9 +144,11 @@ def sample_bags(
     if torch.onnx.is_in_onnx_export():
         return sum_gathered(values.flatten(0, 1), rows, row_weights)
     bags = (rows.shape[0] * rows.shape[1] * rows.shape[2], rows.shape[3])
-    sums = embedding_bag(
-        rows.reshape(bags), values.flatten(0, 1), mode="sum", per_sample_weights=row_weights.reshape(bags)
-    )
+    of_cells, shares = values.flatten(0, 1), row_weights.reshape(bags)
+    if values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64):
+        sums = sum_rows(of_cells, rows.reshape(bags), shares)
+    else:
+        sums = embedding_bag(rows.reshape(bags), of_cells, mode="sum", per_sample_weights=shares)
     return sums.view(*rows.shape[:3], -1)
 
 
