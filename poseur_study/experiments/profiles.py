@@ -94,6 +94,7 @@ REAL = {
     "train.global_batch": 64,
     "train.learning_rate": 5e-4,
     "train.schedule": {"kind": "cosine"},
+    "train.warmup_steps": 50,
 }
 
 
