@@ -4,7 +4,7 @@ import importlib.util
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 
@@ -108,17 +108,14 @@ class Runtime(InferenceRuntime):
     logger: LoggerName = "none"
     safetensors: bool = False
     image_cache_bytes: int = 2**30
+    memory_format: ClassVar[torch.memory_format] = torch.channels_last
+    """Of the weights of convolutions in training: tensor cores and oneDNN read channels innermost."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_known("logger", [self.logger], LOGGERS)
         if self.logger in ("tensorboard", "wandb") and importlib.util.find_spec(self.logger) is None:
             raise UserError(f"logger {self.logger}: the package is not installed: pip install {self.logger}")
-
-    @property
-    def memory_format(self) -> torch.memory_format:
-        """Of the weights of convolutions in training: tensor cores read channels innermost."""
-        return torch.channels_last if self.torch_device.type == "cuda" else torch.contiguous_format
 
     def split_batch(self, global_batch: int) -> tuple[int, int]:
         """People per device and step of the loop, and the number of such steps per optimiser step.
