@@ -145,7 +145,7 @@ def sample_bags(
         return sum_gathered(values.flatten(0, 1), rows, row_weights)
     bags = (rows.shape[0] * rows.shape[1] * rows.shape[2], rows.shape[3])
     of_cells, shares = values.flatten(0, 1), row_weights.reshape(bags)
-    if values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64):
+    if torch.is_grad_enabled() and values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64):
         sums = sum_rows(of_cells, rows.reshape(bags), shares)
     else:
         sums = embedding_bag(rows.reshape(bags), of_cells, mode="sum", per_sample_weights=shares)
