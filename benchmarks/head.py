@@ -8,6 +8,7 @@ from benchmarks.timing import Extras, Goal, Setting, compared, times_ms
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseModel, PoseTargets
+from poseur_lib.runtime import Runtime
 from poseur_study.costs.benchmark_record import Comparison
 
 OVERHEAD_GOALS = {1: 1.30, 8: 1.18, 32: 1.18}
@@ -34,6 +35,7 @@ def compare(setting: Setting) -> Iterator[Comparison]:
 
 
 def _training_step(model: PoseModel, batch: int, setting: Setting) -> Comparison:
+    model.to(memory_format=Runtime.memory_format)  # as training has them
     images = torch.randn(batch, 3, 256, 192, device=setting.device)
     inside = torch.ones(batch, 17, dtype=torch.bool, device=setting.device)
     targets = PoseTargets(torch.rand(batch, 17, 2, device=setting.device), inside)
