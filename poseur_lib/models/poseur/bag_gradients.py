@@ -15,14 +15,14 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
 
-def sum_rows(
+def sum_bags(
     values: Float[Tensor, "cells C"], rows: Int[Tensor, "N R"], weights: Float[Tensor, "N R"]
 ) -> Float[Tensor, "N C"]:
     """Weighted sums of R rows each, in float32 or float64; differentiable once, in values and weights."""
-    return _SumRows.apply(values, rows, weights)
+    return _SumBags.apply(values, rows, weights)
 
 
-class _SumRows(torch.autograd.Function):
+class _SumBags(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
         ctx.save_for_backward(values, rows, weights)

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from poseur_lib.models.poseur.bag_gradients import sum_rows
+from poseur_lib.models.poseur.bag_gradients import sum_bags
 from poseur_lib.models.poseur.memory import LevelGeometry, Memory
 
 Way = Literal["matrix", "bags", "matrix kernel", "rows kernel"]
@@ -146,7 +146,7 @@ def sample_bags(
     bags = (rows.shape[0] * rows.shape[1] * rows.shape[2], rows.shape[3])
     of_cells, shares = values.flatten(0, 1), row_weights.reshape(bags)
     if torch.is_grad_enabled() and values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64):
-        sums = sum_rows(of_cells, rows.reshape(bags), shares)
+        sums = sum_bags(of_cells, rows.reshape(bags), shares)
     else:
         sums = embedding_bag(rows.reshape(bags), of_cells, mode="sum", per_sample_weights=shares)
     return sums.view(*rows.shape[:3], -1)
