@@ -57,8 +57,8 @@ def _row(arm: str, epochs: int) -> Row:
     label, changes, method = ARMS[arm]
     return Row(
         key=_key(arm, epochs),
-        label=f"{label}, {epochs} epochs",
-        ticks=(label, str(epochs)),
+        label=f"{label}, {_length(epochs)}",
+        ticks=(label, _length(epochs)),
         changes={**changes, **steps_at_the_same_fractions(epochs)},
         method=method,
     )
@@ -67,12 +67,17 @@ def _row(arm: str, epochs: int) -> Row:
 def _by_box(arm: str, epochs: int) -> Row:
     row = _row(arm, epochs)
     label = f"{row.ticks[0]} by box score"
-    own = {"key": f"{arm}_box_{epochs}", "label": f"{label}, {epochs} epochs", "ticks": (label, row.ticks[1])}
+    own = {"key": f"{arm}_box_{epochs}", "label": f"{label}, {_length(epochs)}", "ticks": (label, row.ticks[1])}
     return replace(row, scoring=Scoring.BOX, **own)
 
 
 def _key(arm: str, epochs: int) -> str:
     return f"{arm}_{epochs}"
+
+
+def _length(epochs: int) -> str:
+    """Not in epochs: a profile has its own."""
+    return f"length {EPOCHS.index(epochs) + 1} of {len(EPOCHS)}"
 
 
 def _claims() -> tuple[ClaimTest, ...]:
@@ -88,7 +93,7 @@ BUDGET = Table(
     title="Effect against budget",
     notebook="budget.ipynb",
     question="Which of the paper's differences depend on how long one trains?",
-    factor=("Arm", "Epochs"),
+    factor=("Arm", "Length"),
     varies=(*METHOD_KNOBS[:3], "train.epochs", "train.schedule"),
     rows=(
         *(_row(arm, epochs) for epochs in EPOCHS for arm in ARMS),

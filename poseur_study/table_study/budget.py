@@ -20,23 +20,23 @@ REGISTRATION = "docs/preregistration.md"
 
 
 def runs_by_budget(study: TableStudy) -> pd.DataFrame:
-    """A line a run: row, arm, epochs (of the paper's schedule), seed, people (seen in training), AP."""
-    of_row = {row.label: row.ticks for row in study.table.rows}
+    """A line a run: row, arm, epochs (of this profile), seed, people (seen in training), AP."""
+    arms = {row.label: row.ticks[0] for row in study.table.rows}
     seen = study.curves().groupby(["row", "seed"], observed=True)["people"].max()
     runs = study.ap()[["row", "seed", "AP"]].merge(seen.reset_index(), on=["row", "seed"])
-    arms, epochs = (runs["row"].map({label: ticks[i] for label, ticks in of_row.items()}) for i in range(2))
-    return runs.assign(arm=arms.astype(str), epochs=epochs.astype(int))
+    epochs = {row.label: study.configs[row.key].train.epochs for row in study.table.rows}
+    return runs.assign(arm=runs["row"].map(arms).astype(str), epochs=runs["row"].map(epochs).astype(int))
 
 
 def effects_by_budget(study: TableStudy) -> pd.DataFrame:
     """A line a claimed difference: pair, epochs, people, paper (AP), ours (AP), low, high, seeds, verdict."""
     runs = runs_by_budget(study)
     people = runs.groupby("epochs")["people"].max()
-    ticks = [study.table.row(claim.better).ticks for claim in study.table.claims]
+    rows = [study.table.row(claim.better) for claim in study.table.claims]
     others = [study.table.row(claim.than).ticks[0] for claim in study.table.claims]
     found = study.verdicts()[["ours", "low", "high", "seeds", "verdict"]].assign(
-        pair=[f"{better} minus {than}" for (better, _), than in zip(ticks, others, strict=True)],
-        epochs=[int(epochs) for _, epochs in ticks],
+        pair=[f"{row.ticks[0]} minus {than}" for row, than in zip(rows, others, strict=True)],
+        epochs=[study.configs[row.key].train.epochs for row in rows],
         paper=[claim.paper_effect for claim in study.table.claims],
     )
     found["people"] = found["epochs"].map(people)
@@ -71,7 +71,10 @@ def registration(study: TableStudy) -> Markdown:
     records = {one.run_id: one for one in (study.record(key, seed) for key, _, seed in study.finished)}
     began = [one.provenance.began for one in records.values()]
     when = _committed_at()
-    text = f"Design, arms, seeds and rules are those of `{REGISTRATION}` at commit {REGISTERED[:10]}"
+    text = (
+        f"Design, arms, seeds and rules are those of `{REGISTRATION}`, at whose end each change since is dated, at commit "
+        f"{REGISTERED[:10]}"
+    )
     if when is None:
         return Markdown(f"{text}, whose date cannot be told outside a checkout with its history.")
     after = sum(one > when for one in began)

@@ -14,7 +14,13 @@ from poseur_study.experiments.profiles import PROFILES, profile
 from poseur_study.runs.project import project_root
 from poseur_study.table_study import TableStudy
 from poseur_study.table_study import budget as module
-from poseur_study.table_study.budget import REGISTERED, REGISTRATION, effects_by_budget, slopes_by_budget
+from poseur_study.table_study.budget import (
+    REGISTERED,
+    REGISTRATION,
+    effects_by_budget,
+    runs_by_budget,
+    slopes_by_budget,
+)
 
 
 class MadeStudy(TableStudy):
@@ -27,6 +33,11 @@ class MadeStudy(TableStudy):
         self.growth = {"poseur": 2.0, "simba": 0.5, "no_noise": 2.0}
         self.rows = [row for row in BUDGET.rows if "_box_" not in row.key and row.key not in missing]
         self.seeds = seeds
+
+    @property
+    def configs(self):
+        real = profile("real")
+        return {row.key: real.experiment(0, real.of_table("budget", BUDGET.changes(row))) for row in BUDGET.rows}
 
     def frame(self):
         lines = []
@@ -53,6 +64,13 @@ def test_slopes_are_those_that_the_runs_were_made_with():
     simba, noise = slopes.loc["Poseur minus SimpleBaseline"], slopes.loc["Poseur minus without noise"]
     assert simba["AP for threefold training"] == pytest.approx(1.5) and simba["lengths"] == 4 and simba["seeds"] == 2
     assert noise["AP for threefold training"] == pytest.approx(0.0) and noise["low"] == pytest.approx(noise["high"])
+
+
+def test_epochs_are_those_of_the_profile_not_of_the_paper():
+    runs = runs_by_budget(MadeStudy())
+    assert dict(zip(runs["people"], runs["epochs"], strict=True)) == {1000: 4, 3000: 16, 9000: 64, 27000: 256}
+    assert set(effects_by_budget(MadeStudy())["epochs"]) == {4, 16, 64, 256}
+    assert not any("epoch" in row.label for row in BUDGET.rows)
 
 
 def test_a_slope_takes_two_lengths_and_two_seeds_of_both_arms():
