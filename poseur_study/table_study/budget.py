@@ -71,15 +71,13 @@ def registration(study: TableStudy) -> Markdown:
     records = {one.run_id: one for one in (study.record(key, seed) for key, _, seed in study.finished)}
     began = [one.provenance.began for one in records.values()]
     when = _committed_at()
-    text = (
-        f"Design, arms, seeds and rules are those of `{REGISTRATION}`, at whose end each change since is dated, at commit "
-        f"{REGISTERED[:10]}"
-    )
+    text = f"Design, arms, seeds and rules are those of `{REGISTRATION}` at commit {REGISTERED[:10]}"
     if when is None:
         return Markdown(f"{text}, whose date cannot be told outside a checkout with its history.")
     after = sum(one > when for one in began)
     earlier = "" if after == len(began) else " The others began before it, as runs of tables that share them do."
-    return Markdown(f"{text}, of {when:%Y-%m-%d %H:%M} UTC. {after} of {len(began)} runs began after it.{earlier}")
+    known = f"of {when:%Y-%m-%d %H:%M} UTC; changes since are dated at its end"
+    return Markdown(f"{text}, {known}. {after} of {len(began)} runs began after it.{earlier}")
 
 
 def _committed_at() -> datetime | None:
