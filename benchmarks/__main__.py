@@ -15,7 +15,7 @@ from benchmarks import crops, emsda, head, options, people
 from benchmarks.gpu import command
 from benchmarks.timing import Setting
 from poseur_lib.files import write_atomically
-from poseur_lib.runtime import device_name
+from poseur_lib.runtime import device_name, keep_freed_memory
 from poseur_study.costs.benchmark_record import Benchmark
 from poseur_study.runs.provenance import cpu_count, git_state, package_versions
 
@@ -29,6 +29,7 @@ def main(arguments: list[str]) -> int:
         return command.main(arguments[1:])
     asked = _parse(arguments)
     torch.set_num_threads(min(asked.threads, cpu_count()))
+    keep_freed_memory(asked.device)
     load = os.getloadavg()[0]
     device, rounds = device_name(asked.device), asked.rounds
     print(f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, load before: {load:.1f}")

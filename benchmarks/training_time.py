@@ -14,6 +14,7 @@ from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.dataset import PoseCrops
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.build import build_model
+from poseur_lib.runtime import keep_freed_memory
 from poseur_lib.training.fit import pose_loss
 
 WARM_UP, STEPS = 3, 20
@@ -27,6 +28,7 @@ def training_cpu_ms(method: str, backbone: str, data: Path) -> float:
     """
     config = stand_in(method, backbone)
     torch.set_num_threads(1)
+    keep_freed_memory("cpu")
     torch.manual_seed(config.seed)
     model = build_model(config).train()
     people = CocoPeople(data, "train", COCO_17).people()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from poseur_lib.models.pose_model import PoseModel, PoseTargets
-from poseur_lib.runtime import device_name
+from poseur_lib.runtime import device_name, keep_freed_memory
 
 WARM_UP, ROUNDS = 3, 15
 
@@ -44,6 +44,7 @@ def measure(model: PoseModel, images: Tensor, num_keypoints: int, batch: int = T
         torch.full((1, num_keypoints, 2), 0.5, device=images.device),
         torch.ones(1, num_keypoints, dtype=torch.bool, device=images.device),
     )
+    keep_freed_memory(images.device.type)
     many = images.expand(batch, -1, -1, -1).contiguous()
     model.eval()
     with torch.inference_mode():

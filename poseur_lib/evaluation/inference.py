@@ -16,7 +16,7 @@ from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.recorded_inference import RecordedInference, arrays_of, recordings_of
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.pose_model import PoseModel
-from poseur_lib.runtime import AUTOCAST, InferenceRuntime
+from poseur_lib.runtime import AUTOCAST, InferenceRuntime, keep_freed_memory
 
 
 def recordings(model: PoseModel, runtime: InferenceRuntime) -> RecordedInference | None:
@@ -69,6 +69,7 @@ def predict_people(
         with reading(inference_batches(people, config, model.head.crop_rule, runtime, read)) as own:
             return predict_people(model, people, config, runtime, read, own)
     device = runtime.torch_device
+    keep_freed_memory(device.type)
     model.to(device).eval()
     keypoints = keypoint_set(config.data.keypoint_set)
     predict = model.predict_flipped if config.evaluation.flip_test else model

@@ -28,7 +28,7 @@ from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.models.build import Network
 from poseur_lib.models.end_to_end.model import EndToEndModel, View
 from poseur_lib.poses import PosePrediction
-from poseur_lib.runtime import AUTOCAST, InferenceRuntime
+from poseur_lib.runtime import AUTOCAST, InferenceRuntime, keep_freed_memory
 
 Pixels = UInt8[np.ndarray, "height width 3"]
 
@@ -63,6 +63,7 @@ def people_of_image(
         boxes: (left, top, right, bottom) in image pixels: poses in these, in their order; None finds people.
     """
     device = runtime.torch_device
+    keep_freed_memory(device.type)
     model.to(device).eval()
     with torch.autocast(device.type, AUTOCAST.get(runtime.precision), enabled=runtime.precision in AUTOCAST):
         views = list(views_of(model, image, config, device))

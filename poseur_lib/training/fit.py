@@ -36,7 +36,7 @@ from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.build import build_network
 from poseur_lib.models.end_to_end.model import EndToEndModel
 from poseur_lib.models.pose_model import LossTerms, PoseModel, PoseTargets
-from poseur_lib.runtime import Runtime
+from poseur_lib.runtime import Runtime, keep_freed_memory
 from poseur_lib.training.batches import training_batches, whole_image_batches
 from poseur_lib.training.curve import Curve, read_curve
 from poseur_lib.training.loop import TrainingLoop, run_loop
@@ -277,6 +277,7 @@ def _prepare(run_dir: Path, runtime: Runtime) -> None:
     run_dir.mkdir(parents=True, exist_ok=True)
     if runtime.threads is not None:
         torch.set_num_threads(runtime.threads)
+    keep_freed_memory(runtime.torch_device.type)
 
 
 def _pretext_recipe(pretext: PretextConfig) -> TrainConfig:
