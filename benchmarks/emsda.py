@@ -9,6 +9,7 @@ from torch.nn.functional import grid_sample
 
 from benchmarks.timing import Extras, Goal, Setting, compared, times_ms
 from poseur_lib.costs.speed import peak_mib
+from poseur_lib.models.poseur.bag_gradients import torch_sum_bags
 from poseur_lib.models.poseur.memory import Memory, level_geometry
 from poseur_lib.models.poseur.sampling import Way, corner_rows, sample_bags, sample_dense, sample_memory, sampled_by
 from poseur_study.costs.benchmark_record import Comparison
@@ -62,6 +63,15 @@ def bags(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
     """Ours, for maps of thousands of cells."""
     rows, shares = corner_rows(level_geometry(SIZES, locations.device), locations, weights)
     return sample_bags(values, rows.flatten(3), shares.flatten(3))
+
+
+def bags_by_torch(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
+    """The same bags with torch's own gradients."""
+    rows, shares = corner_rows(level_geometry(SIZES, locations.device), locations, weights)
+    first = torch.arange(len(values), device=values.device)[:, None, None, None] * values.shape[1]
+    bags_of = (rows.shape[:3].numel(), rows.shape[3])
+    sums = torch_sum_bags(values.flatten(0, 1), (rows + first).view(bags_of), shares.view(bags_of))
+    return sums.view(*rows.shape[:3], values.shape[2])
 
 
 def dense(values: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
@@ -130,7 +140,10 @@ def _forward_backward(matrix: Tensor, setting: Setting) -> Comparison:
         for leaf in leaves:
             leaf.grad = None
 
-    runs = {name: partial(step, way) for name, way in WAYS.items() if way is not replicated}
+    ways = {name: way for name, way in WAYS.items() if way is not replicated} | {
+        "bags, torch's gradients": bags_by_torch
+    }
+    runs = {name: partial(step, way) for name, way in ways.items()}
     times = times_ms(runs, setting)
     peaks = {name: peak_mib(run, setting.device) for name, run in runs.items()}
     title = f"EMSDA forward and backward, batch {BATCH}, 68 queries"

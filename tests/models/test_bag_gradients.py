@@ -1,11 +1,16 @@
 """Sums of rows against the matrix that they mean: values, gradients, and what is refused."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poseur_lib.models.poseur.bag_gradients import sum_bags
+from tests.study.projects import REPOSITORY
 
 
 def inputs(bags, per_bag, cells, channels, seed=0, dtype=torch.float64):
@@ -69,3 +74,17 @@ def test_second_derivatives_are_refused():
     (first,) = torch.autograd.grad(sum_bags(values, rows, weights).square().sum(), values, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         first.sum().backward()
+
+
+def test_no_warning_of_torch_s_is_heard_and_no_filter_of_python_s_touched():
+    """A filter set in a backward pass would be set in all threads, and make what was said once be said again."""
+    code = (
+        "import warnings, torch\n"
+        "from poseur_lib.models.poseur.bag_gradients import sum_bags\n"
+        "warnings.simplefilter('error')\n"
+        "warnings.catch_warnings = None\n"
+        "sum_bags(torch.rand(9, 3), torch.zeros(2, 4).long(), torch.rand(2, 4).requires_grad_()).sum().backward()\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

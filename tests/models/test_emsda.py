@@ -1,5 +1,9 @@
 """EMSDA's sampling against Eq. 1 written down with grid_sample, one copy of the maps per head."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,6 +16,7 @@ from poseur_lib.models.poseur.deformable import EMSDA
 from poseur_lib.models.poseur.memory import Memory, level_geometry
 from poseur_lib.models.poseur.sampling import chosen_way, corner_rows, sample_bags, sample_dense, sample_memory
 from tests.models.small import random_memory
+from tests.study.projects import REPOSITORY
 
 SIZES = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=4).map(tuple)
 
@@ -82,31 +87,63 @@ def test_borders_cell_centres_and_points_far_outside(sample):
     assert_equals_eq1(sample, sizes, locations, torch.ones(locations.shape[:-1]))
 
 
-def test_both_ways_are_taken():
-    """`sample_memory` chooses by the size of the maps; both choices are exercised above only if both exist."""
-    locations = torch.rand(1, 2, 2, 1, 1, 2)
-    weights = torch.ones(1, 2, 2, 1, 1)
-    assert [chosen_way(cells, 4, "cpu", True, True) for cells in (4, 12, 13, 1600)] == ["matrix"] * 2 + ["bags"] * 2
-    assert chosen_way(4, 4, "cpu", True, False) == "bags"
-    assert chosen_way(4080, 64, "cuda", True, False) == "matrix" and chosen_way(4, 4, "cuda", False, True) == "bags"
-    for side in (2, 40):
-        assert_equals_eq1(by_memory, ((side, side),), locations, weights)
+def test_the_matrix_is_for_a_gpu_and_maps_that_are_not_large():
+    chosen = [chosen_way(cells, 64, device, True) for device in ("cpu", "cuda") for cells in (64, 4080, 4097)]
+    assert chosen == ["bags"] * 3 + ["matrix"] * 2 + ["bags"]
+    assert chosen_way(64, 64, "cuda", one_each=False) == "bags"
 
 
-def test_the_way_depends_on_whether_gradients_are_asked_for(monkeypatch):
-    """For small maps, training takes the matrix and inference does not; the sums are the same."""
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_torch_differentiates_where_our_gradients_cannot(monkeypatch):
+    """In 16 bits and inside torch.func; and where nobody asks, its sums are taken as they are."""
     taken = []
-    for name in ("sample_dense", "sample_bags"):
-        sample = getattr(sampling, name)
-        monkeypatch.setattr(sampling, name, lambda *x, n=name, of=sample: taken.append(n) or of(*x))
-    memory, weights = random_memory(((3, 4),), 2, 3), torch.rand(2, 5, 2, 1, 1)
-    locations = torch.rand(2, 5, 2, 1, 1, 2)
-    plain = sample_memory(memory, locations, weights)
-    trained = sample_memory(memory, locations, weights.clone().requires_grad_())
+    for name in ("sum_bags", "torch_sum_bags"):
+        sum_them = getattr(sampling, name)
+        monkeypatch.setattr(sampling, name, lambda *x, n=name, of=sum_them: taken.append(n) or of(*x))
+    values, rows, shares = torch.rand(2, 12, 3), torch.randint(12, (2, 5, 2, 4)), torch.rand(2, 5, 2, 4)
+
+    def total(of: Tensor, bits: torch.dtype = torch.float32) -> Tensor:
+        return sample_bags(of.to(bits), rows, shares).float().square().sum()
+
+    (expected,) = torch.autograd.grad(total(values.requires_grad_()), values)
+    (in_16_bits,) = torch.autograd.grad(total(values, torch.bfloat16), values)
     with torch.no_grad():
-        sample_memory(memory, locations, weights.clone().requires_grad_())
-    assert taken == ["sample_bags", "sample_dense", "sample_bags"]
-    torch.testing.assert_close(trained, plain)
+        total(values)
+    assert taken == ["sum_bags", "torch_sum_bags", "torch_sum_bags"]
+    torch.testing.assert_close(in_16_bits, expected, atol=0.1, rtol=0.05)
+    taken.clear()
+    torch.testing.assert_close(torch.func.grad(total)(values.detach()), expected)
+    one = torch.func.vmap(torch.func.grad(lambda x: total(x.expand(2, -1, -1))))(values.detach())
+    assert one.shape == values.shape and taken == ["torch_sum_bags"] * 2
+
+
+WHOLE_GRAPH = """
+import torch
+from poseur_lib.models.poseur.sampling import sample_bags
+
+values, rows, shares = torch.rand(2, 12, 3), torch.randint(12, (2, 5, 2, 4)), torch.rand(2, 5, 2, 4)
+totals = [of(values.requires_grad_(), rows, shares).square().sum()
+          for of in (sample_bags, torch.compile(sample_bags, backend="aot_eager", fullgraph=True))]
+torch.testing.assert_close(*(torch.autograd.grad(total, values)[0] for total in totals))
+"""
+
+
+def test_it_compiles_as_one_graph_with_gradients():
+    """In a process of its own: without the hook that checks types, through which torch cannot compile."""
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", WHOLE_GRAPH], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("sample", [by_bags, by_matrix])
+@pytest.mark.parametrize(("images", "queries"), [(0, 5), (2, 0)])
+def test_nothing_to_sample_gives_nothing(sample, images, queries):
+    values = torch.rand(images, 4, 3).requires_grad_()
+    locations, weights = torch.rand(images, queries, 2, 1, 1, 2), torch.ones(images, queries, 2, 1, 1)
+    sums = sample(values, ((2, 2),), locations, weights.requires_grad_())
+    assert sums.shape == (images, queries, 2, 3)
+    of_values, of_weights = torch.autograd.grad(sums.sum(), (values, weights))
+    assert not of_values.any() and of_weights.shape == weights.shape
 
 
 def test_a_location_that_is_nan_gives_nan_and_no_error():

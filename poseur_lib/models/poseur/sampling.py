@@ -16,21 +16,19 @@ from typing import Literal
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import embedding_bag
 
-from poseur_lib.models.poseur.bag_gradients import sum_bags
+from poseur_lib.models.poseur.bag_gradients import sum_bags, torch_sum_bags
 from poseur_lib.models.poseur.memory import LevelGeometry, Memory
 
 Way = Literal["matrix", "bags", "matrix kernel", "rows kernel"]
 """How rows are summed: `sample_dense`, `sample_bags`, and the two of `sampling_kernels`."""
 
-DENSE_CELLS_PER_ROW = {"cpu": (0, 3), "cuda": (64, 64)}
-"""Up to this many cells of the pyramid per row that a head reads, `sample_dense` is the faster way, at inference and in
-training.
+MATRIX_CELLS_PER_ROW = 64
+"""On a GPU, `sample_dense` is the faster way up to this many cells of the pyramid per row that a head reads.
 
-On a processor: `benchmarks emsda`. On a GPU: forward and backward of 4,080 cells and 64 rows took 4.3 ms by the matrix
-(3.2 in bfloat16) and 9.9 ms by bags on an H200, recorded on 2026-11-27; larger maps, and inference alone, were not
-measured.
+Forward and backward of 4,080 cells and 64 rows took 4.3 ms by the matrix (3.2 in bfloat16) and 9.9 ms by bags on an
+H200, recorded on 2026-11-27; larger maps, and inference alone, were not measured. On a processor bags are faster from
+crops of 64x48 on (`benchmarks emsda`).
 """
 
 _asked: ContextVar[Way | None] = ContextVar("way of sampling", default=None)
@@ -46,7 +44,7 @@ def sampled_by(way: Way) -> Iterator[None]:
         _asked.reset(token)
 
 
-def chosen_way(cells: int, rows: int, device: str, one_each: bool, trained: bool) -> Way:
+def chosen_way(cells: int, rows: int, device: str, one_each: bool) -> Way:
     """The faster way of those that were measured. The kernels are none of them: no GPU has run them yet.
 
     Args:
@@ -54,13 +52,12 @@ def chosen_way(cells: int, rows: int, device: str, one_each: bool, trained: bool
         rows: R, that a head of a query reads.
         device: its type, "cpu" or "cuda".
         one_each: one instance an image, in order; the matrix needs it.
-        trained: gradients will be asked for.
     """
     asked = _asked.get()
     if asked is not None and (one_each or asked in ("bags", "rows kernel")):
         return asked
-    few_cells = cells <= DENSE_CELLS_PER_ROW.get(device, (0, 0))[trained] * rows
-    return "matrix" if one_each and few_cells else "bags"
+    few_cells = cells <= MATRIX_CELLS_PER_ROW * rows
+    return "matrix" if device == "cuda" and one_each and few_cells else "bags"
 
 
 def _axis(
@@ -111,10 +108,10 @@ def sample_dense(
     values: Float[Tensor, "B P C"], rows: Int[Tensor, "B Q M R"], row_weights: Float[Tensor, "B Q M R"]
 ) -> Float[Tensor, "B Q M C"]:
     """The same sums as one matrix product, for small maps: the weights are scattered into [Q M, P] per image."""
-    b, q, m, _ = rows.shape
+    b, q, m, r = rows.shape
     matrix = row_weights.new_zeros(b, q * m, values.shape[1])
-    matrix = matrix.scatter_add(2, rows.reshape(b, q * m, -1), row_weights.reshape(b, q * m, -1))
-    return torch.bmm(matrix, values).view(b, q, m, -1)
+    matrix = matrix.scatter_add(2, rows.reshape(b, q * m, r), row_weights.reshape(b, q * m, r))
+    return torch.bmm(matrix, values).view(b, q, m, values.shape[2])
 
 
 def sample_bags(
@@ -145,11 +142,18 @@ def sample_bags(
         return sum_gathered(values.flatten(0, 1), rows, row_weights)
     bags = (rows.shape[0] * rows.shape[1] * rows.shape[2], rows.shape[3])
     of_cells, shares = values.flatten(0, 1), row_weights.reshape(bags)
-    if torch.is_grad_enabled() and values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64):
-        sums = sum_bags(of_cells, rows.reshape(bags), shares)
-    else:
-        sums = embedding_bag(rows.reshape(bags), of_cells, mode="sum", per_sample_weights=shares)
-    return sums.view(*rows.shape[:3], -1)
+    sum_them = sum_bags if _own_gradients(values) else torch_sum_bags
+    return sum_them(of_cells, rows.reshape(bags), shares).view(*rows.shape[:3], values.shape[2])
+
+
+def _own_gradients(values: Float[Tensor, "I P C"]) -> bool:
+    """Whether `bag_gradients` can differentiate here: step by step, in 32 or 64 bits, on a processor.
+
+    torch.compile and torch.func see through torch's operator only.
+    """
+    transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    exact = values.dtype in (torch.float32, torch.float64)
+    return torch.is_grad_enabled() and values.device.type == "cpu" and exact and not transformed
 
 
 def sample_memory(
@@ -170,9 +174,7 @@ def sample_memory(
     values, levels = memory.values, memory.levels
     one_each = image_index is None and sampling_locations.shape[0] == values.shape[0]
     rows_per_head = 4 * attention_weights.shape[3] * attention_weights.shape[4]
-    differentiated = any(x.requires_grad for x in (values, sampling_locations, attention_weights))
-    trained = torch.is_grad_enabled() and differentiated
-    way = chosen_way(values.shape[1], rows_per_head, values.device.type, one_each, trained)
+    way = chosen_way(values.shape[1], rows_per_head, values.device.type, one_each)
     if torch.onnx.is_in_onnx_export():
         way = "bags"
     if way in ("matrix kernel", "rows kernel"):
