@@ -176,7 +176,7 @@ class TrainingLoop(L.LightningModule):
             self._require_finite()
         logger, step = self.trainer.logger, self._step
         if logger is not None and step and step % STEPS_BETWEEN == 0:
-            logger.log_metrics({"loss": self._sums.means()["total"]}, step=step)
+            logger.log_metrics({"loss": self._means()["total"]}, step=step)
 
     @property
     def _step(self) -> int:
@@ -192,7 +192,7 @@ class TrainingLoop(L.LightningModule):
         self._require_finite()
         seconds = time.perf_counter() - self._epoch_started
         epoch = self.current_epoch + 1
-        means = self._sums.means()
+        means = self._means()
         before = self.curve[-1] if self.curve else CurvePoint(epoch=0, step=0, images=0, seconds=0.0, loss=0.0)
         measured: dict[str, float] = {}
         due = epoch % self.measure_every == 0 or epoch == self.config.epochs
@@ -236,6 +236,9 @@ class TrainingLoop(L.LightningModule):
                 )
         self.curve = tuple(CurvePoint(**point) for point in checkpoint["curve"])
         self.batches.sampler.set_epoch(len(self.curve))
+
+    def _means(self) -> dict[str, float]:
+        return self._sums.means(self.trainer.strategy.reduce)
 
     def _save(self) -> None:
         with atomic_file(self.last_checkpoint) if self.global_rank == 0 else nullcontext(self.last_checkpoint) as file:

@@ -1,6 +1,7 @@
 """Sums of the loss terms over an epoch, kept where they are computed, so that no step waits for a GPU."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -68,6 +69,11 @@ class LossSums:
         name, value = next(one for one in (*named[1:], named[0]) if not math.isfinite(one[1]))
         return NotFinite(name, value, step)
 
-    def means(self) -> dict[str, float]:
-        """By the terms' names, "total" among them."""
-        return {name: value / self.batches for name, value in zip(self._names, self._sums.tolist(), strict=True)}
+    def means(self, over_devices: Callable[[Tensor], Tensor]) -> dict[str, float]:
+        """By the terms' names, "total" among them.
+
+        Args:
+            over_devices: the mean of a tensor over all devices, which have as many batches each.
+        """
+        sums = over_devices(self._sums).tolist()
+        return {name: value / self.batches for name, value in zip(self._names, sums, strict=True)}

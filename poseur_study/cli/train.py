@@ -67,6 +67,8 @@ def train(
     Where the profile's backbone starts from a pretext run, that is trained first, in DIR/pretext: on the data set's
     part labels, or on generated people where it has none. With --init nothing is pretrained.
     """
+    from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
     from poseur_lib.config.presets import PRESETS
     from poseur_lib.errors import UserError
     from poseur_lib.files import MODEL_FILE
@@ -105,13 +107,14 @@ def train(
         logger=logger,
         safetensors=True,
     )
+    say = rank_zero_only(typer.echo)  # with several devices, each process comes by here
     people = pretext_people(size, config, data.absolute())
     if people != data.absolute():
-        typer.echo(f"{data} has no part labels: the backbone is pretrained on the generated people in {people}")
+        say(f"{data} has no part labels: the backbone is pretrained on the generated people in {people}")
     with trained_here_alone(folder):
         curve = train_in_folder(config, folder, runtime, people, init)
     last = curve[-1]
     measured = "" if last.ap is None else f", AP {last.ap:.1f} and mean OKS {last.mean_oks:.3f} on the curve's people"
-    typer.echo(f"epoch {last.epoch} of {config.train.epochs}: loss {last.loss:.3f}{measured}")
+    say(f"epoch {last.epoch} of {config.train.epochs}: loss {last.loss:.3f}{measured}")
     if last.epoch == config.train.epochs:
-        typer.echo(f"next: poseur evaluate --checkpoint {folder / MODEL_FILE} --data {data}")
+        say(f"next: poseur evaluate --checkpoint {folder / MODEL_FILE} --data {data}")

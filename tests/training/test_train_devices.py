@@ -1,15 +1,23 @@
 """Training on two devices: processes of Lightning's DDP, on a processor by gloo."""
 
+import json
+import os
+import subprocess
+import sys
+
 import pytest
+from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from poseur_lib.checkpoints.checkpoint import load_model
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
-from poseur_lib.files import MODEL_FILE
+from poseur_lib.files import CURVE_FILE, MODEL_FILE
 from poseur_lib.runtime import Runtime
+from poseur_lib.training.curve import read_curve
 from poseur_lib.training.fit import train
 from poseur_study.runs.ddp import JOB_FILE, OUTPUT_FILE, train_on_devices
-from tests.training.tiny import tiny_config, write_people
+from tests.study.projects import REPOSITORY
+from tests.training.tiny import TINY, tiny_config, write_people
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +40,29 @@ def test_two_devices_take_the_steps_of_one_and_learn_alike(people, tmp_path):
     assert [point.loss for point in ours] == pytest.approx([point.loss for point in alone], rel=0.1)
     assert load_model(tmp_path / "two" / MODEL_FILE)[1] == quiet()
     assert not (tmp_path / "two" / JOB_FILE).exists() and not (tmp_path / "two" / OUTPUT_FILE).exists()
+
+
+@pytest.mark.slow
+def test_the_command_says_once_what_both_devices_made(people, tmp_path):
+    """Each process has the loss of its own people; the curve has that of all."""
+    changes = {**TINY, "pretext": None, "train.people_per_epoch": None}
+    sets = [word for name, value in changes.items() for word in ("--set", f"{name}={json.dumps(value)}")]
+    command = [sys.executable, "-m", "poseur_study", "train", str(tmp_path / "run"), "--data", str(people), *sets]
+    command += ["--profile", "smoke", "--device", "cpu", "--devices", "2"]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    (said,) = [line for line in done.stdout.splitlines() if line.startswith("epoch 1 of 1: loss ")]
+    assert done.stdout.count("next: ") == 1
+    assert f"loss {read_curve(tmp_path / 'run' / CURVE_FILE)[0].loss:.3f}, " in said
+
+
+def test_the_curve_s_loss_is_the_mean_over_devices(people, tmp_path, monkeypatch):
+    runtime = Runtime(data=people, device="cpu", threads=1)
+    (alone,) = train(tiny_config(), tmp_path / "alone", runtime)
+    monkeypatch.setattr(SingleDeviceStrategy, "reduce", lambda _, tensor, **__: tensor / 2)  # another has no loss
+    (shared,) = train(tiny_config(), tmp_path / "shared", runtime)
+    assert shared.loss == pytest.approx(alone.loss / 2)
+    assert shared.terms == {name: pytest.approx(value / 2) for name, value in alone.terms.items()}
 
 
 @pytest.mark.slow
