@@ -65,7 +65,7 @@ def _axis(
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """The two cells next to a position in [0, 1] on one axis, and their shares: 0 outside, where the cell is clamped.
 
-    A position that is NaN gets some cell and the share NaN, so that a diverged network ends in the loss.
+    One that is NaN or infinite gets some cell and the share NaN, so that a diverged network ends in the loss.
     """
     position = position * cells - 0.5
     low = position.detach().floor().nan_to_num()
