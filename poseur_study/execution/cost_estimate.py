@@ -4,7 +4,8 @@ Training an image takes three times the multiply-adds of its forward pass (one f
 included; loss, evaluation, reading and augmentation are not counted. The device's speed is what finished runs of the
 same profile reached, all of that included; without any, `--device-gflops` or `--gpu`, or `PROBE_SHARE` of what a
 convolution reaches here in a second. The models that the profiles declare were counted before:
-`python -m poseur_study.execution.cost_estimate` counts those that are missing there.
+`python -m poseur_study.execution.cost_estimate` counts those that are missing in `multiply_adds.json`, and believes the
+others: delete the file first where what is counted has changed.
 """
 
 import hashlib
@@ -148,13 +149,14 @@ def probed_speed() -> Speed:
 
 
 def model_key(config: ExperimentConfig) -> str:
-    """Of what is counted: the model, by what differs from the defaults of a run's identity, and the crop.
+    """Of what is counted: crop, number of keypoints, and model, by what differs from the defaults of a run's identity.
 
-    The number of keypoints is not in it: it moves the sum by a percent.
+    A keypoint more is a query more in every noisy group, too.
     """
     whole = config.data.whole_image
     shown = [] if whole is None else [node_form(whole, frozen_defaults())]
-    form = [config.data.input_size, node_form(config.model, frozen_defaults()), *shown]
+    count = keypoint_set(config.data.keypoint_set).num_keypoints
+    form = [config.data.input_size, count, node_form(config.model, frozen_defaults()), *shown]
     return hashlib.sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()[:16]
 
 

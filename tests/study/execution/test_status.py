@@ -300,6 +300,16 @@ def test_every_declared_model_was_counted_and_two_of_them_still_cost_that():
     assert [work._count(declared[key]) for key in smallest] == [before[key] for key in smallest]
 
 
+def test_people_of_other_keypoints_than_the_profile_s_are_counted_for_themselves(tmp_path):
+    """133 of them are 133 queries in every noisy group: a plan said an eighth of what such a training takes."""
+    own, many = (
+        plan(profile("real"), tables(["1b"]), (0,), "", changes)[-1]
+        for changes in ({}, {"data.keypoint_set": "coco_wholebody133"})
+    )
+    counted = work.Work(profile("real"), tmp_path)
+    assert counted.per_image(many) == work._count(many.config)["all"] > 5 * counted.per_image(own)
+
+
 @pytest.mark.slow
 def test_every_declared_model_still_costs_what_was_counted():
     before = work.counted_before()
