@@ -10,6 +10,7 @@ others: delete the file first where what is counted has changed.
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -47,10 +48,15 @@ PROBE_SHARE = 0.3
 
 @dataclass(frozen=True)
 class Speed:
-    """Multiply-adds per second of one slot, in billions, and where that is known from."""
+    """Multiply-adds per second of one slot, in billions, and where that is known from.
+
+    Attributes:
+        whole_runs: start-up and evaluation are in it, as it is that of finished runs.
+    """
 
     billions: float
     source: str
+    whole_runs: bool = False
 
     def hours(self, multiply_adds: float) -> float:
         """Hours of one slot."""
@@ -112,13 +118,13 @@ def speed_of_finished(runs: Iterable[PlannedRun], store: RunStore, work: Work) -
         return None
     where = " and ".join(sorted({provenance.device for _, provenance in made}))
     billions = sum(work.of(run) for run, _ in made) / 1e9
-    return Speed(billions / seconds, f"as {len(made)} finished run{'s' * (len(made) > 1)} on {where}")
+    return Speed(billions / seconds, f"as {len(made)} finished run{'s' * (len(made) > 1)} on {where}", whole_runs=True)
 
 
 def given_speed(billions: float) -> Speed:
-    """The user's figure. Raises UserError if it is not positive."""
-    if billions <= 0:
-        raise UserError(f"--device-gflops {billions}: give billions of multiply-adds per second, more than 0")
+    """The user's figure. Raises UserError if it is not positive and finite."""
+    if not 0 < billions < math.inf:
+        raise UserError(f"--device-gflops {billions}: give a finite number of billions a second, more than 0")
     return Speed(billions, f"on a device that sustains {billions:g} billion multiply-adds/s, as given")
 
 
