@@ -7,8 +7,10 @@ import sys
 import tarfile
 
 import pytest
+import torch
 
 from poseur_lib.files import file_sha256
+from poseur_lib.runtime import Runtime
 from poseur_study.cli.main import main
 from poseur_study.execution import cost_estimate as work
 from poseur_study.execution.batch import NOT_GENERATED, Batch
@@ -308,6 +310,18 @@ def test_a_kind_of_gpu_is_bounded_by_its_products_and_by_launching(project, data
     assert slow == pytest.approx(0.016 * 17_000, rel=1e-3), "where launching is nothing, the products are all"
     code, _, error = study(capsys, "plan", "--gpu", "h2000")
     assert code == 1 and "unknown GPU 'h2000': did you mean 'h200'?" in error
+
+
+def test_the_probe_lays_its_convolution_out_as_training_does(monkeypatch):
+    layouts, forward = [], torch.nn.Conv2d.forward
+
+    def noted(layer, images):
+        layouts.append([one.is_contiguous(memory_format=Runtime.memory_format) for one in (layer.weight, images)])
+        return forward(layer, images)
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", noted)
+    monkeypatch.setattr(work, "PROBE_SECONDS", 1e-4)
+    assert work.probed_speed().billions > 0 and layouts[0] == [True, True]
 
 
 def test_every_declared_model_was_counted_and_two_of_them_still_cost_that():
