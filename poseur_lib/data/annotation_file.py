@@ -42,6 +42,7 @@ class AnnotationFile:
     Attributes:
         dataset: as pycocotools takes it; with problems, not to be used.
         category_id: of the people.
+        keypoints: the set that they are held to.
         problems: what is wrong, a line each, without the file's name.
         notes: what was assumed or computed, likewise.
         label_frame: what labels of images with an EXIF orientation are of, by "exif_orientation" of the file's "info".
@@ -50,6 +51,7 @@ class AnnotationFile:
     path: Path
     dataset: dict[str, Any]
     category_id: int
+    keypoints: KeypointSet
     num_keypoints: int
     problems: tuple[str, ...]
     notes: tuple[str, ...]
@@ -82,21 +84,21 @@ def read_annotation_file(path: Path, keypoints: KeypointSet | None) -> Annotatio
     named = built_in_set(names)
     if keypoints is None:
         keypoints = named or COCO_17
-        notes += [f"its keypoints are those of {keypoints.name!r}"] if keypoints != COCO_17 else []
+        notes += [f"its keypoints are those of {_to_train(keypoints)}"] if keypoints != COCO_17 else []
     if keypoints.name == COCO_WHOLEBODY_133.name and count == len(WHOLEBODY_PARTS["body"]):
         names, count = _with_whole_bodies(dataset, names), keypoints.num_keypoints
     if not names and (own := keypoints_of_folder(path.parent.parent)) is not None:
         names = list(own[1].names)
         notes.append(f"the file does not name its keypoints, {own[0]} does")
     problems = []
+    hint = f" (their names are those of {_to_train(named)})" if named and named != keypoints else ""
     if count != keypoints.num_keypoints:
         asked = f"keypoint set {keypoints.name!r} has {keypoints.num_keypoints}"
-        hint = f" (their names are those of {named.name!r})" if named and named != keypoints else ""
         problems.append(f"people have {count} keypoints, but {asked}{hint}")
         order = None
     else:
         order = keypoint_order(names, keypoints)
-        problems += [order.problem] if order.problem else []
+        problems += [order.problem + hint] if order.problem else []
         notes += [order.note] if order.note else []
     problems += dataset_problems(dataset, category_id, count)
     if not problems and order is not None:
@@ -120,7 +122,12 @@ def read_annotation_file(path: Path, keypoints: KeypointSet | None) -> Annotatio
     if frame not in get_args(LabelFrame):
         problems.append(f'exif_orientation of "info" must be "applied" or "ignored", got {shown(frame)}')
         frame = "unsaid"
-    return AnnotationFile(path, dataset, category_id, count, tuple(problems), tuple(notes), frame)
+    return AnnotationFile(path, dataset, category_id, keypoints, count, tuple(problems), tuple(notes), frame)
+
+
+def _to_train(keypoints: KeypointSet) -> str:
+    """A built-in set, and what makes training take it."""
+    return f"{keypoints.name!r}: `poseur train --keypoints {keypoints.name}` is for them"
 
 
 WHOLEBODY_FIELDS = {"foot_kpts": "foot", "face_kpts": "face", "lefthand_kpts": "left hand",

@@ -95,8 +95,8 @@ def check_dataset(
     """Look through both splits of a folder.
 
     Args:
-        keypoints: the keypoint set that the files should have; None: the built-in one whose names they have, else
-            COCO's.
+        keypoints: the keypoint set that both files should have; None: the built-in one whose names the first file that
+            can be read has, else COCO's.
         check_images: decode the images, compare their sizes with the annotation file, and all of them with the
             digests of `images.json` where the folder has it.
         limit: decode only that many of each split, the first ones; all if None.
@@ -109,7 +109,9 @@ def check_dataset(
     splits, problems, notes = [], [], []
     for split in SPLITS:
         try:
-            report, found, said = _check_split(root, split, keypoints, check_images, limit)
+            file = read_annotation_file(annotation_path(root, split), keypoints)
+            keypoints = file.keypoints
+            report, found, said = _check_split(root, split, file, check_images, limit)
         except UserError as error:
             report, found, said = None, [str(error)], []
         problems += found
@@ -133,10 +135,9 @@ def _changes(root: Path, known: list[str]) -> Iterator[str]:
 
 
 def _check_split(
-    root: Path, split: Split, keypoints: KeypointSet | None, check_images: bool, limit: int | None
+    root: Path, split: Split, file: AnnotationFile, check_images: bool, limit: int | None
 ) -> tuple[SplitReport | None, list[str], list[str]]:
     """The counts (None where bad entries forbid counting), the problems and the notes of a split that can be read."""
-    file = read_annotation_file(annotation_path(root, split), keypoints)
     problems = [f"{file.path}: {problem}" for problem in file.problems]
     notes = [f"{file.path}: {note}" for note in file.notes]
     missing, damaged, images_read = _image_problems(root / f"{split}2017", file, check_images, limit)

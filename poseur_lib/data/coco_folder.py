@@ -14,16 +14,31 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Integer
+from scipy.io import loadmat
 
 from poseur_lib.data.coco import Split, annotation_path
 from poseur_lib.data.image_digests import record_images
-from poseur_lib.errors import UserError, shown
+from poseur_lib.errors import UserError, first_line, shown
 from poseur_lib.files import atomic_file, leaves_folder, write_atomically
 from poseur_lib.keypoints import KeypointSet
 
 BOX_MARGIN = 0.1  # of the longer side of the joints' box: they end at wrists, ankles and the head's top
 AREA_SHARE = 0.53
 LEAST_SIDE = 1.0  # pixels: the joints may be one, and who has an empty box counts as nobody
+
+
+def read_mat(path: Path, **how: Any) -> dict[str, Any]:
+    """The content of a file of Matlab's, as SciPy's `loadmat` gives it.
+
+    Raises:
+        UserError: there is no such file, or it cannot be read.
+    """
+    if not path.exists():  # of which SciPy says that it "needs file name or open file-like object"
+        raise UserError(f"{path}: no such file")
+    try:
+        return loadmat(path, **how)
+    except Exception as error:  # of a damaged file also zlib's, struct's and SciPy's own, which have no common one
+        raise UserError(f"{path}: cannot be read: {first_line(error)}") from None
 
 
 def person_category(keypoints: KeypointSet) -> dict[str, Any]:

@@ -18,12 +18,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.io import loadmat
 
 from poseur_lib.data.coco import SPLITS
-from poseur_lib.data.coco_folder import person_category, person_entry, write_folder
+from poseur_lib.data.coco_folder import person_category, person_entry, read_mat, write_folder
 from poseur_lib.data.images import read_image
-from poseur_lib.errors import UserError, first_line
+from poseur_lib.errors import UserError
 from poseur_lib.keypoints import LSP_14
 
 JOINTS_FILE = "joints.mat"
@@ -66,10 +65,14 @@ def convert_lspet(source: Path, folder: Path) -> Conversion:
     """Write the data set in `source` to `folder`, images linked or copied.
 
     Raises:
-        UserError: `joints.mat` or an image is missing, unreadable or of another shape, joints do not lie in their
-            images, or `folder` holds another data set.
+        UserError: `joints.mat` or an image is missing, unreadable or of another shape, there are more images than
+            joints, these do not lie in their images, or `folder` holds another data set.
     """
     joints = read_joints(source / JOINTS_FILE)
+    wanted = {image_path(source, number) for number in range(1, len(joints) + 1)}
+    if more := sorted(set((source / "images").glob("im" + 5 * "[0-9]" + ".jpg")) - wanted):
+        there = f"{len(more)} more are there, first {more[0]}"
+        raise UserError(f"{source / JOINTS_FILE}: joints are of {len(joints)} images, and {there}")
     sizes = np.array([read_image(image_path(source, number)).shape[:2] for number in range(1, len(joints) + 1)])
     points, labelled = joints[..., :2], joints[..., 2] > 0
     far = labelled & (distance_outside(points, sizes) > BORDER * sizes.max(axis=1)[:, None])
@@ -98,21 +101,18 @@ def read_joints(path: Path) -> Float[np.ndarray, "N 14 3"]:
     """x, y and flag of every joint.
 
     Raises:
-        UserError: the file is missing, no such file, or of another shape; or a person has no labelled joint or one
-            that is no number.
+        UserError: the file is missing, no such file, of another shape or not in pixels; or a person has no labelled
+            joint or one that is no number.
     """
-    if not path.exists():
-        raise UserError(f"{path}: no such file")
-    try:
-        content = loadmat(path)
-    except (OSError, ValueError, NotImplementedError, TypeError) as error:
-        raise UserError(f"{path}: joints cannot be read: {first_line(error)}") from None
+    content = read_mat(path)
     joints = content.get("joints")
     if joints is None:
         names = [name for name in content if not name.startswith("__")]
         raise UserError(f"{path}: no matrix 'joints' in it, only {', '.join(names) or 'nothing'}")
     if joints.ndim != 3 or joints.shape[:2] != (LSP_14.num_keypoints, 3) or joints.shape[2] < VAL_SHARE:
         raise UserError(f"{path}: joints must be 14 x 3 x N (N of {VAL_SHARE} or more), got {joints.shape}")
+    if joints.dtype.kind not in "biuf":
+        raise UserError(f"{path}: joints must be real numbers, got {joints.dtype}")
     people = joints.transpose(2, 0, 1).astype(np.float64)
     flags = people[..., 2]
     for wrong, what in (
@@ -123,6 +123,8 @@ def read_joints(path: Path) -> Float[np.ndarray, "N 14 3"]:
         if wrong.any():
             index = int(np.flatnonzero(wrong)[0])
             raise UserError(f"{path}: index {index} (im{index + 1:05d}.jpg) has {what}")
+    if (most := people[flags > 0][:, :2].max()) <= 1:
+        raise UserError(f"{path}: joints must be in pixels, and none of them lies beyond {most:.4g}")
     return people
 
 

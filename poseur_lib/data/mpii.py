@@ -25,11 +25,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Integer
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-from scipy.io import loadmat
 
 from poseur_lib.data.annotations import annotation_problem, load_json
 from poseur_lib.data.coco import Split
-from poseur_lib.data.coco_folder import person_category, person_entry, require_inside, write_folder
+from poseur_lib.data.coco_folder import person_category, person_entry, read_mat, require_inside, write_folder
 from poseur_lib.data.consistency import far_outside
 from poseur_lib.data.crop import PIXELS_PER_SCALE
 from poseur_lib.data.images import head_of_file
@@ -162,7 +161,7 @@ def with_heads(people: list[MpiiPerson], path: Path) -> list[MpiiPerson]:
     Raises:
         UserError: the file is missing, its labels are not those of these people, or a head box is none.
     """
-    truth = _mat(path)
+    truth = read_mat(path)
     names = ("jnt_missing", "pos_gt_src", "headboxes_src")
     missing, points, heads = (np.asarray(truth.get(name, ())) for name in names)
     shapes = [(16, len(people)), (16, 2, len(people)), (2, 2, len(people))]
@@ -193,7 +192,7 @@ def read_original(path: Path) -> list[MpiiPerson]:
     Raises:
         UserError: the file is none of that kind, an image's name leaves its folder, or a joint or a head box is none.
     """
-    content = _mat(path, struct_as_record=False, squeeze_me=True)
+    content = read_mat(path, struct_as_record=False, squeeze_me=True)
     try:
         release = content["RELEASE"]
         images, training = np.atleast_1d(release.annolist), np.atleast_1d(release.img_train)
@@ -233,15 +232,6 @@ def _original_person(path: Path, image: str, number: int, one: Any) -> MpiiPerso
 
 def _there(of: Any, name: str) -> bool:
     return np.size(getattr(of, name, ())) > 0
-
-
-def _mat(path: Path, **how: Any) -> dict[str, Any]:
-    if not path.exists():  # of which SciPy says that it "needs file name or open file-like object"
-        raise UserError(f"{path}: no such file")
-    try:
-        return loadmat(path, **how)
-    except (OSError, ValueError, NotImplementedError, TypeError) as error:
-        raise UserError(f"{path}: cannot be read: {first_line(error)}") from None
 
 
 def _usable(one: MpiiPerson) -> bool:

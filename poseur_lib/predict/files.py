@@ -24,7 +24,7 @@ def find_images(given: Sequence[str]) -> tuple[list[Path], int]:
     "**" in a pattern does that. A file that is not there is kept: it is an unreadable one.
 
     Raises:
-        UserError: a folder without images, or a pattern that fits no image.
+        UserError: a folder without images, a pattern that fits no image, or an empty name.
     """
     found = [path for one in given for path in _expand(one)]
     by_place = {os.path.abspath(path): path for path in reversed(found)}
@@ -33,6 +33,8 @@ def find_images(given: Sequence[str]) -> tuple[list[Path], int]:
 
 
 def _expand(given: str) -> list[Path]:
+    if not given:  # pathlib takes it for the current folder
+        raise UserError("an image, a folder or a pattern must have a name, got ''")
     path = Path(given).expanduser()
     if path.is_dir():
         return _images_in(path, f"folder {given}")

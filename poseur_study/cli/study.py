@@ -56,6 +56,8 @@ def show_plan(
     """
     from poseur_study.execution.status import plan_lines
 
+    if gpu and device_gflops is not None:
+        raise UserError(f"--device-gflops {device_gflops:g} and --gpu {gpu}: give one of them")
     batch = _batch(profile, tables, seeds, data, runs, changes)
     typer.echo("\n".join(plan_lines(batch, workers, device_gflops, gpu)))
 

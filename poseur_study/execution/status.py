@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from poseur_lib.config import PretextRunConfig
+from poseur_lib.config import ExperimentConfig, PretextRunConfig
 from poseur_lib.progress import duration
 from poseur_study.execution.batch import Batch
 from poseur_study.execution.cost_estimate import (
@@ -32,13 +32,11 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
     missing = missing_runs(batch.runs, batch.store, RunOptions(batch.profile.name), states)
     work = batch.work()
     costs = {run.run_id: work.of(run) for run in missing}
-    speed = None
-    if missing and device_gflops is not None:
-        speed = given_speed(device_gflops)
-    elif missing and gpu:
+    speed = None if device_gflops is None else given_speed(device_gflops)
+    if missing and gpu:
         step = max(FORWARD_AND_BACKWARD * work.per_image(run) * _batch_size(run) for run in missing)
         speed = gpu_speed(gpu, step)
-    elif missing:
+    elif missing and speed is None:
         speed = speed_of_finished(batch.runs, batch.store, work) or probed_speed()
     for run in batch.runs:
         name, state = _name(batch, run), states[run.run_id]
@@ -46,10 +44,11 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
             name += f", {_cost(costs[run.run_id], speed)}{REMADE * (state == RunState.RECORD_ONLY)}"
         lines += _entry(state, name, *[f"for {'; '.join(run.rows)} (shared)"] * (len(run.rows) > 1))
     summary = [*batch.notes, _total(batch, missing, states)]
-    if speed is not None:
+    if missing and speed is not None:
         total = sum(costs.values())
         at_a_time = f"; {duration(3600 * speed.hours(total) / workers)} with {workers} at a time" if workers > 1 else ""
         summary.append(f"{_cost(total, speed, ': ')} {speed.source} ({speed.billions:.1f} G/s){at_a_time}")
+        summary += _left_out(missing, speed)
     work.save()
     batch.store.verified.save()
     return [*summary, *lines, *_detectable(batch)]
@@ -153,6 +152,15 @@ def _total(batch: Batch, missing: Sequence[PlannedRun], states: dict[str, RunSta
     failed = sum(states[run.run_id] == RunState.FAILED for run in missing)
     text = f"{len(batch.runs)} distinct runs ({shared} shared by several rows), {len(missing)} to be executed"
     return text + (f", of which {failed} failed before (--retry-failed)" if failed else "")
+
+
+def _left_out(missing: Sequence[PlannedRun], speed: Speed) -> list[str]:
+    """What is not in the sum and the hours of missing runs, in a line."""
+    experiments = [run.config for run in missing if isinstance(run.config, ExperimentConfig)]
+    parts = [] if speed.whole_runs else ["hours are of training alone, without start-up and evaluation"]
+    if any(config.data.whole_image is not None for config in experiments):
+        parts.append("of whole-image models, a few per cent are not counted: what follows the keypoint head's tower")
+    return [f"note: {'; '.join(parts)}"] if parts else []
 
 
 def _cost(multiply_adds: float, speed: Speed, between: str = ", ") -> str:

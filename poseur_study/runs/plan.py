@@ -126,7 +126,8 @@ def plan(
                 label = f"{table.number}: {row.label}, seed {seed}"
                 for known in run.parents:
                     parent = runs.get(known) or planned_pretext(run.config, run.changes, seed, data, learnt)
-                    _add(runs, parent, f"{table.number}: pretraining")
+                    of_seed = f", seed {seed}" if profile.pretext_per_seed else ""
+                    _add(runs, parent, f"{table.number}: pretraining{of_seed}")
                 _add(runs, run, label)
     return tuple(runs.values())
 

@@ -101,6 +101,9 @@ def test_errors_name_file_and_index(tmp_path, joints):
         ("shape", joints.transpose(1, 0, 2), r"joints.mat: joints must be 14 x 3 x N .* \(3, 14, 10\)"),
         ("empty", empty, r"joints.mat: index 4 \(im00005.jpg\) has fewer than two"),
         ("flag", flag, r"joints.mat: index 1 \(im00002.jpg\) has a flag"),
+        ("complex", joints + 1j, r"joints.mat: joints must be real numbers, got complex128"),
+        ("normalised", joints / ([WIDTH], [HEIGHT], [1]), r"joints.mat: joints must be in pixels, .* beyond 0\.\d+$"),
+        ("fewer", joints[..., :-2], r"joints are of 8 images, and 2 more are there, first .*images/im00009.jpg"),
     ):
         with pytest.raises(UserError, match=message):
             convert_lspet(written(tmp_path / name, wrong), tmp_path / "coco")
@@ -114,6 +117,19 @@ def test_errors_name_file_and_index(tmp_path, joints):
     with pytest.raises(UserError, match="no matrix 'joints' in it, only labels"):
         convert_lspet(tmp_path / "missing", tmp_path / "coco")
     assert not (tmp_path / "coco").exists()
+
+
+def test_a_damaged_file_is_named(tmp_path, joints):
+    """SciPy's own error is no ValueError: it came to a person without the file's name."""
+    file = written(tmp_path / "lspet", joints) / "joints.mat"
+    whole = file.read_bytes()
+    savemat(file, {"joints": joints}, do_compression=True)
+    packed = file.read_bytes()
+    for content in (b"", b"x" * 500, whole[:-9], whole[:130], packed[:-9], packed[:200] + bytes(99) + packed[299:]):
+        file.write_bytes(content)
+        with pytest.raises(UserError, match=r"lspet/joints\.mat: cannot be read: .") as error:
+            convert_lspet(file.parent, tmp_path / "coco")
+        assert "\n" not in str(error.value)
 
 
 def test_another_data_set_is_not_written_over(tmp_path, joints):

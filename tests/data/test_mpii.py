@@ -201,6 +201,16 @@ def test_a_missing_file_is_called_missing(tmp_path, people):
         convert_mpii(written(tmp_path / "mpii", people, heads=False), tmp_path / "coco")
 
 
+@pytest.mark.parametrize("name", ["gt_valid.mat", ORIGINAL])
+def test_an_empty_file_of_matlab_is_named(tmp_path, people, name):
+    source = written(tmp_path / "mpii", people)
+    (source / "annot" / name).write_bytes(b"")
+    if name == ORIGINAL:
+        (source / "annot" / "gt_valid.mat").unlink()
+    with pytest.raises(UserError, match=rf"{name}: cannot be read: Mat file"):
+        convert_mpii(source, tmp_path / "coco")
+
+
 def test_a_missing_image_is_named(tmp_path, people):
     source = written(tmp_path / "mpii", people)
     (source / "images" / "000000008.jpg").unlink()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.check import check_dataset
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.keypoint_file import choose_keypoints, read_keypoint_file
+from poseur_lib.data.keypoint_names import built_in_set
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.oks import oks
 from poseur_lib.files import MODEL_FILE
-from poseur_lib.keypoints import COCO_17, LSP_14, keypoint_set
+from poseur_lib.keypoints import COCO_17, CROWDPOSE_14, KEYPOINT_SETS, LSP_14, keypoint_set
 from poseur_lib.predict.predictor import Poseur
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.fit import _part_crops
@@ -209,10 +211,51 @@ def test_check_knows_the_built_in_sets_by_their_names(tmp_path, capsys):
     """A converted set was called wrong, twice, unless one repeated the name that `convert` had printed."""
     root = str(write_people(tmp_path / "data", 1, 1, LSP_14))
     assert main(["data", "check", root]) == 0
-    assert "its keypoints are those of 'lsp14'" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("those of 'lsp14': `poseur train --keypoints lsp14` is for them") == 1
     assert main(["data", "check", root, "--keypoints", "coco17"]) == 1
-    of_another = "people have 14 keypoints, but keypoint set 'coco17' has 17 (their names are those of 'lsp14')"
+    of_another = "people have 14 keypoints, but keypoint set 'coco17' has 17 (their names are those of 'lsp14'"
     assert of_another in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("known", KEYPOINT_SETS, ids=lambda known: known.name)
+def test_a_built_in_set_is_known_by_its_names_and_not_by_their_number(known):
+    assert built_in_set(known.names[::-1]) == known
+    assert built_in_set([f"{name} x" for name in known.names]) is None
+    assert built_in_set(["tip", *known.names[1:]]) is None
+
+
+@pytest.mark.parametrize("count", [14, 17])
+def test_check_gives_other_names_no_built_in_set(tmp_path, count):
+    names = tuple(f"part {letter}" for letter in "abcdefghijklmnopq"[:count])
+    root = write_people(tmp_path, 1, 1, replace(COCO_17, names=names, flip_pairs=(), oks_sigmas=(), skeleton=(),
+                                                upper_body=(), lower_body=()))  # fmt: skip
+    report = check_dataset(root)
+    assert len(report.problems) == 2 and not report.notes and "lsp14" not in str(report)
+
+
+@pytest.mark.parametrize(("train", "val"), [(COCO_17, LSP_14), (LSP_14, COCO_17), (LSP_14, CROWDPOSE_14)])
+def test_check_holds_both_splits_to_one_set(tmp_path, train, val):
+    """Each split was held to the set of its own names, and nothing was wrong with a folder that no training takes."""
+    root = write_people(tmp_path / "data", 2, 1, train)
+    other = write_people(tmp_path / "other", 1, 1, val)
+    file = "annotations/person_keypoints_val2017.json"
+    shutil.copy(other / file, root / file)
+    (problem,) = check_dataset(root).problems
+    assert file in problem and f"{train.name!r}" in problem
+    assert f"names are those of {val.name!r}: `poseur train --keypoints {val.name}`" in problem
+    (root / "annotations/person_keypoints_train2017.json").write_text("[")
+    (problem,) = check_dataset(root).problems
+    assert "not valid JSON" in problem, "without train, val says which set it is"
+
+
+def test_training_on_a_known_set_says_what_to_give_and_that_is_enough(tmp_path, capsys):
+    root = write_people(tmp_path / "data", 8, 2, LSP_14)
+    changes = [f"--set={path}={json.dumps(value)}" for path, value in {**TINY, "pretext": None}.items()]
+    train = ["train", str(tmp_path / "run"), "--data", str(root), "--device=cpu", *changes]
+    assert main(train) == 1
+    assert "'lsp14': `poseur train --keypoints lsp14` is for them" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "run", ignore_errors=True)
+    assert main([*train, "--keypoints", "lsp14"]) == 0
 
 
 def test_names_in_any_script_are_told_apart(star_data, tmp_path):

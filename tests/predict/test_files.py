@@ -48,7 +48,12 @@ def test_an_image_given_twice_is_taken_once(folder):
 
 
 @pytest.mark.parametrize(
-    ("given", "message"), [("empty", "folder empty holds no image"), ("*.bmp", "pattern '.*bmp' fits no file")]
+    ("given", "message"),
+    [
+        ("empty", "folder empty holds no image"),
+        ("*.bmp", "pattern '.*bmp' fits no file"),
+        ("", "must have a name, got ''"),
+    ],
 )
 def test_what_holds_nothing_is_an_error(folder, given, message):
     with pytest.raises(UserError, match=message):

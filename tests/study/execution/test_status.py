@@ -7,8 +7,10 @@ import sys
 import tarfile
 
 import pytest
+import torch
 
 from poseur_lib.files import file_sha256
+from poseur_lib.runtime import Runtime
 from poseur_study.cli.main import main
 from poseur_study.execution import cost_estimate as work
 from poseur_study.execution.batch import NOT_GENERATED, Batch
@@ -146,8 +148,12 @@ def test_the_plan_counts_what_is_missing_in_hours_of_a_given_device(project, dat
     finish(batch_of(data, project), 1)
     _, lines, _ = study(capsys, "plan", *arguments)
     assert lines[0].endswith("2 to be executed")
-    code, _, error = study(capsys, "plan", "--data", "some data", "--device-gflops", "0")
-    assert code == 1 and "--device-gflops 0" in error
+    assert lines[2] == "note: hours are of training alone, without start-up and evaluation"
+    for wrong in ("0", "-1", "nan", "inf"):
+        code, _, error = study(capsys, "plan", "--data", "some data", "--device-gflops", wrong)
+        assert code == 1 and f"--device-gflops {float(wrong)}: give" in error
+    code, _, error = study(capsys, "plan", *arguments, "--gpu", "h100")
+    assert code == 1 and "--device-gflops 2 and --gpu h100: give one of them" in error
 
 
 def test_the_plan_costs_pretraining_again_whose_weights_are_gone(project, data, capsys):
@@ -160,7 +166,7 @@ def test_the_plan_costs_pretraining_again_whose_weights_are_gone(project, data, 
     named = f"{pretraining.name} ({pretraining.run_id[-10:]})"
     again = f"{named}, {cost:,.0f} G multiply-adds, {cost / 2:.0f} s, again: others start from its"
     again += " weights, which are gone"
-    assert lines[2] == f"record only  {again}" and lines[0].endswith("3 to be executed")
+    assert lines[3] == f"record only  {again}" and lines[0].endswith("3 to be executed")
     for index in range(1, 1 + len(rows)):
         finish(batch, index)
     _, lines, _ = study(capsys, "plan", "--data", "some data", "--device-gflops", "2")
@@ -172,6 +178,20 @@ def test_without_a_figure_finished_runs_tell_the_speed(project, data, capsys):
     _, lines, _ = study(capsys, "plan", "--data", "some data", "--workers", "2")
     assert f"as 1 finished run on a processor ({3 * PEOPLE * 6 / 60:.1f} G/s)" in lines[1]
     assert lines[1].endswith("with 2 at a time")
+    assert not lines[2].startswith("note"), "start-up and evaluation are in the hours of finished runs"
+
+
+def test_the_plan_says_what_is_left_out_of_whole_images(project, data, capsys):
+    assert main(["study", "plan", "--tables", "3", "--data", "some data", "--device-gflops", "2"]) == 0
+    (note,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note")]
+    assert "; of whole-image models, a few per cent are not counted: what follows the keypoint head's tower" in note
+
+
+def test_pretraining_runs_of_several_seeds_are_told_apart():
+    for name, of_seeds in (("midi", [", seed 0", ", seed 1"]), ("mini", [""])):
+        runs = plan(profile(name), tables(["1b"]), (0, 1), "", {})
+        names = [run.name for run in runs if not run.parents]
+        assert names == [f"Table 1b, pretraining{seed}" for seed in of_seeds]
 
 
 def test_folders_are_relative_to_where_one_is(project, data, capsys):
@@ -292,12 +312,34 @@ def test_a_kind_of_gpu_is_bounded_by_its_products_and_by_launching(project, data
     assert code == 1 and "unknown GPU 'h2000': did you mean 'h200'?" in error
 
 
+def test_the_probe_lays_its_convolution_out_as_training_does(monkeypatch):
+    layouts, forward = [], torch.nn.Conv2d.forward
+
+    def noted(layer, images):
+        layouts.append([one.is_contiguous(memory_format=Runtime.memory_format) for one in (layer.weight, images)])
+        return forward(layer, images)
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", noted)
+    monkeypatch.setattr(work, "PROBE_SECONDS", 1e-4)
+    assert work.probed_speed().billions > 0 and layouts[0] == [True, True]
+
+
 def test_every_declared_model_was_counted_and_two_of_them_still_cost_that():
     declared = work.declared_models()
     before = work.counted_before()
     assert set(declared) <= set(before), "python -m poseur_study.execution.cost_estimate"
     smallest = sorted(declared, key=lambda key: before[key]["all"])[:2]
     assert [work._count(declared[key]) for key in smallest] == [before[key] for key in smallest]
+
+
+def test_people_of_other_keypoints_than_the_profile_s_are_counted_for_themselves(tmp_path):
+    """133 of them are 133 queries in every noisy group: a plan said an eighth of what such a training takes."""
+    own, many = (
+        plan(profile("real"), tables(["1b"]), (0,), "", changes)[-1]
+        for changes in ({}, {"data.keypoint_set": "coco_wholebody133"})
+    )
+    counted = work.Work(profile("real"), tmp_path)
+    assert counted.per_image(many) == work._count(many.config)["all"] > 5 * counted.per_image(own)
 
 
 @pytest.mark.slow
