@@ -23,11 +23,11 @@ from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunState, last_line
 
 ALTERED = "altered"
-REMADE = ", again: others start from its weights, which are gone"
+REMADE = "again: others start from its weights, which are gone"
 
 
 def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = None, gpu: str = "") -> list[str]:
-    """What the missing runs cost together, then every distinct run with its state, multiply-adds and rows."""
+    """What the missing runs cost together, then every distinct run with its state, time and further rows."""
     states, lines = _states(batch), []
     missing = missing_runs(batch.runs, batch.store, RunOptions(batch.profile.name), states)
     work = batch.work()
@@ -39,15 +39,18 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
     elif missing and speed is None:
         speed = speed_of_finished(batch.runs, batch.store, work) or probed_speed()
     for run in batch.runs:
-        name, state = _name(batch, run), states[run.run_id]
-        if run.run_id in costs:
-            name += f", {_cost(costs[run.run_id], speed)}{REMADE * (state == RunState.RECORD_ONLY)}"
-        lines += _entry(state, name, *[f"for {'; '.join(run.rows)} (shared)"] * (len(run.rows) > 1))
+        state, again = states[run.run_id], run.run_id in costs and states[run.run_id] == RunState.RECORD_ONLY
+        time = duration(3600 * speed.hours(costs[run.run_id])) if run.run_id in costs else ""
+        more = [REMADE] * again + [f"also {row}" for row in run.rows[1:]]
+        lines += _entry(state, f"{time:8s} {_name(batch, run)}", *(f"{'':6s} {line}" for line in more))
     summary = [*batch.notes, _total(batch, missing, states)]
     if missing and speed is not None:
         total = sum(costs.values())
         at_a_time = f"; {duration(3600 * speed.hours(total) / workers)} with {workers} at a time" if workers > 1 else ""
-        summary.append(f"{_cost(total, speed, ': ')} {speed.source} ({speed.billions:.1f} G/s){at_a_time}")
+        time = duration(3600 * speed.hours(total))
+        summary.append(
+            f"{total / 1e9:,.0f} G multiply-adds: {time} {speed.source} ({speed.billions:.1f} G/s){at_a_time}"
+        )
         summary += _left_out(missing, speed)
     work.save()
     batch.store.verified.save()
@@ -161,7 +164,3 @@ def _left_out(missing: Sequence[PlannedRun], speed: Speed) -> list[str]:
     if any(config.data.whole_image is not None for config in experiments):
         parts.append("of whole-image models, a few per cent are not counted: what follows the keypoint head's tower")
     return [f"note: {'; '.join(parts)}"] if parts else []
-
-
-def _cost(multiply_adds: float, speed: Speed, between: str = ", ") -> str:
-    return f"{multiply_adds / 1e9:,.0f} G multiply-adds{between}{duration(3600 * speed.hours(multiply_adds))}"

@@ -114,9 +114,10 @@ def test_nothing_is_generated_or_written_where_the_data_are_not_there(project, c
         assert "is not there: `poseur study run` generates it first (2300 images)" in lines[0]
         named = [re.split(r"  +", line)[1] for line in lines if line.startswith("absent")]
         rows = ["Table 1b, pretraining", "Table 1b, without noise, seed 0", "Table 1b, with noise, seed 0"]
-        cost = r", [\d,]+ G multiply-adds.*" if command == "plan" else ""
-        for name, row in zip(named, rows, strict=True):
-            assert re.fullmatch(re.escape(row) + cost, name)
+        if command == "plan":
+            assert all(re.fullmatch(r"\d+ (s|min)", time) for time in named)
+            named = [re.split(r"  +", line)[2] for line in lines if line.startswith("absent")]
+        assert named == rows
         assert not (project / "data").exists()
     assert {path.name for path in (project / "runs").rglob("*")} <= {"smoke", ".costs.json"}
 
@@ -144,7 +145,7 @@ def test_the_plan_counts_what_is_missing_in_hours_of_a_given_device(project, dat
     assert lines[0] == "3 distinct runs (0 shared by several rows), 3 to be executed"
     assert lines[1].startswith(f"{total:,.0f} G multiply-adds: {total / 2 / 60:.0f} min on a device that sustains 2")
     one = 3 * PEOPLE * 6
-    assert sum(line.endswith(f"{one:,.0f} G multiply-adds, {one / 2 / 60:.0f} min") for line in lines) == 2
+    assert sum(line.startswith(f"absent       {one / 2 / 60:.0f} min ") for line in lines) == 2
     finish(batch_of(data, project), 1)
     _, lines, _ = study(capsys, "plan", *arguments)
     assert lines[0].endswith("2 to be executed")
@@ -164,13 +165,12 @@ def test_the_plan_costs_pretraining_again_whose_weights_are_gone(project, data, 
     _, lines, _ = study(capsys, "plan", "--data", "some data", "--device-gflops", "2")
     cost = 3 * PEOPLE * 3 * 0.1
     named = f"{pretraining.name} ({pretraining.run_id[-10:]})"
-    again = f"{named}, {cost:,.0f} G multiply-adds, {cost / 2:.0f} s, again: others start from its"
-    again += " weights, which are gone"
-    assert lines[3] == f"record only  {again}" and lines[0].endswith("3 to be executed")
+    assert lines[3] == f"record only  {f'{cost / 2:.0f} s':8s} {named}" and lines[0].endswith("3 to be executed")
+    assert lines[4].strip() == "again: others start from its weights, which are gone"
     for index in range(1, 1 + len(rows)):
         finish(batch, index)
     _, lines, _ = study(capsys, "plan", "--data", "some data", "--device-gflops", "2")
-    assert lines[1] == f"record only  {named}" and lines[0].endswith("0 to be executed")
+    assert lines[1] == f"record only  {'':8s} {named}" and lines[0].endswith("0 to be executed")
 
 
 def test_without_a_figure_finished_runs_tell_the_speed(project, data, capsys):
