@@ -1,4 +1,4 @@
-"""Frames of the study of effects against budget: runs, differences, their slopes over people seen; its registration.
+"""Frames of the study of effects against budget: runs, gains, differences and their slopes; its registration.
 
 `docs/preregistration.md` says what decides.
 """
@@ -9,14 +9,20 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown
+from scipy import stats
 
-from poseur_study.analysis.interval import student_half_width
+from poseur_study.analysis.effect import holm
+from poseur_study.analysis.interval import student, student_half_width
 from poseur_study.runs.project import project_root
 from poseur_study.table_study.study import TableStudy
 
 REGISTERED = "7fd52beac3"
 """The commit that has `docs/preregistration.md` as it was before the first run."""
 REGISTRATION = "docs/preregistration.md"
+PLATEAU = 0.3
+"""AP that threefold training brings, below which an arm is at its plateau."""
+PRIMARY = 3
+"""Pairs that decide: the first of `experiments.budget.PAIRS`."""
 
 
 def runs_by_budget(study: TableStudy) -> pd.DataFrame:
@@ -43,10 +49,30 @@ def effects_by_budget(study: TableStudy) -> pd.DataFrame:
     return found[["pair", "epochs", "people", "paper", "ours", "low", "high", "seeds", "verdict"]]
 
 
-def slopes_by_budget(study: TableStudy) -> pd.DataFrame:
-    """A line a pair: what threefold training adds to the difference (AP), 95 % interval over seeds, lengths, seeds.
+def steps_by_budget(study: TableStudy) -> pd.DataFrame:
+    """A line an arm and a length after the first: people, gain (AP, over the length before), low, high, plateau.
 
-    Of each seed, the least squares slope over log3 of people seen; none where there are not two of either.
+    The 95 % interval of the mean over seeds takes the variance of a gain between seeds from all arms of that step. The
+    plateau is "reached" where all of it lies below `PLATEAU`, else "not shown"; with one seed there is none.
+    """
+    runs, lines = runs_by_budget(study), []
+    by_people = runs.pivot_table(index=["arm", "seed"], columns="people", values="AP", sort=False).sort_index(axis=1)
+    for people, gains in by_people.diff(axis=1).iloc[:, 1:].items():
+        by_arm = gains.dropna().groupby("arm", sort=False)
+        freedom = int((by_arm.size() - 1).sum())
+        error = np.sqrt((by_arm.var() * (by_arm.size() - 1)).sum() / freedom) if freedom else np.nan
+        for arm, of_arm in by_arm:
+            half = student(freedom + 1) * error / np.sqrt(len(of_arm)) if freedom else np.nan
+            plateau = "reached" if of_arm.mean() + half < PLATEAU else "not shown"
+            lines.append((arm, people, of_arm.mean(), of_arm.mean() - half, of_arm.mean() + half, plateau))
+    return pd.DataFrame(lines, columns=["arm", "people", "gain", "low", "high", "plateau"])
+
+
+def slopes_by_budget(study: TableStudy) -> pd.DataFrame:
+    """A line a pair: what threefold training adds to the difference (AP), 95 % interval over seeds, p, lengths, seeds.
+
+    Of each seed, the least squares slope over log3 of people seen; none where there are not two of either. p of the
+    primary pairs is adjusted for the three of them by Holm, that of the others is as it is.
     """
     runs = runs_by_budget(study).set_index(["row", "seed"])
     lines = []
@@ -58,12 +84,15 @@ def slopes_by_budget(study: TableStudy) -> pd.DataFrame:
                 apart[runs.loc[better, "people"].max()] = runs.loc[better, "AP"] - runs.loc[than, "AP"]
         by_seed = pd.DataFrame(apart).dropna()
         if min(by_seed.shape) < 2:
-            lines.append((pair, np.nan, np.nan, np.nan, by_seed.shape[1], len(by_seed)))
+            lines.append((pair, np.nan, np.nan, np.nan, np.nan, by_seed.shape[1], len(by_seed)))
             continue
         slopes = np.polyfit(np.log(by_seed.columns.astype(float)) / np.log(3), by_seed.T, 1)[0]
-        half = student_half_width(slopes.tolist())
-        lines.append((pair, slopes.mean(), slopes.mean() - half, slopes.mean() + half, *by_seed.shape[::-1]))
-    return pd.DataFrame(lines, columns=["pair", "AP for threefold training", "low", "high", "lengths", "seeds"])
+        mean, half, p = slopes.mean(), student_half_width(slopes.tolist()), stats.ttest_1samp(slopes, 0).pvalue
+        lines.append((pair, mean, mean - half, mean + half, p, *by_seed.shape[::-1]))
+    found = pd.DataFrame(lines, columns=["pair", "AP for threefold training", "low", "high", "p", "lengths", "seeds"])
+    primary = found.index[:PRIMARY].intersection(found.dropna(subset="p").index)
+    found.loc[primary, "p"] = holm(found.loc[primary, "p"].tolist())
+    return found
 
 
 def registration(study: TableStudy) -> Markdown:

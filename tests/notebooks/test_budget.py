@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from poseur_study.experiments import BUDGET
 from poseur_study.experiments.budget import ARMS, EPOCHS, PAIRS
@@ -20,6 +21,7 @@ from poseur_study.table_study.budget import (
     effects_by_budget,
     runs_by_budget,
     slopes_by_budget,
+    steps_by_budget,
 )
 
 
@@ -79,6 +81,47 @@ def test_a_slope_takes_two_lengths_and_two_seeds_of_both_arms():
     assert np.isnan(few.loc["Poseur minus SimpleBaseline", "AP for threefold training"])
     assert few.loc["Poseur minus SimpleBaseline", "lengths"] == 1
     assert slopes_by_budget(MadeStudy(seeds=(0,)))["AP for threefold training"].isna().all()
+
+
+class Jittered(MadeStudy):
+    """Seed s adds s x the step's number to Poseur's AP and s x 2 x that to SimpleBaseline's; others gain 0.1 a step."""
+
+    def frame(self):
+        frame = super().frame()
+        arms = frame["row"].str.partition(",")[0]
+        steps = np.log(frame["people"] / 1000) / np.log(3)
+        frame["AP"] -= (steps * 0.9).where(~arms.isin(["Poseur", "SimpleBaseline", "without noise"]), 0)
+        jitter = arms.map({"Poseur": 1.0, "SimpleBaseline": 2.0}).fillna(0)
+        return frame.assign(AP=frame["AP"] + frame["seed"] * jitter * steps)
+
+
+def test_gains_have_the_variance_that_all_arms_of_a_step_show():
+    """Ten arms of three seeds: of two, gains differ by 1 and by 2 between seeds, so s^2 = (1 + 4) / 10."""
+    steps = steps_by_budget(Jittered(seeds=(0, 1, 2))).set_index(["arm", "people"])
+    assert len(steps) == len(ARMS) * (len(EPOCHS) - 1)
+    poseur = steps.loc["Poseur", 3000]
+    half = stats.t.ppf(0.975, 20) * np.sqrt(0.5 / 3)
+    assert (poseur["gain"], poseur["low"], poseur["high"]) == pytest.approx((3.0, 3 - half, 3 + half))
+    assert set(steps["plateau"]) == {"not shown"}
+
+
+def test_a_plateau_is_reached_where_the_whole_interval_is_below_it():
+    class Flat(Jittered):
+        def frame(self):
+            frame = super().frame()
+            return frame[~frame["row"].str.startswith(("Poseur", "SimpleBaseline,"))]
+
+    steps = steps_by_budget(Flat(seeds=(0, 1, 2))).set_index(["arm", "people"])
+    assert (steps.loc["RLE", "plateau"] == "reached").all() and (steps.loc["RLE", "gain"].round(3) == 0.1).all()
+    assert (steps.loc["without noise", "plateau"] == "not shown").all()
+    assert set(steps_by_budget(Flat(seeds=(0,)))["plateau"]) == {"not shown"}
+
+
+def test_slopes_of_primary_pairs_are_adjusted_among_themselves():
+    slopes = slopes_by_budget(Jittered(seeds=(0, 1, 2))).set_index("pair")
+    one = stats.ttest_1samp([1.9, 2.9, 3.9], 0).pvalue  # Poseur gains 2 + seed, DARK and RLE 0.1
+    assert slopes.loc["Poseur minus RLE", "p"] == pytest.approx(3 * one)
+    assert slopes.loc["Poseur minus one level", "p"] == pytest.approx(one)
 
 
 def test_each_pair_is_tested_at_each_length_beside_what_the_paper_prints():
