@@ -25,7 +25,7 @@ from poseur_study.runs.resources import joules_between, rapl_microjoules
 
 
 NORMAL = 1.959964
-SPREAD = Spread(deviation=0.4, freedom=30, arms=17, trainings=51, levene=0.7)
+SPREAD = Spread(deviation=0.4, freedom=30, arms=17, trainings=51, bartlett=0.7)
 
 
 @pytest.fixture
