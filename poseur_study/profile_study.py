@@ -1,6 +1,5 @@
 """A profile as the pages of its report work with it: results, runs and claims as tidy frames, read once."""
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -21,8 +20,10 @@ from poseur_study.analysis.claim_ledger import (
     effect_entries,
     level_entries,
 )
+from poseur_study.analysis.ledger_by_claim import by_claim, counted_words, distinct
 from poseur_study.analysis.result_types import TableResult, stored_result
 from poseur_study.analysis.table_results import collect_unexecuted
+from poseur_study.analysis.verdict import Verdict
 from poseur_study.evidence.evidence import CostClaimRecord, CostRecord, recorded
 from poseur_study.experiments import STUDIES, TABLES
 from poseur_study.experiments.analyses import SCORING
@@ -143,6 +144,14 @@ class ProfileStudy:
         frame["where"] = [shown_name(number) if number else "" for number in frame["table"]]
         return frame
 
+    def by_claim(self) -> pd.DataFrame:
+        """A line a claim of the paper that is about an effect, with its tests and their verdict: see `by_claim`."""
+        return by_claim(self.parts["effect"])
+
+    def effects(self) -> tuple[LedgerEntry, ...]:
+        """The lines of the ledger that are effects, each effect once."""
+        return distinct(self.parts["effect"])
+
     def runs(self) -> pd.DataFrame:
         """A line a run: run, state, AP and AR by box source, minutes, training, energy, device, versions, id."""
         return pd.DataFrame([self._run(run_id) for run_id in self.run_ids], columns=RUN_COLUMNS)
@@ -247,20 +256,35 @@ class ProfileStudy:
         )
 
     def table_links(self) -> pd.DataFrame:
-        """The tables with their pages: table, question, rows run, verdicts."""
+        """The tables with their pages: table, question, rows run, verdicts; an effect counts in its first table."""
         lines = []
         for table in (*TABLES, *(one for one in self.tables if one not in TABLES)):
-            name, result = f"{table.name}: {table.title}", self.results.get(table.number)
-            if result is None:
-                lines.append((name, table.question, f"0 of {len(table.rows)}", self.missing(table)))
-                continue
-            ran = sum(row.ap is not None for row in result.rows)
-            counts = Counter(one.verdict.short for one in result.claims if one.effect)
-            words = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+            name, here = f"{table.name}: {table.title}", self.results.get(table.number)
+            result = here or self.unexecuted.get(table.number)
+            ran = sum(row.ap is not None for row in result.rows) if result else 0
+            words = self._verdict_words(table) if table in TABLES else counted_words(_verdicts(result))
             words = words or ("claim not tested" if ran else "not run")
-            linked = Linked(name, table_page(table))
+            if here is None:
+                why = self.missing(table)
+                words = Linked(f"{'no page' if why == 'not run' else why}; {words}", "ledger.html") if result else why
+            linked = name if here is None else Linked(name, table_page(table))
             lines.append((linked, table.question, f"{ran} of {len(table.rows)}", words))
         return pd.DataFrame(lines, columns=["table", "question", "rows run", "verdicts"]).set_index("table")
+
+    def _verdict_words(self, table: Table) -> str:
+        """The verdicts on a table's effects, and with which table those of others are counted."""
+        effects = [one for one in self.effects() if one.value is not None]
+        tests = [one for one in self.parts["effect"] if one.table == table.number and one.value is not None]
+        asked = {one.effect for one in tests}
+        own = counted_words(one.verdict for one in effects if one.table == table.number)
+        others = [one for one in effects if one.effect in asked and one.table != table.number]
+        where = ", ".join(dict.fromkeys(shown_name(one.table) for one in others))
+        words = [own, f"{counted_words(one.verdict for one in others)} (counted with {where})" if others else ""]
+        said = ", ".join(filter(None, words))
+        if not tests or table.number in self.results:
+            return said
+        claims = len({one.of for one in tests})
+        return f"{claims} claim{'s' * (claims > 1)} tested by runs of other tables: {said}"
 
     def failure_links(self) -> pd.DataFrame:
         """Tables and runs whose last attempt failed, with the page that shows it, and why."""
@@ -298,6 +322,10 @@ class ProfileStudy:
             "commit": one.commit_words,
             "finished": one.finished_at[:16].replace("T", " "), "data": f"{one.data_name} {one.data_fingerprint}",
         }  # fmt: skip
+
+
+def _verdicts(result: TableResult) -> tuple[Verdict, ...]:
+    return tuple(one.verdict for one in result.claims if one.effect)
 
 
 RUN_COLUMNS = [

@@ -1,29 +1,60 @@
 """The ledger: every claim of the paper, what it says, what came out here, on which evidence, and the verdict.
 
 A claim can have several lines, one for each class of evidence: its arithmetic on the paper's own numbers, its cost by
-our counters, and the effects that were measured. A line's rule was fixed before the run, but where its page says that
-it was changed.
+our counters, and the effects that were measured. A line's rule was fixed before the runs, but where `after_runs` says
+what of it was not.
+
+Lines can ask the same of the same runs: two tables with a pair in common, or two claims on it. They have one number,
+`effect`, and count as one where effects are counted and where p is adjusted for all of them.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
+from types import MappingProxyType
 
 from poseur_lib.config.base import Frozen
-from poseur_study.analysis.effect import Effect
+from poseur_study.analysis.effect import Effect, holm, p_value
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.measured_values import as_csv
 from poseur_study.analysis.power import detectable, pilot
-from poseur_study.analysis.result_types import CellResult, RowResult, TableResult
+from poseur_study.analysis.result_types import DEVICE_OFFSET, CellResult, ClaimResult, RowResult, TableResult
+from poseur_study.analysis.seed_model import arm_of
 from poseur_study.analysis.table_results import difference_words
 from poseur_study.analysis.verdict import RULE as LEVEL_RULE
 from poseur_study.analysis.verdict import Evidence, Level, Verdict, arithmetic_verdict, cost_verdict, rule_text
 from poseur_study.costs.cost_claims import CostStatement
 from poseur_study.costs.cost_rows import RULE as COST_RULE
 from poseur_study.costs.cost_rows import CostRow
-from poseur_study.experiments.experiment import ClaimTest, Table
+from poseur_study.experiments.analyses import (
+    RELATION_CLAIM,
+    RESCALED_CLAIM,
+    SCORE_CLAIM,
+    SHOULDER_CLAIM,
+    SMALL_RADIUS_CLAIM,
+)
+from poseur_study.experiments.experiment import METRICS, ClaimTest, EffectKind, Table
 from poseur_study.experiments.profiles import Profile
 from poseur_study.paper.audit import RULE as ARITHMETIC_RULE
 from poseur_study.paper.audit import Audited
+from poseur_study.runs.plan import row_run
+
+AFTER_RUNS: Mapping[str, str] = MappingProxyType(
+    {
+        "1d: levels-values: levels_4 over levels_1": "the test was added",
+        "1d: levels-values: trend over 4 rows": "the test was added",
+        "1e: layers-grow: trend over 3 rows": "the test was added",
+        f"calibration: {SCORE_CLAIM}": "bins of equal number, and where a crop ends, were chosen",
+        f"scoring: {RESCALED_CLAIM}": "factor, radii and halves were chosen",
+        f"scoring: {SMALL_RADIUS_CLAIM}": "factor, radii and halves were chosen",
+        f"figure_s2: {SHOULDER_CLAIM}": "what it is held against was chosen",
+        f"figure_s2: {RELATION_CLAIM}": "what it is held against was chosen",
+    }
+)
+"""By key of the line: what of a test was fixed when runs of `SEEN` had been looked at, as its page says too."""
+SEEN = "mini"
+"""The profile whose runs had been seen, of those in `AFTER_RUNS` and when the model of intervals was chosen."""
+MODEL_AFTER_RUNS = "the model of the interval was chosen"
 
 
 class LedgerEntry(Frozen):
@@ -33,7 +64,10 @@ class LedgerEntry(Frozen):
         of: key of the claim among the paper's; "" where it is a printed number of a table.
         paper, ours: the figures in words; `value`, `low`, `high` are those of an effect.
         data: the data set with its fingerprint; what the numbers are from where no data is needed.
-        p: adjusted by Holm for the other claims of the table.
+        effect: number of what is tested: lines that ask the same of the same runs have the same one.
+        p: adjusted by Holm for the other claims of the table; `p_study`, for all effects of the ledger that were
+            measured. Verdicts are by the first.
+        after_runs: what of the rule was fixed when the runs had been seen; "" where nothing was.
         earlier_low, earlier_high: the interval by which it was decided before (`analysis.effect.CHANGED`).
         minimum_detectable_effect: in words, and whether it was stated before the runs.
         in_points: the effect is one of AP, AR or PCKh; others say their unit in `ours`.
@@ -50,7 +84,9 @@ class LedgerEntry(Frozen):
     value: float | None = None
     low: float | None = None
     high: float | None = None
+    effect: int | None = None
     p: float | None = None
+    p_study: float | None = None
     earlier_low: float | None = None
     earlier_high: float | None = None
     n_seeds: int | None = None
@@ -60,6 +96,7 @@ class LedgerEntry(Frozen):
     evidence: Evidence
     verdict: Verdict
     rule: str
+    after_runs: str = ""
     note: str = ""
     minimum_detectable_effect: str = ""
     in_points: bool = True
@@ -113,11 +150,48 @@ def effect_entries(
     Args:
         began: when the first of a table's runs did: its minimum detectable effect was stated before, or not.
     """
-    found = []
+    found, questions, p = [], [], {}
     for table in tables:
-        result, start = results.get(table.number), began(table)
-        found += [_effect(table, claim, result, profile, start) for claim in table.claims]
-    return tuple(found)
+        result, start, asked = results.get(table.number), began(table), _questions(table, profile)
+        for claim in table.claims:
+            one = next((one for one in result.claims if one.key == claim.key), None) if result else None
+            found.append(_effect(table, claim, result, one, profile, start))
+            questions.append(question := asked(claim, result, one))
+            if one and isinstance(one.effect, Effect):
+                p.setdefault(question, p_value(claim, one.effect))
+    numbers = {question: number for number, question in enumerate(dict.fromkeys(questions), 1)}
+    of_study = dict(zip(p, holm(list(p.values())), strict=True))
+    return tuple(
+        entry.model_copy(
+            update={"effect": numbers[question], "p_study": None if entry.value is None else of_study.get(question)}
+        )
+        for entry, question in zip(found, questions, strict=True)
+    )
+
+
+def _questions(
+    table: Table, profile: Profile
+) -> Callable[[ClaimTest, TableResult | None, ClaimResult | None], Hashable]:
+    """What a claim of a table asks: a weighted sum of one column over trainings and scores, or what is measured."""
+
+    @cache
+    def training(key: str) -> Hashable:
+        row = table.row(key)
+        if row.not_run:
+            return (table.number, key)
+        return (arm_of(row_run(profile, table, row, profile.seeds[0], "", {}).config), row.scoring)
+
+    def question(claim: ClaimTest, result: TableResult | None, one: ClaimResult | None) -> Hashable:
+        if claim.measured:
+            return (table.number, claim.key)
+        of = training
+        if result and one and one.evidence == Evidence.RELEASED:
+            of = {row.key: (row.released_from, table.row(row.key).scoring) for row in result.rows}.__getitem__
+        changes = str(sorted(result.overrides.items())) if result else ""
+        weights = frozenset((of(key), weight) for key, weight in claim.weights.items())
+        return (claim.metric, table.boxes, changes, weights, claim.kind == EffectKind.EQUIVALENCE)
+
+    return question
 
 
 def level_entries(
@@ -149,9 +223,13 @@ def _level(result: TableResult, row: RowResult, cell: CellResult, one: Level, pr
 
 
 def _effect(
-    table: Table, claim: ClaimTest, result: TableResult | None, profile: Profile, start: datetime | None
+    table: Table,
+    claim: ClaimTest,
+    result: TableResult | None,
+    one: ClaimResult | None,
+    profile: Profile,
+    start: datetime | None,
 ) -> LedgerEntry:
-    one = next((one for one in result.claims if one.key == claim.key), None) if result else None
     estimate = one.effect if one else None
     own = result.evidence if result else Evidence.NONE
     values = {} if estimate is None else estimate.model_dump(include={"value", "low", "high", "n_seeds", "n_images"})
@@ -162,7 +240,8 @@ def _effect(
         paper=claim.paper_words, ours=difference_words(table, claim), **values,
         data=f"{result.data_name} {result.data_fingerprint}" if estimate else "", profile=profile.name,
         evidence=(one.evidence or own) if estimate else Evidence.NONE, verdict=one.verdict if one else Verdict.NOT_RUN,
-        rule=rule_text(claim), note=_note(result, claim.rows), in_points=not claim.measured,
+        rule=rule_text(claim), note=_note_of(claim, result), after_runs=_after_runs(table, claim, one, profile),
+        in_points=not claim.measured,
         minimum_detectable_effect=_minimum(table, claim, result, profile, start, estimate),
     )  # fmt: skip
 
@@ -179,6 +258,23 @@ def _minimum(
     one = detectable(table, claim, profile, len(result.seeds) if result else 0, found)
     late = one.points is not None and not isinstance(found, Effect) and pilot().younger_than(start)
     return f"{one.words}, stated on {pilot().recorded_at[:10]}, after some of the runs" if late else one.words
+
+
+def _after_runs(table: Table, claim: ClaimTest, one: ClaimResult | None, profile: Profile) -> str:
+    if profile.name != SEEN or one is None or one.effect is None:
+        return ""
+    pooled = isinstance(one.effect, Effect) and one.effect.spread is not None
+    said = (AFTER_RUNS.get(f"{table.number}: {claim.key}", ""), MODEL_AFTER_RUNS * pooled)
+    return "; ".join(filter(None, said))
+
+
+def _note_of(claim: ClaimTest, result: TableResult | None) -> str:
+    """As `_note`, and how large what devices differ by is beside the margin of an equivalence."""
+    note = _note(result, claim.rows)
+    if not result or claim.kind != EffectKind.EQUIVALENCE or claim.metric not in METRICS or claim.measured:
+        return note
+    share = f"That is {100 * DEVICE_OFFSET / claim.margin:.0f} % of this claim's margin of ±{claim.margin:g}."
+    return f"{note} {share}" if result.mixed_devices_of(claim.rows) else note
 
 
 def _note(result: TableResult | None, rows: Collection[str]) -> str:

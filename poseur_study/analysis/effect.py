@@ -27,7 +27,9 @@ METHOD = (
     "images, with arm and seed as factors and the variance pooled over arms; the images' variance, from 1,000 "
     "resamples that both rows share, is added, and t has the degrees of freedom of Welch and Satterthwaite. "
     "Between scores of the same poses, and of what a notebook measures, the variance over seeds is the claim's own. "
-    "p is by Holm over the claims of a table."
+    "p is by Holm over the claims of a table. "
+    "Where all seeds of an arm start from one pretrained backbone, as in profile mini, every interval is conditional "
+    "on that one pretraining: what another would have given is in none of them."
 )
 IN_SHORT = "That of a difference: the variance over seeds is pooled over all arms of the profile (see the ledger)."
 CHANGED = (

@@ -34,7 +34,7 @@ METHOD = (
     "noncentral t; before Holm's adjustment, which asks for more. The error is the claim's own where it was run. Else "
     "it is a pilot's: the deviation of a training is pooled over the recorded ones, and the images' part shrinks with "
     "the square root of their number. With one seed the spread over seeds is unknown, and the figure is a lower bound. "
-    "Of an equivalence: whether the expected interval fits the margin."
+    "Of an equivalence: whether the expected interval is narrow enough for the margin, wherever it lies."
 )
 
 
@@ -78,7 +78,7 @@ class Detectable(Frozen):
     """The minimum detectable effect of a claim's study, in points; `bound`: at least that, seeds being unknown.
 
     `points` is None where the pilot has measured no such thing; `half` is the expected half width of the interval.
-    `margin` is that of an equivalence, whose interval has to fit into it.
+    `margin` is that of an equivalence, whose interval has to be narrower.
     """
 
     points: float | None
@@ -90,13 +90,13 @@ class Detectable(Frozen):
 
     @property
     def words(self) -> str:
-        """`1.1`, or `≥ 1.1`; `not stated`; of an equivalence, whether the expected interval fits its margin."""
+        """`1.1`, or `≥ 1.1`; `not stated`; of an equivalence, how wide the interval is beside its margin."""
         if self.points is None:
             return "not stated"
         if self.margin is None:
             return f"{'≥ ' * self.bound}{self.points:.1f}"
-        fits = "fits" if self.half < self.margin else "does not fit"
-        return f"interval {'≥ ' * self.bound}±{self.half:.1f}: {fits} the margin of ±{self.margin:g}"
+        wide = "narrow enough" if self.half < self.margin else "too wide"
+        return f"interval {'≥ ' * self.bound}±{self.half:.1f} is {wide} for the margin of ±{self.margin:g}"
 
 
 @cache

@@ -1,6 +1,6 @@
 """The one enumeration of verdicts, and the rules by which a claim's effect, or a printed figure, becomes one.
 
-The rule of an effect is fixed before a run and printed on the page (`rule_text`). A printed AP or AR is held against
+The rule of an effect is printed on the page (`rule_text`). A printed AP or AR is held against
 that of a released checkpoint, or of models retrained with the paper's recipe (`level`): both are of the same images,
 COCO's val2017, so which images there are is no part of their difference. Another training is, by Student's t over the
 seeds; of a released checkpoint, which is the paper's own model, nothing is.

@@ -12,6 +12,8 @@ from poseur_study.analysis.verdict import Verdict
 
 LONGEST, FILTERED, LONGEST_CSV = 80, 8, 20_000
 """Lines that are shown of a frame (of verdicts all); from which verdicts have a filter; of which a CSV is kept."""
+ENDS = ("low", "high")
+"""Columns of an interval's ends, whose sign decides."""
 VERDICTS = {verdict.value: verdict for verdict in Verdict}
 
 LAB = (
@@ -104,8 +106,15 @@ class _Column:
 
     def cell(self, value: Any) -> Markup:
         """A cell with its column's name, which a narrow screen shows beside it."""
-        text = f"{value:g}" if self.head and isinstance(value, float) else shown(value, self.decimals)
+        decimals = self.decimals if self.name not in ENDS else decimals_of_sign(value, self.decimals)
+        text = f"{value:g}" if self.head and isinstance(value, float) else shown(value, decimals)
         return ROW_HEAD.format(self.name, text) if self.head else CELL.format(NUMBER * self.flush, self.name, text)
+
+
+def decimals_of_sign(value: float, decimals: int = 1) -> int:
+    """So many decimals, or as many more as a number that is not 0 needs not to be shown as 0; 3 at most."""
+    places = range(decimals, 4)
+    return next((place for place in places if round(value, place)), decimals) if value == value else decimals
 
 
 def shown(value: Any, decimals: int = 1) -> str | Markup:

@@ -11,6 +11,7 @@ from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResul
 from poseur_study.analysis.verdict import Evidence
 from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.profiles import Profile
+from poseur_study.plotting.frames import decimals_of_sign
 
 NOT_RUN = "not run"
 HEADLINE_FILE = "scoring.csv"
@@ -18,8 +19,9 @@ HEADLINE_FILE = "scoring.csv"
 
 
 def points(value: float) -> str:
-    """A difference in points with its sign: `+0.6`; no minus before a zero."""
-    return f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")
+    """A difference in points with its sign: `+0.6`, and `−0.02` where one digit would hide it; no minus before a 0."""
+    decimals = decimals_of_sign(value)
+    return f"{round(value, decimals) + 0.0:+.{decimals}f}".replace("-", "−")
 
 
 def answer(table: Table, result: TableResult, profile: Profile) -> str:

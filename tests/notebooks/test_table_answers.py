@@ -15,7 +15,7 @@ from poseur_study.plotting.style import BACKBONE_COLOURS, DARK, METHOD_MARKERS, 
 from poseur_study.runs.datasets import DataSet
 from poseur_study.runs.plan import row_run
 from poseur_study.runs.store import RunState, RunStore
-from poseur_study.table_study.answer import answer, result_frame, verdicts_frame
+from poseur_study.table_study.answer import answer, points, result_frame, verdicts_frame
 from poseur_study.table_study.frames import paper_frame, variants_frame
 from poseur_study.table_study.paper_beside_ours import paper_beside_ours, row_backbone
 
@@ -130,3 +130,12 @@ def test_a_failed_seed_is_in_its_row_s_status(states, status, tmp_path, monkeypa
     monkeypatch.setattr(RunStore, "state", lambda self, run_id: of[run_id])
     monkeypatch.setattr(RunStore, "recorded_state", lambda self, run_id: of[run_id])
     assert results._status(data, table.rows[0]) == status
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(-0.022, "−0.02"), (0.04, "+0.04"), (-0.0004, "+0.0"), (0.0, "+0.0"), (-0.05001, "−0.1"), (1.848, "+1.8")],
+)
+def test_no_digit_hides_on_which_side_of_nothing_a_number_lies(value, words):
+    """Table 1e's interval from -0.022 to 1.848 read +0.0 to +1.8; a ten-thousandth of a point is nothing."""
+    assert points(value) == words

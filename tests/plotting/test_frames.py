@@ -33,6 +33,11 @@ def test_there_is_no_minus_before_a_zero():
     ]
 
 
+def test_an_end_of_an_interval_shows_its_sign():
+    frame = pd.DataFrame({"value": [0.9, 64.0], "low": [-0.022, 62.2], "high": [0.0, 66.6]})
+    assert cells(frame_html(frame))[3:] == ["0.9", "−0.02", "0.0", "64.0", "62.2", "66.6"]
+
+
 def test_an_index_that_says_something_is_the_rows_heads():
     frame = pd.DataFrame({"AP": [1.0, 2.0]}, index=pd.MultiIndex.from_product([["a"], [0, 1]], names=["row", "seed"]))
     assert cells(frame_html(frame)) == ["row", "seed", "AP", "a", "0", "1.00", "a", "1", "2.00"]

@@ -3,6 +3,7 @@
 import csv
 import html
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from nbformat import v4, write
 
 from poseur_lib.errors import UserError
 from poseur_study.analysis.verdict import Evidence, Verdict
+from poseur_study.experiments import TABLES
 from poseur_study.experiments.profiles import profile
 from poseur_study.paper.audit import audit, summary
 from poseur_study.paper.claims import paper_claims
@@ -72,7 +74,7 @@ def test_what_an_earlier_report_left_is_gone_and_nothing_else(report):
 def test_the_first_page_says_what_was_asked_and_that_nothing_was_run(report):
     index = text_of(report / "index.html")
     summary_of = ("Scope.", "Methods.", "Results.", "What was easy.", "What was hard.", "What could not be done.")
-    parts = ("Which of these claims hold?", "Five headline", "were measured here", "How far to trust it",
+    parts = ("Which of these claims hold?", "Five headline", "were tested here", "How far to trust it",
              *(f"<strong>{part}</strong>" for part in summary_of), "The model</h2>")  # fmt: skip
     places = [index.index(words) for words in parts]
     assert places == sorted(places) and "nothing was run yet" in index and summary(audit()) in index
@@ -149,3 +151,21 @@ def test_what_was_run_is_named_by_what_it_is_and_counts_by_its_evidence():
     assert flops.verdict == Verdict.CONTRADICTED.value and flops.ours.startswith("17 %") and "our reading" in flops.note
     curves, strata = study.curves(), study.strata()
     assert set(curves["run"]) <= set(names) and {"view", "size"} <= set(strata["group"])
+
+
+def test_the_verdicts_beside_the_tables_add_up_to_the_effects_that_were_measured():
+    study = ProfileStudy("mini", str(RUNS))
+    told, sums = study.table_links()["verdicts"], Counter()
+    for words in told:
+        own = re.sub(r"[^:,]*\(counted with [^)]*\)", "", words).rpartition(": ")[2]
+        for number, verdict in re.findall(r"(\d+) ([a-z ]+?)(?:,|$)", own):
+            sums[verdict] += int(number)
+    effects = [one for one in study.effects() if one.value is not None]
+    assert sums == Counter(one.verdict.short for one in effects) and sums.total() == len(effects) == 37
+    measured = [one.table for one in study.parts["effect"] if one.value is not None]
+    for table, words, ran in zip(TABLES, told, study.table_links()["rows run"], strict=True):
+        assert (words == "not run") <= (table.number not in measured and ran.startswith("0 of")), table.name
+    assert told.filter(like="Fig. 1: AP").item() == (
+        "no page; 1 claim tested by runs of other tables: 1 same direction (counted with Table 2a)"
+    )
+    assert told.filter(like="Table 5: State").item().target == "ledger.html"

@@ -25,7 +25,7 @@ from poseur_study.runs.resources import joules_between, rapl_microjoules
 
 
 NORMAL = 1.959964
-SPREAD = Spread(deviation=0.4, freedom=30, arms=17, trainings=51, levene=0.7)
+SPREAD = Spread(deviation=0.4, freedom=30, arms=17, trainings=51, bartlett=0.7)
 
 
 @pytest.fixture
@@ -101,9 +101,9 @@ def test_the_pilot_of_another_table_is_of_the_same_kind(pilot):
 def test_an_equivalence_is_held_against_its_margin_with_one_digit(pilot):
     mini, claim = profile("mini"), TABLE_1B.claims[0]
     pilot(None)
-    for margin, words in ((0.25, "does not fit"), (0.5, "fits")):
+    for margin, words in ((0.25, "too wide"), (0.5, "narrow enough")):
         same = replace(claim, kind=EffectKind.EQUIVALENCE, margin=margin)
-        assert detectable(TABLE_1B, same, mini).words == f"interval ≥ ±0.3: {words} the margin of ±{margin:g}"
+        assert detectable(TABLE_1B, same, mini).words == f"interval ≥ ±0.3 is {words} for the margin of ±{margin:g}"
 
 
 def test_every_setting_that_a_deviation_speaks_of_is_there():
