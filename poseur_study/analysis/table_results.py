@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from poseur_study.analysis.effect import Effect, holm, p_value
 from poseur_study.analysis.interval import Estimate
@@ -162,27 +161,28 @@ def _claim_result(data: TableData, claim: ClaimTest, measured: Mapping[str, Esti
 
 
 def _decided(data: TableData, result: TableResult) -> tuple[ClaimResult, ...]:
-    """The claims with their verdicts; one evidence's claims are a family, of which the same question counts once."""
-    of, p = {claim.key: claim for claim in data.table.claims}, {}
+    """The claims with their verdicts: each with p adjusted in its family, where the same question counts once."""
+    of, families = {claim.key: claim for claim in data.table.claims}, {}
     for one in result.claims:
         if one.effect:
-            family = p.setdefault(one.evidence or result.evidence, {})
-            family[_question(one)] = p_value(of[one.key], one.effect)
-    adjusted = {evidence: dict(zip(one, holm(list(one.values())), strict=True)) for evidence, one in p.items()}
-    return tuple(_with_verdict(one, of[one.key], adjusted, result, data) for one in result.claims)
+            families.setdefault(_family(one, of, result), {})[_question(one)] = p_value(of[one.key], one.effect)
+    adjusted = {name: dict(zip(p, holm(list(p.values())), strict=True)) for name, p in families.items()}
+    decided = []
+    for one in result.claims:
+        p = adjusted[_family(one, of, result)][_question(one)] if one.effect else None
+        smoke = not (one.evidence or data.profile.evidential)
+        of_claim = verdict(of[one.key], one.effect, one.evidence or result.evidence, smoke, p)
+        decided.append(one.model_copy(update={"p": p, "verdict": of_claim}))
+    return tuple(decided)
+
+
+def _family(one: ClaimResult, of: Mapping[str, ClaimTest], result: TableResult) -> tuple[Evidence, str]:
+    """What is adjusted together: one evidence's claims of a table, or those of them that are declared apart."""
+    return one.evidence or result.evidence, of[one.key].family
 
 
 def _question(one: ClaimResult) -> tuple[str, bool]:
     return one.difference, one.kind == EffectKind.EQUIVALENCE
-
-
-def _with_verdict(
-    one: ClaimResult, claim: ClaimTest, p: Mapping[Evidence, Mapping[Any, float]], result: TableResult, data: TableData
-) -> ClaimResult:
-    evidence, smoke = one.evidence or result.evidence, not (one.evidence or data.profile.evidential)
-    of_claim = p[evidence][_question(one)] if one.effect else None
-    decided = verdict(claim, one.effect, evidence, smoke, of_claim)
-    return one.model_copy(update={"p": of_claim, "verdict": decided})
 
 
 def difference_words(table: Table, claim: ClaimTest) -> str:

@@ -93,6 +93,7 @@ class ClaimTest:
             least squares) rises from the first to the last.
         of: key of the claim among the paper's (`poseur_study.paper.claims`) that this one is a part of.
         margin: for an equivalence, the largest absolute effect that still counts as none.
+        family: of a table's claims, those that p is adjusted for together; "": all that name none.
     """
 
     key: str
@@ -108,6 +109,7 @@ class ClaimTest:
     of: str = ""
     margin: float = EQUIVALENCE_MARGIN
     measured: str = ""
+    family: str = ""
 
     def __post_init__(self) -> None:
         if self.kind == EffectKind.MAGNITUDE and self.paper_effect is None:

@@ -13,6 +13,7 @@ from scipy import stats
 
 from poseur_study.analysis.effect import holm
 from poseur_study.analysis.interval import student, student_half_width
+from poseur_study.experiments.budget import PRIMARY
 from poseur_study.runs.project import project_root
 from poseur_study.table_study.study import TableStudy
 
@@ -21,8 +22,6 @@ REGISTERED = "7fd52beac3"
 REGISTRATION = "docs/preregistration.md"
 PLATEAU = 0.3
 """AP that threefold training brings, below which an arm is at its plateau."""
-PRIMARY = 3
-"""Pairs that decide: the first of `experiments.budget.PAIRS`."""
 
 
 def runs_by_budget(study: TableStudy) -> pd.DataFrame:

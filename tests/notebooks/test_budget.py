@@ -1,6 +1,7 @@
 """The study of effects against budget: its frames on made runs, and its registration."""
 
 import subprocess
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -130,6 +131,12 @@ def test_each_pair_is_tested_at_each_length_beside_what_the_paper_prints():
     paper = effects.drop_duplicates("pair").set_index("pair")["paper"]
     assert paper["Poseur minus SimpleBaseline"] == pytest.approx(74.7 - 71.0)
     assert paper["Poseur minus RLE"] == pytest.approx(74.7 - 70.5)
+
+
+def test_the_primary_differences_of_a_length_are_adjusted_among_themselves():
+    families = Counter(claim.family for claim in BUDGET.claims)
+    primary = {f"primary, length {place} of 4": 3 for place in range(1, 5)}
+    assert families == {**primary, "": (len(PAIRS) - 3) * len(EPOCHS)}
 
 
 def test_every_profile_has_four_lengths_and_the_longest_arm_s_schedule_ends_with_it():

@@ -1,5 +1,6 @@
 """Claims of tables without a notebook: decided where other tables' runs are all that they need."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,15 @@ def test_two_claims_that_ask_the_same_count_once_among_a_table_s(unresampled):
     ]  # fmt: skip
     assert [one.p for one in (simba, rle)] == holm([p_value(tests[one.key], one.effect) for one in (simba, rle)])
     assert [one.p for one in again] == [simba.p, rle.p]
+
+
+def test_claims_that_are_a_family_of_their_own_are_adjusted_apart(unresampled):
+    (table,) = tables(["5"])
+    simba = next(one.key for one in collected("5").claims if one.effect)
+    apart = tuple(replace(one, family="own") if one.key == simba else one for one in table.claims)
+    result = collect_unexecuted(profile("mini"), replace(table, claims=apart), runs_of(MINI))
+    tests, found = {one.key: one for one in apart}, {one.key: one for one in result.claims}
+    assert found[simba].p == p_value(tests[simba], found[simba].effect)
 
 
 def test_a_table_that_no_run_was_made_for_has_nothing_to_decide(tmp_path):
