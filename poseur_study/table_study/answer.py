@@ -80,7 +80,7 @@ def score_headline(told: pd.DataFrame) -> str:
         return f"{of}**Not judged:** {without[missing[0]]}."
     low, high = told.loc[(row, "gain"), ["low", "high"]]
     beside = ""
-    if "ECE constant" in value:  # pages that were executed before have none
+    if pd.notna(value.get("Brier skill rescaled")):  # none of earlier pages, nor where the constant is never wrong
         beside = (
             f" (the share within a, said of all keypoints alike, has {value['ECE constant']:.1f} %; Brier's skill over "
             f"it is {value['Brier skill rescaled']:.2f})"
