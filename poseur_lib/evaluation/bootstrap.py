@@ -56,6 +56,13 @@ class Scorer:
         curves = [self._precision(hits, counts, people) for hits in self.hits]
         return 100 * float(np.mean(np.concatenate(curves)))
 
+    def precision(self) -> Float[np.ndarray, "T R"]:
+        """COCO's precision of the measure's OKS thresholds at the recall thresholds, 0 to 1; NaN without people."""
+        people, once = int(self.matches.people.sum()), np.ones(len(self.matches.image_ids), np.int32)
+        if people == 0:
+            return np.full((len(self.hits), len(self.matches.recall_thresholds)), np.nan)
+        return np.stack([self._precision(hits, once, people) for hits in self.hits])
+
     def _precision(self, hits: _Hits, counts: Int[np.ndarray, "I"], people: int) -> Float[np.ndarray, "R"]:
         """Precision at the recall thresholds: the best at that recall or a higher one, 0 where none is reached.
 

@@ -133,6 +133,16 @@ def calibration_error(of: Bins, weights: Float[np.ndarray, "n I"]) -> Float[np.n
         return gaps / (weights @ of.number).sum(axis=1)
 
 
+def skill(of: Bins, weights: Float[np.ndarray, "n I"]) -> Float[np.ndarray, "n"]:
+    """1 - predicted / observed over all bins: 1 at best, 0 for what is no better.
+
+    Brier's skill score where `predicted` holds squared errors of a score and `observed` those of what it is held
+    against. NaN where the latter are all 0.
+    """
+    own, other = (weights @ one.sum(axis=1) for one in (of.predicted, of.observed))
+    return np.where(other > 0, 1 - own / np.where(other > 0, other, 1), np.nan)
+
+
 def merged(of: Bins) -> Bins:
     """All bins as one."""
     return Bins(*(part.sum(axis=1, keepdims=True) for part in (of.predicted, of.observed, of.number)))

@@ -160,8 +160,8 @@ TABLE_1C = Table(
         "is a choice that suits this loss; counted once, as the paper words it, sigma shrinks and the score saturates.",
         "Eq. 6 has no row in the table: the last one is ours. Its density is the one whose likelihood the run's loss "
         "maximises: the flow's times the Laplace factor, whose scale under the released loss is 2 sqrt(2) sigma; "
-        "integrated numerically and kept in the record as a table of masses. Comparable is read as within the least "
-        "gain that Sec. 4.2 counts.",
+        "integrated numerically and kept in the record as a table of masses. Comparable is read as within "
+        f"{COMPARABLE:g} AP, the smallest gain that Sec. 4.2 prints for a component.",
     ),
 )
 

@@ -2,18 +2,20 @@
 
 Of Poseur's runs and of evaluated checkpoints, from their predictions, no weights needed. Ranking is judged on detector
 boxes, as AP by Eq. 5; being a probability on keypoints at ground-truth boxes, by their expected calibration error
-(per cent). What is fitted (one factor on sigma) is fitted on half of the images and judged on the other, both ways
-round, so that every keypoint is judged by a factor that has not seen it.
+(per cent). A constant can pass that, which says the share of keypoints within a of all of them alike: Brier's skill
+score says how much more than the constant a score knows (1 at best, 0 for as little). What is fitted (one factor on
+sigma, and the constant) is fitted on half of the images and judged on the other, both ways round, so that every
+keypoint is judged by a fit that has not seen it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from pycocotools import mask
 
 from poseur_lib.config import ExperimentConfig
@@ -26,6 +28,7 @@ from poseur_lib.evaluation.calibration import (
     calibration_error,
     equal_mass_edges,
     keypoint_errors,
+    skill,
 )
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.matches import ImageMatches, image_matches
@@ -35,7 +38,7 @@ from poseur_study.analysis.interval import Sample, difference
 from poseur_study.analysis.released_results import ReleasedColumn
 from poseur_study.analysis.table_data import TableData, metric_sample
 from poseur_study.experiments.analyses import POSEUR
-from poseur_study.measurements.calibration import BINS
+from poseur_study.measurements.calibration import BINS, measured_bins
 from poseur_study.runs.evaluate import run_evaluation
 from poseur_study.runs.evaluation import RunEvaluation, in_order_of_images
 from poseur_study.runs.predictions import Predictions
@@ -104,10 +107,18 @@ class ScoredRun:
         Args:
             split: seed of the halves.
         """
-        half = np.random.default_rng(split).permutation(len(self.images)) % 2
         sigma = self.predictions[BoxSource.GROUND_TRUTH].sigma[self.errors.chosen].astype(np.float64)
-        others = [half[self.errors.image] != one for one in (0, 1)]
-        return np.array([laplace_factor(self.errors.error[other], sigma[other]) for other in others])[half]
+        return self._fitted(lambda of: laplace_factor(self.errors.error[of], sigma[of]), split)
+
+    def image_shares(self, radius: float, split: int = 0) -> Float[np.ndarray, " I"]:
+        """Of each image, the share of keypoints within the radius on the half of the images that it is not in."""
+        within = self.errors.larger <= radius
+        return self._fitted(lambda of: float(within[of].mean()), split)
+
+    def _fitted(self, fit: Callable[[Bool[np.ndarray, " E"]], float], split: int) -> Float[np.ndarray, " I"]:
+        """By image, what is fitted to the keypoints of the half of the images that it is not in."""
+        half = np.random.default_rng(split).permutation(len(self.images)) % 2
+        return np.array([fit(half[self.errors.image] != one) for one in (0, 1)])[half]
 
     def matches(self, keypoint_scores: Float[np.ndarray, "N K"]) -> tuple[ImageMatches, Float[np.ndarray, " D"]]:
         """Which detections found a person where people are ranked by Eq. 5, and their scores, best first."""
@@ -144,29 +155,49 @@ def _scored(data: TableData, label: str, seed: int, store: RunStore, run_id: str
 
 
 def promised(runs: Sequence[ScoredRun], radii: Sequence[float]) -> pd.DataFrame:
-    """Keypoints by each of their scores: row, seed, image (its place), score, radius, value and within (both %)."""
-    columns = ["row", "seed", "image", "score", "radius", "value", "within"]
+    """Keypoints by each of their scores: row, seed, image (its place), score, radius, value, within, constant (%).
+
+    `constant` is the share within the radius on the half of the images that the keypoint is not in.
+    """
+    columns = ["row", "seed", "image", "score", "radius", "value", "within", "constant"]
     found = [
         pd.DataFrame({"row": run.label, "seed": run.seed, "image": run.errors.image, "score": score.value,
-                      "radius": radius, "value": value, "within": within})
+                      "radius": radius, "value": value, "within": within,
+                      "constant": 100 * run.image_shares(radius)[run.errors.image]})
         for run in runs
         for score, radius, value, within in _promises(run, radii, run.image_factors())
     ]  # fmt: skip
-    kinds = {"radius": float, "value": float, "within": float}
+    kinds = {"radius": float, "value": float, "within": float, "constant": float}
     return (pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)).astype(kinds)
 
 
+def brier_skill(keypoints: pd.DataFrame, images: int) -> pd.DataFrame:
+    """How much more each score knows of a keypoint than the constant, with intervals, by row, score and radius.
+
+    1 - (mean squared error of the score) / (that of the constant): Brier's skill score.
+
+    Args:
+        keypoints: of `promised`.
+    """
+    squared = {name: (keypoints[name] / 100 - keypoints["within"] / 100) ** 2 for name in ("value", "constant")}
+    return measured_bins(keypoints.assign(**squared), ["row", "score", "radius"], "value", "constant", images, skill)
+
+
 def splits(runs: Sequence[ScoredRun], radii: Sequence[float]) -> pd.DataFrame:
-    """How much the halves matter: row, seed, split, factor (mean of both halves'), score, radius, ECE (%)."""
+    """How much the halves matter: row, seed, split, factor (mean of both halves'), score, radius, ECE, constant (%).
+
+    `constant` is the ECE of the share within the radius on the other half, said of every keypoint alike.
+    """
     lines = [
-        (run.label, run.seed, split, factors.mean(), score.value, radius, _ece(value, within))
+        (run.label, run.seed, split, factors.mean(), score.value, radius, _ece(value, within),
+         _ece(100 * run.image_shares(radius, split)[run.errors.image], within))
         for run in runs
         for split in range(SPLITS)
         for factors in [run.image_factors(split)]
         for score, radius, value, within in _promises(run, radii, factors)
         if score == Score.RESCALED
-    ]
-    return pd.DataFrame(lines, columns=["row", "seed", "split", "factor", "score", "radius", "ECE"])
+    ]  # fmt: skip
+    return pd.DataFrame(lines, columns=["row", "seed", "split", "factor", "score", "radius", "ECE", "constant"])
 
 
 def sweep(runs: Sequence[ScoredRun], radii: Sequence[float] = RADII) -> pd.DataFrame:
@@ -229,6 +260,22 @@ def box_kinds(people: CocoPeople) -> list[BoxKind]:
     for _, place in best.values():
         kinds[place] = BoxKind.FIRST
     return kinds
+
+
+def precision_at_recall(data: TableData, recalls: Sequence[float]) -> pd.DataFrame:
+    """COCO's precision (%) at an OKS of 0.75, where every pose that finds nobody at it is a false positive.
+
+    Of each finished row, as the table scores it: row, seed, recall (%), precision, the best at that recall or beyond.
+    """
+    lines = []
+    for row in data.table.runnable:
+        for seed in data.done(row.key):
+            matches = data.matches(row.key, seed)["all"]
+            (curve,) = Scorer(matches, "AP75").precision()
+            places = [int(np.argmin(np.abs(matches.recall_thresholds - one))) for one in recalls]
+            lines += [(row.label, seed, 100 * one, 100 * curve[at]) for one, at in zip(recalls, places, strict=True)]
+    frame = pd.DataFrame(lines, columns=["row", "seed", "recall, %", "precision"])
+    return frame.assign(row=pd.Categorical(frame["row"], [row.label for row in data.table.runnable]))
 
 
 LEFT_OUT = {

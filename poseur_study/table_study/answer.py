@@ -81,16 +81,23 @@ def score_headline(told: pd.DataFrame) -> str:
         without = {"gain": "the data set has no detector boxes", "AP Eq. 6": "the flow's density is not in the record"}
         return f"{of}**Not judged:** {without[missing[0]]}."
     low, high = told.loc[(row, "gain"), ["low", "high"]]
+    beside = ""
+    if pd.notna(value.get("Brier skill rescaled")):  # none of earlier pages, nor where the constant is never wrong
+        beside = (
+            f" (the share within a, said of all keypoints alike, has {value['ECE constant']:.1f} %; Brier's skill over "
+            f"it is {value['Brier skill rescaled']:.2f})"
+        )
     return (
         f"{of}**Eq. 8 at a = {value['radius']:g} adds {points(value['gain'])} AP to the box's score (95 % interval "
         f"{points(low)} to {points(high)}), and its expected calibration error is {value['ECE Eq. 8']:.0f} %. "
-        f"With σ × {value['factor']:.3f}, fitted on other images, it is a probability to within "
-        f"{value['ECE rescaled']:.1f} %, with {value['AP rescaled']:.1f} AP instead of {value['AP Eq. 8']:.1f}. "
+        f"With σ × {value['factor']:.3f}, fitted on other images, that error is "
+        f"{value['ECE rescaled']:.1f} %{beside}, at {value['AP rescaled']:.1f} AP instead of {value['AP Eq. 8']:.1f}. "
         f"At a = {value['small radius']:g} the rescaled score has {value['AP rescaled, small']:.1f} AP and an error of "
         f"{value['ECE rescaled, small']:.1f} %, Eq. 6 {value['AP Eq. 6, small']:.1f} AP and "
-        f"{value['ECE Eq. 6, small']:.1f} %.** Where the boxes on the background are left out, "
-        f"{points(value['gain on people'])} of the {points(value['gain'])} AP remain; the paper's reason is fewer "
-        "false positives."
+        f"{value['ECE Eq. 6, small']:.1f} %.** Where the boxes that hold nobody are left out, "
+        f"{points(value['gain on people'])} of the {points(value['gain'])} AP remain: that part is the order of "
+        "poses on people, well placed before badly placed. COCO's AP counts a badly placed pose as a false positive, "
+        "too; fewer of those are the paper's reason."
     )
 
 
@@ -122,7 +129,7 @@ def result_frame(table: Table, result: TableResult) -> pd.DataFrame:
     """
     lines = []
     for row in result.rows:
-        cells = {cell.column: _cell(cell, row) for cell in row.cells}
+        cells = {cell.column: _cell(cell, row, table) for cell in row.cells}
         if table.deltas and row.ap and result.rows[0].ap and row is not result.rows[0]:
             cells["Δ AP"] = _delta(row, result.rows[0])
         checkpoint = {"released checkpoint": row.released_from} if row.released_from else {}
@@ -131,8 +138,8 @@ def result_frame(table: Table, result: TableResult) -> pd.DataFrame:
     return frame.drop(columns="status") if len(set(frame["status"])) == 1 else frame
 
 
-def _cell(cell: CellResult, row: RowResult) -> str:
-    paper = f"paper {cell.paper}" if cell.paper else "paper prints none"
+def _cell(cell: CellResult, row: RowResult, table: Table) -> str:
+    paper = f"paper {cell.paper}{_elsewhere(cell, table)}" if cell.paper else "paper prints none"
     released = _released(cell) if cell.released else ""
     if cell.measured:
         ours = bounded(cell.measured)
@@ -143,6 +150,12 @@ def _cell(cell: CellResult, row: RowResult) -> str:
         return f"{cell.on_device.value:.{1 if cell.on_device.value < 100 else 0}f} {cell.on_device.unit}\n{paper}"
     never = cell.not_measured or row.status.startswith(f"{NOT_RUN}: ")
     return paper + released if never and row.status != "done" else f"{NOT_RUN}\n{paper}{released}"
+
+
+def _elsewhere(cell: CellResult, table: Table) -> str:
+    """Where the paper prints it, if not in this table: ` (Table 5)`."""
+    place = (cell.source or "").partition(",")[0]
+    return f" ({place})" if place and place != table.name else ""
 
 
 def _released(cell: CellResult) -> str:

@@ -107,6 +107,16 @@ def test_draws_are_a_function_of_the_seed(good):
     assert (first == again).all() and (first != other).any()
 
 
+@pytest.mark.parametrize(("measure", "rows"), [("AP", slice(None)), ("AP75", slice(5, 6))])
+def test_precision_is_coco_s_at_each_recall(crowd, measure, rows):
+    evaluation = coco_evaluation(crowd.coco, crowd.good, COCO_17)
+    scorer = Scorer(image_matches(evaluation), measure)
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.accumulate()
+    np.testing.assert_array_equal(scorer.precision(), evaluation.eval["precision"][rows, :, 0, 0, -1])
+    assert scorer() == pytest.approx(100 * scorer.precision().mean())
+
+
 def test_paired_difference(good, bad):
     ours, theirs = image_matches(good), image_matches(bad)
     first, second = bootstrap(ours, 300, 0), bootstrap(theirs, 300, 0)

@@ -14,6 +14,7 @@ from poseur_lib.evaluation.calibration import (
     keypoint_errors,
     means,
     merged,
+    skill,
 )
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.keypoints import KeypointSet
@@ -74,6 +75,23 @@ def test_the_error_of_a_constant_score_is_its_distance_from_the_share():
     bins = binned(np.full(4, 0.5), within, np.arange(4), 4, equal_mass_edges([np.full(4, 0.5)], 10))
     assert calibration_error(bins, once(4))[0] == pytest.approx(0.25)
     assert means(merged(bins), once(4))[1][0, 0] == pytest.approx(0.75)
+
+
+def test_brier_s_skill_over_a_constant_has_a_closed_form():
+    """A score s or 1 - s that comes true as it says, against a half: s (1 - s) for the one, 1/4 for the other."""
+    said, came = np.repeat([0.9, 0.1], 10), np.array([1] * 9 + [0] + [1] + [0] * 9)
+    own, half = (said - came) ** 2, (0.5 - came) ** 2
+    image, edges = np.arange(20) % 4, equal_mass_edges([own], 10)
+
+    def over(predicted):
+        return skill(binned(predicted, half, image, 4, edges), once(4))[0]
+
+    assert over(own) == pytest.approx(1 - 0.9 * 0.1 / 0.25)
+    assert over(half) == pytest.approx(0) and over(0 * own) == 1 and over(2 * half) == pytest.approx(-1)
+    assert np.isnan(skill(binned(own, 0 * own, image, 4, edges), once(4))[0])
+    twice = np.array([[2.0, 0, 0, 0]])
+    expected = 1 - own[image == 0].mean() / half[image == 0].mean()
+    assert skill(binned(own, half, image, 4, edges), twice)[0] == pytest.approx(expected)
 
 
 def test_weights_are_images_that_are_there_several_times(laplace):

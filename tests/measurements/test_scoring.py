@@ -27,7 +27,9 @@ from poseur_study.measurements.scoring import (
     ScoredRun,
     ap_samples,
     box_kinds,
+    brier_skill,
     gain_samples,
+    precision_at_recall,
     promised,
     scored_runs,
     splits,
@@ -110,6 +112,29 @@ def test_the_halves_give_the_factor_back_and_no_image_sees_its_own_half():
     assert of_splits["ECE"].max() < 1 and of_splits["factor"].nunique() == len(of_splits)
 
 
+def test_a_constant_passes_the_calibration_error_and_has_no_skill():
+    """Of keypoints alike in sigma, each a hit or not by lot, the rescaled score says one number: the constant's."""
+    run, radius = drawn(FACTOR), 0.2
+    shares = run.image_shares(radius)
+    first, second = np.unique(shares)
+    within = run.errors.larger <= radius
+    for share, other in ((first, second), (second, first)):
+        assert share == pytest.approx(within[np.isin(run.errors.image, np.flatnonzero(shares == other))].mean())
+    frame = promised([run], [radius])
+    np.testing.assert_allclose(frame["constant"] / 100, shares[frame["image"]])
+    constant = splits([run], [radius])["constant"]
+    half = np.array([shares[image] == first for image in run.errors.image])
+    gap = abs(within[half].mean() - first) * half.mean() + abs(within[~half].mean() - second) * (~half).mean()
+    assert constant.iloc[0] == pytest.approx(100 * gap) and constant.max() < 5
+    found = brier_skill(frame, IMAGES)["value"].droplevel("row").droplevel("radius")
+    value, base = (frame[frame["score"] == Score.RESCALED][name] / 100 for name in ("value", "constant"))
+    expected = 1 - ((value - within) ** 2).mean() / ((base - within) ** 2).mean()
+    assert found[Score.RESCALED] == pytest.approx(expected) and 0.1 < expected < 1
+    assert found[Score.EQ8] < found[Score.RESCALED]
+    as_said = frame.assign(value=frame["constant"])
+    np.testing.assert_allclose(brier_skill(as_said, IMAGES)["value"], 0, atol=1e-12)
+
+
 def test_rescaling_is_eq_8_at_another_radius_and_a_factor_of_1_is_eq_8():
     run, source = drawn(FACTOR), BoxSource.GROUND_TRUTH
     half, one = np.full(IMAGES, 0.5), np.ones(IMAGES)
@@ -146,6 +171,16 @@ def test_ap_is_the_table_s_own(study):
     assert study.data.table.row(POSEUR_BOX).scoring == Scoring.BOX
 
 
+def test_precision_at_recall_counts_badly_placed_poses_as_false_positives(study):
+    found = precision_at_recall(study.data, (0.1, 0.5)).set_index(["row", "recall, %"])["precision"]
+    assert list(found.index.unique("row")) == ["Poseur, box score", "Poseur, Eq. 8"]
+    of = study.data.matches(POSEUR, 0)["all"]
+    hit = (of.matched[5] & ~of.ignored[5])[~of.ignored[5]]  # OKS 0.75
+    recall, precision = hit.cumsum() / of.people.sum(), hit.cumsum() / np.arange(1, len(hit) + 1)
+    expected = [100 * precision[recall >= at].max(initial=0) for at in (0.1, 0.5)]
+    assert found["Poseur, Eq. 8"].to_list() == pytest.approx(expected) and expected[0] > expected[1]
+
+
 def test_boxes_are_told_apart_by_the_annotations(study):
     val = study.dataset.val
     kinds, found = box_kinds(val), val.detections()
@@ -180,6 +215,7 @@ def test_without_a_run_frames_are_empty_and_nothing_is_said(data, tmp_path):
     study = open_study("scoring", data, tmp_path)
     runs = scored_runs(study.data)
     assert runs == () and promised(runs, (0.2,)).empty and sweep(runs).empty and splits(runs, (0.2,)).empty
+    assert brier_skill(promised(runs, (0.2,)), 1).empty and precision_at_recall(study.data, (0.1,)).empty
     assert ap_samples(runs, (0.2,)).empty and gain_samples(runs, study.dataset.val).empty
     assert "Not run" in score_headline(pd.DataFrame(index=pd.MultiIndex.from_tuples([], names=["row", "what"])))
 
@@ -192,7 +228,7 @@ def written(runs: Path, **values: float) -> ProfileStudy:
         (folder / name).touch()
     named = ("gain", "gain on people", "factor", "radius", "small radius", "AP Eq. 8", "ECE Eq. 8", "AP rescaled",
              "ECE rescaled", "AP rescaled, small", "ECE rescaled, small", "AP Eq. 6, small", "ECE Eq. 6, small",
-             "AP Eq. 6")  # fmt: skip
+             "AP Eq. 6", "ECE constant", "Brier skill rescaled")  # fmt: skip
     lines = [("Poseur", name, values.get(name, 1.0), 0.0, 2.0) for name in named if values.get(name, 1) is not None]
     told = pd.DataFrame(lines, columns=["row", "what", "value", "low", "high"])
     told.to_csv(folder / HEADLINE_FILE, index=False)
@@ -203,11 +239,15 @@ def test_the_overview_opens_with_the_page_s_numbers_and_a_link_to_it(tmp_path):
     said = written(tmp_path, **{"gain": 10.84, "gain on people": 9.79, "ECE Eq. 8": 64.4, "factor": 0.0826})
     words = said.score_headline()
     assert "adds +10.8 AP" in words and "+9.8 of the +10.8 AP remain" in words and "error is 64 %" in words
+    assert "(the share within a, said of all keypoints alike, has 1.0 %; Brier's skill over it is 1.00)" in words
+    assert "the order of poses on people, well placed before badly placed" in words and "is a probability" not in words
     assert "σ × 0.083" in words and "+0.0 to +2.0" in words and "(table_scoring.html)" in words
     assert ProfileStudy("mini", str(tmp_path / "none")).score_headline() == ""
 
 
 def test_what_a_headline_lacks_is_named(tmp_path):
+    earlier = written(tmp_path / "c", **{"Brier skill rescaled": None}).score_headline()
+    assert "that error is 1.0 %, at 1.0 AP" in earlier
     assert "no detector boxes" in written(tmp_path / "a", gain=None).score_headline()
     assert "flow's density is not" in written(tmp_path / "b", **{"AP Eq. 6": None}).score_headline()
 
@@ -224,6 +264,8 @@ def test_one_command_shows_released_checkpoints_of_any_row(data, tmp_path):
     assert main([*released, "--tables", "S1,scoring", *where]) == 0
     folder = tmp_path / "runs" / profile("paper").name / "tables" / SCORING.number
     told = pd.read_csv(folder / "scoring.csv", index_col=["row", "what"])
-    assert set(told.index.unique("row")) == {name} and np.isfinite(told["value"]).all()
+    assert set(told.index.unique("row")) == {name}
+    undefined = told.index.unique("what")[told["value"].isna()]  # untrained, no keypoint is within the small radius
+    assert all(one.startswith("Brier skill") and one.endswith(", small") for one in undefined)
     assert told["value"][name, "factor"] > 0 and isinstance(config.model.head, PoseurConfig)
     assert json.loads((folder / "result.json").read_text())["number"] == SCORING.number

@@ -10,6 +10,7 @@ from poseur_study.analysis.table_data import TableData
 from poseur_study.analysis.verdict import Verdict
 from poseur_study.costs.row_speed import RowSpeed
 from poseur_study.experiments import TABLES
+from poseur_study.experiments.analyses import SCORING
 from poseur_study.experiments.profiles import profile
 from poseur_study.plotting.style import BACKBONE_COLOURS, DARK, METHOD_MARKERS, backbone_colour
 from poseur_study.runs.datasets import DataSet
@@ -54,6 +55,13 @@ def test_every_row_and_printed_number_stands_in_the_summary(table, tmp_path):
                 assert cell.paper in str(shown.loc[[row.label], cell.column].iloc[0]), (row.label, cell.column)
     assert {claim.verdict for claim in collected.claims} == {Verdict.NOT_RUN}
     assert set(verdicts_frame(table, collected, SMOKE)["verdict"]) <= {Verdict.NOT_RUN.value}
+
+
+def test_a_number_that_another_table_prints_names_it(tmp_path):
+    (shown,) = result_frame(SCORING, result(SCORING, tmp_path))[["AP"]].to_numpy().T
+    places = ("70.0 (Sec. 3.3)", "74.7 (Table 2b)", "", "70.5 (Table 5)", "72.4 (Table 2a)")
+    assert [one.partition("paper ")[2] for one in shown] == [place or "prints none" for place in places]
+    assert "(" not in result_frame(OF["1b"], result(OF["1b"], tmp_path))["AP"].str.cat()
 
 
 @each

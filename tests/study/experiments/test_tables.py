@@ -7,10 +7,12 @@ from poseur_lib.checkpoints.checkpoint import network_without_download
 from poseur_lib.errors import UserError
 from poseur_study.analysis.table_results import difference_words
 from poseur_study.experiments import STUDIES, TABLES, tables
-from poseur_study.experiments.experiment import COSTS, MEASURED, NAMES, SPEEDS, EffectKind
+from poseur_study.experiments.analyses import CALIBRATION, FIGURE_S1, SCORING
+from poseur_study.experiments.claim_tests import COMPARABLE
+from poseur_study.experiments.experiment import COSTS, EQUIVALENCE_MARGIN, MEASURED, NAMES, SPEEDS, EffectKind
 from poseur_study.experiments.profiles import PROFILES, profile
-from poseur_study.paper.claims import paper_claims
-from poseur_study.paper.tables import Printed, paper_tables
+from poseur_study.paper.claims import paper_claim, paper_claims
+from poseur_study.paper.tables import Printed, paper_tables, text_number
 from poseur_study.runs.plan import plan, row_run
 from poseur_study.table_study.frames import flatten
 
@@ -113,6 +115,29 @@ def test_claims_are_the_paper_s_and_agree_with_its_rows_or_the_difference_is_an_
         of_rows = sum(weight * float(cell.digits) for weight, cell in zip(weights, printed, strict=True))
         if of_rows != pytest.approx(claim.paper_effect):
             assert any(f"{of_rows:.1f}" in question for question in table.open_questions), claim.key
+
+
+def test_a_margin_is_what_its_words_say():
+    """Of a gain in Sec. 4.2 that is a component's; S4's is the study's own."""
+    components = ("coarse_gain", "noise_gain", "score_over_rle", "score_gain_again")
+    assert min(text_number(one).value for one in components) == COMPARABLE == 0.6
+    levels = [text_number(f"{one}_levels").value for one in ("two", "three")]
+    assert 0 < levels[1] - levels[0] < COMPARABLE, "a feature level is no component by these words"
+    (emsda,) = tables(["S4"])[0].claims
+    assert emsda.margin == EQUIVALENCE_MARGIN < COMPARABLE
+
+
+def test_a_claim_on_this_study_s_own_modifications_does_not_carry_the_paper_s_sentence():
+    for claim in SCORING.claims:
+        assert claim.text.startswith("This study's own: ") and "after its runs" in claim.source
+        assert claim.text != paper_claim(claim.of).statement
+    (paper,) = CALIBRATION.claims
+    assert paper.text == paper_claim(paper.of).statement
+
+
+def test_a_measure_that_heatmaps_cannot_win_says_so():
+    (claim,) = FIGURE_S1.claims
+    assert "0 for heatmaps by construction" in claim.measured and "near enough" in claim.measured
 
 
 def test_a_difference_of_differences_is_said_in_words():
