@@ -24,6 +24,7 @@ def claim(table: str, text: str) -> dict[str, str]:
     return found
 
 
+BRIER = "Brier skill rescaled"
 SEEDS = {"1": "one seed", "2": "two seeds", "3": "three seeds"}
 
 
@@ -103,6 +104,9 @@ def test_what_the_score_gains_and_a_factor_on_sigma_are_recorded():
     small = f"{found['AP rescaled, small']:.1f} AP and {found['ECE rescaled, small']:.1f} %"
     radius = f"with a radius of {found['small radius']:g}, chosen on these images, both are had at once"
     assert f"{radius}: {small}" in said()
+    constant, skill = ([found[f"{what}{end}"] for end in ("", ", small")] for what in ("ECE constant", BRIER))
+    assert f"A constant has {constant[0]:.1f} and {constant[1]:.1f} %" in said()
+    assert f"of the two are {100 * skill[0]:.0f} and {100 * skill[1]:.0f} % below a constant's" in said()
 
 
 def test_the_figures_are_there():
