@@ -49,6 +49,10 @@ def test_headline_effect_of_noise_is_recorded():
     assert f"(95 % interval {float(effect['low']):.1f} to {float(effect['high']):.1f}, {seeds}" in text
     assert effect["verdict"].partition(",")[0] in text
     assert f"worth +{float(effect['paper']):.1f} AP in the paper" in text
+    ledger = csv.DictReader((ROOT / "reports" / "mini" / "csv" / "ledger.csv").open())
+    (line,) = [one for one in ledger if one["key"] == "1b: 1b-gain"]
+    adjusted = f"p = {float(effect['p']):.3f} is {float(line['p_study']):.2f} if adjusted for all effects of the"
+    assert adjusted in text
     assert f"it is {float(effect['earlier low']):.1f} to {float(effect['earlier high']):.1f}" in text
 
 
