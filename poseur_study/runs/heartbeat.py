@@ -23,6 +23,8 @@ from poseur_study.runs.lease import Lease
 LEASE_VARIABLE = "POSEUR_LEASE"
 CHILD_FLAG = "POSEUR_CHILD"
 PR_SET_PDEATHSIG = 1
+LOST = signal.SIGUSR2
+"""Interrupts a training whose lease is lost. SIGINT would not where a shell put it into the background."""
 TAIL_LINES = 40
 
 
@@ -113,8 +115,9 @@ def trained_here_alone(folder: Path) -> Iterator[None]:
 
     def interrupt() -> None:  # again, as an interrupt that meets a finalizer is swallowed
         if not heard.is_set():
-            signal.pthread_kill(main, signal.SIGINT)
+            signal.pthread_kill(main, LOST)
 
+    before = signal.signal(LOST, signal.default_int_handler)
     try:
         with heartbeat(held, interrupt) as lost:
             try:
@@ -127,6 +130,7 @@ def trained_here_alone(folder: Path) -> Iterator[None]:
                 said = f"{folder} is held by {owner} now: its lease was lost, and this training ends at its last checkpoint"
                 raise UserError(said) from None
     finally:
+        signal.signal(LOST, before or signal.SIG_DFL)
         held.release()
 
 

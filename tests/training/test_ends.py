@@ -45,7 +45,8 @@ def test_a_training_has_its_folder_alone_and_ends_in_order(tmp_path, capsys):
 
 
 def test_a_training_whose_folder_was_taken_over_ends(tmp_path, monkeypatch, capsys):
-    """By another machine, as this one's disk did not answer for a while."""
+    """By another machine, as this one's disk did not answer for a while. In the background SIGINT is ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     data, folder = write_people(tmp_path / "data", 16, 2), tmp_path / "run"
     changes = {**TINY, "train.epochs": 100_000, "pretext": None, "train.people_per_epoch": None}
     sets = [word for name, value in changes.items() for word in ("--set", f"{name}={json.dumps(value)}")]
@@ -60,7 +61,10 @@ def test_a_training_whose_folder_was_taken_over_ends(tmp_path, monkeypatch, caps
 
     other = threading.Thread(target=take_over)
     other.start()
-    assert main(["train", str(folder), "--data", str(data), "--profile", "smoke", "--device", "cpu", *sets]) == 1
+    try:
+        assert main(["train", str(folder), "--data", str(data), "--profile", "smoke", "--device", "cpu", *sets]) == 1
+    finally:
+        signal.signal(signal.SIGINT, before)
     other.join()
     error = capsys.readouterr().err
     assert f"{folder} is held by " in error and " now: its lease was lost, and this training ends" in error
