@@ -140,10 +140,8 @@ def _forward_backward(matrix: Tensor, setting: Setting) -> Comparison:
         for leaf in leaves:
             leaf.grad = None
 
-    ways = {name: way for name, way in WAYS.items() if way is not replicated} | {
-        "bags, torch's gradients": bags_by_torch
-    }
-    runs = {name: partial(step, way) for name, way in ways.items()}
+    trained = {**WAYS, "bags, torch's gradients": bags_by_torch}
+    runs = {name: partial(step, way) for name, way in trained.items() if way is not replicated}
     times = times_ms(runs, setting)
     peaks = {name: peak_mib(run, setting.device) for name, run in runs.items()}
     title = f"EMSDA forward and backward, batch {BATCH}, 68 queries"

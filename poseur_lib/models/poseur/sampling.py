@@ -1,8 +1,8 @@
 """Weighted bilinear sampling of feature pyramids: the inner double sum of Eq. 1.
 
-Every head of every query is a weighted sum of R = L levels x S points x 4 corners rows of the flattened maps. Small
-maps are multiplied by a matrix of the weights (`sample_dense`); otherwise `embedding_bag` sums the rows, so that no
-sampled feature is stored (`sample_bags`), and on a processor `bag_gradients` differentiates it; ONNX, which has
+Every head of every query is a weighted sum of R = L levels x S points x 4 corners rows of the flattened maps. On a GPU
+small maps are multiplied by a matrix of the weights (`sample_dense`); otherwise `embedding_bag` sums the rows, so that
+no sampled feature is stored (`sample_bags`), and on a processor `bag_gradients` differentiates it; ONNX, which has
 neither, gathers the rows first. `sampling_kernels` does both on a GPU with the places computed inside. One map serves
 all heads and all instances of an image. Memory is of I images and queries of B instances: one instance an image, or
 several of them by `image_index`.
