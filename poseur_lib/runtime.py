@@ -146,11 +146,7 @@ def keep_freed_memory(device_type: str) -> bool:
     virtual machine half of the processor's time. The price is that the process stays as large as it once was. Nothing
     is changed where the environment sets one of `MALLOC_VARIABLES`, or where the C library is another.
     """
-    if (
-        device_type != "cpu"
-        or platform.libc_ver()[0] != "glibc"
-        or any(name in os.environ for name in MALLOC_VARIABLES)
-    ):
+    if device_type != "cpu" or platform.libc_ver()[0] != "glibc" or not os.environ.keys().isdisjoint(MALLOC_VARIABLES):
         return False
     mallopt = ctypes.CDLL(None).mallopt
     return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, -1))

@@ -46,11 +46,9 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
     summary = [*batch.notes, _total(batch, missing, states)]
     if missing and speed is not None:
         total = sum(costs.values())
-        at_a_time = f"; {duration(3600 * speed.hours(total) / workers)} with {workers} at a time" if workers > 1 else ""
-        time = duration(3600 * speed.hours(total))
-        summary.append(
-            f"{total / 1e9:,.0f} G multiply-adds: {time} {speed.source} ({speed.billions:.1f} G/s){at_a_time}"
-        )
+        seconds, rate = 3600 * speed.hours(total), f"{speed.source} ({speed.billions:.1f} G/s)"
+        at_a_time = f"; {duration(seconds / workers)} with {workers} at a time" if workers > 1 else ""
+        summary.append(f"{total / 1e9:,.0f} G multiply-adds: {duration(seconds)} {rate}{at_a_time}")
         summary += _left_out(missing, speed)
     work.save()
     batch.store.verified.save()
