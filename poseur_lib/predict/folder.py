@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from poseur_lib.data.coco_folder import category_entry
 from poseur_lib.data.images import read_image
 from poseur_lib.errors import Interrupted, UserError, naming
 from poseur_lib.files import require_output, write_atomically
@@ -203,13 +204,11 @@ def _skip(path: Path, error: UserError, done: Predicted, say: Callable[[str], No
 
 def image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet, category_id: int) -> dict[str, Any]:
     """A COCO file without annotations, as the test sets have."""
-    skeleton = [[a + 1, b + 1] for a, b in keypoint_set.skeleton]
-    person = {"id": category_id, "name": "person", "supercategory": "person", "keypoints": list(keypoint_set.names)}
     return {
         "info": {"description": f"images of {RESULTS_FILE}; keypoint set {keypoint_set.name}"},
         "images": entries,
         "annotations": [],
-        "categories": [person | {"skeleton": skeleton}],
+        "categories": [category_entry(keypoint_set, category_id)],
     }
 
 

@@ -24,6 +24,7 @@ from pycocotools.cocoeval import COCOeval
 
 from poseur_lib.checkpoints.checkpoint import trained_model
 from poseur_lib.config.evaluation import InstanceRule
+from poseur_lib.data.coco import detection_path
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ap import rank_people
 from poseur_lib.evaluation.bootstrap import Scorer, bootstrap
@@ -115,8 +116,7 @@ class TableData:
     @cached_property
     def boxes(self) -> BoxSource:
         """The table's box source, or ground truth where neither data set nor records have detections."""
-        file = self.dataset.root / "annotations" / "person_detections_val2017.json"
-        there = file.exists() or any(
+        there = detection_path(self.dataset.root, "val").exists() or any(
             self.store.record(run.run_id).of(self.table.boxes)
             for (key, seed), run in self.runs.items()
             if self._recorded(key, seed)

@@ -11,7 +11,7 @@ import torch
 
 from poseur_lib.checkpoints.checkpoint import trained_network
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.data.coco import CocoPeople, Person
+from poseur_lib.data.coco import CocoPeople, Person, detection_path
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.inference import predict_people
@@ -177,8 +177,7 @@ def evaluated_people(run: Run) -> CocoPeople:
 def detections(run: Run) -> Sequence[Person]:
     """The detector's boxes of the evaluated split; none where the data set has no detector file."""
     people = evaluated_people(run)
-    file = run.data.root / "annotations" / f"person_detections_{people.split}2017.json"
-    return people.detections() if file.exists() else ()
+    return people.detections() if detection_path(run.data.root, people.split).exists() else ()
 
 
 def measure_run(run: Run, predictions: Predictions) -> Measured:
