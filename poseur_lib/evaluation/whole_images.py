@@ -16,7 +16,6 @@ from poseur_lib.data.dataset import ReadImage, image_reader, normalise, require_
 from poseur_lib.data.images import read_labelled_image
 from poseur_lib.data.whole_images import (
     PIXEL_CENTRE,
-    LabelledImage,
     Shown,
     by_short_side,
     labelled_images,
@@ -112,15 +111,14 @@ def find_people(
     people: CocoPeople,
     config: ExperimentConfig,
     runtime: InferenceRuntime,
-    images: Sequence[LabelledImage] | None = None,
 ) -> PredictedPeople:
-    """Poses in the model's own boxes, on all images of a split or on some of them; an image may have nobody.
+    """Poses in the model's own boxes, on all images of a split; an image may have nobody.
 
     Raises:
         UserError: an image cannot be read, or has not the size that the annotation file says.
     """
     found = []
-    for labelled in labelled_images(people) if images is None else images:
+    for labelled in labelled_images(people):
         image = read_labelled_image(labelled.path, people.label_frame)
         require_size(labelled.path, labelled.image_id, labelled.size, image.shape[:2])
         found.append((labelled.image_id, people_of_image(model, image, config, runtime)))

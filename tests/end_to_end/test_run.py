@@ -12,7 +12,6 @@ from poseur_lib.checkpoints.checkpoint import load_model, load_network, save_wei
 from poseur_lib.checkpoints.initial import digest_of, load_initial
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople
-from poseur_lib.data.whole_images import labelled_images
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.evaluate import evaluate_model
 from poseur_lib.evaluation.whole_images import find_people, people_of_image, poses_in_boxes
@@ -255,8 +254,9 @@ def test_real_images_with_crowds_and_nobody_are_trained_on_and_judged(tmp_path, 
     assert curve[-1].step == 3 and curve[-1].ap is not None
     people = CocoPeople(coco_tiny, "val", COCO_17)
     model, _ = load_network(tmp_path / "run" / "model.pt")
-    own = find_people(model, people, config, runtime_of(coco_tiny), images=labelled_images(people)[:6])
-    assert len(own) > 0 and set(own.image_id) <= set(people.coco.getImgIds())
+    some = set(people.coco.getImgIds()[:6])
+    own = find_people(model, people.on_images(some), config, runtime_of(coco_tiny))
+    assert len(own) > 0 and set(own.image_id) <= some
 
 
 def test_weights_of_elsewhere_are_taken_as_far_as_they_fit(tmp_path, capsys):
