@@ -40,14 +40,14 @@ from poseur_study.analysis.verdict import Evidence
 from poseur_study.experiments.experiment import PCKH, ClaimTest, MeasuredColumn, Metric, Row, Table
 from poseur_study.experiments.profiles import COCO_VAL_IMAGES, LSP_VAL_IMAGES, MPII_VAL_PEOPLE, Profile
 from poseur_study.runs.datasets import DataSet
-from poseur_study.runs.evaluate import run_evaluation
-from poseur_study.runs.evaluation import (
+from poseur_study.runs.evaluation_file import (
     BOOTSTRAP_SEED,
     RESAMPLES,
     RunEvaluation,
     image_weights,
     in_order_of_images,
 )
+from poseur_study.runs.evaluation_of_predictions import run_evaluation
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.provenance import Provenance, source_digest
 from poseur_study.runs.store import RunStore
@@ -61,7 +61,7 @@ COMPUTED_BY = (
     "poseur_lib/evaluation", "poseur_lib/scoring", "poseur_lib/keypoints.py", "poseur_lib/data/annotations.py",
     "poseur_lib/data/coco.py", "poseur_lib/data/annotation_file.py", "poseur_lib/data/crop.py",
     "poseur_study/analysis/interval.py", "poseur_study/analysis/table_data.py", "poseur_study/runs/predictions.py",
-    "poseur_study/runs/evaluate.py", "poseur_study/runs/evaluation.py",
+    "poseur_study/runs/evaluation_of_predictions.py", "poseur_study/runs/evaluation_file.py",
 )  # fmt: skip
 
 
