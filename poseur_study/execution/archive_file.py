@@ -127,7 +127,11 @@ class Archive:
             raise UserError(f"{self.path} is cut off: {min(left)} is missing, and {len(left) - 1} more files")
 
     def _read(self) -> Iterator[tuple[str, int]]:
-        """Name and size of each member; its content is to be read from the stream before the next one is asked for."""
+        """Name and size of each member; its content is to be read from the stream before the next one is asked for.
+
+        Not by `tarfile`'s own stream: before it hands out a member it reads long names and extended headers whole,
+        whatever their size.
+        """
         with open_regular(self.path, 2**63) as file:
             self._stream = _Stream(self.path, file)
             while (head := self._stream.read(BLOCK)).strip(b"\0"):
