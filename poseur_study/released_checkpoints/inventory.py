@@ -9,6 +9,7 @@ from poseur_lib.checkpoints.released_load import released_state
 from poseur_lib.checkpoints.released_recognise import Recognised, Size, recognise
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError, require_known
+from poseur_lib.files import file_sha256
 
 SUFFIXES = (".pth", ".pt", ".ckpt", ".tar", ".bin")
 
