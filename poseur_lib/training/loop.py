@@ -88,7 +88,7 @@ class TrainingLoop(L.LightningModule):
         self.curve: Curve = ()
         self.chosen, self.precision = Chosen("none"), "32"
         self._graphed: GraphedStep | None = None
-        self._sums, self._images = LossSums(), 0
+        self._sums, self._images = LossSums(batches.accumulate), 0
         self._epoch_started = 0.0
 
     def run_by(self, runtime: Runtime) -> None:
@@ -123,7 +123,7 @@ class TrainingLoop(L.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Start of the sums of an epoch."""
-        self._sums, self._images = LossSums(), 0
+        self._sums, self._images = LossSums(self.batches.accumulate), 0
         self._epoch_started = time.perf_counter()
         if self.config.freeze == "backbone":  # its batch norms keep their statistics, too
             self.network.get_submodule("backbone").eval()
@@ -195,8 +195,8 @@ class TrainingLoop(L.LightningModule):
         if self._sums.look_is_due:
             self._require_finite()
         logger, step = self.trainer.logger, self._step
-        if logger is not None and step and step % STEPS_BETWEEN == 0:
-            logger.log_metrics({"loss": self._means()["total"]}, step=step)
+        if logger is not None and self._step_is_through and step % STEPS_BETWEEN == 0:
+            logger.log_metrics({"loss": self._sums.step_loss(self.trainer.strategy.reduce)}, step=step)
 
     @property
     def _step_is_through(self) -> bool:
