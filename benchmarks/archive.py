@@ -22,7 +22,7 @@ from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.runtime import processor_name
-from poseur_study.runs.evaluation import EVALUATION_FILE
+from poseur_study.runs.evaluation_file import EVALUATION_FILE
 from poseur_study.runs.record import RECORD_FILE, Record, body_digest, read_record
 from poseur_study.runs.run_id import run_hash, run_id
 from poseur_study.runs.store import NOTEBOOK_FILE

@@ -21,11 +21,10 @@ OPTIONS = {
     "both, compiled": InferenceOptions(fold_batch_norms=True, channels_last=True, compile=True),
 }
 ONNX = "onnxruntime"
-FLIP = {"two passes": False, "one batch": True}
 
 
 def compare(setting: Setting) -> Iterator[Comparison]:
-    """Poseur on ResNet-50 with six decoder layers, from crops to keypoints; then the flip test in two ways."""
+    """Poseur on ResNet-50 with six decoder layers, from crops to keypoints."""
     model = poseur(setting.device)
     for batch in setting.batches:
         images = torch.randn(batch, 3, 256, 192, device=setting.device)
@@ -33,12 +32,6 @@ def compare(setting: Setting) -> Iterator[Comparison]:
             runs, notes = _alternatives(model, images, setting.compile)
             times = times_ms(runs, setting)
         yield compared(f"Inference options, batch {batch}", times, "plain", Extras(notes=notes))
-    fast = optimise(model, images[:1], OPTIONS["both"]).model
-    for batch in setting.batches:
-        images = torch.randn(batch, 3, 256, 192, device=setting.device)
-        with torch.inference_mode():
-            times = times_ms({name: _flip(fast, images, together) for name, together in FLIP.items()}, setting)
-        yield compared(f"Flip test, batch norms folded and channels_last, batch {batch}", times, "two passes")
 
 
 def runtime_versions() -> dict[str, str]:
@@ -84,11 +77,3 @@ def _onnx(model: PoseModel, images: Tensor) -> Run:
         session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
     feed = {INPUT: images.numpy()}
     return lambda: session.run(None, feed)
-
-
-def _flip(model: PoseModel, images: Tensor, together: bool) -> Run:
-    def run() -> object:
-        model.flip_in_one_batch = together
-        return model.predict_flipped(images)
-
-    return run

@@ -38,8 +38,10 @@ class InferenceRuntime:
 
     Attributes:
         loader_workers: processes that read and crop, or draw what is cropped on the device; 0: this process does it.
-        compile: how the network runs: "none", step by step; "graph", as one CUDA graph; "inductor", by torch.compile;
-            "auto": the fastest that was found safe, see `AUTO_ON_GPU`.
+        compile: how the network runs: "none", step by step; "graph", as one CUDA graph, which `predict_people` records
+            on a GPU; "inductor", by torch.compile, which training does to the backbone and `optimise` to a model for
+            inference, but `predict_people` never: it runs the model that it is given; "auto": the fastest that was
+            found safe, see `AUTO_ON_GPU`.
         data_on_device: decoded images are kept in the device's memory and crops cut there; "auto": on a GPU
             that they fit on (`poseur_lib.data.device_images.goes_on_device`).
 

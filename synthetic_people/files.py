@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from poseur_lib.data.coco_folder import person_category
+from poseur_lib.data.coco_folder import category_entry
 from poseur_lib.data.image_digests import FileDigest
 from poseur_lib.data.part_labels import PART_NAMES
 from poseur_lib.files import write_atomically
@@ -54,7 +54,7 @@ def merge(folder: Path, split: str, records: list[Path], keypoints: str) -> dict
     annotations = {
         "info": {"description": "generated people", "version": str(GENERATOR_VERSION)},
         "licenses": [],
-        "categories": [person_category(keypoint_set(keypoints))],
+        "categories": [category_entry(keypoint_set(keypoints))],
         "images": joined["images"],
         "annotations": joined["annotations"],
     }

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 from tqdm import tqdm
 
-from poseur_lib.data.image_digests import FileDigest, changed_sizes, digest_of, read_digests, write_digests
+from poseur_lib.data.image_digests import FileDigest, changed_sizes, digest_of_content, read_digests, write_digests
 from poseur_lib.errors import UserError
 from poseur_lib.files import write_atomically
 from synthetic_people.files import DESCRIPTION, atomic_json, describe, matches, merge, read_description
@@ -55,7 +55,7 @@ def write_chunk(chunk: Chunk) -> int:
         entry, number = image_entry(chunk.settings, chunk.split, index), image_id(chunk.split, index)
         for name, content in _files(chunk.split, number, sample):
             (chunk.folder / name).write_bytes(content)
-            digests[name] = digest_of(content)
+            digests[name] = digest_of_content(content)
         images.append(entry)
         annotations += [label.to_coco(number, number * 10 + k) for k, label in enumerate(sample.labels)]
         detections += [detection.to_coco(number) for detection in sample.detections]
@@ -171,7 +171,7 @@ def _mend(root: Path, settings: PeopleSettings) -> None:
             if damaged.keys().isdisjoint((f"{split}2017/{number:012d}.jpg", f"parts_{split}2017/{number:012d}.png")):
                 continue
             for name, content in _files(split, number, make_sample(settings, split, index)):
-                if digest_of(content) != digests[name]:
+                if digest_of_content(content) != digests[name]:
                     what = damaged.get(name, "or its other file is")
                     anew = "cannot be made as it was here: remove the folder to make the set anew"
                     raise UserError(f"{root / name} is damaged ({what}) and {anew}")

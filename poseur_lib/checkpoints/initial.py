@@ -59,7 +59,7 @@ def initial_config(path: Path, input_size: tuple[int, int] | None = None) -> Exp
     return load_network_with_changes(initial_file(path), asked_knobs(input_size=input_size))[1]
 
 
-def digest_of(path: Path) -> str:
+def checkpoint_sha256(path: Path) -> str:
     """SHA-256 of a checkpoint's bytes. Raises UserError if there is none."""
     file = initial_file(path)
     if not file.is_file():
@@ -73,7 +73,7 @@ def load_initial(model: Network, path: Path | None, config: ExperimentConfig) ->
     Raises:
         UserError: no file is given, it is another one, or nothing fits.
     """
-    if path is None or (digest := digest_of(path)) != config.initial_sha256:
+    if path is None or (digest := checkpoint_sha256(path)) != config.initial_sha256:
         found = "none is given" if path is None else f"{path} has {digest}"
         raise UserError(f"weights start from the checkpoint of SHA-256 {config.initial_sha256}, and {found}")
     if isinstance(model, EndToEndModel):

@@ -72,7 +72,8 @@ class DeviceBatches:
         pixels = (image_bytes(crops.people) or 0) // CHANNELS
         self.images = DeviceImages(paths, device, pixels, image_reader(crops.people))
         for person in crops.people:
-            require_size(person, self.images.sizes[self.images.position[person.image_path]].tolist())
+            found = self.images.sizes[self.images.position[person.image_path]].tolist()
+            require_size(person.image_path, person.image_id, person.image_size, found)
         self.labels = None
         if isinstance(crops, PartCrops):
             label_paths = [part_path(path) for path in self.images.position]

@@ -285,18 +285,9 @@ def nobody(dataset: dict[str, Any], others: int) -> str:
 
 
 def index(dataset: dict[str, Any], category_id: int) -> COCO:
-    """A pycocotools index over one category and its annotations, with the optional keys filled in."""
+    """A pycocotools index over one category and its annotations, as `read_annotation_file` gives them."""
     annotations = [
-        {
-            **entry,
-            "category_id": category_id,
-            "iscrowd": entry.get("iscrowd", 0),
-            "num_keypoints": (
-                entry["num_keypoints"]
-                if "num_keypoints" in entry
-                else sum(value > 0 for value in entry["keypoints"][2::3])
-            ),
-        }
+        {**entry, "category_id": category_id}
         for entry in dataset["annotations"]
         if entry.get("category_id", category_id) == category_id
     ]

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, Integer
 from scipy.io import loadmat
 
+from poseur_lib.data.box_convention import COCO_PERSON
 from poseur_lib.data.coco import Split, annotation_path
 from poseur_lib.data.image_digests import record_images
 from poseur_lib.errors import UserError, first_line, shown
@@ -41,10 +42,10 @@ def read_mat(path: Path, **how: Any) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read: {first_line(error)}") from None
 
 
-def person_category(keypoints: KeypointSet) -> dict[str, Any]:
-    """COCO's category of people; its skeleton counts from 1."""
+def category_entry(keypoints: KeypointSet, category_id: int = COCO_PERSON) -> dict[str, Any]:
+    """COCO's category of people who are labelled with a keypoint set; its skeleton counts from 1."""
     return {
-        "id": 1,
+        "id": category_id,
         "name": "person",
         "supercategory": "person",
         "keypoints": list(keypoints.names),

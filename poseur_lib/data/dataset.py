@@ -95,7 +95,7 @@ class PersonCrops(Dataset[Sample], Generic[Sample]):
         epoch, index = key if isinstance(key, tuple) else (0, key)
         person = self.people[index]
         image = self.read(person.image_path)
-        require_size(person, image.shape[:2])
+        require_size(person.image_path, person.image_id, person.image_size, image.shape[:2])
         view = view_person(person, image.shape[1], self.keypoints, self.input_size, self.rule, self.augment,
                            (self.seed, epoch, index))  # fmt: skip
         crop = crop_image(image, view.matrix, self.input_size)
@@ -161,23 +161,26 @@ def view_person(
     return View(placement, matrix, points_px, visibility, rng)
 
 
-def require_size(person: Person, found: Sequence[int]) -> None:
+def require_size(path: Path, image_id: int, labelled: tuple[int, int] | None, found: Sequence[int]) -> None:
     """Check that an image has the size (height, width) which the annotation file says: boxes and labels are of that.
+
+    Args:
+        labelled: that size; None where it is not known before the image is read.
 
     Raises:
         UserError: it has another one, as where images were resized after they were labelled.
     """
-    if person.image_size is not None and tuple(found) != person.image_size:
-        height, width = person.image_size
+    if labelled is not None and tuple(found) != labelled:
+        height, width = labelled
         hint = ""
-        if tuple(found) == (width, height) and (head := head_of_file(person.image_path)) and head.orientation in TURNED:
+        if tuple(found) == (width, height) and (head := head_of_file(path)) and head.orientation in TURNED:
             hint = (
                 f"; its EXIF orientation is {head.orientation}: if labels are of the stored pixels, write "
                 '"exif_orientation": "ignored" into the "info" of the file'
             )
         raise UserError(
-            f"{person.image_path}: image is {found[1]} x {found[0]}, but the annotation file says {width} x {height} "
-            f"(image {person.image_id}){hint}"
+            f"{path}: image is {found[1]} x {found[0]}, but the annotation file says {width} x {height} "
+            f"(image {image_id}){hint}"
         )
 
 

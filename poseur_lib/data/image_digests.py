@@ -33,7 +33,7 @@ Digests = Mapping[str, FileDigest]
 _FORMAT = TypeAdapter(dict[str, FileDigest])
 
 
-def digest_of(content: bytes) -> FileDigest:
+def digest_of_content(content: bytes) -> FileDigest:
     """Of a file with that content."""
     return FileDigest(len(content), hashlib.sha256(content).hexdigest())
 
@@ -64,7 +64,7 @@ def record_images(root: Path) -> int:
     """Write the manifest of the images of both splits as they are now, and of their part labels; their number."""
     folders = (root / f"{kind}{split}2017" for split in SPLITS for kind in ("", "parts_"))
     files = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
-    write_digests(root, {path.relative_to(root).as_posix(): digest_of(path.read_bytes()) for path in files})
+    write_digests(root, {path.relative_to(root).as_posix(): digest_of_content(path.read_bytes()) for path in files})
     return len(files)
 
 
@@ -88,7 +88,7 @@ def changed_files(root: Path, digests: Digests) -> Iterator[tuple[str, str]]:
             yield name, by_size[name]
             continue
         try:
-            found = digest_of(read_regular(root / name, known.size))
+            found = digest_of_content(read_regular(root / name, known.size))
         except OSError as error:
             yield name, f"{error.strerror}"
             continue

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from poseur_lib.data.coco import SPLITS
-from poseur_lib.data.coco_folder import person_category, person_entry, read_mat, write_folder
+from poseur_lib.data.coco_folder import category_entry, person_entry, read_mat, write_folder
 from poseur_lib.data.images import read_image
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import LSP_14
@@ -152,7 +152,7 @@ def _annotations(source: _Source, numbers: list[int]) -> dict[str, Any]:
     ]  # fmt: skip
     info = {"description": "Leeds Sports Pose Extended, converted by poseur data convert lspet"}
     people = [_person(source, number) for number in numbers]
-    return {"info": info, "categories": [person_category(LSP_14)], "images": images, "annotations": people}
+    return {"info": info, "categories": [category_entry(LSP_14)], "images": images, "annotations": people}
 
 
 def _person(source: _Source, number: int) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from poseur_lib.data.annotations import annotation_problem, load_json
 from poseur_lib.data.coco import Split
-from poseur_lib.data.coco_folder import person_category, person_entry, read_mat, require_inside, write_folder
+from poseur_lib.data.coco_folder import category_entry, person_entry, read_mat, require_inside, write_folder
 from poseur_lib.data.consistency import far_outside
 from poseur_lib.data.crop import PIXELS_PER_SCALE
 from poseur_lib.data.images import head_of_file
@@ -272,7 +272,7 @@ def _annotations(people: list[MpiiPerson], sizes: Mapping[str, tuple[int, int]])
     ]
     info = {"description": "MPII Human Pose, converted by poseur data convert mpii", "exif_orientation": "ignored"}
     entries = [_entry(place, one, numbers[one.image], sizes[one.image]) for place, one in enumerate(people, 1)]
-    return {"info": info, "categories": [person_category(MPII_16)], "images": images, "annotations": entries}
+    return {"info": info, "categories": [category_entry(MPII_16)], "images": images, "annotations": entries}
 
 
 def _entry(number: int, one: MpiiPerson, image_id: int, size: tuple[int, int]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from poseur_lib.config.data import WholeImageConfig
 from poseur_lib.data.augment import augmentation_rng
 from poseur_lib.data.coco import CocoPeople
-from poseur_lib.data.dataset import ImageCache, SampleKey, normalise
+from poseur_lib.data.dataset import ImageCache, SampleKey, normalise, require_size
 from poseur_lib.data.images import LabelFrame, read_labelled_image
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import KeypointSet
@@ -215,21 +215,11 @@ class WholeImages(Dataset[ImageSample]):
         epoch, index = key if isinstance(key, tuple) else (0, key)
         labelled = self.images[index]
         pixels = self.read(labelled.path)
-        require_labelled_size(labelled, pixels.shape[:2])
+        require_size(labelled.path, labelled.image_id, labelled.size, pixels.shape[:2])
         rng = augmentation_rng(self.seed, epoch, index)
         shown = drawn_piece(rng, labelled.size, self.whole, self.input_size)
         people = shown_people(labelled, shown, self.keypoints.flip_index)
         return ImageSample(torch.from_numpy(normalise(shown_image(pixels, shown))), *map(torch.from_numpy, people))
-
-
-def require_labelled_size(image: LabelledImage, found: Sequence[int]) -> None:
-    """Raises UserError where an image has not the (height, width) that its labels are of."""
-    if tuple(found) != image.size:
-        (height, width), said = found, image.size
-        raise UserError(
-            f"{image.path}: image is {width} x {height}, but the annotation file says {said[1]} x {said[0]}"
-            f" (image {image.image_id})"
-        )
 
 
 class ImageBatch(NamedTuple):

@@ -93,7 +93,6 @@ def evaluate_predictions(
     predictions: PredictedPeople,
     config: ExperimentConfig,
     scoring: Scoring | None = None,
-    rule: InstanceRule | None = None,
     *,
     nms: bool = True,
 ) -> COCOeval:
@@ -102,5 +101,5 @@ def evaluate_predictions(
     `summarise` makes COCO's ten numbers of it, `image_matches` what can be resampled, `evaluate_strata` AP by kind of
     person.
     """
-    ranked = rank_people(predictions, config, people.keypoints, scoring, rule, nms=nms)
+    ranked = rank_people(predictions, config, people.keypoints, scoring, nms=nms)
     return coco_evaluation(people.coco, ranked.to_coco(people.category_id), people.keypoints)

@@ -67,7 +67,7 @@ class RecordedInference:
             self._seen, self._places = {}, places
         count = len(images)
         size = 1 << (count - 1).bit_length()
-        key = (getattr(predict, "__name__", ""), model.flip_in_one_batch, size, *images.shape[1:], images.dtype, dtype)
+        key = (getattr(predict, "__name__", ""), size, *images.shape[1:], images.dtype, dtype)
         if self._refused or key not in self._seen:
             self._seen[key] = None
             return arrays_of(predict(images))

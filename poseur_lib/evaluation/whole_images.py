@@ -16,11 +16,9 @@ from poseur_lib.data.dataset import ReadImage, image_reader, normalise, require_
 from poseur_lib.data.images import read_labelled_image
 from poseur_lib.data.whole_images import (
     PIXEL_CENTRE,
-    LabelledImage,
     Shown,
     by_short_side,
     labelled_images,
-    require_labelled_size,
     shown_image,
 )
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
@@ -113,17 +111,16 @@ def find_people(
     people: CocoPeople,
     config: ExperimentConfig,
     runtime: InferenceRuntime,
-    images: Sequence[LabelledImage] | None = None,
 ) -> PredictedPeople:
-    """Poses in the model's own boxes, on all images of a split or on some of them; an image may have nobody.
+    """Poses in the model's own boxes, on all images of a split; an image may have nobody.
 
     Raises:
         UserError: an image cannot be read, or has not the size that the annotation file says.
     """
     found = []
-    for labelled in labelled_images(people) if images is None else images:
+    for labelled in labelled_images(people):
         image = read_labelled_image(labelled.path, people.label_frame)
-        require_labelled_size(labelled, image.shape[:2])
+        require_size(labelled.path, labelled.image_id, labelled.size, image.shape[:2])
         found.append((labelled.image_id, people_of_image(model, image, config, runtime)))
     return joined(found, people.keypoints.num_keypoints, config.data)
 
@@ -148,7 +145,7 @@ def poses_in_boxes(
     for image_id, of_image in rows.items():
         first = people[of_image[0]]
         image = read(first.image_path)
-        require_size(first, image.shape[:2])
+        require_size(first.image_path, image_id, first.image_size, image.shape[:2])
         x, y, width, height = np.array([people[row].box for row in of_image], np.float32).T
         boxes = np.stack([x, y, x + width, y + height], axis=1)
         scores = np.array([people[row].bbox_score for row in of_image], np.float32)

@@ -30,13 +30,11 @@ class InferenceOptions:
     Attributes:
         fold_batch_norms: into the convolutions before them.
         channels_last: maps with their channels innermost, which convolutions on GPUs and in oneDNN prefer.
-        flip_in_one_batch: the flip test's two passes through the backbone as one, of twice the memory.
         compile: by torch.compile; minutes at the start, so it is worth it for many images. Needs a C++ compiler.
     """
 
     fold_batch_norms: bool = False
     channels_last: bool = False
-    flip_in_one_batch: bool = False
     compile: bool = False
 
 
@@ -163,7 +161,6 @@ def _steps(options: InferenceOptions) -> list[tuple[str, Step]]:
     every = (
         ("folded batch norms", _fold, options.fold_batch_norms),
         ("channels_last", _channels_last, options.channels_last),
-        ("one batch for the flip test", _flip_in_one_batch, options.flip_in_one_batch),
         ("torch.compile", _compile, options.compile),
     )
     return [(name, step) for name, step, asked in every if asked]
@@ -176,11 +173,6 @@ def _fold(model: PoseModel, images: Tensor) -> tuple[PoseModel, str]:
 
 def _channels_last(model: PoseModel, _: Tensor) -> tuple[PoseModel, str]:
     return model.to(memory_format=torch.channels_last), "channels_last"
-
-
-def _flip_in_one_batch(model: PoseModel, _: Tensor) -> tuple[PoseModel, str]:
-    model.flip_in_one_batch = True
-    return model, "one batch for the flip test"
 
 
 def _compile(model: PoseModel, _: Tensor) -> tuple[PoseModel, str]:

@@ -142,12 +142,8 @@ class PoseModel(nn.Module):
         backbone: maps images [B, 3, H, W] to feature maps, finest first; its `channels` are their widths.
         head: makes poses of them.
         flip_index: the keypoint set's left-right permutation.
-
-    Attributes:
-        flip_in_one_batch: the flip test runs the backbone once, on images and mirror images together.
     """
 
-    flip_in_one_batch = False
     _flip_order: Int[Tensor, " K"]
 
     def __init__(self, *, backbone: nn.Module, head: PoseHead, flip_index: Sequence[int]) -> None:
@@ -184,13 +180,8 @@ class PoseModel(nn.Module):
 
     def predict_flipped(self, images: Float[Tensor, "B 3 H W"]) -> PosePrediction:
         """Flip test: the images and their mirror images, merged by the head."""
-        mirrored = images.flip(3)
-        if self.flip_in_one_batch:
-            pairs = [x.chunk(2) for x in self.backbone(torch.cat([images, mirrored]))]
-            features, mirrored_features = ([pair[half] for pair in pairs] for half in (0, 1))
-        else:
-            features, mirrored_features = self.backbone(images), self.backbone(mirrored)
-        merged = self.head.merge_flipped(self.head(features), self.head(mirrored_features), self._flip_order)
+        outputs, mirrored = (self.head(self.backbone(view)) for view in (images, images.flip(3)))
+        merged = self.head.merge_flipped(outputs, mirrored, self._flip_order)
         return self.head.decode(merged)
 
     def loss(self, images: Float[Tensor, "B 3 H W"], targets: PoseTargets) -> LossTerms:

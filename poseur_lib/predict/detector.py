@@ -1,6 +1,5 @@
 """torchvision's person detectors, with their COCO weights."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from torchvision.models.detection import (
 from torchvision.transforms.functional import to_tensor
 
 from poseur_lib.errors import UserError, first_line, require_known
+from poseur_lib.files import file_sha256
 from poseur_lib.predict.people import PersonBox
 
 PERSON = "person"
@@ -102,7 +102,5 @@ def _require_undamaged(name: str, file: Path) -> None:
     """
     if not file.is_file():
         return
-    with file.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    if not digest.startswith(file.stem.rpartition("-")[2]):
+    if not (digest := file_sha256(file)).startswith(file.stem.rpartition("-")[2]):
         raise UserError(f"weights of detector {name!r} are damaged: {file} has the SHA-256 {digest[:8]}…: delete it")

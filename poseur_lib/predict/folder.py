@@ -1,7 +1,7 @@
 """From image files to pictures and COCO results in a folder; what cannot be read is told of and left out."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from poseur_lib.data.coco_folder import category_entry
 from poseur_lib.data.images import read_image
 from poseur_lib.errors import Interrupted, UserError, naming
 from poseur_lib.files import require_output, write_atomically
@@ -94,7 +95,6 @@ def predict_files(
     known_ids: dict[Path, int] | None = None,
     category_id: int = PERSON,
     renumber: bool = False,
-    say: Callable[[str], None] = tqdm.write,
     progress: bool | None = None,
 ) -> Predicted:
     """Predict on files, a batch of people at a time, and write pictures as they are done and the results at the end.
@@ -104,7 +104,6 @@ def predict_files(
         known_ids: `image_id`s that a file of boxes tells; see `image_ids`.
         category_id: of the people in the results.
         renumber: images may get other ids than the known ones, where not every image has one.
-        say: is told of an image that cannot be used or has nobody, one line each.
         progress: show a progress bar; None shows it on a terminal.
 
     Raises:
@@ -116,15 +115,15 @@ def predict_files(
     if (line := renumbered(images, ids, known_ids or {})) is not None:
         if not renumber:
             raise UserError(f"{line}: leave out what has none, or give --renumber for new ids")
-        say(f"{line}: images.json has the ids of predictions.json")
+        tqdm.write(f"{line}: images.json has the ids of predictions.json")
     done = Predicted()
     for name in (RESULTS_FILE, IMAGES_FILE):
         require_output(output.folder / name)
     try:
         with tqdm(total=len(images), unit="image", disable=None if progress is None else not progress) as bar:
-            tasks = _read(list(zip(images, ids, pictures, strict=True)), source, done, say, bar)
+            tasks = _read(list(zip(images, ids, pictures, strict=True)), source, done, bar)
             for chunk in chunks(tasks, poseur.config.evaluation.batch):
-                _predict_chunk(poseur, chunk, output, done, say, category_id)
+                _predict_chunk(poseur, chunk, output, done, category_id)
                 bar.update(len(chunk))
     except KeyboardInterrupt:
         raise Interrupted(
@@ -137,9 +136,7 @@ def predict_files(
     return done
 
 
-def _read(
-    files: Sequence[tuple[Path, int, Path]], source: BoxFinder, done: Predicted, say: Callable[[str], None], bar: tqdm
-) -> Iterator[Task]:
+def _read(files: Sequence[tuple[Path, int, Path]], source: BoxFinder, done: Predicted, bar: tqdm) -> Iterator[Task]:
     for path, image_id, picture in files:
         try:
             with naming(path):
@@ -148,7 +145,7 @@ def _read(
                 for box in boxes:
                     box.require_inside(image.shape[:2])
         except UserError as error:
-            _skip(path, error, done, say)
+            _skip(path, error, done)
             bar.update(1)
             continue
         yield Task(path, image_id, picture, image, boxes)
@@ -166,13 +163,11 @@ def chunks(tasks: Iterator[Task], people: int) -> Iterator[list[Task]]:
         yield chunk
 
 
-def _predict_chunk(
-    poseur: Poseur, chunk: list[Task], output: Output, done: Predicted, say: Callable[[str], None], category_id: int
-) -> None:
-    for task, poses in _poses(poseur, chunk, output, done, say):
+def _predict_chunk(poseur: Poseur, chunk: list[Task], output: Output, done: Predicted, category_id: int) -> None:
+    for task, poses in _poses(poseur, chunk, output, done):
         if not poses.people:
             done.nobody.append(task.path)
-            say(f"no person: {task.path}")
+            tqdm.write(f"no person: {task.path}")
         if output.pictures:
             _write_picture(task.picture, poses, output)
         height, width = poses.image.shape[:2]
@@ -181,9 +176,7 @@ def _predict_chunk(
         done.results += poses.to_coco(task.image_id, category_id)
 
 
-def _poses(
-    poseur: Poseur, chunk: list[Task], output: Output, done: Predicted, say: Callable[[str], None]
-) -> list[tuple[Task, ImagePoses]]:
+def _poses(poseur: Poseur, chunk: list[Task], output: Output, done: Predicted) -> list[tuple[Task, ImagePoses]]:
     """The poses of a chunk's images; where something is wrong with one of them, each is predicted on apart."""
     try:
         with naming(chunk[0].path):
@@ -191,25 +184,23 @@ def _poses(
             return list(zip(chunk, poseur.predict_batch(images, boxes, nms=output.nms), strict=True))
     except UserError as error:
         if len(chunk) > 1:
-            return [found for task in chunk for found in _poses(poseur, [task], output, done, say)]
-        _skip(chunk[0].path, error, done, say)
+            return [found for task in chunk for found in _poses(poseur, [task], output, done)]
+        _skip(chunk[0].path, error, done)
         return []
 
 
-def _skip(path: Path, error: UserError, done: Predicted, say: Callable[[str], None]) -> None:
+def _skip(path: Path, error: UserError, done: Predicted) -> None:
     done.skipped[path] = reason = str(error).removeprefix(f"{path}: ")
-    say(f"skipped: {path}: {reason}")
+    tqdm.write(f"skipped: {path}: {reason}")
 
 
 def image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet, category_id: int) -> dict[str, Any]:
     """A COCO file without annotations, as the test sets have."""
-    skeleton = [[a + 1, b + 1] for a, b in keypoint_set.skeleton]
-    person = {"id": category_id, "name": "person", "supercategory": "person", "keypoints": list(keypoint_set.names)}
     return {
         "info": {"description": f"images of {RESULTS_FILE}; keypoint set {keypoint_set.name}"},
         "images": entries,
         "annotations": [],
-        "categories": [person | {"skeleton": skeleton}],
+        "categories": [category_entry(keypoint_set, category_id)],
     }
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
+from pycocotools import mask
 
 from poseur_lib.predict.people import PersonPose
 from poseur_lib.predict.predictor import ImagePoses
@@ -71,21 +72,13 @@ class Smoother:
         before, now, people = list(self._before), [], list(poses.people)
         for index in np.argsort([-person.score for person in people], kind="stable"):
             person = people[index]
-            overlaps = [overlap(person.box, earlier.box) for earlier, _ in before]
-            best = int(np.argmax(overlaps)) if overlaps else 0
-            same = bool(overlaps) and overlaps[best] >= SAME_PERSON
+            boxes = np.array([earlier.box for earlier, _ in before])
+            overlaps = mask.iou(np.array([person.box]), boxes, [0] * len(boxes))[0] if before else np.zeros(1)
+            best = int(overlaps.argmax())
+            same = overlaps[best] >= SAME_PERSON
             keep = before.pop(best)[1] if same else OneEuro(self.rate)
             size = math.sqrt(person.box[2] * person.box[3])
             now.append((person, keep))
             people[index] = replace(person, keypoints_image=keep(person.keypoints_image, size))
         self._before = now
         return replace(poses, people=tuple(people))
-
-
-def overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
-    """Intersection over union of two boxes (x, y, w, h)."""
-    width, height = (
-        min(a[axis] + a[axis + 2], b[axis] + b[axis + 2]) - max(a[axis], b[axis]) for axis in (0, 1)
-    )  # fmt: skip
-    inside = max(0.0, width) * max(0.0, height)
-    return inside / (a[2] * a[3] + b[2] * b[3] - inside)

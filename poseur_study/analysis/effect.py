@@ -17,7 +17,7 @@ from scipy import optimize, stats
 from poseur_study.analysis.interval import LEVEL, Estimate, student
 from poseur_study.analysis.seed_model import Spread
 from poseur_study.experiments.experiment import ClaimTest, EffectKind
-from poseur_study.runs.evaluation import RESAMPLES
+from poseur_study.runs.evaluation_file import RESAMPLES
 
 POWER = 0.8
 CHANCE = 1 - LEVEL

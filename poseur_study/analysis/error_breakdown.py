@@ -16,7 +16,7 @@ from poseur_study.analysis.interval import Estimate, Sample, difference, estimat
 from poseur_study.analysis.measured_values import as_csv
 from poseur_study.analysis.table_data import TableData, metric_sample
 from poseur_study.experiments.experiment import ClaimTest
-from poseur_study.runs.evaluation import PoseErrors
+from poseur_study.runs.evaluation_file import PoseErrors
 
 SHARE, SIMILARITY = "% of keypoints", "similarity × 100"
 AP_RESAMPLES = 300

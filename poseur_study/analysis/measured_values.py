@@ -7,15 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from pydantic import model_validator
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.files import write_atomically
 from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.interval import Sample, estimate
-
-FIRST_CODE = "7ccbc7e2d21ccf43"
-"""Digest of the source that made every measurement that was committed without a version."""
 
 
 class MeasuredValues(Frozen):
@@ -89,9 +85,7 @@ class MeasuredEntry(Frozen):
 
     Attributes:
         settings: all that the values depend on beside the run and the data set.
-        version: of the measurement (`MeasuredValues.VERSION`). Entries that were written before measurements had a
-            version name instead, as `code`, the digest of the source that measured them: those of `FIRST_CODE` are
-            version 1, what the first versions compute; those of any other source are version 0, an earlier one.
+        version: of the measurement (`MeasuredValues.VERSION`).
         values: of a `MeasuredValues`.
     """
 
@@ -102,14 +96,6 @@ class MeasuredEntry(Frozen):
     settings: dict[str, Any]
     version: int
     values: dict[str, Any]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _version_of_code(cls, entry: Any) -> Any:
-        if not isinstance(entry, dict) or "code" not in entry:
-            return entry
-        version = int(entry["code"] == FIRST_CODE)
-        return {name: value for name, value in entry.items() if name != "code"} | {"version": version}
 
     def is_of(self, run_id: str, data_fingerprint: str, settings: Mapping[str, Any]) -> bool:
         """True if they were measured of this very run, data set and settings."""

@@ -17,12 +17,10 @@ Shapiro and Wilk those of profile mini's trainings have a p of 0.64.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from pydantic import model_validator
 from scipy import stats
 
 from poseur_lib.config.base import Frozen
@@ -39,7 +37,7 @@ class Spread(Frozen):
 
     Attributes:
         deviation: s, in points; `freedom`: its degrees of freedom.
-        bartlett: p of `equal_spread` over the arms; None: of one arm, or written before it was computed.
+        bartlett: p of `equal_spread` over the arms; None: of one arm.
     """
 
     deviation: float
@@ -47,14 +45,6 @@ class Spread(Frozen):
     arms: int
     trainings: int
     bartlett: float | None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_levene(cls, stored: Any) -> Any:
-        """Earlier results were written with Levene's p instead."""
-        if not isinstance(stored, dict) or "levene" not in stored:
-            return stored
-        return {"bartlett": None} | {name: value for name, value in stored.items() if name != "levene"}
 
     @property
     def unequal(self) -> bool:

@@ -24,6 +24,7 @@ from pycocotools.cocoeval import COCOeval
 
 from poseur_lib.checkpoints.checkpoint import trained_model
 from poseur_lib.config.evaluation import InstanceRule
+from poseur_lib.data.coco import detection_path
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ap import rank_people
 from poseur_lib.evaluation.bootstrap import Scorer, bootstrap
@@ -39,14 +40,14 @@ from poseur_study.analysis.verdict import Evidence
 from poseur_study.experiments.experiment import PCKH, ClaimTest, MeasuredColumn, Metric, Row, Table
 from poseur_study.experiments.profiles import COCO_VAL_IMAGES, LSP_VAL_IMAGES, MPII_VAL_PEOPLE, Profile
 from poseur_study.runs.datasets import DataSet
-from poseur_study.runs.evaluate import run_evaluation
-from poseur_study.runs.evaluation import (
+from poseur_study.runs.evaluation_file import (
     BOOTSTRAP_SEED,
     RESAMPLES,
     RunEvaluation,
     image_weights,
     in_order_of_images,
 )
+from poseur_study.runs.evaluation_of_predictions import run_evaluation
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.provenance import Provenance, source_digest
 from poseur_study.runs.store import RunStore
@@ -60,7 +61,7 @@ COMPUTED_BY = (
     "poseur_lib/evaluation", "poseur_lib/scoring", "poseur_lib/keypoints.py", "poseur_lib/data/annotations.py",
     "poseur_lib/data/coco.py", "poseur_lib/data/annotation_file.py", "poseur_lib/data/crop.py",
     "poseur_study/analysis/interval.py", "poseur_study/analysis/table_data.py", "poseur_study/runs/predictions.py",
-    "poseur_study/runs/evaluate.py", "poseur_study/runs/evaluation.py",
+    "poseur_study/runs/evaluation_of_predictions.py", "poseur_study/runs/evaluation_file.py",
 )  # fmt: skip
 
 
@@ -115,8 +116,7 @@ class TableData:
     @cached_property
     def boxes(self) -> BoxSource:
         """The table's box source, or ground truth where neither data set nor records have detections."""
-        file = self.dataset.root / "annotations" / "person_detections_val2017.json"
-        there = file.exists() or any(
+        there = detection_path(self.dataset.root, "val").exists() or any(
             self.store.record(run.run_id).of(self.table.boxes)
             for (key, seed), run in self.runs.items()
             if self._recorded(key, seed)

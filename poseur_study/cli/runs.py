@@ -9,7 +9,7 @@ import typer
 
 from poseur_study.cli import options
 
-app = typer.Typer(help="Carry the records of finished runs between machines, and pack them.", no_args_is_help=True)
+app = typer.Typer(help="Carry the records of finished runs between machines.", no_args_is_help=True)
 
 ArchiveArgument = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="A .tar or .tar.gz file.")]
 
@@ -69,23 +69,6 @@ def import_archive(
         return check
 
     _report(import_runs(archive, folder, profile, checks if recompute else None))
-
-
-@app.command("pack")
-def pack(
-    profile: Annotated[str, typer.Option(help="smoke, mini, midi, real or paper.")],
-    data: Annotated[str, typer.Option(metavar="DIR", help="The data set; default: the profile's own.")] = "",
-    runs: options.Runs = "",
-) -> None:
-    """Keep what results are computed from (evaluation.xz) of finished runs that were recorded before it was kept.
-
-    Their predictions have to be here; one that does not give its record's numbers is left out, and the exit code 1.
-    """
-    from poseur_study.execution.pack import pack_runs
-    from poseur_study.experiments.profiles import profile as size_named
-    from poseur_study.runs.datasets import open_data
-
-    _report(pack_runs(options.runs_folder(runs), profile, open_data(size_named(profile), data)))
 
 
 def _report(carried: Iterable) -> None:

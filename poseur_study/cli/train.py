@@ -87,10 +87,11 @@ def train(
     if init is None:
         config = size.experiment(seed, dict(PRESETS[preset]), given)
     else:
-        from poseur_lib.checkpoints.initial import digest_of, initial_config
+        from poseur_lib.checkpoints.initial import checkpoint_sha256, initial_config
 
         base = size.config if profile else initial_config(init, options.given_size(input_size))
-        start = {"model.backbone.weights": "none", "pretext": None, "initial_sha256": digest_of(init), "seed": seed}
+        digest = checkpoint_sha256(init)
+        start = {"model.backbone.weights": "none", "pretext": None, "initial_sha256": digest, "seed": seed}
         config = base.with_changes(**{**PRESETS[preset], **given, **start})
     runtime = Runtime(
         data=data,

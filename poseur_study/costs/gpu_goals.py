@@ -1,4 +1,7 @@
-"""The goals of the issue "As fast as the card", each a number that is computed from a record of the GPU's benchmark."""
+"""Goals for one H100 or H200, set on 2026-11-27 before anything was made faster, beside what was measured that day.
+
+Each is a number that is computed from a record of the GPU's benchmark.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,13 +35,13 @@ class Goal:
     """A number to reach on an H100 or H200.
 
     Attributes:
-        stated: what the issue states for the code before.
+        before: what was measured on 2026-11-27, rounded as the goals were; shown where no record has it.
         of: the number in a record; None where it was not measured.
         form: how it is written.
     """
 
     text: str
-    stated: str
+    before: str
     aim: float
     at_least: bool
     form: str
@@ -147,7 +150,7 @@ def goal_rows(records: Sequence[GpuBenchmark]) -> Iterator[dict[str, str | None]
     for goal in GOALS:
         before = _first(goal, [one for one in full if one.note])
         since = _first(goal, [one for one in full if not one.note])
-        earlier = goal.form.format(before[1].value) if before else f"{goal.stated}, stated without a record"
+        earlier = goal.form.format(before[1].value) if before else f"{goal.before}, stated without a record"
         measured = goal.form.format(since[1].value) if since else NOT_MEASURED
         reached = ("yes" if goal.reached(since[1].value) else "no") if since else NOT_MEASURED
         row = {"what": goal.text, "before": earlier, "goal": goal.words(), "measured": measured, "reached": reached}

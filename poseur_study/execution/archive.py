@@ -20,7 +20,7 @@ from poseur_lib.files import LAST_CHECKPOINT, WEIGHTS_FILES, atomic_file, file_s
 from poseur_study.execution.archive_file import MOST_BYTES, SIZES_NAME, Archive, sync_all, write_archive
 from poseur_study.released_checkpoints.sizes import FOLDER, GivenSizes
 from poseur_study.runs import lease
-from poseur_study.runs.evaluation import EVALUATION_FILE
+from poseur_study.runs.evaluation_file import EVALUATION_FILE
 from poseur_study.runs.origin import NOTEBOOK_DIGEST_FILE
 from poseur_study.runs.provenance import commit_is_here
 from poseur_study.runs.record import IMPORTED_FILE, PARTIAL_FOLDER, PREDICTIONS_FILE, RECORD_FILE, Record, read_record

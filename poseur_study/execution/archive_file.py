@@ -21,7 +21,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.files import BACKBONE_FILE, MODEL_FILE, atomic_file, file_sha256, open_regular, sync
 from poseur_study.experiments.profiles import PROFILES
 from poseur_study.released_checkpoints.sizes import FOLDER, SIZES_FILE
-from poseur_study.runs import evaluation, record
+from poseur_study.runs import evaluation_file, record
 from poseur_study.runs.origin import NOTEBOOK_DIGEST_FILE
 from poseur_study.runs.store import NOTEBOOK_FILE
 
@@ -33,7 +33,7 @@ MOST_BYTES = {
     record.RECORD_FILE: MAX_RECORD,
     NOTEBOOK_FILE: 2**26,
     NOTEBOOK_DIGEST_FILE: 2**16,
-    evaluation.EVALUATION_FILE: 2**26,
+    evaluation_file.EVALUATION_FILE: 2**26,
     record.PREDICTIONS_FILE: 2**28,
     MODEL_FILE: 2**33 - 1,
     BACKBONE_FILE: 2**33 - 1,
@@ -127,7 +127,11 @@ class Archive:
             raise UserError(f"{self.path} is cut off: {min(left)} is missing, and {len(left) - 1} more files")
 
     def _read(self) -> Iterator[tuple[str, int]]:
-        """Name and size of each member; its content is to be read from the stream before the next one is asked for."""
+        """Name and size of each member; its content is to be read from the stream before the next one is asked for.
+
+        Not by `tarfile`'s own stream: before it hands out a member it reads long names and extended headers whole,
+        whatever their size.
+        """
         with open_regular(self.path, 2**63) as file:
             self._stream = _Stream(self.path, file)
             while (head := self._stream.read(BLOCK)).strip(b"\0"):

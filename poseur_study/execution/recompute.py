@@ -13,7 +13,7 @@ from poseur_lib.progress import duration
 from poseur_study.experiments.profiles import profile as size_named
 from poseur_study.released_checkpoints.sizes import FOLDER
 from poseur_study.runs.datasets import DataSet, known_data, open_data
-from poseur_study.runs.evaluation import EVALUATION_FILE, to_bytes
+from poseur_study.runs.evaluation_file import EVALUATION_FILE, to_bytes
 from poseur_study.runs.record import (
     PREDICTIONS_FILE,
     RECORD_FILE,

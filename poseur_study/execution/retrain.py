@@ -79,12 +79,11 @@ class Training:
         parent = planned_pretext(run.config, run.changes, run.seed, known.fingerprint, known.learnt_from(size))
         return (run,) if parent is None else (parent, run)
 
-    def execute(self, say: Say, project: str = "") -> str:
+    def execute(self, say: Say) -> str:
         """Make what is missing of the plan, the data set first; the run's id.
 
         Args:
             say: is given a line from time to time.
-            project: the folder that holds `notebooks/`; "": as this process finds it.
 
         Raises:
             UserError: it failed; the message names the run and its last line.
@@ -92,7 +91,7 @@ class Training:
         say("makes the data set, where it is missing")
         make_data(profile(self.profile), self.data, self._keypoints)
         store = RunStore(below_root(self.runs) / self.profile)
-        options = RunOptions(self.profile, data=self.data, runs=self.runs, project=project)
+        options = RunOptions(self.profile, data=self.data, runs=self.runs)
         store.folder.mkdir(parents=True, exist_ok=True)
         for run in self.plan():
             said = lru_cache(maxsize=1)(say)  # a line only where it is another than the last one

@@ -70,7 +70,7 @@ def better_at_same_backbone(of: str, table: str) -> tuple[ClaimTest, ...]:
     return tuple(printed_direction(of, table, ours.row, other.row) for ours, other in same_backbone_pairs((table,)))
 
 
-def doubts(*keys: str) -> tuple[str, ...]:
+def questions_of_claims(*keys: str) -> tuple[str, ...]:
     """What the paper's own numbers say to claims of the text, as the audit has it: open questions of a table."""
     said = "{0.statement} The paper's own numbers ({1.agreement}): {1.computed}. {0.remark}"
     return tuple(said.format(claim, claim.check.find()).strip() for claim in map(paper_claim, keys))

@@ -13,11 +13,11 @@ from poseur_study.experiments.claim_tests import (
     COMPARABLE,
     better_at_same_backbone,
     direction,
-    doubts,
     equivalence,
     magnitude,
     printed_direction,
     printed_effect,
+    questions_of_claims,
 )
 from poseur_study.experiments.end_to_end import NOT_BUILT, VARIES
 from poseur_study.experiments.experiment import PCKH, ClaimTest, Row, Table
@@ -76,7 +76,7 @@ TABLE_2A = comparison(
         "names neither here.",
         "SimpleBaseline by its own recipe: Table 5 prints another AP and other GFLOPs for it.",
     ),
-    open_questions=doubts("settings-aligned", "layers-of-table-5"),
+    open_questions=questions_of_claims("settings-aligned", "layers-of-table-5"),
     columns=("GFLOPs", "AP"),
 )
 
@@ -102,7 +102,7 @@ TABLE_2B = comparison(
         "Heatmaps at a quarter of the crop with a Gaussian of 2 cells, whatever the size.",
     ),
     open_questions=(
-        *doubts("gain-at-64"),
+        *questions_of_claims("gain-at-64"),
         "How much of a pair's difference is the codec's: a heatmap method cannot pass its quantisation bound, which is "
         "displayed beside each row. Crops of the small profiles have a quarter of the paper's sides, so that their two "
         "smaller sizes leave whole cells next to nothing: there the pairs compare codecs, not networks.",
@@ -138,7 +138,7 @@ TABLE_3 = comparison(
         "The proposals' boxes by plain L1, as in Detectron2: here torchvision's smooth L1, straight from 1/9 on.",
     ),
     open_questions=(
-        *doubts("over-mask-rcnn"),
+        *questions_of_claims("over-mask-rcnn"),
         "Flip and multi-scale testing (†) have settings nowhere: here short sides 600, 800 and 1000.",
         f"Without multi-scale testing Poseur with HRNet-W48 has {Cell('3', 'poseur_hrnet_w48', 'AP')} AP; the row "
         "of PointSet Anchor is one with it.",
@@ -187,7 +187,7 @@ TABLE_5 = comparison(
         "Photometric distortion, cutout and a batch of 128 as Sec. 4.1 has them: distortion and cutout for Poseur with "
         "HRNet-W48 and HRFormer-B, the batch for every row with HRFormer-B.",
     ),
-    open_questions=(OWN_RECIPES, HRFORMER_WEIGHTS, *doubts("layers-of-table-5", "over-simba")),
+    open_questions=(OWN_RECIPES, HRFORMER_WEIGHTS, *questions_of_claims("layers-of-table-5", "over-simba")),
     columns=("GFLOPs", "AP", "AP50", "AP75", "AP_M", "AP_L"),
 )
 
@@ -206,7 +206,7 @@ TABLE_6 = comparison(
     open_questions=(
         OWN_RECIPES,
         HRFORMER_WEIGHTS,
-        *doubts("over-udp-testdev"),
+        *questions_of_claims("over-udp-testdev"),
         "Our copy of the table has lost one column: its four number columns are AP, AP50, AP75 and AP_M.",
     ),
     columns=("AP", "AP50", "AP75", "AP_M", "AP_L"),

@@ -6,11 +6,11 @@ from poseur_lib.scoring.instance import Scoring
 from poseur_study.experiments.ablations import LAYERS, WITH_NOISE
 from poseur_study.experiments.claim_tests import (
     claim_test,
-    doubts,
     equivalence,
     magnitude,
     printed_direction,
     printed_effect,
+    questions_of_claims,
 )
 from poseur_study.experiments.experiment import Column, EffectKind, Row, Table
 from poseur_study.experiments.methods import method_changes
@@ -61,7 +61,7 @@ TABLE_S1 = Table(
         "150 to 250 epochs, so that the rows were hardly made so.",
         "Steps at fixed epochs: rows of up to 250 epochs would have none.",
     ),
-    open_questions=doubts("fully-trained-is-the-papers", "schedule-is-not-the-reason"),
+    open_questions=questions_of_claims("fully-trained-is-the-papers", "schedule-is-not-the-reason"),
     columns=_METRICS,
 )
 
@@ -100,7 +100,7 @@ TABLE_S3 = ablation(
         "Sharing the decoder layers but not their output branches: the printed parameters fit a layer that is shared "
         "with its branches.",
     ),
-    open_questions=doubts("sharing-costs", "added-parameters"),
+    open_questions=questions_of_claims("sharing-costs", "added-parameters"),
     columns=("Params", *_METRICS),
 )
 
@@ -121,7 +121,7 @@ TABLE_S4 = ablation(
         f"No noise ({Cell('1b', 'without', 'AP')} AP in Table 1b) or RLE's score ({Cell('1c', 'rle', 'AP')} in Table "
         f"1c): both lie near the {Cell('S4', 'emsda', 'AP')} printed here.",
     ),
-    open_questions=doubts("emsda-as-good"),
+    open_questions=questions_of_claims("emsda-as-good"),
     columns=("GFLOPs (Dec.)", *_METRICS),
 )
 
@@ -147,7 +147,7 @@ TABLE_S5 = Table(
         "The paper names neither device, batch, precision nor software of FPS and memory. Here: one image, float32, no "
         "flip test; memory is the most that tensors hold beyond weights and image, in a forward pass (test) and in "
         "forward and backward (training). Ratios of the rows may be compared, the numbers may not.",
-        *doubts("test-memory", "table-named"),
+        *questions_of_claims("test-memory", "table-named"),
     ),
     columns=("GFLOPs", "FPS", "Memory", "Memory (test)", "AP"),
     deltas=False,
@@ -183,7 +183,7 @@ TABLE_S6 = Table(
         "score at all."
     ),
     alternatives=("Without noise, which belongs to the keypoint encoder by Sec. 3.1 but has a table of its own.",),
-    open_questions=doubts("encoder-and-decoder"),
+    open_questions=questions_of_claims("encoder-and-decoder"),
     columns=("AP", "AR"),
     deltas=False,
 )

@@ -34,7 +34,7 @@ from poseur_lib.scoring.uncertainty import density_scores, laplace_scores
 from poseur_study.analysis.interval import Sample
 from poseur_study.analysis.measured_values import over_seeds
 from poseur_study.analysis.table_data import BOOTSTRAP_SEED, TableData
-from poseur_study.runs.evaluation import image_weights
+from poseur_study.runs.evaluation_file import image_weights
 
 BINS = 10
 RANK_RESAMPLES = 300

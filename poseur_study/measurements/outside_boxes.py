@@ -7,7 +7,7 @@ from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.outside_boxes import outside_boxes
 from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.interval import Estimate, Sample, difference, estimate
-from poseur_study.runs.evaluation import image_weights
+from poseur_study.runs.evaluation_file import image_weights
 from poseur_study.table_study import TableStudy
 
 SHOWN = ("people", "outside", "placed outside, %", "near enough, %", "both, %")

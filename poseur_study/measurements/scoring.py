@@ -39,8 +39,8 @@ from poseur_study.analysis.released_results import ReleasedColumn
 from poseur_study.analysis.table_data import TableData, metric_sample
 from poseur_study.experiments.analyses import POSEUR
 from poseur_study.measurements.calibration import BINS, measured_bins
-from poseur_study.runs.evaluate import run_evaluation
-from poseur_study.runs.evaluation import RunEvaluation, in_order_of_images
+from poseur_study.runs.evaluation_file import RunEvaluation, in_order_of_images
+from poseur_study.runs.evaluation_of_predictions import run_evaluation
 from poseur_study.runs.predictions import Predictions
 from poseur_study.runs.store import RunStore
 

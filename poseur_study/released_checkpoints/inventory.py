@@ -1,6 +1,5 @@
 """A folder of released checkpoints: what each file is, as far as its content and the user say so."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +79,7 @@ def inventory(
 def identify(path: Path, size: Size | None, known: Mapping[str, Size]) -> CheckpointFile | Refused:
     """One file: recognised by names and shapes, at the size given now or before, or at the released ones."""
     try:
-        digest, content = file_digest(path), read_file(path)
+        digest, content = file_sha256(path), read_file(path)
     except (UserError, OSError) as error:
         return Refused(path.name, str(error), unreadable=True)
     if isinstance(content, Mapping) and content.get("format") == FORMAT:
@@ -106,9 +105,3 @@ def configurations(found: Recognised, name: str, size: Size | None) -> tuple[Exp
         )
     base = ExperimentConfig(model=found.model).with_changes(**{"data.keypoint_set": found.keypoint_set})
     return tuple(base.with_changes(**{"data.input_size": list(one)}) for one in sizes)
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

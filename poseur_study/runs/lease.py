@@ -22,6 +22,7 @@ from poseur_lib.files import read_regular
 
 PREFIX = "lease."
 BEAT_SECONDS = 10.0
+POLL_SECONDS = 1.0
 MISSED_BEATS = 6
 
 
@@ -119,10 +120,10 @@ def holder(folder: Path) -> str | None:
 
 
 @contextmanager
-def waiting_lease(folder: Path, poll_seconds: float = 1.0) -> Iterator[Lease]:
+def waiting_lease(folder: Path) -> Iterator[Lease]:
     """The lease of `folder`, once whoever has it is through."""
     while (lease := acquire(folder)) is None:
-        time.sleep(poll_seconds)
+        time.sleep(POLL_SECONDS)
     try:
         yield lease
     finally:

@@ -21,8 +21,8 @@ from poseur_lib.errors import UserError, first_line, naming
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.files import WEIGHTS_FILES, file_sha256, read_regular, sha256_hex, write_atomically
 from poseur_lib.training.curve import Curve
-from poseur_study.runs import evaluation as evaluation_file
-from poseur_study.runs.evaluation import EVALUATION_FILE, RunEvaluation
+from poseur_study.runs import evaluation_file
+from poseur_study.runs.evaluation_file import EVALUATION_FILE, RunEvaluation
 from poseur_study.runs.heartbeat import require_lease
 from poseur_study.runs.predictions import Predictions, from_bytes, to_bytes
 from poseur_study.runs.provenance import Provenance

@@ -11,7 +11,7 @@ import torch
 
 from poseur_lib.checkpoints.checkpoint import trained_network
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.data.coco import CocoPeople, Person
+from poseur_lib.data.coco import CocoPeople, Person, detection_path
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.inference import predict_people
@@ -31,8 +31,8 @@ from poseur_study.experiments.profiles import Profile, profile
 from poseur_study.runs import provenance
 from poseur_study.runs.datasets import DataSet, open_data, pretext_data
 from poseur_study.runs.ddp import train_on_devices
-from poseur_study.runs.evaluate import run_evaluation
-from poseur_study.runs.evaluation import RunEvaluation
+from poseur_study.runs.evaluation_of_predictions import run_evaluation
+from poseur_study.runs.evaluation_file import RunEvaluation
 from poseur_study.runs.heartbeat import die_with_parent_in_batch
 from poseur_study.runs.plan import PlannedRun, planned_experiment, planned_pretext
 from poseur_study.runs.predictions import Predictions, as_stored
@@ -180,8 +180,7 @@ def evaluated_people(run: Run) -> CocoPeople:
 def detections(run: Run) -> Sequence[Person]:
     """The detector's boxes of the evaluated split; none where the data set has no detector file."""
     people = evaluated_people(run)
-    file = run.data.root / "annotations" / f"person_detections_{people.split}2017.json"
-    return people.detections() if file.exists() else ()
+    return people.detections() if detection_path(run.data.root, people.split).exists() else ()
 
 
 def measure_run(run: Run, predictions: Predictions) -> Measured:

@@ -21,7 +21,7 @@ from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.files import LAST_CHECKPOINT, MODEL_FILE, WEIGHTS_FILES, read_regular, write_atomically
 from poseur_study.experiments.profiles import PROFILES
 from poseur_study.runs import lease
-from poseur_study.runs.evaluation import EVALUATION_FILE, RunEvaluation
+from poseur_study.runs.evaluation_file import EVALUATION_FILE, RunEvaluation
 from poseur_study.runs.provenance import CodeCache
 from poseur_study.runs.record import (
     IMPORTED_FILE,
@@ -43,7 +43,7 @@ JUDGES = (
     "poseur_study/runs/run_id.py",
     "poseur_study/runs/record.py",
     "poseur_study/runs/predictions.py",
-    "poseur_study/runs/evaluation.py",
+    "poseur_study/runs/evaluation_file.py",
     "poseur_study/runs/defaults_v1.json",
 )
 

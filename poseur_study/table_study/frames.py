@@ -23,7 +23,7 @@ from poseur_lib.training.curve import Curve
 from poseur_study.analysis.table_data import AREAS, TableData
 from poseur_study.experiments.experiment import METRICS, Table
 from poseur_study.paper.tables import Printed, paper_tables
-from poseur_study.runs.evaluation import SIZES, TRUNCATED, VIEWS, RunEvaluation
+from poseur_study.runs.evaluation_file import SIZES, TRUNCATED, VIEWS, RunEvaluation
 from poseur_study.runs.record import Record
 
 

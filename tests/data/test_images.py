@@ -12,6 +12,7 @@ import pillow_heif
 import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 
+from poseur_lib.config.data import WholeImageConfig
 from poseur_lib.data import decoder_words as decoder_words_module
 from poseur_lib.data.check import check_dataset
 from poseur_lib.data.coco import CocoPeople, annotation_path
@@ -20,6 +21,7 @@ from poseur_lib.data.dataset import PoseCrops
 from poseur_lib.data.decoder_words import decoder_words
 from poseur_lib.data.image_format import ORIENTATION, ImageHead, image_head
 from poseur_lib.data.images import MAX_PIXELS, decode_image, read_image, read_labelled_image
+from poseur_lib.data.whole_images import WholeImages, labelled_images
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.predict.boxes_file import read_boxes
@@ -223,8 +225,13 @@ def test_an_image_turned_against_its_labels_says_how_to_choose(tmp_path):
     for image in content["images"]:
         image["height"], image["width"] = image["width"], image["height"]
     file.write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r'2.png: image is 48 x 64, but .* 64 x 48 .* EXIF orientation is 6.*"ignored"'):
+    said = r'2.png: image is 48 x 64, but .* 64 x 48 .* EXIF orientation is 6.*"ignored"'
+    with pytest.raises(UserError, match=said):
         crops(root)
+    people = CocoPeople(root, "val", COCO_17)
+    whole = WholeImages(labelled_images(people), COCO_17, WholeImageConfig(), (64, 64), 0, people.label_frame)
+    with pytest.raises(UserError, match=said):
+        list(whole[index] for index in range(2))
 
 
 def test_boxes_of_a_coco_file_are_held_against_the_images(tmp_path):

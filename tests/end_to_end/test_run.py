@@ -9,10 +9,9 @@ import pytest
 import torch
 
 from poseur_lib.checkpoints.checkpoint import load_model, load_network, save_weights
-from poseur_lib.checkpoints.initial import digest_of, load_initial
+from poseur_lib.checkpoints.initial import checkpoint_sha256, load_initial
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.coco import CocoPeople
-from poseur_lib.data.whole_images import labelled_images
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.evaluate import evaluate_model
 from poseur_lib.evaluation.whole_images import find_people, people_of_image, poses_in_boxes
@@ -275,15 +274,16 @@ def test_real_images_with_crowds_and_nobody_are_trained_on_and_judged(tmp_path, 
     assert curve[-1].step == 3 and curve[-1].ap is not None
     people = CocoPeople(coco_tiny, "val", COCO_17)
     model, _ = load_network(tmp_path / "run" / "model.pt")
-    own = find_people(model, people, config, runtime_of(coco_tiny), images=labelled_images(people)[:6])
-    assert len(own) > 0 and set(own.image_id) <= set(people.coco.getImgIds())
+    some = set(people.coco.getImgIds()[:6])
+    own = find_people(model, people.on_images(some), config, runtime_of(coco_tiny))
+    assert len(own) > 0 and set(own.image_id) <= some
 
 
 def test_weights_of_elsewhere_are_taken_as_far_as_they_fit(tmp_path, capsys):
     """A bare state_dict, as torchvision's file is one."""
     source = small_model("heatmap", seed=1)
     torch.save({**source.state_dict(), "backbone.body.stem.1.num_batches_tracked": torch.tensor(7)}, tmp_path / "w.pth")
-    config = small_config("rle", initial_sha256=digest_of(tmp_path / "w.pth"))
+    config = small_config("rle", initial_sha256=checkpoint_sha256(tmp_path / "w.pth"))
     model = build_end_to_end(config)
     load_initial(model, tmp_path / "w.pth", config)
     assert "not taken from it: roi_heads.keypoint_predictor.kps_score_lowres" in capsys.readouterr().out
@@ -299,7 +299,7 @@ def test_the_command_fine_tunes_by_the_checkpoint_s_own_configuration(tmp_path, 
     count = len(small_model("rle").state_dict())
     assert f"{count} of {count} tensors are loaded" in capsys.readouterr().out
     tuned = load_network(tmp_path / "run" / "model.pt")[1]
-    start = {"seed": 3, "initial_sha256": digest_of(tmp_path / "model.pt")}
+    start = {"seed": 3, "initial_sha256": checkpoint_sha256(tmp_path / "model.pt")}
     assert tuned == small_config("rle", **start)
 
 

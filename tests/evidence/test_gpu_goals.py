@@ -111,14 +111,14 @@ def test_the_newest_record_that_measured_a_goal_counts():
     assert [one["measured"] for one in rows[:2]] == ["1.20 ms", "16,000/s"]
 
 
-def test_the_committed_record_is_what_the_issue_states_for_the_code_before():
+def test_the_committed_record_is_of_the_code_for_which_the_goals_were_set():
     (first, *_) = gpu_records()
     assert (first.device, first.finished_at, first.rehearsal) == ("NVIDIA H200", "2026-11-27", False)
     assert "before" in first.note and "2026-11-27" in first.note
     rows = list(goal_rows([first]))
     assert {(one["measured"], one["reached"]) for one in rows} == {(NOT_MEASURED, NOT_MEASURED)}
     before = [one["before"] for one in rows]
-    stated = [goal.stated for goal in GOALS]
-    assert before[3:5] == ["4.1 %", "2.30 x"] and stated[3:5] == ["4.1 %", "2.3 x"]
+    noted = [goal.before for goal in GOALS]
+    assert before[3:5] == ["4.1 %", "2.30 x"] and noted[3:5] == ["4.1 %", "2.3 x"]
     assert before[5] == "5,000/s, stated without a record" and rows[5]["card"] is None
     assert (before[0], before[2], before[7]) == ("2.78 ms", "1,189/s", "3.22 ms")

@@ -183,7 +183,7 @@ def test_one_part_alone_and_archives_that_are_kept(tmp_path, labels):
     assert len(behaviour.asked) == 1 and (tmp_path / "archives" / "v.zip").read_bytes() == content
 
 
-def test_the_published_files_are_the_issue_s():
+def test_coco_s_files_have_their_published_sizes_and_checksums():
     """Sizes and checksums of COCO; none is invented for the others."""
     files = {one.remote.name: one.remote for of in SETS["coco"].parts.values() for one in of}
     assert (files["train2017.zip"].size, files["train2017.zip"].md5) == (

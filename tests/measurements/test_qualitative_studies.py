@@ -11,7 +11,7 @@ from poseur_lib.evaluation.calibration import calibration_error, error_factor
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.interval import Sample, estimate
-from poseur_study.analysis.measured_values import FIRST_CODE, MeasuredEntry, StoredSample, over_seeds
+from poseur_study.analysis.measured_values import StoredSample, over_seeds
 from poseur_study.experiments.analyses import SHIFTS
 from poseur_study.measurements.calibration import (
     SMALL_RADII,
@@ -109,13 +109,6 @@ def test_what_another_version_of_the_measurement_has_found_is_said_to_be_that(da
     monkeypatch.setattr(ShiftedRun, "VERSION", 2)
     later = shifted(study)
     assert later.equals(first) and "Measured by an earlier version" in later.attrs["missing"][1]
-
-
-def test_values_without_a_version_are_known_by_the_source_that_measured_them():
-    entry = {"row": "with", "seed": 0, "run_id": "r", "data_fingerprint": "f", "settings": {}, "values": {}}
-    for code, version in ((FIRST_CODE, 1), ("0123456789abcdef", 0)):
-        assert MeasuredEntry.model_validate({**entry, "code": code}).version == version
-    assert MeasuredEntry.model_validate({**entry, "version": 3}).version == 3
 
 
 def test_samples_are_subtracted_and_divided_draw_by_draw_and_pooled_over_seeds():

@@ -38,7 +38,7 @@ from poseur_study.measurements.scoring import (
 )
 from poseur_study.profile_study import ProfileStudy
 from poseur_study.runs import run_steps
-from poseur_study.runs.evaluation import RunEvaluation
+from poseur_study.runs.evaluation_file import RunEvaluation
 from poseur_study.runs.store import NOTEBOOK_FILE, RESULT_FILE
 from poseur_study.table_study.answer import HEADLINE_FILE, score_headline
 from synthetic_people import PeopleSettings, generate

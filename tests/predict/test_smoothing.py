@@ -9,7 +9,7 @@ import pytest
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.predict.people import PersonPose
 from poseur_lib.predict.predictor import ImagePoses
-from poseur_lib.predict.smoothing import LEAST_CUTOFF, OneEuro, Smoother, overlap, share
+from poseur_lib.predict.smoothing import LEAST_CUTOFF, OneEuro, Smoother, share
 
 RATE, SIZE = 30.0, 100.0
 
@@ -84,7 +84,9 @@ def test_people_keep_their_own_filter_whatever_their_order():
     assert 55 < moved < 57
 
 
-def test_overlap_of_boxes():
-    assert overlap((0, 0, 10, 10), (0, 0, 10, 10)) == 1
-    assert overlap((0, 0, 10, 10), (5, 0, 10, 10)) == pytest.approx(1 / 3)
-    assert overlap((0, 0, 10, 10), (10, 0, 10, 10)) == 0 == overlap((0, 0, 1, 1), (5, 5, 1, 1))
+@pytest.mark.parametrize(("step", "same"), [(5.0, True), (6.0, False), (10.0, False)])
+def test_boxes_of_an_iou_of_a_third_are_one_person_s_and_of_a_quarter_are_not(step, same):
+    smoother = Smoother(RATE)
+    smoother(frame(person(10)))
+    found = smoother(frame(person(10 + step))).people[0].keypoints_image[0, 0]
+    assert (found != 10 + step) == same

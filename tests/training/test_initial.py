@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from poseur_lib.checkpoints.checkpoint import load_model
-from poseur_lib.checkpoints.initial import digest_of, initial_model, initialise
+from poseur_lib.checkpoints.initial import checkpoint_sha256, initial_model, initialise
 from poseur_lib.checkpoints.released_convert import save_released
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
@@ -39,7 +39,7 @@ def command(folder, data, *more) -> int:
 
 def test_with_no_step_to_take_the_weights_are_those_it_starts_from(data, trained, tmp_path, capsys):
     still = {"train.learning_rate": 1e-30, "train.warmup_start_lr": 1e-31, "train.weight_decay": 0.0}
-    config = tiny_config(seed=5, initial_sha256=digest_of(trained), **still)
+    config = tiny_config(seed=5, initial_sha256=checkpoint_sha256(trained), **still)
     train(config, tmp_path / "run", Runtime(data=data, threads=1), initial=trained)
     before, after = state(trained), state(tmp_path / "run")
     learned = [name for name, value in before.items() if value.is_floating_point() and "running" not in name]
@@ -54,7 +54,7 @@ def test_a_frozen_backbone_keeps_weights_and_statistics_and_the_head_learns(data
     assert all(kept for name, kept in same.items() if name.startswith("backbone."))
     assert not any(kept for name, kept in same.items() if name.startswith("head.") and name.endswith("sigma.2.weight"))
     config = ExperimentConfig.model_validate_json((tmp_path / "run" / "config.json").read_text())
-    assert config.initial_sha256 == digest_of(trained) and config.train.freeze == "backbone"
+    assert config.initial_sha256 == checkpoint_sha256(trained) and config.train.freeze == "backbone"
     assert config.model.head == tiny_config().model.head, "the checkpoint's own configuration"
 
 
@@ -99,7 +99,7 @@ def test_other_weights_than_the_configuration_names_are_refused(data, trained, t
     config = tiny_config(initial_sha256="0" * 64)
     with pytest.raises(UserError, match=f"SHA-256 {'0' * 64}, and none is given"):
         train(config, tmp_path / "run", Runtime(data=data, threads=1))
-    with pytest.raises(UserError, match=f"has {digest_of(trained)}"):
+    with pytest.raises(UserError, match=f"has {checkpoint_sha256(trained)}"):
         train(config, tmp_path / "run", Runtime(data=data, threads=1), initial=trained)
 
 

@@ -39,7 +39,7 @@ from poseur_study.measurements.proposal_robustness import shifted
 from poseur_study.measurements.scoring import Score, ap_samples, promised, scored_runs
 from poseur_study.measurements.self_attention import self_attention
 from poseur_study.runs.datasets import DataSet
-from poseur_study.runs.evaluation import EVALUATION_FILE
+from poseur_study.runs.evaluation_file import EVALUATION_FILE
 from poseur_study.runs.plan import row_run
 from poseur_study.runs.record import PREDICTIONS_FILE, RECORD_FILE, read_evaluation, read_record
 from poseur_study.runs.run_steps import metrics_of

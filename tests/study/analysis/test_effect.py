@@ -94,11 +94,6 @@ def test_equal_spread_is_bartlett_s_p_or_its_limit():
     assert pooled(pd.concat([runs(np.array([unit, 2 * unit])), alone]), "AP").bartlett == equal_spread([unit, 2 * unit])
 
 
-def test_results_that_were_written_with_levene_s_p_are_read():
-    stored = {"deviation": 0.5, "freedom": 30, "arms": 17, "trainings": 51, "levene": 0.7}
-    assert Spread.model_validate(stored) == SPREAD.model_copy(update={"bartlett": None})
-
-
 def test_seeds_are_of_one_arm_where_each_has_a_pretraining_of_its_own():
     midi = profile("midi")
     first, second = (midi.experiment(seed) for seed in (0, 1))

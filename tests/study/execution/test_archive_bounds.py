@@ -17,7 +17,7 @@ from poseur_lib.files import sha256_hex
 from poseur_study.cli.main import main
 from poseur_study.execution.archive_file import MOST_FILES, Archive
 from poseur_study.runs import predictions
-from poseur_study.runs.evaluation import MAX_BYTES, from_bytes
+from poseur_study.runs.evaluation_file import MAX_BYTES, from_bytes
 
 RUN = "smoke/poseur_narrow24_64x48_seed0_1061b7a45e"
 MIB = 2**20

@@ -13,6 +13,7 @@ from poseur_study.experiments.profiles import PROFILES, profile
 from poseur_study.explorer.runs import find_runs, run_named
 from poseur_study.runs.datasets import KnownData
 from poseur_study.runs.plan import PRETRAIN_NOTEBOOK
+from poseur_study.runs.project import ROOT_VARIABLE
 from poseur_study.runs.store import RunState, RunStore
 from tests.study.fakes import FINGERPRINT, make_record
 from tests.study.projects import PARAMETERS, REPOSITORY, content, make_notebook, make_project
@@ -55,6 +56,7 @@ def test_training_again_leaves_the_record_and_makes_weights_elsewhere(tmp_path, 
     known(monkeypatch, FINGERPRINT)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     project = make_project(tmp_path / "a project")
+    monkeypatch.setenv(ROOT_VARIABLE, str(project))
     pretraining = (
         "from tests.study.execution.fake_notebook import act\nact(run_id, seed, {'pretext': True}, runs, limit_epochs)"
     )
@@ -63,7 +65,7 @@ def test_training_again_leaves_the_record_and_makes_weights_elsewhere(tmp_path, 
     before = content(project)
     said: list[str] = []
     training = Training("smoke", str(tmp_path), str(project / "again"), record)
-    assert training.execute(said.append, str(project)) == record.run_id
+    assert training.execute(said.append) == record.run_id
     store = RunStore(project / "again" / "smoke")
     assert store.state(record.run_id) == store.state(record.parents[0]) == RunState.FINISHED
     assert {path: kept for path, kept in content(project).items() if path in before} == before
@@ -75,9 +77,10 @@ def test_training_again_leaves_the_record_and_makes_weights_elsewhere(tmp_path, 
 def test_a_failure_names_the_run(tmp_path, monkeypatch):
     known(monkeypatch, FINGERPRINT)
     project = make_project(tmp_path / "project")  # without the pretraining's notebook
+    monkeypatch.setenv(ROOT_VARIABLE, str(project))
     training = Training("smoke", str(tmp_path), str(project / "again"), make_record(profile("smoke").experiment(0)))
     with pytest.raises(UserError, match=r"run pretext_.* is failed: .*pretrain_backbone\.ipynb does not exist"):
-        training.execute(lambda _: None, str(project))
+        training.execute(lambda _: None)
 
 
 @pytest.mark.slow

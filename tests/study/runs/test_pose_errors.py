@@ -10,7 +10,7 @@ from poseur_lib.data.crop import CropRule, box_to_center_scale
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.errors import ErrorType
 from poseur_lib.keypoints import COCO_17
-from poseur_study.runs.evaluate import pose_errors
+from poseur_study.runs.evaluation_of_predictions import pose_errors
 
 SIZE = (64, 48)
 

@@ -20,7 +20,7 @@ from poseur_lib.evaluation.oks import keypoint_similarity
 from poseur_lib.evaluation.pckh import JointHits, hits_of_people
 from poseur_lib.evaluation.strata import FITS, GENERATED, LARGE, MEDIUM
 from poseur_lib.keypoints import KeypointSet
-from poseur_study.runs.evaluation import (
+from poseur_study.runs.evaluation_file import (
     DRAW_STEP,
     OKS_STEPS,
     TRUNCATED,
