@@ -22,7 +22,7 @@ class Fault(NamedTuple):
 LESS = "fewer runs at a time (--workers, --runs-per-gpu), a smaller batch (--batch-per-device), or a larger machine"
 SHARED = Fault(
     "the shared memory (/dev/shm) is full: read images without processes (--workers 0 of train and evaluate, "
-    "loader_workers = 0 in a notebook), or make it larger (docker run --shm-size=2g)"
+    "--loader-workers 0 of study run, loader_workers = 0 in a notebook), or make it larger (docker run --shm-size=2g)"
 )
 DISK = Fault("the disk is full, or over its quota: free some of it, and the same command goes on from here")
 MEMORY = Fault(f"the memory is full: {LESS}")

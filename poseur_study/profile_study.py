@@ -149,8 +149,8 @@ class ProfileStudy:
         return by_claim(self.parts["effect"])
 
     def effects(self) -> tuple[LedgerEntry, ...]:
-        """The lines of the ledger that are effects, each effect once."""
-        return distinct(self.parts["effect"])
+        """The lines of the ledger that are effects of which the paper speaks, each effect once."""
+        return distinct(one for one in self.parts["effect"] if not one.own)
 
     def runs(self) -> pd.DataFrame:
         """A line a run: run, state, AP and AR by box source, minutes, training, energy, device, versions, id."""

@@ -77,12 +77,12 @@ def load_initial(model: Network, path: Path | None, config: ExperimentConfig) ->
         found = "none is given" if path is None else f"{path} has {digest}"
         raise UserError(f"weights start from the checkpoint of SHA-256 {config.initial_sha256}, and {found}")
     if isinstance(model, EndToEndModel):
-        print(initialise(model, _state_of(initial_file(path))).text(str(path)), flush=True)
-        return
-    source, trained = initial_model(path, config.data.input_size)
-    text = initialise(model, source.state_dict()).text(str(path))
-    if trained.data.keypoint_set != config.data.keypoint_set:
-        text += f"\nits keypoints are {trained.data.keypoint_set}, this run's {config.data.keypoint_set}"
+        text = initialise(model, _state_of(initial_file(path))).text(str(path))
+    else:
+        source, trained = initial_model(path, config.data.input_size)
+        text = initialise(model, source.state_dict()).text(str(path))
+        if trained.data.keypoint_set != config.data.keypoint_set:
+            text += f"\nits keypoints are {trained.data.keypoint_set}, this run's {config.data.keypoint_set}"
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print(text, flush=True)
 

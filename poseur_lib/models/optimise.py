@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from poseur_lib.errors import first_line
+from poseur_lib.errors import UserError, first_line
 from poseur_lib.models.pose_model import PoseModel
+from poseur_lib.runtime import Compile
 
 TOLERANCE = 1e-4
 """How far a keypoint may move, a fraction of the crop side: float32 rounds a pose of a deep network by 1e-6 to 1e-5."""
@@ -62,6 +63,16 @@ class Optimised:
         done = ", ".join(self.applied) or "the plain model"
         said = f"inference: {done}" + (f" (keypoints moved by {self.difference:.0e} at most)" if self.applied else "")
         return "\n".join([said, *self.failed])
+
+
+def require_plain(source: object, compile: Compile) -> None:
+    """An end-to-end model runs as it is: its images differ in size, and `optimise` compares poses of crops.
+
+    Raises:
+        UserError: which begins with `source`: it was to be compiled, or recorded as a CUDA graph.
+    """
+    if compile in ("graph", "inductor"):
+        raise UserError(f"{source}: compile {compile!r} is for models of crops, and this one finds people itself")
 
 
 def optimise(model: PoseModel, images: Tensor, options: InferenceOptions) -> Optimised:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from poseur_lib.data.crop import CropRule
 from poseur_lib.errors import UserError
+from poseur_lib.models.backbones.high_resolution import HighResolutionNet
 from poseur_lib.poses import Explanation, PosePrediction
 from poseur_lib.scoring.flip import unflip_points
 
@@ -57,9 +58,11 @@ class PoseHead(nn.Module, ABC, Generic[Outputs]):
 
     Attributes:
         crop_rule: how a person's crop is cut out for the head, see `poseur_lib.data.crop`.
+        coarsest_alone: it reads the last map only.
     """
 
     crop_rule = CropRule()
+    coarsest_alone = False
 
     @abstractmethod
     def forward(self, features: FeatureMaps) -> Outputs:
@@ -149,6 +152,12 @@ class PoseModel(nn.Module):
         self.head = head
         self.flip_index = tuple(flip_index)
         self.register_buffer("_flip_order", torch.tensor(self.flip_index), persistent=False)
+
+    def unreached_parameters(self) -> Sequence[nn.Parameter]:
+        """Weights that no loss depends on: of a pyramid's finer maps, where the head reads the coarsest alone."""
+        if self.head.coarsest_alone and isinstance(self.backbone, HighResolutionNet):
+            return self.backbone.of_finer_maps()
+        return ()
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> PosePrediction:
         """Poses, where [0, 1] is the crop and what lies beyond is outside.

@@ -1,4 +1,8 @@
-"""Films: a video, or images as its frames. Out come an MP4 with skeletons and COCO's results for each frame."""
+"""Films: a video, or images as its frames. Out come an MP4 with skeletons and COCO's results for each frame.
+
+Frames are taken to be equally far apart: of a video of variable rate, `time_s` in images.json is the frame's number by
+the mean rate, as the film that is written plays it, and not the time at which the video shows it.
+"""
 
 import itertools
 import math
@@ -175,7 +179,6 @@ def predict_film(
     ids: Sequence[int] | None = None,
     category_id: int = PERSON,
     smooth: bool = False,
-    say: Callable[[str], None] = tqdm.write,
     progress: bool | None = None,
 ) -> PredictedFilm:
     """Predict on a film, a batch of people at a time, and write it with skeletons, and the results at the end.
@@ -183,7 +186,7 @@ def predict_film(
     Args:
         ids: `image_id` of each frame; None counts from 1.
         smooth: filter each person's keypoints over time (`poseur_lib.predict.smoothing`).
-        say, progress: as of `predict_files`.
+        progress: as of `predict_files`.
 
     Raises:
         UserError: a frame cannot be read or has another size than the first one, its boxes cannot be used, the folder

@@ -25,7 +25,7 @@ from poseur_lib.evaluation.whole_images import people_of_image, predictions_in_b
 from poseur_lib.keypoints import KeypointSet, keypoint_set
 from poseur_lib.models.build import Network
 from poseur_lib.models.end_to_end.model import EndToEndModel
-from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
+from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise, require_plain
 from poseur_lib.predict.people import (
     BOX_THRESHOLD,
     KEYPOINT_THRESHOLD,
@@ -120,8 +120,10 @@ class Poseur:
                 AP needs the doubtful boxes too.
             test_sides: of an end-to-end model, the short sides in pixels that an image is shown with; several are
                 averaged.
-            fast: fold batch norms and order memory by channels, if that leaves the keypoints where they are.
-            compile: as of `InferenceRuntime`: "graph" for many images on a GPU, "inductor" (minutes at the start).
+            fast: fold batch norms and order memory by channels, if that leaves the keypoints where they are; an
+                end-to-end model stays as it is.
+            compile: as of `InferenceRuntime`: "graph" for many images on a GPU, "inductor" (minutes at the start);
+                neither is for an end-to-end model.
 
         Raises:
             UserError: the checkpoint cannot be used or has not what is asked for, or there is no such device or
@@ -146,6 +148,7 @@ class Poseur:
         if isinstance(model, EndToEndModel):
             if batch is not None:
                 raise UserError(f"{path}: batch {batch}: it takes an image a forward pass, with all of its people")
+            require_plain(path, compile)
             least = max(BOX_THRESHOLD, model.config.score_threshold) if box_threshold is None else box_threshold
             config = config.with_changes(**{"model.head.score_threshold": least})
             model.roi_heads.score_thresh = least

@@ -120,6 +120,7 @@ def _of_crops(
         "batches": training_batches(dataset, config.train, config.seed, runtime),
         "measure": pose_measure(config, judged, runtime, ending),
         "slow": tuple(model.head.slow_parameters()),
+        "unreached": tuple(model.unreached_parameters()),
     }
 
 

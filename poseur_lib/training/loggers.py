@@ -9,7 +9,8 @@ from poseur_lib.training.curve import CurvePoint
 
 LOGS_FOLDER, PROJECT = "logs", "poseur"
 STEPS_BETWEEN = 50
-"""Steps of the optimiser between two losses that are logged; at an epoch's end all that was measured is."""
+"""Steps of the optimiser between two that log their `loss`; at an epoch's end its mean is `epoch_loss`, with all that
+was measured."""
 
 
 def training_logger(name: LoggerName, folder: Path) -> Logger | None:

@@ -21,7 +21,7 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.config.training import TrainConfig
 from poseur_lib.cuda_graph import cuda_graph
 from poseur_lib.data.batches import reading
-from poseur_lib.errors import UserError
+from poseur_lib.errors import UserError, listed
 from poseur_lib.files import CURVE_FILE, atomic_file
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.batches import Batches
@@ -32,6 +32,7 @@ from poseur_lib.training.optimiser import align_states, optimiser_and_schedule, 
 from poseur_lib.training.progress import PositionCallback
 from poseur_lib.training.step import Chosen, GraphedStep, LossOf, choose, compile_backbone, reason_of, uncompiled
 
+LISTED = 4
 Measure = Callable[[Any], dict[str, float]]
 """Numbers of a network for the learning curve, by the names of `CurvePoint`."""
 
@@ -50,6 +51,7 @@ class TrainingLoop(L.LightningModule):
         measure_every: epochs between two measurements.
         last_checkpoint: what it resumes from, and where the state after every epoch goes.
         slow: parameters at the reduced learning rate.
+        unreached: parameters that no loss depends on.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class TrainingLoop(L.LightningModule):
         measure_every: int,
         last_checkpoint: Path,
         slow: tuple[nn.Parameter, ...] = (),
+        unreached: tuple[nn.Parameter, ...] = (),
     ) -> None:
         super().__init__()
         self.network = network
@@ -75,12 +78,17 @@ class TrainingLoop(L.LightningModule):
         self.average = None if decay is None else AveragedModel(
             network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
         )  # fmt: skip
+        self.groups = parameter_groups(network, slow, config)
+        # Several devices wait for the gradient of every weight that requires one. Weights that no loss reaches stay in
+        # the optimiser, which passes them over: checkpoints are the same on one device and on several.
+        for parameter in (*unreached, *(() if self.average is None else self.average.parameters())):
+            parameter.requires_grad_(False)
         self.measure, self.measure_every = measure, measure_every
-        self.last_checkpoint, self.slow = last_checkpoint, slow
+        self.last_checkpoint = last_checkpoint
         self.curve: Curve = ()
         self.chosen, self.precision = Chosen("none"), "32"
         self._graphed: GraphedStep | None = None
-        self._sums, self._images = LossSums(), 0
+        self._sums, self._images = LossSums(batches.accumulate), 0
         self._epoch_started = 0.0
 
     def run_by(self, runtime: Runtime) -> None:
@@ -106,8 +114,7 @@ class TrainingLoop(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW with a schedule per optimiser step."""
-        groups = parameter_groups(self.network, self.slow, self.config)
-        optimiser, schedule = optimiser_and_schedule(groups, self.config, self.batches.steps)
+        optimiser, schedule = optimiser_and_schedule(self.groups, self.config, self.batches.steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_start(self) -> None:
@@ -116,7 +123,7 @@ class TrainingLoop(L.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Start of the sums of an epoch."""
-        self._sums, self._images = LossSums(), 0
+        self._sums, self._images = LossSums(self.batches.accumulate), 0
         self._epoch_started = time.perf_counter()
         if self.config.freeze == "backbone":  # its batch norms keep their statistics, too
             self.network.get_submodule("backbone").eval()
@@ -138,6 +145,19 @@ class TrainingLoop(L.LightningModule):
         losses = self.loss_of(self.network, batch)
         self._add(detached(losses), batch)
         return losses.total
+
+    def on_after_backward(self) -> None:
+        """Several devices would wait for ever for a gradient that does not come.
+
+        Raises:
+            UserError: a weight has none.
+        """
+        if self.trainer.world_size == 1 or not self._step_is_through:
+            return
+        if none := [name for name, one in self.named_parameters() if one.requires_grad and one.grad is None]:
+            raise UserError(
+                f"training on several devices needs a gradient of every weight; without one: {listed(none, LISTED)}"
+            )
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """The average follows every step of the optimiser."""
@@ -175,8 +195,13 @@ class TrainingLoop(L.LightningModule):
         if self._sums.look_is_due:
             self._require_finite()
         logger, step = self.trainer.logger, self._step
-        if logger is not None and step and step % STEPS_BETWEEN == 0:
-            logger.log_metrics({"loss": self._means()["total"]}, step=step)
+        if logger is not None and self._step_is_through and step % STEPS_BETWEEN == 0:
+            logger.log_metrics({"loss": self._sums.step_loss(self.trainer.strategy.reduce)}, step=step)
+
+    @property
+    def _step_is_through(self) -> bool:
+        """The last batch was the last one of an optimiser step: here several devices exchange their gradients."""
+        return self._sums.batches % self.batches.accumulate == 0
 
     @property
     def _step(self) -> int:

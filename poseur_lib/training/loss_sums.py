@@ -1,6 +1,7 @@
 """Sums of the loss terms over an epoch, kept where they are computed, so that no step waits for a GPU."""
 
 import math
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -36,10 +37,15 @@ def detached(losses: LossTerms) -> LossValues:
 
 
 class LossSums:
-    """Of one epoch."""
+    """Of one epoch.
 
-    def __init__(self) -> None:
+    Args:
+        accumulate: batches of an optimiser step.
+    """
+
+    def __init__(self, accumulate: int = 1) -> None:
         self.batches = 0
+        self._totals: deque[Tensor] = deque(maxlen=accumulate)
         self._names: tuple[str, ...] = ()
         self._sums = self._bad_values = self._bad_step = torch.zeros(())
 
@@ -51,6 +57,7 @@ class LossSums:
             self._bad_step = torch.full((), -1, device=values.device)
         self.batches += 1
         self._sums = self._sums + values
+        self._totals.append(values[0])
         first = ~values.isfinite().all() & (self._bad_step < 0)
         self._bad_step = torch.where(first, step, self._bad_step)
         self._bad_values = torch.where(first, values, self._bad_values)
@@ -68,6 +75,10 @@ class LossSums:
         named = list(zip(self._names, self._bad_values.tolist(), strict=True))
         name, value = next(one for one in (*named[1:], named[0]) if not math.isfinite(one[1]))
         return NotFinite(name, value, step)
+
+    def step_loss(self, over_devices: Callable[[Tensor], Tensor]) -> float:
+        """The total of the optimiser step whose last batch was the last one; `over_devices` as of `means`."""
+        return float(over_devices(torch.stack(tuple(self._totals)).mean()))
 
     def means(self, over_devices: Callable[[Tensor], Tensor]) -> dict[str, float]:
         """By the terms' names, "total" among them.

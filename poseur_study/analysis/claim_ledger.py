@@ -33,7 +33,7 @@ from poseur_study.experiments.analyses import (
     SHOULDER_CLAIM,
     SMALL_RADIUS_CLAIM,
 )
-from poseur_study.experiments.experiment import METRICS, ClaimTest, EffectKind, Table
+from poseur_study.experiments.experiment import METRICS, ClaimTest, EffectKind, Table, signed
 from poseur_study.experiments.profiles import Profile
 from poseur_study.paper.audit import RULE as ARITHMETIC_RULE
 from poseur_study.paper.audit import Audited
@@ -71,6 +71,7 @@ class LedgerEntry(Frozen):
         earlier_low, earlier_high: the interval by which it was decided before (`analysis.effect.CHANGED`).
         minimum_detectable_effect: in words, and whether it was stated before the runs.
         in_points: the effect is one of AP, AR or PCKh; others say their unit in `ours`.
+        own: a modification of this study's own is tested, and not what the paper says.
         level: it is of a printed AP or AR, not of a difference of two; `value` is then ours minus the printed one.
     """
 
@@ -100,6 +101,7 @@ class LedgerEntry(Frozen):
     note: str = ""
     minimum_detectable_effect: str = ""
     in_points: bool = True
+    own: bool = False
     level: bool = False
 
 
@@ -240,8 +242,8 @@ def _effect(
         paper=claim.paper_words, ours=difference_words(table, claim), **values,
         data=f"{result.data_name} {result.data_fingerprint}" if estimate else "", profile=profile.name,
         evidence=(one.evidence or own) if estimate else Evidence.NONE, verdict=one.verdict if one else Verdict.NOT_RUN,
-        rule=rule_text(claim), note=_note_of(claim, result), after_runs=_after_runs(table, claim, one, profile),
-        in_points=not claim.measured,
+        rule=rule_text(claim), note=_note_of(table, claim, result), after_runs=_after_runs(table, claim, one, profile),
+        in_points=not claim.measured, own=claim.own,
         minimum_detectable_effect=_minimum(table, claim, result, profile, start, estimate),
     )  # fmt: skip
 
@@ -268,13 +270,18 @@ def _after_runs(table: Table, claim: ClaimTest, one: ClaimResult | None, profile
     return "; ".join(filter(None, said))
 
 
-def _note_of(claim: ClaimTest, result: TableResult | None) -> str:
-    """As `_note`, and how large what devices differ by is beside the margin of an equivalence."""
-    note = _note(result, claim.rows)
-    if not result or claim.kind != EffectKind.EQUIVALENCE or claim.metric not in METRICS or claim.measured:
-        return note
-    share = f"That is {100 * DEVICE_OFFSET / claim.margin:.0f} % of this claim's margin of ±{claim.margin:g}."
-    return f"{note} {share}" if result.mixed_devices_of(claim.rows) else note
+def _note_of(table: Table, claim: ClaimTest, result: TableResult | None) -> str:
+    """As `_note`, and what a reader of this claim's figures has to know."""
+    stated, printed = claim.paper_effect, table.printed_difference(claim)
+    devices = result.mixed_devices_of(claim.rows) if result else ""
+    said = [claim.caveat]
+    if stated is not None and printed is not None and signed(stated) != signed(printed):
+        said.append(f"The text has {signed(stated)}, the figures printed of these rows {signed(printed)}.")
+    said.append(_note(result, claim.rows))
+    if devices and claim.kind == EffectKind.EQUIVALENCE and claim.metric in METRICS and not claim.measured:
+        share = 100 * DEVICE_OFFSET / claim.margin
+        said.append(f"That is {share:.0f} % of this claim's margin of ±{claim.margin:g}.")
+    return " ".join(filter(None, said))
 
 
 def _note(result: TableResult | None, rows: Collection[str]) -> str:

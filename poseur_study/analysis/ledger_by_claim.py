@@ -55,9 +55,9 @@ def combined(verdicts: Sequence[Verdict]) -> str:
 def by_claim(effects: Sequence[LedgerEntry]) -> pd.DataFrame:
     """A line a claim of the paper, by its key: claim, source, where, tests, measured, each verdict, not run, verdict.
 
-    Tests are distinct effects; `verdict` is that of all of them (`combined`).
+    Tests are distinct effects, none of a modification of our own; `verdict` is that of all of them (`combined`).
     """
-    lines = {}
+    effects, lines = [one for one in effects if not one.own], {}
     for of in dict.fromkeys(one.of for one in effects):
         every = [one for one in effects if one.of == of]
         tests = [one.verdict for one in distinct(every)]

@@ -10,7 +10,8 @@ import pandas as pd
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.files import write_atomically
-from poseur_study.analysis.interval import Estimate, Sample, estimate
+from poseur_study.analysis.effect import Effect
+from poseur_study.analysis.interval import Sample, estimate
 
 
 class MeasuredValues(Frozen):
@@ -57,14 +58,16 @@ class StoredSample(Frozen):
 
 
 def over_seeds(samples: pd.Series, n_images: int) -> pd.DataFrame:
-    """The mean over seeds of samples, with its interval: value, low, high, seeds, and all that as an `Estimate`.
+    """The mean over seeds of samples, with its interval: value, low, high, seeds, and all that as an `Effect`.
+
+    The interval is that of a claim that a notebook measures, so that a number has one, wherever it stands.
 
     Args:
         samples: `StoredSample` or `Sample`, by an index of which one level is `seed`; a line for each of the others.
     """
     others = [name for name in samples.index.names if name != "seed"]
     groups = samples.dropna().groupby(others, observed=True, sort=False)
-    found = {key[0] if len(others) == 1 else key: _estimate(of, n_images) for key, of in groups}
+    found = {key[0] if len(others) == 1 else key: _effect(of, n_images) for key, of in groups}
     lines = [(np.nan, np.nan, np.nan, 0, None) if one is None else (one.value, one.low, one.high, one.n_seeds, one)
              for one in found.values()]  # fmt: skip
     kinds = {"value": float, "low": float, "high": float, "seeds": int, "estimate": object}
@@ -72,8 +75,9 @@ def over_seeds(samples: pd.Series, n_images: int) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=list(kinds), index=index).astype(kinds).rename_axis(others)
 
 
-def _estimate(samples: pd.Series, n_images: int) -> Estimate | None:
-    return estimate([one.sample if isinstance(one, StoredSample) else one for one in samples], n_images)
+def _effect(samples: pd.Series, n_images: int) -> Effect | None:
+    found = estimate([one.sample if isinstance(one, StoredSample) else one for one in samples], n_images)
+    return None if found is None else Effect.of(found)
 
 
 class MeasuredEntry(Frozen):

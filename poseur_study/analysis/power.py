@@ -96,7 +96,8 @@ class Detectable(Frozen):
         if self.margin is None:
             return f"{'≥ ' * self.bound}{self.points:.1f}"
         wide = "narrow enough" if self.half < self.margin else "too wide"
-        return f"interval {'≥ ' * self.bound}±{self.half:.1f} is {wide} for the margin of ±{self.margin:g}"
+        half = f"{self.half:.{1 if self.half >= 0.05 else 2}f}"
+        return f"interval {'≥ ' * self.bound}±{half} is {wide} for the margin of ±{self.margin:g}"
 
 
 @cache

@@ -251,11 +251,9 @@ class TableData:
         """How far trainings as long as the claim's are apart over seeds; None where the claim's own have to tell.
 
         All arms of the profile on crops are pooled, or all on whole images; the claim's rows alone where arms do not
-        spread alike. Of rows that are scored in another way than their runs, nothing is pooled: the records hold the
-        runs' own scores.
+        spread alike. The records hold the runs' own scores: of rows that are scored in another way it is taken to be
+        theirs.
         """
-        if any(self.table.row(key).scoring is not None for key in claim.rows):
-            return None
         every, seeds = self.trainings, self.done(*claim.rows)
         own = {self.runs[key, seed].run_id for key in claim.rows for seed in seeds}
         arms = every[every["run_id"].isin(own)]

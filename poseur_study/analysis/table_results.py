@@ -154,7 +154,7 @@ def _learnt(data: TableData) -> bool:
 def _claim_result(data: TableData, claim: ClaimTest, measured: Mapping[str, Estimate | None]) -> ClaimResult:
     found = data.effect(claim) if not claim.measured else measured.get(claim.key)
     found = found if _learnt(data) else None
-    effect = Effect.of(found) if claim.measured and found else found
+    effect = found if found is None or isinstance(found, Effect) else Effect.of(found)
     stated = {name: getattr(claim, name) for name in ("key", "text", "source", "metric", "paper_effect", "of", "rows")}
     words = {"kind": claim.kind.value, "difference": difference_words(data.table, claim), "rule": rule_text(claim)}
     return ClaimResult(**stated, **words, effect=effect, verdict=Verdict.NOT_RUN)

@@ -60,7 +60,7 @@ def evaluate(
     from poseur_lib.evaluation.dataset_predictions import NotFinite
     from poseur_lib.evaluation.evaluate import evaluate_model
     from poseur_lib.evaluation.test_dev import TEST_DEV, TestDev, method_name
-    from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise
+    from poseur_lib.models.optimise import PLAIN, SAFE, example_images, optimise, require_plain
     from poseur_lib.models.pose_model import PoseModel
     from poseur_lib.runtime import Runtime
 
@@ -85,6 +85,8 @@ def evaluate(
         technical, _, failed = "\n".join(filter(None, (optimised.text(), runtime.inference_note))).partition("\n")
         for line in filter(None, (technical * verbose, failed)):
             typer.echo(line)
+    else:
+        require_plain(checkpoint, compile)
     if unlabelled is not None:
         if not isinstance(model, PoseModel):
             raise UserError(

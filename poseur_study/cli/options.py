@@ -78,6 +78,15 @@ def parse_runs_per_gpu(given: str) -> int:
     return int(given)
 
 
+def parse_loader_workers(given: str) -> int | None:
+    """A number from 0, or None for "auto". Raises UserError if it is neither."""
+    if given == "auto":
+        return None
+    if not (given.isascii() and given.isdecimal()):
+        raise UserError(f"--loader-workers {given!r}: give a number from 0, or auto")
+    return int(given)
+
+
 def comma_separated(text: str) -> tuple[str, ...]:
     """`1b, 1c` as its parts; nothing where nothing was given."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
@@ -163,7 +172,10 @@ DataOnDevice = Annotated[
     str, one_of("data on device", RUNTIME, "DATA_ON_DEVICE", "auto, yes or no: images stay in the device's memory.")
 ]
 Fast = Annotated[
-    bool, typer.Option("--fast/--plain", help="Fold batch norms, channels_last; compared with --plain first.")
+    bool,
+    typer.Option(
+        "--fast/--plain", help="Fold batch norms, channels_last, in models of crops; compared with --plain first."
+    ),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Say how the model was made faster, too.")]
 LoaderWorkers = Annotated[int, typer.Option("--workers", min=0, help="Processes that read and crop.")]

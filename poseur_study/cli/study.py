@@ -122,6 +122,13 @@ def run(
     precision: options.Precision = "32",
     compile: options.Compile = "auto",
     data_on_device: options.DataOnDevice = "auto",
+    loader_workers: Annotated[
+        str,
+        typer.Option(
+            metavar="N",
+            help="Processes that read and crop, of each device of a run; auto: with GPUs its share of the processors.",
+        ),
+    ] = "auto",
     source: Annotated[
         str, options.one_of("source", __name__, "SOURCES", "retrained, or released: evaluate --checkpoints instead.")
     ] = "retrained",
@@ -151,7 +158,8 @@ def run(
         if of_training := ", ".join(option for option, given in asked.items() if given):
             raise UserError(f"{of_training}: of training; --source released evaluates checkpoints as they are")
         how = {"device": device, "precision": precision, "compile": compile, "data_on_device": data_on_device}
-        return run_released(checkpoints, tables, data, runs, input_size, **how)
+        loaders = options.parse_loader_workers(loader_workers)
+        return run_released(checkpoints, tables, data, runs, input_size, loaders, **how)
     if checkpoints is not None or input_size:
         raise UserError("--checkpoints and --input-size are for --source released")
     sharing = options.parse_runs_per_gpu(runs_per_gpu)
@@ -168,7 +176,7 @@ def run(
         limit_epochs=limit_epochs,
         workers=workers,
         devices=devices,
-        threads=1 if workers > 1 or sharing != 1 else 0,
+        loader_workers=options.parse_loader_workers(loader_workers),
         retry_failed=retry_failed,
         scheduler=scheduler,
         security=security,

@@ -16,30 +16,41 @@ PROFILE = "paper"
 
 
 def run_released(
-    checkpoints: Path | None, tables: str, data: str, runs: str, sizes: list[str] | None, **how: str
+    checkpoints: Path | None,
+    tables: str,
+    data: str,
+    runs: str,
+    sizes: list[str] | None,
+    loader_workers: int | None,
+    **how: str,
 ) -> None:
     """Evaluate the checkpoints of a folder that are rows of these tables, and say what became of each file.
 
     Args:
+        loader_workers: processes that read and crop; None: as of a run that is alone on this machine.
         how: device, precision, compile and data_on_device, as `RunSettings` has them.
 
     Raises:
         UserError: there is no folder, no checkpoint in it, or no data set.
         typer.Exit: 1 if a file could not be read.
     """
+    from poseur_study.execution.slots import share_of, visible_gpus
     from poseur_study.experiments import tables as named_tables
     from poseur_study.experiments.analyses import SCORING
     from poseur_study.experiments.notebook_parameters import RunSettings
     from poseur_study.released_checkpoints.evaluate import ReleasedSource, outcome_lines, refused_lines
     from poseur_study.released_checkpoints.store import ReleasedStore
     from poseur_study.runs.project import as_given
+    from poseur_study.runs.provenance import cpu_count
 
     if checkpoints is None:
         raise UserError("--source released needs --checkpoints DIR, a folder of released checkpoints")
     store, declared = ReleasedStore(options.runs_folder(runs)), named_tables(options.comma_separated(tables))
     folder = str(as_given(data)) if data else ""
     source = ReleasedSource(as_given(checkpoints), declared, folder, store, parse_sizes(sizes))
-    settings = RunSettings(profile=PROFILE, **how)
+    gpus = how["device"] != "cpu" and bool(visible_gpus())
+    share = share_of(cpu_count(), 1, gpus, loader_workers)
+    settings = RunSettings(profile=PROFILE, loader_workers=share.loader_workers, **how)
     for outcome in source.evaluate(settings, lambda line: typer.echo(line, err=True)):
         typer.echo("\n".join(outcome_lines(outcome)))
     for line in refused_lines(source.refused):

@@ -106,7 +106,7 @@ class Batch:
         work = self.work()
         missing = {run.run_id: work.of(run) for run in missing_runs(self.runs, self.store, options)}
         work.save()
-        options = self._sharing(options, work, missing)
+        options = self._sharing(options, work, missing).with_share()
         try:
             jobs = self._table_jobs(options)
             shown = PlanProgress(self.runs, self.store, missing, options.limit_epochs)

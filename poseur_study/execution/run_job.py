@@ -2,16 +2,18 @@
 
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from poseur_lib.config import PretextRunConfig
 from poseur_study.execution.papermill_job import Outcome, execute_and_keep, failure
+from poseur_study.execution.slots import VISIBLE, share_of, slot_environments
 from poseur_study.runs import lease
 from poseur_study.runs.heartbeat import Stopped
 from poseur_study.runs.plan import PlannedRun
+from poseur_study.runs.provenance import cpu_count
 from poseur_study.runs.store import ERROR_FILE, RunState, RunStore, clear_failure, set_damaged_record_aside
 
 
@@ -23,7 +25,8 @@ class RunOptions:
         data, runs: as the notebooks are told: relative to the project, or absolute.
         workers: runs at a time here; 0: one a GPU (or group of `devices` GPUs), or one where there is none.
         devices: GPUs (or CPU processes) of one run.
-        threads: of a run's process; 0: as torch decides.
+        threads: of a run's process; 0: its share of the processors, or as torch decides where it is alone.
+        loader_workers: processes that prepare images, of each device of a run; None: as `share_of` has it.
         retry_failed: try runs again that failed before.
         project: the folder that holds `notebooks/`; "": as each process finds it.
         scheduler: address of a running dask scheduler, whose workers share the disk of the runs.
@@ -43,6 +46,7 @@ class RunOptions:
     workers: int = 1
     devices: int = 1
     threads: int = 0
+    loader_workers: int | None = None
     retry_failed: bool = False
     project: str = ""
     scheduler: str = ""
@@ -55,6 +59,28 @@ class RunOptions:
         """What every notebook is told of them."""
         names = ("profile", "data", "runs", "device", "precision")
         return {name: getattr(self, name) for name in names}
+
+    def with_share(self) -> "RunOptions":
+        """Threads and loader processes as the processors allow where a run is executed, where they are left open.
+
+        The machines of a running scheduler are not known: a run is then taken to be alone, without loader processes.
+
+        Raises:
+            UserError: there are too few GPUs, or the Slurm options cannot be used.
+        """
+        if self.scheduler:
+            return replace(self, threads=self.threads or int(self.workers > 1), loader_workers=self.loader_workers or 0)
+        if self.slurm is not None:
+            from poseur_study.execution.security import read_options  # brings dask
+            from poseur_study.execution.slurm import SlurmOptions
+
+            job = read_options(self.slurm, SlurmOptions, "Slurm options")
+            processors, runs, gpus = job.cpus, 1, job.gpus > 0 and self.device != "cpu"
+        else:
+            slots = slot_environments(self.workers, self.device, self.devices, self.runs_per_gpu)
+            processors, runs, gpus = cpu_count(), len(slots), VISIBLE in slots[0]
+        share = share_of(processors, runs * self.devices, gpus, self.loader_workers)
+        return replace(self, threads=self.threads or share.threads, loader_workers=share.loader_workers)
 
     def limit(self, run: PlannedRun) -> int:
         """The limit on a run's epochs; pretraining has none, because other runs start from its last weights."""
@@ -121,7 +147,7 @@ def run_parameters(run: PlannedRun, options: RunOptions) -> dict[str, Any]:
     """What the batch tells a run's notebook."""
     of_run = {"overrides": run.changes, "seed": run.seed, "run_id": run.run_id, "limit_epochs": options.limit(run)}
     how = {name: getattr(options, name) for name in ("compile", "data_on_device", "devices", "threads")}
-    return options.told | of_run | how | {"progress": False}
+    return options.told | of_run | how | {"loader_workers": options.loader_workers or 0, "progress": False}
 
 
 def _execute(run: PlannedRun, store: RunStore, options: RunOptions, held: lease.Lease) -> Outcome:

@@ -6,12 +6,15 @@ Neither dask nor torch is imported here: planning and looking at a study are qui
 import math
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from poseur_lib.errors import UserError
 
 AUTO = 0
 """Runs that share a GPU where that is left open: `runs_per_gpu.py` picks the number."""
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+MOST_LOADERS = 8
+"""Processes that prepare images for one process that trains, where their number is left open."""
 DRIVER_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 
@@ -39,6 +42,31 @@ def slot_environments(workers: int, device: str, devices: int, runs_per_gpu: int
         asked = f"{workers or 1} runs at a time with {devices} GPUs each{sharing}"
         raise UserError(f"{asked} need {needed} GPUs, there are {len(gpus)} ({', '.join(gpus)})")
     return [{VISIBLE: ",".join(group)} for group in (groups * runs_per_gpu)[: workers or room]]
+
+
+class Share(NamedTuple):
+    """What one training process gets of its machine's processors.
+
+    Attributes:
+        threads: of torch; 0: as torch decides, which takes them all.
+        loader_workers: processes beside it that prepare images.
+    """
+
+    threads: int
+    loader_workers: int
+
+
+def share_of(processors: int, processes: int, gpus: bool, loader_workers: int | None = None) -> Share:
+    """A machine's processors dealt out evenly among the processes that train on it at a time.
+
+    Args:
+        gpus: they train on GPUs: images are then prepared meanwhile, by what a process needs not itself.
+        loader_workers: None: with GPUs all that are left beside one thread, `MOST_LOADERS` at most; without, none.
+    """
+    each = max(1, processors // processes)
+    if loader_workers is None:
+        loader_workers = min(MOST_LOADERS, each - 1) if gpus else 0
+    return Share(max(1, each - loader_workers) if processes > 1 else 0, loader_workers)
 
 
 def visible_gpus() -> tuple[str, ...]:

@@ -94,6 +94,8 @@ class ClaimTest:
         of: key of the claim among the paper's (`poseur_study.paper.claims`) that this one is a part of.
         margin: for an equivalence, the largest absolute effect that still counts as none.
         family: of a table's claims, those that p is adjusted for together; "": all that name none.
+        own: it tests a modification of this study's own, and decides nothing of the paper's claim.
+        caveat: what a reader of its verdict has to know beside it.
     """
 
     key: str
@@ -110,6 +112,8 @@ class ClaimTest:
     margin: float = EQUIVALENCE_MARGIN
     measured: str = ""
     family: str = ""
+    own: bool = False
+    caveat: str = ""
 
     def __post_init__(self) -> None:
         if self.kind == EffectKind.MAGNITUDE and self.paper_effect is None:
@@ -153,7 +157,12 @@ class ClaimTest:
         """The paper's effect with its sign, or what it says where it prints none."""
         if self.paper_effect is None:
             return "no effect" if self.kind == EffectKind.EQUIVALENCE else "none printed"
-        return f"{self.paper_effect:+.1f}".replace("-", "−")
+        return signed(self.paper_effect)
+
+
+def signed(effect: float) -> str:
+    """A printed effect with its sign, and the digit that papers print."""
+    return f"{effect:+.1f}".replace("-", "−")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +229,14 @@ class Table:
     def row(self, key: str) -> Row:
         """A row by its key."""
         return next(row for row in self.rows if row.key == key)
+
+    def printed_difference(self, claim: ClaimTest) -> float | None:
+        """The claim's effect by the figures that the paper prints of its rows; None where it lacks one."""
+        figures = {key: None if claim.measured else self.row(key).printed(claim.metric) for key in claim.weights}
+        found = [float(one.value) for one in figures.values() if isinstance(one, Printed)]
+        if len(found) < len(figures):
+            return None
+        return sum(weight * one for weight, one in zip(claim.weights.values(), found, strict=True))
 
     def changes(self, row: Row) -> dict[str, Any]:
         """All that a row changes in a profile's configuration."""

@@ -273,7 +273,9 @@ def precision_at_recall(data: TableData, recalls: Sequence[float]) -> pd.DataFra
             matches = data.matches(row.key, seed)["all"]
             (curve,) = Scorer(matches, "AP75").precision()
             places = [int(np.argmin(np.abs(matches.recall_thresholds - one))) for one in recalls]
-            lines += [(row.label, seed, 100 * one, 100 * curve[at]) for one, at in zip(recalls, places, strict=True)]
+            lines += [
+                (row.label, seed, round(100 * one, 6), 100 * curve[at]) for one, at in zip(recalls, places, strict=True)
+            ]
     frame = pd.DataFrame(lines, columns=["row", "seed", "recall, %", "precision"])
     return frame.assign(row=pd.Categorical(frame["row"], [row.label for row in data.table.runnable]))
 

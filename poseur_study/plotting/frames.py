@@ -12,8 +12,6 @@ from poseur_study.analysis.verdict import Verdict
 
 LONGEST, FILTERED, LONGEST_CSV = 80, 8, 20_000
 """Lines that are shown of a frame (of verdicts all); from which verdicts have a filter; of which a CSV is kept."""
-ENDS = ("low", "high")
-"""Columns of an interval's ends, whose sign decides."""
 VERDICTS = {verdict.value: verdict for verdict in Verdict}
 
 LAB = (
@@ -95,7 +93,7 @@ def frame_html(frame: pd.DataFrame) -> str:
 
 
 class _Column:
-    """A column of a table: numbers are flush right, all with the decimals that the largest of them needs."""
+    """A column of a table: numbers are flush right, with as many decimals as the largest needs, or as not to be 0."""
 
     def __init__(self, name: str, values: pd.Series, head: bool) -> None:
         self.name, self.values, self.head = name, values, head
@@ -106,7 +104,7 @@ class _Column:
 
     def cell(self, value: Any) -> Markup:
         """A cell with its column's name, which a narrow screen shows beside it."""
-        decimals = self.decimals if self.name not in ENDS else decimals_of_sign(value, self.decimals)
+        decimals = decimals_of_sign(value, self.decimals) if isinstance(value, float) else self.decimals
         text = f"{value:g}" if self.head and isinstance(value, float) else shown(value, decimals)
         return ROW_HEAD.format(self.name, text) if self.head else CELL.format(NUMBER * self.flush, self.name, text)
 

@@ -95,10 +95,7 @@ class ReleasedSource:
             checkpoint = ReleasedFile(name=match.file.name, sha256=match.file.sha256)
             measured = measure_run(run, predictions)
             # its training is the released recipe, as far as the configuration's defaults have it
-            written = record_of(
-                run, (), match.config.train.epochs, measured,
-                profile=FOLDER, checkpoint=checkpoint, joules=None,
-            )  # fmt: skip
+            written = record_of(run, (), match.config.train.epochs, measured, profile=FOLDER, checkpoint=checkpoint)
             written = write_record(run.folder, written, predictions, measured.evaluation)
             return Outcome(match, written, there=False)
 

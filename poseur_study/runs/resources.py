@@ -9,11 +9,12 @@ import json
 import shutil
 import subprocess
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 from poseur_lib.files import LAST_CHECKPOINT, read_regular, write_atomically
 from poseur_study.runs.heartbeat import repeated
@@ -26,29 +27,38 @@ PERIOD_SECONDS = 60.0
 
 
 class EnergyMeter:
-    """Counts from its making on."""
+    """Counts from its making on, as long as somebody holds it."""
 
     def __init__(self) -> None:
         self.first = rapl_microjoules()
-        self.gpu_joules: float | None = None
-        if shutil.which(QUERY[0]):
-            Thread(target=self._watch_gpus, daemon=True).start()
+        self._gpus = GpuWatch() if shutil.which(QUERY[0]) else None
+        if self._gpus is not None:
+            self._gpus.start()
+            weakref.finalize(self, self._gpus.ended.set)
 
     def joules(self) -> float | None:
         """Energy so far; None where nothing can be read."""
         processor = joules_between(self.first, rapl_microjoules())
-        known = [one for one in (processor, self.gpu_joules) if one is not None]
+        known = [one for one in (processor, self._gpus and self._gpus.joules) if one is not None]
         return sum(known) if known else None
 
-    def _watch_gpus(self) -> None:
+
+class GpuWatch(Thread):
+    """Sums up what the GPUs draw until it is told to end; it knows no meter, so that one can be discarded."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.joules: float | None = None
+        self.ended = Event()
+
+    def run(self) -> None:
         """Power times time, by trapezoids between readings."""
         last, watts = time.monotonic(), gpu_watts()
-        while watts is not None:
-            time.sleep(GPU_PERIOD_SECONDS)
+        while watts is not None and not self.ended.wait(GPU_PERIOD_SECONDS):
             now, power = time.monotonic(), gpu_watts()
             if power is None:
                 return
-            self.gpu_joules = (self.gpu_joules or 0.0) + (watts + power) / 2 * (now - last)
+            self.joules = (self.joules or 0.0) + (watts + power) / 2 * (now - last)
             last, watts = now, power
 
 

@@ -50,6 +50,7 @@ class Run:
     Attributes:
         finished: the record, if the run was done when it was opened: it is never trained again, but for pretraining
             whose weights are gone, which gets a new record.
+        energy: what counts its energy; None where nothing of it is recorded.
         before: what earlier attempts took that this one goes on from.
     """
 
@@ -60,13 +61,14 @@ class Run:
     settings: RunSettings
     opened_at: float
     finished: Record | None = None
-    energy: EnergyMeter = field(default_factory=EnergyMeter)
+    energy: EnergyMeter | None = None
     before: Spent = field(default_factory=Spent)
 
     @property
     def spent(self) -> Spent:
         """Wall time and energy so far, over all attempts."""
-        return self.before + Spent(time.time() - self.opened_at, self.energy.joules())
+        joules = None if self.energy is None else self.energy.joules()
+        return self.before + Spent(time.time() - self.opened_at, joules)
 
     @property
     def folder(self) -> Path:
@@ -118,7 +120,8 @@ def open_run(settings: RunSettings, pretext: bool = False) -> Run:
     done = planned.done_in(store.recorded_state(planned.run_id))
     record = store.record(planned.run_id) if done else None
     before = spent_before(store.path(planned.run_id))
-    return Run(planned, size, data, store, settings, time.time(), record, before=before)
+    energy = None if done else EnergyMeter()
+    return Run(planned, size, data, store, settings, time.time(), record, energy, before)
 
 
 def open_pretext(settings: RunSettings) -> Run:

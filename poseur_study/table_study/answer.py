@@ -51,8 +51,11 @@ def answer(table: Table, result: TableResult, profile: Profile) -> str:
 
 def _sentence(table: Table, claim: ClaimResult, result: TableResult, profile: Profile) -> str:
     effect, verdict = claim.effect, claim.verdict.value
-    paper = "" if claim.paper_effect is None else f"; the paper has {points(claim.paper_effect)}"
     (test,) = [one for one in table.claims if one.key == claim.key]
+    paper = "" if claim.paper_effect is None else f"; the paper has {points(claim.paper_effect)}"
+    printed = table.printed_difference(test)
+    if paper and printed is not None and points(printed) != points(claim.paper_effect):
+        paper += f" in its text, and {points(printed)} by the figures that it prints of these rows"
     least = detectable(table, test, profile, effect.n_seeds, effect)
     finds = f" Minimum detectable effect of a study of this size: {least.words}." if least.points else ""
     if least.margin is not None:

@@ -109,7 +109,7 @@ class TableStudy(TableFrames):
             from poseur_study.execution.scheduler import execute_plan  # brings dask.distributed
 
             with PlanProgress(self.plan, self.store) as progress:
-                execute_plan(chosen, self.store, self.options, progress.show)
+                execute_plan(chosen, self.store, self.options.with_share(), progress.show)
         return self.runs()
 
     def runs(self) -> pd.DataFrame:

@@ -145,6 +145,12 @@ def test_runs_share_gpus_of_this_machine_alone(capsys, cluster: tuple[str, str])
     assert capsys.readouterr().err.startswith("poseur: --runs-per-gpu is for this machine")
 
 
+@pytest.mark.parametrize("given", ["-1", "many", ""])
+def test_loader_workers_of_no_number(capsys, given: str) -> None:
+    assert cli.main(["study", "run", "--loader-workers", given]) == 1
+    assert capsys.readouterr().err.startswith(f"poseur: --loader-workers {given!r}: give a number from 0, or auto")
+
+
 @pytest.mark.parametrize("more", [("--workers", "2"), ("--devices", "2")])
 def test_auto_decides_how_many_runs_there_are(capsys, more: tuple[str, str]) -> None:
     assert cli.main(["study", "run", "--runs-per-gpu", "auto", *more]) == 1

@@ -144,6 +144,26 @@ def test_a_batch_of_people_is_refused_where_an_image_is_one_pass(tmp_path, data,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("compile", ["graph", "inductor"])
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_what_makes_models_of_crops_faster_is_refused(tmp_path, data, capsys, command, compile):
+    """It was taken, and changed nothing."""
+    path = saved(tmp_path / "model.pt")
+    given = {"evaluate": ["--data", str(data)], "predict": [str(data / "val2017" / "1.png"), "--out", str(tmp_path)]}
+    asked = ["--checkpoint", str(path), "--device", "cpu", "--compile", compile]
+    assert main([command, *given[command], *asked]) == 1
+    assert f"model.pt: compile '{compile}' is for models of crops" in capsys.readouterr().err
+
+
+def test_of_several_devices_the_first_says_what_was_loaded(tmp_path, capsys, monkeypatch):
+    path = saved(tmp_path / "model.pt")
+    model, config = load_network(path)
+    for rank in ("0", "1"):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        load_initial(model, path, config.with_changes(initial_sha256=digest_of(path)))
+    assert capsys.readouterr().out.count("tensors are loaded") == 1
+
+
 @pytest.mark.parametrize(
     ("keypoints", "asked", "message"),
     [

@@ -9,7 +9,8 @@ import pytest
 
 from poseur_lib.evaluation.calibration import calibration_error, error_factor
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_study.analysis.interval import Sample
+from poseur_study.analysis.effect import Effect
+from poseur_study.analysis.interval import Sample, estimate
 from poseur_study.analysis.measured_values import StoredSample, over_seeds
 from poseur_study.experiments.analyses import SHIFTS
 from poseur_study.measurements.calibration import (
@@ -119,7 +120,12 @@ def test_samples_are_subtracted_and_divided_draw_by_draw_and_pooled_over_seeds()
     found = over_seeds(samples, 5)
     assert found.loc["a", ["value", "seeds"]].to_list() == [2, 2] and found["low"]["a"] < 1
     assert found.loc["b", ["value", "low", "high", "seeds"]].to_list() == [7, 7, 7, 1]
-    assert found["estimate"]["a"].n_images == 5 and over_seeds(samples[:0], 5).empty
+    of_claim = Effect.of(estimate([one.sample for one in samples.iloc[:2]], 5))
+    assert found["estimate"]["a"] == of_claim and found.loc["a", ["low", "high"]].to_list() == [
+        of_claim.low,
+        of_claim.high,
+    ]
+    assert of_claim.n_images == 5 and over_seeds(samples[:0], 5).empty
 
 
 def test_without_a_shift_the_predictions_are_those_of_the_record(data, runs):

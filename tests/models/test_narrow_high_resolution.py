@@ -60,3 +60,18 @@ def test_poseur_takes_the_levels_that_are_there() -> None:
     levels = {"model.head.feature_levels": ("res2", "res3", "res4")}
     model = build_model(ExperimentConfig().with_changes(**changes, **levels))
     assert model(torch.randn(1, 3, 64, 48)).keypoints.shape == (1, 17, 2)
+
+
+@pytest.mark.parametrize("block", ["residual", "transformer"])
+def test_weights_of_finer_maps_are_those_that_the_coarsest_one_does_not_depend_on(block: str) -> None:
+    net = build_backbone(NarrowHighResolutionConfig(block=block, width=8, weights="none"), (64, 48))
+    net(torch.randn(2, 3, 64, 48))[-1].square().sum().backward()
+    unreached = {name for name, parameter in net.named_parameters() if parameter.grad is None}
+    finer = {id(parameter) for parameter in net.of_finer_maps()}
+    assert unreached and unreached == {name for name, one in net.named_parameters() if id(one) in finer}
+
+
+def test_where_one_map_leaves_a_backbone_none_is_finer() -> None:
+    with torch.device("meta"):
+        nets = [build_backbone(HRNetConfig(outputs=which, weights="none")) for which in ("finest", "classification")]
+    assert [net.of_finer_maps() for net in nets] == [(), ()]

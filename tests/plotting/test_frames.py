@@ -22,8 +22,13 @@ def test_numbers_share_their_column_s_decimals_and_stand_flush_right():
     assert html.count('<td class="number"') == 8 and html.count('<th scope="col" class="number"') == 4
 
 
+def test_what_is_not_0_is_not_shown_as_0():
+    html = frame_html(pd.DataFrame({"ours": [-0.042, 37.4], "low": [-0.0863, 37.0], "high": [0.003, float("nan")]}))
+    assert cells(html)[3:] == ["−0.04", "−0.1", "0.003", "37.4", "37.0", "—"]
+
+
 def test_there_is_no_minus_before_a_zero():
-    assert cells(frame_html(pd.DataFrame({"AP": [-0.004, -12.0], "n": [0, -3]}))) == [
+    assert cells(frame_html(pd.DataFrame({"AP": [-0.0004, -12.0], "n": [0, -3]}))) == [
         "AP",
         "n",
         "0.0",

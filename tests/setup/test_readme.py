@@ -6,6 +6,10 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import mean
 
+from poseur_lib.evaluation.dataset_predictions import BoxSource
+from poseur_study.experiments import tables
+from poseur_study.runs.store import RunStore, runs_of
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -81,7 +85,7 @@ def test_what_noise_is_for_is_recorded():
         ap[one["row"], one["shift"]].append(float(one["AP"]))
     left = {row: round(100 * mean(ap[row, "0.1"]) / mean(ap[row, "0"])) for row in ("with", "without")}
     assert (
-        left["without"] == 0 and f"a tenth of the box {left['with']} % of the AP is left, without it nothing" in said()
+        left["without"] == 0 and f"a tenth of the crop {left['with']} % of the AP is left, without it nothing" in said()
     )
 
 
@@ -89,7 +93,17 @@ def test_the_effect_in_whole_images_is_recorded():
     effect = claim("3", "over-mask-rcnn")
     ours, low, high, paper = (float(effect[name]) for name in ("ours", "low", "high", "paper"))
     assert f"Poseur is {-ours:.1f} AP behind the heatmap head of Mask R-CNN ({low:.1f} to {high:.1f})" in said()
-    assert f"the paper has it {paper:.1f} ahead" in said()
+    table = tables(["3"])[0]
+    printed = table.printed_difference(next(one for one in table.claims if one.of == "over-mask-rcnn"))
+    assert f"the paper has it {paper:.1f} ahead in its text and {printed:.1f} in its table" in said()
+
+
+def test_the_runs_on_real_people_are_recorded():
+    of = {(one.record.config.model.head.kind, one.record.config.train.epochs): one.record.of(BoxSource.GROUND_TRUTH).AP
+          for one in runs_of(RunStore(ROOT / "runs" / "real"))}  # fmt: skip
+    long, short = ([of[kind, epochs] for kind in ("heatmap", "regression", "poseur")] for epochs in (16, 4))
+    assert "SimpleBaseline has {:.1f} AP, RLE {:.1f} and Poseur {:.1f}".format(*long) in said()
+    assert "after a quarter of that {:.1f}, {:.1f} and {:.1f}".format(*short) in said()
 
 
 def test_the_calibration_error_is_recorded():

@@ -30,6 +30,7 @@ limit_epochs = 0
 device = "auto"
 devices = 1
 precision = "32"
+loader_workers = 0
 threads = 0
 compile = "auto"
 data_on_device = "auto"

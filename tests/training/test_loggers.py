@@ -5,6 +5,7 @@ import importlib.util
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch.loggers import WandbLogger
@@ -40,6 +41,19 @@ def test_a_csv_file_has_the_losses_and_the_curve(tmp_path, monkeypatch):
     assert [int(row["step"]) for row in measured] == [point.step for point in curve]
     ours, theirs = (load_model(folder / name)[0].state_dict() for name in ("model.pt", "model.safetensors"))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours) and ours.keys() == theirs.keys()
+
+
+@pytest.mark.parametrize("per_device", [8, 4, 2])
+def test_a_step_logs_its_own_loss_once_however_many_batches_it_takes(tmp_path, monkeypatch, per_device):
+    monkeypatch.setattr(loop, "STEPS_BETWEEN", 2)
+    recorder, totals = Recorder(), []
+    monkeypatch.setattr(loop, "training_logger", lambda name, folder: recorder)
+    detached = loop.detached
+    monkeypatch.setattr(loop, "detached", lambda losses: totals.append(losses.total.item()) or detached(losses))
+    data = write_people(tmp_path / "data", 32, 1)
+    train(tiny_config(), tmp_path / "run", Runtime(data=data, device="cpu", threads=1, batch_per_device=per_device))
+    steps = np.reshape(totals, (4, -1)).mean(1)
+    assert [line["loss"] for line in recorder.logged if "loss" in line] == pytest.approx(steps[[1, 3]])
 
 
 class Recorder(WandbLogger):

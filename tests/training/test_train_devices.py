@@ -6,12 +6,14 @@ import subprocess
 import sys
 
 import pytest
+from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from poseur_lib.checkpoints.checkpoint import load_model
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError
 from poseur_lib.files import CURVE_FILE, MODEL_FILE
+from poseur_lib.models.baselines.regression import RegressionHead
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import read_curve
 from poseur_lib.training.fit import train
@@ -71,3 +73,42 @@ def test_what_went_wrong_on_the_devices_is_said(tmp_path, capsys):
     with pytest.raises(UserError, match=r"training on 2 devices failed: .*nowhere"):
         train_on_devices(quiet(), tmp_path, missing)
     assert "nowhere" in capsys.readouterr().out
+
+
+@pytest.fixture
+def as_on_two_devices(monkeypatch):
+    """One process, which is told that there is another: it looks for weights that DDP would wait for."""
+    monkeypatch.setattr(Trainer, "world_size", 2)
+
+
+ON_PYRAMID = {
+    "model.backbone": {"kind": "narrow_high_resolution", "width": 8, "weights": "none"},
+    "evaluation.curve_every": 9,
+}
+PRTR = {"kind": "prtr", "embed_dims": 16, "num_heads": 2, "ffn_dims": 16, "decoder_layers": 1}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"train.ema_decay": 0.9},
+        {**ON_PYRAMID, "model.head": {"kind": "regression", "flow_hidden": 8}},
+        {**ON_PYRAMID, "model.head": PRTR, "evaluation.instance_score": "paper"},
+    ],
+    ids=["average", "rle", "prtr"],
+)
+def test_every_weight_that_waits_for_a_gradient_gets_one(people, tmp_path, as_on_two_devices, changes):
+    given = {name: value for name, value in TINY.items() if not (name.startswith("model.") and "model.head" in changes)}
+    config = ExperimentConfig().with_changes(**{**given, **changes})
+    train(config, tmp_path, Runtime(data=people, device="cpu", threads=1))
+    assert (tmp_path / MODEL_FILE).exists()
+
+
+def test_a_weight_that_no_gradient_reaches_is_named(people, tmp_path, as_on_two_devices, monkeypatch):
+    monkeypatch.setattr(RegressionHead, "coarsest_alone", False)
+    given = {name: value for name, value in TINY.items() if not name.startswith("model.")}
+    config = ExperimentConfig().with_changes(**given, **ON_PYRAMID, **{"model.head": {"kind": "regression"}})
+    with pytest.raises(
+        UserError, match=r"gradient.*network\.backbone\.stage3\.0\.fuse_layers\.0\.1\.0\.weight.* 8 more"
+    ):
+        train(config, tmp_path, Runtime(data=people, device="cpu", threads=1))

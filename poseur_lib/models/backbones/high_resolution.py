@@ -112,6 +112,14 @@ class HighResolutionNet(HighResolutionStem):
             return maps
         return self.stage4(_enter(self.transition3, maps))
 
+    def of_finer_maps(self) -> Sequence[nn.Parameter]:
+        """Weights of the last fusion that the coarsest map does not depend on; they are part of recorded models."""
+        if len(self.channels) == 1:
+            return ()
+        fusions = self.stage3 if self.stage4 is None else self.stage4
+        *finer, _ = fusions[-1].get_submodule("fuse_layers").children()
+        return [parameter for layers in finer for parameter in layers.parameters()]
+
 
 def _stage(frame: Frame, branches: int) -> nn.Sequential:
     """The multi-branch stage with this many branches; where it is the last, its last fusion may be cut short."""

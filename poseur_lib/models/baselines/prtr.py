@@ -53,6 +53,8 @@ class PRTRHead(CoordinateHead):
         UserError: there are fewer queries than keypoints.
     """
 
+    coarsest_alone = True
+
     def __init__(self, config: PRTRConfig, num_keypoints: int, channels: Sequence[int]) -> None:
         super().__init__()
         if config.num_queries < num_keypoints:

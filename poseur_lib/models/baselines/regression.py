@@ -49,6 +49,8 @@ class RegressionHead(CoordinateHead):
         input_size: (height, width) of the crops in pixels.
     """
 
+    coarsest_alone = True
+
     def __init__(
         self, config: RegressionConfig, num_keypoints: int, channels: Sequence[int], input_size: tuple[int, int]
     ) -> None:

@@ -15,6 +15,7 @@ from poseur_study.analysis.result_types import ClaimResult, RowResult, TableResu
 from poseur_study.analysis.seed_model import Spread
 from poseur_study.analysis.verdict import Evidence, Verdict
 from poseur_study.experiments import TABLES, tables
+from poseur_study.experiments.analyses import RESCALED_CLAIM, SMALL_RADIUS_CLAIM
 from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.profiles import profile
 
@@ -130,6 +131,29 @@ def test_what_was_fixed_after_the_runs_names_tests_that_there_are_and_marks_them
     lines = entries("1b 1d", {"1b": {"1b-gain": (1.0, SAME)}, "1d": {trend: (6.0, SAME)}})
     marked = {one.key: one.after_runs for one in lines if one.after_runs}
     assert marked == {"1b: 1b-gain": MODEL_AFTER_RUNS, f"1d: {trend}": f"the test was added; {MODEL_AFTER_RUNS}"}
+
+
+def test_a_modification_of_our_own_is_no_test_of_the_paper_s_claim():
+    within, outside = Verdict.WITHIN_MARGIN_GENERATED, Verdict.OUTSIDE_MARGIN_GENERATED
+    own = {RESCALED_CLAIM: (0.8, within), SMALL_RADIUS_CLAIM: (0.0, within)}
+    flow = {"laplace-comparable: laplace over flow": (8.1, outside)}
+    found = entries("1c calibration scoring", {"1c": flow, "scoring": own})
+    assert {one.key for one in found if one.own} == {f"scoring: {RESCALED_CLAIM}", f"scoring: {SMALL_RADIUS_CLAIM}"}
+    of = by_claim(found)
+    assert tuple(of.loc["laplace-comparable", ["tests", "verdict"]]) == (1, outside.value)
+    assert tuple(of.loc["score-is-probability", ["tests", "verdict"]]) == (1, "not run")
+    assert "scoring" not in "".join(of["where"]).lower()
+
+
+def test_a_text_that_its_table_contradicts_is_noted_beside_the_effect():
+    of = {one.key: one.note for one in entries("1b 3", {})}
+    said = "The text has +1.9, the figures printed of these rows +2.6."
+    assert of["3: over-mask-rcnn: poseur_resnet101 over mask_rcnn_resnet101"] == said and not of["1b: 1b-gain"]
+
+
+def test_a_test_that_can_only_come_out_as_claimed_says_so():
+    (line,) = entries("figure_s1", {})
+    assert line.note.startswith("It cannot come out against the claim")
 
 
 def test_what_devices_differ_by_is_held_against_the_margin_of_an_equivalence():

@@ -9,6 +9,7 @@ from poseur_lib.checkpoints.released_convert import save_released
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.models.build import build_model
 from poseur_study.cli.main import main
+from poseur_study.execution import run_job, scheduler
 from poseur_study.experiments.profiles import profile
 from poseur_study.report.site import write_report
 from poseur_study.runs.store import RunState, RunStore
@@ -18,6 +19,16 @@ from poseur_study.table_study import TableStudy
 def test_a_table_without_workers_executes_nothing(few_people, tmp_path):
     study = TableStudy("1b", profile="paper", data=str(few_people), runs=str(tmp_path / "runs"), workers=0)
     assert set(study.run()["state"]) == {RunState.ABSENT.value} and not (tmp_path / "runs").exists()
+
+
+def test_a_table_s_runs_share_the_processors(few_people, tmp_path, monkeypatch):
+    """Each took all of them."""
+    told = []
+    monkeypatch.setattr(run_job, "cpu_count", lambda: 8)
+    monkeypatch.setattr(scheduler, "execute_plan", lambda runs, store, options, report: told.append(options))
+    where = {"data": str(few_people), "runs": str(tmp_path / "runs")}
+    TableStudy("1b", profile="paper", workers=2, device="cpu", **where).run()
+    assert [(options.threads, options.loader_workers) for options in told] == [(4, 0)]
 
 
 @pytest.mark.slow

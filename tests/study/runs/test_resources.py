@@ -1,6 +1,7 @@
 """Wall time and energy of a run are those of all its attempts, also of one that was killed."""
 
 import json
+import threading
 import time
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from poseur_lib.models.backbones import build_backbone
 from poseur_lib.training.curve import CurvePoint
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.runs import resources as module
-from poseur_study.runs.resources import SPENT_FILE, Spent, noted, spent_before
+from poseur_study.runs.resources import SPENT_FILE, EnergyMeter, Spent, noted, spent_before
 from poseur_study.runs.run_steps import open_pretext, write_run
 from tests.training.tiny import write_people
 
@@ -22,6 +23,24 @@ def test_energy_that_one_attempt_cannot_read_is_not_known():
     assert Spent() + Spent(2.0, 3.0) == Spent(2.0, 3.0)
     assert Spent(1.0, 1.0) + Spent(2.0, 3.0) == Spent(3.0, 4.0)
     assert Spent(1.0, None) + Spent(2.0, 3.0) == Spent(2.0, 3.0) + Spent(1.0, None) == Spent(3.0, None)
+
+
+def test_the_power_of_gpus_is_watched_as_long_as_a_meter_is_held(tmp_path, monkeypatch):
+    command = tmp_path / "nvidia-smi"
+    command.write_text("#!/bin/sh\necho 100\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(module, "GPU_PERIOD_SECONDS", 0.01)
+    before = set(threading.enumerate())
+    meters = [EnergyMeter() for _ in range(3)]
+    watching = set(threading.enumerate()) - before
+    assert len(watching) == 3
+    while not all(meter.joules() for meter in meters):
+        time.sleep(0.01)
+    meters.clear()
+    for thread in watching:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in watching)
 
 
 def test_what_was_taken_belongs_to_a_checkpoint(run_folder):
