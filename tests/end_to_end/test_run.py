@@ -160,7 +160,7 @@ def test_of_several_devices_the_first_says_what_was_loaded(tmp_path, capsys, mon
     model, config = load_network(path)
     for rank in ("0", "1"):
         monkeypatch.setenv("LOCAL_RANK", rank)
-        load_initial(model, path, config.with_changes(initial_sha256=digest_of(path)))
+        load_initial(model, path, config.with_changes(initial_sha256=checkpoint_sha256(path)))
     assert capsys.readouterr().out.count("tensors are loaded") == 1
 
 
