@@ -79,6 +79,7 @@ def test_a_batch_deals_out_processors_before_it_starts(four_gpus, monkeypatch, t
 
     monkeypatch.setattr(cluster, "open_engine", refuse)
     monkeypatch.setattr(Batch, "work", NoWork)
+    monkeypatch.setattr(Batch, "_sharing", lambda self, options, *_: options)
     with pytest.raises(UserError, match="enough"):
         fake_batch(fake_store(tmp_path), [{}]).execute(RunOptions("smoke", workers=0))
     assert told == [(1, 3)]
