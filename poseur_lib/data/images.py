@@ -1,7 +1,9 @@
 """Reading images."""
 
+import io
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -10,10 +12,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from poseur_lib.data.decoder_words import decoder_words, note_damage
+from poseur_lib.data.decoder_words import heard, note_damage
 from poseur_lib.data.heif import decode_heif, is_avif, is_heif
-from poseur_lib.data.image_format import TURNED, ImageHead, image_head
-from poseur_lib.errors import UserError
+from poseur_lib.data.image_format import TIFF_STARTS, TURNED, ImageHead, image_head
+from poseur_lib.errors import UserError, first_line
 from poseur_lib.files import read_regular
 
 MAX_BYTES = 2**30
@@ -179,13 +181,33 @@ def _decoded(content: bytes, name: str, flags: int) -> np.ndarray:
         return decode_heif(content, name, turn=not flags & cv2.IMREAD_IGNORE_ORIENTATION)
     image = None
     if head is not None:
-        with decoder_words() as words:
-            try:
-                image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-            except cv2.error:
-                pass
+        image, words = heard(partial(_imdecode, content, flags))
+        if image is not None and content.startswith(TIFF_STARTS):
+            words += _tiff_damage(content)
         if image is not None:
             note_damage(name, words)
     if image is None:
         raise UserError(f"{name}: not a readable image ({len(content)} bytes)")
     return image
+
+
+def _imdecode(content: bytes, flags: int) -> np.ndarray | None:
+    try:
+        return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error:
+        return None
+
+
+def _tiff_damage(content: bytes) -> list[str]:
+    """What Pillow's libtiff finds damaged: of OpenCV's one hears nothing but its log, on the process' error stream."""
+
+    def decode() -> str:
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                image.load()
+        except Exception as error:  # whatever a decoder says
+            return first_line(error)
+        return ""
+
+    failure, words = heard(decode)
+    return words or [failure] * bool(failure)
