@@ -4,6 +4,7 @@ import ctypes
 import importlib.util
 import os
 import platform
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 COMPILES: tuple[str, ...] = get_args(Compile)
 DATA_ON_DEVICE: tuple[str, ...] = get_args(DataOnDevice)
 LOGGERS: tuple[str, ...] = get_args(LoggerName)
+NUMBERED_GPU = re.compile(r"cuda:\d{1,3}\Z")
 AUTOCAST = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 AUTO_ON_GPU: Compile = "none"
 """What `compile="auto"` is on a GPU: "graph", as soon as `tests/training/test_training_step.py` has passed on one."""
@@ -37,6 +39,7 @@ class InferenceRuntime:
     """What predicting needs.
 
     Attributes:
+        device: a GPU has a number, too, where there are several ("cuda:1").
         loader_workers: processes that read and crop, or draw what is cropped on the device; 0: this process does it.
         compile: how the network runs: "none", step by step; "graph", as one CUDA graph, which `predict_people` records
             on a GPU; "inductor", by torch.compile, which training does to the backbone and `optimise` to a model for
@@ -49,14 +52,14 @@ class InferenceRuntime:
         UserError: an attribute has no such value.
     """
 
-    device: Device = "auto"
+    device: str = "auto"
     precision: Precision = "32"
     loader_workers: int = 0
     compile: Compile = "auto"
     data_on_device: DataOnDevice = "auto"
 
     def __post_init__(self) -> None:
-        require_known("device", [self.device], DEVICES)
+        require_known("device", [NUMBERED_GPU.sub("cuda", self.device)], DEVICES)
         require_known("precision", [self.precision], PRECISIONS)
         require_known("compile", [self.compile], COMPILES)
         require_known("data on device", [self.data_on_device], DATA_ON_DEVICE)
@@ -70,9 +73,12 @@ class InferenceRuntime:
         """
         if self.device == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise UserError("device 'cuda' was asked for and torch finds no GPU")
-        return torch.device(self.device)
+        if self.device != "cpu" and not torch.cuda.is_available():
+            raise UserError(f"device {self.device!r} was asked for and torch finds no GPU")
+        device = torch.device(self.device)
+        if device.index is not None and device.index >= (found := torch.cuda.device_count()):
+            raise UserError(f"device {self.device!r} was asked for and torch finds {found}, counted from 0")
+        return device
 
     @property
     def way(self) -> Compile:
@@ -122,6 +128,7 @@ class Runtime(InferenceRuntime):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_known("device", [self.device], DEVICES)
         require_known("logger", [self.logger], LOGGERS)
         if self.logger in ("tensorboard", "wandb") and importlib.util.find_spec(self.logger) is None:
             raise UserError(f"logger {self.logger}: the package is not installed: pip install {self.logger}")

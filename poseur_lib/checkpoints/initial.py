@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -43,11 +44,14 @@ def initial_file(path: Path) -> Path:
 def initial_model(path: Path, input_size: tuple[int, int] | None = None) -> tuple[PoseModel, ExperimentConfig]:
     """A checkpoint of this project, of a run that is not at its end too, or of the released code.
 
+    Args:
+        input_size: of one that does not know its own.
+
     Raises:
         UserError: it cannot be read, or is no model's.
     """
     file = initial_file(path)
-    return load_released(file, input_size=input_size)
+    return load_released(file, input_size=None if _is_ours(as_saved(read_file(file))) else input_size)
 
 
 def initial_config(path: Path, input_size: tuple[int, int] | None = None) -> ExperimentConfig:
@@ -90,8 +94,11 @@ def load_initial(model: Network, path: Path | None, config: ExperimentConfig) ->
 def _state_of(path: Path) -> Mapping[str, Tensor]:
     """The weights of a checkpoint of this project, or of any other one, as of torchvision's Keypoint R-CNN."""
     content = as_saved(read_file(path))
-    ours = isinstance(content, Mapping) and content.get("format") == FORMAT
-    return content["state_dict"] if ours else released_state(content)
+    return content["state_dict"] if _is_ours(content) else released_state(content)
+
+
+def _is_ours(content: Any) -> bool:
+    return isinstance(content, Mapping) and content.get("format") == FORMAT
 
 
 def initialise(network: nn.Module, given: Mapping[str, Tensor]) -> Initialised:

@@ -60,7 +60,7 @@ def load_released(
         source: a checkpoint file or its content: a state_dict of the released code (on its own or under "state_dict",
             with or without "module." before its names), or a checkpoint of this project.
         input_size: crop (height, width). Released: the one size of the released configurations with this backbone and
-            keypoint set; where they have several, or none, it must be given.
+            keypoint set; where they have several, or none, it must be given. Ours: its own, or an error.
         keypoint_set: released: the only known set of as many keypoints; where there are several, or none, it must be
             given.
         flip_fusion: how the flip test merges two predictions. Released: "mean".
@@ -70,8 +70,8 @@ def load_released(
         instance_score: released: "released", box + mean + max.
 
     Raises:
-        UserError: the file cannot be read or needs more than weights; the configuration is unknown or not unique; or
-            names or shapes do not fit, which are listed.
+        UserError: the file cannot be read or needs more than weights; the configuration is unknown, not unique or
+            another one than is asked for; or names or shapes do not fit, which are listed.
         pydantic.ValidationError: an argument has a value that does not exist.
     """
     knobs = asked_knobs(
@@ -121,12 +121,15 @@ def load_network_with_changes(source: Source, changes: Mapping[str, Any]) -> tup
     restored = restored_network(content, where) if ours else None
     try:
         if restored is not None:
-            return _changed(*restored, changes)
-        with naming("the state_dict"):
-            state = released_state(content)
-            return _from_torchvision(state, changes) if KEYPOINT_RCNN_LAYER in state else _from_released(state, changes)
+            network, config = _changed(*restored, changes)
+        else:
+            with naming("the state_dict"):
+                state = released_state(content)
+                load = _from_torchvision if KEYPOINT_RCNN_LAYER in state else _from_released
+                network, config = load(state, changes)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
+    return network.float(), config  # whatever torch's default is
 
 
 def _for_model(changes: Mapping[str, Any], trained: ExperimentConfig) -> dict[str, Any]:
@@ -206,6 +209,11 @@ def _from_released(state: Mapping[str, Tensor], changes: Mapping[str, Any]) -> t
 
 def _changed(model: Network, trained: ExperimentConfig, changes: Mapping[str, Any]) -> tuple[Network, ExperimentConfig]:
     config = trained.with_changes(**_for_model(changes, trained))
+    if config.data.input_size != (own := trained.data.input_size):
+        raise UserError(
+            f"input size {_text(config.data.input_size)} is not that of the checkpoint, which is trained on crops of"
+            f" {_text(own)}: leave it out"
+        )
     if (config.model, config.data) == (trained.model, trained.data):
         return model, config
     changed = network_without_download(config)
@@ -214,9 +222,9 @@ def _changed(model: Network, trained: ExperimentConfig, changes: Mapping[str, An
     except RuntimeError:
         said = {**changes, "data.keypoint_set": config.data.keypoints_name}
         raise UserError(f"the weights do not fit with {', '.join(f'{k}={said[k]!r}' for k in changes)}") from None
-    asked, own = keypoint_set_named(config.data.keypoint_set), keypoint_set_named(trained.data.keypoint_set)
-    if asked.names != own.names:
-        raise UserError(f"the weights are of keypoints {list(own.names)}, not of {list(asked.names)}")
+    asked, known = keypoint_set_named(config.data.keypoint_set), keypoint_set_named(trained.data.keypoint_set)
+    if asked.names != known.names:
+        raise UserError(f"the weights are of keypoints {list(known.names)}, not of {list(asked.names)}")
     return changed.eval(), config
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from poseur_lib.errors import UserError, first_line
@@ -18,7 +18,8 @@ def write_safetensors(path: Path, content: dict[str, Any]) -> None:
     """The tensors of `content["state_dict"]`; what else is in it becomes the file's metadata, as JSON."""
     state: dict[str, Tensor] = content[WEIGHTS]
     metadata = {name: json.dumps(value) for name, value in content.items() if name != WEIGHTS}
-    save_file({name: value.detach().cpu().contiguous().clone() for name, value in state.items()}, path, metadata)
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    path.write_bytes(save(tensors, metadata))  # `save_file` makes a file that the owner alone can read
 
 
 def read_safetensors(path: Path, weights: bool = True) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """One's own keypoints, described by name: what a file of keypoints holds, and what a checkpoint keeps of it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
@@ -10,7 +10,7 @@ from poseur_lib.config.base import Frozen
 
 DEFAULT_SIGMA = 0.05
 MOST_KEYPOINTS = 1000
-SIDES = {"left": "right", "l": "r"}
+SIDES = {"l": "left", "r": "right"}
 
 Name = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$", max_length=100)]
 Sigma = Annotated[float, Field(gt=0, le=1)]
@@ -74,7 +74,7 @@ class OwnKeypoints(Frozen):
         _require_distinct("upper_body and lower_body", halves)
         if self.sigmas and len(self.sigmas) != len(self.names):
             raise ValueError(f"sigmas: {len(self.sigmas)} values for {len(self.names)} names")
-        if "flip_pairs" not in self.model_fields_set and (meant := _mirrored(self.names)):
+        if "flip_pairs" not in self.model_fields_set and (meant := mirror_images(self.names)):
             raise ValueError(
                 f"flip_pairs: missing, and {' and '.join(meant[0])} look like mirror images of each other: give"
                 f" flip_pairs = {[list(pair) for pair in meant]}, or [] if nothing changes places"
@@ -92,12 +92,23 @@ def _require_distinct(field: str, values: tuple[str, ...]) -> None:
             raise ValueError(f"{field}: {name!r} comes {values.count(name)} times")
 
 
-def _mirrored(names: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Names that differ in their side alone: "left_hand" and "right_hand", "hand_l" and "hand_r"."""
+def words_of(name: str) -> tuple[str, ...]:
+    """The words of a keypoint's name, sorted: of "LeftEye", "left-eye", "lefteye" and "eye_l" alike."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name).lower()
+    apart = re.sub(r"left|right", r" \g<0> ", apart)
+    return tuple(sorted(SIDES.get(word, word) for word in re.findall(r"[^\W\d_]+|\d+", apart)))
 
-    def other(name: str) -> str:
-        words = re.split(r"(left|right|(?<![a-z])[lr](?![a-z]))", name.lower())
-        return "".join(SIDES.get(word, word) for word in words)
 
-    by_lower = {name.lower(): name for name in names}
-    return [(name, by_lower[other(name)]) for name in names if other(name) != name.lower() and other(name) in by_lower]
+def mirror_images(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Names that differ in their side alone, left first: "left_hand" and "right_hand", "LHand" and "RHand".
+
+    So do "lsho" and "rsho", where there are both.
+    """
+    by_words, by_lower = {words_of(name): name for name in names}, {name.lower(): name for name in names}
+    pairs = []
+    for name in names:
+        other = tuple(sorted("right" if word == "left" else word for word in words_of(name)))
+        found = by_words.get(other) if "left" in words_of(name) else by_lower.get("r" + name[1:].lower())
+        if found is not None and ("left" in words_of(name) or name[0] in "lL"):
+            pairs.append((name, found))
+    return pairs

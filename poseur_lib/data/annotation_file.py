@@ -24,7 +24,7 @@ from poseur_lib.data.annotations import (
     meant_integer,
     person_category,
 )
-from poseur_lib.data.consistency import LabelledPeople, contradictions, doubts
+from poseur_lib.data.consistency import LabelledPeople, contradictions, doubts, upside_down
 from poseur_lib.data.images import LabelFrame
 from poseur_lib.data.keypoint_file import keypoints_of_folder
 from poseur_lib.data.keypoint_names import built_in_set, keypoint_order
@@ -116,7 +116,7 @@ def read_annotation_file(path: Path, keypoints: KeypointSet | None) -> Annotatio
         labelled = [people[index] for index in counted]
         of_labelled = LabelledPeople.of(labelled, images, values if len(counted) == len(people) else values[counted])
         problems += contradictions(of_labelled)
-        notes += doubts(of_labelled)
+        notes += [*doubts(of_labelled), *upside_down(of_labelled, keypoints.names)]
     info = dataset.get("info")
     frame: Any = info.get("exif_orientation", "unsaid") if isinstance(info, dict) else "unsaid"
     if frame not in get_args(LabelFrame):

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os.path import normpath
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,18 @@ def load_json(path: Path) -> Any:
     """The content of a JSON file.
 
     Raises:
-        UserError: the file is missing, or is not JSON; the message gives line and column.
+        UserError: the file is missing, is not JSON (the message gives line and column), or gives one key two values.
     """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        content = dict(pairs)
+        if len(content) < len(pairs) and (twice := [key for key, value in pairs if content[key] != value]):
+            raise UserError(f"{path}: {shown(twice[0])} comes twice in one object, with different values")
+        return content
+
     try:
         with no_collection():
-            return json.loads(read_regular(path, MAX_BYTES))
+            return json.loads(read_regular(path, MAX_BYTES), object_pairs_hook=once)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except OSError as error:
@@ -41,6 +49,8 @@ def load_json(path: Path) -> Any:
         raise UserError(f"{path}: not valid JSON at line {error.lineno} column {error.colno}: {error.msg}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not valid JSON: byte {error.start} is not text") from None
+    except UserError:
+        raise
     except RecursionError:
         raise UserError(f"{path}: JSON that is nested too deeply") from None
     except ValueError:  # Python converts no integer of more digits
@@ -145,10 +155,13 @@ def require_integer(category_id: Any, path: Path) -> int:
 def dataset_problems(dataset: dict[str, Any], category_id: int, num_keypoints: int) -> Iterator[str]:
     """What is wrong with the images and with the annotations of one category; each message names the entry's id."""
     image_ids: set[int] = set()
+    of_file: dict[str, int] = {}
     for image in dataset["images"]:
         problem = image_problem(image)
         if problem is None and image["id"] in image_ids:
             problem = "a second image has this id"
+        if problem is None and (other := of_file.setdefault(normpath(image["file_name"]), image["id"])) != image["id"]:
+            problem = f"file_name {shown(image['file_name'])} is that of image {other} too: each has a file of its own"
         if problem:
             yield f"image {shown(image.get('id', '(no id)'))}: {problem}"
         if type(image.get("id")) is int:

@@ -242,8 +242,10 @@ def detected_people(
         raise UserError(f"{path}: no detection of a person on the {len(sizes)} images of {split}{said}")
     doubt = overlap_note([entry for _, entry in found.people], annotations) if annotations else None
     elsewhere = sum(entry["image_id"] not in sizes for _, entry in found.people)
+    empty = [position for position, entry in found.people if not min(entry["bbox"][2:])]
     left_out = f"{elsewhere} boxes on images that are not in the split are left out" if elsewhere else None
-    for note in filter(None, (*found.notes, doubt, left_out)):
+    no_area = f"{len(empty)} without width or height are left out, first detection {empty[0]}" if empty else None
+    for note in filter(None, (*found.notes, doubt, left_out, no_area)):
         say_once(f"{path}: {note}")
     return people
 

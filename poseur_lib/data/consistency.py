@@ -108,6 +108,17 @@ def _another_scale(people: LabelledPeople) -> Iterator[str]:
     yield f"all boxes and labels of {len(reach)} people lie {where}: are they in pixels of the images' full size?"
 
 
+def upside_down(people: LabelledPeople, names: Sequence[str]) -> Iterator[str]:
+    """Whether nearly everybody stands on the head, of keypoints of these names."""
+    if not {"nose", "left_ankle", "right_ankle"} <= {*names}:
+        return
+    nose, left, right = (names.index(name) for name in ("nose", "left_ankle", "right_ankle"))
+    told = people.points[people.labelled[:, [nose, left, right]].all(axis=1), :, 1]
+    below = told[:, nose] > np.maximum(told[:, left], told[:, right])
+    if len(told) >= ENOUGH and below.mean() > NEARLY:
+        yield f"the nose of {below.sum()} of {len(told)} people lies below their ankles: is y counted from above?"
+
+
 def _normalised(people: LabelledPeople) -> Iterator[str]:
     """Boxes and keypoints that are fractions of the image: nobody fits into one pixel of its corner."""
     large = (people.sizes > 4).all(axis=1)

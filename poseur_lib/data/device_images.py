@@ -12,7 +12,6 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from poseur_lib.data.coco import Person
-from poseur_lib.data.decoder_words import decoder_words
 from poseur_lib.data.images import read_image
 from poseur_lib.errors import UserError
 from poseur_lib.runtime import DataOnDevice
@@ -94,11 +93,7 @@ def _decoded(
     with ThreadPoolExecutor(min(MAX_READERS, os.cpu_count() or 1)) as pool:
         for start in range(0, len(paths), READ_TOGETHER):
             together = paths[start : start + READ_TOGETHER]
-            with decoder_words() as words:
-                images = list(pool.map(read, together))
-            for path in together if words else ():
-                read(path)  # one after the other, so that it says which one is damaged
-            yield images
+            yield list(pool.map(read, together))
 
 
 def goes_on_device(

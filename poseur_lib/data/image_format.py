@@ -17,6 +17,7 @@ ORIENTATION = 0x0112  # EXIF's tag
 TURNED = (5, 6, 7, 8)
 """Orientations that swap width and height."""
 JPEG_START, PNG_START = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 JPEG_END, JPEG_SCAN, JPEG_NUMBERING = 0xD9, 0xDA, (0xC4, 0xC8, 0xCC)
 _MARKER = re.compile(rb"\xff([^\x00\xff])")
 _OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")

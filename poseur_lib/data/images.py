@@ -1,19 +1,22 @@
 """Reading images."""
 
+import io
 import re
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
-from poseur_lib.data.decoder_words import decoder_words, note_damage
+from poseur_lib.data.decoder_words import heard, note_damage
 from poseur_lib.data.heif import decode_heif, is_avif, is_heif
-from poseur_lib.data.image_format import TURNED, ImageHead, image_head
-from poseur_lib.errors import UserError
+from poseur_lib.data.image_format import TIFF_STARTS, TURNED, ImageHead, image_head
+from poseur_lib.errors import UserError, first_line
 from poseur_lib.files import read_regular
 
 MAX_BYTES = 2**30
@@ -25,6 +28,8 @@ _PNM = re.compile(rb"P([2356])" + 3 * rb"(?:\s|#[^\r\n]*[\r\n])+(\d+)")
 """Kind, sides and white of PGM and PPM."""
 _said = {16}
 _animated: set[str] = set()
+BITS_PER_SAMPLE = 258
+"""TIFF's tag."""
 TURNS = dict(
     enumerate(
         ("mirrored", "turned by 180 degrees", "mirrored upside down", "mirrored and turned", "turned by 90 degrees",
@@ -179,13 +184,38 @@ def _decoded(content: bytes, name: str, flags: int) -> np.ndarray:
         return decode_heif(content, name, turn=not flags & cv2.IMREAD_IGNORE_ORIENTATION)
     image = None
     if head is not None:
-        with decoder_words() as words:
-            try:
-                image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-            except cv2.error:
-                pass
+        image, words = heard(partial(_imdecode, content, flags))
+        if image is not None and content.startswith(TIFF_STARTS):
+            straight, found = _by_pillow(content)
+            image, words = image if straight is None else straight, words + found
         if image is not None:
             note_damage(name, words)
     if image is None:
         raise UserError(f"{name}: not a readable image ({len(content)} bytes)")
     return image
+
+
+def _imdecode(content: bytes, flags: int) -> np.ndarray | None:
+    try:
+        return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error:
+        return None
+
+
+def _by_pillow(content: bytes) -> tuple[UInt8[np.ndarray, "height width 3"] | None, list[str]]:
+    """Of a TIFF, the colours where it has transparency, and what is damaged.
+
+    OpenCV multiplies these colours by their opacity, and says of damage nothing but its log, on the error stream.
+    """
+
+    def decode() -> tuple[np.ndarray | None, list[str]]:
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                image.load()
+                is_clear = image.mode == "RGBA" and {*cast(TiffImageFile, image).tag_v2[BITS_PER_SAMPLE]} == {8}
+                return np.asarray(image)[..., 2::-1] if is_clear else None, []
+        except Exception as error:  # whatever a decoder says
+            return None, [first_line(error)]
+
+    (straight, failure), words = heard(decode)
+    return None if straight is None else np.ascontiguousarray(straight), words or failure

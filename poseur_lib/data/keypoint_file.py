@@ -6,7 +6,8 @@
     skeleton = [["head", "left_hand"], ["head", "right_hand"]]
     sigmas = [0.03, 0.05, 0.05, 0.06, 0.06]                    # optional; 0.05 for all without
 
-in TOML, or the same in JSON; `OwnKeypoints` says what each field means.
+in TOML, or the same in JSON; `OwnKeypoints` says what each field means. `not_mirrored` lists names that only look like
+mirror images of each other.
 """
 
 import json
@@ -16,9 +17,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from poseur_lib.config.keypoints import KeypointChoice, OwnKeypoints
+from poseur_lib.config.keypoints import KeypointChoice, OwnKeypoints, mirror_images
 from poseur_lib.data.annotations import load_json
-from poseur_lib.errors import UserError, describe_validation
+from poseur_lib.errors import UserError, describe_validation, shown
 from poseur_lib.keypoints import KEYPOINT_SETS, keypoint_set
 
 IN_FOLDER = ("keypoints.toml", "keypoints.json")
@@ -34,13 +35,29 @@ def read_keypoint_file(path: Path) -> OwnKeypoints:
     content = _load(path)
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected names, flip_pairs, skeleton, found a {type(content).__name__}")
+    not_mirrored = content.pop("not_mirrored", [])
     try:
         own = OwnKeypoints.model_validate_json(json.dumps(content, default=str))
     except ValidationError as error:
         raise UserError(f"{path}: {describe_validation(error, OwnKeypoints).removeprefix('OwnKeypoints: ')}") from None
     if own.name in (known.name for known in KEYPOINT_SETS):
         raise UserError(f"{path}: name {own.name!r} is a built-in keypoint set: choose another")
+    _require_mirror_images(path, own, not_mirrored)
     return own
+
+
+def _require_mirror_images(path: Path, own: OwnKeypoints, not_mirrored: Any) -> None:
+    """Where there are pairs, all names that look like mirror images must be, but for those said to be none."""
+    if not isinstance(not_mirrored, list) or not all(name in own.names for name in not_mirrored):
+        raise UserError(f"{path}: not_mirrored must be a list of some of the names, got {shown(not_mirrored)}")
+    for meant in mirror_images(own.names) if own.flip_pairs else ():
+        if meant not in own.flip_pairs and meant[::-1] not in own.flip_pairs and not {*meant} <= {*not_mirrored}:
+            others = [" and ".join(pair) for pair in own.flip_pairs if {*pair} & {*meant}]
+            has = f"pairs {', '.join(others)}" if others else "has neither"
+            raise UserError(
+                f"{path}: {' and '.join(meant)} look like mirror images of each other, and flip_pairs {has}: pair them,"
+                f" or add not_mirrored = {list(meant)}"
+            )
 
 
 def keypoints_of_folder(folder: Path) -> tuple[Path, OwnKeypoints] | None:

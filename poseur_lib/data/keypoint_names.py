@@ -4,11 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from poseur_lib.config.keypoints import words_of
 from poseur_lib.errors import listed
 from poseur_lib.keypoints import KEYPOINT_SETS, KeypointSet
 
 SHOWN, LENGTH = 6, 40
-SIDES = {"l": "left", "r": "right"}
 
 
 class KeypointOrder(NamedTuple):
@@ -35,7 +35,7 @@ def keypoint_order(names: Sequence[object], keypoints: KeypointSet) -> KeypointO
     exact = sorted(map(str, names)) == sorted(keypoints.names)
     if not exact and (not names or _numbered(names)):
         return KeypointOrder(same, f"the file does not name its keypoints: taken in the order of {keypoints.name!r}")
-    given, ours = ([(name,) if exact else _words(name) for name in some] for some in (map(str, names), keypoints.names))
+    given, ours = ([(name,) if exact else words_of(name) for name in some] for some in (map(str, names), keypoints.names))
     if sorted(given) != sorted(ours) or len(set(ours)) < len(ours):
         return KeypointOrder(same, problem=_difference(names, keypoints))
     if given == ours:
@@ -48,15 +48,8 @@ def keypoint_order(names: Sequence[object], keypoints: KeypointSet) -> KeypointO
 
 def built_in_set(names: Sequence[object]) -> KeypointSet | None:
     """The built-in set that has exactly these names, in whatever order and spelling; None if none has."""
-    given = sorted(_words(str(name)) for name in names)
-    return next((known for known in KEYPOINT_SETS if given == sorted(map(_words, known.names))), None)
-
-
-def _words(name: str) -> tuple[str, ...]:
-    """The words of a name, sorted: of "LeftEye", "left-eye", "lefteye" and "eye_l" alike."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name).lower()
-    apart = re.sub(r"left|right", r" \g<0> ", apart)
-    return tuple(sorted(SIDES.get(word, word) for word in re.findall(r"[^\W\d_]+|\d+", apart)))
+    given = sorted(words_of(str(name)) for name in names)
+    return next((known for known in KEYPOINT_SETS if given == sorted(map(words_of, known.names))), None)
 
 
 def _numbered(names: Sequence[object]) -> bool:
@@ -67,8 +60,8 @@ def _numbered(names: Sequence[object]) -> bool:
 
 
 def _difference(names: Sequence[object], keypoints: KeypointSet) -> str:
-    ours = {_words(name): name for name in keypoints.names}
-    given = {_words(str(name)): str(name)[:LENGTH] for name in names}
+    ours = {words_of(name): name for name in keypoints.names}
+    given = {words_of(str(name)): str(name)[:LENGTH] for name in names}
     only_file = [name for words, name in given.items() if words not in ours]
     only_set = [name for words, name in ours.items() if words not in given]
     twice = "" if len(given) == len(names) else "; a name comes twice"

@@ -102,7 +102,7 @@ def optimise(model: PoseModel, images: Tensor, options: InferenceOptions) -> Opt
 
 def example_images(input_size: tuple[int, int]) -> Tensor:
     """Two images of noise, always the same, to compare models on."""
-    return torch.randn(2, 3, *input_size, generator=torch.Generator().manual_seed(0))
+    return torch.randn(2, 3, *input_size, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
 
 
 Convolution = nn.Conv2d | nn.ConvTranspose2d

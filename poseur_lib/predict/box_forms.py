@@ -57,6 +57,7 @@ class BoxesFile:
         categories: ids of all that the file knows.
         sizes: (height, width) of the images, where the file says what its boxes are of.
         label_frame: "exif_orientation" of the file's "info".
+        empty: where boxes without width or height are, which are left out.
     """
 
     path: Path
@@ -66,6 +67,17 @@ class BoxesFile:
     categories: list[int] = field(default_factory=list)
     sizes: dict[Key, tuple[int, int]] = field(default_factory=dict)
     label_frame: str | None = None
+    empty: list[str] = field(default_factory=list)
+
+    def add(self, key: Key, where: str, box: list[Any], score: Any) -> None:
+        """One box of an image; `where` is its place in the file. Raises UserError where it is none."""
+        if (problem := box_problem(box) or score_problem(score)) is not None:
+            raise UserError(f"{where}: {problem}")
+        people = self.boxes[key]
+        if min(box[2:]) > 0:
+            people.append(PersonBox(to_box(box), float(score)))
+        else:
+            self.empty.append(where.removeprefix(f"{self.path}: "))
 
 
 def names_beside(images: Sequence[Path]) -> Path | None:
@@ -91,7 +103,7 @@ def of_results(path: Path, content: list[Any], images: Sequence[Path], names: Pa
     for position, entry in found.people:
         where = f"{path}: detection {position} (image {entry['image_id']})"
         key = name_of.get(entry["image_id"], entry["image_id"])
-        file.boxes[key].append(_box(where, entry["bbox"], entry["score"]))
+        file.add(key, where, entry["bbox"], entry["score"])
     return file
 
 
@@ -144,11 +156,12 @@ def _by_number(path: Path, ids: set[int], images: Sequence[Path]) -> dict[int, K
 
 def of_annotations(path: Path, content: dict[str, Any]) -> BoxesFile:
     """Form 2. Raises UserError where an entry is bad, or a name is that of several images."""
-    images = {}
+    images: dict[int, dict[str, Any]] = {}
     for position, image in enumerate(_objects(path, content, "images")):
         if (problem := image_problem(image)) is not None:
             raise UserError(f"{path}: image {position}: {problem}")
-        images[image["id"]] = image
+        if images.setdefault(image["id"], image) is not image:
+            raise UserError(f"{path}: image {position}: a second image has the id {image['id']}")
     twice = [name for name, number in Counter(image["file_name"] for image in images.values()).items() if number > 1]
     if twice:
         raise UserError(f"{path}: {shown(twice[0])} is the file_name of several images")
@@ -169,7 +182,7 @@ def of_annotations(path: Path, content: dict[str, Any]) -> BoxesFile:
             raise UserError(f"{where}: {problem}")
         image = images[entry["image_id"]]
         if (box := box_of_labelled(_labels_counted(entry), image)) is not None:
-            file.boxes[image["file_name"]].append(_box(where, list(box), entry.get("score", 1.0)))
+            file.add(image["file_name"], where, list(box), entry.get("score", 1.0))
     return file
 
 
@@ -190,19 +203,10 @@ def by_name(path: Path, content: dict[str, Any], images: Sequence[Path], names: 
         file.boxes[name] = []
         for position, row in enumerate(rows):
             where = f"{path}: {shown(name)}, box {position}"
-            file.boxes[name].append(_box(where, row[:4], row[4] if len(row) == 5 else 1.0))
+            file.add(name, where, row[:4], row[4] if len(row) == 5 else 1.0)
             if len(row) > 5:
                 raise UserError(f"{where}: bbox must be 4 numbers, or 5 with the score, got {shown(row)}")
     return file
-
-
-def _box(where: str, box: list[Any], score: Any) -> PersonBox:
-    if (problem := box_problem(box) or score_problem(score)) is not None:
-        raise UserError(f"{where}: {problem}")
-    try:
-        return PersonBox(to_box(box), float(score))
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
 
 
 def _objects(path: Path, content: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:

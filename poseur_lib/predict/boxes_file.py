@@ -1,8 +1,9 @@
 """Boxes in a JSON file, of images that are known; `poseur_lib.predict.box_forms` says in which forms."""
 
 import math
+import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -73,7 +74,9 @@ def read_boxes(path: Path, images: Sequence[Path], min_score: float = 0.0, names
         raise UserError(f"{path}: expected COCO results, COCO annotations, or boxes by file name")
     places = _Places(path, images)
     keys = dict.fromkeys((*file.ids, *file.boxes))
-    found = {image: key for key in keys if (image := places.find(key)) is not None}
+    if file.empty:
+        say_once(f"{path}: {len(file.empty)} without width or height are left out: {listed(file.empty, LISTED)}")
+    found = places.find_all(keys)
     if not found:
         shown = listed(keys, LISTED) or "none"
         raise UserError(f"{path}: none of the {len(images)} images is in it (it has: {shown})")
@@ -99,7 +102,7 @@ def known_ids(images: Sequence[Path], names: Path | None = None) -> BoxesOfFile:
     if file is None:
         return BoxesOfFile({}, {})
     named, places = read_names(file), _Places(file, images)
-    ids = {image: number for name, number in named.ids.items() if (image := places.find(name)) is not None}
+    ids = {image: named.ids[name] for image, name in places.find_all(named.ids).items()}
     if names is not None and not ids:
         raise UserError(f"{names}: none of the {len(images)} images is in it")
     if ids:
@@ -139,7 +142,7 @@ def _require_frame(file: BoxesFile, key: Key, image: Path, head: ImageHead) -> N
 
 
 class _Places:
-    """Images by the end of their path, or by the number in their name."""
+    """Images by their path, by the end of it, or by the number in their name."""
 
     def __init__(self, path: Path, images: Sequence[Path]) -> None:
         self.path = path
@@ -148,8 +151,22 @@ class _Places:
             parts = image.absolute().parts[1:]
             for start in range(len(parts)):
                 self.by_key["/".join(parts[start:])].append(image)
+            for whole in {str(image.absolute()), os.path.abspath(image)}:
+                self.by_key[whole].append(image)
             if (number := image_number(image)) is not None:
                 self.by_key[number].append(image)
+
+    def find_all(self, keys: Iterable[Key]) -> dict[Path, Key]:
+        """The keys of those images that have one.
+
+        Raises:
+            UserError: as `find`, or two keys are one image's.
+        """
+        found: dict[Path, Key] = {}
+        for key in keys:
+            if (image := self.find(key)) is not None and found.setdefault(image, key) != key:
+                raise UserError(f"{self.path}: {found[image]!r} and {key!r} are both {image}: give it one name")
+        return found
 
     def find(self, key: Key) -> Path | None:
         """The image of a key of the file; None if it is another's.

@@ -122,7 +122,7 @@ def as_boxes(boxes: Iterable[Any], image_size: tuple[int, int], box_format: str 
     """
     if box_format not in ("xywh", "xyxy"):
         raise UserError(f"box format {box_format!r}: give 'xywh' or 'xyxy'")
-    given = list(boxes)
+    given: list[Any] = [box.detach().cpu().double().numpy() if isinstance(box, Tensor) else box for box in boxes]
     if not all(isinstance(box, PersonBox) for box in given):
         given = _from_rows(given, box_format)
         if box_format == "xywh":

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import UInt8
+from PIL import Image
 
 from poseur_lib.checkpoints.checkpoint import checkpoint_file
 from poseur_lib.checkpoints.origin import ONLY_GENERATED, trained_on_generated
@@ -91,7 +93,7 @@ class Poseur:
         cls,
         path: str | os.PathLike[str] = SHIPPED,
         *,
-        device: Device = "auto",
+        device: Device | str | torch.device = "auto",
         precision: Precision = "32",
         flip: bool | None = None,
         batch: int | None = None,
@@ -111,6 +113,7 @@ class Poseur:
         Args:
             path: a `model.pt` of this project, a run's folder, or a checkpoint of the released code. Without one it is
                 the small model of the package (`poseur_lib.checkpoints.shipped`), which knows generated people alone.
+            device: "auto" is a GPU where there is one; "cuda:1" is the second one.
             flip: flip test: predict the mirror image too.
             batch: people in one forward pass; not of an end-to-end model.
             input_size: crop (height, width), of a released checkpoint that does not tell it.
@@ -130,7 +133,7 @@ class Poseur:
                 precision.
             pydantic.ValidationError: an argument has a value that does not exist.
         """
-        runtime = InferenceRuntime(device=device, precision=precision, compile=compile)
+        runtime = InferenceRuntime(device=str(device), precision=precision, compile=compile)
         torch_device = runtime.torch_device
         knobs = asked_knobs(
             input_size=input_size,
@@ -197,6 +200,8 @@ class Poseur:
         nms: bool = False,
     ) -> list[ImagePoses]:
         """`predict` for several images, whose people share the forward passes; `boxes` has one entry an image."""
+        if isinstance(images, str | os.PathLike | Image.Image) or (isinstance(images, np.ndarray) and images.ndim != 4):
+            raise UserError("images must be a list of them, and this is one: give [image], or use predict")
         boxes = [None] * len(images) if boxes is None else list(boxes)
         if len(boxes) != len(images):
             raise UserError(f"{len(images)} images and boxes of {len(boxes)}: give one entry an image")

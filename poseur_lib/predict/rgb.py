@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import Image, ImageFile
 
 from poseur_lib.data.image_format import orientation_of
 from poseur_lib.data.images import as_8_bits, read_image, turned
@@ -16,6 +16,8 @@ ImageLike = np.ndarray | Image.Image | str | os.PathLike[str]
 
 WIDE = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 """Pillow's modes of 16 bits."""
+BITS_16 = 2**14 >> 8
+"""Where the higher 8 of 16 bits reach that, all 16 are used (`as_8_bits`)."""
 CONVERTED = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 """Pillow's modes of 8 bits a channel; others (floats) would be clipped."""
 
@@ -23,8 +25,9 @@ CONVERTED = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", 
 def as_rgb(image: Any) -> UInt8[np.ndarray, "height width 3"]:
     """An image as RGB, upright.
 
-    A file is read as the evaluation reads it. Files and Pillow images are turned as their EXIF orientation says; with
-    the decoders used here both give the same pixels. Transparency is dropped, grey becomes three equal channels.
+    A file is read as the evaluation reads it. Files and Pillow images are turned as their EXIF orientation says, and
+    both give the same pixels, but for a Pillow image of a file of 16 bits a colour, of which Pillow keeps the higher 8.
+    Transparency is dropped, grey becomes three equal channels.
 
     Args:
         image: a path; a Pillow image of 8 or 16 bits a channel; or a uint8 or uint16 array, H x W (grey), H x W x 1,
@@ -33,20 +36,42 @@ def as_rgb(image: Any) -> UInt8[np.ndarray, "height width 3"]:
             `image[..., ::-1]`, or give the path.
 
     Raises:
-        UserError: a file that cannot be read; another type, shape or mode, which is named.
+        UserError: a file that cannot be read; another type, shape or mode, which is named; or a Pillow image of 16 bits
+            a colour that does not use them all.
     """
     if isinstance(image, np.ndarray):
         return _array_as_rgb(image)
     if isinstance(image, Image.Image):
         if image.mode not in (*WIDE, *CONVERTED):
             raise UserError(f"image has Pillow's mode {image.mode!r}: give 8 bits a channel (image.convert('RGB'))")
+        cut = _load(image)
         white = 2**16 - 1 if image.format == "PPM" else None  # to which Pillow scales
         wide = image.mode in WIDE
         upright = _array_as_rgb(np.asarray(image), white) if wide else np.array(image.convert("RGB"))
+        if cut and upright.max() < BITS_16:
+            raise UserError(
+                "image has 16 bits a colour and does not use them all, and Pillow keeps the higher 8: give its path"
+            )
         return np.ascontiguousarray(turned(upright, orientation_of(image)))
     if isinstance(image, str | os.PathLike):
         return read_image(Path(image))
     raise UserError(f"image is a {type(image).__name__}: give a path, a Pillow image, or a uint8 array H x W x 3 (RGB)")
+
+
+def _load(image: Image.Image) -> bool:
+    """Loads the pixels of a file that is still to be read; whether its colours have 16 bits, of which 8 are dropped.
+
+    Pillow maps a turned TIFF of some modes into memory, where it has a name, with its sides mistaken.
+    """
+    if not isinstance(image, ImageFile.ImageFile) or not image.tile:
+        return False
+    raw = image.tile[0].args
+    name, image.filename = image.filename, "" if image.format == "TIFF" else image.filename
+    try:
+        image.load()
+    finally:
+        image.filename = name
+    return image.mode in ("RGB", "RGBA", "LA") and ";16" in str(raw)
 
 
 def _array_as_rgb(image: np.ndarray, white: int | None = None) -> UInt8[np.ndarray, "height width 3"]:

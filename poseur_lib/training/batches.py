@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch.utils.data import DataLoader
 
-from poseur_lib.config.training import TrainConfig
+from poseur_lib.config.training import PretextConfig, TrainConfig
 from poseur_lib.data.batches import DeviceBatches, Loader, people_batches
 from poseur_lib.data.dataset import EpochSampler, PersonCrops
 from poseur_lib.data.whole_images import WholeImages, collate
@@ -33,25 +33,31 @@ class Batches(NamedTuple):
         return isinstance(self.loader, DeviceBatches)
 
 
-def steps_of_epoch(config: TrainConfig, number: int, kind: str = "people") -> int:
-    """Of the optimiser, with so many people or images to train on. Raises UserError if there is none."""
+def steps_of_epoch(config: TrainConfig | PretextConfig, number: int, kind: str = "people", knobs: str = "train") -> int:
+    """Of the optimiser, with so many people or images to train on; `knobs` is what the configuration's part is called.
+
+    Raises:
+        UserError: there is none.
+    """
     samples = config.people_per_epoch or number
     if samples < config.global_batch:
         raise UserError(
-            f"an epoch of {samples} {kind} has no batch of train.global_batch {config.global_batch}:"
-            " set train.people_per_epoch, or a smaller batch"
+            f"an epoch of {samples} {kind} has no batch of {knobs}.global_batch {config.global_batch}: --set"
+            f" {knobs}.global_batch={samples} or less, or {knobs}.people_per_epoch={config.global_batch} or more"
         )
     return samples // config.global_batch
 
 
-def training_batches(dataset: PersonCrops, config: TrainConfig, seed: int, runtime: Runtime) -> Batches:
-    """The batches of this process, in an order that is a function of the seed.
+def training_batches(
+    dataset: PersonCrops, config: TrainConfig, seed: int, runtime: Runtime, knobs: str = "train"
+) -> Batches:
+    """The batches of this process, in an order that is a function of the seed; `knobs` as of `steps_of_epoch`.
 
     Raises:
         UserError: there are fewer people than one batch takes, or their images do not fit the device that they are
             asked for on.
     """
-    sampler, per_device, steps, accumulate = _order(len(dataset), config, seed, runtime)
+    sampler, per_device, steps, accumulate = _order(len(dataset), config, seed, runtime, knobs=knobs)
     device = runtime.torch_device
     if device.type == "cuda" and runtime.devices > 1:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
@@ -80,11 +86,11 @@ def whole_image_batches(dataset: WholeImages, config: TrainConfig, seed: int, ru
 
 
 def _order(
-    samples: int, config: TrainConfig, seed: int, runtime: Runtime, kind: str = "people"
+    samples: int, config: TrainConfig, seed: int, runtime: Runtime, kind: str = "people", knobs: str = "train"
 ) -> tuple[EpochSampler, int, int, int]:
     """The order of so many samples of a kind, a process's batch, the optimiser's steps an epoch, and batches a step."""
     per_device, accumulate = runtime.split_batch(config.global_batch)
-    steps = steps_of_epoch(config, samples, kind)
+    steps = steps_of_epoch(config, samples, kind, knobs)
     rank = int(os.environ.get("LOCAL_RANK", "0")) + runtime.devices * int(os.environ.get("NODE_RANK", "0"))
     sampler = EpochSampler(samples, seed, rank, runtime.devices, samples=steps * config.global_batch)
     return sampler, per_device, steps, accumulate

@@ -158,12 +158,12 @@ def pretrain(config: PretextRunConfig, run_dir: Path, runtime: Runtime) -> Curve
     _prepare(run_dir, runtime)
     torch.manual_seed(config.pretext.seed)
     backbone = build_backbone(config.backbone, config.data.input_size)
-    recipe = _pretext_recipe(config.pretext)
+    recipe, crops = _pretext_recipe(config.pretext), _part_crops(config, "train", runtime)
     with ExitStack() as ending:
         loop = TrainingLoop(
             network=PartSegmentation(backbone),
             loss_of=part_loss,
-            batches=training_batches(_part_crops(config, "train", runtime), recipe, config.pretext.seed, runtime),
+            batches=training_batches(crops, recipe, config.pretext.seed, runtime, "pretext"),
             config=recipe,
             run=config,
             seed=config.pretext.seed,

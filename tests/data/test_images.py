@@ -1,8 +1,10 @@
 """Image files: their end, their orientation and what decoders think of them, by the file's own structure."""
 
+import ctypes
 import io
 import json
 import os
+import subprocess
 import sys
 import threading
 
@@ -14,11 +16,12 @@ from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 
 from poseur_lib.config.data import WholeImageConfig
 from poseur_lib.data import decoder_words as decoder_words_module
+from poseur_lib.data import images
 from poseur_lib.data.check import check_dataset
 from poseur_lib.data.coco import CocoPeople, annotation_path
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseCrops
-from poseur_lib.data.decoder_words import decoder_words
+from poseur_lib.data.decoder_words import heard
 from poseur_lib.data.image_format import ORIENTATION, ImageHead, image_head
 from poseur_lib.data.images import MAX_PIXELS, decode_image, read_image, read_labelled_image
 from poseur_lib.data.whole_images import WholeImages, labelled_images
@@ -266,12 +269,81 @@ def test_a_decoder_s_words_name_the_file_and_count(tmp_path, capfd):
 
 
 def test_what_others_say_meanwhile_is_passed_on(capfd):
-    with decoder_words() as words:
-        os.write(2, b"somebody else\nCorrupt JPEG data: 3 extraneous bytes\n")
-        thread = threading.Thread(target=decode_image, args=(damaged(), "photo"))
+    """Python and child processes as they speak, C's libraries when the image is decoded, whatever the length."""
+    libc = ctypes.CDLL(None)
+    long = b"x" * 2**17
+
+    def others():
+        print("a TIFF of mine", file=sys.stderr, flush=True)
+        subprocess.run("echo child >&2", shell=True)
+        assert capfd.readouterr().err == "a TIFF of mine\nchild\n"
+        for line in (b"Corrupt JPEG data: 3 extraneous bytes\n", long + b"\n", b"libpng warning: iCCP: odd\n"):
+            libc.fputs(line, ctypes.c_void_p.in_dll(libc, "stderr"))
+
+    words = heard(others)[1]
+    assert words == ["Corrupt JPEG data: 3 extraneous bytes"]
+    assert capfd.readouterr().err == long.decode() + "\n"
+
+
+def test_of_images_that_are_decoded_at_a_time_the_damaged_one_is_named(capfd, monkeypatch):
+    monkeypatch.setattr(decoder_words_module, "damaged", {})
+    together, decode, met = threading.Barrier(2, timeout=30), images._imdecode, set()
+
+    def meet(content, flags):
+        first = threading.get_ident() not in met
+        met.add(threading.get_ident())
+        for _ in range(first):
+            together.wait()
+        image = decode(content, flags)
+        for _ in range(first):
+            together.wait()
+        return image
+
+    monkeypatch.setattr(images, "_imdecode", meet)
+    contents = {"sound": encoded("JPEG"), "bad": damaged()}
+    threads = [threading.Thread(target=decode_image, args=(content, name)) for name, content in contents.items()]
+    for thread in threads:
         thread.start()
+    for thread in threads:
         thread.join()
-    assert len(words) == 2 and capfd.readouterr().err == "somebody else\n"
+    assert list(decoder_words_module.damaged) == ["bad"]
+
+
+@pytest.mark.parametrize("closed", ["os.close(2)", "sys.stderr = None"])
+def test_images_are_read_without_an_error_stream(tmp_path, closed):
+    (tmp_path / "photo.jpg").write_bytes(damaged())
+    code = (
+        f"import os, sys; from pathlib import Path; from poseur_lib.data.images import read_image; {closed};"
+        f"print(read_image(Path({str(tmp_path / 'photo.jpg')!r})).shape, flush=True); os._exit(0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.endswith("(192, 256, 3)\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_forked_process_hears_its_own_decoders(monkeypatch):
+    monkeypatch.setattr(decoder_words_module, "damaged", {})
+
+    def fork():
+        child = os.fork()
+        if not child:
+            decode_image(damaged(), "photo")
+            os._exit(0 if list(decoder_words_module.damaged) == ["photo"] else 1)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    assert fork() == 0 and heard(fork) == (0, [])
+
+
+def test_a_damaged_tiff_is_noted_and_private_fields_are_not(monkeypatch, capfd):
+    monkeypatch.setattr(decoder_words_module, "damaged", {})
+    sound = encoded("TIFF", compression="tiff_adobe_deflate", tiffinfo={65000: "private"})
+    bad = bytearray(sound)
+    bad[len(bad) // 2 : len(bad) // 2 + 40] = b"\x13" * 40
+    decode_image(sound, "sound")
+    decode_image(bytes(bad), "bad")
+    assert list(decoder_words_module.damaged) == ["bad"]
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("bad: image is damaged and filled in (")
 
 
 def test_endless_and_huge_files_are_refused_before_they_are_read(tmp_path):

@@ -3,12 +3,14 @@
 import json
 from functools import partial
 
+import numpy as np
 import pytest
 
 from poseur_lib.data.check import check_dataset
 from poseur_lib.data.coco import annotation_path
+from poseur_lib.data.consistency import LabelledPeople, upside_down
 from poseur_lib.errors import UserError
-from tests.data.faulty import HEIGHT, WIDTH, notes, read, set_to, stick_person, write_faulty
+from tests.data.faulty import BOXES, HEIGHT, NAMES, WIDTH, notes, read, set_to, stick_person, write_faulty
 
 
 @pytest.fixture
@@ -163,3 +165,16 @@ def test_one_person_beside_the_box_is_said(write):
 def test_boxes_that_reach_beyond_the_image_are_cut_as_before(write):
     beyond = write(lambda person: person.update(bbox=[*person["bbox"][:2], 330, 250]))
     assert len(read(beyond).people()) == 4
+
+
+def test_labels_that_stand_on_their_heads_are_doubted():
+    """As where y was counted from below, with boxes that were turned too."""
+    entries = [stick_person(one, 1, BOXES[one % len(BOXES)]) for one in range(1, 13)]
+    values = np.array([entry["keypoints"] for entry in entries], float).reshape(-1, 17, 3)
+    values[:, :, 1] = np.arange(17)
+    images = {1: {"height": HEIGHT, "width": WIDTH}}
+    upright, turned = (LabelledPeople.of(entries, images, values * [1, sign, 1]) for sign in (1, -1))
+    assert [*upside_down(upright, NAMES)] == [] == [*upside_down(turned, NAMES[1:])]
+    assert [*upside_down(turned, NAMES)] == [
+        "the nose of 12 of 12 people lies below their ankles: is y counted from above?"
+    ]

@@ -11,6 +11,7 @@ import pytest
 from poseur_lib.checkpoints.checkpoint import load_model
 from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.config.keypoints import mirror_images
 from poseur_lib.data.check import check_dataset
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.keypoint_file import choose_keypoints, read_keypoint_file
@@ -92,6 +93,33 @@ def test_mirror_pairs_are_not_forgotten_in_silence(tmp_path):
         read_keypoint_file(path)
     path.write_text(json.dumps({"names": ["left_arm", "right_arm"], "flip_pairs": []}))
     assert keypoint_set(read_keypoint_file(path)).flip_index == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("names", "pairs", "says"),
+    [
+        (["nose", "LEye", "REye", "LPaw", "RPaw"], None, r"\[\['LEye', 'REye'\], \['LPaw', 'RPaw'\]\]"),
+        (["nose", "lsho", "rsho", "Lank", "Rank"], None, r"\[\['lsho', 'rsho'\], \['Lank', 'Rank'\]\]"),
+        (STAR["names"], STAR["flip_pairs"][:1], "left_leg and right_leg look like .* flip_pairs has neither"),
+        (STAR["names"], [["left_arm", "right_leg"]], "left_arm and right_arm .* flip_pairs pairs left_arm and right_leg"),
+    ],
+)
+def test_mirror_pairs_are_not_mistaken(tmp_path, names, pairs, says):
+    content = {"names": names} | ({} if pairs is None else {"flip_pairs": pairs})
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=says):
+        read_keypoint_file(path)
+    path.write_text(json.dumps({"flip_pairs": []} | content | {"not_mirrored": names}))
+    assert len(read_keypoint_file(path).flip_pairs) == len(pairs or ())
+    path.write_text(json.dumps({"flip_pairs": []} | content | {"not_mirrored": ["tail"]}))
+    with pytest.raises(UserError, match=r"not_mirrored must be a list of some of the names, got \['tail'\]"):
+        read_keypoint_file(path)
+
+
+def test_names_that_share_no_more_than_a_letter_are_no_mirror_images():
+    assert mirror_images(["lip", "rim", "upright", "left", "rear_left", "l"]) == []
+    assert mirror_images([*COCO_17.names]) == [(COCO_17.names[a], COCO_17.names[b]) for a, b in COCO_17.flip_pairs]
 
 
 @pytest.mark.parametrize(

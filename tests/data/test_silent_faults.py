@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from functools import partial
 
 import numpy as np
@@ -294,4 +295,18 @@ def test_a_pipe_is_not_waited_for(write):
     annotation_path(root, "val").unlink()
     os.mkfifo(annotation_path(root, "val"))
     with pytest.raises(UserError, match="not a regular file"):
+        read(root)
+
+
+def test_two_images_of_one_file_are_refused(write):
+    """As where folders were merged that had images of one name: labels would be of another picture."""
+    root = write()
+    for split in ("train", "val"):
+        file = annotation_path(root, split)
+        content = json.loads(file.read_text())
+        content["images"][1]["file_name"] = "./0.jpg"
+        file.write_text(json.dumps(content))
+    said = "image 1: file_name './0.jpg' is that of image 0 too"
+    assert any(said in problem for problem in check_dataset(root).problems)
+    with pytest.raises(UserError, match=re.escape(said)):
         read(root)

@@ -10,6 +10,7 @@ import torch
 import poseur_lib
 from poseur_lib.checkpoints import released_recognise
 from poseur_lib.checkpoints.checkpoint import save_weights
+from poseur_lib.checkpoints.initial import initial_model
 from poseur_lib.checkpoints.released_convert import released_state_dict, save_released
 from poseur_lib.checkpoints.released_keys import RULES, our_name, released_name, rename_ours
 from poseur_lib.checkpoints.released_load import load_released
@@ -232,6 +233,22 @@ def test_own_checkpoints(tmp_path):
     assert loaded.head.config.keypoint_score == found.model.head.keypoint_score == "laplace"
     with pytest.raises(UserError, match=r"do not fit with data.keypoint_set='mpii16'"):
         load_released(tmp_path / "model.pt", keypoint_set="mpii16")
+    assert load_released(tmp_path / "model.pt", input_size=(64, 48))[1] == config
+    with pytest.raises(UserError, match=r"input size 48x64 is not that of the checkpoint, .* crops of 64x48"):
+        load_released(tmp_path / "model.pt", input_size=(48, 64))
+    initial, trained = initial_model(tmp_path / "model.pt", (48, 64))  # as a training at another size starts
+    assert trained == config and same_weights(initial, model)
+
+
+def test_weights_are_of_32_bits_whatever_torch_s_default_is(tmp_path):
+    config = tiny_config()
+    save_weights(tmp_path / "model.pt", build_model(config).eval(), config)
+    torch.set_default_dtype(torch.float64)
+    try:
+        loaded, _ = load_released(tmp_path / "model.pt")
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {value.dtype for value in loaded.state_dict().values() if value.is_floating_point()} == {torch.float32}
 
 
 class Harmful:

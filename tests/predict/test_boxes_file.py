@@ -85,6 +85,37 @@ def test_ids_of_a_data_set_s_images_are_its_own_without_boxes_too(tmp_path, caps
         known_ids([A], tmp_path / "annotations" / "person_keypoints_frames.json")
 
 
+def test_one_name_with_two_lists_of_boxes_is_refused(write, tmp_path):
+    twice = tmp_path / "twice.json"
+    twice.write_text('{"photo.jpg": [[1, 2, 3, 4]], "photo.jpg": [[5, 6, 7, 8]]}')
+    with pytest.raises(UserError, match=r"twice\.json: 'photo\.jpg' comes twice in one object, with different values"):
+        read_boxes(twice, [A])
+    twice.write_text('{"photo.jpg": [[1, 2, 3, 4]], "photo.jpg": [[1, 2, 3, 4]]}')
+    assert len(read_boxes(twice, [A]).of_image[A]) == 1
+
+
+def test_a_name_may_be_the_whole_path(write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    whole = tmp_path / "folder" / "photo.jpg"
+    for image in (whole, Path("folder/photo.jpg"), Path("folder/../folder/photo.jpg")):
+        for name in (whole, image, f"{tmp_path}/./folder/photo.jpg"):
+            assert read_boxes(write({str(name): [[1, 2, 3, 4]]}), [image]).of_image[image]
+        assert known_ids([image], write({"images": [{**IMAGES[0], "file_name": str(whole)}]})).ids == {image: 7}
+    with pytest.raises(UserError, match="none of the 1 images is in it"):
+        read_boxes(write({"/photo.jpg": [[1, 2, 3, 4]]}), [whole])
+
+
+def test_boxes_without_width_or_height_are_left_out_and_said(write, capsys):
+    read = read_boxes(write({"photo.jpg": [[1, 2, 0, 4], [1, 2, 3, 4]]}), [A])
+    assert read.of_image == {A: [PersonBox((1, 2, 3, 4))]}
+    said = "boxes.json: 1 without width or height are left out: 'photo.jpg', box 0"
+    assert said in capsys.readouterr().err
+    assert read_boxes(write([{"image_id": 785, "bbox": [1, 2, 3, 0], "score": 1}]), [NUMBERED]).of_image == {
+        NUMBERED: []
+    }
+    assert "left out: detection 0 (image 785)" in capsys.readouterr().err
+
+
 def test_images_of_the_file_that_are_not_given_are_said(write, capsys):
     read_boxes(write({"photo.jpg": [[1, 2, 3, 4]], "x.jpg": [], "y.jpg": []}), [A])
     assert "2 of its 3 images are not among those given, as 'x.jpg'" in capsys.readouterr().err
@@ -161,15 +192,15 @@ def test_coco_s_own_annotations_give_the_people_that_are_evaluated(coco_tiny):
     [
         ("text", "expected COCO results"),
         ({"photo.jpg": [1, 2, 3, 4]}, "'photo.jpg': expected a list of boxes"),
-        ({"photo.jpg": [[1, 2, 0, 4]]}, r"'photo.jpg', box 0: box \(1.0, 2.0, 0.0, 4.0\): width"),
         ({"photo.jpg": [[1, 2, 3]]}, r"'photo.jpg', box 0: bbox must be 4 numbers, got \[1, 2, 3\]"),
         ({"photo.jpg": [[1, 2, 3, 4, "high"]]}, "'photo.jpg', box 0: score must be finite, got 'high'"),
         ({"photo.jpg": [[1, 2, 3, 4, 1, 1]]}, "'photo.jpg', box 0: bbox must be 4 numbers, or 5"),
         ([{"image_id": 1, "bbox": [1, 2, 3], "score": 1}], "detection 0 .image 1.: bbox must be 4 numbers"),
-        ([{"image_id": 1, "bbox": [1, 2, 0, 3], "score": 1}], r"detection 0 .image 1.: box \(1.0, 2.0, 0.0"),
         ([{"image_id": 1, "bbox": [1, 2, 3, 3]}], "score must be finite, got None"),
         ({"images": IMAGES, "annotations": [{"id": 4, "image_id": 8}]}, "annotation 4: image_id 8"),
         ({"images": IMAGES, "annotations": [{"id": 4, "image_id": 7, "bbox": None}]}, "annotation 4: bbox must be"),
+        ({"images": [*IMAGES, {**IMAGES[0], "file_name": "b.jpg"}], "annotations": []}, "image 1: a second .* id 7"),
+        ({"photo.jpg": [[1, 2, 3, 4]], "a/photo.jpg": []}, "'photo.jpg' and 'a/photo.jpg' are both a/photo.jpg"),
         ({"images": [{"id": 7}], "annotations": []}, "image 0: file_name must be a file's name, got None"),
         ({"images": {}, "annotations": []}, "'images' must be a list"),
         ({"other.jpg": [[1, 2, 3, 4]]}, "none of the 1 images is in it .it has: other.jpg"),

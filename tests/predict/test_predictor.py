@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pydantic import ValidationError
 
@@ -17,7 +18,7 @@ from poseur_lib.evaluation.nms import keep_people
 from poseur_lib.keypoints import COCO_17, MPII_16
 from poseur_lib.predict.people import PersonBox
 from poseur_lib.predict.predictor import Poseur
-from poseur_lib.runtime import Runtime
+from poseur_lib.runtime import InferenceRuntime, Runtime
 from poseur_lib.scoring.instance import instance_scores
 from tests.predict.conftest import noise, write_image
 from tests.training.tiny import write_people
@@ -91,6 +92,34 @@ def test_an_unknown_device_or_precision_is_named_before_anything_is_loaded():
     for option, value in (("device", "gpu"), ("precision", "16")):
         done = subprocess.run([sys.executable, "-c", code.format(option, value)], capture_output=True, text=True)
         assert done.returncode and f"UserError: unknown {option} '{value}'" in done.stderr
+
+
+def test_a_gpu_may_be_named_by_its_number_and_a_device_be_torch_s(checkpoint, monkeypatch):
+    assert Poseur.from_pretrained(checkpoint, device=torch.device("cpu"), fast=False).runtime.device == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="device 'cuda:1' was asked for and torch finds no GPU"):
+        Poseur.from_pretrained(checkpoint, device="cuda:1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert InferenceRuntime(device="cuda:1").torch_device == torch.device("cuda", 1)
+    with pytest.raises(UserError, match="device 'cuda:2' was asked for and torch finds 2, counted from 0"):
+        Poseur.from_pretrained(checkpoint, device="cuda:2")
+    with pytest.raises(UserError, match="unknown device 'cuda:1'"):
+        Runtime(data=checkpoint, device="cuda:1")
+
+
+def test_boxes_may_be_tensors(poseur):
+    expected = points(poseur.predict(noise(), BOXES))
+    for boxes in (
+        torch.tensor(BOXES, dtype=torch.float32, requires_grad=True),
+        torch.tensor(BOXES, dtype=torch.bfloat16),
+    ):
+        assert np.array_equal(expected, points(poseur.predict(noise(), boxes)))
+
+
+def test_one_image_is_no_batch(poseur):
+    with pytest.raises(UserError, match="images must be a list of them, and this is one"):
+        poseur.predict_batch("photo.jpg")
 
 
 def test_without_boxes_one_person_fills_the_image(poseur):

@@ -89,3 +89,38 @@ def test_16_bits_are_scaled_by_those_that_hold_the_values(tmp_path, bits):
         assert np.array_equal(as_rgb(image)[..., 0], expected)
     with pytest.raises(UserError, match="dtype int32"):
         as_rgb(values.astype(np.int32) - 2**bits)
+
+
+@pytest.mark.parametrize("mode", ["L", "I;16", "CMYK", "RGBA", "P", "RGB"])
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_a_turned_tiff_is_the_same_by_its_path_and_by_pillow(tmp_path, mode, orientation):
+    colours = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    grey = Image.fromarray(colours).convert("L")
+    image = Image.fromarray(np.array(grey).astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(colours)
+    path = tmp_path / "turned.tif"
+    (image if mode == "I;16" else image.convert(mode)).save(path, tiffinfo={274: orientation})
+    assert as_rgb(path).shape == ((30, 20, 3) if orientation == 6 else (20, 30, 3))
+    with Image.open(path) as opened:
+        assert np.abs(as_rgb(opened).astype(int) - as_rgb(path)).max() <= 1
+        assert opened.filename == str(path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_colours_of_transparent_pixels_are_kept(tmp_path, suffix):
+    clear = np.full((4, 5, 4), 90, np.uint8)
+    clear[..., 3] = 0
+    Image.fromarray(clear).save(tmp_path / f"clear.{suffix}")
+    assert (as_rgb(tmp_path / f"clear.{suffix}") == 90).all()
+    assert (as_rgb(Image.open(tmp_path / f"clear.{suffix}")) == 90).all()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_pillow_s_half_of_16_bits_a_colour_is_taken_where_it_is_all(tmp_path, suffix):
+    colours = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint16)
+    path = str(tmp_path / f"deep.{suffix}")
+    cv2.imwrite(path, colours * 257)
+    assert np.array_equal(as_rgb(Image.open(path)), as_rgb(path))
+    cv2.imwrite(path, colours * 16)
+    assert as_rgb(path).mean() > 90
+    with pytest.raises(UserError, match=r"16 bits a colour and does not use them all.*give its path"):
+        as_rgb(Image.open(path))

@@ -106,6 +106,7 @@ def test_safetensors_hold_what_a_checkpoint_holds(tmp_path):
     assert trained_on_generated(path) and not trained_on_generated(write_checkpoint(tmp_path / "other.safetensors"))
     poseur = Poseur.from_pretrained(path, device="cpu", fast=False)
     assert poseur.config.model.head.share_layers and poseur.caution
+    assert path.stat().st_mode == write_checkpoint(tmp_path / "m.pt").stat().st_mode  # as the umask has it
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(UserError, match=r"m\.safetensors is cut off or no safetensors file"):

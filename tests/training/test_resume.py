@@ -12,8 +12,10 @@ import pytest
 import torch
 
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.config.training import PretextConfig
 from poseur_lib.errors import UserError
 from poseur_lib.runtime import Runtime
+from poseur_lib.training.batches import steps_of_epoch
 from poseur_lib.training.curve import read_curve
 from poseur_lib.training.fit import pose_loss, train
 from tests.training.tiny import tiny_config, write_people
@@ -128,6 +130,12 @@ def test_a_loss_that_is_not_finite_stops_the_run(data, tmp_path, monkeypatch):
 def test_too_few_people_for_a_batch(data, tmp_path):
     with pytest.raises(UserError, match=r"24 people has no batch of train\.global_batch 32"):
         train(tiny_config(**{"train.global_batch": 32}), tmp_path, Runtime(data=data, threads=1))
+    said = (
+        r"29 people has .* of pretext\.global_batch 32: --set pretext\.global_batch=29 or less, or pretext\.people_per_"
+    )
+    with pytest.raises(UserError, match=said):
+        steps_of_epoch(PretextConfig(), 29, knobs="pretext")
+    assert steps_of_epoch(PretextConfig(people_per_epoch=32), 29, knobs="pretext") == 1
 
 
 def test_split_batch():
