@@ -106,10 +106,21 @@ def test_keypoints_errors_are_those_of_the_predictions(study):
         assert line["visibility"] == person.visibility[k]
 
 
+def test_a_difference_of_which_too_little_is_here_is_a_sentence_and_one_run_is_one_pose(study, data, tmp_path):
+    person = study.dataset.val.people()[0].annotation_id
+    alone = study.pictures([person], ["+26 OKS"], "People.")
+    assert alone.data == "Not drawn: the poses of seed 0 are not here for without noise."
+    assert "orange: with noise." in study.pictures([person], [""], "People.", rows=["with noise"]).caption
+    scores = open_study("1c", data, tmp_path)
+    finish(scores, scores.table.runnable[0].key)
+    rows = ", ".join(scores.variants.index)
+    assert scores.pictures([person], [""], "People.").caption == f"People. White: labelled; orange: {rows}."
+
+
 def test_a_study_says_what_it_is_and_an_unknown_person_or_setting_is_named(study, empty):
     assert repr(study) == "Table 1b: Noisy reference points; profile smoke, seeds 0; 1 of 2 runs done"
     assert "0 of 2 runs done" in repr(empty)
     with pytest.raises(UserError, match="no labelled person of split val has the annotation -1"):
-        study.pictures([-1], ["nobody"], "Nobody.")
+        study.pictures([-1], ["nobody"], "Nobody.", rows=["with noise"])
     with pytest.raises(UserError, match="unknown parameter 'global_batsh': did you mean 'global_batch'"):
         row_run(study.profile, study.table, study.table.rows[0], 0, "f" * 16, {"train.global_batsh": 2})
