@@ -117,7 +117,8 @@ def test_no_hollow_marker_has_a_colour_of_a_legend_in_which_it_cannot_be_seen():
         for cell in code_cells(path):
             calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
             given = [{word.arg: ast.unparse(word.value) for word in call.keywords} for call in calls]
-            assert not [one for one in given if "hue" in one and "'none'" in (one.get("facecolor"), one.get("facecolors"))]
+            hollow = [one for one in given if "'none'" in (one.get("facecolor"), one.get("facecolors"))]
+            assert not [one for one in hollow if "hue" in one], f"{path.name}: {cell.source}"
 
 
 @each_table
