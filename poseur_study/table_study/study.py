@@ -184,7 +184,7 @@ class TableStudy(TableFrames):
         return pd.DataFrame(found).T.rename_axis("claim").astype(float)
 
     def verdicts(self) -> pd.DataFrame:
-        """A line a claim: what is compared, paper, ours, interval, minimum detectable effect, verdict."""
+        """A line a claim: what is compared, paper, ours, interval, p, minimum detectable effect, verdict; numbers."""
         return verdicts_frame(self.table, self.result, self.profile)
 
     def rules(self) -> pd.DataFrame:

@@ -22,6 +22,11 @@ def test_numbers_share_their_column_s_decimals_and_stand_flush_right():
     assert html.count('<td class="number"') == 8 and html.count('<th scope="col" class="number"') == 4
 
 
+def test_a_verdict_that_none_has_is_marked_for_narrow_screens():
+    html = frame_html(pd.DataFrame({"reproduced": [0, 2], "tests": [0, 2]}))
+    assert re.findall(r'<td class="number no-count" data-column="(\w+)">', html) == ["reproduced"]
+
+
 def test_there_is_no_minus_before_a_zero():
     assert cells(frame_html(pd.DataFrame({"AP": [-0.004, -12.0], "n": [0, -3]}))) == [
         "AP",
