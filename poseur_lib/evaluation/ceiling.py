@@ -4,7 +4,8 @@ No network takes part, and no image is read: what is lost is lost by the represe
 input with Gaussians on whole cells cannot pass the AP of "quarter" if they are learned to perfection, so it stands
 beside Table 2b, where such a method is compared with regression, which loses nothing, at input sizes down to 64x64.
 Their neighbours of the highest cell are then equal, and the quarter shift does nothing. A network that is not perfect
-may still tell which neighbour is nearer: "quarter-exact" is what the shift itself loses then.
+may still tell which neighbour is nearer: "quarter-exact" is what the shift itself loses then. And everybody has one
+score here: the same poses, ranked by how well they fit, have a higher AP.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""`poseur evaluate`: AP and AR of a checkpoint; `poseur ceiling`: the AP that no heatmap method can pass."""
+"""`poseur evaluate`: AP and AR of a checkpoint; `poseur ceiling`: the AP of heatmaps that are learned exactly."""
 
 from dataclasses import replace
 from pathlib import Path

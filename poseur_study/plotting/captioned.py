@@ -16,7 +16,10 @@ LARGEST_SVG = 150_000
 """Bytes; a larger drawing becomes a PNG."""
 MOST_VALUES = 40
 LOSSY = {kind: {"pil_kwargs": {"quality": 82}} for kind in ("webp", "jpeg")}
-FIGURE = Markup('<figure class="{}"><img alt="{}" style="width:{}px" src="data:image/{};base64,{}">{}</figure>')
+FIGURE = Markup('<figure class="{}">{}{}</figure>')
+IMAGE = Markup('<img alt="{}" style="width:{}px" src="{}">')
+PICTURE = Markup('<picture><source media="(max-width: 40rem)" srcset="{}">{}</picture>')
+"""A drawing of its own for a phone; the style sheet makes its figures narrow at the same width."""
 CAPTION = Markup("<figcaption>{}</figcaption>")
 POLICY = Markup(
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; font-src data:; '
@@ -33,6 +36,7 @@ class Captioned:
         caption: what is plotted, n, the kind of interval, and the source.
         values: what is drawn, for the alt text: words, or a frame with a row or a column a value.
         photo: it shows photographs, whose colours stay as they are on a dark page.
+        narrow: the same, laid out for a phone.
     """
 
     def __init__(
@@ -42,11 +46,13 @@ class Captioned:
         values: str | pd.DataFrame | pd.Series,
         *,
         photo: bool = False,
+        narrow: Figure | None = None,
     ) -> None:
         self.figure = drawing if isinstance(drawing, Figure) else drawing.figure
-        self.caption, self.photo = caption, photo
+        self.caption, self.photo, self.narrow = caption, photo, narrow
         self.alt = values if isinstance(values, str) else f"{caption.split('. ')[0].rstrip('.')}: {in_words(values)}."
-        plt.close(self.figure)
+        for one in (self.figure, narrow):
+            plt.close(one)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         pdf = "" if self.photo else base64.b64encode(self.saved("pdf")).decode()
@@ -54,19 +60,25 @@ class Captioned:
 
     def html(self) -> str:
         """The drawing as SVG, PNG or, of photographs, WebP, in an HTML figure."""
-        kind, content = ("webp", self.saved("webp")) if self.photo else ("svg+xml", self.saved("svg"))
-        if kind == "svg+xml" and len(content) > LARGEST_SVG:
-            kind, content = "png", self.saved("png")
         css, width = "photo" if self.photo else "drawing", int(self.figure.get_figwidth() * 100)
-        encoded = base64.b64encode(content).decode()
-        return str(FIGURE.format(css, self.alt, width, kind, encoded, CAPTION.format(self.caption)))
+        image = IMAGE.format(self.alt, width, self._embedded(self.figure))
+        if self.narrow is not None:
+            css, image = f"{css} both", PICTURE.format(self._embedded(self.narrow), image)
+        return str(FIGURE.format(css, image, CAPTION.format(self.caption)))
 
-    def saved(self, kind: str) -> bytes:
-        """The drawing as a file; a figure that is drawn again gives the same bytes."""
+    def _embedded(self, figure: Figure) -> str:
+        """A data URL."""
+        kind, content = ("webp", self.saved("webp", figure)) if self.photo else ("svg+xml", self.saved("svg", figure))
+        if kind == "svg+xml" and len(content) > LARGEST_SVG:
+            kind, content = "png", self.saved("png", figure)
+        return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+    def saved(self, kind: str, figure: Figure | None = None) -> bytes:
+        """The drawing, or the one for a phone, as a file; a figure that is drawn again gives the same bytes."""
         buffer = io.BytesIO()
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
         with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "poseur"}):
-            self.figure.savefig(
+            (figure or self.figure).savefig(
                 buffer, format=kind, metadata=metadata, transparent=kind != "jpeg", **LOSSY.get(kind, {})
             )
         return buffer.getvalue()
@@ -80,7 +92,8 @@ class Drawing:
 
     def _repr_html_(self) -> str:
         encoded, caption = base64.b64encode(self.content).decode(), CAPTION.format(self.caption)
-        return str(FIGURE.format("drawing", self.alt, 1080, "svg+xml", encoded, caption))
+        image = IMAGE.format(self.alt, 1080, f"data:image/svg+xml;base64,{encoded}")
+        return str(FIGURE.format("drawing", image, caption))
 
     def __repr__(self) -> str:
         return self.alt

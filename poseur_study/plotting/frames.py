@@ -32,6 +32,9 @@ CELL = Markup('<td{} data-column="{}">{}</td>')
 SOFT = Markup('<span class="soft">{}</span>')
 LINK = Markup('<a href="{}">{}</a>')
 NUMBER = Markup(' class="number"')
+NO_COUNT = Markup(' class="number no-count"')
+"""Of a verdict that none has; a narrow screen, where every cell is a line, leaves it out."""
+COUNTED = frozenset(verdict.short for verdict in Verdict)
 NOTE = Markup('<p class="caption">{}</p>')
 
 
@@ -105,14 +108,23 @@ class _Column:
     def cell(self, value: Any) -> Markup:
         """A cell with its column's name, which a narrow screen shows beside it."""
         decimals = decimals_of_sign(value, self.decimals) if isinstance(value, float) else self.decimals
-        text = f"{value:g}" if self.head and isinstance(value, float) else shown(value, decimals)
-        return ROW_HEAD.format(self.name, text) if self.head else CELL.format(NUMBER * self.flush, self.name, text)
+        if self.name == "p" and isinstance(value, float):
+            text = p_words(value) or "—"
+        else:
+            text = f"{value:g}" if self.head and isinstance(value, float) else shown(value, decimals)
+        kind = NO_COUNT if self.name in COUNTED and value == 0 else NUMBER
+        return ROW_HEAD.format(self.name, text) if self.head else CELL.format(kind * self.flush, self.name, text)
 
 
 def decimals_of_sign(value: float, decimals: int = 1) -> int:
     """So many decimals, or as many more as a number that is not 0 needs not to be shown as 0; 3 at most."""
     places = range(decimals, 4)
     return next((place for place in places if round(value, place)), decimals) if value == value else decimals
+
+
+def p_words(p: float | None) -> str:
+    """`0.013`, `< 0.001`; "" where nothing was tested."""
+    return "" if p is None or p != p else f"{p:.3f}" if p >= 0.001 else "<\N{NO-BREAK SPACE}0.001"
 
 
 def shown(value: Any, decimals: int = 1) -> str | Markup:

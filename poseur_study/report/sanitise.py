@@ -15,7 +15,8 @@ from markupsafe import Markup
 
 TAGS = frozenset(
     "a abbr b blockquote br caption code dd del details div dl dt em fieldset figcaption figure h1 h2 h3 h4 h5 h6 hr i"
-    " img input kbd label legend li ol p pre s small span strong sub summary sup table tbody td tfoot th thead tr u ul"
+    " img input kbd label legend li ol p picture pre s small source span strong sub summary"
+    " sup table tbody td tfoot th thead tr u ul"
     .split()
 )  # fmt: skip
 EVERYWHERE = frozenset({"class", "data-column", "id", "title"})
@@ -23,6 +24,7 @@ OF_TAG = {
     "img": {"alt", "height", "style", "width"},
     "input": {"checked", "name", "value"},
     "ol": {"start"},
+    "source": {"media"},
     "td": {"colspan", "headers", "rowspan", "style"},
     "th": {"colspan", "headers", "rowspan", "scope", "style"},
 }
@@ -51,7 +53,7 @@ def decoded(text: object, begins: bytes) -> bytes | None:
 def _allowed(tag: str, name: str, value: str) -> bool:
     if (tag, name) == ("a", "href"):
         return LINK.fullmatch(value) is not None
-    if (tag, name) == ("img", "src"):
+    if (tag, name) in {("img", "src"), ("source", "srcset")}:
         return PICTURE.fullmatch(value) is not None
     if (tag, name) == ("input", "type"):
         return value == "radio"

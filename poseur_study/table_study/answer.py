@@ -11,7 +11,7 @@ from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResul
 from poseur_study.analysis.verdict import Evidence
 from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.profiles import Profile
-from poseur_study.plotting.frames import decimals_of_sign
+from poseur_study.plotting.frames import decimals_of_sign, p_words
 
 NOT_RUN = "not run"
 HEADLINE_FILE = "scoring.csv"
@@ -177,28 +177,31 @@ def _delta(row: RowResult, first: RowResult) -> str:
 
 
 def verdicts_frame(table: Table, result: TableResult, profile: Profile) -> pd.DataFrame:
-    """A line a claim: what is compared, paper, ours, interval, p by Holm, minimum detectable effect, seeds, verdict.
+    """A line a claim: claim, difference, paper, ours, low, high, p, earlier_low, earlier_high, seeds, margin,
+    minimum_detectable, verdict; none where the paper prints no effect, and of claims that were not run.
 
-    `earlier interval` is by the claim's own seeds alone (see `analysis.effect.CHANGED`).
+    `p` is by Holm; the earlier interval by the claim's own seeds alone (see `analysis.effect.CHANGED`); `margin` that
+    of an equivalence, which has no minimum detectable effect. `attrs["note"]` says what these numbers cannot.
     """
-    lines = []
+    lines, notes = [], []
     for test, claim in zip(table.claims, result.claims, strict=True):
         one: Estimate | None = claim.effect
+        earlier = one.earlier if isinstance(one, Effect) else None
         least = detectable(table, test, profile, one.n_seeds if one else 0, one)
-        ours = (one.value, one.low, one.high, p_words(claim.p)) if one else (None, None, None, "")
-        said = (earlier_words(one), one.n_seeds if one else 0, least.words, claim.verdict.value)
-        lines.append((claim.text, claim.difference, test.paper_words, *ours, *said))
-    columns = ["claim", "difference", "paper", "ours", "low", "high", "p", "earlier interval", "seeds",
-               "minimum detectable effect", "verdict"]  # fmt: skip
-    return pd.DataFrame(lines, columns=columns).astype(dict.fromkeys(("ours", "low", "high"), float))
+        ours = (one.value, one.low, one.high, claim.p) if one else (None,) * 4
+        before = (earlier.low, earlier.high) if earlier else (None, None)
+        enough = None if least.margin is not None else least.points
+        lines.append((claim.text, claim.difference, test.paper_effect, *ours, *before, one.n_seeds if one else 0,
+                      least.margin, enough, claim.verdict.value))  # fmt: skip
+        if least.points is not None and least.margin is not None:
+            notes.append(f"{_capital(claim.difference)}: {least.words}.")
+        elif least.points is not None and least.bound:
+            notes.append(f"{_capital(claim.difference)}: minimum detectable effect {least.words}.")
+    columns = ["claim", "difference", "paper", *VERDICT_NUMBERS[1:7], "seeds", *VERDICT_NUMBERS[7:], "verdict"]
+    frame = pd.DataFrame(lines, columns=columns).astype(dict.fromkeys(VERDICT_NUMBERS, float))
+    frame.attrs["note"] = " ".join(dict.fromkeys(notes))
+    return frame
 
 
-def p_words(p: float | None) -> str:
-    """`0.013`, `< 0.001`; "" where nothing was tested."""
-    return "" if p is None else f"{p:.3f}" if p >= 0.001 else "<\N{NO-BREAK SPACE}0.001"
-
-
-def earlier_words(effect: Estimate | None) -> str:
-    """The interval by which a claim was decided before; "" where there is none."""
-    earlier = effect.earlier if isinstance(effect, Effect) else None
-    return f"{points(earlier.low)} to {points(earlier.high)}" if earlier else ""
+VERDICT_NUMBERS = ("paper", "ours", "low", "high", "p", "earlier_low", "earlier_high", "margin", "minimum_detectable")
+"""The columns of `verdicts_frame` that are numbers, `seeds` apart."""

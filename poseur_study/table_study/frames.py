@@ -3,6 +3,7 @@
 Everything is read from records, evaluations and, where they are here, full predictions; no weights are needed.
 """
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,12 +70,12 @@ class TableFrames:
         return self._frame(lines, ("row", "seed", "threshold", "of", "PCKh"))
 
     def scores(self) -> pd.DataFrame:
-        """Every detection after OKS-NMS: row, seed, image, person, OKS, score.
+        """Every detection after OKS-NMS: row, seed, image, person, OKS, rank.
 
         `person` is the id of the annotation that the pose fits best, none where the image has nobody; OKS is 0 to 1, to
-        a thousandth, 0 below 0.1; of `score` only the order within a run is kept, 0 is the lowest.
+        a thousandth, 0 below 0.1; `rank` is the place in the order of a run's scores, 0 is the lowest.
         """
-        frame = self.data.scores()
+        frame = self.data.scores().rename(columns={"score": "rank"})
         labels = {row.key: row.label for row in self.data.table.rows}
         return self._ordered(frame.assign(row=frame["row"].map(labels)))
 
@@ -123,7 +124,7 @@ class TableFrames:
         Columns: row, seed, image, person, keypoint, visibility (1 hidden, 2 visible), inside (the crop), dx and dy
         (prediction minus label, % of the crop's width and height), error (distance, crop pixels), similarity (OKS's
         term, 0 to 1), sigma_x and sigma_y (%, none where the method has none), score (on the method's own scale).
-        `attrs["missing"]` names the runs that are left out.
+        `attrs["missing"]` names the runs that are left out, and so does a warning.
         """
         found, missing = [], []
         for key, label, seed in self.finished:
@@ -135,7 +136,9 @@ class TableFrames:
         frame = pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
         frame = self._ordered(frame.reset_index(drop=True))
         frame.attrs["missing"] = tuple(missing)
-        frame.attrs["note"] = f"Left out, as their predictions are not here: {'; '.join(missing)}." if missing else ""
+        if missing:
+            frame.attrs["note"] = f"Left out, as their predictions are not here: {'; '.join(missing)}."
+            warnings.warn(f"keypoints(): {frame.attrs['note']}", stacklevel=2)
         return frame
 
     def poses(self, row_key: str, seed: int) -> dict[int, Float[np.ndarray, "K 2"]]:
@@ -149,13 +152,15 @@ class TableFrames:
         """How runs learned, a line an epoch: row, seed, epoch, people (seen), seconds, loss, AP, mean OKS, terms.
 
         AP and mean OKS are those of some people at ground-truth boxes without flip test, none where not measured; the
-        AP of an end-to-end model is one in its own boxes.
+        AP of an end-to-end model is one in its own boxes. What else no run has is no column.
         """
         found = [
             curve_frame(self.record(key, seed).curve).assign(row=label, seed=seed) for key, label, seed in self.finished
         ] or [curve_frame(()).assign(row=None, seed=None)]
-        frame = pd.concat(found, ignore_index=True)
-        return self._ordered(frame[["row", "seed", *frame.columns.drop(["row", "seed"])]])
+        frame = pd.concat(found, ignore_index=True).drop(columns="IoU")
+        named = ["row", "seed", "epoch", "people", "seconds", "loss", "AP", "mean OKS"]
+        others = [name for name in frame.columns.drop(named) if not frame[name].isin([None, ""]).all()]
+        return self._ordered(frame[named + others])
 
     def paired(self, frame: pd.DataFrame, value: str, by: str | list[str]) -> pd.DataFrame:
         """A frame with a column for each of the table's rows, none where it was not run: mean values a line of `by`."""

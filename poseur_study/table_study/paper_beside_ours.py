@@ -4,6 +4,7 @@ import textwrap
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from poseur_lib.config import ExperimentConfig
@@ -13,33 +14,55 @@ from poseur_study.analysis.result_types import ClaimResult, TableResult
 from poseur_study.experiments.experiment import Row, Table, shown_name
 from poseur_study.paper.tables import paper_tables
 from poseur_study.plotting.captioned import Captioned
-from poseur_study.plotting.style import BAD, DARK, GOOD, GREY, METHOD_MARKERS, backbone_colour
+from poseur_study.plotting.narrow import ABOVE, NARROW, labels_above
+from poseur_study.plotting.style import DARK, GREY, METHOD_MARKERS, VERDICT_COLOURS, backbone_colour
 from poseur_study.table_study.answer import points
 
-VERDICT_COLOURS = {"good": GOOD, "bad": BAD, "soft": GREY}
-WIDTH, LINE, HEAD = 8.8, 0.46, 0.9
-"""Inches: of the figure, of a row or claim, and of what stands around them."""
+WIDTH, LINE, HEAD, TEXT_LINE = 8.8, 0.46, 0.9, 0.17
+"""Inches: of the figure, of a row or claim, of what stands around them, and of a line of a label."""
 
 
 def paper_beside_ours(table: Table, result: TableResult) -> Captioned:
     """The rows on two axes, the paper's and ours, and below them the claims, in the colours of their verdicts.
 
-    Where nothing of ours is there the paper's stand alone.
+    Where nothing of ours is there the paper's stand alone. On a phone labels stand above their lines.
     """
     shown = list({one.difference: one for one in reversed(result.claims) if one.effect}.values())[::-1]
-    heights = [HEAD + LINE * len(result.rows)] + [HEAD + LINE * len(shown)] * bool(shown)
+    measure = table.measure if table.measure in table.columns else table.columns[0]
+    wide, narrow = (_figure(table, result, shown, measure, narrow) for narrow in (False, True))
+    return Captioned(wide, _caption(result, bool(shown)), _alt(result, measure), narrow=narrow)
+
+
+def _figure(table: Table, result: TableResult, shown: list[ClaimResult], measure: str, narrow: bool) -> Figure:
+    labels = [row.label for row in table.rows], [one.difference for one in shown]
+    wrapped = [[textwrap.fill(one, ABOVE if narrow else beside) for one in of]
+               for of, beside in zip(labels, (34, 44), strict=True)]  # fmt: skip
+    heights = [HEAD + len(of) * _line(of, narrow) for of in wrapped if of]
     ours = any(one.ap or one.released_ap for one in result.rows)
     places = [["paper", "ours"] if ours else ["paper"], ["claims", "claims"]][: len(heights)]
-    how = {"figsize": (WIDTH, sum(heights)), "height_ratios": heights, "layout": "constrained"}
+    how = {"figsize": (NARROW if narrow else WIDTH, sum(heights)), "height_ratios": heights, "layout": "constrained"}
     figure, axes = plt.subplot_mosaic(places, **how)
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.06)
-    measure = table.measure if table.measure in table.columns else table.columns[0]
+    figure.get_layout_engine().set(w_pad=0.06 if narrow else 0.12, h_pad=0.06)
     _rows(axes["paper"], axes.get("ours"), table, result, measure)
     if shown:
         _claims(axes["claims"], shown)
-    for axis in axes.values():
-        axis.xaxis.set_major_locator(MaxNLocator(5) if axis.has_data() else NullLocator())
-    return Captioned(figure, _caption(result, bool(shown)), _alt(result, measure))
+    for name, axis in axes.items():
+        ticks = 3 if narrow and name != "claims" and ours else 5
+        axis.xaxis.set_major_locator(MaxNLocator(ticks) if axis.has_data() else NullLocator())
+    for name, of in zip(("paper", "claims"), wrapped, strict=True):
+        if of and narrow:
+            labels_above(axes[name], of)
+        elif of:
+            axes[name].set_yticklabels(of)
+    if "ours" in axes:
+        axes["ours"].set_ylim(axes["paper"].get_ylim())
+    return figure
+
+
+def _line(labels: list[str], narrow: bool) -> float:
+    """The height of a row: that of the longest label, which stands above the row's numbers on a phone."""
+    text = TEXT_LINE * (1 + max(label.count("\n") for label in labels))
+    return LINE + text if narrow else max(LINE, text + 0.1)
 
 
 def _rows(paper: Axes, ours: Axes | None, table: Table, result: TableResult, measure: str) -> None:
@@ -61,7 +84,7 @@ def _rows(paper: Axes, ours: Axes | None, table: Table, result: TableResult, mea
         if axis is not None:
             axis.set(title=title, ylim=(len(result.rows) - 0.5, -0.7), yticks=range(len(result.rows)))
             axis.margins(x=0.25)
-            axis.set_yticklabels([textwrap.fill(row.label, 34) if axis is paper else "" for row in result.rows])
+            axis.set_yticklabels([])
 
 
 def _claims(axis: Axes, claims: list[ClaimResult]) -> None:
@@ -72,7 +95,6 @@ def _claims(axis: Axes, claims: list[ClaimResult]) -> None:
             axis.plot(one.paper_effect, place, "o", color=DARK, markerfacecolor="none", markersize=7)
         _interval(axis, place, one.effect, colour, "o", points(one.effect.value))
     axis.set(ylim=(len(claims) - 0.5, -0.7), yticks=range(len(claims)), title="claimed differences")
-    axis.set_yticklabels([textwrap.fill(one.difference, 44) for one in claims])
 
 
 def _interval(axis: Axes, place: int, of: Estimate | None, colour: str, marker: str, words: str = "") -> None:

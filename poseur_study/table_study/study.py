@@ -19,6 +19,7 @@ from poseur_study.analysis.table_results import claims_csv, collect, difference_
 from poseur_study.execution.progress import PlanProgress
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.experiments import tables
+from poseur_study.experiments.experiment import Row
 from poseur_study.experiments.notebook_parameters import TableSettings
 from poseur_study.experiments.profile_deviations import on_other_people, override_lines, still_true
 from poseur_study.experiments.profiles import profile
@@ -150,8 +151,11 @@ class TableStudy(TableFrames):
         caption: str,
         seed: int | None = None,
         rows: Sequence[str] = (),
-    ) -> Captioned:
+    ) -> Captioned | Markdown:
         """Some labelled people (ids of annotations), each with the poses of the rows whose predictions are here.
+
+        Rows that are one run by several scores are one pose. A sentence says so where too little is here to see a
+        difference: no pose, or one of several.
 
         Args:
             above: a line above each.
@@ -160,7 +164,13 @@ class TableStudy(TableFrames):
         """
         seed = self.seeds[0] if seed is None else seed
         chosen = list(rows or self.variants.index)[:4]
-        poses = {label: self.poses(key, seed) for key, label, of in self.finished if of == seed and label in chosen}
+        rows_of: dict[str, list[Row]] = {}
+        for row in (one for one in self.table.runnable if one.label in chosen):
+            rows_of.setdefault(self.data.runs[row.key, seed].run_id, []).append(row)
+        poses = {", ".join(row.label for row in of): self.poses(of[0].key, seed) for of in rows_of.values()}
+        absent = [label for label, of_run in poses.items() if not of_run]
+        if len(poses) - len(absent) < min(2, len(poses)):
+            return Markdown(f"Not drawn: the poses of seed {seed} are not here for {'; '.join(absent)}.")
         return pictures(self.dataset.val, people, poses, above, caption)
 
     def power(self, seeds: Sequence[int] = (3, 5, 10, 20, 40)) -> pd.DataFrame:
@@ -174,7 +184,7 @@ class TableStudy(TableFrames):
         return pd.DataFrame(found).T.rename_axis("claim").astype(float)
 
     def verdicts(self) -> pd.DataFrame:
-        """A line a claim: what is compared, paper, ours, interval, minimum detectable effect, verdict."""
+        """A line a claim: what is compared, paper, ours, interval, p, minimum detectable effect, verdict; numbers."""
         return verdicts_frame(self.table, self.result, self.profile)
 
     def rules(self) -> pd.DataFrame:

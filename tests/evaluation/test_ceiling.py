@@ -6,7 +6,7 @@ import torch
 
 from poseur_lib.checkpoints.checkpoint import build_without_download
 from poseur_lib.config import ExperimentConfig, PRTRConfig
-from poseur_lib.data.coco import CocoPeople
+from poseur_lib.data.coco import CocoPeople, labels_of
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.ceiling import (
     CODECS,
@@ -16,6 +16,8 @@ from poseur_lib.evaluation.ceiling import (
     decoded_ground_truth,
     head_ceiling,
 )
+from poseur_lib.evaluation.metrics import evaluate_coco, to_coco_results
+from poseur_lib.evaluation.oks import keypoint_similarity
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.baselines.prtr import PRTRHead
 from poseur_study.cli.main import main
@@ -45,6 +47,18 @@ def test_order_of_the_codecs(people):
     assert row["input"] == "64x48"
     assert row["quarter"] < row["quarter-exact"] < row["dark"] < row["udp-dark"] <= row["regression"]
     assert row["udp-offset"] > 99 and row["integral"] > 98
+
+
+def test_scores_that_follow_the_oks_lift_the_ap_of_the_same_poses(people):
+    """Why a trained method may pass its bound, in which everybody has one score."""
+    labelled = people.people()
+    found = decoded_ground_truth(labelled, *CODECS["quarter"], (64, 48))
+    truth, visibility, area = labels_of(labelled)
+    similarity = keypoint_similarity(found.keypoints_image(), truth, area, COCO_17.oks_sigmas)
+    counted = visibility > 0
+    oks = (similarity * counted).sum(1) / np.maximum(counted.sum(1), 1)
+    results = to_coco_results(found, oks.astype(np.float32), category_id=people.category_id)
+    assert evaluate_coco(people.coco, results, COCO_17).AP > codec_ceiling(people, "quarter", (64, 48)).AP + 3
 
 
 def test_errors_are_those_of_the_cells(people):

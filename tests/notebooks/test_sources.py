@@ -112,6 +112,15 @@ def test_prose_keeps_to_the_terms_of_the_field(path):
     assert not (found := NOT_OUR_TERMS.findall(prose)), found
 
 
+def test_no_hollow_marker_has_a_colour_of_a_legend_in_which_it_cannot_be_seen():
+    for path in FOLDER.rglob("*.ipynb"):
+        for cell in code_cells(path):
+            calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
+            given = [{word.arg: ast.unparse(word.value) for word in call.keywords} for call in calls]
+            hollow = [one for one in given if "'none'" in (one.get("facecolor"), one.get("facecolors"))]
+            assert not [one for one in hollow if "hue" in one], f"{path.name}: {cell.source}"
+
+
 @each_table
 def test_a_table_notebook_hands_all_parameters_to_its_study_and_asserts_its_variants(table):
     cells = code_cells(FOLDER / table.notebook)

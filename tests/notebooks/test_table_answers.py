@@ -1,6 +1,7 @@
 """The answer, summary and figure of every declared table without any run, and of results made here."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from poseur_study.analysis import table_results as results
@@ -12,11 +13,12 @@ from poseur_study.costs.row_speed import RowSpeed
 from poseur_study.experiments import TABLES
 from poseur_study.experiments.analyses import SCORING
 from poseur_study.experiments.profiles import profile
+from poseur_study.plotting.frames import frame_html
 from poseur_study.plotting.style import BACKBONE_COLOURS, DARK, METHOD_MARKERS, backbone_colour
 from poseur_study.runs.datasets import DataSet
 from poseur_study.runs.plan import row_run
 from poseur_study.runs.store import RunState, RunStore
-from poseur_study.table_study.answer import answer, points, result_frame, verdicts_frame
+from poseur_study.table_study.answer import VERDICT_NUMBERS, answer, points, result_frame, verdicts_frame
 from poseur_study.table_study.frames import paper_frame, variants_frame
 from poseur_study.table_study.paper_beside_ours import paper_beside_ours, row_backbone
 
@@ -88,6 +90,20 @@ def test_the_answer_has_effect_interval_paper_and_minimum_detectable_effect(tmp_
         "−2.2 to −0.2, 2 seeds, 300 images); the paper has +0.6" in text
         and "Minimum detectable effect of a study of this size: " in text
     )
+
+
+@pytest.mark.parametrize(("number", "margin"), [("1b", np.nan), ("S4", 0.5)])
+def test_verdicts_are_numbers_and_a_note_says_what_they_cannot(number, margin, tmp_path):
+    collected = result(OF[number], tmp_path)
+    (claim,) = collected.claims
+    done = claim.model_copy(update={"effect": estimate(-1.2), "p": 0.0004, "verdict": Verdict.INCONCLUSIVE_GENERATED})
+    frame = verdicts_frame(OF[number], collected.model_copy(update={"claims": (done,)}), SMOKE)
+    assert all(frame[name].dtype == float for name in VERDICT_NUMBERS)
+    line = frame.iloc[0]
+    assert [line["ours"], line["p"], line["seeds"]] == [-1.2, 0.0004, 2]
+    assert np.isnan(line["margin"]) == np.isnan(margin) != np.isnan(line["minimum_detectable"])
+    assert ("for the margin of" in frame.attrs["note"]) == (not np.isnan(margin))
+    assert "&lt;\N{NO-BREAK SPACE}0.001" in frame_html(frame)
 
 
 def test_rows_of_other_seeds_have_no_difference(tmp_path):

@@ -7,6 +7,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.experiments.experiment import METRICS
 from poseur_study.runs.plan import row_run
+from poseur_study.runs.record import PREDICTIONS_FILE
 from poseur_study.table_study.frames import KEYPOINT_COLUMNS
 from synthetic_people import PeopleSettings, generate
 from tests.measurements.studies import finish, open_study
@@ -14,12 +15,12 @@ from tests.measurements.studies import finish, open_study
 ROWS = ["without noise", "with noise"]
 FRAMES = {
     "ap": ["row", "seed", *METRICS],
-    "scores": ["row", "seed", "image", "person", "OKS", "score"],
+    "scores": ["row", "seed", "image", "person", "OKS", "rank"],
     "people": ["image", "person", "size", "hidden", "truncated", "view", "company"],
     "errors": ["row", "seed", "image", "error", "keypoints"],
     "parts": ["row", "seed", "by", "part", "keypoints", "similarity"],
     "keypoints": ["row", "seed", *KEYPOINT_COLUMNS],
-    "curves": ["row", "seed", "epoch", "people", "seconds", "loss", "AP", "mean OKS", "IoU"],
+    "curves": ["row", "seed", "epoch", "people", "seconds", "loss", "AP", "mean OKS"],
 }
 each = pytest.mark.parametrize("name", FRAMES)
 
@@ -84,9 +85,22 @@ def test_ap_is_the_record_s(study):
 
 def test_scores_speak_of_the_people_of_their_image(study):
     scores, people = study.scores(), study.people().set_index("person")
-    assert scores["OKS"].between(0, 1).all() and scores["score"].is_unique
+    assert scores["OKS"].between(0, 1).all() and scores["rank"].is_unique
     known = scores[scores["person"].isin(people.index)]
     assert len(known) and (people.loc[known["person"], "image"].to_numpy() == known["image"].to_numpy()).all()
+
+
+def test_runs_whose_poses_are_not_here_are_named(study, tmp_path):
+    gone = open_study("1b", study.dataset.root, tmp_path)
+    finish(gone, "with")
+    (gone.store.path(gone.data.runs["with", 0].run_id) / PREDICTIONS_FILE).unlink()
+    with pytest.warns(UserWarning, match="predictions are not here: with noise, seed 0"):
+        assert not len(gone.keypoints())
+
+
+def test_curves_have_no_column_that_no_run_has(study):
+    frame = study.curves()
+    assert not [name for name in frame.columns[8:] if frame[name].isin([None, ""]).all()]
 
 
 def test_keypoints_errors_are_those_of_the_predictions(study):
@@ -106,10 +120,21 @@ def test_keypoints_errors_are_those_of_the_predictions(study):
         assert line["visibility"] == person.visibility[k]
 
 
+def test_a_difference_of_which_too_little_is_here_is_a_sentence_and_one_run_is_one_pose(study, data, tmp_path):
+    person = study.dataset.val.people()[0].annotation_id
+    alone = study.pictures([person], ["+26 OKS"], "People.")
+    assert alone.data == "Not drawn: the poses of seed 0 are not here for without noise."
+    assert "orange: with noise." in study.pictures([person], [""], "People.", rows=["with noise"]).caption
+    scores = open_study("1c", data, tmp_path)
+    finish(scores, scores.table.runnable[0].key)
+    rows = ", ".join(scores.variants.index)
+    assert scores.pictures([person], [""], "People.").caption == f"People. White: labelled; orange: {rows}."
+
+
 def test_a_study_says_what_it_is_and_an_unknown_person_or_setting_is_named(study, empty):
     assert repr(study) == "Table 1b: Noisy reference points; profile smoke, seeds 0; 1 of 2 runs done"
     assert "0 of 2 runs done" in repr(empty)
     with pytest.raises(UserError, match="no labelled person of split val has the annotation -1"):
-        study.pictures([-1], ["nobody"], "Nobody.")
+        study.pictures([-1], ["nobody"], "Nobody.", rows=["with noise"])
     with pytest.raises(UserError, match="unknown parameter 'global_batsh': did you mean 'global_batch'"):
         row_run(study.profile, study.table, study.table.rows[0], 0, "f" * 16, {"train.global_batsh": 2})

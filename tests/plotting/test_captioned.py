@@ -9,6 +9,7 @@ import pandas as pd
 import seaborn as sns
 
 from poseur_study.plotting.captioned import LARGEST_SVG, MOST_VALUES, Captioned, Drawing, in_words
+from poseur_study.report.sanitise import clean
 
 
 def embedded(html: str) -> tuple[str, bytes]:
@@ -39,6 +40,17 @@ def test_a_large_drawing_is_a_png_and_photographs_are_jpeg():
     photo = Captioned(plt.subplots()[0], "A picture.", "a person", photo=True)._repr_mimebundle_()
     assert embedded(photo["text/html"])[0] == "webp" and "application/pdf" not in photo
     assert 'class="photo"' in photo["text/html"] and 'alt="a person"' in photo["text/html"]
+
+
+def test_a_drawing_of_its_own_for_a_phone_stands_beside_the_wide_one_and_survives_cleaning():
+    wide, narrow = plt.subplots(figsize=(3, 2))[0], plt.subplots(figsize=(2, 2))[0]
+    one = Captioned(wide, "Two.", "two", narrow=narrow)
+    svg = base64.b64encode(one.saved("svg", narrow)).decode()
+    source = f'<source media="(max-width: 40rem)" srcset="data:image/svg+xml;base64,{svg}">'
+    assert source in one.html() and source in clean(one.html()) and 'class="drawing both"' in one.html()
+    assert not plt.fignum_exists(narrow.number)
+    assert "srcset" not in clean('<picture><source srcset="https://example.org/x.png"></picture>')
+    assert "<picture>" not in figure().html()
 
 
 def test_a_grid_of_seaborn_s_is_a_drawing():

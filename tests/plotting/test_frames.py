@@ -27,6 +27,11 @@ def test_what_is_not_0_is_not_shown_as_0():
     assert cells(html)[3:] == ["−0.04", "−0.1", "0.003", "37.4", "37.0", "—"]
 
 
+def test_a_verdict_that_none_has_is_marked_for_narrow_screens():
+    html = frame_html(pd.DataFrame({"reproduced": [0, 2], "tests": [0, 2]}))
+    assert re.findall(r'<td class="number no-count" data-column="(\w+)">', html) == ["reproduced"]
+
+
 def test_there_is_no_minus_before_a_zero():
     assert cells(frame_html(pd.DataFrame({"AP": [-0.0004, -12.0], "n": [0, -3]}))) == [
         "AP",
