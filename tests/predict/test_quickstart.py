@@ -5,15 +5,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import nbformat
 import pytest
 
 from poseur_lib.checkpoints.shipped import shipped_model
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study import quickstart
 from poseur_study.experiments.notebook_parameters import QuickstartSettings
+from poseur_study.runs.record import BoxMetrics
 from poseur_study.runs.store import ListedRun, RunState, RunStore
 from synthetic_people import PeopleSettings, generate
 from tests.predict.conftest import noise, write_checkpoint, write_image
@@ -58,10 +59,11 @@ def test_a_finished_run_is_taken_and_says_what_it_knows(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("source", "words"), [("detector", "the detector's"), ("ground_truth", "ground-truth")])
-def test_the_ap_of_a_run_names_its_boxes(source, words):
-    record = SimpleNamespace(of=lambda boxes: boxes == source, provenance=SimpleNamespace(n_images=9, generated_data=True))
-    run = SimpleNamespace(run_id="r", profile="mini", ap=38.8, record=record)
-    assert f"AP 38.8 by {words} boxes on 9 images" in quickstart._about(run)
+def test_the_ap_of_a_run_names_its_boxes(source, words, tmp_path):
+    metrics = BoxMetrics.model_construct(boxes=BoxSource(source), AP=38.8)
+    record = make_record(tiny_config()).model_copy(update={"metrics": (metrics,)})
+    run = ListedRun(RunStore(tmp_path), record, RunState.FINISHED)
+    assert f"AP 38.8 by {words} boxes on 300 images" in quickstart._about(run)
 
 
 def test_without_a_run_the_package_s_model_is_taken_and_that_is_said(tmp_path):
