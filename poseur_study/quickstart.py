@@ -7,8 +7,9 @@ import numpy as np
 
 from poseur_lib.checkpoints.origin import ONLY_GENERATED
 from poseur_lib.checkpoints.shipped import shipped_model
-from poseur_lib.data.coco import CocoPeople, annotation_path
-from poseur_lib.predict.boxes_file import read_boxes
+from poseur_lib.data.coco import CocoPeople
+from poseur_lib.evaluation.dataset_predictions import BoxSource
+from poseur_lib.predict.boxes_file import BoxesOfFile, read_boxes
 from poseur_lib.predict.files import find_images
 from poseur_lib.predict.people import BoxFinder, PersonBox, WholeImage
 from poseur_lib.predict.predictor import Poseur
@@ -74,7 +75,9 @@ def images_to_show(settings: QuickstartSettings, model: KnownModel) -> ShownImag
         root = below_root(settings.data) if settings.data else shown_people()
         people = CocoPeople(root, "val", model.poseur.keypoint_set).people()
         paths = list(dict.fromkeys(person.image_path for person in people))[: settings.show]
-        source = read_boxes(annotation_path(root, "val"), paths)
+        source = BoxesOfFile(
+            {path: [PersonBox(one.box) for one in people if one.image_path == path] for path in paths}, ids={}
+        )
     images = [as_rgb(path) for path in paths]
     boxes = [source.boxes(path, image) for path, image in zip(paths, images, strict=True)]
     return ShownImages([path.name for path in paths], images, boxes)
@@ -97,7 +100,10 @@ def _best_run(settings: QuickstartSettings) -> ListedRun | None:
 
 def _about(run: ListedRun) -> str:
     provenance = run.record.provenance
-    ap = "" if run.ap is None else f", AP {run.ap:.1f} on {provenance.n_images} images of its own kind"
+    ap = ""
+    if run.ap is not None:
+        boxes = "the detector's" if run.record.of(BoxSource.DETECTOR) else "ground-truth"
+        ap = f", AP {run.ap:.1f} by {boxes} boxes on {provenance.n_images} images of its own kind"
     text = f"Run {run.run_id} of profile {run.profile}{ap}."
     if provenance.generated_data:
         text += f" {ONLY_GENERATED}"

@@ -15,7 +15,8 @@ class ShippedModel:
     """What the file says of itself.
 
     Attributes:
-        run_id, profile, commit, data_fingerprint: of the run that trained it.
+        run_id, profile, commit, data_fingerprint: of the run that trained it; a run of that id that was trained again
+            by another commit has another AP.
         ap: by ground-truth boxes on `images` images of its own kind, in points.
     """
 
@@ -30,8 +31,9 @@ class ShippedModel:
     def text(self) -> str:
         """What it is, one line."""
         return (
-            f"The model that comes with the package (run {self.run_id} of profile {self.profile}, AP {self.ap:.1f} on"
-            f" {self.images} images of its own kind). {ONLY_GENERATED}"
+            f"The model that comes with the package (run {self.run_id} of profile {self.profile} as commit "
+            f"{self.commit[:7]} trained it, AP {self.ap:.1f} by ground-truth boxes on {self.images} images of its own "
+            f"kind). {ONLY_GENERATED}"
         )
 
 

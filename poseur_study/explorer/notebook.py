@@ -56,13 +56,17 @@ class Explorer:
         return SESSION_VARIABLE in os.environ if asked is None else asked
 
     def models(self) -> HTML:
-        """The runs that there are, folded: AP (by the detector's boxes, else at ground truth), what can be done."""
+        """The runs that there are, folded, as `find_runs` orders them: AP (by the detector's boxes, else at ground
+        truth) and what could be done when this was executed.
+        """
         found = runs_to_explore(self.settings.runs)
         rows = [(f"{run.name}\n{run.run_id}", run.profile, run.ap, run.status) for run in found]
         frame = pd.DataFrame(rows, columns=["run", "profile", "AP", "state"]).astype({"AP": float})
         table = frame.to_html(index=False, float_format="%.1f", na_rep="none").replace("\\n", "<br>")
         usable = sum(run.usable for run in found)
-        return HTML(f"<details><summary>{len(found)} runs, {usable} of them with weights</summary>{table}</details>")
+        said = f"{len(found)} runs, {usable} of them with weights when this was executed"
+        order = "with weights, then those that can be trained again; of each with self-attention first; then by AP"
+        return HTML(f"<details><summary>{said}</summary><p>Order: {order}.</p>{table}</details>")
 
     def opened(self) -> Markdown:
         """Which model is looked into, or why there is none."""

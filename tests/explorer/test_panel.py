@@ -322,5 +322,6 @@ def test_where_nothing_is_shown_nothing_is_saved(tmp_path, monkeypatch, val_data
 
 def test_the_list_of_runs_is_folded(runs, val_data):
     shown = Explorer(ExplorerSettings(runs=str(runs.folder), data=str(val_data))).models().data
-    assert shown.startswith("<details><summary>3 runs, 1 of them with weights</summary>")
+    assert shown.startswith("<details><summary>3 runs, 1 of them with weights when this was executed</summary>")
+    assert "<p>Order: with weights, then" in shown
     assert all(run_id in shown for run_id in (runs.finished, runs.record_only, runs.heatmap))

@@ -11,8 +11,10 @@ import pytest
 
 from poseur_lib.checkpoints.shipped import shipped_model
 from poseur_lib.errors import UserError
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study import quickstart
 from poseur_study.experiments.notebook_parameters import QuickstartSettings
+from poseur_study.runs.record import BoxMetrics
 from poseur_study.runs.store import ListedRun, RunState, RunStore
 from synthetic_people import PeopleSettings, generate
 from tests.predict.conftest import noise, write_checkpoint, write_image
@@ -56,18 +58,27 @@ def test_a_finished_run_is_taken_and_says_what_it_knows(tmp_path, monkeypatch):
     assert "is no evidence" in model.text
 
 
+@pytest.mark.parametrize(("source", "words"), [("detector", "the detector's"), ("ground_truth", "ground-truth")])
+def test_the_ap_of_a_run_names_its_boxes(source, words, tmp_path):
+    metrics = BoxMetrics.model_construct(boxes=BoxSource(source), AP=38.8)
+    record = make_record(tiny_config()).model_copy(update={"metrics": (metrics,)})
+    run = ListedRun(RunStore(tmp_path), record, RunState.FINISHED)
+    assert f"AP 38.8 by {words} boxes on 300 images" in quickstart._about(run)
+
+
 def test_without_a_run_the_package_s_model_is_taken_and_that_is_said(tmp_path):
     model = quickstart.open_model(QuickstartSettings(runs=str(tmp_path), device="cpu"))
     assert model.text == shipped_model().text and "comes with the package" in model.text
-    assert "knows only generated people" in model.text and "of its own kind" in model.text
+    assert "knows only generated people" in model.text and "by ground-truth boxes" in model.text
 
 
-def test_generated_people_come_with_their_boxes(checkpoint, people):
+def test_generated_people_come_with_their_boxes(checkpoint, people, capsys):
     settings = QuickstartSettings(checkpoint=str(checkpoint), data=str(people), show=3, device="cpu")
     shown = quickstart.images_to_show(settings, quickstart.open_model(settings))
     assert len(shown.names) == len(shown.images) == 3
     assert all(boxes for boxes in shown.boxes)
     assert shown.images[0].shape == (96, 72, 3)
+    assert not capsys.readouterr().err, "nothing is said of the sample's other images"
 
 
 def test_images_of_the_user_s_with_and_without_boxes(tmp_path, checkpoint):
@@ -100,6 +111,9 @@ def test_the_notebook_as_papermill_executes_it(tmp_path, checkpoint, people):
     text = json.dumps(notebook)
     assert "data:image/webp;base64" in text and "keypoints" in text
     assert re.search(r"[1-9]\d* people with skeletons", text)
+    (of_people,) = [cell for cell in notebook.cells if "to_coco" in cell.source and cell.cell_type == "code"]
+    shown = [output.data["text/plain"] for output in of_people.outputs if output.output_type != "stream"]
+    assert "not among those given" not in text and len(shown) == 2 and "[" not in "".join(shown)
 
 
 @pytest.mark.slow
