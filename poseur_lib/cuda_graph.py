@@ -35,9 +35,9 @@ def cuda_graph(function: Callable[[], None]) -> Callable[[], object]:
 def _recording() -> Iterator[torch.cuda.CUDAGraph]:
     """As `torch.cuda.graph`, which neither names what broke a recording off nor leaves its stream then."""
     record = partial(torch.cuda.graph, capture_error_mode="thread_local")  # a loader's thread may pin memory meanwhile
-    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+    graph, stream, pool = torch.cuda.CUDAGraph(), torch.cuda.current_stream(), torch.cuda.graph_pool_handle()
     try:
-        recording = record(graph)
+        recording = record(graph, pool=pool)
         recording.__enter__()
         try:
             yield graph
@@ -47,7 +47,23 @@ def _recording() -> Iterator[torch.cuda.CUDAGraph]:
             raise
         recording.__exit__(None, None, None)
     except Exception:
+        torch.cuda.set_stream(stream)
+        graph.reset()
+        _release(pool)
+        torch.cuda.empty_cache()
         with suppress(Exception), record(torch.cuda.CUDAGraph()):
             torch.zeros(1, device="cuda")  # in torch 2.11, generators may else wait for the end of the broken recording
         torch.cuda.set_stream(stream)
         raise
+
+
+def _release(pool: tuple[int, int]) -> None:
+    """Gives back the memory of a broken recording that was reset.
+
+    In torch 2.11, `reset` does so only of one that came to its end: until the allocator is told, it keeps the pool, and
+    takes a recording to be under way. Where `reset` did, the first call says that there is none, and all is done.
+    """
+    device = torch.cuda.current_device()
+    with suppress(RuntimeError):
+        torch._C._cuda_endAllocateToPool(device, pool)
+        torch._C._cuda_releasePool(device, pool)

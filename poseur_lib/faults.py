@@ -27,6 +27,11 @@ SHARED = Fault(
 DISK = Fault("the disk is full, or over its quota: free some of it, and the same command goes on from here")
 MEMORY = Fault(f"the memory is full: {LESS}")
 GPU_MEMORY = Fault(f"the memory of the GPU is full: {LESS}")
+NEIGHBOUR = Fault(
+    "the GPU broke off, as it does for all runs that share it by MPS where one of them is killed at work: if it comes "
+    "again, take one run a GPU (--runs-per-gpu 1)",
+    passes=True,
+)
 KILLED = Fault(f"a process was killed, as the system does where memory runs out: {LESS}", passes=True)
 FILES = Fault("too many files are open: raise the limit (ulimit -n 65536), or read images without processes")
 PATTERNS = (
@@ -34,6 +39,7 @@ PATTERNS = (
     (r"unable to (?:write to|resize|open shared memory|allocate).*torch_|/dev/shm", SHARED),
     (r"DataLoader worker .*(?:killed by signal: Killed|exited unexpectedly)|killed by SIGKILL$|Kernel died", KILLED),
     (r"No space left on device|Disk quota exceeded|File too large", DISK),
+    (r"CUDA error: (?:unspecified launch failure|.*\bMPS\b)", NEIGHBOUR),
     (r"CUDA out of memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED", GPU_MEMORY),
     (r"can't allocate memory|Cannot allocate memory|Unable to allocate|MemoryError|std::bad_alloc", MEMORY),
     (r"Too many open files", FILES),

@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from benchmarks.gpu.ways import COMPILE, GRAPH, Made, Make, Run, made
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.costs import cost
 from poseur_lib.models.build import build_model
-from poseur_lib.models.optimise import SAFE, example_images, optimise
+from poseur_lib.models.optimise import SAFE, Optimised, example_images, optimise
 from poseur_lib.models.pose_model import PoseModel
 from poseur_study.costs.gpu_goals import BACKBONE, BF16, MINI, R50, REAL
 from poseur_study.execution.probe_run import training_step
@@ -64,6 +64,7 @@ class Work:
         return batch * self.bytes_per_image + self.weight_bytes
 
 
+@cache
 def work_of(config: ExperimentConfig, part: str, precision: str) -> Work:
     """Of a forward pass of a network or of its backbone.
 
@@ -106,10 +107,10 @@ def inference_call(model: PoseModel, part: str, images: Tensor) -> Make:
     return made(make, images.is_cuda)
 
 
-def for_inference(config: ExperimentConfig, device: str) -> PoseModel:
-    """A network as `poseur evaluate` runs it."""
+def for_inference(config: ExperimentConfig, device: str) -> Optimised:
+    """A network as `poseur evaluate` runs it, and what of that failed."""
     model = build_model(config).eval().to(device)
-    return optimise(model, example_images(config.data.input_size).to(device), SAFE).model
+    return optimise(model, example_images(config.data.input_size).to(device), SAFE)
 
 
 def training_call(config: ExperimentConfig, part: str, batch: int, device: str) -> Make:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
 import torch
@@ -44,21 +45,25 @@ class Scale:
     Attributes:
         inference, training: batches of ResNet-50; `compiled`: those of inference that are worth minutes of a compiler.
         mini, emsda: batches of their steps; `queries` are four groups of 17.
+        folder: where generated people are kept for all sections.
     """
 
     device: str
     rehearsal: bool = False
-    inference: tuple[int, ...] = (1, 8, 32, 128, 256)
+    inference: tuple[int, ...] = (128, 1, 8, 32, 256)
     compiled: tuple[int, ...] = (128, 1)
     training: tuple[int, ...] = (128, 32)
     mini: int = 32
     emsda: int = 128
     queries: int = 68
+    folder: Path = Path()
 
     @classmethod
-    def of_rehearsal(cls, device: str) -> "Scale":
+    def of_rehearsal(cls, device: str, folder: Path = Path()) -> "Scale":
         """Of seconds."""
-        return cls(device, True, inference=(1, 2), compiled=(2,), training=(2,), mini=2, emsda=1, queries=4)
+        return cls(
+            device, True, inference=(1, 2), compiled=(2,), training=(2,), mini=2, emsda=1, queries=4, folder=folder
+        )
 
 
 def limits(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
@@ -79,7 +84,7 @@ def limits(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
 def inference(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
     """Backbone alone and whole network over batch sizes; compiled at the batches of the goals."""
     config = configuration(R50, scale.rehearsal)
-    model = for_inference(config, scale.device)
+    optimised = for_inference(config, scale.device)
     work = {part: work_of(config, part, BF16) for part in (WHOLE, BACKBONE)}
     for batch in scale.compiled if INDUCTOR in ways else scale.inference:
         images = torch.randn(batch, 3, *config.data.input_size, device=scale.device)
@@ -88,7 +93,10 @@ def inference(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
             yield GpuRow(
                 section=INFERENCE, name=R50, part=part, precision=BF16, batch=batch, items=batch,
                 flops=batch * least.flops, bytes=least.bytes(batch),
-                ways=timed_ways(inference_call(model, part, images), ways, scale.device),
+                ways=tuple(
+                    one.with_changes(note="; ".join(filter(None, [one.note, *optimised.failed])))
+                    for one in timed_ways(inference_call(optimised.model, part, images), ways, scale.device)
+                ),
             )  # fmt: skip
 
 

@@ -1,15 +1,17 @@
 """The sections that train, data included: an epoch of images, and several small runs at a time on one card."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from benchmarks.gpu.networks import FORWARD_AND_BACKWARD, configuration, work_of
 from benchmarks.gpu.sections import Scale
@@ -19,6 +21,7 @@ from poseur_lib.errors import UserError
 from poseur_study.costs.gpu_goals import BF16, EPOCH, FLOAT32, MINI, REAL, RUNS, WHOLE
 from poseur_study.costs.gpu_record import GpuRow, WayTime
 from poseur_study.execution.mps import shared_gpus
+from poseur_study.execution.runs_per_gpu import READY
 from poseur_study.execution.slots import visible_gpus
 from poseur_study.runs.heartbeat import repeated
 from poseur_study.runs.provenance import cpu_count
@@ -26,57 +29,67 @@ from synthetic_people.generate import generate
 from synthetic_people.settings import PeopleSettings
 
 PRECISIONS = {BF16: "bf16-mixed", FLOAT32: "32"}
+SMALL = (256, 192)
+"""Height and width of the images of the small runs."""
 ENOUGH_OVERLAP = 0.5
 ONE_RUN = "benchmarks.gpu.one_run"
 
 
 @dataclass(frozen=True)
 class Length:
-    """How long the trainings are.
+    """How long the trainings are: two epochs of this many people each. All is set up in the first, the second counts.
 
     Attributes:
-        images: of the generated set for training, `large` those for an epoch of images; `size` (height, width) of
-            these, as photographs have it.
-        epochs: of the small runs, `large_epochs` of the other; the first one, in which all is set up, does not count.
-        together: numbers of runs at a time.
+        images, people: of the small runs; `large_images`, `large_people` of an epoch of images; `size` (height, width)
+            of these, as photographs have it. People come again, augmented otherwise, until an epoch is full.
+        together: numbers of runs at a time; that of the goal first.
     """
 
-    images: int = 2000
-    large: int = 1200
+    images: int = 600
+    people: int = 12_288
+    large_images: int = 400
+    large_people: int = 76_800
     size: tuple[int, int] = (480, 640)
-    epochs: int = 9
-    large_epochs: int = 17
-    together: tuple[int, ...] = (1, 4, 16)
+    together: tuple[int, ...] = (16, 4, 1)
 
     @classmethod
     def of(cls, rehearsal: bool) -> "Length":
         """Seconds, for a rehearsal."""
-        return cls(16, 16, (96, 128), 2, 2, (1, 2)) if rehearsal else cls()
+        return cls(16, 16, 16, 16, (96, 128), (2, 1)) if rehearsal else cls()
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What one training tells: people and seconds of its counted epochs, and when these began and ended (s).
+    """What one training tells: people and seconds of its counted epoch, and when it began and ended (s).
 
     Attributes:
-        computed: the ways that its last epoch took, of graph and inductor; `said`: why not others, at most a line.
+        ways: those that it took, of `poseur_lib.training.curve.WAYS`; `computed` in words; `said`: at most a line.
     """
 
     people: int
     seconds: float
     began: float
     ended: float
+    ways: Sequence[str] = ()
     computed: str = ""
     said: Sequence[str] = ()
 
 
-def epoch(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
-    """Epochs of JPEG files of the size of photographs, read, cropped, augmented and trained on by one run."""
+def people(_: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
+    """The people that the sections below train on, generated once; there is no row of it."""
     length = Length.of(scale.rehearsal)
-    config = trained_for(configuration(REAL, scale.rehearsal), length.large_epochs)
-    with generated(length.large, length.size) as data:
-        for way in ways:
-            yield _row(EPOCH, REAL, config, BF16, 1, way, data, scale.device)
+    generated(scale.folder / "photographs", length.large_images, length.size)
+    generated(scale.folder / "mini", length.images, SMALL)
+    yield from ()
+
+
+def epoch(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
+    """An epoch of JPEG files of the size of photographs, read, cropped, augmented and trained on by one run."""
+    length = Length.of(scale.rehearsal)
+    config = trained_for(configuration(REAL, scale.rehearsal), length.large_people)
+    data = generated(scale.folder / "photographs", length.large_images, length.size)
+    for way in ways:
+        yield _row(EPOCH, REAL, config, BF16, 1, way, data, scale.device)
 
 
 def runs(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
@@ -85,27 +98,26 @@ def runs(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
     They compute in float32, as the recorded runs of `mini` did.
     """
     length = Length.of(scale.rehearsal)
-    config = trained_for(configuration(MINI, scale.rehearsal), length.epochs)
-    with generated(length.images, (256, 192)) as data:
-        for way in ways:
-            for number in length.together:
-                yield _row(RUNS, f"{MINI}, {number} at a time", config, FLOAT32, number, way, data, scale.device)
+    config = trained_for(configuration(MINI, scale.rehearsal), length.people)
+    data = generated(scale.folder / "mini", length.images, SMALL)
+    for way in ways:
+        for number in length.together:
+            yield _row(RUNS, f"{MINI}, {number} at a time", config, FLOAT32, number, way, data, scale.device)
 
 
-def trained_for(config: ExperimentConfig, epochs: int) -> ExperimentConfig:
-    """A few epochs, measured at the end alone, on a person."""
+def trained_for(config: ExperimentConfig, people: int) -> ExperimentConfig:
+    """Two epochs of so many people, measured at the end alone, on a person."""
     return config.with_changes(
-        **{"train.epochs": epochs, "evaluation.curve_every": epochs, "evaluation.curve_people": 1}
-    )
+        **{"train.epochs": 2, "train.people_per_epoch": people, "evaluation.curve_every": 2,
+           "evaluation.curve_people": 1}
+    )  # fmt: skip
 
 
-@contextmanager
-def generated(images: int, size: tuple[int, int]) -> Iterator[Path]:
-    """A data set of generated people, for the time of a section."""
-    with tempfile.TemporaryDirectory(prefix="poseur-benchmark-") as folder:
-        settings = PeopleSettings(train_images=images, val_images=4, image_size=size, parts=False)
-        generate(Path(folder) / "people", settings, workers=max(0, cpu_count() - 1), progress=False)
-        yield Path(folder) / "people"
+def generated(folder: Path, images: int, size: tuple[int, int]) -> Path:
+    """A data set of generated people; one that is there stays as it is."""
+    settings = PeopleSettings(train_images=images, val_images=4, image_size=size, parts=False)
+    generate(folder, settings, workers=max(0, cpu_count() - 1), progress=False)
+    return folder
 
 
 def _row(
@@ -135,18 +147,24 @@ def _trained_together(
             trained = _processes(config, PRECISIONS[precision], number, COMPILE[way], data, device, mps)
         except (UserError, OSError) as error:
             return WayTime(way=way, milliseconds=None, note=str(error)[:200])
-    if way != EAGER and (without := [one for one in trained if way not in one.computed]):
+    if way != EAGER and (without := [one for one in trained if way not in one.ways]):
         return WayTime(way=way, milliseconds=None, note=" ".join(["it ran step by step", *without[0].said])[:200])
-    said += [words for words in (trained[0].computed,) if words]
-    speed = sum(one.people / one.seconds for one in trained)
     share = overlap(trained)
     if share < ENOUGH_OVERLAP:
-        said.append(f"together for {share:.0%} of the time only: their sum says too much")
+        return WayTime(way=way, milliseconds=None, note=f"they ran together for {share:.0%} of the time only")
+    said += [words for words in (trained[0].computed,) if words]
+    speed = together(trained)
     within = [value for at, value in busy if min(one.began for one in trained) <= at]
     milliseconds = 1e3 * number * config.train.global_batch / speed
     return WayTime(
         way=way, milliseconds=milliseconds, busy=statistics.mean(within) if within else None, note="; ".join(said)
     )
+
+
+def together(trained: Sequence[Trained]) -> float:
+    """People a second of all runs, from the first one's begin to the last one's end."""
+    seconds = max(one.ended for one in trained) - min(one.began for one in trained)
+    return sum(one.people for one in trained) / seconds
 
 
 def overlap(trained: Sequence[Trained]) -> float:
@@ -158,26 +176,44 @@ def overlap(trained: Sequence[Trained]) -> float:
 def _processes(
     config: ExperimentConfig, precision: str, number: int, way: str, data: Path, device: str, added: dict[str, str]
 ) -> list[Trained]:
-    import os
+    """Runs that begin their counted epoch together, when all of them have got there.
 
-    with tempfile.TemporaryDirectory(prefix="poseur-benchmark-") as folder:
+    Raises:
+        UserError: one of them failed.
+    """
+    environment = {**os.environ, **added, "OMP_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory(prefix="poseur-benchmark-") as folder, ExitStack() as open_files:
         (Path(folder) / "config.json").write_text(config.model_dump_json())
-        commands = [
-            [sys.executable, "-m", ONE_RUN, folder, str(one), str(data), device, precision, way]
-            for one in range(number)
-        ]
-        environment = {**os.environ, **added, "OMP_NUM_THREADS": "1"}
-        output = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        processes = [subprocess.Popen(command, env=environment, **output) for command in commands]
+        logs = [open_files.enter_context((Path(folder) / f"{one}.log").open("w+")) for one in range(number)]
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", ONE_RUN, folder, str(one), str(data), device, precision, way],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment,
+            )
+            for one, log in enumerate(logs)
+        ]  # fmt: skip
         try:
-            said = [process.communicate() for process in processes]
+            for process, log in zip(processes, logs, strict=True):
+                if not any(line.strip() == READY for line in process.stdout):
+                    raise UserError(_last_words(process, log))
+            for process in processes:
+                process.stdin.write("go\n")
+                process.stdin.flush()
+            said = [process.communicate()[0] for process in processes]
         finally:
             for process in processes:
                 process.kill()
-    for process, (_, errors) in zip(processes, said, strict=True):
-        if process.returncode:
-            raise UserError((errors.strip().splitlines() or [f"a run ended with code {process.returncode}"])[-1])
-    return [Trained(**json.loads(line.splitlines()[-1])) for line, _ in said]
+                process.wait()
+        for process, log in zip(processes, logs, strict=True):
+            if process.returncode:
+                raise UserError(_last_words(process, log))
+    return [Trained(**json.loads(lines.splitlines()[-1])) for lines in said]
+
+
+def _last_words(process: subprocess.Popen[str], log: TextIO) -> str:
+    code = process.wait()
+    log.seek(0)
+    return (log.read().strip().splitlines() or [f"a run ended with code {code}"])[-1]
 
 
 @contextmanager

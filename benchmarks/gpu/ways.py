@@ -62,6 +62,8 @@ def _timed_way(make: Make, way: str, device: str) -> WayTime:
     if way == GRAPH and device != "cuda":
         return WayTime(way=way, milliseconds=None, note="a CUDA graph needs a GPU")
     gc.collect()
+    if way == INDUCTOR:
+        torch.compiler.reset()  # rows share functions, of which torch compiles a few forms only
     try:
         with memory(device) as peak:
             run, note = make(way)

@@ -18,7 +18,9 @@ from poseur_lib.runtime import DataOnDevice
 
 CHANNELS, LABEL_CHANNELS = 3, 1
 SHARE_OF_FREE = 0.5
-"""Of a GPU's free memory, what images may take unasked: the rest is for the network, and for other runs."""
+"""Of a GPU's free memory, what the images of all its runs may take unasked: the rest is for the networks."""
+RUNS_PER_GPU = "POSEUR_RUNS_PER_GPU"
+"""In the environment of a run: how many of a batch share its GPU."""
 READ_TOGETHER = 256  # images decoded before they are copied to the device
 MAX_READERS = 16
 
@@ -101,7 +103,8 @@ def goes_on_device(
 ) -> bool:
     """Whether the decoded images of these people are to be kept on a device.
 
-    "auto": on a GPU, where they take at most SHARE_OF_FREE of its free memory by the sizes that the annotations say.
+    "auto": on a GPU, where they take at most SHARE_OF_FREE of its free memory by the sizes that the annotations say,
+    or that part of it which is left to each of the runs that share the GPU.
 
     Args:
         channels: of an image, and of what is kept with it.
@@ -111,7 +114,7 @@ def goes_on_device(
     """
     if asked == "no" or not people or (asked == "auto" and device.type != "cuda"):
         return False
-    needed, share = image_bytes(people, channels), SHARE_OF_FREE if asked == "auto" else 1.0
+    needed, share = image_bytes(people, channels), _share() if asked == "auto" else 1.0
     if needed is None:
         return asked == "yes"
     if needed <= share * free_bytes(device):
@@ -124,6 +127,11 @@ def goes_on_device(
             " use 'auto' or 'no'"
         )
     return fits
+
+
+def _share() -> float:
+    runs = os.environ.get(RUNS_PER_GPU, "")
+    return SHARE_OF_FREE / (int(runs) if runs.isdecimal() and int(runs) else 1)
 
 
 def image_bytes(people: Sequence[Person], channels: int = CHANNELS) -> int | None:

@@ -13,16 +13,19 @@ from poseur_lib.data.coco import Person
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseCrops, ReadImage
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
-from poseur_lib.evaluation.recorded_inference import RecordedInference, arrays_of, recordings_of
+from poseur_lib.evaluation.recorded_inference import RecordedInference, filled_up, plain_pass, recordings_of
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import AUTOCAST, InferenceRuntime, keep_freed_memory
 
 
 def recordings(model: PoseModel, runtime: InferenceRuntime) -> RecordedInference | None:
-    """Where passes are recorded; None where the network runs step by step."""
+    """Where passes are recorded; None where the network runs step by step.
+
+    Its weights have to be where they stay.
+    """
     on_gpu = runtime.torch_device.type == "cuda"
-    return recordings_of(model, cuda_graph) if runtime.way == "graph" and on_gpu else None
+    return recordings_of(model, cuda_graph) if runtime.way == "graph" and on_gpu and model.recordable else None
 
 
 def inference_batches(
@@ -46,7 +49,7 @@ def inference_batches(
     return people_batches(crops, config.evaluation.batch, runtime)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # in inference mode, autocast casts a weight each time that it is used
 def predict_people(
     model: PoseModel,
     people: Sequence[Person],
@@ -80,8 +83,12 @@ def predict_people(
     recorded = recordings(model, runtime)
     for batch in batches:
         images = batch.images.to(device, non_blocking=True)
-        with torch.autocast(device.type, dtype, enabled=runtime.precision in AUTOCAST, cache_enabled=recorded is None):
-            pose = arrays_of(predict(images)) if recorded is None else recorded(model, predict, images, dtype)
+        if recorded is not None:
+            pose = recorded(model, predict, images, dtype)
+        elif runtime.way == "inductor":  # torch compiles for each size anew
+            pose = plain_pass(predict, filled_up(images), dtype).first(len(images))
+        else:
+            pose = plain_pass(predict, images, dtype)
         values = {"keypoints": pose.keypoints, "keypoint_scores": pose.keypoint_scores, "sigma": pose.sigma,
                   "center": batch.center, "box_scale": batch.box_scale}  # fmt: skip
         for name, value in values.items():

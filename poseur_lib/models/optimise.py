@@ -23,6 +23,11 @@ TOLERANCE = 1e-4
 """How far a keypoint may move, a fraction of the crop side: float32 rounds a pose of a deep network by 1e-6 to 1e-5."""
 
 
+COMPILED_SIZES = 32
+"""Sizes of batches that torch compiles a model for; beyond its own limit of 8 it would run it step by step, and not say
+so. Powers of two (`poseur_lib.evaluation.inference`) are never that many."""
+
+
 @dataclass(frozen=True)
 class InferenceOptions:
     """What to try; none of it changes what is computed.
@@ -178,6 +183,9 @@ def _channels_last(model: PoseModel, _: Tensor) -> tuple[PoseModel, str]:
 def _compile(model: PoseModel, _: Tensor) -> tuple[PoseModel, str]:
     if importlib.util.find_spec("torch._inductor") is None:
         raise RuntimeError("this torch has no compiler")
+    import torch._dynamo.config as settings
+
+    settings.recompile_limit = max(settings.recompile_limit, COMPILED_SIZES)
     for part in (model.backbone, model.head):
         part.compile(dynamic=False)
     return model, "compiled"
@@ -185,6 +193,11 @@ def _compile(model: PoseModel, _: Tensor) -> tuple[PoseModel, str]:
 
 @torch.inference_mode()
 def _keypoints(model: PoseModel, images: Tensor) -> Tensor:
-    """Of the flip test, in full float32: GPUs else round convolutions to TF32, whatever the order of the sums."""
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        return model.predict_flipped(images).keypoints.float()
+    """Of the flip test, in full float32: GPUs else round to TF32, whatever the order of the sums."""
+    products = torch.backends.cuda.matmul
+    before, products.allow_tf32 = products.allow_tf32, False
+    try:
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return model.predict_flipped(images).keypoints.float()
+    finally:
+        products.allow_tf32 = before

@@ -59,10 +59,12 @@ class PoseHead(nn.Module, ABC, Generic[Outputs]):
     Attributes:
         crop_rule: how a person's crop is cut out for the head, see `poseur_lib.data.crop`.
         coarsest_alone: it reads the last map only.
+        recordable: its passes never wait for the processor, so that a CUDA graph can be made of them.
     """
 
     crop_rule = CropRule()
     coarsest_alone = False
+    recordable = True
 
     @abstractmethod
     def forward(self, features: FeatureMaps) -> Outputs:
@@ -152,6 +154,11 @@ class PoseModel(nn.Module):
         self.head = head
         self.flip_index = tuple(flip_index)
         self.register_buffer("_flip_order", torch.tensor(self.flip_index), persistent=False)
+
+    @property
+    def recordable(self) -> bool:
+        """Whether a CUDA graph can be made of its passes."""
+        return self.head.recordable
 
     def unreached_parameters(self) -> Sequence[nn.Parameter]:
         """Weights that no loss depends on: of a pyramid's finer maps, where the head reads the coarsest alone."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,9 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.data.annotations import load_json
 from poseur_lib.errors import UserError
 from poseur_lib.files import write_atomically
+
+WAYS = ("graph", "inductor", "data on the device")
+"""Of computing an epoch, other than step by step from files."""
 
 Measured = Annotated[
     float | None, BeforeValidator(lambda value: None if isinstance(value, float) and math.isnan(value) else value)
@@ -43,6 +47,11 @@ class CurvePoint(Frozen):
     ap: Measured = None
     part_iou: Measured = None
     computed: str = ""
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """Those of `computed`; the reason that may follow names ways that were not taken."""
+        return tuple(takewhile(WAYS.__contains__, self.computed.split(", ")))
 
 
 Curve = tuple[CurvePoint, ...]

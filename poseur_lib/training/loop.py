@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ import numpy as np
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.training import TrainConfig
@@ -25,12 +25,23 @@ from poseur_lib.errors import UserError, listed
 from poseur_lib.files import CURVE_FILE, atomic_file
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.batches import Batches
-from poseur_lib.training.curve import Curve, CurvePoint, write_curve
+from poseur_lib.training.curve import WAYS, Curve, CurvePoint, write_curve
 from poseur_lib.training.loggers import STEPS_BETWEEN, end_logger, point_metrics, training_logger
 from poseur_lib.training.loss_sums import LossSums, LossValues, detached
 from poseur_lib.training.optimiser import align_states, optimiser_and_schedule, parameter_groups
 from poseur_lib.training.progress import PositionCallback
-from poseur_lib.training.step import Chosen, GraphedStep, LossOf, choose, compile_backbone, reason_of, uncompiled
+from poseur_lib.training.step import (
+    Chosen,
+    GraphedStep,
+    LossOf,
+    choose,
+    compile_backbone,
+    reason_of,
+    seed_generators,
+    uncompile,
+    uncompiled,
+)
+from poseur_lib.training.weight_average import MovingAverage
 
 LISTED = 4
 Measure = Callable[[Any], dict[str, float]]
@@ -75,9 +86,7 @@ class TrainingLoop(L.LightningModule):
             network.get_submodule("backbone").requires_grad_(False)
         self.loss_of, self.batches, self.config, self.run, self.seed = loss_of, batches, config, run, seed
         decay = config.ema_decay
-        self.average = None if decay is None else AveragedModel(
-            network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
-        )  # fmt: skip
+        self.average = None if decay is None else MovingAverage(network, decay)
         self.groups = parameter_groups(network, slow, config)
         # Several devices wait for the gradient of every weight that requires one. Weights that no loss reaches stay in
         # the optimiser, which passes them over: checkpoints are the same on one device and on several.
@@ -93,7 +102,8 @@ class TrainingLoop(L.LightningModule):
 
     def run_by(self, runtime: Runtime) -> None:
         """Take the way that `runtime` asks for, or the reason why not, which is said."""
-        self.chosen, self.precision = choose(runtime, self.batches.accumulate), runtime.precision
+        recordable = getattr(self.network, "recordable", True)
+        self.chosen, self.precision = choose(runtime, self.batches.accumulate, recordable), runtime.precision
         if self.chosen.way == "inductor":
             compile_backbone(self.network)
         by_compiler_alone = self.chosen.way == "inductor" and runtime.torch_device.type == "cpu"
@@ -108,9 +118,8 @@ class TrainingLoop(L.LightningModule):
     @property
     def computed(self) -> str:
         """How, as `CurvePoint` has it."""
-        ways = {"graph": self._graphed is not None, "inductor": self.chosen.way == "inductor",
-                "data on the device": self.batches.on_device}  # fmt: skip
-        return ", ".join([*(way for way, taken in ways.items() if taken), *filter(None, [self.chosen.reason])])
+        taken = (self._graphed is not None, self.chosen.way == "inductor", self.batches.on_device)
+        return ", ".join([*compress(WAYS, taken), *filter(None, [self.chosen.reason])])
 
     def configure_optimizers(self) -> Any:
         """AdamW with a schedule per optimiser step."""
@@ -131,7 +140,7 @@ class TrainingLoop(L.LightningModule):
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Seeds the step."""
         words = [self.seed, self.current_epoch, batch_idx, self.global_rank]
-        torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1))
+        seed_generators(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1))
 
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor | None:
         """The loss of a batch; None where the optimiser has stepped already.
@@ -171,9 +180,10 @@ class TrainingLoop(L.LightningModule):
                 self._graphed = GraphedStep(self.loss_of, self.network, batch, self.precision, cuda_graph)
             except Exception as error:  # libraries raise anything; the step by step pass is always at hand
                 self.chosen = Chosen("none", reason_of(error))
+                uncompile(self.network)  # the compiler may be what failed, and would again
                 self._say(self.chosen.reason)
                 self.on_train_batch_start(batch, batch_idx)
-        if self._graphed is not None and self._graphed.fits(batch):
+        if self._graphed is not None:  # every batch has these shapes: what is left of an epoch is dropped
             losses = self._graphed(batch)
         else:
             self.network.zero_grad()

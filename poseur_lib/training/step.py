@@ -31,15 +31,18 @@ class Chosen(NamedTuple):
     reason: str = ""
 
 
-def choose(runtime: Runtime, accumulate: int) -> Chosen:
+def choose(runtime: Runtime, accumulate: int, recordable: bool = True) -> Chosen:
     """The way of a run's training steps.
 
     Args:
         accumulate: batches per optimiser step.
+        recordable: as of `PoseHead`.
     """
     asked = runtime.way
+    on_gpu = runtime.torch_device.type == "cuda"
     against = {
-        "there is no GPU": runtime.torch_device.type != "cuda" and asked == "graph",
+        "there is no GPU": not on_gpu and asked == "graph",
+        "its loss waits for the processor in every step": not recordable and (on_gpu or asked == "graph"),
         "several devices train together": runtime.devices > 1,
         "gradients are accumulated over several batches": accumulate > 1,
         "16-mixed scales its gradients on the processor (bf16-mixed does not)": runtime.precision == "16-mixed",
@@ -58,13 +61,18 @@ def compile_backbone(network: nn.Module) -> None:
     network.get_submodule("backbone").compile(dynamic=False)
 
 
+def uncompile(network: nn.Module) -> None:
+    """Undoes `compile_backbone`."""
+    for module in network.modules():
+        module._compiled_call_impl = None
+
+
 @contextmanager
 def uncompiled(network: nn.Module) -> Iterator[None]:
     """Measurements inside, whose batches are of other sizes, are not worth the compiler's minutes."""
     modules = [module for module in network.modules() if module._compiled_call_impl is not None]
     calls = [module._compiled_call_impl for module in modules]
-    for module in modules:
-        module._compiled_call_impl = None
+    uncompile(network)
     try:
         yield
     finally:
@@ -75,8 +83,8 @@ def uncompiled(network: nn.Module) -> Iterator[None]:
 class GraphedStep:
     """Forward and backward pass of a batch, recorded once and replayed for every batch of the same shapes.
 
-    Gradients appear in the parameters' `grad`, which nobody may replace; those of the last batch are overwritten. A
-    parameter that the loss does not reach has none, as ever.
+    Gradients appear in the parameters' `grad`; those of the last batch are overwritten. A parameter that the loss does
+    not reach has none, as ever.
 
     The first batch is also passed step by step: where losses or gradients differ by more than rounding, the recording
     is not used.
@@ -106,16 +114,22 @@ class GraphedStep:
             _set_random_state(self.batch[0].device, state)
             self._replay()
             _compare(expected, gradients, *self._found())
+        self._gradients = [(one, one.grad) for one in network.parameters()]
         _set_random_state(self.batch[0].device, state)
 
-    def fits(self, batch: Any) -> bool:
-        """True if the batch is of the recorded shapes."""
-        return [one.shape for one in batch] == [one.shape for one in self.batch]
-
     def __call__(self, batch: Any) -> LossValues:
-        """Losses of a batch; they are overwritten by the next one's, as the gradients are."""
-        for kept, given in zip(self.batch, batch, strict=True):
-            kept.copy_(given)
+        """Losses of a batch; they are overwritten by the next one's, as the gradients are.
+
+        Raises:
+            ValueError: its shapes are others than the recorded ones.
+        """
+        given, recorded = ([tuple(one.shape) for one in some] for some in (batch, self.batch))
+        if given != recorded:
+            raise ValueError(f"a step that was recorded for a batch of shapes {recorded} got {given}")
+        for parameter, gradient in self._gradients:
+            parameter.grad = gradient  # where it is recorded; somebody may have put another there
+        for kept, one in zip(self.batch, batch, strict=True):
+            kept.copy_(one)
         self._replay()
         assert self.losses is not None
         return self.losses
@@ -134,6 +148,13 @@ class GraphedStep:
         assert self.losses is not None
         gradients = [one.grad for one in self.network.parameters()]
         return self.losses.values.clone(), [None if one is None else one.clone() for one in gradients]
+
+
+def seed_generators(seed: int) -> None:
+    """As `torch.manual_seed`, which writes down the call stack each time for devices that are not in use yet."""
+    cuda = torch.cuda.default_generators if torch.cuda.is_initialized() else ()
+    for generator in (torch.default_generator, *cuda):
+        generator.manual_seed(seed)
 
 
 def reason_of(error: Exception) -> str:

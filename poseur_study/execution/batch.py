@@ -126,7 +126,10 @@ class Batch:
             return options
         runs = [run for run in self.runs if run.run_id in missing and isinstance(run.config, ExperimentConfig)]
         heaviest = max(runs, key=lambda run: work.per_image(run) * run.config.train.global_batch, default=None)
-        picked = 1 if heaviest is None else picked_runs_per_gpu(heaviest.config, len(runs), options)
+        if heaviest is None:
+            return replace(options, runs_per_gpu=1)
+        data = self.known.get(heaviest.config.data.keypoints_name, self.data).root
+        picked = picked_runs_per_gpu(heaviest.config, len(runs), options, data)
         return replace(options, runs_per_gpu=picked)
 
     def show_tables(self, options: RunOptions) -> Iterator[tuple[str, str | None]]:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from poseur_study.execution.slots import VISIBLE
+from poseur_study.execution.slots import BY_BUS, VISIBLE
 
 CONTROL = "nvidia-cuda-mps-control"
 PIPES, LOGS = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
@@ -47,7 +47,7 @@ def shared_gpus(gpus: str, say: Callable[[str], None] = print) -> Iterator[dict[
     folder = tempfile.mkdtemp(prefix="poseur-mps-")
     added = {PIPES: folder, LOGS: folder}
     # The daemon sees every GPU, so that their numbers are the same to it and to the runs.
-    environment = {name: value for name, value in os.environ.items() if name != VISIBLE} | added
+    environment = {name: value for name, value in os.environ.items() if name != VISIBLE} | added | BY_BUS
     with _ended_with_this_process(folder, environment):
         problem = _start(environment) or _client_problem(environment | {VISIBLE: gpus})
         if problem is None:

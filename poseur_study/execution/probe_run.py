@@ -36,8 +36,8 @@ def main(file: str, seconds: str, precision: Precision, compile: Compile) -> Non
     torch.set_num_threads(1)
     config = ExperimentConfig.model_validate_json(Path(file).read_text(encoding="utf-8"))
     runtime = Runtime(data=Path(), precision=precision, compile=compile)
-    way = choose(runtime, accumulate=1).way
     model = build_model(without_weights(config)).to(runtime.torch_device, memory_format=runtime.memory_format).train()
+    way = choose(runtime, 1, model.recordable).way
     step = training_step(model, config, config.train.global_batch, precision, way).run
     for _ in range(WARM_UP):
         step()

@@ -2,7 +2,8 @@
 
 One process first: its speed, and the memory that the GPU has less while it is there. Then twice as many at a time, as
 long as memory, processors and the runs to make allow, and as long as all of them together get faster by `GAIN`. The
-heaviest of the runs is what is measured. Reading images is not in it: a disk that is too slow is not seen.
+heaviest of the runs is what is measured. Images are not in it: what those take that lie on the GPU is added to the
+memory of a run, and a disk that is too slow is not seen.
 """
 
 import os
@@ -17,10 +18,13 @@ from threading import Timer
 from typing import TextIO
 
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.data.coco import CocoPeople
+from poseur_lib.data.device_images import SHARE_OF_FREE, image_bytes
 from poseur_lib.errors import UserError
+from poseur_lib.keypoints import keypoint_set
 from poseur_study.execution.mps import MOST_CLIENTS, shared_gpus
 from poseur_study.execution.run_job import RunOptions
-from poseur_study.execution.slots import VISIBLE, visible_gpus
+from poseur_study.execution.slots import BY_BUS, VISIBLE, visible_gpus
 from poseur_study.runs.provenance import cpu_count
 
 GAIN = 1.1
@@ -32,12 +36,13 @@ READY, PROBE = "ready", "poseur_study.execution.probe_run"
 Say = Callable[[str], None]
 
 
-def picked_runs_per_gpu(config: ExperimentConfig, runs: int, options: RunOptions, say: Say = print) -> int:
+def picked_runs_per_gpu(config: ExperimentConfig, runs: int, options: RunOptions, data: Path, say: Say = print) -> int:
     """Runs that share a GPU best, said in a line with what was measured; 1 where nothing can be.
 
     Args:
         config: of the heaviest run.
         runs: that are to be made.
+        data: the folder of its data set; where it is not there yet, images are not counted.
     """
     gpus = visible_gpus() if options.device != "cpu" else ()
     how = (options.precision, options.compile)
@@ -46,7 +51,9 @@ def picked_runs_per_gpu(config: ExperimentConfig, runs: int, options: RunOptions
         return 1
     try:
         with shared_gpus(gpus[0], say) as mps:
-            return _measured(Probed(config, how, {**mps, VISIBLE: gpus[0]}), -(-runs // len(gpus)), len(gpus), say)
+            images = images_mib(config, data) if options.data_on_device != "no" else 0
+            probed = Probed(config, how, {**mps, **BY_BUS, VISIBLE: gpus[0]}, images)
+            return _measured(probed, -(-runs // len(gpus)), len(gpus), say)
     except (UserError, OSError) as error:
         say(f"runs per GPU: 1, as it could not be measured: {error}")
         return 1
@@ -54,11 +61,21 @@ def picked_runs_per_gpu(config: ExperimentConfig, runs: int, options: RunOptions
 
 @dataclass(frozen=True)
 class Probed:
-    """What a probe trains, how (precision and way), and in which environment."""
+    """What a probe trains, how (precision and way), in which environment, and MiB of images that a run has besides."""
 
     config: ExperimentConfig
     how: tuple[str, str]
     environment: Mapping[str, str]
+    images: int = 0
+
+
+def images_mib(config: ExperimentConfig, data: Path) -> int:
+    """What the decoded images of a run take; 0 where nothing says how large they are."""
+    if not data.is_dir():
+        return 0
+    keypoints = keypoint_set(config.data.keypoint_set)
+    splits = {"train", config.evaluation.split}
+    return sum((image_bytes(CocoPeople(data, split, keypoints).people()) or 0) for split in splits) >> 20
 
 
 def _measured(probed: Probed, runs: int, gpus: int, say: Say) -> int:
@@ -67,6 +84,8 @@ def _measured(probed: Probed, runs: int, gpus: int, say: Say) -> int:
     speeds: dict[int, float] = {}
     with probes(1, probed) as speed:
         speeds[1], memory = speed, max(1, free - free_mib(gpu))
+    if probed.images <= SHARE_OF_FREE * free:  # else they are read by processes
+        memory += probed.images
     most = most_runs(free=free, memory=memory, processors=cpu_count() // gpus, runs=runs)
 
     def measure(number: int) -> float:

@@ -12,7 +12,11 @@ from poseur_lib.errors import UserError
 
 AUTO = 0
 """Runs that share a GPU where that is left open: `runs_per_gpu.py` picks the number."""
-VISIBLE = "CUDA_VISIBLE_DEVICES"
+VISIBLE, ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
+BY_BUS = {ORDER: "PCI_BUS_ID"}
+"""What makes a number of `VISIBLE` the GPU that nvidia-smi shows by it; CUDA's own order begins with the fastest."""
+SHARING = "POSEUR_RUNS_PER_GPU"
+"""How many runs share a GPU, for `poseur_lib.data.device_images`."""
 MOST_LOADERS = 8
 """Processes that prepare images for one process that trains, where their number is left open."""
 DRIVER_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
@@ -41,7 +45,8 @@ def slot_environments(workers: int, device: str, devices: int, runs_per_gpu: int
         sharing = f", {runs_per_gpu} sharing them," if runs_per_gpu > 1 else ""
         asked = f"{workers or 1} runs at a time with {devices} GPUs each{sharing}"
         raise UserError(f"{asked} need {needed} GPUs, there are {len(gpus)} ({', '.join(gpus)})")
-    return [{VISIBLE: ",".join(group)} for group in (groups * runs_per_gpu)[: workers or room]]
+    how = BY_BUS | {SHARING: str(runs_per_gpu)}
+    return [{VISIBLE: ",".join(group)} | how for group in (groups * runs_per_gpu)[: workers or room]]
 
 
 class Share(NamedTuple):

@@ -26,7 +26,7 @@ from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.crop_batch import _normalisation, crop_batch, hsv_to_rgb, rgb_to_hsv
 from poseur_lib.data.dataset import IMAGE_STD, EpochSampler, PoseBatch, PoseCrops
-from poseur_lib.data.device_images import DeviceImages, goes_on_device, image_bytes
+from poseur_lib.data.device_images import RUNS_PER_GPU, DeviceImages, goes_on_device, image_bytes
 from poseur_lib.data.parts import PartBatch, PartCrops, part_path
 from poseur_lib.data.streams import sample_streams
 from poseur_lib.errors import UserError
@@ -267,6 +267,10 @@ def test_when_images_go_on_the_device(paths, monkeypatch):
         assert goes_on_device(people, "auto", gpu) is fits
         assert goes_on_device(people, "yes", gpu)
         assert not goes_on_device(people, "no", gpu) and not goes_on_device(people, "auto", CPU)
+    monkeypatch.setenv(RUNS_PER_GPU, "4")
+    for free, fits in ((8 * needed, True), (8 * needed - 2, False)):
+        monkeypatch.setattr(device_images, "free_bytes", lambda device, free=free: free)
+        assert goes_on_device(people, "auto", gpu) is fits
     assert not goes_on_device([], "yes", gpu)
     assert not goes_on_device([*people, replace(people[0], image_path=Path("x"), image_size=None)], "auto", gpu)
     monkeypatch.setattr(device_images, "free_bytes", lambda device: needed - 1)

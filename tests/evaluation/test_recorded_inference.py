@@ -1,9 +1,12 @@
 """A recorded pass gives a batch's poses, whatever the batch's size; one that does not is refused."""
 
 import weakref
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.evaluation import inference
@@ -51,6 +54,7 @@ def test_poses_are_those_of_the_plain_pass(name, flip):
 def test_weights_elsewhere_are_recorded_anew_and_changed_in_place_are_used():
     model, recorder = model_of("poseur").eval(), Recorder()
     recorded, images = RecordedInference(recorder), torch.randn(2, 3, 64, 48)
+    recorded.follow(model)
     for _ in range(2):
         first = recorded(model, model, images, torch.float32)
     with torch.no_grad():
@@ -58,6 +62,7 @@ def test_weights_elsewhere_are_recorded_anew_and_changed_in_place_are_used():
     torch.testing.assert_close(recorded(model, model, images, torch.float32).keypoints, model(images).keypoints)
     assert recorder.recorded == 1 and not torch.equal(first.keypoints, model(images).keypoints)
     model.load_state_dict({key: value.clone() for key, value in model.state_dict().items()}, assign=True)
+    recorded.follow(model)
     for _ in range(2):
         recorded(model, model, images, torch.float32)
     assert recorder.recorded == 2
@@ -90,6 +95,54 @@ def test_what_differs_from_the_plain_pass_is_refused_once(capsys):
         assert torch.equal(found.keypoints, model(images).keypoints)
     said = capsys.readouterr().err
     assert said.count("inference runs step by step, not as a CUDA graph: its keypoints are") == 1
+
+
+@torch.inference_mode()
+def test_a_recording_is_compared_with_a_pass_of_its_own_size():
+    """Kernels depend on the size; where they round otherwise, an ambiguous keypoint may be anywhere."""
+    model, recorder = model_of("poseur").eval(), Recorder()
+
+    def of_its_size(images):
+        pose = model(images)
+        return replace(pose, keypoints=pose.keypoints + 0.01 * len(images))
+
+    recorded, images = RecordedInference(recorder), torch.randn(3, 3, 64, 48)
+    for _ in range(2):
+        found = recorded(model, of_its_size, images, torch.float32)
+    torch.testing.assert_close(found.keypoints, model(images).keypoints + 0.04)
+
+
+@torch.no_grad()
+def test_a_recorded_pass_casts_weights_once_for_image_and_mirror_image():
+    model = model_of("poseur").eval()
+    weights = {parameter.data_ptr() for parameter in model.parameters()}
+    casts: Counter[int] = Counter()
+
+    class Casts(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            if function is torch.ops.aten._to_copy.default and args[0].data_ptr() in weights:
+                casts[args[0].data_ptr()] += 1
+            return function(*args, **(kwargs or {}))
+
+    recorded, images = RecordedInference(Recorder()), torch.randn(2, 3, 64, 48)
+    for _ in range(2):
+        recorded(model, model.predict_flipped, images, torch.bfloat16)
+    with Casts():
+        recorded(model, model.predict_flipped, images, torch.bfloat16)
+    again = [count for count in casts.values() if count > 1]  # of products that are none of layers
+    assert len(casts) > 30 and len(again) < 5
+
+
+def test_compiled_models_see_few_sizes(tmp_path):
+    """torch compiles for each size, and runs step by step after some."""
+    people = CocoPeople(write_people(tmp_path / "data", train=1, val=8), "val", COCO_17).people()
+    config, model = tiny_config(**{"evaluation.batch": 3, "evaluation.flip_test": False}), model_of("poseur")
+    expected = predict_people(model, people, config, InferenceRuntime(device="cpu"))
+    sizes = []
+    model.backbone.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    found = predict_people(model, people, config, InferenceRuntime(device="cpu", compile="inductor"))
+    assert sizes == [4, 4, 2]
+    torch.testing.assert_close(torch.tensor(found.keypoints), torch.tensor(expected.keypoints), atol=1e-5, rtol=1e-5)
 
 
 def test_people_of_a_data_set_are_predicted_by_recordings(tmp_path, monkeypatch):

@@ -1,26 +1,29 @@
 """The GPU's benchmark, rehearsed on a processor: ways, sections, time limits, and what is kept of a killed run."""
 
+import io
 import json
 import sys
-from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from benchmarks.emsda import inputs
-from benchmarks.gpu import child, command, one_run, trainings
+from benchmarks.gpu import child, command, one_run, sections, trainings
 from benchmarks.gpu.command import Recording, rows_of
-from benchmarks.gpu.networks import configuration, work_of
+from benchmarks.gpu.networks import configuration, for_inference, work_of
 from benchmarks.gpu.sections import Scale, emsda, emsda_call, inference, limits, training
-from benchmarks.gpu.trainings import Trained, overlap, sampled_busy, trained_for
-from benchmarks.gpu.ways import EAGER, GRAPH, made, timed_ways
+from benchmarks.gpu.trainings import Trained, overlap, sampled_busy, together, trained_for
+from benchmarks.gpu.ways import EAGER, GRAPH, INDUCTOR, made, timed_ways
 from poseur_study.costs.gpu_goals import (
     BACKBONE,
     BF16,
+    EMSDA,
     INFERENCE,
     LIMITS,
     MINI,
+    PEOPLE,
     R50,
     REAL,
     RUNS,
@@ -101,6 +104,13 @@ def test_sections_are_rehearsed(section, parts, monkeypatch):
     assert all(one.flops or one.bytes for one in rows)
 
 
+def test_an_inference_option_that_failed_is_noted(monkeypatch):
+    whole = for_inference(configuration(R50, rehearsal=True), "cpu")
+    monkeypatch.setattr(sections, "for_inference", lambda *_: replace(whole, failed=("without channels_last: why",)))
+    monkeypatch.setattr(sections, "timed_ways", lambda *_: (WayTime(way=EAGER, milliseconds=1.0, note="busy"),))
+    assert next(inference((EAGER,), SCALE)).ways[0].note == "busy; without channels_last: why"
+
+
 @pytest.mark.parametrize("part", ["library", "bags", "matrix", "grid_sample"])
 def test_sampling_makes_no_tensor_of_numbers(part, monkeypatch):
     """They would be copied to the GPU in each call, which no CUDA graph can record."""
@@ -109,8 +119,28 @@ def test_sampling_makes_no_tensor_of_numbers(part, monkeypatch):
     assert len(call()) == 3
 
 
+def test_each_row_is_compiled_from_scratch(monkeypatch):
+    """The ways to sample are ten forms of one function, more than torch compiles: the last would run step by step."""
+    done = []
+    monkeypatch.setattr(torch.compiler, "reset", lambda: done.append("reset"))
+    calls = made(lambda compiled: done.append(compiled) or list, on_gpu=False)
+    timed_ways(calls, (EAGER, INDUCTOR), "cpu")
+    assert done == [False, "reset", True]
+
+
+def test_forms_beyond_torchs_limit_are_an_error(monkeypatch):
+    from torch._dynamo import config
+
+    monkeypatch.setattr(config, "fail_on_recompile_limit_hit", False)
+    monkeypatch.setattr(child, "SECTIONS", {EMSDA: lambda *_: iter(())})
+    child.main(EMSDA, EAGER, "cpu", "yes", "")
+    assert not config.fail_on_recompile_limit_hit
+    child.main(EMSDA, INDUCTOR, "cpu", "yes", "")
+    assert config.fail_on_recompile_limit_hit
+
+
 def test_a_child_prints_rows(capsys):
-    child.main(LIMITS, EAGER, "cpu", "yes")
+    child.main(LIMITS, EAGER, "cpu", "yes", "")
     printed = [GpuRow.model_validate_json(line) for line in capsys.readouterr().out.splitlines()]
     assert [one.part for one in printed] == ["matrix product", "copy"]
 
@@ -163,7 +193,7 @@ def test_the_command_measures_what_is_asked_within_its_time(tmp_path, monkeypatc
     monkeypatch.setattr(command, "rows_of", rows)
     assert command.main(["--rehearse", "--only", TRAINING, "--out", str(tmp_path / "gpu.json")]) == 0
     assert asked == [
-        ([LIMITS, "eager"], 150), ([TRAINING, "eager,graph"], 375), ([TRAINING, "inductor"], 600),
+        ([LIMITS, "eager"], 150), ([TRAINING, "eager,graph"], 375), ([TRAINING, "inductor"], 550),
     ]  # fmt: skip
     kept = GpuBenchmark.model_validate_json((tmp_path / "gpu.json").read_text())
     assert kept.rehearsal and kept.left_out == ("training, inductor: stopped after 9 s",)
@@ -173,6 +203,10 @@ def test_the_command_measures_what_is_asked_within_its_time(tmp_path, monkeypatc
 
 def test_it_fits_into_ten_minutes_and_needs_a_gpu(monkeypatch, capsys):
     assert command.MINUTES < 10
+    steps = list(command.STEPS)
+    of_goals = steps[: 1 + steps.index((TRAINING, (INDUCTOR,)))]
+    assert {section for section, _ in of_goals} == set(child.SECTIONS)
+    assert sum(command.STEPS[one] for one in of_goals) <= 60 * command.MINUTES
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SystemExit):
         command.main([])
@@ -182,30 +216,58 @@ def test_it_fits_into_ten_minutes_and_needs_a_gpu(monkeypatch, capsys):
 def test_runs_count_together_as_far_as_they_were_together():
     runs = (Trained(100, 10.0, 0.0, 10.0), Trained(100, 8.0, 4.0, 12.0))
     assert overlap(runs) == pytest.approx(0.6)
+    assert together(runs) == pytest.approx(200 / 12)
     assert overlap((Trained(1, 1.0, 0.0, 1.0), Trained(1, 1.0, 5.0, 6.0))) == 0
 
 
-def test_one_run_tells_its_people_and_its_time(tmp_path, capsys):
+def test_one_run_tells_its_people_and_its_time(tmp_path, monkeypatch, capsys):
     data = write_people(tmp_path / "data", train=16, val=2)
-    config = trained_for(tiny_config(), 3)
+    config = trained_for(tiny_config(), 24)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("go\n"))
     (tmp_path / "config.json").write_text(config.model_dump_json())
     one_run.main(str(tmp_path), "0", str(data), "cpu", "32", "none")
-    told = Trained(**json.loads(capsys.readouterr().out.splitlines()[-1]))
-    assert told.computed == "" and told.said == []
-    assert told.people == 32 and told.seconds == pytest.approx(told.ended - told.began)
+    ready, *_, last = capsys.readouterr().out.splitlines()
+    told = Trained(**json.loads(last))
+    assert ready == "ready" and told.computed == "" and told.said == told.ways == []
+    assert told.people == 24 and told.seconds == pytest.approx(told.ended - told.began)
 
 
 @pytest.fixture
 def few_images(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(trainings, "generated", lambda *_: nullcontext(tmp_path))
+    monkeypatch.setattr(trainings, "generated", lambda *_: tmp_path)
+    monkeypatch.setattr(trainings, "ONE_RUN", "tests.evidence.fake_run")
+
+
+def test_people_are_generated_once(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(trainings, "generate", lambda folder, settings, **_: asked.append((folder, settings)))
+    scale = replace(SCALE, folder=tmp_path)
+    assert list(trainings.people((), scale)) == []
+    once = dict(asked)
+    monkeypatch.setattr(trainings, "_row", lambda *_: row())
+    assert len([*trainings.epoch((EAGER,), scale), *trainings.runs((EAGER,), scale)]) == 3
+    assert len(once) == 2 and dict(asked) == once and all(folder.parent == tmp_path for folder in once)
+
+
+def test_runs_one_after_the_other_have_no_time(few_images, monkeypatch):
+    monkeypatch.setenv("FAKE_RUN_LATER", "0.8")
+    (way,) = next(trainings.runs((EAGER,), SCALE)).ways
+    assert (way.milliseconds, way.note) == (None, "they ran together for 20% of the time only")
+
+
+def test_a_run_that_could_not_be_recorded_is_none(monkeypatch):
+    reason = "training runs step by step, not as a CUDA graph: not permitted when stream is capturing"
+    config = configuration(MINI, rehearsal=True)
+    monkeypatch.setattr(trainings, "_processes", lambda *_: [Trained(1, 1.0, 0.0, 1.0, computed=reason, said=[reason])])
+    found = trainings._trained_together(config, BF16, 1, GRAPH, Path(), "cpu")
+    assert found.milliseconds is None and found.note == f"it ran step by step {reason}"
 
 
 def test_runs_together_add_up(few_images, monkeypatch):
-    monkeypatch.setattr(trainings, "ONE_RUN", "tests.evidence.fake_run")
-    one, two = trainings.runs((EAGER,), SCALE)
+    two, one = trainings.runs((EAGER,), SCALE)
     assert (one.section, one.name, two.name) == (RUNS, "mini, 1 at a time", "mini, 2 at a time")
     assert (round(one.per_second), round(two.per_second)) == (100, 200)
-    (inductor,) = next(trainings.runs(("inductor",), SCALE)).ways
+    (inductor,) = next(trainings.runs((INDUCTOR,), SCALE)).ways
     assert (inductor.milliseconds, inductor.note) == (None, "it ran step by step")
     monkeypatch.setattr(trainings, "ONE_RUN", "tests.evidence.no_such_run")
     failed = next(trainings.runs((EAGER,), SCALE))
@@ -228,4 +290,4 @@ def test_how_busy_a_gpu_is_comes_from_nvidia_smi(tmp_path, monkeypatch):
 
 
 def test_sections_have_limits():
-    assert {section for section, _ in command.STEPS} == set(child.SECTIONS) == {LIMITS, *command.SECTIONS}
+    assert {section for section, _ in command.STEPS} == set(child.SECTIONS) == {LIMITS, PEOPLE, *command.SECTIONS}

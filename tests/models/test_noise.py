@@ -94,3 +94,9 @@ def test_no_noise_at_inference(noise):
     assert noisy.shape[1] == 1 + noise.groups
     torch.testing.assert_close(noisy[:, 0], first.keypoints, atol=1e-6, rtol=0)
     assert (noisy[:, 1:] - first.keypoints[:, None]).abs().max() > 1e-3
+
+
+def test_inference_makes_no_configuration(monkeypatch):
+    """torch.compile breaks its graph where one is made."""
+    monkeypatch.setattr("poseur_lib.models.poseur.head.NoNoise", None)
+    assert small_head()(random_features()).keypoints.shape == (2, 5, 2)

@@ -104,6 +104,46 @@ def test_half_precision_maps():
         torch.testing.assert_close(found.float(), expected, atol=5e-3, rtol=5e-3)
 
 
+@pytest.mark.parametrize("queries, images", [(0, 2), (3, 0)])
+def test_nobody_gives_no_sums(queries, images):
+    locations = torch.rand(images, queries, 2, 1, 2, 2)
+    assert_same(((2, 3),), locations, torch.rand(locations.shape[:-1]), images=images)
+
+
+@pytest.mark.skipif(DEVICE != "cuda", reason="needs a GPU")
+@pytest.mark.parametrize("weights_too", [False, True])
+def test_bfloat16_maps_on_a_gpu(weights_too):
+    """Sums and gradients of all that goes in, at a training step's sizes; Triton's interpreter has no such numbers."""
+    sizes, kind = ((64, 48), (32, 24), (16, 12), (8, 6)), torch.bfloat16
+    torch.manual_seed(0)
+    values = random_memory(sizes, 4, 64, seed=3).values.to(DEVICE, kind)
+    locations = torch.rand(4, 68, 8, 4, 4, 2, device=DEVICE) * 1.4 - 0.2
+    weights = torch.rand(4, 68, 8, 4, 4, device=DEVICE).softmax(dim=-1).to(kind if weights_too else torch.float32)
+    towards = torch.randn(4, 68, 8, 64, device=DEVICE)
+
+    def computed(way, *given):
+        leaves = [x.detach().clone().requires_grad_() for x in given]
+        sums = way(Memory.of(leaves[0], sizes), *leaves[1:])
+        return [x.float() for x in (sums, *torch.autograd.grad(sums, leaves, towards.to(sums.dtype)))]
+
+    expected = computed(by_torch, values.float(), locations, weights.float())
+    for name, way in ways(None).items():
+        for what, ours, theirs in zip(("sums", "maps", "places", "weights"),
+                                      computed(way, values, locations, weights), expected, strict=True):  # fmt: skip
+            apart = ((ours - theirs).norm() / theirs.norm()).item()
+            assert apart < 0.02, f"{name}: {what} are {apart:.3f} away"
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+def test_kernels_are_launched_where_the_tensors_are():
+    memory = random_memory(((3, 2),), 2, 4, seed=5)
+    places = torch.rand(2, 1, 1, 1, 2, 2), torch.rand(2, 1, 1, 1, 2)
+    expected = by_torch(memory, *places)
+    there = Memory.of(memory.values.to("cuda:1"), memory.sizes)
+    for way in ways(None).values():
+        torch.testing.assert_close(way(there, *(x.to("cuda:1") for x in places)).cpu(), expected)
+
+
 def test_a_way_that_is_asked_for_is_taken():
     memory = random_memory(((3, 2),), 2, 4, seed=5)
     memory = Memory.of(memory.values.to(DEVICE), memory.sizes)

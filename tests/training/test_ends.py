@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from poseur_lib.faults import advised
+from poseur_lib.faults import advised, fault_in
 from poseur_lib.files import LAST_CHECKPOINT
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.fit import train
@@ -129,3 +129,16 @@ BUS_ERROR = (
 )
 def test_what_a_machine_refuses_is_said_with_what_to_do(text, advice):
     assert advised(text).startswith(advice) and len(advised(text)) < 400
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "unspecified launch failure CUDA kernel errors might be asynchronously reported",
+        "the remote procedural call between the MPS server and the MPS client failed",
+    ],
+)
+def test_a_run_that_a_neighbour_on_its_gpu_took_down_is_tried_again(error):
+    fault = fault_in(f"AcceleratorError: CUDA error: {error}")
+    assert fault is not None and fault.passes and fault.what.startswith("the GPU broke off, as it does for all runs")
+    assert fault_in("AcceleratorError: CUDA error: device-side assert triggered") is None

@@ -1,19 +1,21 @@
 """A recorded step gives what the step by step one gives; what cannot be recorded is refused with its reason."""
 
+import gc
 import math
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from poseur_lib.cuda_graph import WARM_UP_PASSES, cuda_graph
+from poseur_lib.models.end_to_end.model import EndToEndModel
 from poseur_lib.models.pose_model import LossTerms
 from poseur_lib.runtime import AUTO_ON_GPU, Runtime
 from poseur_lib.training import loop
 from poseur_lib.training.fit import pose_loss, train
 from poseur_lib.training.loss_sums import LossSums, detached
-from poseur_lib.training.step import Chosen, GraphedStep, choose
+from poseur_lib.training.step import Chosen, GraphedStep, choose, seed_generators
 from tests.models.test_pose_model import HEADS, model_of
 from tests.training.batches import random_batch
 from tests.training.tiny import tiny_config, write_people
@@ -46,7 +48,37 @@ def test_losses_and_gradients_of_every_batch_are_those_of_a_plain_pass(name):
         losses = pose_loss(network, batch)
         losses.total.backward()
         torch.testing.assert_close(found, (detached(losses).values, gradients(network)), rtol=0, atol=0)
-    assert recorded.fits(random_batch(4, 3)) and not recorded.fits(random_batch(3, 3))
+    with pytest.raises(ValueError, match=r"recorded for a batch of shapes \[\(4, 3, 64, 48\).* got \[\(1, 3, 64, 48\)"):
+        recorded(random_batch(1, 3))
+
+
+def test_gradients_are_those_of_the_recording_whatever_was_in_their_place():
+    """A CUDA graph writes where it was recorded; a pass in between leaves other tensors with the parameters."""
+    network = model_of("poseur").train()
+
+    def static(function):
+        function()
+        kept = [parameter.grad for parameter in network.parameters()]
+
+        def replay():
+            there = [parameter.grad for parameter in network.parameters()]
+            function()
+            for parameter, one, before in zip(network.parameters(), kept, there, strict=True):
+                if one is not None:
+                    one.copy_(parameter.grad)
+                parameter.grad = before
+
+        return replay
+
+    recorded = GraphedStep(pose_loss, network, random_batch(4, 0), "32", static)
+    torch.manual_seed(1)
+    recorded(random_batch(4, 1))
+    expected = gradients(network)
+    network.zero_grad()
+    pose_loss(network, random_batch(3, 2)).total.backward()
+    torch.manual_seed(1)
+    recorded(random_batch(4, 1))
+    torch.testing.assert_close(gradients(network), expected)
 
 
 def test_a_recording_that_gives_something_else_is_refused():
@@ -92,16 +124,17 @@ def test_where_nothing_can_be_recorded_training_goes_on_and_says_why(tmp_path, m
     monkeypatch.setattr(loop, "cuda_graph", broken)
     found = train(tiny_config(), tmp_path / "fallen back", runtime)
     said = "training runs step by step, not as a CUDA graph: operation not permitted when stream is capturing"
-    assert found[-1].loss == plain[-1].loss and found[-1].computed == said
+    assert found[-1].loss == plain[-1].loss and found[-1].computed == said and found[-1].ways == ()
     assert capsys.readouterr().err.count(said) == 1
 
 
 def test_what_is_asked_for_and_what_stands_against_it(tmp_path, monkeypatch):
-    def asked(accumulate=1, **settings):
-        return choose(Runtime(data=tmp_path, device="cpu", **settings), accumulate)
+    def asked(accumulate=1, recordable=True, **settings):
+        return choose(Runtime(data=tmp_path, device="cpu", **settings), accumulate, recordable)
 
     assert asked() == asked(compile="none") == Chosen("none") and asked(compile="inductor").way == "inductor"
     assert asked(compile="graph").reason == "training runs step by step, not by graph: there is no GPU"
+    assert asked(compile="inductor", recordable=False).way == "inductor"  # the backbone alone, and nothing is recorded
     monkeypatch.setattr(Runtime, "torch_device", torch.device("cuda"))
     assert asked(compile="graph", precision="bf16-mixed") == Chosen("graph")
     assert asked().way == AUTO_ON_GPU
@@ -109,9 +142,33 @@ def test_what_is_asked_for_and_what_stands_against_it(tmp_path, monkeypatch):
         ({"devices": 2}, "several devices"),
         ({"accumulate": 2}, "accumulated"),
         ({"precision": "16-mixed"}, "16-mixed"),
+        ({"recordable": False}, "its loss waits for the processor"),
+        ({"recordable": False, "compile": "inductor"}, "its loss waits for the processor"),
     ):
-        found = asked(compile="graph", **given)
+        found = asked(**{"compile": "graph"} | given)
         assert found.way == "none" and named in found.reason
+
+
+def test_models_that_wait_for_the_processor_are_not_recorded():
+    assert {name for name in HEADS if not model_of(name).recordable} == {"prtr"}
+    assert not EndToEndModel.recordable
+
+
+def test_generators_are_seeded_as_torch_does(monkeypatch):
+    torch.manual_seed(12345678901234567)
+    expected = torch.rand(3), torch.randn(3)
+    monkeypatch.setattr(torch, "manual_seed", None)
+    seed_generators(12345678901234567)
+    assert all(map(torch.equal, (torch.rand(3), torch.randn(3)), expected))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_generators_of_gpus_are_seeded_as_torch_does():
+    torch.zeros(1, device="cuda")
+    torch.manual_seed(7)
+    expected = torch.rand(3, device="cuda")
+    seed_generators(7)
+    assert torch.equal(torch.rand(3, device="cuda"), expected)
 
 
 def test_sums_of_losses_and_the_first_that_is_not_finite():
@@ -131,6 +188,12 @@ def test_a_recording_that_breaks_off_says_why_and_leaves_its_stream(monkeypatch)
     """Torch's own ends with an error that hides the reason, and stays on the stream that it recorded on."""
     used = ["the run's stream"]
 
+    done = []
+
+    class Graph:
+        def reset(self):
+            done.append("reset")
+
     class Recording:
         def __init__(self, graph, **_):
             pass
@@ -144,10 +207,14 @@ def test_a_recording_that_breaks_off_says_why_and_leaves_its_stream(monkeypatch)
     def stream():
         return SimpleNamespace(name=used[-1], wait_stream=id)
 
-    stand_ins = {"graph": Recording, "CUDAGraph": object, "stream": nullcontext, "Stream": stream,
-                 "current_stream": stream, "set_stream": lambda one: used.append(one.name)}  # fmt: skip
+    stand_ins = {"graph": Recording, "CUDAGraph": Graph, "stream": nullcontext, "Stream": stream,
+                 "current_stream": stream, "set_stream": lambda one: used.append(one.name),
+                 "graph_pool_handle": lambda: (0, 1), "current_device": lambda: 0,
+                 "empty_cache": lambda: done.append("empty_cache")}  # fmt: skip
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(torch.cuda, name, stand_in)
+    for name in ("_cuda_endAllocateToPool", "_cuda_releasePool"):
+        monkeypatch.setattr(torch._C, name, lambda *of, name=name: done.append((name, *of)), raising=False)
     passes = []
 
     def waits():
@@ -158,6 +225,25 @@ def test_a_recording_that_breaks_off_says_why_and_leaves_its_stream(monkeypatch)
     with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
         cuda_graph(waits)
     assert passes[-1] == "the recording's stream" and used[-1] == "the run's stream"
+    released = [("_cuda_endAllocateToPool", 0, (0, 1)), ("_cuda_releasePool", 0, (0, 1))]
+    assert done == ["reset", *released, "empty_cache"]
+
+    def reset_did_it(*_):
+        raise RuntimeError("endAllocatePool: not currently recording to mempool_id")
+
+    monkeypatch.setattr(torch._C, "_cuda_endAllocateToPool", reset_did_it)
+    done.clear(), passes.clear()
+    with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
+        cuda_graph(waits)
+    assert done == ["reset", "empty_cache"]
+
+    def out_of_order():
+        raise RuntimeError("an illegal memory access")
+
+    passes.clear()
+    monkeypatch.setattr(torch.cuda, "empty_cache", out_of_order)
+    with pytest.raises(RuntimeError, match="an illegal memory access"):  # not hidden: the card is of no use any more
+        cuda_graph(waits)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -177,6 +263,33 @@ def test_a_gpu_goes_on_after_a_recording_that_broke_off():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_recording_that_broke_off_keeps_no_memory():
+    def breaks():
+        kept = torch.ones(2**26, device="cuda")
+        kept.sum().item()
+
+    def reserved():
+        gc.collect()
+        torch.cuda.empty_cache()
+        return torch.cuda.memory_reserved()
+
+    with suppress(RuntimeError):
+        cuda_graph(breaks)  # libraries take their workspaces
+    before = reserved()
+    for _ in range(3):
+        with suppress(RuntimeError):
+            cuda_graph(breaks)
+    assert reserved() <= before
+    other = torch.cuda.Stream()
+    with torch.cuda.stream(other):  # memory of another stream comes back only where no recording is under way
+        shared = torch.ones(2**26, device="cuda")
+    shared.record_stream(torch.cuda.current_stream())
+    del shared
+    torch.cuda.synchronize()
+    assert reserved() <= before
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("precision", ["32", "bf16-mixed"])
 @pytest.mark.parametrize("way", ["graph", "inductor"])
 def test_200_steps_on_a_gpu_lie_within_the_spread_of_seeds(tmp_path, way, precision):
@@ -187,7 +300,7 @@ def test_200_steps_on_a_gpu_lie_within_the_spread_of_seeds(tmp_path, way, precis
         config = tiny_config(**{"train.epochs": 25, "seed": seed, "train.global_batch": 8})
         runtime = Runtime(data=data, device="cuda", threads=1, compile=compile, precision=precision)
         curve = train(config, tmp_path / f"{seed} {compile}", runtime)
-        assert curve[-1].step == 200 and (way in curve[-1].computed) == (compile == way)
+        assert curve[-1].step == 200 and (way in curve[-1].ways) == (compile == way)
         return sum(point.loss for point in curve[-5:]) / 5
 
     plain = [last(seed, "none") for seed in (0, 1, 2)]

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from poseur_lib.checkpoints.checkpoint import trained_model
 from poseur_lib.checkpoints.initial import initial_model
@@ -11,9 +13,41 @@ from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.runtime import Runtime
 from poseur_lib.training import loop as module
 from poseur_lib.training.fit import train
+from poseur_lib.training.weight_average import MovingAverage
+from tests.models.test_pose_model import model_of
 from tests.training.tiny import tiny_config, write_people
 
 DECAY = 0.8
+
+
+class HostReads(TorchDispatchMode):
+    """Counts what waits for a GPU."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+def test_it_is_torchs_average_of_what_is_continuous_and_asks_the_gpu_once():
+    network = model_of("poseur")
+    ours, theirs = (
+        MovingAverage(network, DECAY),
+        AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(DECAY), use_buffers=True),
+    )
+    for number in range(20):
+        with torch.no_grad():
+            for value in network.parameters():
+                value += 0.01 * torch.randn_like(value)
+        with HostReads() as reads:
+            ours.update_parameters(network)
+        theirs.update_parameters(network)
+        assert reads.count == (number == 0)
+    assert ours.state_dict().keys() == theirs.state_dict().keys() and int(ours.n_averaged) == 20
+    for name, value in theirs.state_dict().items():
+        assert not value.is_floating_point() or torch.equal(ours.state_dict()[name], value), name
+    assert ours.module._flip_order.tolist() == list(network.flip_index)
 
 
 @pytest.fixture(scope="module")

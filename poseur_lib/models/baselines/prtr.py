@@ -54,6 +54,7 @@ class PRTRHead(CoordinateHead):
     """
 
     coarsest_alone = True
+    recordable = False  # queries are matched on the processor
 
     def __init__(self, config: PRTRConfig, num_keypoints: int, channels: Sequence[int]) -> None:
         super().__init__()

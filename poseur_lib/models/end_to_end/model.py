@@ -98,6 +98,8 @@ class EndToEndModel(nn.Module):
         supervise_outside_box: as of `RegionHeads`.
     """
 
+    recordable = False  # how many boxes there are is asked in every pass
+
     def __init__(
         self, backbone: Backbone, config: MaskRCNNConfig, flip_index: Sequence[int], supervise_outside_box: bool = False
     ) -> None:

@@ -21,6 +21,8 @@ from poseur_lib.poses import Explanation, PosePrediction, StagePrediction
 from poseur_lib.scoring.flip import fuse, unflip
 from poseur_lib.scoring.uncertainty import box_masses, laplace_scores, rle_scores
 
+NO_NOISE = NoNoise()
+
 
 class PoseurHead(CoordinateHead):
     """Direct regression with queries (Fig. 3).
@@ -76,7 +78,7 @@ class PoseurHead(CoordinateHead):
             start = self.keypoint_encoder.learned_points().expand(len(maps[0]), -1, -1)
         start = start if shift is None else start + shift
         memory = self.memory_embedding(maps)
-        points = starting_points(self.config.noise if noisy else NoNoise(), start)
+        points = starting_points(self.config.noise if noisy else NO_NOISE, start)
         return coarse, self.decoder(self.keypoint_encoder(points), points, memory)
 
     def as_prediction(self, coarse: StagePrediction | None, layers: tuple[StagePrediction, ...]) -> PosePrediction:

@@ -47,6 +47,9 @@ def sampled_by(way: Way) -> Iterator[None]:
 def chosen_way(cells: int, rows: int, device: str, one_each: bool) -> Way:
     """The faster way of those that were measured. The kernels are none of them: no GPU has run them yet.
 
+    Before Hopper (sm_90) the matrix kernel in bfloat16 is none to choose: a GPU without such an addition to memory
+    compares and swaps until it was the only one to write, for each of a sample's four corners.
+
     Args:
         cells: P, of the whole pyramid.
         rows: R, that a head of a query reads.

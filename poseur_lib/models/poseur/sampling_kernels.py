@@ -8,6 +8,7 @@ by Triton's interpreter where there is no GPU.
 Imported only where a kernel is asked for: Triton comes with CUDA builds of torch, and with no other.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, no_type_check
 
 import torch
@@ -172,6 +173,12 @@ def _fill_matrix_backward(
     tl.store(to_locations + 2 * sample + 1, to_y, mask=there)
 
 
+def _device_of(tensor: Tensor) -> AbstractContextManager:
+    """Triton launches on the current GPU, which need not be the tensors'; torch.compile sees to that by itself."""
+    guarded = tensor.is_cuda and not torch.compiler.is_compiling()
+    return torch.cuda.device(tensor.device) if guarded else nullcontext()
+
+
 class _SumRows(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -181,10 +188,11 @@ class _SumRows(torch.autograd.Function):
         instances, queries, heads, n_levels, points = weights.shape
         sums = values.new_empty(instances, queries, heads, values.shape[2])
         block = triton.next_power_of_2(values.shape[2])
-        _sum_rows[(instances * queries * heads,)](
-            values, locations, weights, image_index, *levels, sums, queries * heads, *values.shape[1:],
-            LEVELS=n_levels, POINTS=points, BLOCK=block, num_warps=max(1, min(4, block // 256)),
-        )  # fmt: skip
+        with _device_of(values):
+            _sum_rows[(instances * queries * heads,)](
+                values, locations, weights, image_index, *levels, sums, queries * heads, *values.shape[1:],
+                LEVELS=n_levels, POINTS=points, BLOCK=block, num_warps=max(1, min(4, block // 256)),
+            )  # fmt: skip
         ctx.save_for_backward(values, locations, weights, image_index, *levels)
         return sums
 
@@ -196,11 +204,12 @@ class _SumRows(torch.autograd.Function):
         to_values = torch.zeros_like(values, dtype=torch.float32)
         to_locations, to_weights = torch.empty_like(locations), torch.empty_like(weights, dtype=torch.float32)
         block = triton.next_power_of_2(values.shape[2])
-        _sum_rows_backward[(instances * queries * heads,)](
-            values, locations, weights, image_index, *levels, to_sums[0].contiguous(), to_values, to_locations,
-            to_weights, queries * heads, *values.shape[1:], LEVELS=n_levels, POINTS=points, BLOCK=block,
-            num_warps=max(1, min(4, block // 256)),
-        )  # fmt: skip
+        with _device_of(values):
+            _sum_rows_backward[(instances * queries * heads,)](
+                values, locations, weights, image_index, *levels, to_sums[0].contiguous(), to_values, to_locations,
+                to_weights, queries * heads, *values.shape[1:], LEVELS=n_levels, POINTS=points, BLOCK=block,
+                num_warps=max(1, min(4, block // 256)),
+            )  # fmt: skip
         return to_values.to(values.dtype), to_locations, to_weights.to(weights.dtype), None, None, None, None
 
 
@@ -210,10 +219,11 @@ class _FillMatrix(torch.autograd.Function):
         locations, weights = locations.float().contiguous(), weights.contiguous()
         instances, queries, heads, n_levels, points = weights.shape
         matrix = like.new_zeros(instances, queries * heads, like.shape[1])
-        _fill_matrix[(triton.cdiv(weights.numel(), SAMPLES_PER_PROGRAM),)](
-            locations, weights, *levels, matrix, weights.numel(), matrix.shape[2],
-            LEVELS=n_levels, POINTS=points, BLOCK=SAMPLES_PER_PROGRAM,
-        )  # fmt: skip
+        with _device_of(like):
+            _fill_matrix[(triton.cdiv(weights.numel(), SAMPLES_PER_PROGRAM),)](
+                locations, weights, *levels, matrix, weights.numel(), matrix.shape[2],
+                LEVELS=n_levels, POINTS=points, BLOCK=SAMPLES_PER_PROGRAM,
+            )  # fmt: skip
         ctx.save_for_backward(locations, weights, *levels)
         return matrix
 
@@ -223,10 +233,11 @@ class _FillMatrix(torch.autograd.Function):
         locations, weights, *levels = ctx.saved_tensors
         *_, n_levels, points = weights.shape
         to_locations, to_weights = torch.empty_like(locations), torch.empty_like(weights, dtype=torch.float32)
-        _fill_matrix_backward[(triton.cdiv(weights.numel(), SAMPLES_PER_PROGRAM),)](
-            locations, weights, *levels, to_matrix[0].contiguous(), to_locations, to_weights, weights.numel(),
-            to_matrix[0].shape[2], LEVELS=n_levels, POINTS=points, BLOCK=SAMPLES_PER_PROGRAM,
-        )  # fmt: skip
+        with _device_of(locations):
+            _fill_matrix_backward[(triton.cdiv(weights.numel(), SAMPLES_PER_PROGRAM),)](
+                locations, weights, *levels, to_matrix[0].contiguous(), to_locations, to_weights, weights.numel(),
+                to_matrix[0].shape[2], LEVELS=n_levels, POINTS=points, BLOCK=SAMPLES_PER_PROGRAM,
+            )  # fmt: skip
         return to_locations, to_weights.to(weights.dtype), None, None, None, None
 
 
@@ -259,4 +270,4 @@ def sum_by_matrix(
     """`sampling.sample_dense` of `sampling.corner_rows`."""
     flat = (x.flatten().contiguous() for x in levels)
     matrix = _FillMatrix.apply(sampling_locations, attention_weights, values.detach(), *flat)
-    return torch.bmm(matrix, values).view(*sampling_locations.shape[:3], -1)
+    return torch.bmm(matrix, values).view(*sampling_locations.shape[:3], values.shape[2])

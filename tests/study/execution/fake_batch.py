@@ -13,6 +13,7 @@ import poseur_study.execution.batch
 from poseur_lib.files import require_writable
 from poseur_study.cli.main import explain
 from poseur_study.execution.batch import Batch
+from poseur_study.execution.cost_estimate import Work
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import KnownData
 from poseur_study.runs.signals import ends_in_order
@@ -27,12 +28,13 @@ def fake_batch(store: RunStore, behaviours: list[dict]) -> Batch:
     batch = object.__new__(Batch)
     batch.profile, batch.store, batch.tables = profile("smoke"), store, ()
     batch.data = KnownData(Path("data"), FINGERPRINT, FINGERPRINT)
+    batch.known = {"": batch.data}
     batch.seeds, batch.overrides, batch.own_data = (0,), {}, True
     batch.runs = tuple(planned(seed, **behaviour) for seed, behaviour in enumerate(behaviours))
     return batch
 
 
-class NoWork:
+class NoWork(Work):
     """Counting multiply-adds would import torch."""
 
     def __init__(self, *_: object) -> None:

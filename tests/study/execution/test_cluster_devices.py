@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from poseur_lib.data.device_images import RUNS_PER_GPU
 from poseur_lib.errors import UserError
 from poseur_study.execution import cluster, run_job
 from poseur_study.execution.batch import Batch
@@ -37,7 +38,9 @@ def test_one_slot_a_gpu_or_a_group_of_them(four_gpus):
 def test_runs_that_share_a_gpu_are_dealt_out_in_turn(four_gpus):
     dealt = [slot["CUDA_VISIBLE_DEVICES"] for slot in slot_environments(6, "auto", 1, runs_per_gpu=2)]
     assert dealt == ["0", "2", "5", "GPU-8a", "0", "2"]
-    assert len(slot_environments(0, "auto", 2, runs_per_gpu=3)) == 6
+    shared = slot_environments(0, "auto", 2, runs_per_gpu=3)
+    assert len(shared) == 6
+    assert shared[0] == {"CUDA_VISIBLE_DEVICES": "0,2", "CUDA_DEVICE_ORDER": "PCI_BUS_ID", RUNS_PER_GPU: "3"}
     with pytest.raises(UserError, match="9 runs at a time with 1 GPUs each, 2 sharing them, need 5 GPUs, there are 4"):
         slot_environments(9, "auto", 1, runs_per_gpu=2)
     with pytest.raises(UserError, match="--runs-per-gpu 2: there is no GPU"):

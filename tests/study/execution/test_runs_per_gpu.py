@@ -10,11 +10,21 @@ from poseur_study.cli.options import AUTO, parse_runs_per_gpu
 from poseur_study.execution import runs_per_gpu
 from poseur_study.execution.cost_estimate import Work
 from poseur_study.execution.run_job import RunOptions
-from poseur_study.execution.runs_per_gpu import Probed, doubled, free_mib, most_runs, picked_runs_per_gpu, probes
+from poseur_study.execution.runs_per_gpu import (
+    Probed,
+    doubled,
+    free_mib,
+    images_mib,
+    most_runs,
+    picked_runs_per_gpu,
+    probes,
+)
 from tests.study.execution.fake_batch import fake_batch
 from tests.study.projects import fake_store
+from tests.training.tiny import write_people
 
 GPU, CPU = RunOptions("smoke"), RunOptions("smoke", device="cpu")
+NO_DATA = Path("nowhere")
 ROOM = {"free": 80_000, "memory": 1_000, "processors": 64, "runs": 100}
 SMI = """#!/bin/sh
 echo "$@" >> "{folder}/asked"
@@ -75,22 +85,40 @@ def test_auto_says_what_it_measured(here, smoke_config, monkeypatch):
     put_smi(here, "20000", "16000")
     monkeypatch.setattr(runs_per_gpu, "PROBE", "tests.study.execution.fake_probe")
     said: list[str] = []
-    assert picked_runs_per_gpu(smoke_config, 9, GPU, said.append) == 4
+    assert picked_runs_per_gpu(smoke_config, 9, GPU, NO_DATA, said.append) == 4
     assert said[1:] == [
         "runs per GPU: 4 (1: 50 people/s, 2: 100 people/s, 4: 200 people/s; 4,000 MiB a run, 20,000 free; 4 at most)"
     ]
     assert "--id=3 --query-gpu=memory.free" in (here / "asked").read_text()
 
 
+def test_images_on_the_gpu_take_room(here, smoke_config, monkeypatch):
+    put_smi(here, "20000", "16000", "20000", "16000", "20000", "16000")
+    monkeypatch.setattr(runs_per_gpu, "PROBE", "tests.study.execution.fake_probe")
+    monkeypatch.setattr(runs_per_gpu, "images_mib", lambda config, data: int(data.name))
+    said: list[str] = []
+    picked = [picked_runs_per_gpu(smoke_config, 9, GPU, Path(images), said.append) for images in ("4000", "10001")]
+    assert picked == [2, 4] and "8,000 MiB a run" in said[1]  # those that take more than half are not put there
+    assert picked_runs_per_gpu(smoke_config, 9, replace(GPU, data_on_device="no"), Path("4000"), said.append) == 4
+
+
+def test_bytes_of_a_data_sets_images(tmp_path, smoke_config):
+    data = write_people(tmp_path / "data", train=60, val=3)
+    expected = (60 + 3) * 3 * 96 * 72 >> 20
+    config = smoke_config.with_changes(**{"evaluation.split": "val"})
+    assert images_mib(config, data) == expected == 1
+    assert images_mib(config, tmp_path / "not made yet") == 0
+
+
 def test_auto_without_a_measurement_is_one_run(here, smoke_config, monkeypatch):
     said: list[str] = []
-    assert picked_runs_per_gpu(smoke_config, 1, GPU, said.append) == 1
-    assert picked_runs_per_gpu(smoke_config, 9, CPU, said.append) == 1
+    assert picked_runs_per_gpu(smoke_config, 1, GPU, NO_DATA, said.append) == 1
+    assert picked_runs_per_gpu(smoke_config, 9, CPU, NO_DATA, said.append) == 1
     put_smi(here, "No devices were found")
-    assert picked_runs_per_gpu(smoke_config, 9, GPU, said.append) == 1
+    assert picked_runs_per_gpu(smoke_config, 9, GPU, NO_DATA, said.append) == 1
     put_smi(here, "20000")
     monkeypatch.setattr(runs_per_gpu, "PROBE", "tests.no_such_probe")
-    assert picked_runs_per_gpu(smoke_config, 9, GPU, said.append) == 1
+    assert picked_runs_per_gpu(smoke_config, 9, GPU, NO_DATA, said.append) == 1
     said = [line for line in said if "MPS" not in line]
     assert said[:2] == ["runs per GPU: 1, as there is one run to make", "runs per GPU: 1, as there is no GPU"]
     assert "free memory of GPU 3: invalid literal" in said[2] and "1 at a time" in said[3]
@@ -136,7 +164,7 @@ def test_a_batch_measures_the_heaviest_of_its_missing_runs(tmp_path, monkeypatch
     batch = fake_batch(fake_store(tmp_path), [{}, {}, {}])
     measured = []
     monkeypatch.setattr(
-        runs_per_gpu, "picked_runs_per_gpu", lambda config, runs, _: measured.append((config.seed, runs)) or 4
+        runs_per_gpu, "picked_runs_per_gpu", lambda config, runs, *_: measured.append((config.seed, runs)) or 4
     )
     ids = [run.run_id for run in batch.runs]
     options = RunOptions("smoke", runs_per_gpu=AUTO)
