@@ -5,6 +5,7 @@ import importlib.util
 import os
 import platform
 import re
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -79,6 +80,11 @@ class InferenceRuntime:
         if device.index is not None and device.index >= (found := torch.cuda.device_count()):
             raise UserError(f"device {self.device!r} was asked for and torch finds {found}, counted from 0")
         return device
+
+    def on_device(self) -> AbstractContextManager[object]:
+        """Within the block kernels that do not ask where their tensors are run on this GPU."""
+        device = self.torch_device
+        return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
     @property
     def way(self) -> Compile:

@@ -49,7 +49,8 @@ class _CStream:
         if platform.libc_ver()[0] != "glibc":
             return
         libc = ctypes.CDLL(None)
-        libc.fdopen.restype, libc.setvbuf.argtypes = ctypes.c_void_p, [ctypes.c_void_p] * 2 + [ctypes.c_int] * 2
+        libc.fdopen.restype = ctypes.c_void_p
+        libc.setvbuf.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
         self.buffer = os.memfd_create("decoder")
         self.file = libc.fdopen(os.dup(self.buffer), b"a")
         libc.setvbuf(self.file, None, 2, 0)  # _IONBF

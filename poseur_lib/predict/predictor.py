@@ -161,7 +161,8 @@ class Poseur:
             raise UserError(f"{path}: box_threshold {box_threshold:g}: {found}")
         images = example_images(config.data.input_size).to(torch_device)
         options = replace(SAFE if fast else PLAIN, compile=compile == "inductor")
-        optimised = optimise(model.eval().to(torch_device), images, options)
+        with runtime.on_device():
+            optimised = optimise(model.eval().to(torch_device), images, options)
         said = "\n".join(filter(None, (optimised.text(), runtime.inference_note)))
         return cls(optimised.model, config, runtime=runtime, inference=said, caution=caution)
 
@@ -231,7 +232,8 @@ class Poseur:
     def _own_boxes(self, image: UInt8[np.ndarray, "height width 3"]) -> list[PersonBox]:
         if not isinstance(self.model, EndToEndModel):
             return [whole_image(image)]
-        found = people_of_image(self.model, image, self.config, self.runtime)
+        with self.runtime.on_device():
+            found = people_of_image(self.model, image, self.config, self.runtime)
         corners = found.boxes.astype(np.float64)
         boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
         return [PersonBox(to_box(box), float(score)) for box, score in zip(boxes, found.bbox_scores, strict=True)]
@@ -244,7 +246,8 @@ class Poseur:
             for number, some in enumerate(given)
             for box in some
         ]
-        predictions = predictions_in_boxes(self.model, people, self.config, self.runtime, images.__getitem__)
+        with self.runtime.on_device():
+            predictions = predictions_in_boxes(self.model, people, self.config, self.runtime, images.__getitem__)
         keypoints = self.keypoint_set
         return rank_people(predictions, self.config, keypoints, nms=nms and bool(keypoints.oks_sigmas))
 
