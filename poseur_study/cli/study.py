@@ -150,6 +150,7 @@ def run(
     With --source released nothing is trained: each checkpoint in --checkpoints that is of a row of the tables is
     evaluated on --data, with ground-truth and detector boxes, once; tables then show it beside the paper's numbers.
     """
+    loaders = options.parse_loader_workers(loader_workers)
     if source == "released":
         asked = {"--seeds": seeds, "--set": changes, "--workers": workers, "--devices": devices > 1,
                  "--runs-per-gpu": runs_per_gpu != "1",
@@ -158,7 +159,6 @@ def run(
         if of_training := ", ".join(option for option, given in asked.items() if given):
             raise UserError(f"{of_training}: of training; --source released evaluates checkpoints as they are")
         how = {"device": device, "precision": precision, "compile": compile, "data_on_device": data_on_device}
-        loaders = options.parse_loader_workers(loader_workers)
         return run_released(checkpoints, tables, data, runs, input_size, loaders, **how)
     if checkpoints is not None or input_size:
         raise UserError("--checkpoints and --input-size are for --source released")
@@ -176,7 +176,7 @@ def run(
         limit_epochs=limit_epochs,
         workers=workers,
         devices=devices,
-        loader_workers=options.parse_loader_workers(loader_workers),
+        loader_workers=loaders,
         retry_failed=retry_failed,
         scheduler=scheduler,
         security=security,
