@@ -159,7 +159,7 @@ class Poseur:
         images = example_images(config.data.input_size).to(torch_device)
         options = replace(SAFE if fast else PLAIN, compile=compile == "inductor")
         optimised = optimise(model.eval().to(torch_device), images, options)
-        said = "\n".join(filter(None, (optimised.text(), runtime.inference_note)))
+        said = "\n".join(filter(None, (optimised.text(), runtime.inference_note(model.recordable))))
         return cls(optimised.model, config, runtime=runtime, inference=said, caution=caution)
 
     @property
