@@ -93,12 +93,16 @@ class InferenceRuntime:
             return self.compile
         return AUTO_ON_GPU if self.torch_device.type == "cuda" else "none"
 
-    @property
-    def inference_note(self) -> str:
-        """Why inference is not recorded as a CUDA graph though that was asked for, in a line; else ""."""
-        if self.way == "graph" and self.torch_device.type != "cuda":
-            return "inference runs step by step, not by graph: there is no GPU"
-        return ""
+    def inference_note(self, recordable: bool) -> str:
+        """Why inference is not recorded as a CUDA graph though that was asked for, in a line; else "".
+
+        Args:
+            recordable: the model's.
+        """
+        if self.way != "graph" or (recordable and self.torch_device.type == "cuda"):
+            return ""
+        reason = "there is no GPU" if recordable else "the model waits for the processor in every pass"
+        return f"inference runs step by step, not by graph: {reason}"
 
 
 @dataclass(frozen=True, kw_only=True)

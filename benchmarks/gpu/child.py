@@ -12,7 +12,7 @@ import torch
 from benchmarks.gpu import sections, trainings
 from benchmarks.gpu.sections import Scale
 from benchmarks.gpu.ways import INDUCTOR
-from poseur_study.costs.gpu_goals import EMSDA, EPOCH, INFERENCE, LIMITS, PEOPLE, RUNS, TRAINING
+from poseur_study.costs.gpu_goals import EMSDA, EPOCH, INFERENCE, LIMITS, RUNS, TRAINING
 from poseur_study.costs.gpu_record import GpuRow
 from poseur_study.runs.heartbeat import die_with_parent
 
@@ -21,7 +21,6 @@ SECTIONS: dict[str, Callable[[Sequence[str], Scale], Iterator[GpuRow]]] = {
     INFERENCE: sections.inference,
     TRAINING: sections.training,
     EMSDA: sections.emsda,
-    PEOPLE: trainings.people,
     EPOCH: trainings.epoch,
     RUNS: trainings.runs,
 }

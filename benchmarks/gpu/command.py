@@ -126,6 +126,8 @@ def _take(
         return
     rehearsal = "yes" if found.start.rehearsal else "no"
     command = [sys.executable, "-m", "benchmarks.gpu.child", section, ",".join(ways), device, rehearsal, folder]
+    if section == PEOPLE:
+        command = [sys.executable, "-m", "benchmarks.gpu.people", folder, rehearsal]
     began = time.monotonic()
     problem = None
     for said in rows_of(command, seconds):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from benchmarks.gpu.networks import FORWARD_AND_BACKWARD, configuration, work_of
+from benchmarks.gpu.people import Length, photographs, small_images
 from benchmarks.gpu.sections import Scale
 from benchmarks.gpu.ways import COMPILE, EAGER, GRAPH
 from poseur_lib.config import ExperimentConfig
@@ -24,38 +25,10 @@ from poseur_study.execution.mps import shared_gpus
 from poseur_study.execution.runs_per_gpu import READY
 from poseur_study.execution.slots import visible_gpus
 from poseur_study.runs.heartbeat import repeated
-from poseur_study.runs.provenance import cpu_count
-from synthetic_people.generate import generate
-from synthetic_people.settings import PeopleSettings
 
 PRECISIONS = {BF16: "bf16-mixed", FLOAT32: "32"}
-SMALL = (256, 192)
-"""Height and width of the images of the small runs."""
 ENOUGH_OVERLAP = 0.5
 ONE_RUN = "benchmarks.gpu.one_run"
-
-
-@dataclass(frozen=True)
-class Length:
-    """How long the trainings are: two epochs of this many people each. All is set up in the first, the second counts.
-
-    Attributes:
-        images, people: of the small runs; `large_images`, `large_people` of an epoch of images; `size` (height, width)
-            of these, as photographs have it. People come again, augmented otherwise, until an epoch is full.
-        together: numbers of runs at a time; that of the goal first.
-    """
-
-    images: int = 600
-    people: int = 12_288
-    large_images: int = 400
-    large_people: int = 76_800
-    size: tuple[int, int] = (480, 640)
-    together: tuple[int, ...] = (16, 4, 1)
-
-    @classmethod
-    def of(cls, rehearsal: bool) -> "Length":
-        """Seconds, for a rehearsal."""
-        return cls(16, 16, 16, 16, (96, 128), (2, 1)) if rehearsal else cls()
 
 
 @dataclass(frozen=True)
@@ -75,19 +48,11 @@ class Trained:
     said: Sequence[str] = ()
 
 
-def people(_: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
-    """The people that the sections below train on, generated once; there is no row of it."""
-    length = Length.of(scale.rehearsal)
-    generated(scale.folder / "photographs", length.large_images, length.size)
-    generated(scale.folder / "mini", length.images, SMALL)
-    yield from ()
-
-
 def epoch(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
     """An epoch of JPEG files of the size of photographs, read, cropped, augmented and trained on by one run."""
     length = Length.of(scale.rehearsal)
     config = trained_for(configuration(REAL, scale.rehearsal), length.large_people)
-    data = generated(scale.folder / "photographs", length.large_images, length.size)
+    data = photographs(length, scale.folder)
     for way in ways:
         yield _row(EPOCH, REAL, config, BF16, 1, way, data, scale.device)
 
@@ -99,7 +64,7 @@ def runs(ways: Sequence[str], scale: Scale) -> Iterator[GpuRow]:
     """
     length = Length.of(scale.rehearsal)
     config = trained_for(configuration(MINI, scale.rehearsal), length.people)
-    data = generated(scale.folder / "mini", length.images, SMALL)
+    data = small_images(length, scale.folder)
     for way in ways:
         for number in length.together:
             yield _row(RUNS, f"{MINI}, {number} at a time", config, FLOAT32, number, way, data, scale.device)
@@ -111,13 +76,6 @@ def trained_for(config: ExperimentConfig, people: int) -> ExperimentConfig:
         **{"train.epochs": 2, "train.people_per_epoch": people, "evaluation.curve_every": 2,
            "evaluation.curve_people": 1}
     )  # fmt: skip
-
-
-def generated(folder: Path, images: int, size: tuple[int, int]) -> Path:
-    """A data set of generated people; one that is there stays as it is."""
-    settings = PeopleSettings(train_images=images, val_images=4, image_size=size, parts=False)
-    generate(folder, settings, workers=max(0, cpu_count() - 1), progress=False)
-    return folder
 
 
 def _row(

@@ -82,7 +82,8 @@ def evaluate(
         images = example_images(config.data.input_size).to(runtime.torch_device)
         optimised = optimise(model.eval().to(runtime.torch_device), images, faster)
         model = optimised.model
-        technical, _, failed = "\n".join(filter(None, (optimised.text(), runtime.inference_note))).partition("\n")
+        said = (optimised.text(), runtime.inference_note(model.recordable))
+        technical, _, failed = "\n".join(filter(None, said)).partition("\n")
         for line in filter(None, (technical * verbose, failed)):
             typer.echo(line)
     else:

@@ -18,7 +18,7 @@ WHOLE, BACKBONE, BAGS = "whole", "backbone", "bags"
 BF16, FLOAT32 = "bf16", "float32"
 LIMITS, INFERENCE, TRAINING, EMSDA, EPOCH, RUNS = "limits", "inference", "training", "emsda", "epoch", "runs"
 PEOPLE = "people"
-"""The section that generates data, and has no rows."""
+"""The step that generates data, and has no rows."""
 NOT_MEASURED = "not measured yet"
 DETAILS = ("of", "bounded by", "beside", "card", "torch", "date", "code")
 

@@ -159,8 +159,10 @@ def test_people_of_a_data_set_are_predicted_by_recordings(tmp_path, monkeypatch)
 
 def test_what_stands_against_recording(monkeypatch):
     for compile in ("auto", "none", "inductor"):
-        assert InferenceRuntime(device="cpu", compile=compile).inference_note == ""
+        assert InferenceRuntime(device="cpu", compile=compile).inference_note(True) == ""
     asked = InferenceRuntime(device="cpu", compile="graph")
-    assert asked.inference_note == "inference runs step by step, not by graph: there is no GPU"
+    assert asked.inference_note(True) == "inference runs step by step, not by graph: there is no GPU"
     monkeypatch.setattr(InferenceRuntime, "torch_device", torch.device("cuda"))
-    assert asked.inference_note == ""
+    assert asked.inference_note(True) == ""
+    waits = "inference runs step by step, not by graph: the model waits for the processor in every pass"
+    assert asked.inference_note(False) == waits and inference.recordings(model_of("prtr"), asked) is None

@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks.emsda import inputs
-from benchmarks.gpu import child, command, one_run, sections, trainings
+from benchmarks.gpu import child, command, one_run, people, sections, trainings
 from benchmarks.gpu.command import Recording, rows_of
 from benchmarks.gpu.networks import configuration, for_inference, work_of
 from benchmarks.gpu.sections import Scale, emsda, emsda_call, inference, limits, training
@@ -205,7 +206,7 @@ def test_it_fits_into_ten_minutes_and_needs_a_gpu(monkeypatch, capsys):
     assert command.MINUTES < 10
     steps = list(command.STEPS)
     of_goals = steps[: 1 + steps.index((TRAINING, (INDUCTOR,)))]
-    assert {section for section, _ in of_goals} == set(child.SECTIONS)
+    assert {section for section, _ in of_goals} == {PEOPLE, *child.SECTIONS}
     assert sum(command.STEPS[one] for one in of_goals) <= 60 * command.MINUTES
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SystemExit):
@@ -234,19 +235,24 @@ def test_one_run_tells_its_people_and_its_time(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture
 def few_images(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(trainings, "generated", lambda *_: tmp_path)
+    monkeypatch.setattr(people, "generate", lambda *_, **__: None)
     monkeypatch.setattr(trainings, "ONE_RUN", "tests.evidence.fake_run")
 
 
 def test_people_are_generated_once(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(trainings, "generate", lambda folder, settings, **_: asked.append((folder, settings)))
-    scale = replace(SCALE, folder=tmp_path)
-    assert list(trainings.people((), scale)) == []
+    monkeypatch.setattr(people, "generate", lambda folder, settings, **_: asked.append((folder, settings)))
+    people.main(str(tmp_path), "yes")
     once = dict(asked)
     monkeypatch.setattr(trainings, "_row", lambda *_: row())
+    scale = replace(SCALE, folder=tmp_path)
     assert len([*trainings.epoch((EAGER,), scale), *trainings.runs((EAGER,), scale)]) == 3
     assert len(once) == 2 and dict(asked) == once and all(folder.parent == tmp_path for folder in once)
+
+
+def test_processes_that_generate_import_no_torch():
+    code = "import sys, benchmarks.gpu.people\nassert 'torch' not in sys.modules"
+    subprocess.run(python(code), check=True)
 
 
 def test_runs_one_after_the_other_have_no_time(few_images, monkeypatch):
@@ -290,4 +296,4 @@ def test_how_busy_a_gpu_is_comes_from_nvidia_smi(tmp_path, monkeypatch):
 
 
 def test_sections_have_limits():
-    assert {section for section, _ in command.STEPS} == set(child.SECTIONS) == {LIMITS, PEOPLE, *command.SECTIONS}
+    assert {section for section, _ in command.STEPS} == {PEOPLE, *child.SECTIONS} == {LIMITS, PEOPLE, *command.SECTIONS}
