@@ -163,8 +163,7 @@ class Poseur:
         options = replace(SAFE if fast else PLAIN, compile=compile == "inductor")
         with runtime.on_device():
             optimised = optimise(model.eval().to(torch_device), images, options)
-        said = "
-".join(filter(None, (optimised.text(), runtime.inference_note(model.recordable))))
+        said = "\n".join(filter(None, (optimised.text(), runtime.inference_note(model.recordable))))
         return cls(optimised.model, config, runtime=runtime, inference=said, caution=caution)
 
     @property
