@@ -184,6 +184,11 @@ class ProfileStudy:
             lines += [f"{table.name}: {line}" for line in override_lines(overrides.get(table.number, {}))]
         return tuple(lines)
 
+    def nothing_told(self) -> str:
+        """What there is where none of the headline claims was measured; Markdown."""
+        pages = [f"[{table.name}]({table_page(table)})" for table in self.tables]
+        return f"No headline claim was measured; of other runs: {', '.join(pages)}" if pages else "Nothing was run yet"
+
     def failures(self) -> tuple[Failure, ...]:
         """Tables and runs whose last attempt failed."""
         folders = [(table, self.store.table_folder(table.number)) for table in STUDIES]
@@ -244,6 +249,8 @@ class ProfileStudy:
 
     def sample_people(self, number: int) -> Captioned | Markdown:
         """Some people of the val split with their labels; a sentence where the data set is not here."""
+        if self.profile.people is None:
+            return Markdown("People are drawn on the pages of tables: where this profile's data lie is not recorded.")
         if not self.has_data:
             return Markdown("The data set is not on this machine; `poseur data generate` makes generated people.")
         data = open_data(self.profile, "", progress=False)

@@ -23,8 +23,8 @@ POWER = 0.8
 CHANCE = 1 - LEVEL
 NORMAL = float(stats.norm.ppf((1 + LEVEL) / 2))
 METHOD = (
-    "95 % interval of a difference: one model for all trainings of the profile on crops, and one for those on whole "
-    "images, with arm and seed as factors and the variance pooled over arms; the images' variance, from 1,000 "
+    "95 % interval of a difference: one model for all trainings of the profile on crops of one size, and one for those "
+    "on whole images, with arm and seed as factors and the variance pooled over arms; the images' variance, from 1,000 "
     "resamples that both rows share, is added, and t has the degrees of freedom of Welch and Satterthwaite. "
     "Trainings whose people are scored in another way than the run's own are taken to spread as by that one. "
     "Between scores of the same poses, and of what a notebook measures, the variance over seeds is the claim's own. "

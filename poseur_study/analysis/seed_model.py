@@ -1,7 +1,8 @@
 """How far trainings that differ by nothing but their seed are apart: one model for all arms of a profile.
 
 An arm is a configuration without its seed and its pretraining's. Trainings on crops and on whole images do other
-things with their people, and are never pooled with one another. With arm and seed as factors, the number of a
+things with their people, and are never pooled with one another; nor are those on crops of several sizes, as on very
+small ones all seeds end near 0. With arm and seed as factors, the number of a
 training is
 
     y = m[arm] + b[device, seed] + e,    e ~ N(0, s²) with one s for every arm.
@@ -72,7 +73,8 @@ def arm_of(config: RunConfig) -> str:
 def trainings(store: RunStore, fingerprint: str, boxes: BoxSource) -> pd.DataFrame:
     """Every finished run of a folder on one data set, a line each.
 
-    Columns: run_id, arm, seed, device, epochs, whole_images (True if trained on these), and its metrics (points).
+    Columns: run_id, arm, seed, device, epochs, whole_images (True if trained on these), size (of a crop), and its
+    metrics (points).
     """
     lines = []
     for run in runs_of(store):
@@ -80,9 +82,10 @@ def trainings(store: RunStore, fingerprint: str, boxes: BoxSource) -> pd.DataFra
         if record.provenance.data_fingerprint == fingerprint and metrics is not None:
             config, of = record.config, metrics.model_dump()
             whole = config.data.whole_image is not None
-            known = (run.run_id, arm_of(config), config.seed, record.provenance.computed_on, config.train.epochs, whole)
+            known = (run.run_id, arm_of(config), config.seed, record.provenance.computed_on, config.train.epochs, whole,
+                     config.data.input_size)  # fmt: skip
             lines.append((*known, *(of[name] for name in MEASURED)))
-    return pd.DataFrame(lines, columns=["run_id", "arm", "seed", "device", "epochs", "whole_images", *MEASURED])
+    return pd.DataFrame(lines, columns=["run_id", "arm", "seed", "device", "epochs", "whole_images", "size", *MEASURED])
 
 
 def pooled(runs: pd.DataFrame, metric: str) -> Spread | None:

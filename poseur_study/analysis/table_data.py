@@ -250,14 +250,14 @@ class TableData:
     def spread(self, claim: ClaimTest) -> Spread | None:
         """How far trainings as long as the claim's are apart over seeds; None where the claim's own have to tell.
 
-        All arms of the profile on crops are pooled, or all on whole images; the claim's rows alone where arms do not
-        spread alike. The records hold the runs' own scores: of rows that are scored in another way it is taken to be
-        theirs.
+        All arms of the profile on crops of that size are pooled, or all on whole images; the claim's rows alone where
+        arms do not spread alike. The records hold the runs' own scores: of rows that are scored in another way it is
+        taken to be theirs.
         """
         every, seeds = self.trainings, self.done(*claim.rows)
         own = {self.runs[key, seed].run_id for key in claim.rows for seed in seeds}
         arms = every[every["run_id"].isin(own)]
-        like = every["epochs"].isin(arms["epochs"]) & every["whole_images"].isin(arms["whole_images"])
+        like = every[["epochs", "whole_images", "size"]].isin(arms.to_dict("list")).all(axis=1)
         found = pooled(every[like], claim.metric)
         unequal = found is not None and found.unequal
         return pooled(every[every["arm"].isin(arms["arm"])], claim.metric) if unequal else found

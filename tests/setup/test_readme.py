@@ -99,8 +99,11 @@ def test_the_effect_in_whole_images_is_recorded():
 
 
 def test_the_runs_on_real_people_are_recorded():
-    of = {(one.record.config.model.head.kind, one.record.config.train.epochs): one.record.of(BoxSource.GROUND_TRUTH).AP
-          for one in runs_of(RunStore(ROOT / "runs" / "real"))}  # fmt: skip
+    of = {}
+    for one in runs_of(RunStore(ROOT / "runs" / "real")):
+        head, reached = one.record.config.model.head, one.record.of(BoxSource.GROUND_TRUTH).AP
+        if head.kind != "heatmap" or head.codec.decoding == "quarter":
+            of[head.kind, one.record.config.train.epochs] = reached
     long, short = ([of[kind, epochs] for kind in ("heatmap", "regression", "poseur")] for epochs in (16, 4))
     assert "SimpleBaseline has {:.1f} AP, RLE {:.1f} and Poseur {:.1f}".format(*long) in said()
     assert "after a quarter of that {:.1f}, {:.1f} and {:.1f}".format(*short) in said()

@@ -212,6 +212,18 @@ def test_a_record_s_metrics_and_strata_follow_from_its_evaluation(run):
     assert found.metrics == record.metrics and found.strata == record.strata
 
 
+def test_trainings_on_crops_of_several_sizes_are_not_pooled():
+    of_2b = {one.key: one.effect.spread for one in stored_result("2b").claims}
+    size = "better-at-all-sizes: poseur_{0} over simba_{0}"
+    large, small = (of_2b[size.format(side)] for side in (256, 64))
+    assert large == stored_result("1b").claims[0].effect.spread and small.trainings == 6 < large.trainings
+
+
+def test_rows_that_are_scored_in_another_way_share_the_model_of_their_trainings():
+    spreads = [one.effect.spread for one in stored_result("S6").claims if one.effect]
+    assert len(spreads) == 2 and spreads[0] == spreads[1] is not None
+
+
 def test_what_is_committed_of_runs_is_small_and_only_what_pages_need(committed):
     """Full predictions: of rows whose scores are not their runs' own, of calibration, of keypoints outside boxes."""
     compared = [row for row in stored_result("3").rows if row.key in (OF_POSEUR, OF_HEATMAPS)]
@@ -228,4 +240,4 @@ def test_what_is_committed_of_runs_is_small_and_only_what_pages_need(committed):
     assert {path.parent.name for path in files if path.name == PREDICTIONS_FILE} == needed
     assert {path.name for path in files} == {RECORD_FILE, EVALUATION_FILE, PREDICTIONS_FILE}
     evaluated = {path.parent.name: path.stat().st_size for path in files if path.name == EVALUATION_FILE}
-    assert len(evaluated) == 72 and max(evaluated.values()) < 80_000
+    assert len(evaluated) == 84 and max(evaluated.values()) < 80_000

@@ -18,7 +18,7 @@ from poseur_study.experiments.profiles import profile
 from poseur_study.runs.store import RunStore, runs_of
 
 MINI = RunStore(Path(__file__).resolve().parents[3] / "runs" / "mini")
-FROM_OTHERS = {"2a": [6.2], "2b": [5.3], "5": [6.3, 5.9, 6.3, 5.9], "figure_1": [6.2]}
+FROM_OTHERS = {"2a": [6.2], "5": [6.3, 5.9, 6.3, 5.9], "figure_1": [6.2]}
 
 
 @pytest.fixture
