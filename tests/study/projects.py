@@ -79,13 +79,18 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
+def mind_ctrl_c() -> None:
+    """Of a process to be: a background shell's children ignore SIGINT, and so would all that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start_batch(store: RunStore, *arguments: str) -> subprocess.Popen:
     """A batch in a process group of its own, as a shell starts it: `python -m tests.study.execution.fake_batch`."""
     command = [sys.executable, "-m", "tests.study.execution.fake_batch", str(store.folder), *arguments]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, start_new_session=True, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
+        stderr=subprocess.PIPE, text=True, preexec_fn=mind_ctrl_c,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from poseur_study.execution.cluster import open_engine
 from poseur_study.execution.mps import LOGS, PIPES, shared_gpus
 from poseur_study.execution.run_job import RunOptions
 from tests.study.execution.fake_mps import put_in, told
-from tests.study.projects import REPOSITORY, wait_until
+from tests.study.projects import REPOSITORY, mind_ctrl_c, wait_until
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_it_ends_with_a_batch_that_is_killed(fake, number):
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     with subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, start_new_session=True, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True,
+        stderr=subprocess.DEVNULL, text=True, preexec_fn=mind_ctrl_c,
     ) as batch:  # fmt: skip
         assert batch.stdout.readline() == "runs share GPUs by MPS, started for this batch\n"
         folder = Path(batch.stdout.readline().split()[0])
