@@ -98,6 +98,19 @@ def test_the_effect_in_whole_images_is_recorded():
     assert f"the paper has it {paper:.1f} ahead in its text and {printed:.1f} in its table" in said()
 
 
+def test_the_lead_over_heatmaps_at_every_size_is_recorded():
+    large, middle, small = (claim("2b", f"better-at-all-sizes: poseur_{side} over") for side in (256, 128, 64))
+    ours, low, high = (float(large[name]) for name in ("ours", "low", "high"))
+    leads = f"by {ours:.1f} AP ({low:.1f} to {high:.1f}) at 64×48, by {float(middle['ours']):.1f} at 32×32"
+    assert f"{leads} and by {float(small['ours']):.1f} at 16×16" in said()
+    ap = {row["row"]: float(row["ours"]) for row in rows_of("2b") if row["column"] == "AP"}
+    left = [ap[f"SimpleBaseline, ResNet-50, {size} × {size}"] for size in (128, 64)]
+    assert "heatmaps have {:.1f} and {:.1f} AP".format(*left) in said()
+    more, less = (claim("2b", f"heatmaps-lose-more: simba_256 over simba_{size} beyond poseur_256 over poseur_{size}")
+                  for size in (128, 64))  # fmt: skip
+    assert more["verdict"].startswith("same") and less["verdict"].startswith("opposite")
+
+
 def test_the_runs_on_real_people_are_recorded():
     of = {}
     for one in runs_of(RunStore(ROOT / "runs" / "real")):
