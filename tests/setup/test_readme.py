@@ -106,6 +106,9 @@ def test_the_lead_over_heatmaps_at_every_size_is_recorded():
     ap = {row["row"]: float(row["ours"]) for row in rows_of("2b") if row["column"] == "AP"}
     left = [ap[f"SimpleBaseline, ResNet-50, {size} × {size}"] for size in (128, 64)]
     assert "heatmaps have {:.1f} and {:.1f} AP".format(*left) in said()
+    bounds = csv.reader((ROOT / "reports" / "mini" / "csv" / "table_2b_7.csv").open())
+    bound = {line[1]: float(line[3]) for line in bounds if line[0].startswith("SimpleBaseline")}
+    assert f"leave heatmaps {bound['32 × 32']:.1f} and {bound['16 × 16']:.1f} AP at most" in said()
     more, less = (claim("2b", f"heatmaps-lose-more: simba_256 over simba_{size} beyond poseur_256 over poseur_{size}")
                   for size in (128, 64))  # fmt: skip
     assert more["verdict"].startswith("same") and less["verdict"].startswith("opposite")
