@@ -35,7 +35,9 @@ def keypoint_order(names: Sequence[object], keypoints: KeypointSet) -> KeypointO
     exact = sorted(map(str, names)) == sorted(keypoints.names)
     if not exact and (not names or _numbered(names)):
         return KeypointOrder(same, f"the file does not name its keypoints: taken in the order of {keypoints.name!r}")
-    given, ours = ([(name,) if exact else words_of(name) for name in some] for some in (map(str, names), keypoints.names))
+    given, ours = (
+        [(name,) if exact else words_of(name) for name in some] for some in (map(str, names), keypoints.names)
+    )
     if sorted(given) != sorted(ours) or len(set(ours)) < len(ours):
         return KeypointOrder(same, problem=_difference(names, keypoints))
     if given == ours:

@@ -21,7 +21,6 @@ from poseur_lib.data.augment import augmentation_rng
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.dataset import ImageCache, SampleKey, normalise, require_size
 from poseur_lib.data.images import LabelFrame, read_labelled_image
-from poseur_lib.errors import UserError
 from poseur_lib.keypoints import KeypointSet
 
 PIXEL_CENTRE = 0.5

@@ -101,7 +101,11 @@ def test_mirror_pairs_are_not_forgotten_in_silence(tmp_path):
         (["nose", "LEye", "REye", "LPaw", "RPaw"], None, r"\[\['LEye', 'REye'\], \['LPaw', 'RPaw'\]\]"),
         (["nose", "lsho", "rsho", "Lank", "Rank"], None, r"\[\['lsho', 'rsho'\], \['Lank', 'Rank'\]\]"),
         (STAR["names"], STAR["flip_pairs"][:1], "left_leg and right_leg look like .* flip_pairs has neither"),
-        (STAR["names"], [["left_arm", "right_leg"]], "left_arm and right_arm .* flip_pairs pairs left_arm and right_leg"),
+        (
+            STAR["names"],
+            [["left_arm", "right_leg"]],
+            "left_arm and right_arm .* flip_pairs pairs left_arm and right_leg",
+        ),
     ],
 )
 def test_mirror_pairs_are_not_mistaken(tmp_path, names, pairs, says):
