@@ -271,6 +271,8 @@ class ProfileStudy:
             ran = sum(row.ap is not None for row in result.rows) if result else 0
             words = self._verdict_words(table) if table in TABLES else counted_words(_verdicts(result))
             words = words or ("claim not tested" if ran else "not run")
+            own = [one.verdict for one in self.parts["effect"] if one.own and one.table == table.number and ran]
+            words += f"; own modifications: {counted_words(own)}" if own else ""
             if here is None:
                 why = self.missing(table)
                 words = Linked(f"{'no page' if why == 'not run' else why}; {words}", "ledger.html") if result else why

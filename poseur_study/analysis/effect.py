@@ -39,7 +39,7 @@ CHANGED = (
     "That interval stands beside the present one for one release, as `earlier interval`. Profile mini's runs had been "
     "seen when the model was chosen: where their three seeds happened to lie close its intervals are wider, where they "
     "happened to lie far apart narrower. So they had when trainings on crops of several sizes were parted (seeds that "
-    "all end at 0 AP say nothing of others), and when rows that are scored in another way got the model of their trainings."
+    "all end at 0 AP say nothing of others), and when rows that are scored in another way got their trainings' model."
 )
 
 
