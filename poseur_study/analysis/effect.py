@@ -33,6 +33,7 @@ METHOD = (
     "on that one pretraining: what another would have given is in none of them."
 )
 IN_SHORT = "That of a difference: the variance over seeds is pooled over all arms of the profile (see the ledger)."
+OWN_IN_SHORT = "That of one training's scores, or of what a page measures: by the seeds of its own (see the ledger)."
 CHANGED = (
     "Until November 2026 the interval of a difference was made of its own seeds alone: Student's t with S − 1 degrees "
     "of freedom (2 of three seeds), in quadrature with the images' percentiles, and claims were decided one by one. "
@@ -81,6 +82,11 @@ class Effect(Estimate):
     def detectable(self) -> float:
         """The effect that a study with this error finds in 80 % of cases, in points."""
         return detectable_effect(self.error, self.freedom)
+
+    @property
+    def in_short(self) -> str:
+        """Whose variance over seeds it has, for a caption."""
+        return OWN_IN_SHORT if self.spread is None else IN_SHORT
 
     @property
     def half(self) -> float:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from poseur_lib.config import ExperimentConfig
-from poseur_study.analysis.effect import IN_SHORT
+from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.interval import METHOD, Estimate, bounded, cut_note
 from poseur_study.analysis.result_types import ClaimResult, TableResult
 from poseur_study.experiments.experiment import Row, Table, shown_name
@@ -30,7 +30,7 @@ def paper_beside_ours(table: Table, result: TableResult) -> Captioned:
     shown = list({one.difference: one for one in reversed(result.claims) if one.effect}.values())[::-1]
     measure = table.measure if table.measure in table.columns else table.columns[0]
     wide, narrow = (_figure(table, result, shown, measure, narrow) for narrow in (False, True))
-    return Captioned(wide, _caption(result, bool(shown)), _alt(result, measure), narrow=narrow)
+    return Captioned(wide, _caption(result, shown), _alt(result, measure), narrow=narrow)
 
 
 def _figure(table: Table, result: TableResult, shown: list[ClaimResult], measure: str, narrow: bool) -> Figure:
@@ -116,12 +116,12 @@ def row_backbone(table: Table, row: Row) -> str:
     return ExperimentConfig().with_changes(**changes).model.backbone.name
 
 
-def _caption(result: TableResult, claims: bool) -> str:
+def _caption(result: TableResult, claims: list[ClaimResult]) -> str:
     n_seeds = max((row.ap.n_seeds for row in result.rows if row.ap), default=0)
     if not n_seeds:
         return f"{shown_name(result.number)}. Hollow: the paper's numbers; none of the rows was run here."
     colours = " Differences: green as claimed, orange against it, grey undecided." if claims else ""
-    how = f"{METHOD}{f' {IN_SHORT}' * claims}"
+    how = " ".join([METHOD, *dict.fromkeys(one.effect.in_short for one in claims if isinstance(one.effect, Effect))])
     return (
         f"{shown_name(result.number)}. Hollow: the paper; filled: ours, {n_seeds} seed{'s' * (n_seeds > 1)} of profile "
         f"{result.profile}, {result.n_images:,} images, on axes of their own.{colours} {how}"

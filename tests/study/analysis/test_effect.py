@@ -123,6 +123,7 @@ def test_the_interval_of_a_difference_has_both_variances_and_pooled_degrees_of_f
 
 def test_an_effect_of_its_own_seeds_keeps_their_interval():
     found = Effect.of(estimate(2.0, images_half=0.0, seeds_half=0.7))
+    assert "seeds of its own" in found.in_short and "pooled" in Effect.of(estimate(2.0), SPREAD, 2).in_short
     assert (found.low, found.high, found.freedom) == pytest.approx((1.3, 2.7, 2))
     one_seed = Effect.of(estimate(2.0, seeds_half=None, n_seeds=1))
     assert one_seed.seeds_half is None and one_seed.high == pytest.approx(2.2, abs=1e-3)
