@@ -41,8 +41,8 @@ STEPS: dict[tuple[str, tuple[str, ...]], int] = {
     (RUNS, (EAGER,)): 110,
 }
 """Sections and ways in the order of what is worth most, with the seconds that each may take: those up to the compiled
-training step are all goals of the issue, and fit. Runs that share a card are not compiled: many compilers at a time are
-what would be measured."""
+training step are all that the goals ask for, and fit. Runs that share a card are not compiled: many compilers at a time
+are what would be measured."""
 SECTIONS = tuple(dict.fromkeys(section for section, _ in STEPS if section not in (LIMITS, PEOPLE)))
 MINUTES = 9.5
 REHEARSAL_PATIENCE = 5

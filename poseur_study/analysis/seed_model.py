@@ -2,8 +2,7 @@
 
 An arm is a configuration without its seed and its pretraining's. Trainings on crops and on whole images do other
 things with their people, and are never pooled with one another; nor are those on crops of several sizes, as on very
-small ones all seeds end near 0. With arm and seed as factors, the number of a
-training is
+small ones all seeds end near 0. With arm and seed as factors, the number of a training is
 
     y = m[arm] + b[device, seed] + e,    e ~ N(0, s²) with one s for every arm.
 

@@ -31,8 +31,8 @@ from poseur_study.experiments.profiles import Profile, profile
 from poseur_study.runs import provenance
 from poseur_study.runs.datasets import DataSet, open_data, pretext_data
 from poseur_study.runs.ddp import train_on_devices
-from poseur_study.runs.evaluation_of_predictions import run_evaluation
 from poseur_study.runs.evaluation_file import RunEvaluation
+from poseur_study.runs.evaluation_of_predictions import run_evaluation
 from poseur_study.runs.heartbeat import die_with_parent_in_batch
 from poseur_study.runs.plan import PlannedRun, planned_experiment, planned_pretext
 from poseur_study.runs.predictions import Predictions, as_stored
