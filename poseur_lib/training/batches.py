@@ -91,6 +91,6 @@ def _order(
     """The order of so many samples of a kind, a process's batch, the optimiser's steps an epoch, and batches a step."""
     per_device, accumulate = runtime.split_batch(config.global_batch)
     steps = steps_of_epoch(config, samples, kind, knobs)
-    rank = int(os.environ.get("LOCAL_RANK", "0")) + runtime.devices * int(os.environ.get("NODE_RANK", "0"))
+    rank = int(os.environ.get("LOCAL_RANK", "0")) if runtime.devices > 1 else 0
     sampler = EpochSampler(samples, seed, rank, runtime.devices, samples=steps * config.global_batch)
     return sampler, per_device, steps, accumulate

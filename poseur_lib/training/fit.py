@@ -14,6 +14,7 @@ from torch import nn
 
 from poseur_lib.checkpoints.checkpoint import read_weights, require_state, save_weights
 from poseur_lib.checkpoints.initial import load_initial
+from poseur_lib.checkpoints.recorded import damaged
 from poseur_lib.config.data import Split
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.training import CosineSchedule, PretextConfig, TrainConfig
@@ -61,11 +62,12 @@ def train(
         initial: the checkpoint of `config.initial_sha256`, or its run's folder, where there is one.
 
     Raises:
-        UserError: the data cannot be used, weights to start from do not fit, or the loss is not finite.
+        UserError: the data cannot be used, weights to start from do not fit, what is in `run_dir` is damaged, or the
+            loss is not finite.
     """
     _prepare(run_dir, runtime)
-    if _trained(run_dir, config):
-        return read_curve(run_dir / CURVE_FILE)
+    if (trained := _trained(run_dir, config)) is not None:
+        return trained
     keypoints = keypoint_set(config.data.keypoint_set)
     torch.manual_seed(config.seed)
     model = build_network(config)
@@ -268,10 +270,21 @@ def load_backbone(backbone: nn.Module, path: Path | None, config: ExperimentConf
     backbone.load_state_dict(state)
 
 
-def _trained(run_dir: Path, config: ExperimentConfig) -> bool:
-    if not (run_dir / MODEL_FILE).exists() or not (run_dir / CURVE_FILE).exists():
-        return False
-    return config.is_written_as(read_weights(run_dir / MODEL_FILE)["config"])
+def _trained(run_dir: Path, config: ExperimentConfig) -> Curve | None:
+    """The curve of a training that has ended; None where it is to be ended from `last.ckpt`, or begun."""
+    model, curve, last = (run_dir / name for name in (MODEL_FILE, CURVE_FILE, LAST_CHECKPOINT))
+    if not model.exists() or not curve.exists():
+        return None
+    if problem := damaged(model):
+        raise UserError(problem)
+    if not config.is_written_as(read_weights(model)["config"]):
+        return None
+    try:
+        return read_curve(curve)
+    except UserError as error:
+        if last.exists():  # the curve is in it
+            return None
+        raise UserError(f"{error}; {last.name}, which has it too, is gone: delete {curve} to train anew") from None
 
 
 def _prepare(run_dir: Path, runtime: Runtime) -> None:

@@ -17,6 +17,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 
+from poseur_lib.checkpoints.recorded import damage, damaged
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.training import TrainConfig
 from poseur_lib.cuda_graph import cuda_graph
@@ -257,7 +258,9 @@ class TrainingLoop(L.LightningModule):
         checkpoint["curve"] = [point.model_dump() for point in self.curve]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The curve up to here. Lightning starts the loader's workers before it sets the sampler's epoch.
+        """The curve up to here, also where `curve.json` is behind or damaged.
+
+        Lightning starts the loader's workers before it sets the sampler's epoch.
 
         Raises:
             UserError: the checkpoint is of another configuration.
@@ -271,6 +274,8 @@ class TrainingLoop(L.LightningModule):
                 )
         self.curve = tuple(CurvePoint(**point) for point in checkpoint["curve"])
         self.batches.sampler.set_epoch(len(self.curve))
+        if self.global_rank == 0:
+            self._write_curve()
 
     def _means(self) -> dict[str, float]:
         return self._sums.means(self.trainer.strategy.reduce)
@@ -279,7 +284,10 @@ class TrainingLoop(L.LightningModule):
         with atomic_file(self.last_checkpoint) if self.global_rank == 0 else nullcontext(self.last_checkpoint) as file:
             self.trainer.save_checkpoint(file)  # every rank takes part, the first one writes
         if self.global_rank == 0:
-            write_curve(self.last_checkpoint.with_name(CURVE_FILE), self.curve)
+            self._write_curve()
+
+    def _write_curve(self) -> None:
+        write_curve(self.last_checkpoint.with_name(CURVE_FILE), self.curve)
 
     def _require_finite(self) -> None:
         found = self._sums.not_finite()
@@ -305,8 +313,14 @@ class WholeFiles(TorchCheckpointIO):
 
 
 def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
-    """Trains from the last checkpoint, if there is one, to the end or to `runtime.limit_epochs`."""
+    """Trains from the last checkpoint, if there is one, to the end or to `runtime.limit_epochs`.
+
+    Raises:
+        UserError: it is cut off or damaged, or of another configuration.
+    """
     checkpoint = loop.last_checkpoint
+    if checkpoint.exists() and (problem := damaged(checkpoint)):
+        raise UserError(problem)
     for cut_off in checkpoint.parent.glob(f".{checkpoint.name}.*"):  # of a process that was killed as it wrote
         cut_off.unlink(missing_ok=True)
     loop.run_by(runtime)
@@ -343,9 +357,9 @@ def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
             if not trainer.interrupted:
                 raise
             raise KeyboardInterrupt from None  # Lightning exits with 1, and without a word
-        except (RuntimeError, EOFError) as error:
-            if checkpoint.exists() and ("PytorchStreamReader" in str(error) or checkpoint.stat().st_size == 0):
-                raise UserError(f"{checkpoint} is cut off: delete it to train from the start") from None
+        except RuntimeError as error:
+            if checkpoint.exists() and "PytorchStreamReader" in str(error):  # of a header that zipfile does not read
+                raise UserError(damage(checkpoint)) from None
             raise
         finally:
             end_logger(logger)

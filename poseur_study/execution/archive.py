@@ -164,8 +164,9 @@ def _arrival(source: Path) -> tuple[Record, list[str]]:
     if isinstance(record.config, ExperimentConfig) and record.predictions_sha256 is None:
         raise UserError("its record is of no predictions: nothing says where its numbers come from")
     said = []
-    if commit_is_here(record.provenance.commit) is False:
-        said.append(f"its commit {record.provenance.commit[:10]!r} is not in this checkout")
+    for commit in (record.provenance.commit, *record.provenance.earlier_commits):
+        if commit_is_here(commit) is False:
+            said.append(f"its commit {commit[:10]!r} is not in this checkout")
     for path in (source / name for name in WEIGHTS_FILES if (source / name).exists()):
         found = file_sha256(path)
         if record.weights_sha256 is None:

@@ -23,7 +23,7 @@ from poseur_study.runs import lease
 from poseur_study.runs.datasets import DataSet, open_data
 from poseur_study.runs.heartbeat import heartbeat
 from poseur_study.runs.plan import PlannedRun
-from poseur_study.runs.provenance import ReleasedFile
+from poseur_study.runs.provenance import ReleasedFile, git_state
 from poseur_study.runs.record import BoxMetrics, Record, write_record
 from poseur_study.runs.run_steps import Run, measure_run, predict_by_boxes, record_of
 from poseur_study.runs.store import set_damaged_record_aside
@@ -90,7 +90,7 @@ class ReleasedSource:
             set_damaged_record_aside(records.path(run_id))
             say(f"evaluating {match.file.name} at {'{}x{}'.format(*match.config.data.input_size)}")
             planned = PlannedRun(run_id, match.config, origin(match.file.sha256), "", {}, 0)
-            run = Run(planned, profile(PAPER), self.data, records, settings, time.time())
+            run = Run(planned, profile(PAPER), self.data, records, settings, time.monotonic(), git_state())
             predictions = predict_by_boxes(run, model)
             checkpoint = ReleasedFile(name=match.file.name, sha256=match.file.sha256)
             measured = measure_run(run, predictions)

@@ -38,8 +38,10 @@ class Provenance(Frozen):
     """Where a record comes from.
 
     Attributes:
-        commit: git commit of the checkout, "" outside one; `dirty` tells of uncommitted changes to tracked files, but
-            for those that runs and reports write.
+        commit: git commit of the checkout when the last attempt was opened, "" outside one; `dirty` tells of
+            uncommitted changes to tracked files in any attempt, but for those that runs and reports write.
+        earlier_commits: other ones, of the attempts before that it went on from; "" is one that nobody noted. Earlier
+            versions have the commit at the end alone.
         device: name of the accelerator, or of the processor.
         wall_seconds: of the whole run over all its attempts, an interrupted one's to the minute; `train_seconds` of
             training alone, over all attempts too. Earlier versions counted wall time and energy of the last one only.
@@ -75,6 +77,7 @@ class Provenance(Frozen):
     joules: float | None = None
     machine: str = ""
     computed: str = ""
+    earlier_commits: tuple[str, ...] = ()
 
     @property
     def device_words(self) -> str:
@@ -88,8 +91,9 @@ class Provenance(Frozen):
 
     @property
     def commit_words(self) -> str:
-        """The commit's first ten digits, and whether the tree had changes."""
-        return (self.commit[:10] or "none") + " + changes" * self.dirty
+        """The commit's first ten digits, whether the tree had changes, and the commits that it was begun with."""
+        begun = ", begun with " + " and ".join(one[:10] or "an unknown one" for one in self.earlier_commits)
+        return (self.commit[:10] or "none") + " + changes" * self.dirty + begun * bool(self.earlier_commits)
 
     @property
     def began(self) -> datetime:

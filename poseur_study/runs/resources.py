@@ -1,4 +1,4 @@
-"""What a run has taken over all its attempts: wall time, and energy where the machine lets it be read.
+"""What a run has taken over all its attempts, and by which code: wall time, and energy where it can be read.
 
 Energy is read from the processor's counters (RAPL) and from the power that GPUs report. Both tell of all that processor
 and GPUs do, other processes and runs included: an upper estimate for a run that is not alone. None where neither can be
@@ -12,11 +12,16 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Event, Thread
 
-from poseur_lib.files import LAST_CHECKPOINT, read_regular, write_atomically
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from poseur_lib.errors import UserError
+from poseur_lib.files import CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE, read_regular, write_atomically
+from poseur_lib.training.curve import read_curve
 from poseur_study.runs.heartbeat import repeated
 
 RAPL = Path("/sys/class/powercap")
@@ -24,6 +29,7 @@ QUERY = ("nvidia-smi", "--query-gpu=power.draw", "--format=csv,noheader,nounits"
 GPU_PERIOD_SECONDS = 10.0
 SPENT_FILE = "spent.json"
 PERIOD_SECONDS = 60.0
+UNKNOWN_COMMIT = ""
 
 
 class EnergyMeter:
@@ -100,34 +106,51 @@ def _number(file: Path) -> int | None:
         return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class Spent:
-    """Wall time, and energy as `EnergyMeter` reads it; `joules` is None where some attempt could not read it."""
+    """Wall time, and energy as `EnergyMeter` reads it; `joules` is None where some attempt could not read it.
+
+    Attributes:
+        commits: of the attempts, each once, the last one's last; `dirty` where one of them had changes.
+    """
 
     seconds: float = 0.0
     joules: float | None = 0.0
+    commits: tuple[str, ...] = ()
+    dirty: bool = False
 
-    def __add__(self, other: "Spent") -> "Spent":
-        unknown = self.joules is None or other.joules is None
-        return Spent(self.seconds + other.seconds, None if unknown else self.joules + other.joules)
+    def __add__(self, later: "Spent") -> "Spent":
+        unknown = self.joules is None or later.joules is None
+        earlier = [commit for commit in self.commits if commit not in later.commits]
+        return Spent(
+            self.seconds + later.seconds,
+            None if unknown else self.joules + later.joules,
+            (*earlier, *later.commits),
+            self.dirty or later.dirty,
+        )
 
 
 def spent_before(folder: Path) -> Spent:
-    """What the earlier attempts took whose checkpoint lies in a run's folder; nothing where there is none.
+    """What the earlier attempts took that left a run's folder what is gone on from; nothing where there is none.
 
-    A checkpoint without a note is one of an earlier version: what it took is not known and not counted.
+    Where no note says it, as of a record that was damaged, it is what training took by its curve, by an unknown commit.
     """
-    if not (folder / LAST_CHECKPOINT).exists():
+    has = {name for name in (LAST_CHECKPOINT, MODEL_FILE, CURVE_FILE) if (folder / name).exists()}
+    if not (LAST_CHECKPOINT in has or {MODEL_FILE, CURVE_FILE} <= has):
         return Spent()
-    try:
-        return Spent(**json.loads(read_regular(folder / SPENT_FILE)))
-    except (OSError, ValueError, TypeError):
-        return Spent(joules=None)
+    before, training = Spent(joules=None), 0.0
+    with suppress(OSError, ValueError):
+        before = TypeAdapter(Spent).validate_json(read_regular(folder / SPENT_FILE))
+    with suppress(UserError):
+        training = max((point.seconds for point in read_curve(folder / CURVE_FILE)), default=0.0)
+    if before.seconds < training:  # it was killed less than PERIOD_SECONDS after its last note
+        before = replace(before, seconds=training, joules=None)
+    return replace(before, commits=before.commits or (UNKNOWN_COMMIT,))
 
 
 @contextmanager
 def noted(folder: Path, spent: Callable[[], Spent]) -> Iterator[None]:
-    """Note what a run has taken so far, every minute and at the end, for an attempt that goes on from here.
+    """Note what a run has taken so far, at once, every minute and at the end, for an attempt that goes on from here.
 
     A disk that refuses it goes without: training is not stopped for that.
     """
@@ -136,6 +159,7 @@ def noted(folder: Path, spent: Callable[[], Spent]) -> Iterator[None]:
         with suppress(OSError):
             write_atomically(folder / SPENT_FILE, json.dumps(asdict(spent())).encode())
 
+    note()
     try:
         with repeated(note, PERIOD_SECONDS):
             yield

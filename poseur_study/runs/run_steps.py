@@ -50,6 +50,8 @@ class Run:
     Attributes:
         finished: the record, if the run was done when it was opened: it is never trained again, but for pretraining
             whose weights are gone, which gets a new record.
+        opened_at: by `time.monotonic`.
+        code: commit of the checkout when it was opened, and whether that had changes.
         energy: what counts its energy; None where nothing of it is recorded.
         before: what earlier attempts took that this one goes on from.
     """
@@ -60,15 +62,17 @@ class Run:
     store: RunStore
     settings: RunSettings
     opened_at: float
+    code: tuple[str, bool]
     finished: Record | None = None
     energy: EnergyMeter | None = None
     before: Spent = field(default_factory=Spent)
 
     @property
     def spent(self) -> Spent:
-        """Wall time and energy so far, over all attempts."""
+        """Wall time, energy and commits so far, over all attempts."""
         joules = None if self.energy is None else self.energy.joules()
-        return self.before + Spent(time.time() - self.opened_at, joules)
+        commit, dirty = self.code
+        return self.before + Spent(time.monotonic() - self.opened_at, joules, (commit,), dirty)
 
     @property
     def folder(self) -> Path:
@@ -100,6 +104,7 @@ def open_run(settings: RunSettings, pretext: bool = False) -> Run:
         UserError: the batch expected another run: profile, data or package differ from what it planned with.
     """
     die_with_parent_in_batch()
+    code = provenance.git_state()
     if settings.threads:
         torch.set_num_threads(settings.threads)
     size = profile(settings.profile)
@@ -121,7 +126,7 @@ def open_run(settings: RunSettings, pretext: bool = False) -> Run:
     record = store.record(planned.run_id) if done else None
     before = spent_before(store.path(planned.run_id))
     energy = None if done else EnergyMeter()
-    return Run(planned, size, data, store, settings, time.time(), record, energy, before)
+    return Run(planned, size, data, store, settings, time.monotonic(), code, record, energy, before)
 
 
 def open_pretext(settings: RunSettings) -> Run:
@@ -232,10 +237,11 @@ def record_of(run: Run, curve: Curve, epochs: int, measured: Measured, **origin:
         origin: what its provenance says otherwise than a run that was trained here.
     """
     planned, data, spent = run.planned, run.data, run.spent
-    commit, dirty = provenance.git_state()
+    *earlier, commit = spent.commits
     made = {
         "commit": commit,
-        "dirty": dirty,
+        "dirty": spent.dirty,
+        "earlier_commits": tuple(earlier),
         "python": provenance.platform.python_version(),
         "versions": provenance.package_versions(),
         "device": device_name(run.settings.device),

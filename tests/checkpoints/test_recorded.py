@@ -4,8 +4,9 @@ import json
 import os
 
 import pytest
+import torch
 
-from poseur_lib.checkpoints.checkpoint import load_model, save_weights
+from poseur_lib.checkpoints.checkpoint import load_model, read_file, save_weights
 from poseur_lib.errors import UserError
 from poseur_lib.files import file_sha256, sha256_hex
 from poseur_lib.models.build import build_model
@@ -36,8 +37,28 @@ def test_flipped_bits_are_found_wherever_weights_are_loaded(run, capsys):
                     ["convert", str(folder / "model.pt"), str(folder / "copy.pt")]):  # fmt: skip
         assert main(command) == 1
         assert capsys.readouterr().err == f"poseur: {line}\n"
-    (folder / "record.json").unlink()
-    load_model(folder / "model.pt")  # torch alone does not notice
+
+
+def test_without_a_record_they_are_found_too(tmp_path):
+    """Of `poseur train DIR`, or of a run that was killed before its record: torch alone does not notice."""
+    model = tmp_path / "model.pt"
+    save_weights(model, build_model(tiny_config()), tiny_config())
+    load_model(model)
+    flip_bits(model)
+    assert torch.load(model, weights_only=True)["state_dict"]
+    with pytest.raises(UserError, match=r"model\.pt is cut off or damaged: delete it, and training starts anew"):
+        load_model(model)
+    (tmp_path / "last.ckpt").write_bytes(model.read_bytes())
+    with pytest.raises(UserError, match=r"last\.ckpt is cut off or damaged: delete it, and training starts anew"):
+        load_model(tmp_path / "last.ckpt")
+    with pytest.raises(UserError, match=r"model\.pt is cut off or damaged: .* training goes on from last\.ckpt"):
+        load_model(model)
+
+
+def test_what_is_no_archive_is_read_as_before(tmp_path):
+    model = tmp_path / "model.pt"
+    torch.save({"weight": torch.ones(2)}, model, _use_new_zipfile_serialization=False)
+    assert read_file(model)["weight"].tolist() == [1.0, 1.0]
 
 
 def test_a_record_from_before_the_field_is_as_it_was(run):

@@ -71,3 +71,17 @@ def test_training_batches_say_where_the_images_are(data):
         batches = training_batches(crops, config.train, 0, Runtime(data=data, device="cpu", data_on_device=where))
         assert batches.on_device is isinstance(batches.loader, DeviceBatches) is (where == "yes")
         assert len(batches.loader) == batches.steps * batches.accumulate
+
+
+def test_one_device_has_all_people_whatever_place_the_environment_gives_it(data, monkeypatch):
+    """As that of a pod, which tells which machine of several it is."""
+    config = tiny_config()
+    people = CocoPeople(data, "train", COCO_17).people()
+    crops = PoseCrops(people, COCO_17, config.data.input_size, CropRule(), config.train.augment, 0)
+    alone = training_batches(crops, config.train, 0, Runtime(data=data, device="cpu")).sampler
+    for name in ("NODE_RANK", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "1")
+        assert list(training_batches(crops, config.train, 0, Runtime(data=data, device="cpu")).sampler) == list(alone)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    second = training_batches(crops, config.train, 0, Runtime(data=data, device="cpu", devices=2)).sampler
+    assert len(second) == len(alone) // 2 and list(second) != list(alone)[: len(second)]

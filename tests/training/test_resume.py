@@ -4,7 +4,9 @@ import gc
 import signal
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
+from functools import partial
 from multiprocessing import active_children
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from poseur_lib.runtime import Runtime
 from poseur_lib.training.batches import steps_of_epoch
 from poseur_lib.training.curve import read_curve
 from poseur_lib.training.fit import pose_loss, train
+from tests.study.fakes import flip_bits
 from tests.training.tiny import tiny_config, write_people
 
 
@@ -90,15 +93,54 @@ def test_seeds_differ(data, tmp_path):
     assert any(not torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_a_cut_off_checkpoint_is_one_clear_error(data, tmp_path):
-    config, runtime = tiny_config(**{"train.epochs": 2}), Runtime(data=data, threads=1, limit_epochs=1)
-    train(config, tmp_path, runtime)
+def test_a_damaged_checkpoint_is_one_clear_error(data, tmp_path):
+    """torch.load takes flipped bits of a value for values, and says of other damage what names no file."""
+    config, runtime = tiny_config(**{"train.epochs": 2}), Runtime(data=data, threads=1)
+    train(config, tmp_path, replace(runtime, limit_epochs=1))
     checkpoint = tmp_path / "last.ckpt"
     content = checkpoint.read_bytes()
-    for length in (len(content) - 1, len(content) // 2, 0):
-        checkpoint.write_bytes(content[:length])
-        with pytest.raises(UserError, match=r"last\.ckpt is cut off"):
-            train(config, tmp_path, replace(runtime, limit_epochs=None))
+    with zipfile.ZipFile(checkpoint) as archive:
+        pickled = next(one.header_offset for one in archive.infolist() if one.filename.endswith("data.pkl"))
+        size = archive.start_dir + 20  # of its first part as stored, which zipfile does not look at
+    flip_bits(checkpoint)
+    assert torch.load(checkpoint, weights_only=True)["epoch"] == 0
+    flipped = [checkpoint.read_bytes(), *(_flipped(content, at) for at in (pickled + 264, size))]
+    for damaged in (*flipped, content[:-1], content[: len(content) // 2], b"", b"not a checkpoint" * 100):
+        checkpoint.write_bytes(damaged)
+        with pytest.raises(UserError) as error:
+            train(config, tmp_path, runtime)
+        assert str(error.value) == f"{checkpoint} is cut off or damaged: delete it, and training starts anew"
+    checkpoint.unlink()
+    assert len(train(config, tmp_path, replace(runtime, limit_epochs=1))) == 1
+
+
+def _flipped(content: bytes, place: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+def test_damage_between_training_and_record_is_one_clear_error(data, tmp_path):
+    config, runtime = tiny_config(), Runtime(data=data, threads=1)
+    curve = train(config, tmp_path, runtime)
+    model, last, drawn = (tmp_path / name for name in ("model.pt", "last.ckpt", "curve.json"))
+    whole, text = model.read_bytes(), drawn.read_bytes()
+    for way in ("goes on from last.ckpt", "starts anew"):
+        for damaged in (partial(flip_bits, model), partial(model.write_bytes, whole[: len(whole) // 2])):
+            damaged()
+            with pytest.raises(UserError) as error:
+                train(config, tmp_path, runtime)
+            assert str(error.value) == f"{model} is cut off or damaged: delete it, and training {way}"
+            model.write_bytes(whole)
+        drawn.write_bytes(text[: len(text) // 2])
+        if last.exists():  # it has the curve
+            assert train(config, tmp_path, runtime) == curve
+            assert drawn.read_bytes() == text
+            last.unlink()
+    with pytest.raises(UserError) as error:
+        train(config, tmp_path, runtime)
+    assert str(error.value).startswith(f"{drawn}: not valid JSON at line ")
+    assert str(error.value).endswith(f"; last.ckpt, which has it too, is gone: delete {drawn} to train anew")
+    drawn.write_bytes(text)
+    assert train(config, tmp_path, runtime) == curve
 
 
 @pytest.mark.parametrize("change", [{"train.learning_rate": 0.01}, {"model.head.decoder_layers": 3}])

@@ -136,10 +136,11 @@ def test_another_data_set_is_said(data, tmp_path, capsys):
 
 
 @pytest.mark.skipif(not git_state()[0], reason="no git checkout to ask for commits")
+@pytest.mark.parametrize("place", ["commit", "earlier_commits"])
 @pytest.mark.parametrize("commit", ["f" * 40, "--version", ""])
-def test_a_commit_that_is_not_here_is_said(data, tmp_path, capsys, commit):
+def test_a_commit_that_is_not_here_is_said(data, tmp_path, capsys, commit, place):
     folder = make(data, tmp_path / "there")
-    alter(folder, lambda body: body["provenance"].update(commit=commit))
+    alter(folder, lambda body: body["provenance"].update({place: commit if place == "commit" else [commit]}))
     code, text = carried(data, [folder], tmp_path / "here", capsys, "--no-recompute")
     assert code == 0
     assert (f"its commit {commit[:10]!r} is not in this checkout" in text) == bool(commit)
