@@ -17,8 +17,7 @@ from poseur_lib.checkpoints.checkpoint import trained_network
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.files import LAST_CHECKPOINT, write_atomically
 from poseur_lib.models.build import Network, build_network
-from poseur_study.evidence.evidence import Origin
-from poseur_study.evidence.weight_average import SeedScores, WeightAverage
+from poseur_study.evidence.evidence import Origin, SeedScores, WeightAverage
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.runs import run_steps
 from poseur_study.runs.run_steps import Run
