@@ -60,7 +60,7 @@ class TableStudy(TableFrames):
         self.settings = settings = TableSettings.of_notebook(parameters)
         (self.table,) = tables([number])
         self.profile = profile(settings.profile)
-        self.seeds = tuple(settings.seeds) or self.profile.seeds
+        self.seeds = self.profile.chosen_seeds(settings.seeds)
         self.dataset = open_data(self.profile, settings.data, keypoints=self.table.keypoints)
         self.store = RunStore(below_root(settings.runs) / self.profile.name)
         overrides, fingerprint, learnt_from = settings.overrides, self.dataset.fingerprint, self.dataset.learnt_from
