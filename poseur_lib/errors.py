@@ -139,6 +139,9 @@ def _describe(detail: ErrorDetails, title: str, model: type[BaseModel] | None) -
         return message + (f" (in {'.'.join(map(str, parents))})" if parents else "")
     if detail["type"] == "missing":
         return f"{path}: missing"
+    if detail["type"] == "union_tag_not_found" and detail["input"]:
+        tag, knob = detail["ctx"]["discriminator"], next(iter(detail["input"]))
+        return f"{path}: given as a whole, without {tag}; a dotted path changes one knob alone, such as {path}.{knob}"
     reason = detail["msg"].removeprefix("Value error, ")
     if isinstance(detail["input"], dict | list | BaseModel):
         return f"{path}: {reason}"

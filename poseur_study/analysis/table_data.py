@@ -113,6 +113,19 @@ class TableData:
         """Images of the val split."""
         return self.dataset.val_images
 
+    def run(self, row: str, seed: int) -> PlannedRun:
+        """The run of a row, by its key or label, and a seed.
+
+        Raises:
+            UserError: there is no such row or it cannot be run, or the seed is none of the study's.
+        """
+        found = self.table.row(row)
+        if found.not_run:
+            raise UserError(f"row {row!r} of {self.table.name} is not run: {found.not_run}")
+        if seed not in self.seeds:
+            raise UserError(f"seed {seed} is none of this study's: {', '.join(map(str, self.seeds))}")
+        return self.runs[found.key, seed]
+
     @cached_property
     def boxes(self) -> BoxSource:
         """The table's box source, or ground truth where neither data set nor records have detections."""

@@ -66,7 +66,7 @@ def parse_seeds(given: str) -> tuple[int, ...]:
     for seed in seeds:
         if not seed.isdecimal():
             raise UserError(f"--seeds {given!r}: {seed!r} is no natural number")
-    return tuple(dict.fromkeys(int(seed) for seed in seeds))
+    return tuple(int(seed) for seed in seeds)
 
 
 def parse_runs_per_gpu(given: str) -> int:

@@ -42,7 +42,8 @@ class Batch:
         notes: what a person should know of the data sets, a line each.
 
     Raises:
-        UserError: profile, table, data set or a changed setting does not exist or cannot be used.
+        UserError: profile, table, data set or a changed setting does not exist or cannot be used, or a seed is given
+            twice.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Batch:
         left_out = [table.name for table in tables(numbers) if table not in self.tables]
         needs = f"left out, as people of other keypoints are needed: {', '.join(left_out)}"
         self.notes = [needs] if left_out else []
-        self.seeds = seeds or self.profile.seeds
+        self.seeds = self.profile.chosen_seeds(seeds)
         self.overrides, self.own_data = overrides, not data
         try:
             self.profile.config.with_changes(**overrides)

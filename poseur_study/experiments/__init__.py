@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from poseur_lib.errors import unknown_name
+from poseur_lib.errors import UserError, unknown_name
 from poseur_study.experiments.ablations import TABLE_1A, TABLE_1B, TABLE_1C, TABLE_1D, TABLE_1E
 from poseur_study.experiments.analyses import CALIBRATION, FIGURE_S1, FIGURE_S2, NOISY_PROPOSALS, SCORING
 from poseur_study.experiments.budget import BUDGET
@@ -26,6 +26,8 @@ def tables(numbers: Sequence[str] = ()) -> tuple[Table, ...]:
         UserError: there is no such table.
     """
     for number in numbers:
+        if not isinstance(number, str):
+            raise UserError(f"table {number!r}: give its number as a string, such as '1b'")
         if number not in [table.number for table in STUDIES]:
             raise unknown_name("table", number, [table.number for table in STUDIES])
     return tuple(table for table in STUDIES if table.number in numbers) if numbers else TABLES

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, get_args
 
+from poseur_lib.errors import unknown_name
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.scoring.instance import Scoring
 from poseur_study.paper.tables import Missing, Printed, paper_tables, table_name
@@ -205,6 +206,11 @@ class Table:
                     raise ValueError(f"table {self.number}: claim {claim.key} names row {key!r}, there are {keys}")
         if len(set(keys)) != len(keys):
             raise ValueError(f"table {self.number}: row keys {keys} are not distinct")
+        for claim in self.claims:
+            for pair in ((claim.better, claim.than), claim.beyond or ()):
+                if pair and not claim.measured and len({self._scored_run(key) for key in pair}) == 1:
+                    rows = " and ".join(map(repr, pair))
+                    raise ValueError(f"table {self.number}: claim {claim.key}: rows {rows} are one run scored alike")
 
     @property
     def name(self) -> str:
@@ -227,8 +233,15 @@ class Table:
         return tuple(row for row in self.rows if not row.not_run)
 
     def row(self, key: str) -> Row:
-        """A row by its key."""
-        return next(row for row in self.rows if row.key == key)
+        """A row by its key, or by the label that frames have.
+
+        Raises:
+            UserError: there is no such row.
+        """
+        known = {row.label: row for row in self.rows} | {row.key: row for row in self.rows}
+        if key not in known:
+            raise unknown_name(f"row of {self.name}", key, known)
+        return known[key]
 
     def printed_difference(self, claim: ClaimTest) -> float | None:
         """The claim's effect by the figures that the paper prints of its rows; None where it lacks one."""
@@ -237,6 +250,11 @@ class Table:
         if len(found) < len(figures):
             return None
         return sum(weight * one for weight, one in zip(claim.weights.values(), found, strict=True))
+
+    def _scored_run(self, key: str) -> str:
+        """The same words for rows that are declared alike."""
+        row = self.row(key)
+        return f"{sorted(self.changes(row).items())} {row.scoring}"
 
     def changes(self, row: Row) -> dict[str, Any]:
         """All that a row changes in a profile's configuration."""

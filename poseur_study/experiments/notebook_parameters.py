@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from poseur_lib.config.base import Frozen
 from poseur_lib.errors import require_known, validated
@@ -18,6 +18,10 @@ INJECTED_MARK = "# Parameters"
 
 Count = Annotated[int, Field(ge=0)]
 Settings = TypeVar("Settings", bound="NotebookParameters")
+
+
+def _listed(given: Any) -> Any:
+    return list(given) if isinstance(given, tuple | range) else given
 
 
 class NotebookParameters(Frozen):
@@ -109,11 +113,11 @@ class TableSettings(NotebookSettings):
     """Parameters of a table's notebook.
 
     Attributes:
-        seeds: [] takes the profile's.
+        seeds: a list, tuple or range, each once; [] takes the profile's.
         workers: runs executed at a time where some are missing; 0: none is, what is there is shown.
     """
 
-    seeds: list[Count] = Field(default_factory=list)
+    seeds: Annotated[list[Count], BeforeValidator(_listed)] = Field(default_factory=list)
     workers: Count = 1
 
 

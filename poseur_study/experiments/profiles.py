@@ -3,12 +3,13 @@
 What a size changes is said in words in `profile_deviations`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.errors import unknown_name
+from poseur_lib.errors import UserError, shown, unknown_name
 from poseur_study.experiments.experiment import BUDGET
 from poseur_study.experiments.half_size import LITE0_IMAGENET, HalfSize
 from poseur_study.experiments.profile_deviations import (
@@ -130,6 +131,17 @@ class Profile:
     evidential: bool = True
     light: Mapping[str, Any] = field(default_factory=dict)
     full_tables: tuple[str, ...] = ()
+
+    def chosen_seeds(self, given: Sequence[int]) -> tuple[int, ...]:
+        """The seeds of a study: those given, or the profile's own where none are.
+
+        Raises:
+            UserError: one is given twice; it would be one training, counted as two.
+        """
+        twice = [seed for seed, times in Counter(given).items() if times > 1]
+        if twice:
+            raise UserError(f"seeds {shown(list(given))}: seed {twice[0]} is given more than once, and is one training")
+        return tuple(given) or self.seeds
 
     def light_of(self, number: str) -> dict[str, Any]:
         """What is changed in every row of a table to have it in minutes."""

@@ -36,9 +36,9 @@ def row_model(study: TableStudy, row_key: str, seed: int) -> RowModel:
     """The trained model of a row and seed; nothing is trained here.
 
     Raises:
-        UserError: weights are there, and are cut off.
+        UserError: there is no such row or seed, or weights are there, and are cut off.
     """
-    row, run = study.table.row(row_key), study.data.runs[row_key, seed]
+    row, run = study.table.row(row_key), study.data.run(row_key, seed)
     state = study.store.state(run.run_id)
     if state == RunState.FINISHED:
         return RowModel(row, run, trained_model(study.store.path(run.run_id), run.config))

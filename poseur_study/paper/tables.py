@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from poseur_lib.errors import UserError
+from poseur_lib.errors import UserError, listed, nearest
 from poseur_study.paper.subject import Subject, subject_of
 
 Entry = TypeVar("Entry")
@@ -136,10 +136,12 @@ def entry_of(known: Mapping[str, Entry], key: str, whose: str, kind: str) -> Ent
     """What the paper has under a key: `whose` and `kind` are words for the error.
 
     Raises:
-        UserError: it is not there; what there is is named.
+        UserError: it is not there; the nearest that there is is named, or some where none is near.
     """
     if key not in known:
-        raise UserError(f"{whose} has no {kind} {key!r}; it has {', '.join(known)}")
+        guess = nearest(key, known)
+        hint = f"did you mean {guess!r}?" if guess else f"it has {listed(known, 5)}"
+        raise UserError(f"{whose} has no {kind} {key!r}: {hint}")
     return known[key]
 
 

@@ -41,9 +41,13 @@ class TableFrames:
             for seed in self.data.done(row.key):
                 yield row.key, row.label, seed
 
-    def record(self, row_key: str, seed: int) -> Record:
-        """The record of a finished run."""
-        return self.data.store.record(self.data.runs[row_key, seed].run_id)
+    def record(self, row: str, seed: int) -> Record:
+        """The record of a finished run; a row is given by its key or its label.
+
+        Raises:
+            UserError: there is no such row or seed, or the run has no record here.
+        """
+        return self.data.store.record(self.data.run(row, seed).run_id)
 
     def ap(self) -> pd.DataFrame:
         """AP and AR (x 100) by the table's boxes: row, seed, AP, AP50, AP75, AP_M, AP_L, AR; `pckh` has PCKh."""
@@ -141,11 +145,17 @@ class TableFrames:
             warnings.warn(f"keypoints(): {frame.attrs['note']}", stacklevel=2)
         return frame
 
-    def poses(self, row_key: str, seed: int) -> dict[int, Float[np.ndarray, "K 2"]]:
-        """A run's poses at ground-truth boxes, image pixels, by annotation id; none where they are not here."""
-        if not self.data.store.has_predictions(self.data.runs[row_key, seed].run_id):
+    def poses(self, row: str, seed: int) -> dict[int, Float[np.ndarray, "K 2"]]:
+        """A run's poses at ground-truth boxes, image pixels, by annotation id; none where they are not here.
+
+        A row is given by its key or its label.
+
+        Raises:
+            UserError: there is no such row or seed.
+        """
+        if not self.data.store.has_predictions(self.data.run(row, seed).run_id):
             return {}
-        poses = self.data.predictions(row_key, seed, BoxSource.GROUND_TRUTH).keypoints_image()
+        poses = self.data.predictions(self.data.table.row(row).key, seed, BoxSource.GROUND_TRUTH).keypoints_image()
         return {person.annotation_id: pose for person, pose in zip(self.data.dataset.val.people(), poses, strict=True)}
 
     def curves(self) -> pd.DataFrame:

@@ -16,6 +16,9 @@ from poseur_study.plotting.captioned import Captioned
 
 TRUTH, LEGIBLE = "#ffffff", "#808080"
 """Of labels; of words, on a light and on a dark page."""
+COLOURS = ("orange", "green", "vermilion", "pink")
+"""By name, those of `COLORBLIND` after its first, in which rows are drawn."""
+MOST_ROWS = len(COLOURS)
 WIDTH, HEIGHT = 1.75, 2.5
 """Inches of a picture."""
 
@@ -35,12 +38,14 @@ def pictures(
         captions: a line above each picture.
 
     Raises:
-        UserError: the split has no such person.
+        UserError: the split has no such person, nobody is asked for, or there is not a line for each.
     """
     of = {person.annotation_id: person for person in split.people()}
     for person_id in ids:
         if person_id not in of:
             raise UserError(f"no labelled person of split {split.split} has the annotation {person_id}")
+    if not len(ids) or len(ids) != len(captions):
+        raise UserError(f"pictures of {len(ids)} people with {len(captions)} lines above them: give a line a person")
     figure, axes = plt.subplots(1, len(ids), figsize=(WIDTH * len(ids), HEIGHT), squeeze=False, layout="constrained")
     for axis, person_id, above in zip(axes[0], ids, captions, strict=True):
         person = of[person_id]
@@ -51,7 +56,7 @@ def pictures(
         axis.set_title(above, fontsize=8, color=LEGIBLE)
     drawn = [label for label, of_row in poses.items() if of_row]
     absent = [label for label, of_row in poses.items() if not of_row]
-    names = dict(zip(poses, ("orange", "green", "vermilion", "pink"), strict=False))
+    names = dict(zip(poses, COLOURS, strict=False))
     colours = ", ".join(f"{names[label]}: {label}" for label in drawn)
     told = f"; {colours}" if drawn else ""
     told += f"; not drawn, as their poses are not here: {', '.join(absent)}" if absent else ""

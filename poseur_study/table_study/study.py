@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.errors import UserError, shown
 from poseur_lib.files import write_atomically
 from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, Breakdown, breakdown, breakdown_csv
 from poseur_study.analysis.interval import Estimate
@@ -19,7 +21,7 @@ from poseur_study.analysis.table_results import claims_csv, collect, difference_
 from poseur_study.execution.progress import PlanProgress
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.experiments import tables
-from poseur_study.experiments.experiment import Row
+from poseur_study.experiments.experiment import ClaimTest, Row
 from poseur_study.experiments.notebook_parameters import TableSettings
 from poseur_study.experiments.profile_deviations import on_other_people, override_lines, still_true
 from poseur_study.experiments.profiles import profile
@@ -33,7 +35,7 @@ from poseur_study.runs.store import RESULT_FILE, RunState, RunStore
 from poseur_study.table_study.answer import answer, result_frame, verdicts_frame
 from poseur_study.table_study.frames import TableFrames, paper_frame, subjects_frame, variants_frame
 from poseur_study.table_study.paper_beside_ours import paper_beside_ours
-from poseur_study.table_study.pictures import pictures
+from poseur_study.table_study.pictures import MOST_ROWS, pictures
 
 
 class TableStudy(TableFrames):
@@ -60,7 +62,7 @@ class TableStudy(TableFrames):
         self.settings = settings = TableSettings.of_notebook(parameters)
         (self.table,) = tables([number])
         self.profile = profile(settings.profile)
-        self.seeds = tuple(settings.seeds) or self.profile.seeds
+        self.seeds = self.profile.chosen_seeds(settings.seeds)
         self.dataset = open_data(self.profile, settings.data, keypoints=self.table.keypoints)
         self.store = RunStore(below_root(settings.runs) / self.profile.name)
         overrides, fingerprint, learnt_from = settings.overrides, self.dataset.fingerprint, self.dataset.learnt_from
@@ -160,13 +162,18 @@ class TableStudy(TableFrames):
         Args:
             above: a line above each.
             seed: None: the first.
-            rows: labels of the rows, at most four; none: the table's first four.
+            rows: keys or labels of the rows, at most four; none: the table's first four.
+
+        Raises:
+            UserError: there is no such person, row or seed, or there are more than four rows.
         """
+        if isinstance(rows, str) or len(rows) > MOST_ROWS:
+            raise UserError(f"pictures(): rows {shown(rows)}: give a list of at most {MOST_ROWS} rows")
         seed = self.seeds[0] if seed is None else seed
-        chosen = list(rows or self.variants.index)[:4]
+        chosen = [self.table.row(row) for row in rows] or self.table.runnable[:MOST_ROWS]
         rows_of: dict[str, list[Row]] = {}
-        for row in (one for one in self.table.runnable if one.label in chosen):
-            rows_of.setdefault(self.data.runs[row.key, seed].run_id, []).append(row)
+        for row in (one for one in self.table.rows if one in chosen):
+            rows_of.setdefault(self.data.run(row.key, seed).run_id, []).append(row)
         poses = {", ".join(row.label for row in of): self.poses(of[0].key, seed) for of in rows_of.values()}
         absent = [label for label, of_run in poses.items() if not of_run]
         if len(poses) - len(absent) < min(2, len(poses)):
@@ -174,13 +181,26 @@ class TableStudy(TableFrames):
         return pictures(self.dataset.val, people, poses, above, caption)
 
     def power(self, seeds: Sequence[int] = (3, 5, 10, 20, 40)) -> pd.DataFrame:
-        """What would change one's mind: the minimum detectable effect of each claim (points) by number of seeds."""
+        """What would change one's mind: the minimum detectable effect of each claim (points) by number of seeds.
+
+        None where only a lower bound is known, as of one seed, whose spread over seeds nobody knows.
+
+        Raises:
+            UserError: a number of seeds is no whole number from 1 on.
+        """
+        for n in seeds:
+            if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
+                raise UserError(f"power(): {shown(n)} is no number of seeds, give whole numbers from 1 on")
+
+        def points(claim: ClaimTest, n: int) -> float | None:
+            least = detectable(self.table, claim, self.profile, n)
+            return None if least.bound else least.points
+
         found = {
-            difference_words(self.table, claim): {
-                f"{n} seeds": detectable(self.table, claim, self.profile, n).points for n in seeds
-            } | {"paper": claim.paper_effect}
+            difference_words(self.table, claim): {f"{n} seeds": points(claim, int(n)) for n in seeds}
+            | {"paper": claim.paper_effect}
             for claim in self.table.claims
-        }  # fmt: skip
+        }
         return pd.DataFrame(found).T.rename_axis("claim").astype(float)
 
     def verdicts(self) -> pd.DataFrame:

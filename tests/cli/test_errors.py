@@ -93,6 +93,11 @@ def test_a_misspelt_field_inside(values: dict, expected: str) -> None:
     assert message(values).endswith(expected)
 
 
+def test_a_node_that_was_given_as_a_whole_without_its_kind_shows_the_dotted_path_of_one_knob() -> None:
+    expected = "head: given as a whole, without 'kind'; a dotted path changes one knob alone, such as head.num_layers"
+    assert message({"head": {"num_layers": 2}}) == expected
+
+
 def test_an_ill_typed_value_is_named_with_its_path() -> None:
     assert message({"learning_rate": "1e-3"}) == "learning_rate = '1e-3': input should be a valid number"
     assert message({"head": {"kind": "decoder", "num_layers": 0}}).startswith("head.decoder.num_layers = 0: ")

@@ -23,12 +23,13 @@ PYRAMIDS = [
     MobileNetV2Config(weights="none"),
     TimmConfig(name="convnext_atto", weights="none"),
     TimmConfig(name="swin_s3_tiny_224", weights="none"),
+    TimmConfig(name="maxvit_rmlp_pico_rw_256", weights="none"),
 ]
 
 
 @pytest.mark.parametrize("config", PYRAMIDS, ids=lambda config: config.name)
 def test_pyramids_have_their_channels_and_sizes(config):
-    size = (224, 224) if "swin" in config.name else (64, 96)
+    size = (64, 96)
     backbone = build_backbone(config, size).eval()
     with torch.no_grad():
         maps = backbone(torch.zeros(1, 3, *size))
@@ -92,6 +93,29 @@ def test_timm_names_that_do_not_exist_or_give_no_pyramid():
         build_backbone(TimmConfig(name="vit_tiny_patch16_224", weights="none"))
     with pytest.raises(ValueError, match="name"):
         TimmConfig(name="../convnext")
+
+
+def test_timm_maps_with_channels_innermost_are_turned_also_where_one_is_as_high_as_it_has_channels():
+    with torch.device("meta"):
+        backbone = build_backbone(TimmConfig(name="mambaout_femto", weights="none"), (192, 144))
+        maps = backbone(torch.zeros(1, 3, 192, 144))
+    assert [x.shape[1] for x in maps] == list(backbone.channels) and maps[0].shape == (1, 48, 48, 36)
+
+
+def test_a_timm_model_that_takes_no_such_crops_is_refused_when_it_is_built():
+    with pytest.raises(UserError, match=r"timm model 'gcvit_xxtiny' cannot take crops of 64x48 \("):
+        build_backbone(TimmConfig(name="gcvit_xxtiny", weights="none"), (64, 48))
+
+
+def test_what_timm_makes_as_it_is_draws_the_same_random_numbers():
+    """The size is tried without weights: it moves neither the state dict nor the numbers that a head is made of."""
+    torch.manual_seed(0)
+    timm.create_model("convnext_atto", features_only=True)
+    timm.create_model("convnext_atto", features_only=True, out_indices=(0, 1, 2, 3))
+    before = torch.get_rng_state()
+    torch.manual_seed(0)
+    build_backbone(TimmConfig(name="convnext_atto", weights="none"), (64, 48))
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_timm_model_trains():

@@ -131,6 +131,35 @@ def test_a_difference_of_which_too_little_is_here_is_a_sentence_and_one_run_is_o
     assert scores.pictures([person], [""], "People.").caption == f"People. White: labelled; orange: {rows}."
 
 
+def test_of_one_seed_no_detectable_effect_is_stated_and_numbers_of_seeds_are_whole(empty):
+    power = empty.power([1, 2])
+    assert power["1 seeds"].isna().all() and power["2 seeds"].notna().all()
+    for given in (0, -1, True):
+        with pytest.raises(UserError, match=f"power\\(\\): {given!r} is no number of seeds"):
+            empty.power([given])
+
+
+def test_runs_are_found_by_label_too_and_an_unknown_row_or_seed_is_named(study, empty):
+    assert study.record("with noise", 0) == study.record("with", 0)
+    assert list(study.poses("with noise", 0)) == list(study.poses("with", 0))
+    for ask in (empty.record, empty.poses, lambda row, seed: empty.pictures([1], [""], "", seed=seed, rows=[row])):
+        with pytest.raises(UserError, match="unknown row of Table 1b 'with nose': did you mean 'with noise'"):
+            ask("with nose", 0)
+        with pytest.raises(UserError, match="seed 9 is none of this study's: 0"):
+            ask("with", 9)
+
+
+def test_pictures_take_a_list_of_rows_and_a_line_above_each_person(study):
+    with pytest.raises(UserError, match="rows 'with noise': give a list of at most 4 rows"):
+        study.pictures([1], [""], "", rows="with noise")
+    with pytest.raises(UserError, match="at most 4 rows"):
+        study.pictures([1], [""], "", rows=["with"] * 5)
+    person = study.dataset.val.people()[0].annotation_id
+    for people, above in (([person], []), ([], [])):
+        with pytest.raises(UserError, match=f"pictures of {len(people)} people with 0 lines above them"):
+            study.pictures(people, above, "", rows=["with"])
+
+
 def test_a_study_says_what_it_is_and_an_unknown_person_or_setting_is_named(study, empty):
     assert repr(study) == "Table 1b: Noisy reference points; profile smoke, seeds 0; 1 of 2 runs done"
     assert "0 of 2 runs done" in repr(empty)

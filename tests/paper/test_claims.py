@@ -125,6 +125,8 @@ def test_a_claim_names_its_cells():
     assert one.statement == "4.7 of 74.7"
     assert one.sources == ("Table 1c, Ours, AP", "Table 1c, RLE [18], AP")
     assert one.tables == ("1c",) and one.table_names == "Table 1c"
+    with pytest.raises(UserError, match=r"no claim 'mine': it has [^,]*(, [^,]*){4} and \d+ more$"):
+        paper_claim("mine")
     with pytest.raises(UserError, match="no claim 'gain'"):
         paper_claim("gain")
     with pytest.raises(UserError, match="no row 'owrs'"):

@@ -57,9 +57,9 @@ def test_what_is_wrong_is_named(tmp_path, rows, more, message):
 def test_a_cell_that_does_not_exist_is_named():
     with pytest.raises(UserError, match="the paper has no table '7'"):
         printed_cell("7", "a", "AP")
-    with pytest.raises(UserError, match="Table 1b has no row 'within'; it has without, with"):
+    with pytest.raises(UserError, match="Table 1b has no row 'within': did you mean 'with'"):
         printed_cell("1b", "within", "AP")
-    with pytest.raises(UserError, match="Table 1b has no column 'AR'; it has AP"):
+    with pytest.raises(UserError, match=r"Table 1b has no column 'AR': it has AP$"):
         printed_cell("1b", "with", "AR")
     with pytest.raises(UserError, match="Table 6, row rle_hrnet_w48, AP_L: no number \\(lost\\)"):
         printed_cell("6", "rle_hrnet_w48", "AP_L")

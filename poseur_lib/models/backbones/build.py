@@ -17,7 +17,7 @@ def build_backbone(config: config_of.BackboneConfig, input_size: tuple[int, int]
     """The backbone of a configuration; pretext weights are loaded by the training code, which knows their run.
 
     Args:
-        input_size: (height, width) of the crops; parameters depend on it for ViT alone.
+        input_size: (height, width) of the crops; parameters depend on it for ViT and some of timm's models.
 
     Raises:
         UserError: the input size does not fit the backbone, or ImageNet weights are asked for and cannot be had.
@@ -40,7 +40,7 @@ def build_backbone(config: config_of.BackboneConfig, input_size: tuple[int, int]
         case config_of.ViTConfig():
             return ViT(config, input_size)
         case config_of.TimmConfig():
-            return TimmBackbone(config)
+            return TimmBackbone(config, input_size)
     raise TypeError(f"no backbone for {config!r}")
 
 

@@ -7,7 +7,9 @@ import pytest
 
 from poseur_lib.errors import UserError
 from poseur_study.cli.options import parse_changes, parse_seeds
+from poseur_study.execution.batch import Batch
 from poseur_study.experiments.notebook_parameters import RunSettings, TableSettings, check_parameters
+from poseur_study.table_study import TableStudy
 
 NOTEBOOKS = Path(__file__).resolve().parents[3] / "notebooks"
 
@@ -44,8 +46,23 @@ def test_the_batch_checks_names_before_it_starts():
         check_parameters(NOTEBOOKS / "train_variant.ipynb", {"sead": 0})
 
 
+def test_a_seed_that_is_given_twice_is_refused_on_every_way_in():
+    message = "seeds \\[0, 1, 0\\]: seed 0 is given more than once"
+    with pytest.raises(UserError, match=message):
+        TableStudy("1b", profile="mini", workers=0, seeds=[0, 1, 0])
+    with pytest.raises(UserError, match=message):
+        Batch("mini", ("1b",), parse_seeds("0,1,0"), "", "runs", {})
+
+
+def test_seeds_are_a_list_a_tuple_or_a_range():
+    assert [TableSettings(seeds=seeds).seeds for seeds in ([1], (0, 2), range(2))] == [[1], [0, 2], [0, 1]]
+    for seeds in ("01", {0}, (0, "1"), 0):
+        with pytest.raises(ValueError, match="seeds"):
+            TableSettings(seeds=seeds)
+
+
 def test_changes_and_seeds_of_the_command_line():
-    assert parse_seeds("2,0, 1,0") == (2, 0, 1)
+    assert parse_seeds("2,0, 1") == (2, 0, 1)
     assert parse_changes(["a.b=2", "c=text", 'd={"e": [1]}', "f=1e-3"]) == {
         "a.b": 2, "c": "text", "d": {"e": [1]}, "f": 1e-3,
     }  # fmt: skip
