@@ -265,7 +265,7 @@ def _minimum(
 def _after_runs(table: Table, claim: ClaimTest, one: ClaimResult | None, profile: Profile) -> str:
     if profile.name != SEEN or one is None or one.effect is None:
         return ""
-    pooled = isinstance(one.effect, Effect) and one.effect.spread is not None
+    pooled = isinstance(one.effect, Effect) and bool(one.effect.spreads)
     said = (AFTER_RUNS.get(f"{table.number}: {claim.key}", ""), MODEL_AFTER_RUNS * pooled)
     return "; ".join(filter(None, said))
 

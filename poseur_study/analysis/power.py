@@ -3,14 +3,16 @@
 By the noncentral t of `effect.detectable_effect`. Of a finished claim, error and degrees of freedom are the effect's
 own. Of one that is planned, a pilot tells them, recorded from finished runs: with S seeds and n' images
 
-    error² = w s² / S + h² n / n'
+    error² = Σ w s² / S + h² n / n'
 
-s is pooled over the pilot's trainings, whose degrees of freedom grow with the seeds; of two scores of the same poses it
-is the claim's own, or pooled over such claims, with S - 1. h, at n images, is the claim's own, or the median of its
-kind. With one seed s has no part in it, and what is stated is a lower bound.
+s is pooled over the pilot's trainings on crops of the same size, or of the size that it has most of, or on whole
+images; its degrees of freedom grow with the seeds. Of two scores of the same poses it is the claim's own, or pooled
+over such claims, with S - 1. h, at n images, is the claim's own, or the median of its kind. With one seed s has no part
+in it, and what is stated is a lower bound. Nothing is where the pilot has no training that was measured so, as by PCKh.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
@@ -59,19 +61,24 @@ class Pilot(Frozen):
     """Where the widths come from; runs that began before `recorded_at` were not planned by it.
 
     Attributes:
-        spread: of a training, over the arms of `n_seeds` seeds; None where no arm has several.
+        spreads: of a training, over the arms of `n_seeds` seeds; none where no arm has several.
     """
 
     profile: str
     data: str
     recorded_at: str
-    spread: Spread | None
+    spreads: tuple[Spread, ...]
     n_seeds: int
     differences: tuple[PilotDifference, ...] = Field(min_length=1)
 
     def younger_than(self, runs_began: datetime | None) -> bool:
         """True if some runs began before it was recorded: then nothing was stated before them by it."""
         return runs_began is not None and runs_began < datetime.fromisoformat(self.recorded_at)
+
+    def spread(self, metric: str, size: tuple[int, int], whole_images: bool) -> Spread | None:
+        """Of trainings that were measured so: on crops of that size, or of which there are most; None of none."""
+        like = [one for one in self.spreads if (one.metric, one.whole_images) == (metric, whole_images)]
+        return max(like, key=lambda one: (one.size == size, one.freedom), default=None)
 
 
 class Detectable(Frozen):
@@ -111,17 +118,18 @@ def pilot() -> Pilot:
 
 def pilot_of(results: Iterable[tuple[Table, TableResult]]) -> Pilot:
     """The widths of the effects in some results, now recorded as the pilot of later runs."""
-    found, where, spreads, seeds = [], {}, [], 0
+    found, where, spreads, seeds = [], {}, {}, 0
     for table, result in results:
         where = {"profile": result.profile, "data": f"{result.data_name} ({result.data_fingerprint})"}
         effects = {one.key: one.effect for one in result.claims}
         for claim in table.claims:
             if not claim.measured and isinstance(effect := effects.get(claim.key), Effect):
                 found.append(_difference(table, claim, effect.earlier))
-                spreads, seeds = [*spreads, *filter(None, [effect.spread])], max(seeds, effect.n_seeds)
+                spreads |= {one.model_dump_json(): one for one in effect.spreads}
+                seeds = max(seeds, effect.n_seeds)
     recorded_at = datetime.now(UTC).isoformat(timespec="seconds")
-    widest = max(spreads, key=lambda one: one.freedom, default=None)
-    return Pilot(**where, recorded_at=recorded_at, spread=widest, n_seeds=seeds, differences=tuple(found))
+    known = {"spreads": tuple(spreads.values()), "n_seeds": seeds, "differences": tuple(found)}
+    return Pilot(**where, recorded_at=recorded_at, **known)
 
 
 def detectable(
@@ -142,13 +150,14 @@ def detectable(
     study = {"n_images": n_images, "n_seeds": n_seeds, "margin": margin}
     if claim.measured:
         return Detectable(points=None, half=None, bound=False, **study)
-    expected, known = _expected(table, claim, n_images, n_seeds)
-    return Detectable(points=expected.detectable, half=expected.half, bound=not known, **study)
+    expected = _expected(table, claim, profile, n_images, n_seeds)
+    if expected is None:
+        return Detectable(points=None, half=None, bound=False, **study)
+    return Detectable(points=expected.detectable, half=expected.half, bound=expected.seeds_half is None, **study)
 
 
-def _expected(table: Table, claim: ClaimTest, n_images: int, n_seeds: int) -> tuple[Effect, bool]:
-    """An effect of 0 with the error that the pilot lets one expect, and whether the spread over seeds is in it."""
-    weight = claim.seeds_weight(lambda key: _training(table, key))
+def _expected(table: Table, claim: ClaimTest, profile: Profile, n_images: int, n_seeds: int) -> Effect | None:
+    """An effect of 0 with the error that the pilot lets one expect; None where it has no such trainings."""
     same_poses = rescored(table, claim)
     alike = [one for one in pilot().differences if one.rescored == same_poses] or list(pilot().differences)
     own = [one for one in alike if (one.table, one.claim) == (table.number, claim.key)]
@@ -157,12 +166,22 @@ def _expected(table: Table, claim: ClaimTest, n_images: int, n_seeds: int) -> tu
     deviation = pooled_deviation(own or alike) if same_poses and n_seeds > 1 else None
     half = None if deviation is None else student(n_seeds) * deviation / math.sqrt(n_seeds)
     width = {"images_half": images, "seeds_half": half, "n_seeds": n_seeds, "n_images": n_images}
-    spread = pilot().spread if n_seeds > 1 and not same_poses else None
-    if spread is not None:
-        of_seeds = spread.freedom * (n_seeds - 1) // (pilot().n_seeds - 1)
-        spread = spread.model_copy(update={"freedom": max(1, of_seeds)})
-    expected = Effect.of(Estimate(value=0.0, low=-images, high=images, **width), spread, weight)
-    return expected, expected.seeds_half is not None
+    weighted = [] if n_seeds == 1 or same_poses else _weighted(table, claim, profile, n_seeds)
+    expected = Estimate(value=0.0, low=-images, high=images, **width)
+    return None if weighted is None else Effect.of(expected, weighted)
+
+
+def _weighted(table: Table, claim: ClaimTest, profile: Profile, n_seeds: int) -> list[tuple[float, Spread]] | None:
+    found: Counter[Spread] = Counter()
+    keys = {_training(table, key): key for key in claim.rows}
+    for training, weight in claim.seeds_weights(lambda key: _training(table, key)).items():
+        data = profile.experiment(0, profile.of_table(table.number, table.changes(table.row(keys[training])))).data
+        spread = pilot().spread(claim.metric, data.input_size, data.whole_image is not None)
+        if spread is None:
+            return None
+        freedom = spread.freedom * (n_seeds - 1) // (pilot().n_seeds - 1)
+        found[spread.model_copy(update={"freedom": max(1, freedom)})] += weight
+    return [(weight, spread) for spread, weight in found.items()]
 
 
 def pooled_deviation(differences: Iterable[PilotDifference]) -> float | None:

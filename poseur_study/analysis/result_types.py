@@ -12,7 +12,7 @@ from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.verdict import Evidence, Level, Verdict
 from poseur_study.experiments import STUDIES
-from poseur_study.experiments.experiment import Table
+from poseur_study.experiments.experiment import EffectKind, Table
 from poseur_study.runs.store import RESULT_FILE, RunStore
 
 ON_BOTH = ((25.41, 25.65), (29.44, 29.53), (31.56, 31.76), (31.79, 31.87), (31.41, 31.54))
@@ -106,6 +106,13 @@ class ClaimResult(Frozen):
     of: str = ""
     evidence: Evidence | None = None
     rows: tuple[str, ...] = ()
+
+    @property
+    def hangs_on_pooling(self) -> bool:
+        """True if the verdict has a direction that the effect's own seeds alone leave open."""
+        directed = (self.verdict.good or self.verdict.bad) and self.kind != EffectKind.EQUIVALENCE
+        pooled = isinstance(self.effect, Effect) and bool(self.effect.spreads)
+        return directed and pooled and self.effect.earlier.low <= 0 <= self.effect.earlier.high
 
 
 class TableResult(Frozen):

@@ -53,6 +53,8 @@ from poseur_study.runs.provenance import Provenance, source_digest
 from poseur_study.runs.store import RunStore
 
 AREAS: dict[str, Area] = {"AP_M": "medium", "AP_L": "large"}
+ALIKE = ["epochs", "whole_images", "size"]
+"""What trainings have in common whose spread over seeds is pooled."""
 NO_PREDICTIONS = "other scores ask for the full predictions, which are not here"
 NO_DENSITY = "the flow's density is not in the record, and the weights are gone"
 
@@ -257,23 +259,33 @@ class TableData:
         found = estimate([weighted(weights.values(), samples) for samples in each], self.n_images)
         if found is None:
             return None
-        weight = claim.seeds_weight(lambda key: self.runs[key, seeds[0]].run_id)
-        return Effect.of(found, self.spread(claim) if weight else None, weight)
+        return Effect.of(found, self.spreads(claim, seeds[0]))
 
-    def spread(self, claim: ClaimTest) -> Spread | None:
-        """How far trainings as long as the claim's are apart over seeds; None where the claim's own have to tell.
+    def spreads(self, claim: ClaimTest, seed: int) -> list[tuple[float, Spread]]:
+        """How far trainings as long as the claim's are apart over seeds, by what they were trained on.
 
-        All arms of the profile on crops of that size are pooled, or all on whole images; the claim's rows alone where
-        arms do not spread alike. The records hold the runs' own scores: of rows that are scored in another way it is
-        taken to be theirs.
+        All arms of the profile on crops of one size are pooled, or all on whole images; the claim's rows alone where
+        arms do not spread alike, or are too few. With each comes the sum of squared weights of the claim's trainings
+        there. Nothing where no training is apart from another, or there is one seed. The records hold the runs' own
+        scores: of rows that are scored in another way it is taken to be theirs.
+
+        Args:
+            seed: whose runs stand for the claim's arms.
         """
-        every, seeds = self.trainings, self.done(*claim.rows)
-        own = {self.runs[key, seed].run_id for key in claim.rows for seed in seeds}
-        arms = every[every["run_id"].isin(own)]
-        like = every[["epochs", "whole_images", "size"]].isin(arms.to_dict("list")).all(axis=1)
-        found = pooled(every[like], claim.metric)
-        unequal = found is not None and found.unequal
-        return pooled(every[every["arm"].isin(arms["arm"])], claim.metric) if unequal else found
+        every, found = self.trainings, []
+        weights = claim.seeds_weights(lambda key: self.runs[key, seed].run_id)
+        own = every[every["run_id"].isin(weights)]
+        for _, arms in own.groupby(ALIKE, sort=False):
+            like, alone = every[ALIKE].isin(arms[ALIKE].to_dict("list")).all(axis=1), every["arm"].isin(arms["arm"])
+            spread = pooled(every[like], claim.metric)
+            if spread is None or spread.unequal:
+                spread = pooled(every[alone], claim.metric)
+                if spread is None or spread.arms < len(arms):
+                    spread = pooled(every[alone], claim.metric, seed_is_factor=False)
+            if spread is None:
+                return []
+            found.append((sum(weights[run_id] for run_id in arms["run_id"]), spread))
+        return found
 
     @cached_property
     def trainings(self) -> pd.DataFrame:

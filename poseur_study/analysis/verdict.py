@@ -63,6 +63,7 @@ class Verdict(StrEnum):
     OUTSIDE_MARGIN_GENERATED = "outside the margin, on generated people"
     INCONCLUSIVE_GENERATED = "inconclusive, on generated people"
     ONE_SEED = "undecided (one seed)"
+    FEW_SEEDS = "undecided (fewer seeds than were registered)"
     NO_EVIDENCE = "no evidence (smoke)"
     TOO_LITTLE = "no evidence (too little data or training)"
     NOT_RUN = "not run"
@@ -140,6 +141,8 @@ def verdict(
         return Verdict.TOO_LITTLE
     if evidence in TRAINED_HERE and effect.n_seeds < MIN_SEEDS:
         return Verdict.ONE_SEED
+    if evidence in TRAINED_HERE and effect.n_seeds < claim.least_seeds:
+        return Verdict.FEW_SEEDS
     people = ELSEWHERE.get(evidence, ON_COCO)
     holds = _holds(claim, effect, people != ON_COCO, chance=p is not None and p >= CHANCE)
     return OF_OUTCOME[claim.kind == EffectKind.EQUIVALENCE, people][holds]
@@ -169,9 +172,12 @@ def within(margin: float, effect: Estimate) -> bool | None:
 
 def rule_text(claim: ClaimTest) -> str:
     """The rule for a claim of this kind, in words."""
+    seeds_rule = ONE_SEED_RULE
+    if claim.least_seeds > MIN_SEEDS:
+        seeds_rule = f"Trainings of fewer than {claim.least_seeds} seeds decide nothing, as was registered."
     generated = (
         "On generated people and on LSP the same interval gives: same direction (above 0), opposite direction (below "
-        f"0), inconclusive (it contains 0). {HOLM_RULE} {ONE_SEED_RULE}"
+        f"0), inconclusive (it contains 0). {HOLM_RULE} {seeds_rule}"
     )
     match claim.kind:
         case EffectKind.DIRECTION:
@@ -189,7 +195,7 @@ def rule_text(claim: ClaimTest) -> str:
             return (
                 f"Equivalence: within the margin if the whole 95 % interval lies within ±{claim.margin:.1f}, outside "
                 "the margin if all of it lies outside, inconclusive otherwise, on generated people and LSP too. "
-                f"Outside, it says nothing of a direction. {HOLM_RULE} {ONE_SEED_RULE}"
+                f"Outside, it says nothing of a direction. {HOLM_RULE} {seeds_rule}"
             )
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from poseur_lib.errors import unknown_name
 from poseur_lib.evaluation.dataset_predictions import BoxSource
@@ -13,6 +13,7 @@ from poseur_study.paper.tables import Missing, Printed, paper_tables, table_name
 
 EQUIVALENCE_MARGIN = 0.3
 Changes = Mapping[str, Any]
+Training = TypeVar("Training", bound=Hashable)
 Metric = Literal["AP", "AP50", "AP75", "AP_M", "AP_L", "AR"]
 CostColumn = Literal["Params", "GFLOPs", "GFLOPs (Dec.)"]
 SpeedColumn = Literal["FPS", "Memory", "Memory (test)"]
@@ -96,6 +97,7 @@ class ClaimTest:
         margin: for an equivalence, the largest absolute effect that still counts as none.
         family: of a table's claims, those that p is adjusted for together; "": all that name none.
         own: it tests a modification of this study's own, and decides nothing of the paper's claim.
+        least_seeds: with fewer nothing is decided, where trainings are our own.
         caveat: what a reader of its verdict has to know beside it.
     """
 
@@ -114,6 +116,7 @@ class ClaimTest:
     measured: str = ""
     family: str = ""
     own: bool = False
+    least_seeds: int = 2
     caveat: str = ""
 
     def __post_init__(self) -> None:
@@ -142,16 +145,16 @@ class ClaimTest:
             found[key] += sign
         return dict(found)
 
-    def seeds_weight(self, training: Callable[[str], Hashable]) -> float:
-        """The sum of squared weights over distinct trainings: 2 of a difference, 0 of two scores of one training.
+    def seeds_weights(self, training: Callable[[str], Training]) -> dict[Training, float]:
+        """The squared weight of each distinct training that has one: none of two scores of one training.
 
         Args:
             training: which one a row's key stands for.
         """
-        found: Counter[Hashable] = Counter()
+        found: Counter[Training] = Counter()
         for key, weight in self.weights.items():
             found[training(key)] += weight
-        return sum(weight**2 for weight in found.values())
+        return {key: weight**2 for key, weight in found.items() if weight}
 
     @property
     def paper_words(self) -> str:

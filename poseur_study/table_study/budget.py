@@ -13,7 +13,7 @@ from scipy import stats
 
 from poseur_study.analysis.effect import holm
 from poseur_study.analysis.interval import student, student_half_width
-from poseur_study.experiments.budget import PRIMARY
+from poseur_study.experiments.budget import METHODS, PRIMARY, SEEDS
 from poseur_study.runs.project import project_root
 from poseur_study.table_study.study import TableStudy
 
@@ -106,6 +106,22 @@ def registration(study: TableStudy) -> Markdown:
     earlier = "" if after == len(began) else " The others began before it, as runs of tables that share them do."
     known = f"of {when:%Y-%m-%d %H:%M} UTC; changes since are dated at its end"
     return Markdown(f"{text}, {known}. {after} of {len(began)} runs began after it.{earlier}")
+
+
+def deciding_length(study: TableStudy) -> Markdown:
+    """The longest length that the first four arms have with all seeds: by the registration, others decide nothing."""
+    runs = runs_by_budget(study)
+    methods = [row.ticks[0] for row in study.table.rows[: len(METHODS)]]
+    seeds = (
+        runs[runs["arm"].isin(methods)].groupby(["epochs", "arm"])["seed"].nunique().unstack().reindex(columns=methods)
+    )
+    whole = seeds.index[(seeds >= SEEDS).all(axis=1)]
+    if whole.empty:
+        return Markdown(f"**No length decides yet:** none has {SEEDS} seeds of each of {', '.join(methods)}.")
+    people = runs.loc[runs["epochs"] == whole.max(), "people"].max()
+    return Markdown(
+        f"**{whole.max()} epochs decide** ({people:,} people seen); what other lengths say decides nothing."
+    )
 
 
 def _committed_at() -> datetime | None:

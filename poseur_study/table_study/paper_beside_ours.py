@@ -121,7 +121,11 @@ def _caption(result: TableResult, claims: list[ClaimResult]) -> str:
     if not n_seeds:
         return f"{shown_name(result.number)}. Hollow: the paper's numbers; none of the rows was run here."
     colours = " Differences: green as claimed, orange against it, grey undecided." if claims else ""
-    how = " ".join([METHOD, *dict.fromkeys(one.effect.in_short for one in claims if isinstance(one.effect, Effect))])
+    in_short = [one.effect.in_short for one in claims if isinstance(one.effect, Effect)]
+    alone = [f"{points(one.effect.value)} ({points(one.effect.earlier.low)} to {points(one.effect.earlier.high)})"
+             for one in claims if one.hangs_on_pooling]  # fmt: skip
+    pooling = f"By their own seeds alone these are undecided: {', '.join(dict.fromkeys(alone))}." if alone else ""
+    how = " ".join(filter(None, [METHOD, *dict.fromkeys(in_short), pooling]))
     return (
         f"{shown_name(result.number)}. Hollow: the paper; filled: ours, {n_seeds} seed{'s' * (n_seeds > 1)} of profile "
         f"{result.profile}, {result.n_images:,} images, on axes of their own.{colours} {how}"

@@ -19,6 +19,7 @@ from poseur_study.table_study import budget as module
 from poseur_study.table_study.budget import (
     REGISTERED,
     REGISTRATION,
+    deciding_length,
     effects_by_budget,
     runs_by_budget,
     slopes_by_budget,
@@ -74,6 +75,15 @@ def test_epochs_are_those_of_the_profile_not_of_the_paper():
     assert dict(zip(runs["people"], runs["epochs"], strict=True)) == {1000: 4, 3000: 16, 9000: 64, 27000: 256}
     assert set(effects_by_budget(MadeStudy())["epochs"]) == {4, 16, 64, 256}
     assert not any("epoch" in row.label for row in BUDGET.rows)
+
+
+def test_the_longest_length_that_all_four_arms_have_with_three_seeds_decides():
+    assert "No length decides yet" in deciding_length(MadeStudy(seeds=(0, 1))).data
+    assert deciding_length(MadeStudy(seeds=(0, 1, 2))).data.startswith("**256 epochs decide** (27,000 people")
+    without = MadeStudy(seeds=(0, 1, 2), missing=("dark_325", "rle_100"))
+    assert deciding_length(without).data.startswith("**16 epochs decide**")
+    primary = [claim for claim in BUDGET.claims if claim.family]
+    assert len(primary) == 3 * len(EPOCHS) and {claim.least_seeds for claim in primary} == {3}
 
 
 def test_a_slope_takes_two_lengths_and_two_seeds_of_both_arms():

@@ -21,7 +21,10 @@ from poseur_study.experiments.profiles import profile
 
 RECORDED = datetime.fromisoformat(pilot().recorded_at)
 HOUR = timedelta(hours=1)
-SPREAD = Spread(deviation=0.5, freedom=30, arms=17, trainings=51, bartlett=0.7)
+SPREAD = Spread(
+    metric="AP", size=(64, 48), whole_images=False, deviation=0.5, freedom=30, arms=17, trainings=51, bartlett=0.7,
+    of_residuals=0.6,
+)  # fmt: skip
 SAME, OPPOSITE, OPEN = Verdict.SAME_DIRECTION, Verdict.OPPOSITE_DIRECTION, Verdict.INCONCLUSIVE_GENERATED
 
 
@@ -43,7 +46,7 @@ def result(table: Table, values: Mapping[str, tuple[float, Verdict]], devices: M
         if test.key in values:
             value, verdict = values[test.key]
             own = {"low": -1.0, "high": 1.0, "images_half": 0.2, "seeds_half": 1.0, "n_seeds": 3, "n_images": 2000}
-            effect = Effect.of(Estimate(value=value, **own), SPREAD, 2)
+            effect = Effect.of(Estimate(value=value, **own), [(2, SPREAD)])
         said = {name: getattr(test, name) for name in ("key", "text", "source", "metric", "paper_effect", "of", "rows")}
         claims.append(ClaimResult(**said, kind=test.kind, difference="", effect=effect, verdict=verdict, rule=""))
     rows = [
@@ -92,7 +95,7 @@ def test_p_of_the_whole_study_is_holm_s_over_distinct_effects(shared):
     """Of three effects: the smallest p three times, the next twice, the largest once."""
     test = tables(["1b"])[0].claims[0]
     own = {"low": 0.0, "high": 0.0, "images_half": 0.2, "seeds_half": 1.0, "n_seeds": 3, "n_images": 2000}
-    p = [p_value(test, Effect.of(Estimate(value=value, **own), SPREAD, 2)) for value in (6.2, 0.9, 1.0)]
+    p = [p_value(test, Effect.of(Estimate(value=value, **own), [(2, SPREAD)])) for value in (6.2, 0.9, 1.0)]
     found = {one.effect: one.p_study for one in shared if one.value is not None}
     assert list(found.values()) == pytest.approx([3 * p[0], max(2 * p[2], p[1]), 2 * p[2]]) == holm(p)
     assert {one.p_study for one in shared if one.value is None} == {None}

@@ -16,14 +16,17 @@ from hypothesis import strategies as st
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.analysis.effect import Effect, detectable_effect, holm, p_value
 from poseur_study.analysis.interval import Estimate
-from poseur_study.analysis.seed_model import Spread, arm_of, equal_spread, pooled, trainings
+from poseur_study.analysis.seed_model import Spread, arm_of, pooled, trainings
 from poseur_study.analysis.verdict import Evidence, Verdict, verdict, within
 from poseur_study.experiments.experiment import ClaimTest, EffectKind
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.store import RunStore
 
 MINI = Path(__file__).resolve().parents[3] / "runs" / "mini"
-SPREAD = Spread(deviation=0.5, freedom=30, arms=17, trainings=51, bartlett=0.7)
+SPREAD = Spread(
+    metric="AP", size=(64, 48), whole_images=False, deviation=0.5, freedom=30, arms=17, trainings=51, bartlett=0.7,
+    of_residuals=0.6,
+)  # fmt: skip
 
 
 def estimate(value: float, images_half: float = 0.2, seeds_half: float | None = 1.0, n_seeds: int = 3) -> Estimate:
@@ -38,7 +41,8 @@ def claim(kind: EffectKind = EffectKind.DIRECTION, margin: float = 0.3) -> Claim
 def runs(values: np.ndarray, device: str = "d") -> pd.DataFrame:
     """Arms by seeds."""
     lines = [(f"{device}{arm}", seed, device, one) for arm, of in enumerate(values) for seed, one in enumerate(of)]
-    return pd.DataFrame(lines, columns=["arm", "seed", "device", "AP"])
+    made = pd.DataFrame(lines, columns=["arm", "seed", "device", "AP"])
+    return made.assign(size=[(64, 48)] * len(made), whole_images=False)
 
 
 def test_a_balanced_table_is_the_analysis_of_variance_with_two_factors():
@@ -80,18 +84,33 @@ def test_unequal_arms_of_three_seeds_are_found_and_equal_ones_seldom_told_apart(
     """17 arms as in profile mini; by Levene's test about the medians not one of these tables is found."""
     draws = np.random.default_rng(0).normal(size=(120, 17, 3))
     wide = np.where(np.arange(17) < 8, 3.0, 1.0)[:, None]
-    found = [[equal_spread(list(arms)) < 0.05 for arms in tables] for tables in (draws * wide, draws)]
+    found = [[pooled(runs(arms), "AP").unequal for arms in tables] for tables in (draws * wide, draws)]
     assert np.mean(found[0]) > 0.5 and np.mean(found[1]) < 0.1
 
 
-def test_equal_spread_is_bartlett_s_p_or_its_limit():
+UNIT = np.array([-1.0, 0.0, 1.0])
+
+
+def test_the_test_of_equal_arms_is_bartlett_s():
     """By hand, of variances 1 and 4 with 2 degrees of freedom each: 4 ln 2.5 − 2 ln 4 over 1.25, one degree."""
-    unit, still = np.array([-1.0, 0.0, 1.0]), np.full(3, 7.3)
-    of = (4 * math.log(2.5) - 2 * math.log(4)) / 1.25
-    assert equal_spread([unit, 2 * unit]) == pytest.approx(math.erfc(math.sqrt(of / 2)))
-    assert equal_spread([unit, still]) == 0 and equal_spread([still, still]) == 1
-    alone = runs(np.array([[1.0], [5.0]]), "alone")
-    assert pooled(pd.concat([runs(np.array([unit, 2 * unit])), alone]), "AP").bartlett == equal_spread([unit, 2 * unit])
+    p = math.erfc(math.sqrt((4 * math.log(2.5) - 2 * math.log(4)) / 1.25 / 2))
+    found = pooled(runs(np.array([UNIT, 2 * UNIT])), "AP")
+    assert found.bartlett == pytest.approx(p) and found.of_residuals == 1  # two arms' residuals mirror one another
+    single = runs(np.array([[1.0], [5.0]]), "alone")
+    assert pooled(pd.concat([runs(np.array([UNIT, 2 * UNIT])), single]), "AP").bartlett == pytest.approx(p)
+    noisy = np.random.default_rng(5).normal(size=(17, 3)) * np.where(np.arange(17) < 8, 6.0, 1.0)[:, None]
+    shaken = runs(noisy + np.array([0.0, 30.0, -30.0]))  # what all arms of a seed share hides how they differ
+    assert pooled(shaken, "AP").bartlett > 0.05 > pooled(shaken, "AP").of_residuals
+
+
+def test_an_arm_that_is_alone_on_its_device_or_ends_at_one_number_has_no_part():
+    y = np.random.default_rng(6).normal(40, 1, (3, 3))
+    alone, still = runs(np.array([[10.0, 20.0, 30.0]]), "other"), runs(np.zeros((1, 3))).assign(arm="still")
+    assert pooled(pd.concat([runs(y), alone, still]), "AP") == pooled(runs(y), "AP")
+    assert pooled(pd.concat([alone, still]), "AP") is None
+    own = pooled(pd.concat([alone, still]), "AP", seed_is_factor=False)
+    assert (own.deviation, own.freedom, own.arms) == (pytest.approx(10), 2, 1) and not own.unequal
+    assert pooled(still, "AP", seed_is_factor=False) is None
 
 
 def test_seeds_are_of_one_arm_where_each_has_a_pretraining_of_its_own():
@@ -106,24 +125,37 @@ def test_the_committed_runs_have_the_deviation_that_statsmodels_gives():
     every = trainings(RunStore(MINI), "7adba307a1f5b976", BoxSource.DETECTOR)
     found = pooled(every[~every["whole_images"] & every["size"].isin([(64, 48)])], "AP")
     assert found.freedom == 30 and found.deviation == pytest.approx(0.5449755988972439, rel=1e-9)
-    assert found.bartlett == pytest.approx(0.14, abs=0.01)
+    assert (found.bartlett, found.of_residuals) == pytest.approx((0.14, 0.03), abs=0.01)
     assert pooled(every[every["whole_images"]], "AP").bartlett == pytest.approx(0.26, abs=0.01)
 
 
 def test_the_interval_of_a_difference_has_both_variances_and_pooled_degrees_of_freedom():
-    found = Effect.of(estimate(2.0, images_half=0.0), SPREAD, 2)
+    found = Effect.of(estimate(2.0, images_half=0.0), [(2, SPREAD)])
     half = 2.042272 * 0.5 * math.sqrt(2 / 3)  # t(0.975, 30)
     assert (found.low, found.high, found.freedom) == pytest.approx((2 - half, 2 + half, 30), rel=1e-5)
-    both = Effect.of(estimate(2.0, images_half=1.959964 * 0.3), SPREAD, 2)
+    both = Effect.of(estimate(2.0, images_half=1.959964 * 0.3), [(2, SPREAD)])
     seeds, images = 2 * 0.5**2 / 3, 0.3**2
     assert both.error == pytest.approx(math.sqrt(seeds + images), rel=1e-6)
     assert both.freedom == pytest.approx((seeds + images) ** 2 / (seeds**2 / 30 + images**2 / 999), rel=1e-5)
     assert both.earlier == estimate(2.0, images_half=1.959964 * 0.3)
 
 
+def test_rows_of_two_sizes_bring_the_variance_of_each():
+    small = SPREAD.model_copy(update={"size": (16, 16), "deviation": 0.1, "freedom": 2})
+    found = Effect.of(estimate(2.0, images_half=0.0), [(2, SPREAD), (2, small)])
+    large, little = 2 * 0.5**2 / 3, 2 * 0.1**2 / 3
+    assert found.error == pytest.approx(math.sqrt(large + little)) and found.spreads == (SPREAD, small)
+    assert found.freedom == pytest.approx((large + little) ** 2 / (large**2 / 30 + little**2 / 2))
+
+
+def test_of_what_is_one_number_nothing_is_said_of_what_it_could_have_found():
+    still = Effect.of(estimate(0.0, images_half=0.0, seeds_half=0.0))
+    assert still.low == still.high == 0 and math.isnan(still.detectable)
+
+
 def test_an_effect_of_its_own_seeds_keeps_their_interval():
     found = Effect.of(estimate(2.0, images_half=0.0, seeds_half=0.7))
-    assert "seeds of its own" in found.in_short and "pooled" in Effect.of(estimate(2.0), SPREAD, 2).in_short
+    assert "seeds of its own" in found.in_short and "pooled" in Effect.of(estimate(2.0), [(2, SPREAD)]).in_short
     assert (found.low, found.high, found.freedom) == pytest.approx((1.3, 2.7, 2))
     one_seed = Effect.of(estimate(2.0, seeds_half=None, n_seeds=1))
     assert one_seed.seeds_half is None and one_seed.high == pytest.approx(2.2, abs=1e-3)
@@ -156,7 +188,7 @@ def test_holm_keeps_the_order_and_lies_between_p_and_bonferroni(p):
 
 
 def test_an_interval_that_chance_explains_among_many_claims_decides_nothing():
-    effect = Effect.of(estimate(2.0, images_half=0.0), SPREAD, 2)
+    effect = Effect.of(estimate(2.0, images_half=0.0), [(2, SPREAD)])
     assert verdict(claim(), effect, Evidence.GENERATED, smoke=False, p=0.01) == Verdict.SAME_DIRECTION
     assert verdict(claim(), effect, Evidence.GENERATED, smoke=False, p=0.06) == Verdict.INCONCLUSIVE_GENERATED
     same = claim(EffectKind.EQUIVALENCE)
@@ -165,7 +197,7 @@ def test_an_interval_that_chance_explains_among_many_claims_decides_nothing():
 
 @pytest.mark.parametrize("value", [-2.0, 2.0])
 def test_a_failed_equivalence_has_no_direction(value):
-    effect = Effect.of(estimate(value), SPREAD, 2)
+    effect = Effect.of(estimate(value), [(2, SPREAD)])
     found = verdict(claim(EffectKind.EQUIVALENCE), effect, Evidence.GENERATED, smoke=False)
     assert found == Verdict.OUTSIDE_MARGIN_GENERATED
 
@@ -196,8 +228,8 @@ def test_a_trend_is_the_rise_of_the_line_and_weighs_distinct_trainings():
     assert sum(weight * value for weight, value in zip(one.weights.values(), y, strict=True)) == pytest.approx(
         3 * np.polyfit(x, y, 1)[0]
     )
-    assert one.rows == rows and one.seeds_weight(str) == pytest.approx(9 / 5)
-    assert claim().seeds_weight(str) == 2 and claim().seeds_weight(lambda key: "same") == 0
+    assert one.rows == rows and sum(one.seeds_weights(str).values()) == pytest.approx(9 / 5)
+    assert claim().seeds_weights(str) == {"a": 1, "b": 1} and claim().seeds_weights(lambda key: "same") == {}
     assert replace(claim(), beyond=("c", "d")).weights == {"a": 1, "b": -1, "c": -1, "d": 1}
     with pytest.raises(ValueError, match="is not from b to a"):
         replace(claim(), trend=("a", "b"))

@@ -1,5 +1,7 @@
 """Every verdict by the printed rule."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,6 +68,14 @@ def test_trainings_of_one_seed_decide_nothing_and_one_released_checkpoint_may(ki
         assert one == Verdict.ONE_SEED and "one seed decide nothing" in rule_text(claim(kind))
     else:
         assert one == verdict(claim(kind), effect(*ends), evidence, smoke=False)
+
+
+def test_fewer_seeds_than_were_registered_decide_nothing():
+    registered = replace(claim(EffectKind.DIRECTION), least_seeds=3)
+    found = [verdict(registered, effect(1, 2, n_seeds=n), Evidence.LSP, smoke=False) for n in (1, 2, 3)]
+    assert found == [Verdict.ONE_SEED, Verdict.FEW_SEEDS, Verdict.SAME_DIRECTION_LSP]
+    assert "fewer than 3 seeds" in rule_text(registered) and found[1].colour == "soft"
+    assert verdict(registered, effect(1, 2, n_seeds=2), Evidence.RELEASED, smoke=False) == Verdict.REPRODUCED
 
 
 def test_every_outcome_has_its_colour():
