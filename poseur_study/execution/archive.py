@@ -111,9 +111,9 @@ def import_runs(
     """Put the runs of an archive into a folder of runs, each verified first; nothing finished is overwritten.
 
     A run that is there with another record is a conflict, one that is being executed too. Files of a run that is there
-    are replaced where they are damaged, and set aside. The weights of one that was interrupted are removed: they are not
-    those of the record that comes. The archive is unpacked beside the runs first, so that of one that is cut off nothing
-    arrives.
+    are replaced where they are damaged, and set aside. The weights of one that was interrupted are removed: they are
+    not those of the record that comes. The archive is unpacked beside the runs first, so that of one that is cut off
+    nothing arrives.
 
     Args:
         profile: refuse runs of another one; "": take all.
