@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
+from poseur_lib.errors import UserError
 from poseur_lib.progress import duration
 from poseur_study.execution.batch import Batch
 from poseur_study.execution.cost_estimate import (
@@ -22,7 +24,7 @@ from poseur_study.runs.evaluation_file import EVALUATION_FILE
 from poseur_study.runs.origin import NotebookOrigin, notebook_origin
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.record import PREDICTIONS_FILE
-from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunState, last_line
+from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, last_line
 
 ALTERED = "altered"
 REMADE = "again: others start from its weights, which are gone"
@@ -73,6 +75,7 @@ def status_lines(batch: Batch, notebooks: bool = False) -> tuple[list[str], bool
     for name, folder in failed.items():
         error = last_line(folder / ERROR_FILE)
         lines += _entry(RunState.FAILED, name, error, f"see {folder}")
+    lines += _seeds_not_shown(batch, states)
     wrong = bool(failed) or any(
         states[run.run_id].wrong or batch.store.damaged_weights(run.run_id) or _damage(batch, run, states[run.run_id])
         for run in batch.runs
@@ -162,6 +165,28 @@ def damage_lines(batch: Batch) -> list[str]:
         time = _time(batch, run) if state == RunState.CORRUPT else ""
         if found := _damage(batch, run, state, time):
             lines += _entry(state, _name(batch, run), *found)
+    return lines
+
+
+def _seeds_not_shown(batch: Batch, states: dict[str, RunState]) -> list[str]:
+    """The tables that were last shown with fewer seeds than have their runs, as after batches of a seed each."""
+    lines = []
+    for table in batch.tables:
+        if not (batch.store.table_folder(table.number) / RESULT_FILE).exists():
+            continue
+        from poseur_study.analysis.result_types import stored_result
+
+        of_table = [run for run in batch.runs if any(row.startswith(f"{table.number}: ") for row in run.rows)]
+        open_seeds = {run.seed for run in of_table if not states[run.run_id].done}
+        done = [seed for seed in batch.seeds if seed not in open_seeds]
+        with suppress(UserError):
+            shown = stored_result(batch.store, table.number)
+            if shown is not None and not set(done) <= set(shown.seeds):
+                seeds = ",".join(str(seed) for seed in sorted({*done, *shown.seeds}))
+                lines.append(
+                    f"note: {table.name} shows seeds {','.join(map(str, shown.seeds))}, and others are finished:"
+                    f" `poseur study run --tables {table.number} --seeds {seeds}` shows all"
+                )
     return lines
 
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tarfile
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -250,6 +251,33 @@ def test_what_is_damaged_is_said_with_what_follows_and_what_brings_it_back(proje
     assert line.endswith("which are gone; 1 finished run started from those, not from the new ones")
     named = [line for line in damage_lines(batch_of(data, project)) if line[0] != " "]
     assert [line.split()[0] for line in named] == ["record", "corrupt"]
+
+
+def test_runs_that_were_made_before_the_data_changed_are_said(project, data, capsys):
+    batch = batch_of(data, project)
+    for index in (0, 1):
+        finish(batch, index)
+    (data / "annotations" / FILE).write_text("{}\n")
+    now = batch_of(data, project).data.fingerprint
+    said = f"1 finished run was made for these tables here on data {batch.data.fingerprint} (smoke)"
+    for command in ("plan", "status"):
+        (line,) = [line for line in study(capsys, command, "--data", "some data")[1] if "finished run was" in line]
+        assert line == f"note: {said}; this one is {now} (some data)"
+
+
+def test_a_table_that_shows_fewer_seeds_than_there_are_is_said(project, data, capsys, monkeypatch):
+    batch = Batch("smoke", ("1b",), (0, 1), str(data), str(project / "runs"), {})
+    for index in range(len(batch.runs) - 1):
+        finish(batch, index)
+    shown, folder = SimpleNamespace(seeds=(0,)), batch.store.table_folder("1b")
+    folder.mkdir(parents=True)
+    (folder / "result.json").touch()
+    monkeypatch.setattr("poseur_study.analysis.result_types.stored_result", lambda store, number: shown)
+    given = ("--data", "some data", "--seeds", "0,1")
+    assert not any("shows seeds" in line for line in study(capsys, "status", *given)[1])
+    finish(batch, -1)
+    (line,) = [line for line in study(capsys, "status", *given)[1] if "shows seeds" in line]
+    assert line.startswith("note: Table 1b shows seeds 0, and others are finished") and "--seeds 0,1`" in line
 
 
 def test_a_record_that_is_touched_after_it_was_verified_is_found_out(project, data, capsys):
