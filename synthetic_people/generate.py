@@ -5,19 +5,29 @@ when all are there the records become the annotation files and the whole folder 
 """
 
 import fcntl
+import hashlib
 import multiprocessing
+import os
 import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 from tqdm import tqdm
 
-from poseur_lib.data.image_digests import FileDigest, changed_sizes, digest_of_content, read_digests, write_digests
+from poseur_lib.data.image_digests import (
+    Digests,
+    FileDigest,
+    changed_files,
+    changed_sizes,
+    digest_of_content,
+    read_digests,
+    write_digests,
+)
 from poseur_lib.errors import UserError
 from poseur_lib.files import write_atomically
 from synthetic_people.files import DESCRIPTION, atomic_json, describe, matches, merge, read_description
@@ -27,6 +37,7 @@ if TYPE_CHECKING:  # numba takes a second to import
     from synthetic_people.sample import Sample
 
 CHUNK = 64
+CHECKED_FILE = ".images_checked"
 
 
 class Chunk(NamedTuple):
@@ -90,8 +101,10 @@ def _only_writer(folder: Path) -> Iterator[None]:
     with open(folder / "lock", "w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise UserError(f"{folder}: another process is generating this data set") from None
+        except OSError as error:  # a disk that knows no such locks
+            print(f"{folder}: not locked ({error.strerror}): generate it by one process at a time", file=sys.stderr)
         yield
 
 
@@ -121,6 +134,8 @@ def _run(chunks: list[Chunk], workers: int) -> Iterator[int]:
             for future in as_completed([pool.submit(write_chunk, chunk) for chunk in chunks]):
                 yield future.result()
         except BaseException:
+            for process in list((pool._processes or {}).values()):  # by 64 images each, they end too late by themselves
+                process.terminate()
             pool.shutdown(cancel_futures=True)
             raise
 
@@ -139,7 +154,8 @@ def _already_there(root: Path, settings: PeopleSettings) -> bool:
     if found is None:
         raise UserError(f"{root} is not empty and holds no generated people; choose another folder")
     if matches(root, settings):
-        _mend(root, settings)
+        digests = read_digests(root)
+        _mend(root, settings, {} if digests is None else dict(changed_sizes(root, digests)))
         return True
     wanted = describe(settings)
     flat, flat_wanted = ({**tree.get("settings", {}), "version": tree.get("version")} for tree in (found, wanted))
@@ -149,18 +165,55 @@ def _already_there(root: Path, settings: PeopleSettings) -> bool:
     )
 
 
-def _mend(root: Path, settings: PeopleSettings) -> None:
-    """Make again the images that are missing or cut off; a set made before there were digests is taken as it is.
+def is_whole(root: Path, settings: PeopleSettings) -> bool:
+    """Whether `root` is this very data set, and every image as it was made."""
+    return matches(root, settings) and not _altered(root)
+
+
+def mend(root: Path, settings: PeopleSettings) -> None:
+    """Make again the images of a finished set that are not as they were made.
 
     Raises:
         UserError: an image cannot be made as it was.
     """
+    _mend(root, settings, _altered(root))
+
+
+def _altered(root: Path) -> dict[str, str]:
+    """Images that are not as they were made, and how; a set made before there were digests is taken as it is.
+
+    All are read where one was written to since they last were: their lengths, times and inodes are noted then.
+    """
     digests = read_digests(root)
     if digests is None:
-        return
-    damaged = dict(changed_sizes(root, digests))
+        return {}
+    stamps, note = _stamps(root, digests), root / CHECKED_FILE
+    if note.is_file() and note.read_text(encoding="utf-8") == stamps:
+        return {}
+    print(f"{root}: reading {len(digests)} images, to see that they are as they were made", file=sys.stderr)
+    altered = dict(changed_files(root, digests))
+    if not altered:
+        with suppress(OSError):  # of a disk that cannot be written to, they are read again
+            write_atomically(note, stamps.encode())
+    return altered
+
+
+def _stamps(root: Path, digests: Digests) -> str:
+    """A digest of what a change of any of these files changes, and of what they should be."""
+    found = hashlib.sha256()
+    for name, known in digests.items():
+        try:
+            stat = os.stat(root / name)
+        except OSError:
+            continue
+        found.update(f"{name} {known} {stat.st_ino} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return found.hexdigest()
+
+
+def _mend(root: Path, settings: PeopleSettings, damaged: dict[str, str]) -> None:
     if not damaged:
         return
+    digests = read_digests(root) or {}
     from synthetic_people.sample import image_id, make_sample
 
     print(f"{root}: making {len(damaged)} images again, first {next(' ('.join(one) for one in damaged.items())})",

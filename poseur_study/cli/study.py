@@ -150,6 +150,8 @@ def run(
     With --source released nothing is trained: each checkpoint in --checkpoints that is of a row of the tables is
     evaluated on --data, with ground-truth and detector boxes, once; tables then show it beside the paper's numbers.
     """
+    from poseur_study.execution.status import damage_lines
+
     loaders = options.parse_loader_workers(loader_workers)
     if source == "released":
         asked = {"--seeds": seeds, "--set": changes, "--workers": workers, "--devices": devices > 1,
@@ -168,6 +170,8 @@ def run(
     if sharing == options.AUTO and (workers or devices > 1):
         raise UserError("--runs-per-gpu auto decides itself how many runs there are: without --workers and --devices")
     batch = _batch(profile, tables, seeds, data, runs, changes, make=True)
+    for line in damage_lines(batch):
+        typer.echo(line, err=True)
     run_options = batch.options(
         device=device,
         precision=precision,

@@ -10,6 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,8 +24,16 @@ from poseur_study.runs import lease
 from poseur_study.runs.evaluation_file import EVALUATION_FILE
 from poseur_study.runs.origin import NOTEBOOK_DIGEST_FILE
 from poseur_study.runs.provenance import commit_is_here
-from poseur_study.runs.record import IMPORTED_FILE, PARTIAL_FOLDER, PREDICTIONS_FILE, RECORD_FILE, Record, read_record
-from poseur_study.runs.store import NOTEBOOK_FILE, RunStore, clear_failure
+from poseur_study.runs.record import (
+    IMPORTED_FILE,
+    PARTIAL_FOLDER,
+    PREDICTIONS_FILE,
+    RECORD_FILE,
+    Record,
+    damaged_results,
+    read_record,
+)
+from poseur_study.runs.store import NOTEBOOK_FILE, RunStore, clear_failure, set_aside
 
 RESULT_FILES = (PREDICTIONS_FILE, EVALUATION_FILE)
 RECORD_FILES = (*RESULT_FILES, NOTEBOOK_FILE, NOTEBOOK_DIGEST_FILE, RECORD_FILE)
@@ -60,14 +69,18 @@ def export_runs(archive: Path, runs: Path, folders: Sequence[str], weights: bool
         raise UserError(f"{archive} exists: nothing is overwritten")
     carried, files = [], {}
     for store, run_id in recorded(runs, folders):
-        name, of_run, damaged = f"{store.folder.name}/{run_id}", store.path(run_id), ""
+        name, of_run = f"{store.folder.name}/{run_id}", store.path(run_id)
         if not store.recorded_state(run_id).done:
             carried.append(Carried(name, f"left out: {store.error(run_id)}", wrong=True))
             continue
-        if weights and (damaged := store.damaged_weights(run_id, again=True)):
-            carried.append(Carried(name, f"exported without weights: {damaged}", wrong=True))
-        wanted = (*WEIGHTS_FILES, *RECORD_FILES) if weights and not damaged else RECORD_FILES
-        there = [of_run / file for file in wanted if (of_run / file).is_file()]
+        damaged = dict(store.damaged_results(run_id))
+        if weights and (problem := store.damaged_weights(run_id, again=True)):
+            damaged["weights"] = problem
+        if damaged:
+            what = f"exported without {' and '.join(damaged)}: {'; '.join(damaged.values())}"
+            carried.append(Carried(name, what, wrong=True))
+        wanted = (*WEIGHTS_FILES, *RECORD_FILES) if weights and "weights" not in damaged else RECORD_FILES
+        there = [of_run / file for file in wanted if file not in damaged and (of_run / file).is_file()]
         if large := [path for path in there if path.stat().st_size > MOST_BYTES[path.name]]:
             what = f"left out: {large[0]} has more than the {MOST_BYTES[large[0].name]} bytes that an import allows"
             carried.append(Carried(name, what, wrong=True))
@@ -97,9 +110,10 @@ def import_runs(
 ) -> Iterator[Carried]:
     """Put the runs of an archive into a folder of runs, each verified first; nothing finished is overwritten.
 
-    A run that is there with another record is a conflict, one that is being executed too. The weights of one that was
-    interrupted are removed: they are not those of the record that comes. The archive is unpacked beside the runs first,
-    so that of one that is cut off nothing arrives.
+    A run that is there with another record is a conflict, one that is being executed too. Files of a run that is there
+    are replaced where they are damaged, and set aside. The weights of one that was interrupted are removed: they are
+    not those of the record that comes. The archive is unpacked beside the runs first, so that of one that is cut off
+    nothing arrives.
 
     Args:
         profile: refuse runs of another one; "": take all.
@@ -194,14 +208,20 @@ def _import(source: Path, store: RunStore, check: Check | None) -> Carried:
         left: list[Path] = []  # of an interrupted run
         if record.partial and (run / RECORD_FILE).exists():
             return Carried(name, f"conflict: it has {record.epochs} epochs only, and the run is there", wrong=True)
-        there = (target / RECORD_FILE).exists()
-        if there and (target / RECORD_FILE).read_bytes() != (source / RECORD_FILE).read_bytes():
-            return Carried(name, "conflict: another record is there; nothing was overwritten", wrong=True)
-        if not there and not record.partial:  # weights without a record would count as those of the record that comes
+        there, damaged = (target / RECORD_FILE).exists(), []
+        if there:
+            whole = (target / RECORD_FILE).read_bytes() == (source / RECORD_FILE).read_bytes()
+            if not whole and _record_of(target, record.run_id):
+                return Carried(name, "conflict: another record is there; nothing was overwritten", wrong=True)
+            damaged = [one for one in _damaged(target, source, record, whole) if not whole or (source / one).exists()]
+            said[:0] = [_set_aside(target / one) for one in damaged if one != RECORD_FILE]
+            there = whole
+        if not (there or damaged or record.partial):  # weights without a record would count as those of the one to come
             left = [run / name for name in (*WEIGHTS_FILES, LAST_CHECKPOINT) if (run / name).exists()]
             for path in (*left, *(run / name for name in names)):
                 path.unlink(missing_ok=True)
-        added = [one for one in names if (source / one).exists() and not (there and (target / one).exists())]
+        kept = {one for one in names if (there or damaged) and (target / one).exists()}
+        added = [one for one in names if (source / one).exists() and one not in kept]
         covered = {*RESULT_FILES, *(WEIGHTS_FILES if record.weights_sha256 is not None else ())}
         marked = (target / IMPORTED_FILE).exists()
         if there and not marked and not covered.issuperset(added):  # nothing here vouches for them: pages name a source
@@ -210,7 +230,10 @@ def _import(source: Path, store: RunStore, check: Check | None) -> Carried:
         for one in added:
             _move(source / one, target / one)
         if there:
-            return Carried(name, _words("there already", [*(f"{one} added" for one in added), *said]), wrong)
+            more = [f"{one} added" for one in added if one not in damaged]
+            return Carried(name, _words("repaired" if damaged else "there already", [*more, *said]), wrong)
+        if damaged:
+            said[:0] = [_set_aside(target / RECORD_FILE)]
         for one in (IMPORTED_FILE, RECORD_FILE):
             _move(source / one, target / one)
         if not record.partial:
@@ -218,7 +241,41 @@ def _import(source: Path, store: RunStore, check: Check | None) -> Carried:
     finally:
         held.release()
     how = f"imported as partial, it has {record.epochs} epochs only" if record.partial else "imported"
+    how = "repaired" if damaged else how
     return Carried(name, _words(how, [*["an interrupted run was removed"] * bool(left), *said]), wrong)
+
+
+def _set_aside(path: Path) -> str:
+    return f"{path.name} that was damaged is now {set_aside(path).name}"
+
+
+def _record_of(folder: Path, run_id: str) -> bool:
+    """Whether the record of a folder is that run's and whole, whatever lies beside it."""
+    with suppress(UserError):
+        return read_record(folder, beside=False).run_id == run_id
+    return False
+
+
+def _damaged(folder: Path, source: Path, record: Record, whole: bool) -> list[str]:
+    """The files of a run that is there which are not those of `record`.
+
+    Args:
+        whole: its record is; else it is one of them, as are weights that `record` has no digest of, and other notebooks
+            than the archive's.
+    """
+    notebooks = () if whole else (NOTEBOOK_FILE, NOTEBOOK_DIGEST_FILE)
+    others = [name for name in notebooks if _differ(folder / name, source / name)]
+    weights = [
+        name
+        for name in WEIGHTS_FILES
+        if (folder / name).exists() and (record.weights_sha256 is not None or not whole)
+        if file_sha256(folder / name) != record.weights_sha256
+    ]
+    return [*damaged_results(folder, record), *weights, *others, *[RECORD_FILE] * (not whole)]
+
+
+def _differ(one: Path, other: Path) -> bool:
+    return one.is_file() and other.is_file() and file_sha256(one) != file_sha256(other)
 
 
 def _words(what: str, more: Sequence[str]) -> str:

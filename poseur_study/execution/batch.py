@@ -3,14 +3,16 @@
 dask and torch are imported by what executes: plan and status are quicker without.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from poseur_lib.config import ExperimentConfig
+from poseur_lib.config import ExperimentConfig, PretextRunConfig
 from poseur_lib.errors import Interrupted, UserError, describe_validation
 from poseur_lib.files import require_writable
 from poseur_study.execution.cost_estimate import Work
@@ -23,6 +25,7 @@ from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import NOT_GENERATED, KnownData, known_data, make_data
 from poseur_study.runs.plan import PlannedRun, plan
 from poseur_study.runs.project import as_noted, below_root, project_root
+from poseur_study.runs.record import RECORD_FILE, read_record
 from poseur_study.runs.signals import ends_in_order
 from poseur_study.runs.store import FAILED_NOTEBOOK_FILE, RunStore
 
@@ -77,11 +80,31 @@ class Batch:
         self.data: KnownData = self.known[self._keypoints[0]]
         self.notes += [known.note for known in self.known.values() if known.note]
         self.runs = self._plan(self.tables)
+        self.notes += self._on_other_data()
 
     @property
     def _keypoints(self) -> list[str]:
         """Whose people the tables are of, the profile's own ("") first."""
         return sorted({table.keypoints for table in self.tables})
+
+    def _on_other_data(self) -> list[str]:
+        """What was made of absent runs' configurations on other data, as where the folder has been changed since."""
+        found, records = Counter(), {}
+        for run in self.runs:
+            if isinstance(run.config, PretextRunConfig) or (self.store.path(run.run_id) / RECORD_FILE).exists():
+                continue
+            own = self.known.get(run.config.data.keypoints_name, self.data)
+            for path in self.store.folder.glob(f"{run.run_id.rpartition('_')[0]}_*/{RECORD_FILE}"):
+                with suppress(UserError):
+                    record = records.get(path) or records.setdefault(path, read_record(path.parent, beside=False))
+                    made = record.provenance
+                    if record.config == run.config and own.fingerprint not in (None, made.data_fingerprint):
+                        found[made.data_fingerprint, made.data_name, f"{own.fingerprint} ({own.root.name})"] += 1
+        return [
+            f"note: {count} finished run{'s were' if count > 1 else ' was'} made for these tables here on data"
+            f" {fingerprint} ({name}); this one is {here}"
+            for (fingerprint, name, here), count in found.items()
+        ]
 
     def work(self) -> Work:
         """What its runs cost; of a folder that was given, the people are counted."""

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
+from poseur_lib.errors import UserError
 from poseur_lib.progress import duration
 from poseur_study.execution.batch import Batch
 from poseur_study.execution.cost_estimate import (
@@ -18,9 +20,11 @@ from poseur_study.execution.cost_estimate import (
 from poseur_study.execution.progress import position, training_seconds_left
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.runs import lease
+from poseur_study.runs.evaluation_file import EVALUATION_FILE
 from poseur_study.runs.origin import NotebookOrigin, notebook_origin
 from poseur_study.runs.plan import PlannedRun
-from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunState, last_line
+from poseur_study.runs.record import PREDICTIONS_FILE
+from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, last_line
 
 ALTERED = "altered"
 REMADE = "again: others start from its weights, which are gone"
@@ -41,7 +45,8 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
     for run in batch.runs:
         state, again = states[run.run_id], run.run_id in costs and states[run.run_id] == RunState.RECORD_ONLY
         time = duration(3600 * speed.hours(costs[run.run_id])) if run.run_id in costs else ""
-        more = [REMADE] * again + [f"also {row}" for row in run.rows[1:]]
+        more = [_remade(batch, run, states)] * again + _damage(batch, run, state, time)
+        more += [f"also {row}" for row in run.rows[1:]]
         lines += _entry(state, f"{time:8s} {_name(batch, run)}", *(f"{'':6s} {line}" for line in more))
     summary = [*batch.notes, _total(batch, missing, states)]
     if missing and speed is not None:
@@ -70,7 +75,11 @@ def status_lines(batch: Batch, notebooks: bool = False) -> tuple[list[str], bool
     for name, folder in failed.items():
         error = last_line(folder / ERROR_FILE)
         lines += _entry(RunState.FAILED, name, error, f"see {folder}")
-    wrong = bool(failed) or any(state.wrong or batch.store.damaged_weights(run) for run, state in states.items())
+    lines += _seeds_not_shown(batch, states)
+    wrong = bool(failed) or any(
+        states[run.run_id].wrong or batch.store.damaged_weights(run.run_id) or _damage(batch, run, states[run.run_id])
+        for run in batch.runs
+    )
     counts = Counter(state.value for state in states.values())
     lines.append(", ".join(f"{count} {state}" for state, count in counts.items()) + _left(batch, states))
     batch.store.verified.save()
@@ -139,13 +148,82 @@ def _explanation(batch: Batch, run: PlannedRun, state: RunState) -> list[str]:
         at = position(run, batch.store)
         return [f"{at.words}, by {lease.holder(folder) or 'a process that has just ended'}"]
     if state == RunState.CORRUPT:
-        return [batch.store.error(run.run_id) or "", "`poseur study run` makes the record again"]
-    if state == RunState.RECORD_ONLY:
-        return list(filter(None, [batch.store.damaged_weights(run.run_id)]))
+        return _damage(batch, run, state, _time(batch, run))
+    if state.done:
+        return [*_damage(batch, run, state), *filter(None, [batch.store.damaged_weights(run.run_id)])]
     if state != RunState.FAILED:
         return []
     lines = [batch.store.error(run.run_id) or "", f"output: {folder / ERROR_FILE}"]
     return lines + [f"notebook: {folder / FAILED_NOTEBOOK_FILE}"] * (folder / FAILED_NOTEBOOK_FILE).exists()
+
+
+def damage_lines(batch: Batch) -> list[str]:
+    """The runs of which something is damaged: what, what follows from it, and how it is had back; a few lines each."""
+    lines = []
+    for run in batch.runs:
+        state = batch.store.state(run.run_id)
+        time = _time(batch, run) if state == RunState.CORRUPT else ""
+        if found := _damage(batch, run, state, time):
+            lines += _entry(state, _name(batch, run), *found)
+    return lines
+
+
+def _seeds_not_shown(batch: Batch, states: dict[str, RunState]) -> list[str]:
+    """The tables that were last shown with fewer seeds than have their runs, as after batches of a seed each."""
+    lines = []
+    for table in batch.tables:
+        if not (batch.store.table_folder(table.number) / RESULT_FILE).exists():
+            continue
+        from poseur_study.analysis.result_types import stored_result
+
+        of_table = [run for run in batch.runs if any(row.startswith(f"{table.number}: ") for row in run.rows)]
+        open_seeds = {run.seed for run in of_table if not states[run.run_id].done}
+        done = [seed for seed in batch.seeds if seed not in open_seeds]
+        with suppress(UserError):
+            shown = stored_result(batch.store, table.number)
+            if shown is not None and not set(done) <= set(shown.seeds):
+                seeds = ",".join(str(seed) for seed in sorted({*done, *shown.seeds}))
+                lines.append(
+                    f"note: {table.name} shows seeds {','.join(map(str, shown.seeds))}, and others are finished:"
+                    f" `poseur study run --tables {table.number} --seeds {seeds}` shows all"
+                )
+    return lines
+
+
+def _damage(batch: Batch, run: PlannedRun, state: RunState, time: str = "") -> list[str]:
+    """What is damaged of a run's record, what follows from that, and what brings it back; nothing if it is whole.
+
+    Args:
+        time: that training it again takes; "": not known.
+    """
+    folder = batch.store.path(run.run_id)
+    back = f"`git checkout -- '{folder}'`, if it was committed, or `poseur runs import ARCHIVE` brings it back"
+    if state == RunState.CORRUPT:
+        took = f" ({time})" if time else ""
+        again = f"`poseur study run` trains it again{took}, and its backbone where those weights are gone"
+        return [batch.store.error(run.run_id) or "", again, f"without training: {back}"]
+    if not state.done:
+        return []
+    others = {
+        EVALUATION_FILE: "results come from its predictions",
+        PREDICTIONS_FILE: "what asks for them leaves it out",
+    }
+    found = batch.store.damaged_results(run.run_id)
+    return [line for name, problem in found.items() for line in (problem, f"{others[name]}; {back}")]
+
+
+def _time(batch: Batch, run: PlannedRun) -> str:
+    """What a run's training takes at the speed of finished ones; "" where there are none."""
+    work = batch.work()
+    speed = speed_of_finished(batch.runs, batch.store, work)
+    return "" if speed is None else duration(3600 * speed.hours(work.of(run)))
+
+
+def _remade(batch: Batch, run: PlannedRun, states: dict[str, RunState]) -> str:
+    """Why pretraining with a record is made again, and what it no longer is the same for."""
+    former = sum(run.run_id in other.parents and states[other.run_id].done for other in batch.runs)
+    one = "1 finished run" if former == 1 else f"{former} finished runs"
+    return REMADE + (f"; {one} started from those, not from the new ones" if former else "")
 
 
 def _total(batch: Batch, missing: Sequence[PlannedRun], states: dict[str, RunState]) -> str:

@@ -154,11 +154,22 @@ def shown_people() -> Path:
 
 
 def make_data(profile: Profile, data: str, keypoints: str = "") -> None:
-    """Generate the profile's data set if it is a generated one and not there; one process does, others wait for it."""
+    """Generate the profile's data set if it is a generated one and not there; one process does, others wait for it.
+
+    Images that are not as they were made are made again. Where all are, nothing is written but a note that they were
+    read: a set that is whole may lie on a disk that cannot be written to.
+    """
     root = data_folder(profile, data, keypoints)
-    if not data and profile.people is not None:
-        with waiting_lease(root.parent / f".{root.name}.lease") as held, heartbeat(held):
-            _generate(_people(profile, keypoints), root)
+    if data or profile.people is None:
+        return
+    from synthetic_people.generate import is_whole, mend
+
+    people = _people(profile, keypoints)
+    if is_whole(root, people):
+        return
+    with waiting_lease(root.parent / f".{root.name}.lease") as held, heartbeat(held):
+        _generate(people, root)
+        mend(root, people)
 
 
 def made_fingerprint(profile: Profile) -> str:

@@ -176,13 +176,39 @@ def read_record(folder: Path, beside: bool = True) -> Record:
     return record
 
 
+def read_damaged(folder: Path) -> tuple[Record, dict[str, str]]:
+    """As `read_record`, but that predictions or evaluation may be damaged where the other is whole: which is, and how.
+
+    Raises:
+        UserError: the record does not verify, or neither of the two is whole.
+    """
+    record = read_record(folder, beside=False)
+    damaged = damaged_results(folder, record)
+    results = (EVALUATION_FILE, PREDICTIONS_FILE)
+    if record.predictions_sha256 is not None and all(one in damaged or not (folder / one).exists() for one in results):
+        read_record(folder)  # raises
+    return record, damaged
+
+
+def damaged_results(folder: Path, record: Record) -> dict[str, str]:
+    """Which of predictions and evaluation are here and not the record's, and what is wrong with each."""
+    found = {}
+    for name, read in ((EVALUATION_FILE, read_evaluation), (PREDICTIONS_FILE, _predictions_content)):
+        if record.predictions_sha256 is not None and (folder / name).exists():
+            try:
+                read(folder, record)
+            except UserError as error:
+                found[name] = str(error)
+    return found
+
+
 def load_record(folder: Path) -> LoadedRecord:
     """The verified record with its predictions.
 
     Raises:
-        UserError: as `read_record` does, or the predictions are not here.
+        UserError: the record does not verify, or the predictions do not or are not here.
     """
-    record = read_record(folder)
+    record = read_record(folder, beside=False)
     if record.predictions_sha256 is None:
         return LoadedRecord(record, {})
     content = _predictions_content(folder, record)

@@ -31,6 +31,7 @@ from poseur_study.runs.record import (
     LoadedRecord,
     Record,
     load_record,
+    read_damaged,
     read_evaluation,
     read_record,
 )
@@ -55,12 +56,12 @@ class VerifiedRecords:
 
     def __init__(self, folder: Path) -> None:
         self.known = CodeCache(folder / MEMORY_FILE, *JUDGES)
-        self.read: dict[str, tuple[Signature, Record]] = {}
+        self.read: dict[str, tuple[Signature, Record, dict[str, str]]] = {}
         self.whole: dict[str, Signature] = {}
         self.save = self.known.save
 
     def holds(self, folder: Path, run_id: str) -> bool:
-        """True if `folder` has a valid record of this very run."""
+        """True if `folder` has a valid record of this very run, and results of it that are whole."""
         signature = _signature(folder)
         if signature[0] is None:
             return False
@@ -70,7 +71,8 @@ class VerifiedRecords:
         with suppress(UserError):
             record = self.record(folder)
             if record.run_id == run_id and (folder.name == PARTIAL_FOLDER or not record.partial):
-                self.known[key] = signature
+                if not self.damaged_results(folder):
+                    self.known[key] = signature
                 return True
         return False
 
@@ -96,13 +98,25 @@ class VerifiedRecords:
         The files beside a record that was verified before are not unpacked again: who takes their content does that.
 
         Raises:
-            UserError: it is missing, cut off or altered.
+            UserError: it is missing, cut off or altered, or neither predictions nor evaluation are whole.
         """
+        return self._look(folder)[0]
+
+    def damaged_results(self, folder: Path) -> dict[str, str]:
+        """Which of predictions and evaluation are damaged and count as none, the other being whole, and how.
+
+        Raises:
+            UserError: as of `record`.
+        """
+        return self._look(folder)[1]
+
+    def _look(self, folder: Path) -> tuple[Record, dict[str, str]]:
         signature, known = _signature(folder), self.read.get(str(folder))
         if known is None or known[0] != signature:
-            beside = self.known.get(f"{folder.name} in {folder.name}") != signature
-            known = self.read[str(folder)] = signature, read_record(folder, beside)
-        return known[1]
+            whole = self.known.get(f"{folder.name} in {folder.name}") == signature
+            found = (read_record(folder, beside=False), {}) if whole else read_damaged(folder)
+            known = self.read[str(folder)] = signature, *found
+        return known[1], known[2]
 
     def forget(self) -> None:
         """Read every record again at the next look."""
@@ -132,7 +146,6 @@ ERROR_FILE = "error.txt"
 NOTEBOOK_FILE = "notebook.ipynb"
 RESULT_FILE = "result.json"
 FAILED_NOTEBOOK_FILE = "failed.ipynb"
-DAMAGED_RECORD_FILE = "record.damaged.json"
 
 
 class RunState(StrEnum):
@@ -227,6 +240,10 @@ class RunStore:
         there = [self.path(run_id) / name for name in WEIGHTS_FILES if (self.path(run_id) / name).exists()]
         return next(filter(None, (self.verified.damaged(path, again) for path in there)), "")
 
+    def damaged_results(self, run_id: str) -> dict[str, str]:
+        """Which of a finished run's predictions and evaluation are damaged and count as none, and how."""
+        return self.verified.damaged_results(self.path(run_id))
+
     def imported(self, run_id: str) -> dict[str, str]:
         """Where the record of a run came from: `source`, `sha256` and `date` as `IMPORTED_FILE` has them, or nothing."""
         try:
@@ -246,12 +263,13 @@ class RunStore:
         return load_record(self.path(run_id))
 
     def has_predictions(self, run_id: str) -> bool:
-        """True if the predictions of a finished run are here, and not only what its results are computed from."""
-        return (self.path(run_id) / PREDICTIONS_FILE).exists()
+        """True if the predictions of a finished run are here and whole, and not only what its results are computed from."""
+        return (self.path(run_id) / PREDICTIONS_FILE).exists() and PREDICTIONS_FILE not in self.damaged_results(run_id)
 
     def evaluation(self, run_id: str) -> RunEvaluation | None:
-        """What a finished run's results are computed from; None for one that was recorded without."""
-        return read_evaluation(self.path(run_id), self.record(run_id))
+        """What a finished run's results are computed from; None where its predictions alone are here and whole."""
+        record = self.record(run_id)
+        return None if EVALUATION_FILE in self.damaged_results(run_id) else read_evaluation(self.path(run_id), record)
 
     def partial(self, run_id: str) -> Record:
         """The record of a run that was limited to some epochs."""
@@ -287,7 +305,16 @@ def clear_failure(folder: Path) -> None:
 def set_damaged_record_aside(folder: Path) -> None:
     """Move a record that does not verify out of the way: the run is made again, and the evidence stays."""
     if (folder / RECORD_FILE).exists():
-        os.replace(folder / RECORD_FILE, folder / DAMAGED_RECORD_FILE)
+        set_aside(folder / RECORD_FILE)
+
+
+def set_aside(path: Path) -> Path:
+    """Move a damaged file out of the way, to `record.damaged.json` or the first such name that is free."""
+    numbers = ("", *range(2, 1000))
+    names = (path.with_name(f"{path.stem}.damaged{number}{path.suffix}") for number in numbers)
+    free = next(name for name in names if not name.exists())
+    path.rename(free)
+    return free
 
 
 @dataclass(frozen=True, eq=False)

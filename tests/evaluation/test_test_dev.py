@@ -107,20 +107,9 @@ def result(**changes):
     return {"image_id": 1, "category_id": 1, "keypoints": [1.0] * 51, "score": 0.5, **changes}
 
 
-@pytest.mark.parametrize(
-    ("bad", "message"),
-    [
-        (result(image_id=2), "result 1: image 2 is not of test-dev2017"),
-        (result(category_id=2), "result 1: category 2, people are 1"),
-        (result(keypoints=[1.0] * 34), "keypoints must be 51 finite numbers, got 34"),
-        (result(keypoints=[float("nan")] * 51), "keypoints must be 51 finite numbers"),
-        (result(score=float("inf")), "result 1: score must be finite"),
-        (result(bbox=[1, 2, 3, 4]), "result 1: its fields are"),
-    ],
-)
-def test_what_the_server_would_refuse_is_not_written(tmp_path, bad, message):
-    with pytest.raises(UserError, match=message):
-        write_submission([result(), bad], frozenset({1}), "x", tmp_path)
+def test_a_number_that_is_not_finite_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_submission([result(score=math.nan)], frozenset({1}), "x", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

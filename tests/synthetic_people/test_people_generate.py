@@ -1,8 +1,10 @@
 """The same bytes however they are made; nothing that is half done looks complete."""
 
+import errno
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import cv2
@@ -17,6 +19,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.keypoints import COCO_17, MPII_16
 from synthetic_people import PeopleSettings, generate
 from synthetic_people import generate as package_generate
+from synthetic_people.generate import CHECKED_FILE, Chunk, is_whole, mend
 from synthetic_people.settings import difficulty
 
 SETTINGS = PeopleSettings(train_images=70, val_images=3, image_size=(128, 96), seed=5)
@@ -65,6 +68,24 @@ def test_images_that_were_lost_or_cut_off_are_made_again(made: Path, tmp_path: P
     said = capsys.readouterr().err
     assert contents(root) == contents(made)
     assert "making 3 images again" in said and "000000000007.jpg (No such file or directory)" in said
+
+
+def test_an_image_of_the_same_length_that_was_altered_is_made_again(made: Path, tmp_path: Path, capsys) -> None:
+    root = Path(shutil.copytree(made, tmp_path / "set"))
+    assert is_whole(root, SETTINGS) and "reading 146 images" in capsys.readouterr().err
+    assert is_whole(root, SETTINGS) and capsys.readouterr().err == ""  # nothing was written to since
+    image = root / "train2017" / "000000000007.jpg"
+    content = bytearray(image.read_bytes())
+    content[len(content) // 2] ^= 1
+    image.write_bytes(content)
+    assert not is_whole(root, SETTINGS)
+    mend(root, SETTINGS)
+    assert "making 1 images again, first train2017/000000000007.jpg (its content changed" in capsys.readouterr().err
+    assert is_whole(root, SETTINGS)
+    (root / CHECKED_FILE).unlink()
+    assert contents(root) == contents(made)
+    image.unlink()
+    assert not is_whole(root, SETTINGS) and not is_whole(tmp_path / "none", SETTINGS)
 
 
 def test_an_image_that_cannot_be_made_as_it_was_is_refused(made: Path, tmp_path: Path) -> None:
@@ -138,6 +159,34 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(UserError, match="another process"):
             generate(tmp_path / "set", SETTINGS, progress=False)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK])
+def test_a_disk_without_locks_is_said_and_written(tmp_path: Path, monkeypatch, capsys, number: int) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    generate(tmp_path / "set", SETTINGS.with_changes(train_images=1, val_images=1, parts=False), progress=False)
+    assert (tmp_path / "set" / "dataset.json").is_file()
+    assert f"not locked ({os.strerror(number)})" in capsys.readouterr().err
+
+
+def slow_chunk(chunk: Chunk) -> int:
+    """The first one is done at once, the others within five minutes."""
+    time.sleep(300 * (chunk.first > 0))
+    return 1
+
+
+def test_an_interruption_does_not_wait_for_what_the_workers_are_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = __import__("synthetic_people.generate", fromlist=["_run"])
+    monkeypatch.setattr(module, "write_chunk", slow_chunk)
+    running = module._run([Chunk(Path(), SETTINGS, "train", first, 64) for first in (0, 64, 128)], 2)
+    next(running)
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        running.throw(KeyboardInterrupt)
+    assert time.monotonic() - start < 60
 
 
 def test_an_empty_folder_is_used(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 import json
 import lzma
 import shutil
+import tarfile
 
 import numpy as np
 import pytest
 
 from poseur_lib.data.crop import CropRule, box_to_center_scale
+from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_study.cli.main import main
 from poseur_study.execution import recompute
@@ -228,3 +230,63 @@ def test_a_run_that_cannot_be_read_does_not_keep_the_others_away(data, tmp_path,
     store = RunStore(tmp_path / "here" / "smoke")
     assert code == 1 and f"{bad.name}" in printed
     assert [store.recorded_state(one.name).done for one in (bad, good)] == [False, True]
+
+
+@pytest.mark.parametrize("name", ["evaluation.xz", "predictions.npz", "record.json", "model.pt"])
+def test_what_is_damaged_here_is_replaced_from_the_archive_and_nothing_else(data, tmp_path, capsys, name):
+    folder = make(data, tmp_path / "there", weights=b"own" * 999)
+    here = tmp_path / "here" / "smoke" / folder.name
+    shutil.copytree(folder, here)
+    half = (here / name).read_bytes()[: (here / name).stat().st_size // 2]
+    (here / name).write_bytes(half)
+    before = {path.name: path.stat().st_mtime_ns for path in here.iterdir() if path.name != name}
+    code, text = carried(data, [folder], tmp_path / "here", capsys, "--no-recompute")
+    aside = name.replace(".", ".damaged.")
+    assert code == 0 and f"{folder.name}: repaired: {name} that was damaged is now {aside}" in text
+    assert "1 repaired" in text and (here / aside).read_bytes() == half
+    assert {path: (here / path).stat().st_mtime_ns for path in before} == before
+    store = RunStore(here.parent)
+    assert (here / name).read_bytes() == (folder / name).read_bytes()
+    assert store.state(folder.name) == RunState.FINISHED and not store.damaged_results(folder.name)
+    assert "there already" in carried(data, [folder], tmp_path / "here", capsys, "--no-recompute")[1]
+
+
+def test_of_a_damaged_record_what_belonged_to_another_execution_goes_with_it(data, tmp_path, capsys):
+    theirs, ours = make(data, tmp_path / "there"), make(data, tmp_path / "here", weights=b"own", noise=8.0)
+    kept = (ours / "predictions.npz").read_bytes()
+    assert carried(data, [theirs], tmp_path / "here", capsys, "--no-recompute")[0] == 1  # a conflict
+    (ours / "record.json").write_text("{")
+    for text in ("mine", "theirs"):
+        ((ours if text == "mine" else theirs) / "notebook.ipynb").write_text(text)
+    code, text = carried(data, [theirs], tmp_path / "here", capsys, "--no-recompute")
+    assert code == 0 and "repaired" in text and RunStore(ours.parent).state(ours.name) == RunState.RECORD_ONLY
+    assert (ours / "predictions.damaged.npz").read_bytes() == kept and (ours / "model.damaged.pt").exists()
+    assert (ours / "notebook.ipynb").read_text() == "theirs" and not (ours / "model.pt").exists()
+    assert read_record(ours) == read_record(theirs)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "other"), [("evaluation.xz", "predictions.npz"), ("predictions.npz", "evaluation.xz")]
+)
+def test_a_run_whose_results_are_whole_in_one_file_is_done_and_says_which_is_damaged(data, tmp_path, damaged, other):
+    """A file that follows from the other one, or that results do without, is no reason to train again."""
+    folder = make(data, tmp_path)
+    store, run_id, record = RunStore(folder.parent), folder.name, read_record(folder)
+    (folder / damaged).write_bytes((folder / damaged).read_bytes()[:-9])
+    for _ in range(2):  # it is not remembered as verified
+        assert store.state(run_id) == RunState.RECORD_ONLY and store.record(run_id) == record
+        (problem,) = store.damaged_results(run_id).values()
+        assert str(folder / damaged) in problem
+        store.verified.read.clear()
+    assert store.has_predictions(run_id) == (damaged == "evaluation.xz") == (store.evaluation(run_id) is None)
+    if damaged == "evaluation.xz":
+        assert store.load(run_id).record == record
+    else:
+        with pytest.raises(UserError, match="were altered or cut off"):
+            store.load(run_id)
+    archive = tmp_path / "a.tar"
+    assert main(["runs", "export", str(archive), "--runs", str(tmp_path)]) == 1
+    with tarfile.open(archive) as tar:
+        assert {name.rpartition("/")[2] for name in tar.getnames()} == {"manifest.json", "record.json", other}
+    (folder / other).unlink()
+    assert store.state(run_id) == RunState.CORRUPT

@@ -5,15 +5,18 @@ import re
 import subprocess
 import sys
 import tarfile
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.files import file_sha256
 from poseur_lib.runtime import Runtime
 from poseur_study.cli.main import main
 from poseur_study.execution import cost_estimate as work
 from poseur_study.execution.batch import NOT_GENERATED, Batch
+from poseur_study.execution.status import damage_lines
 from poseur_study.experiments import tables
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs import lease
@@ -21,7 +24,7 @@ from poseur_study.runs.origin import NOTEBOOK_DIGEST_FILE, keep_notebook
 from poseur_study.runs.plan import plan
 from poseur_study.runs.record import write_record
 from poseur_study.runs.store import NOTEBOOK_FILE, RunStore, note_failure
-from tests.study.fakes import flip_bits, make_record
+from tests.study.fakes import flip_bits, make_record, random_predictions
 from tests.study.projects import make_project
 from tests.training.tiny import write_people
 
@@ -216,6 +219,65 @@ def test_status_fails_where_something_did(project, data, capsys):
     code, lines, _ = study(capsys, "status", "--data", "some data")
     assert code == 1 and lines[-1] == "2 absent, 1 corrupt"
     assert any("is cut off or no record" in line for line in lines)
+
+
+def test_what_is_damaged_is_said_with_what_follows_and_what_brings_it_back(project, data, capsys):
+    """An evaluation beside whole predictions costs no training; a record does, and its lost backbone with it."""
+    batch, given = batch_of(data, project), ("--data", "some data")
+    _, one, other = batch.runs
+    for run in batch.runs:
+        record = make_record(run.config, fingerprint=batch.data.fingerprint)
+        found = {BoxSource.DETECTOR: random_predictions(20)} if run == one else {}
+        write_record(batch.store.path(run.run_id), record, found)
+    (batch.store.path(one.run_id) / "evaluation.xz").write_bytes(b"half")
+    code, lines, _ = study(capsys, "status", *given)
+    assert code == 1 and lines[-1] == "3 record only"
+    said = [line for line in lines if "evaluation.xz is not that of the record" in line]
+    back = f"`git checkout -- '{batch.store.path(one.run_id)}'`, if it was committed, or `poseur runs import ARCHIVE`"
+    assert len(said) == 1 and any("results come from its predictions; " + back in line for line in lines)
+    assert study(capsys, "plan", *given)[1][0].endswith("0 to be executed")
+
+    record = batch.store.path(other.run_id) / "record.json"
+    record.write_text(record.read_text()[:-20])
+    code, lines, _ = study(capsys, "status", *given)
+    back = f"`git checkout -- '{record.parent}'`, if it was committed, or `poseur runs import ARCHIVE`"
+    again = "`poseur study run` trains it again (2 min), and its backbone where those weights are gone"
+    assert code == 1 and lines[-1] == "2 record only, 1 corrupt"
+    assert [line.strip() for line in lines if "study run" in line] == [again]
+    assert any(f"without training: {back}" in line for line in lines)
+    _, lines, _ = study(capsys, "plan", *given)
+    assert lines[0].endswith("2 to be executed") and any(again in line for line in lines)
+    (line,) = [line for line in lines if "again: others start" in line]
+    assert line.endswith("which are gone; 1 finished run started from those, not from the new ones")
+    named = [line for line in damage_lines(batch_of(data, project)) if line[0] != " "]
+    assert [line.split()[0] for line in named] == ["record", "corrupt"]
+
+
+def test_runs_that_were_made_before_the_data_changed_are_said(project, data, capsys):
+    batch = batch_of(data, project)
+    for index in (0, 1):
+        finish(batch, index)
+    (data / "annotations" / FILE).write_text("{}\n")
+    now = batch_of(data, project).data.fingerprint
+    said = f"1 finished run was made for these tables here on data {batch.data.fingerprint} (smoke)"
+    for command in ("plan", "status"):
+        (line,) = [line for line in study(capsys, command, "--data", "some data")[1] if "finished run was" in line]
+        assert line == f"note: {said}; this one is {now} (some data)"
+
+
+def test_a_table_that_shows_fewer_seeds_than_there_are_is_said(project, data, capsys, monkeypatch):
+    batch = Batch("smoke", ("1b",), (0, 1), str(data), str(project / "runs"), {})
+    for index in range(len(batch.runs) - 1):
+        finish(batch, index)
+    shown, folder = SimpleNamespace(seeds=(0,)), batch.store.table_folder("1b")
+    folder.mkdir(parents=True)
+    (folder / "result.json").touch()
+    monkeypatch.setattr("poseur_study.analysis.result_types.stored_result", lambda store, number: shown)
+    given = ("--data", "some data", "--seeds", "0,1")
+    assert not any("shows seeds" in line for line in study(capsys, "status", *given)[1])
+    finish(batch, -1)
+    (line,) = [line for line in study(capsys, "status", *given)[1] if "shows seeds" in line]
+    assert line.startswith("note: Table 1b shows seeds 0, and others are finished") and "--seeds 0,1`" in line
 
 
 def test_a_record_that_is_touched_after_it_was_verified_is_found_out(project, data, capsys):

@@ -1,5 +1,9 @@
 """Which people a study trains on, and which its backbones are pretrained on."""
 
+import errno
+import os
+from dataclasses import replace
+
 import pytest
 
 import poseur_study.runs.datasets as module
@@ -99,3 +103,26 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
     assert module.pretext_data(SMOKE, str(tmp_path / "gone")) == ""
     with pytest.raises(UserError, match="gone"):
         open_data(SMOKE, str(tmp_path / "gone"))
+
+
+def test_a_whole_set_on_a_disk_that_cannot_be_written_to_is_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSEUR_ROOT", str(tmp_path))
+    (tmp_path / "notebooks").mkdir()
+    small = replace(SMOKE, people=SMOKE.people.with_changes(train_images=1, val_images=1, parts=False))
+    module.make_data(small, "")
+    image = tmp_path / "data" / "smoke" / "train2017" / "000000000001.jpg"
+    content = image.read_bytes()
+
+    def refused(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "waiting_lease", refused)
+        patched.setattr(__import__("synthetic_people.generate", fromlist=["mend"]), "write_atomically", refused)
+        (tmp_path / "data" / "smoke" / ".images_checked").unlink()
+        module.make_data(small, "")
+        image.write_bytes(content[:-1] + b"x")
+        with pytest.raises(OSError, match="Read-only"):
+            module.make_data(small, "")
+    module.make_data(small, "")
+    assert image.read_bytes() == content
