@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import mean
 
 from poseur_lib.evaluation.dataset_predictions import BoxSource
+from poseur_study.analysis.result_types import TableResult
 from poseur_study.experiments import tables
 from poseur_study.runs.store import RunStore, runs_of
 
@@ -117,12 +118,16 @@ def test_the_lead_over_heatmaps_at_every_size_is_recorded():
 def test_the_runs_on_real_people_are_recorded():
     of = {}
     for one in runs_of(RunStore(ROOT / "runs" / "real")):
-        head, reached = one.record.config.model.head, one.record.of(BoxSource.GROUND_TRUTH).AP
-        if head.kind != "heatmap" or head.codec.decoding == "quarter":
-            of[head.kind, one.record.config.train.epochs] = reached
-    long, short = ([of[kind, epochs] for kind in ("heatmap", "regression", "poseur")] for epochs in (16, 4))
-    assert "SimpleBaseline has {:.1f} AP, RLE {:.1f} and Poseur {:.1f}".format(*long) in said()
-    assert "after a quarter of that {:.1f}, {:.1f} and {:.1f}".format(*short) in said()
+        config, reached = one.record.config, one.record.of(BoxSource.GROUND_TRUTH).AP
+        if config.model.head.kind != "heatmap" or config.model.head.codec.decoding == "quarter":
+            of[config.model.head.kind, config.train.epochs, config.seed] = reached
+    kinds = ("heatmap", "regression", "poseur")
+    long, short = [of[kind, 16, seed] for kind in kinds for seed in (0, 1)], [of[kind, 4, 0] for kind in kinds]
+    assert "has {:.1f} and {:.1f} AP, RLE {:.1f} and {:.1f}, Poseur {:.1f} and {:.1f}".format(*long) in said()
+    assert "with one seed, {:.1f}, {:.1f} and {:.1f}".format(*short) in said()
+    table = TableResult.model_validate_json((ROOT / "runs/real/tables/budget/result.json").read_text(encoding="utf-8"))
+    effect = next(one.effect for one in table.claims if one.key.endswith("poseur_33 over simba_33"))
+    assert f"{-effect.value:.1f} AP behind heatmaps there ({effect.low:.1f} to {effect.high:.1f})" in said()
 
 
 def test_the_calibration_error_is_recorded():
