@@ -129,6 +129,17 @@ def test_the_committed_runs_have_the_deviation_that_statsmodels_gives():
     assert pooled(every[every["whole_images"]], "AP").bartlett == pytest.approx(0.26, abs=0.01)
 
 
+def test_what_a_seed_has_in_common_is_as_small_as_the_pages_say():
+    """Table 1b's page, and the model's docstring: the component of seeds, of a balanced table's mean squares."""
+    every = trainings(RunStore(MINI), "7adba307a1f5b976", BoxSource.DETECTOR)
+    crops = every[~every["whole_images"] & every["size"].isin([(64, 48)])]
+    crops = crops[crops.groupby("arm")["device"].transform("nunique").eq(1)]
+    y = crops[crops["device"].str.startswith("AMD")].pivot_table("AP", "arm", "seed").to_numpy()
+    residual = (y - y.mean(1, keepdims=True) - y.mean(0) + y.mean()) ** 2
+    within, seeds = residual.sum() / (len(y) - 1) / 2, len(y) * ((y.mean(0) - y.mean()) ** 2).sum() / 2
+    assert (round(within, 2), round((seeds - within) / len(y), 2)) == (0.27, 0.02)
+
+
 def test_the_interval_of_a_difference_has_both_variances_and_pooled_degrees_of_freedom():
     found = Effect.of(estimate(2.0, images_half=0.0), [(2, SPREAD)])
     half = 2.042272 * 0.5 * math.sqrt(2 / 3)  # t(0.975, 30)
