@@ -87,9 +87,9 @@ class Effect(Estimate):
         return cls(**{**earlier.model_dump(include=set(Estimate.model_fields)), **parts, **more})
 
     @property
-    def detectable(self) -> float:
-        """The effect that a study with this error finds in 80 % of cases, in points; NaN where all is one number."""
-        return detectable_effect(self.error, self.freedom) if self.error > 0 else math.nan
+    def detectable(self) -> float | None:
+        """The effect that a study with this error finds in 80 % of cases, in points; None where all is one number."""
+        return detectable_effect(self.error, self.freedom) if self.error > 0 else None
 
     @property
     def in_short(self) -> str:

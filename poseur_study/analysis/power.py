@@ -84,7 +84,8 @@ class Pilot(Frozen):
 class Detectable(Frozen):
     """The minimum detectable effect of a claim's study, in points; `bound`: at least that, seeds being unknown.
 
-    `points` is None where the pilot has measured no such thing; `half` is the expected half width of the interval.
+    `points` is None where the pilot has measured no such thing, or a result is one number throughout; `half` is the
+    expected half width of the interval.
     `margin` is that of an equivalence, whose interval has to be narrower.
     """
 

@@ -161,7 +161,7 @@ def test_rows_of_two_sizes_bring_the_variance_of_each():
 
 def test_of_what_is_one_number_nothing_is_said_of_what_it_could_have_found():
     still = Effect.of(estimate(0.0, images_half=0.0, seeds_half=0.0))
-    assert still.low == still.high == 0 and math.isnan(still.detectable)
+    assert still.low == still.high == 0 and still.detectable is None
 
 
 def test_an_effect_of_its_own_seeds_keeps_their_interval():

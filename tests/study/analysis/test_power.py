@@ -83,6 +83,8 @@ def test_a_finished_claim_is_judged_by_its_own_error(pilot):
     found = Effect.of(Estimate(value=1.0, **of), [(2, SPREAD.model_copy(update={"deviation": 2.0}))])
     one = detectable(TABLE_1B, TABLE_1B.claims[0], profile("mini"), 3, found)
     assert one.points == detectable_effect(found.error, found.freedom) and one.words == f"{one.points:.1f}"
+    still = Effect.of(Estimate(value=0.0, **{**of, "low": 0.0, "high": 0.0, "images_half": 0.0, "seeds_half": 0.0}))
+    assert detectable(TABLE_1B, TABLE_1B.claims[0], profile("mini"), 3, still).words == "not stated"
 
 
 def test_the_recorded_pilot_has_seeds_of_both_kinds_and_a_date():
