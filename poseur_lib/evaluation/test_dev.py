@@ -135,12 +135,17 @@ def write_submission(results: list[dict[str, Any]], ids: frozenset[int], name: s
     """Write results of images `ids` as the server takes them.
 
     Raises:
-        ValueError: a number is not finite.
+        UserError: there is none, or a number is not finite.
     """
+    if not results:
+        raise UserError(f"{TEST_DEV}: no person was found, and the server takes no empty results")
+    try:
+        content = json.dumps(results, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise UserError(f"results cannot be submitted: a keypoint or score is not finite ({error})") from None
     path = zip_path(name, folder)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        content = json.dumps(results, separators=(",", ":"), allow_nan=False)
         archive.writestr(zipfile.ZipInfo(f"{path.stem}.json", SERVER_S_CLOCK), content, zipfile.ZIP_DEFLATED)
     write_atomically(path, buffer.getvalue())
     number = Counter(one["image_id"] for one in results)

@@ -85,8 +85,7 @@ class Detectable(Frozen):
     """The minimum detectable effect of a claim's study, in points; `bound`: at least that, seeds being unknown.
 
     `points` is None where the pilot has measured no such thing, or a result is one number throughout; `half` is the
-    expected half width of the interval.
-    `margin` is that of an equivalence, whose interval has to be narrower.
+    expected half width of the interval. `margin` is that of an equivalence, whose interval has to be narrower.
     """
 
     points: float | None

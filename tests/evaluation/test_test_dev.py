@@ -107,9 +107,10 @@ def result(**changes):
     return {"image_id": 1, "category_id": 1, "keypoints": [1.0] * 51, "score": 0.5, **changes}
 
 
-def test_a_number_that_is_not_finite_is_not_written(tmp_path):
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_submission([result(score=math.nan)], frozenset({1}), "x", tmp_path)
+@pytest.mark.parametrize(("given", "words"), [([result(score=math.nan)], "is not finite"), ([], "no person was found")])
+def test_what_the_server_would_refuse_is_not_written(given, words, tmp_path):
+    with pytest.raises(UserError, match=words):
+        write_submission(given, frozenset({1}), "x", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
