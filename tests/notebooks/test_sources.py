@@ -1,6 +1,7 @@
 """The source notebooks: stripped, small cells, literal parameters that the library knows; tables' notebooks unlike."""
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
@@ -31,12 +32,28 @@ SETTINGS: dict[str, type[NotebookParameters]] = {  # all other notebooks are tab
     "quickstart.ipynb": QuickstartSettings,
     "own_keypoints.ipynb": OwnKeypointsSettings,
 }
+OURS = ("poseur_lib", "poseur_study", "synthetic_people")
 LONGEST = 15
 MOST_ALIKE = 0.6
 NOT_OUR_TERMS = re.compile(
     r"could find|asked|devices? at work|no effect found|none was found|learned by heart|\bceilings?\b", re.IGNORECASE
 )
 """Words that have a field term: minimum detectable effect, device-hours, inconclusive, overfit, quantisation bound."""
+
+
+@pytest.mark.parametrize("notebook", [*NOTEBOOKS, *sorted(FOLDER.glob("report/*.ipynb"))], ids=lambda path: path.stem)
+def test_what_a_notebook_imports_of_ours_is_there(notebook):
+    """Most notebooks are executed by slow tests alone."""
+    cells = [one.source for one in nbformat.read(notebook, 4).cells if one.cell_type == "code"]
+    found = [node for source in cells for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    ours = [node for node in found if (node.module or "").split(".")[0] in OURS]
+    assert ours, "no import of ours was found: are they read?"
+    for node in ours:
+        module = importlib.import_module(node.module)
+        for name in node.names:
+            known = hasattr(module, name.name) or importlib.util.find_spec(f"{node.module}.{name.name}")
+            assert known, f"from {node.module} import {name.name}"
+
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 each_table = pytest.mark.parametrize("table", STUDIES, ids=[table.number for table in STUDIES])
