@@ -27,8 +27,8 @@ NORMAL = float(stats.norm.ppf((1 + LEVEL) / 2))
 METHOD = (
     "95 % interval of a difference: one model for all trainings of the profile on crops of one size, and one for those "
     "on whole images, with arm and seed as factors and the variance pooled over arms; where rows differ in size, each "
-    "brings the variance of its own. The images' variance, from 1,000 "
-    "resamples that both rows share, is added, and t has the degrees of freedom of Welch and Satterthwaite. "
+    "brings the variance of its own. The images' variance, from 1,000 resamples that both rows share, is added, and t "
+    "has the degrees of freedom of Welch and Satterthwaite. "
     "Trainings whose people are scored in another way than the run's own are taken to spread as by that one. "
     "Between scores of the same poses, and of what a notebook measures, the variance over seeds is the claim's own. "
     "p is by Holm over the claims of a table. "
@@ -81,10 +81,10 @@ class Effect(Estimate):
         freedom = _satterthwaite(*parts, (images, float(RESAMPLES - 1)))
         error = math.sqrt(seeds + images)
         half, seeds_half = _quantile(freedom) * error, _quantile(of_seeds) * math.sqrt(seeds)
-        parts = {"low": earlier.value - half, "high": earlier.value + half, "seeds_half": seeds_half if known else None}
+        ends = {"low": earlier.value - half, "high": earlier.value + half, "seeds_half": seeds_half if known else None}
         spreads = tuple(spread for _, spread in weighted)
         more = {"error": error, "freedom": freedom, "earlier": earlier, "spreads": spreads}
-        return cls(**{**earlier.model_dump(include=set(Estimate.model_fields)), **parts, **more})
+        return cls(**{**earlier.model_dump(include=set(Estimate.model_fields)), **ends, **more})
 
     @property
     def detectable(self) -> float | None:

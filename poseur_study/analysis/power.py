@@ -125,10 +125,10 @@ def pilot_of(results: Iterable[tuple[Table, TableResult]]) -> Pilot:
         for claim in table.claims:
             if not claim.measured and isinstance(effect := effects.get(claim.key), Effect):
                 found.append(_difference(table, claim, effect.earlier))
-                spreads |= {one.model_dump_json(): one for one in effect.spreads}
+                spreads |= dict.fromkeys(effect.spreads)
                 seeds = max(seeds, effect.n_seeds)
     recorded_at = datetime.now(UTC).isoformat(timespec="seconds")
-    known = {"spreads": tuple(spreads.values()), "n_seeds": seeds, "differences": tuple(found)}
+    known = {"spreads": tuple(spreads), "n_seeds": seeds, "differences": tuple(found)}
     return Pilot(**where, recorded_at=recorded_at, **known)
 
 
