@@ -288,7 +288,8 @@ def _note(result: TableResult | None, rows: Collection[str]) -> str:
     if result is None:
         return ""
     changes = ", ".join(f"{path} = {value}" for path, value in result.overrides.items())
-    return f"{f'Run with changes: {changes}. ' if changes else ''}{result.mixed_devices_of(rows)}".strip()
+    said = (f"Run with changes: {changes}." * bool(changes), result.uncommitted_of(rows), result.mixed_devices_of(rows))
+    return " ".join(filter(None, said))
 
 
 def _arithmetic_note(one: Audited) -> str:

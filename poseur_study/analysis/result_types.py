@@ -66,6 +66,7 @@ class RowResult(Frozen):
 
     Attributes:
         computed_on: devices of its runs, with the version of torch.
+        uncommitted: how many of its runs were made with changes to the code that no commit holds.
         released_ap: of the released checkpoint, evaluated here.
         released_from: its file's name, with what one should know of it; or why none of several is used.
     """
@@ -80,6 +81,7 @@ class RowResult(Frozen):
     status: str
     run_ids: tuple[str, ...]
     computed_on: tuple[str, ...] = ()
+    uncommitted: int = 0
     released_ap: Estimate | None = None
     released_from: str = ""
 
@@ -156,6 +158,15 @@ class TableResult(Frozen):
         words = "; ".join(f"{', '.join(labels)} on {' and '.join(where)}" for where, labels in groups.items())
         part = "Part of a difference between them may be their devices'."
         return f"Rows were not computed alike: {words}. {part} {SYSTEMATIC}"
+
+    def uncommitted_of(self, rows: Collection[str] = ()) -> str:
+        """Which of some rows have runs of code that no commit holds; none: of all. "" where none has."""
+        found = [
+            f"{row.uncommitted} of {row.label}"
+            for row in self.rows
+            if row.uncommitted and row.key in (rows or {row.key})
+        ]
+        return f"Runs made with uncommitted changes to the code: {', '.join(found)}." if found else ""
 
 
 def table_results(store: RunStore) -> list[tuple[Table, TableResult]]:

@@ -97,6 +97,7 @@ def _row_result(data: TableData, row: Row) -> RowResult:
         status=_status(data, row),
         run_ids=() if row.not_run else tuple(data.runs[row.key, seed].run_id for seed in data.seeds),
         computed_on=tuple(sorted(devices)),
+        uncommitted=sum(one.dirty for one in of_runs),
     )
 
 

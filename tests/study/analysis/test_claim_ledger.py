@@ -167,6 +167,15 @@ def test_what_devices_differ_by_is_held_against_the_margin_of_an_equivalence():
     assert alike.note == ""
 
 
+def test_runs_of_code_that_no_commit_holds_are_named():
+    (table,), claim = tables(["S4"]), "emsda-as-good: emsda over msda"
+    made = result(table, {claim: (0.1, OPEN)})
+    made = made.model_copy(update={"rows": tuple(
+        row.model_copy(update={"uncommitted": 2 * (row.key == "msda")}) for row in made.rows)})  # fmt: skip
+    (line,) = effect_entries([table], {"S4": made}, profile("mini"))
+    assert line.note == f"Runs made with uncommitted changes to the code: 2 of {table.row('msda').label}."
+
+
 def test_the_seeds_of_profile_mini_share_the_pretraining_that_its_intervals_are_conditional_on():
     mini, midi = profile("mini"), profile("midi")
     assert mini.experiment(0).pretext == mini.experiment(1).pretext != midi.experiment(1).pretext
