@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from poseur_lib.errors import UserError
+
 Config = TypeVar("Config", bound="Frozen")
 
 
@@ -25,6 +27,7 @@ class Frozen(BaseModel):
 
         Raises:
             pydantic.ValidationError: a path does not exist, or a value has the wrong type or range.
+            UserError: a path goes on beyond a value.
         """
         tree = self.model_dump(mode="json")
         for path, value in changes.items():
@@ -33,7 +36,7 @@ class Frozen(BaseModel):
             for name in parents:
                 node = node.setdefault(name, {})
                 if not isinstance(node, dict):
-                    raise ValueError(f"{path}: {name} is a value and has no fields")
+                    raise UserError(f"{path}: {name} is a value and has no fields")
             node[leaf] = value.model_dump(mode="json") if isinstance(value, BaseModel) else deepcopy(value)
         return type(self).model_validate_json(json.dumps(tree))
 

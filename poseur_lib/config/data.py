@@ -73,7 +73,7 @@ class AugmentConfig(Frozen):
     Attributes:
         flip_probability: of mirroring the crop.
         half_body_probability: of cropping to the upper or the lower half of a person.
-        half_body_min_keypoints: half bodies are made of people with more visible keypoints than this.
+        half_body_min_keypoints: half bodies are made of people with more labelled keypoints than this.
         half_body_padding: the half's box is enlarged by this factor.
         scale_factor: standard deviation of the crop's size factor, which is clipped to 1 +- this.
         rotation_degrees: standard deviation of the angle, which is clipped to twice this.

@@ -37,7 +37,7 @@ class TrainConfig(Frozen):
         learning_rate: of the optimiser, before the schedule.
         betas: of AdamW.
         momentum: of SGD.
-        weight_decay: of AdamW, on every parameter.
+        weight_decay: of either optimiser, on every parameter.
         sampling_offsets_lr_factor: on the linear layers of sampling offsets and learned reference points (Sec. 4.1).
         schedule: what becomes of the learning rate over the epochs.
         warmup_steps, warmup_start_lr: linear warm-up of the learning rate.

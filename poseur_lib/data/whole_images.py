@@ -1,7 +1,8 @@
 """Whole images with all of their people, for models that find the people themselves (Sec. 4.3).
 
-Frames, all continuous, (x, y), as in `poseur_lib.models.end_to_end`: image (pixels of the file; keypoints get + 0.5, as
-COCO's name pixels) and `_px` (pixels of the resized piece that is shown). Boxes are (left, top, right, bottom).
+Frames, all continuous, (x, y), as in `poseur_lib.models.end_to_end`: image (pixels of the file; keypoints get
+`WholeImageConfig.pixel_centre` added) and `_px` (pixels of the resized piece that is shown). Boxes are (left, top,
+right, bottom).
 """
 
 from collections.abc import Sequence

@@ -50,7 +50,7 @@ class BoxesOfFile:
 
 
 def read_boxes(path: Path, images: Sequence[Path], min_score: float = 0.0, names: Path | None = None) -> BoxesOfFile:
-    """The boxes of `images` in a file of one of the forms above; what it has on other images is left out.
+    """The boxes of `images` in a file of one of the forms of `box_forms`; what it has on other images is left out.
 
     Args:
         min_score: boxes with a lower score are left out; 0 leaves none out.

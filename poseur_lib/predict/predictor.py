@@ -184,8 +184,7 @@ class Poseur:
                 `box_threshold` of `from_pretrained` on. An empty list: nobody.
             box_format: "xywh", or "xyxy" for (left, top, right, bottom).
             nms: OKS-NMS, as `poseur evaluate` has it: a person is left out who nearly coincides with a better-scored
-                one, and the others come best first. Without it every box has its pose, in the boxes' order. A keypoint
-                set without OKS (MPII) has none.
+                one, and the others come best first. Without it every box has its pose, in the boxes' order.
 
         Raises:
             UserError: the image or a box cannot be used.

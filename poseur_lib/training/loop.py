@@ -123,7 +123,7 @@ class TrainingLoop(L.LightningModule):
         return ", ".join([*compress(WAYS, taken), *filter(None, [self.chosen.reason])])
 
     def configure_optimizers(self) -> Any:
-        """AdamW with a schedule per optimiser step."""
+        """The optimiser of the configuration, with a schedule per optimiser step."""
         optimiser, schedule = optimiser_and_schedule(self.groups, self.config, self.batches.steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

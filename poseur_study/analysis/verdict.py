@@ -154,13 +154,15 @@ def _holds(claim: ClaimTest, effect: Estimate, elsewhere: bool, chance: bool) ->
     Args:
         chance: among so many claims of a table, such an interval is no wonder.
     """
+    if chance:
+        return None
     if claim.kind == EffectKind.EQUIVALENCE:
-        return None if chance else within(claim.margin, effect)
-    if effect.high < 0 and not chance:
+        return within(claim.margin, effect)
+    if effect.high < 0:
         return False
     if claim.kind == EffectKind.MAGNITUDE and not elsewhere and not effect.low <= claim.paper_effect <= effect.high:
         return False
-    return True if effect.low > 0 and not chance else None
+    return True if effect.low > 0 else None
 
 
 def within(margin: float, effect: Estimate) -> bool | None:

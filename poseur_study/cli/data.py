@@ -162,7 +162,8 @@ def check(
 ) -> None:
     """Say what a data set folder holds and what is wrong with it; exit code 1 where something is.
 
-    Where the folder has an images.json, as generated people have, all images are compared with their SHA-256 in it.
+    Where the folder has an images.json, as generated people have, all images are compared with their SHA-256 in it, but
+    with --images 0.
     """
     limit = parse_images(images)
 

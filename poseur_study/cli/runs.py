@@ -16,7 +16,7 @@ ArchiveArgument = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="A .tar
 ProfileOption = Annotated[
     str,
     options.one_of(
-        "profile", "poseur_study.execution.archive_file", "CARRIED", "smoke, mini, paper or released; default: all."
+        "profile", "poseur_study.execution.archive_file", "CARRIED", "a profile, or released; default: all."
     ),
 ]
 

@@ -76,7 +76,8 @@ def status(
 ) -> None:
     """Say of each run of the chosen tables whether it is done, running, failed and why, or still to come.
 
-    The exit code is 1 if a run or table failed, a record is corrupt, or with --verify an executed notebook was altered.
+    The exit code is 1 if a run or table failed, a finished run's record, results or weights are damaged, or with
+    --verify an executed notebook was altered.
     """
     from poseur_study.execution.status import status_lines
 

@@ -1,9 +1,9 @@
 """What runs will cost before they start: multiply-adds, and hours on a device of known speed.
 
 Training an image takes three times the multiply-adds of its forward pass (one forward, two backward), noisy queries
-included; loss, evaluation, reading and augmentation are not counted. The device's speed is what finished runs of the
-same profile reached, all of that included; without any, `--device-gflops` or `--gpu`, or `PROBE_SHARE` of what a
-convolution reaches here in a second. The models that the profiles declare were counted before:
+included; loss, evaluation, reading and augmentation are not counted. The device's speed is `--device-gflops` or that of
+`--gpu`; without them, what finished runs of the same profile reached, all of that included; without any, `PROBE_SHARE`
+of what a convolution reaches here in a second. The models that the profiles declare were counted before:
 `python -m poseur_study.execution.cost_estimate` counts those that are missing in `multiply_adds.json`, and believes the
 others: delete the file first where what is counted has changed.
 """

@@ -241,7 +241,7 @@ PROFILES = (
         people=None,
         seeds=(0,),
         minutes_per_run=60 * 24,
-        deviations=("None by declaration; where the paper is silent, the released code's behaviour is used.",),
+        deviations=("None by declaration; where text and released code differ, the code is followed (Deviations).",),
     ),
 )
 

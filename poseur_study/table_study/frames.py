@@ -285,7 +285,7 @@ def variants_frame(table: Table, configs: dict[str, ExperimentConfig]) -> pd.Dat
 
 
 def changed_settings(config: ExperimentConfig | PretextRunConfig) -> pd.DataFrame:
-    """The settings of a run that differ from the defaults, which are the paper's: setting, here, default."""
+    """The settings of a run that differ from the defaults, which are the released code's: setting, here, default."""
     default = flatten(type(config)().model_dump(mode="json"))
     default = flatten({"pretext": PretextConfig().model_dump(mode="json")}) | default
     here = flatten(config.model_dump(mode="json"))

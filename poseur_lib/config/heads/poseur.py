@@ -106,9 +106,10 @@ class PoseurConfig(HeadKnobs):
         class_embedding: "positional": added in every attention (released code); "content": once (Sec. 3.1).
         output_branch: "released": refined point plus a second branch; "paper": the refined point alone.
         loss: residual log-likelihood of both stages.
-        keypoint_score: "rle": mean of 1 - sigma (released default); "laplace": Eq. 8 (Table 1c). Its row without any
-            is `evaluation.instance_score` "box". "calibrated", which neither paper nor released code has: Eq. 8 of
-            sigma times `sigma_factor`, then the probability that Sec. 3.3 says Eq. 8 is; with a small `score_radius`.
+        keypoint_score: "rle": mean of 1 - sigma (released default); "laplace": Eq. 8 (Table 1c). Without any
+            (Sec. 3.3) is `evaluation.instance_score` "box". "calibrated", which neither paper nor released code has:
+            Eq. 8 of sigma times `sigma_factor`, then the probability that Sec. 3.3 says Eq. 8 is; with a small
+            `score_radius`.
         score_radius: a of Eq. 8, a fraction of the crop side.
         sigma_factor: the Laplace scale over sigma, of a "calibrated" score alone: it belongs to one trained model, and
             `poseur_lib.scoring.uncertainty.laplace_factor` fits it on labelled people.
