@@ -55,6 +55,10 @@ AFTER_RUNS: Mapping[str, str] = MappingProxyType(
 SEEN = "mini"
 """The profile whose runs had been seen, of those in `AFTER_RUNS` and when the model of intervals was chosen."""
 MODEL_AFTER_RUNS = "the model of the interval was chosen"
+HOLM_AFTER_RUNS = "that p is adjusted for all claims of a table was chosen"
+OF_ALL_TABLES = frozenset((MODEL_AFTER_RUNS, HOLM_AFTER_RUNS))
+ADJUSTED_SINCE = datetime.fromisoformat("2026-11-28T13:27:14+00:00")
+"""Claims were decided one by one before: tables whose first run began later had that rule from the start."""
 
 
 class LedgerEntry(Frozen):
@@ -242,7 +246,8 @@ def _effect(
         paper=claim.paper_words, ours=difference_words(table, claim), **values,
         data=f"{result.data_name} {result.data_fingerprint}" if estimate else "", profile=profile.name,
         evidence=(one.evidence or own) if estimate else Evidence.NONE, verdict=one.verdict if one else Verdict.NOT_RUN,
-        rule=rule_text(claim), note=_note_of(table, claim, result), after_runs=_after_runs(table, claim, one, profile),
+        rule=rule_text(claim), note=_note_of(table, claim, result),
+        after_runs=_after_runs(table, claim, result, one, profile, start),
         in_points=not claim.measured, own=claim.own,
         minimum_detectable_effect=_minimum(table, claim, result, profile, start, estimate),
     )  # fmt: skip
@@ -262,11 +267,20 @@ def _minimum(
     return f"{one.words}, stated on {pilot().recorded_at[:10]}, after some of the runs" if late else one.words
 
 
-def _after_runs(table: Table, claim: ClaimTest, one: ClaimResult | None, profile: Profile) -> str:
-    if profile.name != SEEN or one is None or one.effect is None:
+def _after_runs(
+    table: Table,
+    claim: ClaimTest,
+    result: TableResult | None,
+    one: ClaimResult | None,
+    profile: Profile,
+    start: datetime | None,
+) -> str:
+    if profile.name != SEEN or result is None or one is None or one.effect is None:
         return ""
     pooled = isinstance(one.effect, Effect) and bool(one.effect.spreads)
-    said = (AFTER_RUNS.get(f"{table.number}: {claim.key}", ""), MODEL_AFTER_RUNS * pooled)
+    others = {other.difference for other in result.claims if other.effect and other.evidence == one.evidence}
+    adjusted = len(others) > 1 and (start is None or start < ADJUSTED_SINCE)
+    said = (AFTER_RUNS.get(f"{table.number}: {claim.key}", ""), MODEL_AFTER_RUNS * pooled, HOLM_AFTER_RUNS * adjusted)
     return "; ".join(filter(None, said))
 
 

@@ -90,8 +90,8 @@ TABLE_1B = Table(
         "74.3 lies 0.4 under the 74.7 of Tables 1c to 1e, which may differ in scoring or in schedule.",
     ),
     open_questions=(
-        "Sec. 3.1 speaks of uniform random coordinates for a second set of queries; the released code moves 12 of 51 "
-        "points in three more groups by a clipped Gaussian. The rows here use the released scheme; the knob "
+        "Sec. 3.1 speaks of normalized random coordinates for a second set of queries; the released code moves 12 of "
+        "51 points in three more groups by a clipped Gaussian. The rows here use the released scheme; the knob "
         "model.head.noise has the paper's wording too (kind: paper).",
         "The claim that noise costs nothing at inference is not decided here: it is a cost claim, and the model that "
         "is evaluated is the same in both rows.",
@@ -146,12 +146,12 @@ TABLE_1C = Table(
     ),
     base=WITH_NOISE,
     base_reason=(
-        "One trained model, scored three times. It is the run with noise of Table 1b: the default model of Sec. 4.1. "
+        "One trained model, scored in four ways. It is the run with noise of Table 1b: the default model of Sec. 4.1. "
         "A person's score is box score x mean keypoint score (Eq. 5), and the box score alone in the first row."
     ),
     alternatives=(
-        "The released code scores a person by box + mean + max of the keypoint scores instead of Eq. 5; the second "
-        "display has the three rows under that rule.",
+        "The released code scores a person by box + mean + max of the keypoint scores instead of Eq. 5; a display "
+        "below has the rows under that rule.",
     ),
     open_questions=(
         "The text says that the Laplace score is 1.0 AP better than the RLE score; the table's own rows differ by "

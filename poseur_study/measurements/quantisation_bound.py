@@ -1,7 +1,7 @@
-"""The AP that a row could reach if its network learned all of its targets: ground truth, encoded and decoded again.
+"""The AP that a row has if its network learns its targets exactly: ground truth, encoded and decoded again.
 
-No network takes part. Coordinates are their own code, so that regression loses nothing; what a heatmap's bound lacks to
-100, no training brings back.
+No network takes part. Coordinates are their own code, so that regression loses nothing. What a heatmap's bound lacks to
+100 no training on these targets aims at; a network that misses them can still come out a little above it.
 """
 
 import pandas as pd

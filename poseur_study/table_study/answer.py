@@ -97,7 +97,7 @@ def score_headline(told: pd.DataFrame) -> str:
         f"{value['ECE rescaled']:.1f} %{beside}, at {value['AP rescaled']:.1f} AP instead of {value['AP Eq. 8']:.1f}. "
         f"At a = {value['small radius']:g} the rescaled score has {value['AP rescaled, small']:.1f} AP and an error of "
         f"{value['ECE rescaled, small']:.1f} %, Eq. 6 {value['AP Eq. 6, small']:.1f} AP and "
-        f"{value['ECE Eq. 6, small']:.1f} %. Where the boxes that hold nobody are left out, "
+        f"{value['ECE Eq. 6, small']:.1f} %. Where the boxes on the background are left out, "
         f"{points(value['gain on people'])} of the {points(value['gain'])} AP remain: that part is the order of "
         "poses on people, well placed before badly placed. COCO's AP counts a badly placed pose as a false positive, "
         "too; fewer of those are the paper's reason."

@@ -6,7 +6,14 @@ from datetime import datetime, timedelta
 import pytest
 
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_study.analysis.claim_ledger import AFTER_RUNS, MODEL_AFTER_RUNS, LedgerEntry, effect_entries
+from poseur_study.analysis.claim_ledger import (
+    ADJUSTED_SINCE,
+    AFTER_RUNS,
+    HOLM_AFTER_RUNS,
+    MODEL_AFTER_RUNS,
+    LedgerEntry,
+    effect_entries,
+)
 from poseur_study.analysis.effect import Effect, holm, p_value
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.ledger_by_claim import by_claim, combined, counted_words, distinct
@@ -48,7 +55,7 @@ def result(table: Table, values: Mapping[str, tuple[float, Verdict]], devices: M
             own = {"low": -1.0, "high": 1.0, "images_half": 0.2, "seeds_half": 1.0, "n_seeds": 3, "n_images": 2000}
             effect = Effect.of(Estimate(value=value, **own), [(2, SPREAD)])
         said = {name: getattr(test, name) for name in ("key", "text", "source", "metric", "paper_effect", "of", "rows")}
-        claims.append(ClaimResult(**said, kind=test.kind, difference="", effect=effect, verdict=verdict, rule=""))
+        claims.append(ClaimResult(**said, kind=test.kind, difference=test.key, effect=effect, verdict=verdict, rule=""))
     rows = [
         RowResult(key=row.key, label=row.label, ticks=row.ticks, paper_ap=None, paper_source=None, ap=None, cells=(),
                   status="done", run_ids=(), computed_on=tuple(filter(None, [devices.get(row.key)])))
@@ -134,6 +141,15 @@ def test_what_was_fixed_after_the_runs_names_tests_that_there_are_and_marks_them
     lines = entries("1b 1d", {"1b": {"1b-gain": (1.0, SAME)}, "1d": {trend: (6.0, SAME)}})
     marked = {one.key: one.after_runs for one in lines if one.after_runs}
     assert marked == {"1b: 1b-gain": MODEL_AFTER_RUNS, f"1d: {trend}": f"the test was added; {MODEL_AFTER_RUNS}"}
+
+
+@pytest.mark.parametrize(("began", "late"), [(ADJUSTED_SINCE - timedelta(days=1), True), (ADJUSTED_SINCE, False)])
+def test_that_claims_are_adjusted_together_is_marked_where_runs_began_before(began, late):
+    (table,) = tables(["1d"])
+    two = {claim.key: (1.0, SAME) for claim in table.claims[:2]}
+    (one, other) = (entry for entry in effect_entries([table], {"1d": result(table, two)}, profile("mini"),
+                                                      lambda table: began) if entry.value)  # fmt: skip
+    assert (HOLM_AFTER_RUNS in one.after_runs) == (HOLM_AFTER_RUNS in other.after_runs) == late
 
 
 def test_a_modification_of_our_own_is_no_test_of_the_paper_s_claim():
