@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from poseur_lib.data.coco import Person, labels_of
-from poseur_lib.data.crop import PIXELS_PER_SCALE, inside_crop
+from poseur_lib.data.crop import PIXELS_PER_SCALE, PLAIN, CropRule, inside_crop
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.oks import keypoint_similarity
 from poseur_lib.keypoints import KeypointSet
@@ -49,18 +49,19 @@ class Bins:
 
 
 def label_offsets(
-    predictions: PredictedPeople, people: Sequence[Person]
+    predictions: PredictedPeople, people: Sequence[Person], rule: CropRule = PLAIN
 ) -> tuple[Float[np.ndarray, "N K 2"], Bool[np.ndarray, "N K"]]:
     """Prediction minus label, as a fraction of the crop side, and which labelled keypoints lie inside the crop.
 
     Args:
         predictions: of labelled people's own boxes, in the order of `people`.
+        rule: the head's, by which their crops were cut out.
     """
     truth, visibility, _ = labels_of(people)
     side = (predictions.box_scale * PIXELS_PER_SCALE)[:, None]
     in_crop = (truth - predictions.center[:, None]) / side + 0.5
     input_size = predictions.input_size
-    inside = (visibility > 0) & inside_crop(in_crop * np.array(input_size[::-1]), input_size)
+    inside = (visibility > 0) & inside_crop(in_crop * rule.extent_px(input_size), input_size)
     return predictions.keypoints - in_crop, inside
 
 

@@ -65,6 +65,7 @@ class RowResult(Frozen):
     """A row, the paper's figures beside ours; `status` says why ours are missing where they are.
 
     Attributes:
+        seeds: of its runs that are done.
         computed_on: devices of its runs, with the version of torch.
         uncommitted: how many of its runs were made with changes to the code that no commit holds.
         released_ap: of the released checkpoint, evaluated here.
@@ -80,6 +81,7 @@ class RowResult(Frozen):
     cells: tuple[CellResult, ...]
     status: str
     run_ids: tuple[str, ...]
+    seeds: tuple[int, ...] = ()
     computed_on: tuple[str, ...] = ()
     uncommitted: int = 0
     released_ap: Estimate | None = None

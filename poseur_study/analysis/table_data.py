@@ -301,9 +301,9 @@ class TableData:
     def scores(self) -> pd.DataFrame:
         """Every detection of every finished run after OKS-NMS, a line each.
 
-        Columns: row, seed, image (id), person (id of the annotation that the pose fits best; none where the image has
-        nobody), OKS with that person, 0 to 1 (to a thousandth, 0 below 0.1), and score, by which detections are ranked
-        (only the order of a run's own scores is kept: 0 is the lowest).
+        Columns: row, seed, image (id), person (id of the annotation that the pose fits best; none where it has OKS of
+        0.1 with nobody), OKS with that person, 0 to 1 (to a thousandth, 0 without one), and score, by which detections
+        are ranked (only the order of a run's own scores is kept: 0 is the lowest).
         """
         columns = ["row", "seed", "image", "person", "OKS", "score"]
         lines = [
@@ -328,7 +328,7 @@ def _detections(evaluation: COCOeval) -> Iterator[tuple[int, int | None, float, 
         found = sorted(evaluation._dts[image, category], key=lambda one: -one["score"])
         for place, one in enumerate(found[: evaluation.params.maxDets[-1]]):
             oks = evaluation.ious[image, category][place] if people else np.zeros(0)
-            best = int(np.argmax(oks)) if people else None
+            best = int(np.argmax(oks)) if np.any(oks) else None
             yield int(image), *((None, 0.0) if best is None else (people[best], float(oks[best]))), float(one["score"])
 
 

@@ -96,6 +96,7 @@ def _row_result(data: TableData, row: Row) -> RowResult:
         cells=tuple(_cell(data, row, column) for column in data.table.columns),
         status=_status(data, row),
         run_ids=() if row.not_run else tuple(data.runs[row.key, seed].run_id for seed in data.seeds),
+        seeds=tuple(data.done(row.key)),
         computed_on=tuple(sorted(devices)),
         uncommitted=sum(one.dirty for one in of_runs),
     )

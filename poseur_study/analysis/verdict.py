@@ -33,7 +33,8 @@ TRAINED_HERE = (Evidence.RETRAINED, Evidence.LSP, Evidence.GENERATED)
 MIN_SEEDS = 2
 
 HOLM_RULE = (
-    "Of a table with several claims, an interval decides only where p, adjusted by Holm for all of them, is below 0.05."
+    "Of a table with several claims, an interval counts as above or below 0, or as within or outside a margin, only "
+    "where p, adjusted by Holm for all of them, is below 0.05."
 )
 
 ONE_SEED_RULE = "Trainings of one seed decide nothing: what another seed would give is then unknown."
@@ -154,15 +155,13 @@ def _holds(claim: ClaimTest, effect: Estimate, elsewhere: bool, chance: bool) ->
     Args:
         chance: among so many claims of a table, such an interval is no wonder.
     """
-    if chance:
-        return None
     if claim.kind == EffectKind.EQUIVALENCE:
-        return within(claim.margin, effect)
-    if effect.high < 0:
+        return None if chance else within(claim.margin, effect)
+    if effect.high < 0 and not chance:
         return False
     if claim.kind == EffectKind.MAGNITUDE and not elsewhere and not effect.low <= claim.paper_effect <= effect.high:
         return False
-    return True if effect.low > 0 else None
+    return True if effect.low > 0 and not chance else None
 
 
 def within(margin: float, effect: Estimate) -> bool | None:

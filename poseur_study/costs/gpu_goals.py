@@ -6,7 +6,7 @@ Each is a number that is computed from a record of the GPU's benchmark.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from poseur_study.costs.gpu_record import GpuBenchmark, GpuRow
+from poseur_study.costs.gpu_record import BF16, GpuBenchmark, GpuRow
 
 R50, MINI, REAL, PYRAMID = (
     "ResNet-50, 6 layers, 256x192",
@@ -15,7 +15,7 @@ R50, MINI, REAL, PYRAMID = (
     "68 queries, 4 levels of a 256x192 crop",
 )
 WHOLE, BACKBONE, BAGS = "whole", "backbone", "bags"
-BF16, FLOAT32 = "bf16", "float32"
+FLOAT32 = "float32"
 LIMITS, INFERENCE, TRAINING, EMSDA, EPOCH, RUNS = "limits", "inference", "training", "emsda", "epoch", "runs"
 PEOPLE = "people"
 """The step that generates data, and has no rows."""

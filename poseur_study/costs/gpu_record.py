@@ -10,9 +10,14 @@ IDLE = 0.7
 NEAR = 0.5
 """From this share of a limit on, the limit is what bounds a call."""
 
+BF16 = "bf16"
+
 
 class Limits(NamedTuple):
-    """What a card does at most: operations a second in bf16 (two a multiply-add) and bytes a second of its memory."""
+    """What a card does at most: operations a second in bf16 (two a multiply-add) and bytes a second of its memory.
+
+    Of float32 the benchmark lets TF32 take its place, which has half of bf16's operations on these cards.
+    """
 
     flops: float
     bytes: float
@@ -165,7 +170,8 @@ class GpuBenchmark(Frozen):
         if not row.timed:
             return {}
         seconds, limits = row.milliseconds / 1e3, self.limits
-        counted = {"arithmetic": (row.flops, limits.flops), "memory bandwidth": (row.bytes, limits.bytes)}
+        most = limits.flops if row.precision == BF16 else limits.flops / 2
+        counted = {"arithmetic": (row.flops, most), "memory bandwidth": (row.bytes, limits.bytes)}
         return {name: work / limit / seconds for name, (work, limit) in counted.items() if work}
 
     def bound(self, row: GpuRow) -> str:

@@ -128,7 +128,8 @@ def _why(result: TableResult) -> str:
 def result_frame(table: Table, result: TableResult) -> pd.DataFrame:
     """A line a row, a column each of the table's: ours, below it its interval, and below that the paper's number.
 
-    Columns of which nothing of ours is there show the paper's alone; `status` is there where a row is not done.
+    Columns of which nothing of ours is there show the paper's alone; `status` is there where a row is not done, unless
+    none was run.
     """
     lines = []
     for row in result.rows:
@@ -138,7 +139,8 @@ def result_frame(table: Table, result: TableResult) -> pd.DataFrame:
         checkpoint = {"released checkpoint": row.released_from} if row.released_from else {}
         lines.append({"row": row.label} | cells | checkpoint | {"status": row.status})
     frame = pd.DataFrame(lines).set_index("row")
-    return frame.drop(columns="status") if len(set(frame["status"])) == 1 else frame
+    alike = len(set(frame["status"])) == 1 and frame["status"].str.match(f"done|{NOT_RUN}").all()
+    return frame.drop(columns="status") if alike else frame
 
 
 def _cell(cell: CellResult, row: RowResult, table: Table) -> str:
@@ -168,8 +170,8 @@ def _released(cell: CellResult) -> str:
 
 
 def _delta(row: RowResult, first: RowResult) -> str:
-    """Of rows that were trained as often; a mean over other seeds is no comparison."""
-    if row.ap.n_seeds != first.ap.n_seeds:
+    """Of rows that were trained with the same seeds; a mean over others is no comparison."""
+    if (row.ap.n_seeds, row.seeds) != (first.ap.n_seeds, first.seeds):
         return "not the same seeds"
     known = row.paper_ap is not None and first.paper_ap is not None
     paper = f"\npaper {points(row.paper_ap - first.paper_ap)}" if known else ""

@@ -51,15 +51,18 @@ def effects_by_budget(study: TableStudy) -> pd.DataFrame:
 def steps_by_budget(study: TableStudy) -> pd.DataFrame:
     """A line an arm and a length after the first: people, gain (AP, over the length before), low, high, plateau.
 
-    The 95 % interval of the mean over seeds takes the variance of a gain between seeds from all arms of that step. The
-    plateau is "reached" where all of it lies below `PLATEAU`, else "not shown"; with one seed there is none.
+    The 95 % interval of the mean over seeds takes the variance of a gain between seeds from all arms of that step; arms
+    that are others scored anew are the same trainings, and have no part in it. The plateau is "reached" where all of it
+    lies below `PLATEAU`, else "not shown"; with one seed there is none.
     """
     runs, lines = runs_by_budget(study), []
+    rescored = {row.ticks[0] for row in study.table.rows if row.scoring}
     by_people = runs.pivot_table(index=["arm", "seed"], columns="people", values="AP", sort=False).sort_index(axis=1)
     for people, gains in by_people.diff(axis=1).iloc[:, 1:].items():
         by_arm = gains.dropna().groupby("arm", sort=False)
-        freedom = int((by_arm.size() - 1).sum())
-        error = np.sqrt((by_arm.var() * (by_arm.size() - 1)).sum() / freedom) if freedom else np.nan
+        degrees = (by_arm.size() - 1).drop(rescored, errors="ignore")
+        freedom = int(degrees.sum())
+        error = np.sqrt((by_arm.var() * degrees).sum() / freedom) if freedom else np.nan
         for arm, of_arm in by_arm:
             half = student(freedom + 1) * error / np.sqrt(len(of_arm)) if freedom else np.nan
             plateau = "reached" if of_arm.mean() + half < PLATEAU else "not shown"
@@ -71,7 +74,7 @@ def slopes_by_budget(study: TableStudy) -> pd.DataFrame:
     """A line a pair: what threefold training adds to the difference (AP), 95 % interval over seeds, p, lengths, seeds.
 
     Of each seed, the least squares slope over log3 of people seen; none where there are not two of either. p of the
-    primary pairs is adjusted for the three of them by Holm, that of the others is as it is.
+    primary pairs is adjusted by Holm for all of them, those to come included; that of others is as it is.
     """
     runs = runs_by_budget(study).set_index(["row", "seed"])
     lines = []
@@ -89,8 +92,8 @@ def slopes_by_budget(study: TableStudy) -> pd.DataFrame:
         mean, half, p = slopes.mean(), student_half_width(slopes.tolist()), stats.ttest_1samp(slopes, 0).pvalue
         lines.append((pair, mean, mean - half, mean + half, p, *by_seed.shape[::-1]))
     found = pd.DataFrame(lines, columns=["pair", "AP for threefold training", "low", "high", "p", "lengths", "seeds"])
-    primary = found.index[:PRIMARY].intersection(found.dropna(subset="p").index)
-    found.loc[primary, "p"] = holm(found.loc[primary, "p"].tolist())
+    found.loc[: PRIMARY - 1, "p"] = holm(found.loc[: PRIMARY - 1, "p"].fillna(1).tolist())
+    found.loc[found["AP for threefold training"].isna(), "p"] = np.nan
     return found
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from poseur_lib.config import ExperimentConfig, PretextConfig, PretextRunConfig
 from poseur_lib.data.coco import labels_of
+from poseur_lib.data.crop import CropRule
 from poseur_lib.evaluation.bootstrap import Scorer
 from poseur_lib.evaluation.calibration import label_offsets
 from poseur_lib.evaluation.dataset_predictions import BoxSource
@@ -76,18 +77,23 @@ class TableFrames:
     def scores(self) -> pd.DataFrame:
         """Every detection after OKS-NMS: row, seed, image, person, OKS, rank.
 
-        `person` is the id of the annotation that the pose fits best, none where the image has nobody; OKS is 0 to 1, to
-        a thousandth, 0 below 0.1; `rank` is the place in the order of a run's scores, 0 is the lowest.
+        `person` is the id of the annotation that the pose fits best, none where it has OKS of 0.1 with nobody; OKS is 0
+        to 1, to a thousandth, 0 without a person; `rank` is the place in the order of a run's scores, 0 is the lowest.
         """
         frame = self.data.scores().rename(columns={"score": "rank"})
         labels = {row.key: row.label for row in self.data.table.rows}
         return self._ordered(frame.assign(row=frame["row"].map(labels)))
 
     def best_oks(self) -> pd.DataFrame:
-        """The best OKS (x 100) of every labelled person whom a detection fits: row, seed, person, OKS."""
-        found = self.scores().merge(self.people()[["person"]], on="person").sort_values("OKS", kind="stable")
-        best = found.drop_duplicates(["row", "seed", "person"], keep="last")[["row", "seed", "person", "OKS"]]
-        return best.assign(OKS=100 * best["OKS"]).reset_index(drop=True)
+        """The best OKS (x 100) of every labelled person, 0 where no detection fits: row, seed, person, OKS."""
+        found = self.data.scores().dropna(subset="person").groupby(["row", "seed", "person"])["OKS"].max()
+        people = self.people()["person"]
+        lines = [
+            (label, seed, person, 100 * found.get((key, seed, person), 0.0))
+            for key, label, seed in self.finished
+            for person in people
+        ]
+        return self._frame(lines, ("row", "seed", "person", "OKS"))
 
     def people(self) -> pd.DataFrame:
         """The labelled people of the val split: image, person, size, hidden (a share), truncated, view, company.
@@ -192,7 +198,9 @@ class TableFrames:
         predictions = self.data.predictions(row_key, seed, BoxSource.GROUND_TRUTH)
         people, keypoints = self.data.dataset.val.people(), self.data.dataset.keypoints
         truth, visibility, area = labels_of(people)
-        offset, inside = label_offsets(predictions, people)
+        codec = getattr(self.data.runs[row_key, seed].config.model.head, "codec", None)
+        rule = CropRule(unbiased=codec is not None and codec.unbiased)
+        offset, inside = label_offsets(predictions, people, rule)
         chosen = visibility > 0
         person, keypoint = np.nonzero(chosen)
         sigma = np.full(offset.shape, np.nan) if predictions.sigma is None else predictions.sigma
@@ -204,7 +212,7 @@ class TableFrames:
             "visibility": visibility[chosen].astype(int),
             "inside": inside[chosen],
             "dx": 100 * offset[chosen][:, 0], "dy": 100 * offset[chosen][:, 1],
-            "error": np.linalg.norm(offset * predictions.input_size[::-1], axis=-1)[chosen],
+            "error": np.linalg.norm(offset * rule.extent_px(predictions.input_size), axis=-1)[chosen],
             "similarity": similarity[chosen],
             "sigma_x": 100 * sigma[chosen][:, 0], "sigma_y": 100 * sigma[chosen][:, 1],
             "score": predictions.keypoint_scores[chosen],

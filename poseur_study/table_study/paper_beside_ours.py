@@ -117,18 +117,22 @@ def row_backbone(table: Table, row: Row) -> str:
 
 
 def _caption(result: TableResult, claims: list[ClaimResult]) -> str:
-    n_seeds = max((row.ap.n_seeds for row in result.rows if row.ap), default=0)
-    if not n_seeds:
-        return f"{shown_name(result.number)}. Hollow: the paper's numbers; none of the rows was run here."
+    numbers = sorted({row.ap.n_seeds for row in result.rows if row.ap})
+    released = "released checkpoints, on the paper's axis" * any(row.released_ap for row in result.rows)
+    if not numbers:
+        filled = f" Filled: {released}." if released else ""
+        return f"{shown_name(result.number)}. Hollow: the paper's numbers; none of the rows was trained here.{filled}"
+    seeds = f"{' to '.join(map(str, dict.fromkeys((numbers[0], numbers[-1]))))} seed{'s' * (numbers[-1] > 1)}"
     colours = " Differences: green as claimed, orange against it, grey undecided." if claims else ""
     in_short = [one.effect.in_short for one in claims if isinstance(one.effect, Effect)]
     alone = [f"{points(one.effect.value)} ({points(one.effect.earlier.low)} to {points(one.effect.earlier.high)})"
              for one in claims if one.hangs_on_pooling]  # fmt: skip
     pooling = f"By their own seeds alone these are undecided: {', '.join(dict.fromkeys(alone))}." if alone else ""
     how = " ".join(filter(None, [METHOD, *dict.fromkeys(in_short), pooling]))
+    beside = f", and {released}" if released else ""
     return (
-        f"{shown_name(result.number)}. Hollow: the paper; filled: ours, {n_seeds} seed{'s' * (n_seeds > 1)} of profile "
-        f"{result.profile}, {result.n_images:,} images, on axes of their own.{colours} {how}"
+        f"{shown_name(result.number)}. Hollow: the paper; filled: ours, {seeds} of profile "
+        f"{result.profile}, {result.n_images:,} images, on axes of their own{beside}.{colours} {how}"
         f"{cut_note(level for row in result.rows for level in (row.ap, row.released_ap))}"
     )
 

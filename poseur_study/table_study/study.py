@@ -183,7 +183,8 @@ class TableStudy(TableFrames):
     def power(self, seeds: Sequence[int] = (3, 5, 10, 20, 40)) -> pd.DataFrame:
         """What would change one's mind: the minimum detectable effect of each claim (points) by number of seeds.
 
-        None where only a lower bound is known, as of one seed, whose spread over seeds nobody knows.
+        None where only a lower bound is known, as of one seed, whose spread over seeds nobody knows, and of an
+        equivalence. Claims that ask the same and have the same figure in the paper have one line.
 
         Raises:
             UserError: a number of seeds is no whole number from 1 on.
@@ -194,14 +195,12 @@ class TableStudy(TableFrames):
 
         def points(claim: ClaimTest, n: int) -> float | None:
             least = detectable(self.table, claim, self.profile, n)
-            return None if least.bound else least.points
+            return None if least.bound or least.margin is not None else least.points
 
-        found = {
-            difference_words(self.table, claim): {f"{n} seeds": points(claim, int(n)) for n in seeds}
-            | {"paper": claim.paper_effect}
-            for claim in self.table.claims
-        }
-        return pd.DataFrame(found).T.rename_axis("claim").astype(float)
+        asked = {(difference_words(self.table, claim), claim.paper_effect): claim for claim in self.table.claims}
+        lines = [[points(claim, int(n)) for n in seeds] + [claim.paper_effect] for claim in asked.values()]
+        index = pd.Index([words for words, _ in asked], name="claim")
+        return pd.DataFrame(lines, index, [*(f"{n} seeds" for n in seeds), "paper"], dtype=float)
 
     def verdicts(self) -> pd.DataFrame:
         """A line a claim: what is compared, paper, ours, interval, p, minimum detectable effect, verdict; numbers."""

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from poseur_lib.data.coco import Person
+from poseur_lib.data.crop import CropRule
 from poseur_lib.evaluation.calibration import (
     binned,
     calibration_error,
     equal_mass_edges,
     error_factor,
     keypoint_errors,
+    label_offsets,
     means,
     merged,
     skill,
@@ -126,6 +128,8 @@ def test_errors_are_fractions_of_the_crop_of_labelled_keypoints_inside_it():
     errors = keypoint_errors(predictions, people, TWO, [5, 7, 9])
     assert errors.chosen.tolist() == [[True, False], [True, False]]  # not labelled; beyond the last of 32 columns
     assert errors.image.tolist() == [1, 2]
+    unbiased = label_offsets(predictions, people, CropRule(unbiased=True))[1]
+    assert unbiased.tolist() == [[True, False], [True, True]]  # there the last column lies at 1
     np.testing.assert_allclose(errors.error, [[0.1, 0.05], [0.3, 0.0]], atol=1e-5)
     np.testing.assert_allclose(errors.larger, [0.1, 0.3], atol=1e-5)
     distance = (10.0**2 + 10.0**2, 30.0**2)  # 0.1 of 100 and 0.05 of 200 pixels; 0.3 of 100

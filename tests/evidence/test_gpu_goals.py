@@ -63,6 +63,11 @@ def test_what_bounds_a_call_of_ten_milliseconds(busy, flops, moved, expected):
     assert record(call).bound(call) == expected
 
 
+def test_float32_is_held_against_tf32_which_has_half_of_bf16_s_operations():
+    of_bf16, of_float32 = (row(TRAINING, R50, WHOLE, 128, 10.0, flops=3e12, precision=one) for one in (BF16, FLOAT32))
+    assert record().shares(of_float32)["arithmetic"] == 2 * record().shares(of_bf16)["arithmetic"] > 0.6
+
+
 def test_limits_are_measured_or_of_the_datasheet():
     sheet = record().limits
     assert (sheet.flops, sheet.bytes) == (989.4e12, 4.8e12)

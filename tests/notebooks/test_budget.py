@@ -116,6 +116,19 @@ def test_gains_have_the_variance_that_all_arms_of_a_step_show():
     assert set(steps["plateau"]) == {"not shown"}
 
 
+def test_trainings_that_are_scored_twice_count_once_in_the_variance_of_a_gain():
+    class Rescored(Jittered):
+        def frame(self):
+            frame = super().frame()
+            of = {row.label: row.label.replace(",", " by box score,", 1) for row in BUDGET.rows if not row.scoring}
+            again = frame[frame["row"].str.startswith(("Poseur,", "SimpleBaseline,"))]
+            return pd.concat([frame, again.assign(row=again["row"].map(of))])
+
+    once, twice = (steps_by_budget(of(seeds=(0, 1, 2))).set_index(["arm", "people"]) for of in (Jittered, Rescored))
+    assert len(twice) == len(once) + 2 * (len(EPOCHS) - 1)
+    pd.testing.assert_frame_equal(twice.loc[once.index], once)
+
+
 def test_a_plateau_is_reached_where_the_whole_interval_is_below_it():
     class Flat(Jittered):
         def frame(self):
@@ -133,6 +146,10 @@ def test_slopes_of_primary_pairs_are_adjusted_among_themselves():
     one = stats.ttest_1samp([1.9, 2.9, 3.9], 0).pvalue  # Poseur gains 2 + seed, DARK and RLE 0.1
     assert slopes.loc["Poseur minus RLE", "p"] == pytest.approx(3 * one)
     assert slopes.loc["Poseur minus one level", "p"] == pytest.approx(one)
+    missing = tuple(f"dark_{epochs}" for epochs in EPOCHS)
+    early = slopes_by_budget(Jittered(seeds=(0, 1, 2), missing=missing)).set_index("pair")
+    assert early.loc["Poseur minus RLE", "p"] == pytest.approx(3 * one)
+    assert np.isnan(early.loc["Poseur minus SimpleBaseline with DARK", "p"])
 
 
 def test_each_pair_is_tested_at_each_length_beside_what_the_paper_prints():

@@ -74,7 +74,7 @@ def test_without_runs_the_answer_says_so_and_why_and_the_figure_is_the_paper_s(t
     for reason in {row.not_run for row in table.rows if row.not_run}:
         assert text.lower().count(reason.lower()) == 1
     figure = paper_beside_ours(table, collected)
-    assert "none of the rows was run here" in figure.caption and len(figure.alt) > 20
+    assert "none of the rows was trained here" in figure.caption and len(figure.alt) > 20
     plt.close("all")
 
 
@@ -109,11 +109,17 @@ def test_verdicts_are_numbers_and_a_note_says_what_they_cannot(number, margin, t
 def test_rows_of_other_seeds_have_no_difference(tmp_path):
     collected = result(OF["1b"], tmp_path)
 
-    def with_seeds(*numbers: int) -> str:
-        rows = [row.model_copy(update={"ap": estimate(40, n)}) for row, n in zip(collected.rows, numbers, strict=True)]
-        return result_frame(OF["1b"], collected.model_copy(update={"rows": tuple(rows)}))["Δ AP"].iloc[1]
+    def with_seeds(*seeds: tuple[int, ...]) -> str:
+        rows = [
+            row.model_copy(update={"ap": estimate(40, len(of)), "seeds": of, "status": "2 of 3 seeds"})
+            for row, of in zip(collected.rows, seeds, strict=True)
+        ]
+        frame = result_frame(OF["1b"], collected.model_copy(update={"rows": tuple(rows)}))
+        assert set(frame["status"]) == {"2 of 3 seeds"}
+        return frame["Δ AP"].iloc[1]
 
-    assert with_seeds(2, 1) == "not the same seeds" and with_seeds(2, 2) == "+0.0\npaper +0.6"
+    assert with_seeds((0, 1), (0,)) == with_seeds((0, 1), (1, 2)) == "not the same seeds"
+    assert with_seeds((0, 1), (0, 1)) == "+0.0\npaper +0.6"
 
 
 @each

@@ -1,11 +1,16 @@
 """Frames of `TableStudy`: columns, rows in the table's order, and values that agree with records and predictions."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from pycocotools.cocoeval import COCOeval
 
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_study.experiments.experiment import METRICS
+from poseur_study.analysis.table_data import TableData, _detections
+from poseur_study.analysis.table_results import difference_words
+from poseur_study.experiments import tables
+from poseur_study.experiments.experiment import METRICS, EffectKind
 from poseur_study.runs.plan import row_run
 from poseur_study.runs.record import PREDICTIONS_FILE
 from poseur_study.table_study.frames import KEYPOINT_COLUMNS
@@ -87,7 +92,29 @@ def test_scores_speak_of_the_people_of_their_image(study):
     scores, people = study.scores(), study.people().set_index("person")
     assert scores["OKS"].between(0, 1).all() and scores["rank"].is_unique
     known = scores[scores["person"].isin(people.index)]
-    assert len(known) and (people.loc[known["person"], "image"].to_numpy() == known["image"].to_numpy()).all()
+    assert (people.loc[known["person"], "image"].to_numpy() == known["image"].to_numpy()).all()
+    assert len(scores) and (scores["person"].isna() == (scores["OKS"] == 0)).all()
+
+
+def test_a_pose_that_fits_nobody_is_nobody_s():
+    similar = np.array([[0.0, 0.0], [0.2, 0.6]])
+    of = COCOeval(iouType="keypoints")
+    of.params.catIds, of.params.imgIds = [1], [7]
+    of._gts, of._dts = {(7, 1): [{"id": 40}, {"id": 41}]}, {(7, 1): [{"score": 0.9}, {"score": 0.8}]}
+    of.ious = {(7, 1): similar}
+    assert list(_detections(of)) == [(7, None, 0.0, 0.9), (7, 41, 0.6, 0.8)]
+
+
+def test_whom_no_detection_fits_counts_as_0(study, monkeypatch):
+    first, *others = study.people()["person"]
+    lines = [("with", 0, 1, first, 0.25, 1.0), ("with", 0, 1, first, 0.5, 0.0), ("with", 0, 1, None, 0.0, 2.0)]
+    columns = ["row", "seed", "image", "person", "OKS", "score"]
+    monkeypatch.setattr(
+        TableData, "scores", lambda of: pd.DataFrame(lines, columns=columns).astype({"person": "Int64"})
+    )
+    best = study.best_oks()
+    of_with = best[best["row"] == "with noise"].set_index("person")["OKS"]
+    assert of_with[first] == 50 and (of_with[others] == 0).all() and len(of_with) == 1 + len(others) > 1
 
 
 def test_runs_whose_poses_are_not_here_are_named(study, tmp_path):
@@ -137,6 +164,16 @@ def test_of_one_seed_no_detectable_effect_is_stated_and_numbers_of_seeds_are_who
     for given in (0, -1, True):
         with pytest.raises(UserError, match=f"power\\(\\): {given!r} is no number of seeds"):
             empty.power([given])
+
+
+def test_an_equivalence_has_no_detectable_effect_and_two_figures_of_one_pair_have_a_line_each(data, tmp_path):
+    of_scores = open_study("1c", data, tmp_path).power([2])
+    (table,) = tables(["1c"])
+    equivalences = {difference_words(table, claim) for claim in table.claims if claim.kind == EffectKind.EQUIVALENCE}
+    assert equivalences and of_scores.loc[list(equivalences), "2 seeds"].isna().all()
+    assert of_scores["2 seeds"].notna().any()
+    sizes = open_study("2b", data, tmp_path).power([2])
+    assert {14.6, 16.5} <= set(sizes["paper"]) and sizes.index.has_duplicates
 
 
 def test_runs_are_found_by_label_too_and_an_unknown_row_or_seed_is_named(study, empty):
