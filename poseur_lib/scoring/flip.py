@@ -12,6 +12,7 @@ from poseur_lib.scoring.uncertainty import laplace_scores, rle_scores
 
 TYPE2_WEIGHT = 0.7
 """Of Eq. 8 in the released code, which gives no reason for it."""
+RELEASED_RADIUS = 0.2
 
 
 def unflip_points(
@@ -37,7 +38,9 @@ def fuse(
     """Fused keypoints, and the fused score where the fusion defines one (types 1 and 2).
 
     "mean": plain mean of the coordinates. "type1": weights s = mean(1 - sigma), score (s s' (1 - |s - s'|))^2.
-    "type2": weights p^5 with p = 0.7 times Eq. 8, score the mean of the two p.
+    "type2": weights p^5 with p = 0.7 times Eq. 8, score the mean of the two p. Released code, at a = 0.2: adds 1e-10 to
+    the sum of weights, which draws keypoints of a large sigma to (0, 0), by less than 1 %. Here: p of a smaller a falls
+    with its square, and is brought to the size that it has at 0.2, or the 1e-10 would outweigh the weights.
 
     Args:
         image, mirrored: predictions in the same frame (see `unflip`).
@@ -57,7 +60,8 @@ def fuse(
     if fusion != "type2":
         raise ValueError(f"flip fusion {fusion!r}, expected one of {', '.join(get_args(FlipFusion))}")
     p = TYPE2_WEIGHT * laplace_scores(sigmas, radius)
-    return _weighted(points, p**5, 1e-10), p.mean(dim=0)
+    weights = (p / min(1.0, radius / RELEASED_RADIUS) ** 2) ** 5
+    return _weighted(points, weights, 1e-10), p.mean(dim=0)
 
 
 def _weighted(points: Tensor, weights: Tensor, eps: float) -> Tensor:

@@ -8,6 +8,7 @@ from poseur_lib.evaluation.matches import image_matches
 from poseur_lib.evaluation.metrics import coco_evaluation, summarise
 from poseur_lib.evaluation.strata import Stratum, evaluate_strata, hidden_share, strata, stratum_matches
 from poseur_lib.keypoints import COCO_17
+from tests.evaluation.conftest import result
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,21 @@ def test_mistakes_count_where_they_belong(crowd):
     assert rows["front"].AP > 97 and rows["front"].AR == 100
     assert rows["side"].AP < 30 and rows["back"].AP < 30
     assert summarise(evaluation).AP < 20
+
+
+def test_sizes_agree_with_coco_where_every_detection_is_as_large_as_its_person(crowd):
+    """With so little noise it fits nobody better. Else COCO goes by its area, a stratum by whom it fits."""
+    rng, results = np.random.default_rng(0), []
+    for one in labelled(crowd):
+        points = np.array(one["keypoints"]).reshape(17, 3)[:, :2]
+        points = points + rng.normal(0, rng.uniform(0, 0.04) * np.sqrt(one["area"]), points.shape)
+        own, found = np.digitize([one["area"], np.prod(np.ptp(points, axis=0))], [32**2, 96**2])
+        if own == found:
+            results.append(result(one["image_id"], points, 0.9 - 0.001 * one["id"]))
+    evaluation = coco_evaluation(crowd.coco, results, COCO_17)
+    sizes, coco = {row.name: row for row in evaluate_strata(evaluation) if row.group == "size"}, summarise(evaluation)
+    for name, ap, ar in (("medium", coco.AP_M, coco.AR_M), ("large", coco.AP_L, coco.AR_L)):
+        assert (sizes[name].AP, sizes[name].AR) == pytest.approx((ap, ar)) and 50 < ap < ar < 99
 
 
 def test_a_false_positive_that_fits_nobody_counts_everywhere(crowd):

@@ -72,8 +72,7 @@ def test_best_sigma_without_a_flow(log_sigma_count):
     assert laplace_scale(best[None], log_sigma_count=log_sigma_count).item() == pytest.approx(mean_error, rel=0.03)
 
 
-def test_flow_term_pulls_sigma_where_it_fits():
-    """The count of log phi is the count of its gradient."""
+def test_the_flow_s_gradient_is_counted_as_often_as_log_phi():
     keypoints, sigma, target, weight = batch()
     gradients = []
     for count in (1, 2):

@@ -115,13 +115,53 @@ def test_a_flat_map_has_no_step_and_finite_keypoints():
         assert torch.isfinite(keypoints).all() and not scores.any()
 
 
+def blurred(one, kernel):
+    """OpenCV's, zeros around."""
+    reach = kernel // 2
+    return cv2.GaussianBlur(np.pad(one, reach), (kernel, kernel), 0)[reach:-reach, reach:-reach]
+
+
 @pytest.mark.parametrize(("kernel", "sigma"), [(11, 2.0), (17, 2.9), (23, 3.8)])
 def test_smoothing_is_opencvs_with_zeros_around(kernel, sigma):
     maps = torch.rand(1, 2, 16, 12, generator=torch.Generator().manual_seed(0))
-    reach = kernel // 2
     for ours, one in zip(smoothed(maps, sigma)[0], maps[0].numpy(), strict=True):
-        theirs = cv2.GaussianBlur(np.pad(one, reach), (kernel, kernel), 0)[reach:-reach, reach:-reach]
-        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+        np.testing.assert_allclose(ours, blurred(one, kernel), atol=1e-6)
+
+
+def taylor_by_hand(heatmap, reach, least, most):
+    y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
+    logs = np.log(np.clip(blurred(heatmap, 11), least, most))
+    slope = [logs[y, x + 1] - logs[y, x - 1], logs[y + 1, x] - logs[y - 1, x]]
+    across = (logs[y, x + reach] - 2 * logs[y, x] + logs[y, x - reach]) / reach**2
+    down = (logs[y + reach, x] - 2 * logs[y, x] + logs[y - reach, x]) / reach**2
+    mixed = (logs[y + 1, x + 1] + logs[y - 1, x - 1] - logs[y - 1, x + 1] - logs[y + 1, x - 1]) / 4
+    return np.array([x, y]) - np.linalg.solve([[across, mixed], [mixed, down]], np.array(slope) / 2), heatmap[y, x]
+
+
+def offsets_by_hand(disc, *offsets):
+    smooth = blurred(disc, 23)
+    y, x = np.unravel_index(smooth.argmax(), disc.shape)
+    return np.array([x, y]) + 3.5 * np.array([blurred(one, 11)[y, x] for one in offsets]), smooth[y, x]
+
+
+@pytest.mark.parametrize(
+    ("codec", "by_hand"),
+    [
+        (DARK, lambda heatmap: taylor_by_hand(heatmap, 2, 1e-10, np.inf)),
+        (UDP_DARK, lambda heatmap: taylor_by_hand(heatmap, 1, 0.001, 50)),
+        (UDP_OFFSET, offsets_by_hand),
+    ],
+    ids=["dark", "udp_dark", "udp_offset"],
+)
+def test_noisy_maps_are_decoded_as_by_opencv(codec, by_hand):
+    generator = torch.Generator().manual_seed(0)
+    maps = encode(codec, keypoints_at([[14.3, 20.8], [30.6, 41.2], [22.1, 33.5]], codec), SIZE)
+    maps = maps + 0.2 * torch.rand(maps.shape, generator=generator)
+    found, scores = decoded_cells(codec, maps)
+    for place, score, one in zip(found[0], scores[0], maps[0].numpy(), strict=True):
+        expected, height = by_hand(*one)
+        np.testing.assert_allclose(place, expected, atol=2e-3)
+        assert score.item() == pytest.approx(float(height), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", CODECS)

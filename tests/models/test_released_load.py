@@ -73,6 +73,46 @@ def test_every_rule_is_undone_by_its_inverse():
 
 
 @pytest.mark.parametrize(
+    ("released", "ours"),
+    [
+        ("layers.0.attentions.0.attn.in_proj_weight", "layers.0.self_attention.in_proj.weight"),
+        ("layers.0.norms.0.weight", "layers.0.self_norm.weight"),
+        ("layers.0.attentions.1.sampling_offsets.bias", "layers.0.cross_attention.sampling_offsets.bias"),
+        ("layers.0.norms.1.weight", "layers.0.cross_norm.weight"),
+        ("layers.0.ffns.0.layers.0.0.weight", "layers.0.ffn.0.weight"),
+        ("layers.0.ffns.0.layers.1.weight", "layers.0.ffn.3.weight"),
+        ("layers.5.norms.2.bias", "layers.5.ffn_norm.bias"),
+    ],
+)
+def test_names_within_the_decoder(released, ours):
+    assert our_name(f"keypoint_head.transformer.decoder.{released}") == f"head.decoder.{ours}"
+    assert released_name(f"head.decoder.{ours}") == f"keypoint_head.transformer.decoder.{released}"
+
+
+@pytest.mark.parametrize(
+    ("released", "ours"),
+    [
+        ("keypoint_head.enc_flow.t.0.0.weight", "head.coarse_flow.shift.0.0.weight"),
+        ("keypoint_head.enc_flow.s.0.0.weight", "head.coarse_flow.log_scale.0.0.weight"),
+        ("keypoint_head.dec_flow.t.5.4.bias", "head.decoder_flow.shift.5.4.bias"),
+        ("keypoint_head.dec_flow.s.5.4.bias", "head.decoder_flow.log_scale.5.4.bias"),
+        ("keypoint_head.transformer.fc_coord.linear.weight", "head.coarse_stage.coordinates.weight"),
+        ("keypoint_head.transformer.fc_sigma.linear.weight", "head.coarse_stage.sigma.weight"),
+        ("keypoint_head.transformer.pos_embed.weight", "head.keypoint_encoder.class_embedding"),
+        ("keypoint_head.fc_coord_branches.0.4.bias", "head.decoder.branches.0.step.4.bias"),
+        ("keypoint_head.fc_coord_output_branches.0.4.bias", "head.decoder.branches.0.correction.4.bias"),
+        ("keypoint_head.fc_sigma_branches.0.2.linear.bias", "head.decoder.branches.0.sigma.2.bias"),
+        ("neck.convs.3.conv.weight", "head.neck.convs.3.weight"),
+        ("neck.convs.3.gn.weight", "head.neck.norms.3.weight"),
+        ("neck.deconv_layers.6.weight", "head.neck.deconvs.2.weight"),
+        ("neck.deconv_layers.7.weight", "head.neck.deconv_norms.2.weight"),
+    ],
+)
+def test_names_beside_the_decoder(released, ours):
+    assert (our_name(released), released_name(ours)) == (ours, released)
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {},

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from poseur_study.analysis import table_results as results
+from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.result_types import TableResult
 from poseur_study.analysis.table_data import TableData
@@ -34,10 +35,10 @@ def nothing_is_measured(monkeypatch):
     monkeypatch.setattr(results, "row_speed", lambda *_: speed)
 
 
-def result(table, folder) -> TableResult:
-    runs = {(row.key, 0): row_run(SMOKE, table, row, 0, "f" * 16, {}) for row in table.runnable}
+def result(table, folder, size=SMOKE) -> TableResult:
+    runs = {(row.key, 0): row_run(size, table, row, 0, "f" * 16, {}) for row in table.runnable}
     data = DataSet(folder, "coco17", "f" * 16, True, 300)
-    return results.collect(TableData(SMOKE, table, data, RunStore(folder), (0,), runs))
+    return results.collect(TableData(size, table, data, RunStore(folder), (0,), runs))
 
 
 def estimate(value: float, seeds: int = 2) -> Estimate:
@@ -90,6 +91,20 @@ def test_the_answer_has_effect_interval_paper_and_minimum_detectable_effect(tmp_
         "−2.2 to −0.2, 2 seeds, 300 images); the paper has +0.6" in text
         and "Minimum detectable effect of a study of this size: " in text
     )
+
+
+@pytest.mark.parametrize(("ap", "learnt"), [(19.9, False), (20.0, True)])
+def test_end_to_end_methods_are_compared_where_mask_r_cnn_has_learnt(ap, learnt, tmp_path, monkeypatch):
+    of_row = {"mask_rcnn_resnet101": estimate(ap)}
+    monkeypatch.setattr(TableData, "estimate", lambda self, row, metric: of_row.get(row, estimate(40.0)))
+    monkeypatch.setattr(TableData, "effect", lambda self, claim: Effect.of(estimate(2.0)))
+    size = profile("mini")
+    collected = result(OF["3"], tmp_path, size)
+    verdicts, effects = zip(*((one.verdict, one.effect) for one in collected.claims), strict=True)
+    assert set(verdicts) == {Verdict.SAME_DIRECTION if learnt else Verdict.NOT_RUN}
+    assert all((one is not None) == learnt for one in effects)
+    short = "**No claim was looked at.** Mask R-CNN, ResNet-101 has 19.9 AP: below 20 the detector has not learnt"
+    assert answer(OF["3"], collected, size).startswith(short) != learnt
 
 
 @pytest.mark.parametrize(("number", "margin"), [("1b", np.nan), ("S4", 0.5)])

@@ -50,6 +50,25 @@ def test_masses_are_those_of_samples_of_a_flow_that_is_not_symmetric():
         assert masses[i, j] == pytest.approx(float((weight * inside).sum() / weight.sum()), abs=0.005)
 
 
+def test_each_axis_is_scored_by_its_own_sigma():
+    """Of a density that is another on either axis and correlated, by the trapezoidal rule on the keypoint's own box."""
+
+    def log_phi(x, y):
+        return -((x - 0.5) ** 2) / 2 - 2 * y**2 + x * y / 2
+
+    def mass(half_x: float, half_y: float) -> float:
+        x, y = (torch.linspace(-half, half, 801, dtype=torch.float64) for half in (half_x, half_y))
+        density = (log_phi(x[:, None], y) / 2 - (x[:, None].abs() + y.abs()) / (2 * math.sqrt(2))).exp()
+        return torch.trapezoid(torch.trapezoid(density, y), x).item()
+
+    masses = box_masses(lambda e: log_phi(e[:, 0], e[:, 1]), log_phi_count=1, log_sigma_count=2)
+    sigma = np.array([[[0.1, 0.4], [0.4, 0.1], [0.05, 0.15], [0.2, 0.07]]], np.float32)
+    for radius in (0.2, 0.05):
+        scores = density_scores(sigma, masses, radius, log_sigma_count=2)[0]
+        expected = [mass(radius / x, radius / y) / mass(12, 12) for x, y in sigma[0].tolist()]
+        np.testing.assert_allclose(scores, expected, atol=1e-3)
+
+
 def test_a_larger_sigma_never_scores_higher_and_a_radius_must_be_positive():
     masses = box_masses(RealNVP(prior_mean=0.0).log_prob, log_phi_count=2, log_sigma_count=2)
     sigma = np.repeat(np.linspace(0.001, 1, 60, dtype=np.float32)[:, None, None], 2, axis=2)

@@ -15,7 +15,7 @@ from poseur_lib.poses import StagePrediction
 from poseur_lib.scoring.flip import fuse, unflip
 from poseur_lib.scoring.instance import instance_scores
 from poseur_lib.scoring.uncertainty import laplace_factor, laplace_scores, rle_scores
-from tests.models.small import small_head
+from tests.models.small import random_features, small_head
 
 SIGMA = st.floats(0.01, 1.0)
 
@@ -86,24 +86,24 @@ def test_unflip_mirrors_x_and_exchanges_left_and_right():
     assert torch.equal(back.sigma, prediction(0).sigma)
 
 
-def by_hand(fusion: str, a: tuple, b: tuple) -> tuple[float, float | None]:
+def by_hand(fusion: str, radius: float, a: tuple, b: tuple) -> tuple[float, float | None]:
     """x of one keypoint, and its score; `a` and `b` are (x, sigma_x, sigma_y)."""
     if fusion == "mean":
         return (a[0] + b[0]) / 2, None
     if fusion == "type1":
         s, t = 1 - (a[1] + a[2]) / 2, 1 - (b[1] + b[2]) / 2
         return (s * a[0] + t * b[0]) / (s + t), (s * t * (1 - abs(s - t))) ** 2
-    p, q = (0.7 * (1 - np.exp(-0.2 / v[1])) * (1 - np.exp(-0.2 / v[2])) for v in (a, b))
+    p, q = (0.7 * (1 - np.exp(-radius / v[1])) * (1 - np.exp(-radius / v[2])) for v in (a, b))
     return (p**5 * a[0] + q**5 * b[0]) / (p**5 + q**5), (p + q) / 2
 
 
-@pytest.mark.parametrize("fusion", ["mean", "type1", "type2"])
-def test_fusions_by_hand(fusion):
+@pytest.mark.parametrize(("fusion", "radius"), [("mean", 0.2), ("type1", 0.2), ("type2", 0.2), ("type2", 0.05)])
+def test_fusions_by_hand(fusion, radius):
     image, mirrored = prediction(1), prediction(2)
-    points, scores = fuse(image, mirrored, fusion)
+    points, scores = fuse(image, mirrored, fusion, radius)
     for axis in (0, 1):
         a, b = ((p.keypoints[2, 4, axis].item(), *p.sigma[2, 4].tolist()) for p in (image, mirrored))
-        expected, score = by_hand(fusion, a, b)
+        expected, score = by_hand(fusion, radius, a, b)
         assert points[2, 4, axis].item() == pytest.approx(expected, rel=1e-4)
         assert (scores is None) == (score is None)
         assert score is None or scores[2, 4].item() == pytest.approx(score, rel=1e-5)
@@ -117,6 +117,15 @@ def test_fusing_is_symmetric_and_leans_to_the_surer_one(fusion):
     unsure = StagePrediction(torch.ones(1, 1, 2), torch.full((1, 1, 2), 0.9))
     fused = fuse(sure, unsure, fusion)[0]
     assert fused.max() == 0.5 if fusion == "mean" else fused.max() < 0.2
+
+
+def test_a_head_fuses_with_its_own_radius():
+    head, flip_index = small_head(flip_fusion="type2", keypoint_score="laplace", score_radius=0.05), torch.arange(5)
+    with torch.no_grad():
+        image, mirrored = (head(random_features(seed=seed)) for seed in (1, 3))
+        merged = head.merge_flipped(image, mirrored, flip_index)
+    points, scores = fuse(image.layers[-1], unflip(mirrored.layers[-1], flip_index), "type2", 0.05)
+    assert torch.equal(merged.keypoints, points) and torch.equal(merged.keypoint_scores, scores)
 
 
 def test_a_calibrated_score_is_eq_8_of_sigma_times_the_factor():

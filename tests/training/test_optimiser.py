@@ -79,3 +79,10 @@ def test_optimiser_is_adamw_of_the_configuration_and_follows_the_schedule(head):
         assert all(g["weight_decay"] == 0.03 and g["betas"] == (0.8, 0.99) for g in optimiser.param_groups)
         optimiser.step()
         schedule.step()
+
+
+def test_sgd_has_the_momentum_and_weight_decay_of_the_configuration(head):
+    config = TrainConfig(optimiser="sgd", momentum=0.7, weight_decay=0.03)
+    optimiser, _ = optimiser_and_schedule(parameter_groups(head, head.slow_parameters(), config), config, 4)
+    assert isinstance(optimiser, torch.optim.SGD)
+    assert [(g["momentum"], g["weight_decay"]) for g in optimiser.param_groups] == [(0.7, 0.03)] * 2

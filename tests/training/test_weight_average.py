@@ -57,7 +57,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def steps(monkeypatch):
-    """The weights after each step of the optimiser, as they are trained."""
+    """The weights after each batch, as they are trained."""
     seen = []
     whole = module.TrainingLoop.on_train_batch_end
 
@@ -73,14 +73,17 @@ def saved(folder):
     return torch.load(folder / "model.pt", weights_only=True)["state_dict"]
 
 
-def test_saved_weights_are_the_average_of_those_after_each_step(data, tmp_path, steps):
+@pytest.mark.parametrize("batches_a_step", [1, 2])
+def test_saved_weights_are_the_average_of_those_after_each_step(data, tmp_path, steps, batches_a_step):
     config = tiny_config(**{"train.epochs": 2, "train.ema_decay": DECAY})
-    train(config, tmp_path, Runtime(data=data, threads=1))
-    average = {name: value.clone() for name, value in steps[0].items()}
-    for weights in steps[1:]:
+    per_device = config.train.global_batch // batches_a_step
+    train(config, tmp_path, Runtime(data=data, threads=1, batch_per_device=per_device))
+    first, *others = steps[batches_a_step - 1 :: batches_a_step]
+    average = {name: value.clone() for name, value in first.items()}
+    for weights in others:
         for name, value in weights.items():
             average[name] = DECAY * average[name] + (1 - DECAY) * value
-    assert len(steps) > 2 and saved(tmp_path).keys() == average.keys()
+    assert len(others) == 5 and saved(tmp_path).keys() == average.keys()
     for name, value in saved(tmp_path).items():
         if value.is_floating_point():
             torch.testing.assert_close(value, average[name], rtol=1e-5, atol=1e-7)

@@ -50,6 +50,24 @@ def test_the_rule(kind, low, high, on_coco, on_generated):
     assert on_lsp.short == on_generated.short and on_lsp.value.endswith(", on LSP")
 
 
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "decided"),
+    [
+        (EffectKind.DIRECTION, 0.1, 9.0, Verdict.REPRODUCED),
+        (EffectKind.DIRECTION, -9.0, -0.1, Verdict.CONTRADICTED),
+        (EffectKind.MAGNITUDE, 0.1, 1.0, Verdict.REPRODUCED),
+        (EffectKind.MAGNITUDE, 0.7, 2.0, Verdict.CONTRADICTED),
+        (EffectKind.MAGNITUDE, -2.0, -0.1, Verdict.CONTRADICTED),
+        (EffectKind.EQUIVALENCE, -0.2, 0.2, Verdict.WITHIN_MARGIN),
+        (EffectKind.EQUIVALENCE, 0.4, 0.9, Verdict.OUTSIDE_MARGIN),
+        (EffectKind.EQUIVALENCE, -0.9, -0.4, Verdict.OUTSIDE_MARGIN),
+    ],
+)
+def test_by_holm_no_side_of_a_claim_is_decided_at_six_per_cent(kind, low, high, decided):
+    found = [verdict(claim(kind), effect(low, high), Evidence.RETRAINED, smoke=False, p=p) for p in (0.04, 0.06)]
+    assert found == [decided, Verdict.INCONCLUSIVE]
+
+
 intervals = st.tuples(st.floats(-5, 5), st.floats(-5, 5)).map(sorted)
 
 

@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+import torch
 
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.crop import CropRule, box_to_center_scale
@@ -15,10 +16,11 @@ from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.strata import strata, stratum_matches
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.scoring.instance import Scoring
+from poseur_lib.scoring.uncertainty import density_scores, laplace_scores
 from poseur_study.runs.evaluation_of_predictions import run_evaluation
 from poseur_study.runs.evaluation_file import EVALUATION_FILE, best_of_copies, in_order_of_images
 from poseur_study.runs.record import PREDICTIONS_FILE, finite, load_record, read_evaluation, read_record, write_record
-from tests.study.fakes import make_record
+from tests.study.fakes import make_record, random_predictions
 
 SIZE = (64, 48)
 
@@ -83,6 +85,18 @@ def test_every_metric_and_stratum_is_that_of_the_predictions(people, predictions
         for name in ("image", "matched", "ignored", "people"):
             assert np.array_equal(getattr(one, name), getattr(other, name))
     assert 5 < summarise(found).AP < 95 and finite(asdict(summarise(found))) == finite(asdict(summarise(expected)))
+
+
+@pytest.mark.parametrize("radius", [0.2, 0.05])
+def test_stored_sigmas_are_scored_by_the_radius_of_their_configuration(smoke_config, radius):
+    config = smoke_config.with_changes(**{"model.head.score_radius": radius})
+    count, edges = config.model.head.loss.log_sigma_count, np.linspace(0, 1, 65, dtype=np.float32)
+    predicted = replace(random_predictions(20), flow_masses=np.outer(edges, edges**2))
+    by_sigma = laplace_scores(torch.from_numpy(predicted.sigma), radius).numpy()
+    by_flow = density_scores(predicted.sigma, predicted.flow_masses, radius, log_sigma_count=count)
+    for scoring, expected in ((Scoring.EQ8_SIGMA, by_sigma), (Scoring.FLOW, by_flow)):
+        ranked = rank_people(predicted, config, COCO_17, scoring, nms=False)
+        assert np.array_equal(ranked.predictions.keypoint_scores, expected)
 
 
 def test_going_down_the_scores_copies_of_what_was_kept_are_dropped():

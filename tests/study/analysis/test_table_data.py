@@ -1,0 +1,113 @@
+"""What a table's results are worth, and whose trainings tell how far seeds are apart."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from poseur_study.analysis.seed_model import pooled
+from poseur_study.analysis.table_data import TableData
+from poseur_study.analysis.verdict import Evidence
+from poseur_study.experiments import tables
+from poseur_study.experiments.experiment import ClaimTest, EffectKind
+from poseur_study.experiments.profiles import profile
+from poseur_study.runs.datasets import DataSet
+from poseur_study.runs.plan import PlannedRun, row_run
+from poseur_study.runs.store import RunStore
+
+NOWHERE, FINGERPRINT, OF_KEYPOINTS = Path("nowhere"), "f" * 16, {"coco17": "1b", "lsp14": "1b", "mpii16": "4"}
+
+
+def data_of(
+    size: str, keypoints: str, images: int, people: int = 0, overrides: dict[str, Any] | None = None
+) -> TableData:
+    """A table on a data set of which only its number of images and people is known."""
+    (table,), of = tables([OF_KEYPOINTS[keypoints]]), profile(size)
+    runs = {(row.key, 0): row_run(of, table, row, 0, FINGERPRINT, overrides or {}) for row in table.runnable}
+    dataset = DataSet(NOWHERE, keypoints, FINGERPRINT, False, images)
+    vars(dataset)["val"] = SimpleNamespace(people=lambda: range(people))
+    return TableData(of, table, dataset, RunStore(NOWHERE), (0,), runs)
+
+
+SHORT = {"train.epochs": 1}
+
+
+@pytest.mark.parametrize(
+    ("data", "evidence"),
+    [
+        (data_of("paper", "coco17", 5000), Evidence.RETRAINED),
+        (data_of("paper", "coco17", 4999), Evidence.NONE),
+        (data_of("paper", "coco17", 5000, overrides=SHORT), Evidence.NONE),
+        (data_of("midi", "coco17", 5000), Evidence.NONE),
+        (data_of("paper", "mpii16", 2729, people=2958), Evidence.RETRAINED),
+        (data_of("paper", "mpii16", 2729, people=2957), Evidence.NONE),
+        (data_of("paper", "mpii16", 2729, people=2958, overrides=SHORT), Evidence.NONE),
+        (data_of("midi", "mpii16", 2729, people=2958), Evidence.NONE),
+        (data_of("real", "lsp14", 2000), Evidence.LSP),
+        (data_of("real", "lsp14", 1999), Evidence.NONE),
+        (data_of("real", "lsp14", 2000, overrides=SHORT), Evidence.LSP),
+        (data_of("smoke", "coco17", 5000), Evidence.NONE),
+    ],
+)
+def test_real_people_are_evidence_as_a_whole_val_set_and_coco_and_mpii_by_the_paper_s_recipe(data, evidence):
+    assert data.evidence == evidence
+    generated = replace(data, dataset=replace(data.dataset, generated=True))
+    assert generated.evidence == (Evidence.GENERATED if data.profile.evidential else Evidence.NONE)
+
+
+SPREAD_ALIKE = np.array([[1.0, 2.0, 4.0], [3.0, 1.0, 2.0], [5.0, 8.0, 6.0]])
+
+
+def arms_of(values: np.ndarray, names: str, device: str = "cpu", epochs: int = 3, side: int = 64, whole: bool = False):
+    """A training of each arm and seed, by `trainings`' columns."""
+    lines = [
+        (f"{arm}{seed}", arm, seed, device, epochs, whole, (side, side), one)
+        for arm, of in zip(names, values, strict=True)
+        for seed, one in enumerate(of)
+    ]
+    return pd.DataFrame(lines, columns=["run_id", "arm", "seed", "device", "epochs", "whole_images", "size", "AP"])
+
+
+def spreads(*frames: pd.DataFrame, rows: str = "ab"):
+    """Of a claim on arms of these trainings, from the first to the last."""
+    every = pd.concat(frames, ignore_index=True)
+    config, (table,) = profile("mini").experiment(0), tables(["1b"])
+    runs = {(row, 0): PlannedRun(f"{row}0", config, (), "", {}, 0) for row in rows}
+    dataset = DataSet(NOWHERE, "coco17", FINGERPRINT, True, 2000)
+    data = TableData(profile("mini"), table, dataset, RunStore(NOWHERE), (0,), runs)
+    vars(data)["trainings"] = every
+    trend = tuple(rows) if len(rows) > 2 else ()
+    claim = ClaimTest("key", "B beats A.", "Sec. 0", EffectKind.DIRECTION, rows[-1], rows[0], trend=trend)
+    return data.spreads(claim, 0)
+
+
+def test_all_arms_of_a_kind_are_pooled_where_they_spread_alike():
+    every = arms_of(SPREAD_ALIKE, "abc")
+    assert spreads(every) == [(2, pooled(every, "AP"))] and pooled(every, "AP").arms == 3
+
+
+def test_the_claim_s_arms_stand_alone_where_not_all_spread_alike():
+    own, wide = arms_of(SPREAD_ALIKE[:2], "ab"), arms_of(100 * SPREAD_ALIKE, "cde")
+    assert pooled(pd.concat([own, wide]), "AP").unequal
+    assert spreads(own, wide) == [(2, pooled(own, "AP"))]
+
+
+def test_seeds_are_no_factor_where_one_of_the_claim_s_arms_has_none_beside_it():
+    own = pd.concat([arms_of(SPREAD_ALIKE, "abc"), arms_of(SPREAD_ALIKE[:1], "d", device="gpu")])
+    wide = arms_of(100 * SPREAD_ALIKE, "efg")
+    ((weight, found),) = spreads(own, wide, rows="abcd")
+    assert pooled(own, "AP").arms == 3 and found.arms == 4
+    assert weight == pytest.approx(2 * 0.9**2 + 2 * 0.3**2) and found == pooled(own, "AP", seed_is_factor=False)
+
+
+@pytest.mark.parametrize("other", [{"epochs": 10}, {"side": 32}, {"whole": True}], ids=str)
+def test_trainings_of_two_kinds_are_pooled_apart(other):
+    short = arms_of(SPREAD_ALIKE, "acd")
+    long = arms_of(2 * SPREAD_ALIKE, "bef", **other)
+    assert spreads(short, long, rows="ac") == [(2, pooled(short, "AP"))]
+    assert spreads(short, long) == [(1, pooled(short, "AP")), (1, pooled(long, "AP"))]
+    assert spreads(short, long[long["seed"] == 0]) == []  # nothing is known of one of its trainings
