@@ -34,7 +34,7 @@ MIN_SEEDS = 2
 
 HOLM_RULE = (
     "Of a table with several claims, an interval counts as above or below 0, or as within or outside a margin, only "
-    "where p, adjusted by Holm for all of them, is below 0.05."
+    "where p, adjusted by Holm for all of them, is below 0.05; that it lacks the paper's figure is not adjusted."
 )
 
 ONE_SEED_RULE = "Trainings of one seed decide nothing: what another seed would give is then unknown."
