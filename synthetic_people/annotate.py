@@ -89,6 +89,10 @@ RULES = {
 assert [len(RULES[one.name].shown_by) for one in (COCO_17, MPII_16)] == [COCO_17.num_keypoints, MPII_16.num_keypoints]
 
 
+RENDERED_CENTRE = 0.5
+"""Of the first pixel, on the axes of `raster`."""
+
+
 @dataclass(frozen=True)
 class PersonLabel:
     """One person of one image; keypoints (x, y) in image px, box (x, y, width, height)."""
@@ -116,10 +120,13 @@ class PersonLabel:
         labelled = int((self.visibility > 0).sum())
         return float((self.visibility == 1).sum()) / labelled if labelled else 0.0
 
-    def to_coco(self, image_id: int, annotation_id: int) -> dict[str, Any]:
-        """The entry of the annotation file."""
-        triples = np.column_stack([self.keypoints_image, self.visibility]).round(1)
-        head = {} if self.head_box is None else {"head_box": list(self.head_box)}
+    def to_coco(self, image_id: int, annotation_id: int, pixel_centre: float) -> dict[str, Any]:
+        """The entry of the annotation file; `pixel_centre` is that of the settings."""
+        shift = RENDERED_CENTRE - pixel_centre
+        shifted = np.maximum(self.keypoints_image - shift, 0)
+        points = np.where(self.visibility[:, None] > 0, shifted, 0)
+        triples = np.column_stack([points, self.visibility]).round(1)
+        head = {} if self.head_box is None else {"head_box": [round(end - shift, 2) for end in self.head_box]}
         return {
             "id": annotation_id,
             "image_id": image_id,

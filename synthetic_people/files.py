@@ -1,7 +1,9 @@
 """The files of a generated data set: its description, COCO annotations, detector results."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from poseur_lib.data.coco_folder import category_entry
@@ -15,6 +17,9 @@ DESCRIPTION = "dataset.json"
 GENERATOR = "poseur_lib.people"
 """The generator's name inside its files: data, older than this package's name."""
 
+UNSAID: Mapping[str, Any] = MappingProxyType({"keypoints": "coco17", "pixel_centre": 0.5})
+"""What a description that does not name these settings, which came later, was made with."""
+
 
 def atomic_json(path: Path, content: Any) -> None:
     """Write compact JSON so that the file is either whole or absent."""
@@ -26,9 +31,9 @@ def describe(settings: PeopleSettings) -> dict[str, Any]:
     return {
         "generator": GENERATOR,
         "version": GENERATOR_VERSION,
-        "settings": settings.model_dump(
-            mode="json", exclude={"keypoints"} if settings.keypoints == "coco17" else set()
-        ),
+        "settings": {
+            name: value for name, value in settings.model_dump(mode="json").items() if UNSAID.get(name) != value
+        },
         "parts": list(PART_NAMES) if settings.parts else [],
     }
 

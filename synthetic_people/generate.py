@@ -30,7 +30,7 @@ from poseur_lib.data.image_digests import (
 )
 from poseur_lib.errors import UserError
 from poseur_lib.files import write_atomically
-from synthetic_people.files import DESCRIPTION, atomic_json, describe, matches, merge, read_description
+from synthetic_people.files import DESCRIPTION, UNSAID, atomic_json, describe, matches, merge, read_description
 from synthetic_people.settings import SPLITS, PeopleSettings
 
 if TYPE_CHECKING:  # numba takes a second to import
@@ -68,7 +68,9 @@ def write_chunk(chunk: Chunk) -> int:
             (chunk.folder / name).write_bytes(content)
             digests[name] = digest_of_content(content)
         images.append(entry)
-        annotations += [label.to_coco(number, number * 10 + k) for k, label in enumerate(sample.labels)]
+        annotations += [
+            label.to_coco(number, number * 10 + k, chunk.settings.pixel_centre) for k, label in enumerate(sample.labels)
+        ]
         detections += [detection.to_coco(number) for detection in sample.detections]
     made = {"images": images, "annotations": annotations, "detections": detections, "digests": digests}
     atomic_json(chunk.record, made)
@@ -158,10 +160,13 @@ def _already_there(root: Path, settings: PeopleSettings) -> bool:
         _mend(root, settings, {} if digests is None else dict(changed_sizes(root, digests)))
         return True
     wanted = describe(settings)
-    flat, flat_wanted = ({**tree.get("settings", {}), "version": tree.get("version")} for tree in (found, wanted))
+    flat, flat_wanted = (
+        {**UNSAID, **tree.get("settings", {}), "version": tree.get("version")} for tree in (found, wanted)
+    )
     name = next(name for name in flat_wanted if flat.get(name) != flat_wanted[name])
     raise UserError(
-        f"{root} holds generated people with {name} = {flat.get(name)}, not {flat_wanted[name]}; choose another folder"
+        f"{root} holds generated people with {name} = {flat.get(name)}, not {flat_wanted[name]}; delete it, or choose "
+        "another folder"
     )
 
 

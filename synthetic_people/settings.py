@@ -22,6 +22,8 @@ class PeopleSettings(Frozen):
         hard: difficulty in [0, 1]; see `difficulty`. The default is as easy as the floors in the tests allow.
         parts: also write the part label maps that the neutral pretext reads.
         keypoints: what people are labelled with. The images are the same; with "mpii16" people have head boxes too.
+        pixel_centre: where the first pixel of an image has its keypoints: 0, as in COCO's files and wherever crops are
+            cut out and mirrored; 0.5, as on the renderer's axes, is how the people of profile mini were labelled.
     """
 
     train_images: Annotated[int, Field(ge=1)] = 16000
@@ -31,6 +33,7 @@ class PeopleSettings(Frozen):
     hard: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
     parts: bool = True
     keypoints: Literal["coco17", "mpii16"] = "coco17"
+    pixel_centre: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
 
     def images(self, split: str) -> int:
         """Number of images in `split` ("train" or "val")."""

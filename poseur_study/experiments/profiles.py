@@ -13,6 +13,7 @@ from poseur_lib.errors import UserError, shown, unknown_name
 from poseur_study.experiments.experiment import BUDGET
 from poseur_study.experiments.half_size import LITE0_IMAGENET, HalfSize
 from poseur_study.experiments.profile_deviations import (
+    HALF_A_PIXEL,
     LIGHT_DEVIATION,
     LIGHT_EPOCHS,
     LIGHT_PEOPLE,
@@ -38,7 +39,7 @@ LSP_TRAIN_PEOPLE, LSP_VAL_IMAGES = 8000, 2000
 """Of `poseur data convert lspet`."""
 SMOKE_PEOPLE = PeopleSettings(train_images=2000, val_images=300)
 MIDI_PEOPLE = PeopleSettings(train_images=20000, val_images=8000)
-MINI_PEOPLE = PeopleSettings(train_images=20000, val_images=2000)
+MINI_PEOPLE = PeopleSettings(train_images=20000, val_images=2000, pixel_centre=0.5)
 LIGHT_AUGMENTATION = {"half_body_probability": 0.0, "scale_factor": 0.15, "rotation_degrees": 15.0}
 NARROW = {
     "data.input_size": [64, 48],
@@ -208,7 +209,7 @@ PROFILES = (
         people=MINI_PEOPLE,
         seeds=(0, 1, 2),
         minutes_per_run=8,
-        deviations=(*NARROW_DEVIATIONS, MINI_TRAINING),
+        deviations=(*NARROW_DEVIATIONS, HALF_A_PIXEL, MINI_TRAINING),
         scaling=SmallModels(4608, divisor=4, multiple=16, size_rule=QUARTER),
         budgets={10: 1, 33: 3, 100: 10, 325: 30},
     ),

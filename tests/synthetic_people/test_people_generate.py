@@ -151,6 +151,32 @@ def test_another_set_is_refused_and_the_difference_named(made: Path) -> None:
         generate(made, SETTINGS.with_changes(seed=6), progress=False)
 
 
+def test_a_set_of_before_pixel_centres_were_a_setting_is_told_by_their_old_place(tmp_path: Path) -> None:
+    settings = SETTINGS.with_changes(train_images=1, val_images=1, parts=False)
+    generate(tmp_path / "old", settings.with_changes(pixel_centre=0.5), workers=1, progress=False)
+    assert "pixel_centre" not in json.loads((tmp_path / "old" / "dataset.json").read_text())["settings"]
+    with pytest.raises(UserError, match=r"with pixel_centre = 0\.5, not 0\.0; delete it"):
+        generate(tmp_path / "old", settings, workers=1, progress=False)
+    generate(tmp_path / "new", settings, workers=1, progress=False)
+    with pytest.raises(UserError, match=r"with pixel_centre = 0\.0, not 0\.5; delete it"):
+        generate(tmp_path / "new", settings.with_changes(pixel_centre=0.5), workers=1, progress=False)
+
+
+def test_keypoints_lie_in_the_frame_in_which_crops_are_mirrored(made: Path, tmp_path: Path) -> None:
+    """Of labels at pixel centres, mirrored ones are those of the mirrored image; else they are a pixel apart."""
+    small = SETTINGS.with_changes(train_images=6, val_images=1, parts=False)
+    generate(tmp_path / "half", small.with_changes(pixel_centre=0.5), workers=1, progress=False)
+    generate(tmp_path / "set", small, workers=1, progress=False)
+    half, whole = (CocoPeople(tmp_path / name, "train", COCO_17).people() for name in ("half", "set"))
+    assert len(half) == len(whole) > 0
+    for old, new in zip(half, whole, strict=True):
+        labelled = new.visibility > 0
+        moved = (old.keypoints_image - new.keypoints_image)[labelled]
+        np.testing.assert_allclose(moved, np.minimum(0.5, old.keypoints_image[labelled]), atol=0.11)  # a decimal each
+        assert not new.keypoints_image[~labelled].any() and (new.visibility == old.visibility).all()
+        assert new.image_path.read_bytes() == old.image_path.read_bytes()
+
+
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     import fcntl
 
