@@ -79,6 +79,8 @@ def train(
     from poseur_study.runs.heartbeat import trained_here_alone
 
     asked = options.parse_changes(changes)
+    if "seed" in asked:
+        raise UserError(f"--set seed={asked['seed']}: give --seed {asked['seed']}")
     if keypoints and KEYPOINTS in asked:
         raise UserError(f"--keypoints {keypoints} and --set {KEYPOINTS}: give one of them")
     own = None if KEYPOINTS in asked else options.chosen_keypoints(keypoints, data)
