@@ -111,3 +111,12 @@ def test_another_learning_rate_in_the_same_folder_says_how_to_go_on(data, traine
         "train.learning_rate 0.001, now 0.0001" in said and f"with --init {trained} it starts from the weights" in said
     )
     assert command(tmp_path / "slower", data, *slower) == 0
+
+
+def test_an_input_size_that_would_be_ignored_is_refused(data, trained, tmp_path, capsys):
+    plain = ("--set", "pretext=null", "--set", "model.backbone.weights=none")
+    for more in (plain, ("--init", trained, "--profile", "smoke")):
+        assert command(tmp_path / "run", data / "absent", "--input-size", "256x192", *more) == 1
+        assert "--set 'data.input_size=[256,192]' says it" in capsys.readouterr().err
+    assert command(tmp_path / "run", data / "absent", "--input-size", "256", *plain) == 1
+    assert "size '256': give HEIGHTxWIDTH" in capsys.readouterr().err
