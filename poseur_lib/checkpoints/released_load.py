@@ -21,7 +21,7 @@ from poseur_lib.checkpoints.released_recognise import Recognised, recognise
 from poseur_lib.config import DataConfig, ExperimentConfig
 from poseur_lib.config.evaluation import InstanceRule
 from poseur_lib.config.heads.mask_rcnn import MaskRCNNConfig
-from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
+from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore, PoseurConfig
 from poseur_lib.config.keypoints import KeypointChoice
 from poseur_lib.config.presets import KEYPOINT_RCNN
 from poseur_lib.errors import UserError, naming
@@ -152,7 +152,7 @@ def _for_model(changes: Mapping[str, Any], trained: ExperimentConfig) -> dict[st
     for path, value in changes.items():
         name = path.removeprefix(HEAD)
         if name in SCORING:
-            if name not in type(keypoints).model_fields:
+            if not isinstance(keypoints, PoseurConfig):  # "integral" has a score_radius too, in cells
                 raise UserError(f"{name} {value!r}: keypoint head {keypoints.kind!r} has nothing to choose there")
             if name == "flip_fusion" and keypoints is not head:
                 raise UserError(f"flip_fusion {value!r}: the flip test of whole images takes means, it has no other")
