@@ -25,6 +25,7 @@ from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.build import Network
 from poseur_lib.models.end_to_end.model import EndToEndModel
 from poseur_lib.runtime import Runtime
+from poseur_lib.scoring.instance import require_factors
 from poseur_lib.scoring.uncertainty import laplace_factor
 
 
@@ -106,7 +107,7 @@ def evaluate_model(model: Network, config: ExperimentConfig, runtime: Runtime, b
             a file in COCO's results format.
 
     Raises:
-        UserError: the data set or the boxes cannot be used, or the keypoint set has no OKS.
+        UserError: the data set or the boxes cannot be used, also for their scores, or the keypoint set has no OKS.
     """
     keypoints = keypoint_set(config.data.keypoint_set)
     if not keypoints.oks_sigmas:
@@ -117,6 +118,7 @@ def evaluate_model(model: Network, config: ExperimentConfig, runtime: Runtime, b
         raise UserError(f"boxes {boxes!r}: people with head boxes are judged by PCKh, at their own boxes: ground_truth")
     own = isinstance(model, EndToEndModel) and boxes == BoxSource.DETECTOR
     in_boxes = [] if own else _people_in(boxes, people)
+    require_factors(np.array([one.bbox_score for one in in_boxes]), config.evaluation.instance_score, boxes)
     if isinstance(model, EndToEndModel) and own:
         predictions = find_people(model, people, config, runtime)
     else:

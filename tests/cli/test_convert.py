@@ -1,7 +1,9 @@
 """`poseur convert`, and `poseur evaluate` of a released checkpoint."""
 
+import json
 import re
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,7 +11,9 @@ from poseur_lib.checkpoints.checkpoint import load_model, save_weights
 from poseur_lib.checkpoints.released_convert import save_released
 from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.errors import UserError
 from poseur_lib.models.build import build_model
+from poseur_lib.scoring.instance import instance_scores
 from poseur_study.cli.main import main
 
 SMALL = {
@@ -92,6 +96,19 @@ def test_the_factor_that_an_evaluation_fits_calibrates_the_score(released, coco4
     assert load_released(tmp_path / "ours.pt", keypoint_score="rle")[1].model.head.sigma_factor is None
     code, _, err = run(capsys, *arguments, "--keypoint-score", "calibrated")
     assert code == 1 and "with sigma_factor None" in err and err.count("\n") == 1
+
+
+def test_logits_are_not_multiplied_by(released, coco4, tmp_path, capsys):
+    """A negative one would turn the order round; a rule that adds, or the box alone, keeps it."""
+    boxes = tmp_path / "boxes.json"
+    image = json.loads((coco4 / "annotations" / "person_keypoints_val2017.json").read_text())["images"][0]["id"]
+    boxes.write_text(json.dumps([{"image_id": image, "category_id": 1, "bbox": [5, 5, 50, 90], "score": -2.5}]))
+    arguments = ["evaluate", "--checkpoint", released, "--data", coco4, "--input-size", "64x48", "--boxes", boxes]
+    code, _, err = run(capsys, *arguments, "--instance-score", "paper")
+    assert code == 1 and f"{boxes}: box score -2.5 is negative, and instance score 'paper' multiplies by it" in err
+    assert run(capsys, *arguments, "--no-flip", "--instance-score", "box")[0] == 0
+    with pytest.raises(UserError, match="instance score 'classic' multiplies"):
+        instance_scores(np.array([-2.5]), np.array([[0.5]]), "classic")
 
 
 def test_evaluation_says_how_it_is_made_fast(released, coco4, capsys):
