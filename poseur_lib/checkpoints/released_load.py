@@ -65,7 +65,7 @@ def load_released(
             given.
         flip_fusion: how the flip test merges two predictions. Released: "mean".
         keypoint_score: released: "rle".
-        score_radius: a of a "laplace" or "calibrated" keypoint score. Released: 0.2.
+        score_radius: a of a "laplace" or "calibrated" keypoint score, or of flip fusion "type2". Released: 0.2.
         sigma_factor: of a "calibrated" one, see `PoseurConfig`.
         instance_score: released: "released", box + mean + max.
 
@@ -158,6 +158,10 @@ def _for_model(changes: Mapping[str, Any], trained: ExperimentConfig) -> dict[st
                 raise UserError(f"flip_fusion {value!r}: the flip test of whole images takes means, it has no other")
             path = at + name
         moved[path] = value
+    if isinstance(keypoints, PoseurConfig) and (radius := moved.get(f"{at}score_radius")) is not None:
+        used = (moved.get(at + name, getattr(keypoints, name)) for name in ("keypoint_score", "flip_fusion"))
+        if tuple(used) in (("rle", "mean"), ("rle", "type1")):
+            raise UserError(f"score_radius {radius!r}: keypoint_score 'rle' has none, 'laplace' and 'calibrated' have")
     if moved.get(f"{at}keypoint_score", "calibrated") != "calibrated":
         moved = {f"{at}sigma_factor": None, **moved}  # a checkpoint's own goes with its score
     return moved

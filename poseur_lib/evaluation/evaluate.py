@@ -42,9 +42,18 @@ def assumptions(config: ExperimentConfig) -> str:
     said.append(f"flip fusion {head.flip_fusion}" if isinstance(head, PoseurConfig) else f"head {head.kind}")
     scored = head.keypoints if isinstance(head, MaskRCNNConfig) else head
     if isinstance(scored, PoseurConfig):
-        calibrated = f" (a = {scored.score_radius:g}, sigma x {scored.sigma_factor:g})" if scored.sigma_factor else ""
-        said.append(f"keypoint score {scored.keypoint_score}{calibrated}")
+        said.append(f"keypoint score {_score_words(scored, scored is head and config.evaluation.flip_test)}")
     return ", ".join([*said, f"instance score {config.evaluation.instance_score}"])
+
+
+def _score_words(head: PoseurConfig, fused: bool) -> str:
+    """Poseur's keypoint score with the numbers that it uses; `fused` by the head's own flip fusion."""
+    score = head.keypoint_score
+    if fused and head.flip_fusion != "mean":  # these make the score themselves, type2 by Eq. 8
+        return f"of flip fusion {head.flip_fusion}" + f" (a = {head.score_radius:g})" * (head.flip_fusion == "type2")
+    numbers = [] if score == "rle" else [f"a = {head.score_radius:g}"]
+    numbers += [f"sigma x {head.sigma_factor:g}"] if head.sigma_factor else []
+    return f"{score} ({', '.join(numbers)})" if numbers else score
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def test_there_and_back(released, tmp_path, capsys):
     code, out, _ = run(capsys, "convert", released, tmp_path / "ours.pt", "--keypoint-score", "laplace")
     assert code == 0
     assert "poseur on mobilenetv2, 1 decoder layers, coco17; input 256x192" in out
-    assert "ImageNet's mean and deviation, flip fusion mean, keypoint score laplace, instance score released" in out
+    assert "ImageNet's mean and deviation, flip fusion mean, keypoint score laplace (a = 0.2), instance score" in out
     assert load_model(tmp_path / "ours.pt")[1].model.head.keypoint_score == "laplace"
     assert run(capsys, "convert", tmp_path / "ours.pt", tmp_path / "back.pth", "--to", "released")[0] == 0
     before, after = (torch.load(path)["state_dict"] for path in (released, tmp_path / "back.pth"))
@@ -57,6 +57,7 @@ def test_there_and_back(released, tmp_path, capsys):
         (["--input-size", "256"], "size '256'"),
         (["--keypoint-set", "mpii16"], "16 keypoints"),
         (["--flip-fusion", "type3"], "type3"),
+        (["--score-radius", "0.1"], "score_radius 0.1: keypoint_score 'rle' has none"),
     ],
 )
 def test_one_line_errors(released, tmp_path, capsys, arguments, says):
@@ -78,7 +79,8 @@ def test_a_released_checkpoint_is_evaluated(released, coco4, capsys):
     )  # fmt: skip
     assert code == 0, err
     assert "12 boxes (ground_truth) on 4 images" in out
-    assert "input 64x48, RGB by ImageNet's mean and deviation, flip fusion type2, keypoint score rle" in out
+    assert "input 64x48, RGB by ImageNet's mean and deviation, flip fusion type2, " in out
+    assert "keypoint score of flip fusion type2 (a = 0.2), " in out
     assert "instance score released, flip test on, OKS-NMS 0.9" in out
 
 
