@@ -24,7 +24,7 @@ from poseur_lib.models.backbones.imagenet_file import starting_weights
 from poseur_lib.models.build import Network
 from poseur_lib.models.end_to_end.model import EndToEndModel
 from poseur_lib.runtime import Runtime, device_name
-from poseur_lib.training.curve import Curve
+from poseur_lib.training.curve import Curve, number_words, numbers_of
 from poseur_lib.training.fit import pretrain, train
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.experiments.profiles import Profile, profile
@@ -252,7 +252,7 @@ def record_of(run: Run, curve: Curve, epochs: int, measured: Measured, **origin:
         "train_seconds": round(curve[-1].seconds, 1) if curve else 0.0,
         "joules": spent.joules,
         "machine": provenance.machine_digest(),
-        "computed": "; ".join(dict.fromkeys(point.computed for point in curve if point.computed)),
+        "computed": _computed(curve, run.settings.precision),
         "profile": run.profile.name,
         "data_name": data.root.name,
         "data_fingerprint": data.fingerprint,
@@ -272,6 +272,13 @@ def record_of(run: Run, curve: Curve, epochs: int, measured: Measured, **origin:
         strata=measured.strata,
         predictions_sha256=None,
     )
+
+
+def _computed(curve: Curve, precision: str) -> str:
+    """How epochs were trained, and what else the evaluation's precision was."""
+    words = "; ".join(dict.fromkeys(point.computed for point in curve if point.computed))
+    more = [word for word in number_words(precision) if word not in numbers_of(words)]
+    return "; ".join(filter(None, [words, *more]))
 
 
 def _initial_weights(planned: PlannedRun) -> provenance.ReleasedFile | None:
