@@ -90,6 +90,7 @@ def train(
             seed=config.seed,
             measure_every=config.evaluation.curve_every,
             last_checkpoint=run_dir / LAST_CHECKPOINT,
+            generated_data=people.generated,
             **parts,
         )
         curve = run_loop(loop, runtime)

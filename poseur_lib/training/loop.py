@@ -17,6 +17,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 
+from poseur_lib.checkpoints.origin import GENERATED_DATA
 from poseur_lib.checkpoints.recorded import damage, damaged
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.training import TrainConfig
@@ -64,6 +65,7 @@ class TrainingLoop(L.LightningModule):
         last_checkpoint: what it resumes from, and where the state after every epoch goes.
         slow: parameters at the reduced learning rate.
         unreached: parameters that no loss depends on.
+        generated_data: as of `save_weights`, of the checkpoint.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class TrainingLoop(L.LightningModule):
         last_checkpoint: Path,
         slow: tuple[nn.Parameter, ...] = (),
         unreached: tuple[nn.Parameter, ...] = (),
+        generated_data: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
@@ -94,7 +97,7 @@ class TrainingLoop(L.LightningModule):
         for parameter in (*unreached, *(() if self.average is None else self.average.parameters())):
             parameter.requires_grad_(False)
         self.measure, self.measure_every = measure, measure_every
-        self.last_checkpoint = last_checkpoint
+        self.last_checkpoint, self.generated_data = last_checkpoint, generated_data
         self.curve: Curve = ()
         self.chosen, self.precision, self.devices = Chosen("none"), "32", 1
         self._graphed: GraphedStep | None = None
@@ -256,7 +259,7 @@ class TrainingLoop(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The curve and the run's configuration travel with the weights."""
-        checkpoint["run"] = self.run.model_dump_json()
+        checkpoint["run"], checkpoint[GENERATED_DATA] = self.run.model_dump_json(), self.generated_data
         checkpoint["curve"] = [point.model_dump() for point in self.curve]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from poseur_lib.checkpoints.checkpoint import load_model, save_weights
+from poseur_lib.checkpoints.origin import trained_on_generated
 from poseur_lib.checkpoints.released_convert import save_released
 from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.config import ExperimentConfig
@@ -15,6 +16,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.models.build import build_model
 from poseur_lib.scoring.instance import instance_scores
 from poseur_study.cli.main import main
+from tests.training.tiny import tiny_config
 
 SMALL = {
     "model.backbone": {"kind": "mobilenetv2", "weights": "none"},
@@ -48,6 +50,13 @@ def test_there_and_back(released, tmp_path, capsys):
     assert run(capsys, "convert", tmp_path / "ours.pt", tmp_path / "back.pth", "--to", "released")[0] == 0
     before, after = (torch.load(path)["state_dict"] for path in (released, tmp_path / "back.pth"))
     assert before.keys() == after.keys() and all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_a_run_s_folder_keeps_what_people_it_knows(tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    save_weights(tmp_path / "run" / "model.pt", build_model(tiny_config()), tiny_config(), generated_data=True)
+    assert run(capsys, "convert", tmp_path / "run", tmp_path / "ours.pt")[0] == 0
+    assert trained_on_generated(tmp_path / "ours.pt")
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 import pytest
 import torch
 
-from poseur_lib.checkpoints.checkpoint import load_model
+from poseur_lib.checkpoints.checkpoint import load_model, read_weights
 from poseur_lib.checkpoints.initial import checkpoint_sha256, initial_model, initialise
+from poseur_lib.checkpoints.origin import trained_on_generated
 from poseur_lib.checkpoints.released_convert import save_released
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.data.coco import CocoPeople
 from poseur_lib.errors import UserError
 from poseur_lib.models.build import build_model
 from poseur_lib.runtime import Runtime
@@ -79,6 +81,15 @@ def test_a_run_that_is_not_at_its_end_gives_its_last_weights(data, trained, tmp_
     last = torch.load(tmp_path / "average" / "last.ckpt", weights_only=True)["state_dict"]
     model, _ = initial_model(tmp_path / "average")
     assert all(torch.equal(value, last[f"average.module.{name}"]) for name, value in model.state_dict().items())
+
+
+def test_a_run_on_generated_people_says_so_before_its_end(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(CocoPeople, "generated", True)
+    config = tiny_config(**{"train.epochs": 2})
+    train(config, tmp_path / "run", Runtime(data=data, threads=1, limit_epochs=1))
+    last = tmp_path / "run" / "last.ckpt"
+    assert trained_on_generated(last) and read_weights(last)["generated_data"] is True
+    assert main(["convert", str(last), str(tmp_path / "model.pt")]) == 0 and trained_on_generated(tmp_path / "model.pt")
 
 
 def test_a_released_file_starts_a_model(tmp_path):
