@@ -22,6 +22,8 @@ from poseur_lib.errors import UserError, naming
 from poseur_lib.keypoints import KeypointSet
 
 SPLITS: tuple[Split, ...] = ("train", "val")
+BARE_SHARE = 0.05
+"""Of the images may be without a box and without a word: there may be nobody on them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +172,8 @@ class CocoPeople:
     def detections(self, path: Path | None = None) -> list[Person]:
         """The boxes of a detector's COCO results file, people only, on this split's images; boxes are not clipped.
 
+        It is said where many of the images have none.
+
         Args:
             path: the file; `annotations/person_detections_{split}2017.json` of the data set if None.
 
@@ -180,7 +184,15 @@ class CocoPeople:
         images = ListedImages(
             self.image_folder, self.coco.imgs, self.category_id, self.known_categories, self.label_frame
         )
-        return detected_people(path, images, self.split, self.coco.dataset["annotations"])
+        people = detected_people(path, images, self.split, self.coco.dataset["annotations"])
+        bare = self.coco.imgs.keys() - {person.image_id for person in people}
+        if len(bare) > BARE_SHARE * len(self.coco.imgs):
+            labelled = sum(any(one["num_keypoints"] for one in self.coco.imgToAnns.get(image, ())) for image in bare)
+            say_once(
+                f"{path}: no box on {len(bare):,} of the {len(self.coco.imgs):,} images of {self.split},"
+                f" {labelled:,} of them with labelled people, who count as missed"
+            )
+        return people
 
     def on_images(self, image_ids: set[int]) -> "CocoPeople":
         """The people of some of the images, and their ground truth alone."""
