@@ -15,10 +15,12 @@ from pycocotools.coco import COCO
 
 from poseur_lib.config.data import Split
 from poseur_lib.data.annotation_file import read_annotation_file, say_once
-from poseur_lib.data.annotations import load_json, no_collection
+from poseur_lib.data.annotations import load_annotations, load_json, no_collection, person_category
 from poseur_lib.data.box_convention import detector_boxes, overlap_note
 from poseur_lib.data.images import LabelFrame
+from poseur_lib.data.keypoint_file import IN_FOLDER
 from poseur_lib.errors import UserError, naming
+from poseur_lib.files import file_sha256
 from poseur_lib.keypoints import KeypointSet
 
 SPLITS: tuple[Split, ...] = ("train", "val")
@@ -266,13 +268,25 @@ def fingerprint(root: Path) -> str:
     """What a data set holds, as 16 hexadecimal digits that do not depend on where it lies.
 
     It covers the annotation and detector files of both splits byte by byte (image names and sizes are in them), not
-    the images themselves; a file that is missing counts as such.
+    the images themselves; a file that is missing counts as such. Beside annotations that do not name their keypoints,
+    it covers the folder's keypoint file, which says the order of the labels.
     """
     digest = hashlib.sha256()
     for path in [place(root, split) for split in SPLITS for place in (annotation_path, detection_path)]:
         content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
         digest.update(f"{path.name} {content}\n".encode())
+    files = [root / name for name in IN_FOLDER if (root / name).is_file()]
+    if files and any(_names_nothing(annotation_path(root, split)) for split in SPLITS):
+        for path in files:
+            digest.update(f"{path.name} {file_sha256(path)}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _names_nothing(path: Path) -> bool:
+    """Whether annotations do not say what their keypoints are; False of what cannot be read, as its reader says."""
+    with contextlib.suppress(UserError), naming(path), no_collection():
+        return not person_category(load_annotations(path), path)[1]
+    return False
 
 
 def annotation_path(root: Path, split: Split) -> Path:
