@@ -182,7 +182,8 @@ def as_saved(content: Any) -> Any:
         return content
     before = AVERAGE if any(str(name).startswith(AVERAGE) for name in state) else NETWORK  # what training would save
     weights = {name.removeprefix(before): value for name, value in state.items() if str(name).startswith(before)}
-    return {"format": FORMAT, "config": content["run"], "state_dict": weights}
+    known = {GENERATED_DATA: content[GENERATED_DATA]} if GENERATED_DATA in content else {}  # earlier ones do not say
+    return {"format": FORMAT, "config": content["run"], **known, "state_dict": weights}
 
 
 def read_file(path: Path) -> Any:

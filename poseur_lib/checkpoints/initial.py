@@ -3,10 +3,12 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from poseur_lib.checkpoints.checkpoint import FORMAT, LISTED, as_saved, checkpoint_file, read_file
@@ -80,21 +82,30 @@ def load_initial(model: Network, path: Path | None, config: ExperimentConfig) ->
     if path is None or (digest := checkpoint_sha256(path)) != config.initial_sha256:
         found = "none is given" if path is None else f"{path} has {digest}"
         raise UserError(f"weights start from the checkpoint of SHA-256 {config.initial_sha256}, and {found}")
+    trained: ExperimentConfig | None
     if isinstance(model, EndToEndModel):
-        text = initialise(model, _state_of(initial_file(path))).text(str(path))
+        state, trained = _state_of(initial_file(path))
     else:
         source, trained = initial_model(path, config.data.input_size)
-        text = initialise(model, source.state_dict()).text(str(path))
-        if trained.data.keypoint_set != config.data.keypoint_set:
-            text += f"\nits keypoints are {trained.data.keypoint_set}, this run's {config.data.keypoint_set}"
+        state = source.state_dict()
+    text = initialise(model, state).text(str(path))
+    if trained is not None and trained.data.keypoint_set != config.data.keypoint_set:
+        text += f"\nits keypoints are {trained.data.keypoint_set}, this run's {config.data.keypoint_set}"
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print(text, flush=True)
 
 
-def _state_of(path: Path) -> Mapping[str, Tensor]:
-    """The weights of a checkpoint of this project, or of any other one, as of torchvision's Keypoint R-CNN."""
+def _state_of(path: Path) -> tuple[Mapping[str, Tensor], ExperimentConfig | None]:
+    """The weights of a checkpoint of this project, or of any other one, as of torchvision's Keypoint R-CNN.
+
+    With the configuration of a model of this project; None of others, and of a pretrained backbone.
+    """
     content = as_saved(read_file(path))
-    return content["state_dict"] if _is_ours(content) else released_state(content)
+    if not _is_ours(content):
+        return released_state(content), None
+    with suppress(ValidationError):
+        return content["state_dict"], ExperimentConfig.model_validate_json(content["config"])
+    return content["state_dict"], None
 
 
 def _is_ours(content: Any) -> bool:

@@ -21,7 +21,7 @@ from poseur_lib.checkpoints.released_recognise import Recognised, recognise
 from poseur_lib.config import DataConfig, ExperimentConfig
 from poseur_lib.config.evaluation import InstanceRule
 from poseur_lib.config.heads.mask_rcnn import MaskRCNNConfig
-from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore
+from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore, PoseurConfig
 from poseur_lib.config.keypoints import KeypointChoice
 from poseur_lib.config.presets import KEYPOINT_RCNN
 from poseur_lib.errors import UserError, naming
@@ -65,7 +65,7 @@ def load_released(
             given.
         flip_fusion: how the flip test merges two predictions. Released: "mean".
         keypoint_score: released: "rle".
-        score_radius: a of a "laplace" or "calibrated" keypoint score. Released: 0.2.
+        score_radius: a of a "laplace" or "calibrated" keypoint score, or of flip fusion "type2". Released: 0.2.
         sigma_factor: of a "calibrated" one, see `PoseurConfig`.
         instance_score: released: "released", box + mean + max.
 
@@ -152,12 +152,16 @@ def _for_model(changes: Mapping[str, Any], trained: ExperimentConfig) -> dict[st
     for path, value in changes.items():
         name = path.removeprefix(HEAD)
         if name in SCORING:
-            if name not in type(keypoints).model_fields:
+            if not isinstance(keypoints, PoseurConfig):  # "integral" has a score_radius too, in cells
                 raise UserError(f"{name} {value!r}: keypoint head {keypoints.kind!r} has nothing to choose there")
             if name == "flip_fusion" and keypoints is not head:
                 raise UserError(f"flip_fusion {value!r}: the flip test of whole images takes means, it has no other")
             path = at + name
         moved[path] = value
+    if isinstance(keypoints, PoseurConfig) and (radius := moved.get(f"{at}score_radius")) is not None:
+        used = (moved.get(at + name, getattr(keypoints, name)) for name in ("keypoint_score", "flip_fusion"))
+        if tuple(used) in (("rle", "mean"), ("rle", "type1")):
+            raise UserError(f"score_radius {radius!r}: keypoint_score 'rle' has none, 'laplace' and 'calibrated' have")
     if moved.get(f"{at}keypoint_score", "calibrated") != "calibrated":
         moved = {f"{at}sigma_factor": None, **moved}  # a checkpoint's own goes with its score
     return moved

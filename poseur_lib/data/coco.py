@@ -15,13 +15,17 @@ from pycocotools.coco import COCO
 
 from poseur_lib.config.data import Split
 from poseur_lib.data.annotation_file import read_annotation_file, say_once
-from poseur_lib.data.annotations import load_json, no_collection
+from poseur_lib.data.annotations import load_annotations, load_json, no_collection, person_category
 from poseur_lib.data.box_convention import detector_boxes, overlap_note
 from poseur_lib.data.images import LabelFrame
+from poseur_lib.data.keypoint_file import IN_FOLDER
 from poseur_lib.errors import UserError, naming
+from poseur_lib.files import file_sha256
 from poseur_lib.keypoints import KeypointSet
 
 SPLITS: tuple[Split, ...] = ("train", "val")
+BARE_SHARE = 0.05
+"""Of the images may be without a box and without a word: there may be nobody on them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +174,8 @@ class CocoPeople:
     def detections(self, path: Path | None = None) -> list[Person]:
         """The boxes of a detector's COCO results file, people only, on this split's images; boxes are not clipped.
 
+        It is said where many of the images have none.
+
         Args:
             path: the file; `annotations/person_detections_{split}2017.json` of the data set if None.
 
@@ -180,7 +186,15 @@ class CocoPeople:
         images = ListedImages(
             self.image_folder, self.coco.imgs, self.category_id, self.known_categories, self.label_frame
         )
-        return detected_people(path, images, self.split, self.coco.dataset["annotations"])
+        people = detected_people(path, images, self.split, self.coco.dataset["annotations"])
+        bare = self.coco.imgs.keys() - {person.image_id for person in people}
+        if len(bare) > BARE_SHARE * len(self.coco.imgs):
+            labelled = sum(any(one["num_keypoints"] for one in self.coco.imgToAnns.get(image, ())) for image in bare)
+            say_once(
+                f"{path}: no box on {len(bare):,} of the {len(self.coco.imgs):,} images of {self.split},"
+                f" {labelled:,} of them with labelled people, who count as missed"
+            )
+        return people
 
     def on_images(self, image_ids: set[int]) -> "CocoPeople":
         """The people of some of the images, and their ground truth alone."""
@@ -254,13 +268,25 @@ def fingerprint(root: Path) -> str:
     """What a data set holds, as 16 hexadecimal digits that do not depend on where it lies.
 
     It covers the annotation and detector files of both splits byte by byte (image names and sizes are in them), not
-    the images themselves; a file that is missing counts as such.
+    the images themselves; a file that is missing counts as such. Beside annotations that do not name their keypoints,
+    it covers the folder's keypoint file, which says the order of the labels.
     """
     digest = hashlib.sha256()
     for path in [place(root, split) for split in SPLITS for place in (annotation_path, detection_path)]:
         content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
         digest.update(f"{path.name} {content}\n".encode())
+    files = [root / name for name in IN_FOLDER if (root / name).is_file()]
+    if files and any(_names_nothing(annotation_path(root, split)) for split in SPLITS):
+        for path in files:
+            digest.update(f"{path.name} {file_sha256(path)}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _names_nothing(path: Path) -> bool:
+    """Whether annotations do not say what their keypoints are; False of what cannot be read, as its reader says."""
+    with contextlib.suppress(UserError), naming(path), no_collection():
+        return not person_category(load_annotations(path), path)[1]
+    return False
 
 
 def annotation_path(root: Path, split: Split) -> Path:

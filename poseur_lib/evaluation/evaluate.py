@@ -25,6 +25,7 @@ from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.build import Network
 from poseur_lib.models.end_to_end.model import EndToEndModel
 from poseur_lib.runtime import Runtime
+from poseur_lib.scoring.instance import require_factors
 from poseur_lib.scoring.uncertainty import laplace_factor
 
 
@@ -41,9 +42,18 @@ def assumptions(config: ExperimentConfig) -> str:
     said.append(f"flip fusion {head.flip_fusion}" if isinstance(head, PoseurConfig) else f"head {head.kind}")
     scored = head.keypoints if isinstance(head, MaskRCNNConfig) else head
     if isinstance(scored, PoseurConfig):
-        calibrated = f" (a = {scored.score_radius:g}, sigma x {scored.sigma_factor:g})" if scored.sigma_factor else ""
-        said.append(f"keypoint score {scored.keypoint_score}{calibrated}")
+        said.append(f"keypoint score {_score_words(scored, scored is head and config.evaluation.flip_test)}")
     return ", ".join([*said, f"instance score {config.evaluation.instance_score}"])
+
+
+def _score_words(head: PoseurConfig, fused: bool) -> str:
+    """Poseur's keypoint score with the numbers that it uses; `fused` by the head's own flip fusion."""
+    score = head.keypoint_score
+    if fused and head.flip_fusion != "mean":  # these make the score themselves, type2 by Eq. 8
+        return f"of flip fusion {head.flip_fusion}" + f" (a = {head.score_radius:g})" * (head.flip_fusion == "type2")
+    numbers = [] if score == "rle" else [f"a = {head.score_radius:g}"]
+    numbers += [f"sigma x {head.sigma_factor:g}"] if head.sigma_factor else []
+    return f"{score} ({', '.join(numbers)})" if numbers else score
 
 
 @dataclass(frozen=True)
@@ -106,7 +116,7 @@ def evaluate_model(model: Network, config: ExperimentConfig, runtime: Runtime, b
             a file in COCO's results format.
 
     Raises:
-        UserError: the data set or the boxes cannot be used, or the keypoint set has no OKS.
+        UserError: the data set or the boxes cannot be used, also for their scores, or the keypoint set has no OKS.
     """
     keypoints = keypoint_set(config.data.keypoint_set)
     if not keypoints.oks_sigmas:
@@ -117,6 +127,7 @@ def evaluate_model(model: Network, config: ExperimentConfig, runtime: Runtime, b
         raise UserError(f"boxes {boxes!r}: people with head boxes are judged by PCKh, at their own boxes: ground_truth")
     own = isinstance(model, EndToEndModel) and boxes == BoxSource.DETECTOR
     in_boxes = [] if own else _people_in(boxes, people)
+    require_factors(np.array([one.bbox_score for one in in_boxes]), config.evaluation.instance_score, boxes)
     if isinstance(model, EndToEndModel) and own:
         predictions = find_people(model, people, config, runtime)
     else:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.data.annotation_file import say_once
 from poseur_lib.data.annotations import image_problem, listed_images
@@ -24,6 +26,7 @@ from poseur_lib.files import require_writable, write_atomically
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import Runtime
+from poseur_lib.scoring.instance import require_factors
 
 TEST_DEV = "test-dev2017"
 IMAGES = 20_288
@@ -102,13 +105,15 @@ class TestDev:
         """Predict everybody and write the ZIP to `folder`.
 
         Raises:
-            UserError: the model has other keypoints than COCO's, the ZIP is there, or the folder cannot be written to.
+            UserError: the model has other keypoints than COCO's, the ZIP is there, the folder cannot be written to, or
+                a box score is negative that the instance score multiplies by.
         """
         if config.data.keypoint_set != COCO_17.name:
             raise UserError(f"{TEST_DEV} is about {COCO_17.name}, the model predicts {config.data.keypoints_name}")
         require_writable(folder)
         if (path := zip_path(name, folder)).exists():
             raise UserError(f"{path} is there already: give another --name or --output, or remove it")
+        require_factors(np.array([one.bbox_score for one in self.people]), config.evaluation.instance_score, TEST_DEV)
         predictions = predict_people(model, self.people, config, runtime)
         results = rank_people(predictions, config, COCO_17).to_coco(PERSON)
         return write_submission(results, self.ids, name, folder)

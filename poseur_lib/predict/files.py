@@ -100,6 +100,24 @@ def image_ids(images: Sequence[Path], known: Mapping[Path, int]) -> list[int]:
     return list(range(1, len(images) + 1))
 
 
+def chosen_ids(images: Sequence[Path], known: Mapping[Path, int], renumber: bool) -> tuple[list[int], str | None]:
+    """The `image_ids`, and a line where some are others than the known ones.
+
+    Args:
+        renumber: they may be.
+
+    Raises:
+        UserError: they may not.
+    """
+    ids = image_ids(images, known)
+    line = renumbered(images, ids, known)
+    if line is None:
+        return ids, None
+    if not renumber:
+        raise UserError(f"{line}: leave out what has none, or give --renumber for new ids")
+    return ids, f"{line}: images.json has the ids of predictions.json"
+
+
 def renumbered(images: Sequence[Path], ids: Sequence[int], known: Mapping[Path, int]) -> str | None:
     """A line where `image_ids` gave an image another id than a file of boxes tells, as others are not in it."""
     changed = [image for image, number in zip(images, ids, strict=True) if known.get(image, number) != number]

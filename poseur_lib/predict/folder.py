@@ -16,7 +16,7 @@ from poseur_lib.errors import Interrupted, UserError, naming
 from poseur_lib.files import require_output, write_atomically
 from poseur_lib.keypoints import KeypointSet
 from poseur_lib.predict.drawing import with_caption
-from poseur_lib.predict.files import JPEG, image_ids, overlay_paths, renumbered
+from poseur_lib.predict.files import JPEG, chosen_ids, overlay_paths
 from poseur_lib.predict.people import KEYPOINT_THRESHOLD, BoxFinder, PersonBox
 from poseur_lib.predict.predictor import ImagePoses, Poseur
 
@@ -111,11 +111,9 @@ def predict_files(
         Interrupted: Ctrl-C; what is done is written, the results too.
     """
     pictures = overlay_paths(images, output.folder)
-    ids = image_ids(images, known_ids or {})
-    if (line := renumbered(images, ids, known_ids or {})) is not None:
-        if not renumber:
-            raise UserError(f"{line}: leave out what has none, or give --renumber for new ids")
-        tqdm.write(f"{line}: images.json has the ids of predictions.json")
+    ids, line = chosen_ids(images, known_ids or {}, renumber)
+    if line is not None:
+        tqdm.write(line)
     done = Predicted()
     for name in (RESULTS_FILE, IMAGES_FILE):
         require_output(output.folder / name)

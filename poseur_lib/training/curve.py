@@ -2,7 +2,8 @@
 
 import json
 import math
-from itertools import takewhile
+import re
+from itertools import compress, takewhile
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,9 @@ from poseur_lib.files import write_atomically
 
 WAYS = ("graph", "inductor", "data on the device")
 """Of computing an epoch, other than step by step from files."""
+
+DEVICES = "devices"
+_NUMBERS = re.compile(rf"(bf)?16-mixed|\d+ {DEVICES}")  # of `poseur_lib.runtime.PRECISIONS`; that imports torch
 
 Measured = Annotated[
     float | None, BeforeValidator(lambda value: None if isinstance(value, float) and math.isnan(value) else value)
@@ -33,8 +37,9 @@ class CurvePoint(Frozen):
         mean_oks: mean OKS (0 to 1) on ground-truth boxes of the evaluated split's first people.
         ap: their AP x 100; of an end-to-end model in its own boxes.
         part_iou: mean IoU of the part segmentation (pretext runs).
-        computed: how, where it was not step by step of crops from files: "graph, data on the device"; and why not as it
-            was asked for.
+        computed: how, where it was not step by step of crops from files, in precision "32" on one device: "graph, data
+            on the device, bf16-mixed, 2 devices"; and why not as it was asked for. Earlier versions name neither
+            precision nor devices.
     """
 
     epoch: int
@@ -55,6 +60,17 @@ class CurvePoint(Frozen):
 
 
 Curve = tuple[CurvePoint, ...]
+
+
+def number_words(precision: str, devices: int = 1) -> tuple[str, ...]:
+    """What the numbers of an epoch depend on, as `computed` has it; nothing of precision "32" and one device."""
+    return tuple(compress((precision, f"{devices} {DEVICES}"), (precision != "32", devices > 1)))
+
+
+def numbers_of(computed: str) -> tuple[str, ...]:
+    """The `number_words` of one or several texts of `computed`, which semicolons part."""
+    words = dict.fromkeys(re.split("[,;] ", computed))
+    return tuple(word for word in words if _NUMBERS.fullmatch(word))
 
 
 def write_curve(path: Path, curve: Curve) -> None:

@@ -90,12 +90,14 @@ def train(
             seed=config.seed,
             measure_every=config.evaluation.curve_every,
             last_checkpoint=run_dir / LAST_CHECKPOINT,
+            generated_data=people.generated,
             **parts,
         )
         curve = run_loop(loop, runtime)
-    if len(curve) == config.train.epochs:
+    if len(curve) == config.train.epochs and loop.global_rank == 0:  # processors' batch norms differ between ranks
         for name in (MODEL_FILE, SAFE_FILE)[: 1 + runtime.safetensors]:
             save_weights(run_dir / name, loop.trained, config, people.generated)
+    loop.trainer.strategy.barrier()  # the others' next step may read it
     return curve
 
 
@@ -174,8 +176,9 @@ def pretrain(config: PretextRunConfig, run_dir: Path, runtime: Runtime) -> Curve
             last_checkpoint=run_dir / LAST_CHECKPOINT,
         )
         curve = run_loop(loop, runtime)
-    if len(curve) == config.pretext.epochs:
+    if len(curve) == config.pretext.epochs and loop.global_rank == 0:
         save_weights(run_dir / BACKBONE_FILE, backbone, config)
+    loop.trainer.strategy.barrier()
     return curve
 
 

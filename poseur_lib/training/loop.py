@@ -17,6 +17,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 
+from poseur_lib.checkpoints.origin import GENERATED_DATA
 from poseur_lib.checkpoints.recorded import damage, damaged
 from poseur_lib.config.base import Frozen
 from poseur_lib.config.training import TrainConfig
@@ -26,7 +27,7 @@ from poseur_lib.errors import UserError, listed
 from poseur_lib.files import CURVE_FILE, atomic_file
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.batches import Batches
-from poseur_lib.training.curve import WAYS, Curve, CurvePoint, write_curve
+from poseur_lib.training.curve import WAYS, Curve, CurvePoint, number_words, write_curve
 from poseur_lib.training.loggers import STEPS_BETWEEN, end_logger, point_metrics, training_logger
 from poseur_lib.training.loss_sums import LossSums, LossValues, detached
 from poseur_lib.training.optimiser import align_states, optimiser_and_schedule, parameter_groups
@@ -64,6 +65,7 @@ class TrainingLoop(L.LightningModule):
         last_checkpoint: what it resumes from, and where the state after every epoch goes.
         slow: parameters at the reduced learning rate.
         unreached: parameters that no loss depends on.
+        generated_data: as of `save_weights`, of the checkpoint.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class TrainingLoop(L.LightningModule):
         last_checkpoint: Path,
         slow: tuple[nn.Parameter, ...] = (),
         unreached: tuple[nn.Parameter, ...] = (),
+        generated_data: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
@@ -94,9 +97,9 @@ class TrainingLoop(L.LightningModule):
         for parameter in (*unreached, *(() if self.average is None else self.average.parameters())):
             parameter.requires_grad_(False)
         self.measure, self.measure_every = measure, measure_every
-        self.last_checkpoint = last_checkpoint
+        self.last_checkpoint, self.generated_data = last_checkpoint, generated_data
         self.curve: Curve = ()
-        self.chosen, self.precision = Chosen("none"), "32"
+        self.chosen, self.precision, self.devices = Chosen("none"), "32", 1
         self._graphed: GraphedStep | None = None
         self._sums, self._images = LossSums(batches.accumulate), 0
         self._epoch_started = 0.0
@@ -104,7 +107,8 @@ class TrainingLoop(L.LightningModule):
     def run_by(self, runtime: Runtime) -> None:
         """Take the way that `runtime` asks for, or the reason why not, which is said."""
         recordable = getattr(self.network, "recordable", True)
-        self.chosen, self.precision = choose(runtime, self.batches.accumulate, recordable), runtime.precision
+        self.chosen = choose(runtime, self.batches.accumulate, recordable)
+        self.precision, self.devices = runtime.precision, runtime.devices
         if self.chosen.way == "inductor":
             compile_backbone(self.network)
         by_compiler_alone = self.chosen.way == "inductor" and runtime.torch_device.type == "cpu"
@@ -120,7 +124,8 @@ class TrainingLoop(L.LightningModule):
     def computed(self) -> str:
         """How, as `CurvePoint` has it."""
         taken = (self._graphed is not None, self.chosen.way == "inductor", self.batches.on_device)
-        return ", ".join([*compress(WAYS, taken), *filter(None, [self.chosen.reason])])
+        ways, numbers = compress(WAYS, taken), number_words(self.precision, self.devices)
+        return ", ".join(filter(None, (*ways, *numbers, self.chosen.reason)))
 
     def configure_optimizers(self) -> Any:
         """The optimiser of the configuration, with a schedule per optimiser step."""
@@ -254,7 +259,7 @@ class TrainingLoop(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The curve and the run's configuration travel with the weights."""
-        checkpoint["run"] = self.run.model_dump_json()
+        checkpoint["run"], checkpoint[GENERATED_DATA] = self.run.model_dump_json(), self.generated_data
         checkpoint["curve"] = [point.model_dump() for point in self.curve]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

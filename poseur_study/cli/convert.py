@@ -37,7 +37,7 @@ def convert(
 
     What the weights do not tell is an option; the whole configuration is printed.
     """
-    from poseur_lib.checkpoints.checkpoint import save_weights
+    from poseur_lib.checkpoints.checkpoint import checkpoint_file, save_weights
     from poseur_lib.checkpoints.origin import trained_on_generated
     from poseur_lib.checkpoints.released_convert import save_released
     from poseur_lib.checkpoints.released_load import load_released
@@ -57,7 +57,7 @@ def convert(
         instance_score=instance_score or None,
     )
     if to == "ours":
-        save_weights(target, model, config, trained_on_generated(source))
+        save_weights(target, model, config, trained_on_generated(checkpoint_file(source)))
     else:
         save_released(target, model, config)
     head = config.model.head

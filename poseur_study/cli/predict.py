@@ -121,7 +121,7 @@ def predict(
     from poseur_lib.models.end_to_end.model import EndToEndModel
     from poseur_lib.predict.boxes_file import BoxesOfFile, known_ids, read_boxes
     from poseur_lib.predict.detector import load_detector
-    from poseur_lib.predict.files import find_images, image_ids
+    from poseur_lib.predict.files import chosen_ids, find_images
     from poseur_lib.predict.film import film_of_images, is_video, open_video, predict_film
     from poseur_lib.predict.folder import Output, predict_files
     from poseur_lib.predict.people import BOX_THRESHOLD, BoxFinder, WholeImage
@@ -182,7 +182,9 @@ def predict(
     if film is None:
         done = predict_files(poseur, paths, source, output, known_ids=ids, category_id=category_id, renumber=renumber)
     else:
-        given = None if videos else image_ids(paths, ids)
+        given, line = (None, None) if videos else chosen_ids(paths, ids, renumber)
+        if line is not None:
+            typer.echo(line)
         done = predict_film(poseur, film, source, output, ids=given, category_id=category_id, smooth=smooth)
     typer.echo(done.text(output))
     if isinstance(source, WholeImage) and done.entries:

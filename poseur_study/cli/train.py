@@ -79,6 +79,14 @@ def train(
     from poseur_study.runs.heartbeat import trained_here_alone
 
     asked = options.parse_changes(changes)
+    if "seed" in asked:
+        raise UserError(f"--set seed={asked['seed']}: give --seed {asked['seed']}")
+    crop = options.given_size(input_size)
+    if crop is not None and (init is None or profile):
+        raise UserError(
+            f"--input-size {input_size} is of a released checkpoint, with --init and no --profile: here"
+            f" --set 'data.input_size=[{crop[0]},{crop[1]}]' says it"
+        )
     if keypoints and KEYPOINTS in asked:
         raise UserError(f"--keypoints {keypoints} and --set {KEYPOINTS}: give one of them")
     own = None if KEYPOINTS in asked else options.chosen_keypoints(keypoints, data)
@@ -89,7 +97,7 @@ def train(
     else:
         from poseur_lib.checkpoints.initial import checkpoint_sha256, initial_config
 
-        base = size.config if profile else initial_config(init, options.given_size(input_size))
+        base = size.config if profile else initial_config(init, crop)
         digest = checkpoint_sha256(init)
         start = {"model.backbone.weights": "none", "pretext": None, "initial_sha256": digest, "seed": seed}
         config = base.with_changes(**{**PRESETS[preset], **given, **start})

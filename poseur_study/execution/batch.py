@@ -23,7 +23,7 @@ from poseur_study.experiments import tables
 from poseur_study.experiments.experiment import SPEEDS, Table
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.datasets import NOT_GENERATED, KnownData, known_data, make_data
-from poseur_study.runs.plan import PlannedRun, plan
+from poseur_study.runs.plan import PlannedRun, plan, require_named_keypoints
 from poseur_study.runs.project import as_noted, below_root, project_root
 from poseur_study.runs.record import RECORD_FILE, read_record
 from poseur_study.runs.signals import ends_in_order
@@ -67,7 +67,7 @@ class Batch:
         self.seeds = self.profile.chosen_seeds(seeds)
         self.overrides, self.own_data = overrides, not data
         try:
-            self.profile.config.with_changes(**overrides)
+            require_named_keypoints(self.profile.config.with_changes(**overrides))
         except ValidationError as error:
             raise UserError(describe_validation(error, ExperimentConfig)) from None
         self.store = RunStore(below_root(runs) / self.profile.name)

@@ -180,13 +180,27 @@ class Profile:
         return {**self.light_of(number), **self.scaled(number, changes)}
 
     def experiment(self, seed: int, *changes: dict[str, Any]) -> ExperimentConfig:
-        """The profile's configuration with a seed and changes by dotted path, the later ones over the earlier."""
+        """The profile's configuration with a seed and changes by dotted path, the later ones over the earlier.
+
+        Raises:
+            UserError: a change would set the seed, or that of a pretraining which has the run's.
+        """
         merged: dict[str, Any] = {}
         for some in changes:
             merged |= some
+        if "seed" in merged:
+            raise UserError(f"seed = {shown(merged['seed'])} is no change of a configuration: choose the seed itself")
         config = self.config.with_changes(**{**merged, "seed": seed})
-        own_pretext = self.pretext_per_seed and config.pretext is not None
-        return config.with_changes(**{"pretext.seed": seed}) if own_pretext else config
+        if not self.pretext_per_seed or config.pretext is None:
+            return config
+        whole = merged.get("pretext")
+        asked = merged.get("pretext.seed", whole.get("seed", seed) if isinstance(whole, dict) else seed)
+        if asked != seed:
+            raise UserError(
+                f"pretext.seed = {shown(asked)}: profile {self.name!r} pretrains a backbone for every seed, with that"
+                f" seed, here {seed}"
+            )
+        return config.with_changes(**{"pretext.seed": seed})
 
 
 PROFILES = (

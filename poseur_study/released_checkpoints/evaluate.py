@@ -64,6 +64,8 @@ class ReleasedSource:
     def evaluate(self, settings: RunSettings, say: Say = lambda line: None) -> Iterator[Outcome]:
         """Evaluate what has no record yet, one checkpoint after the other; each is recorded before the next begins.
 
+        A record of another precision is replaced: its numbers are others.
+
         A checkpoint whose names and shapes do not fit after all is added to `refused`.
         """
         for match in self.matches:
@@ -77,17 +79,18 @@ class ReleasedSource:
     def _evaluate(self, match: Match, settings: RunSettings, say: Say) -> Outcome | Refused:
         records = self.store.records
         run_id = checkpoint_run_id(match.file.sha256, match.config, self.data.fingerprint)
-        if records.recorded_state(run_id).done:
-            return Outcome(match, records.record(run_id), there=True)
+        if (known := self._known(run_id, settings.precision)) is not None:
+            return Outcome(match, known, there=True)
         try:
             size = {"data.input_size": list(match.config.data.input_size)}
             model = load_with_changes(match.file.path, size)[0]
         except UserError as error:
             return Refused(match.file.name, str(error))
         with lease.waiting_lease(records.path(run_id)) as held, heartbeat(held):
-            if records.recorded_state(run_id).done:  # another process has had the lease
-                return Outcome(match, records.record(run_id), there=True)
-            set_damaged_record_aside(records.path(run_id))
+            if (known := self._known(run_id, settings.precision)) is not None:  # another process has had the lease
+                return Outcome(match, known, there=True)
+            if not records.recorded_state(run_id).done:
+                set_damaged_record_aside(records.path(run_id))
             say(f"evaluating {match.file.name} at {'{}x{}'.format(*match.config.data.input_size)}")
             planned = PlannedRun(run_id, match.config, origin(match.file.sha256), "", {}, 0)
             run = Run(planned, profile(PAPER), self.data, records, settings, time.monotonic(), git_state())
@@ -98,6 +101,11 @@ class ReleasedSource:
             written = record_of(run, (), match.config.train.epochs, measured, profile=FOLDER, checkpoint=checkpoint)
             written = write_record(run.folder, written, predictions, measured.evaluation)
             return Outcome(match, written, there=False)
+
+    def _known(self, run_id: str, precision: str) -> Record | None:
+        """What is recorded of an evaluation, in this precision; "32" is that of records which do not say."""
+        record = self.store.records.record(run_id) if self.store.records.recorded_state(run_id).done else None
+        return record if record is not None and record.provenance.precision == precision else None
 
 
 def outcome_lines(outcome: Outcome) -> list[str]:

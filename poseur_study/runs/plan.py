@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from poseur_lib.config import ExperimentConfig, PretextRunConfig
+from poseur_lib.config import ExperimentConfig, OwnKeypoints, PretextRunConfig
 from poseur_lib.errors import UserError, describe_validation
 from poseur_study.experiments.experiment import Row, Table, shown_name
 from poseur_study.experiments.profiles import Profile
@@ -20,6 +20,19 @@ WHOLE = ("model.backbone", "model.head")  # a row that sets one of these sets al
 LearntFrom = Callable[[], str] | None
 """Gives the fingerprint of the data set that backbones are pretrained on; None: it is the runs' own."""
 FIXED = {"seed": "choose the seeds instead", "evaluation.split": "tables are judged on the val split"}
+
+
+def require_named_keypoints(config: ExperimentConfig) -> None:
+    """Check that runs are of a built-in keypoint set: data sets of a study are found, and judged, by its name.
+
+    Raises:
+        UserError: the keypoints are one's own.
+    """
+    if isinstance(own := config.data.keypoint_set, OwnKeypoints):
+        raise UserError(
+            f"keypoints {own.name!r} are your own, and a study's runs are judged by built-in ones: poseur train takes"
+            " them (docs/own_keypoints.md)"
+        )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import poseur_lib
 import poseur_study
 from poseur_lib.config.base import Frozen
 from poseur_lib.files import read_regular, write_atomically
+from poseur_lib.training.curve import DEVICES, numbers_of
 
 PACKAGES = ("poseur_lib", "torch", "torchvision", "lightning", "numpy", "pycocotools", "opencv-python-headless")
 PACKAGE = Path(poseur_study.__file__).resolve().parent
@@ -53,8 +54,10 @@ class Provenance(Frozen):
         checkpoint: where the weights come from if they were not trained here.
         initial_weights: the file of ImageNet weights that the backbone started from, a hub's with its revision
             (`poseur_lib.models.backbones.imagenet_file`).
-        computed: how epochs were trained that were not computed step by step of crops from files: "graph",
-            "inductor", "data on the device".
+        computed: how epochs were trained that were not computed step by step of crops from files, in precision "32" on
+            one device: "graph", "inductor", "data on the device", "bf16-mixed", "2 devices". The precision of the
+            evaluation, too, where it is another one; all that it says of a released checkpoint. Earlier versions name
+            neither precision nor devices.
     """
 
     commit: str
@@ -86,8 +89,16 @@ class Provenance(Frozen):
 
     @property
     def computed_on(self) -> str:
-        """The device, and the version of torch: what results of two runs must share to be compared without remark."""
-        return f"{self.device} with torch {self.versions.get('torch', '?')}"
+        """What results of two runs must share to be compared without remark.
+
+        The device and the version of torch; where they are others than "32" and one, precision and number of devices.
+        """
+        return ", ".join([f"{self.device} with torch {self.versions.get('torch', '?')}", *numbers_of(self.computed)])
+
+    @property
+    def precision(self) -> str:
+        """Of the evaluation of a released checkpoint."""
+        return next((word for word in numbers_of(self.computed) if not word.endswith(DEVICES)), "32")
 
     @property
     def commit_words(self) -> str:

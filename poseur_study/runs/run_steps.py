@@ -24,7 +24,7 @@ from poseur_lib.models.backbones.imagenet_file import starting_weights
 from poseur_lib.models.build import Network
 from poseur_lib.models.end_to_end.model import EndToEndModel
 from poseur_lib.runtime import Runtime, device_name
-from poseur_lib.training.curve import Curve
+from poseur_lib.training.curve import Curve, number_words, numbers_of
 from poseur_lib.training.fit import pretrain, train
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.experiments.profiles import Profile, profile
@@ -34,7 +34,7 @@ from poseur_study.runs.ddp import train_on_devices
 from poseur_study.runs.evaluation_file import RunEvaluation
 from poseur_study.runs.evaluation_of_predictions import run_evaluation
 from poseur_study.runs.heartbeat import die_with_parent_in_batch
-from poseur_study.runs.plan import PlannedRun, planned_experiment, planned_pretext
+from poseur_study.runs.plan import PlannedRun, planned_experiment, planned_pretext, require_named_keypoints
 from poseur_study.runs.predictions import Predictions, as_stored
 from poseur_study.runs.project import below_root
 from poseur_study.runs.record import PARTIAL_FOLDER, BoxMetrics, Record, StratumRow, finite, write_record
@@ -101,15 +101,17 @@ def open_run(settings: RunSettings, pretext: bool = False) -> Run:
     """The experiment that a notebook's parameters name, or the pretraining run behind it.
 
     Raises:
-        UserError: the batch expected another run: profile, data or package differ from what it planned with.
+        UserError: the batch expected another run: profile, data or package differ from what it planned with; or the
+            keypoints are one's own.
     """
     die_with_parent_in_batch()
     code = provenance.git_state()
     if settings.threads:
         torch.set_num_threads(settings.threads)
     size = profile(settings.profile)
-    asked = size.experiment(settings.seed, settings.overrides).data.keypoint_set
-    data = open_data(size, settings.data, settings.progress, asked if isinstance(asked, str) else "")
+    asked = size.experiment(settings.seed, settings.overrides)
+    require_named_keypoints(asked)
+    data = open_data(size, settings.data, settings.progress, asked.data.keypoints_name)
     planned = planned_experiment(size, settings.overrides, settings.seed, data.fingerprint, data.learnt_from)
     if pretext:
         own = settings.overrides, settings.seed, data.fingerprint, data.learnt_from
@@ -252,7 +254,7 @@ def record_of(run: Run, curve: Curve, epochs: int, measured: Measured, **origin:
         "train_seconds": round(curve[-1].seconds, 1) if curve else 0.0,
         "joules": spent.joules,
         "machine": provenance.machine_digest(),
-        "computed": "; ".join(dict.fromkeys(point.computed for point in curve if point.computed)),
+        "computed": _computed(curve, run.settings.precision),
         "profile": run.profile.name,
         "data_name": data.root.name,
         "data_fingerprint": data.fingerprint,
@@ -272,6 +274,13 @@ def record_of(run: Run, curve: Curve, epochs: int, measured: Measured, **origin:
         strata=measured.strata,
         predictions_sha256=None,
     )
+
+
+def _computed(curve: Curve, precision: str) -> str:
+    """How epochs were trained, and what else the evaluation's precision was."""
+    words = "; ".join(dict.fromkeys(point.computed for point in curve if point.computed))
+    more = [word for word in number_words(precision) if word not in numbers_of(words)]
+    return "; ".join(filter(None, [words, *more]))
 
 
 def _initial_weights(planned: PlannedRun) -> provenance.ReleasedFile | None:

@@ -1,16 +1,22 @@
 """`poseur convert`, and `poseur evaluate` of a released checkpoint."""
 
+import json
 import re
 
+import numpy as np
 import pytest
 import torch
 
 from poseur_lib.checkpoints.checkpoint import load_model, save_weights
+from poseur_lib.checkpoints.origin import trained_on_generated
 from poseur_lib.checkpoints.released_convert import save_released
 from poseur_lib.checkpoints.released_load import load_released
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.errors import UserError
 from poseur_lib.models.build import build_model
+from poseur_lib.scoring.instance import instance_scores
 from poseur_study.cli.main import main
+from tests.training.tiny import tiny_config
 
 SMALL = {
     "model.backbone": {"kind": "mobilenetv2", "weights": "none"},
@@ -39,11 +45,18 @@ def test_there_and_back(released, tmp_path, capsys):
     code, out, _ = run(capsys, "convert", released, tmp_path / "ours.pt", "--keypoint-score", "laplace")
     assert code == 0
     assert "poseur on mobilenetv2, 1 decoder layers, coco17; input 256x192" in out
-    assert "ImageNet's mean and deviation, flip fusion mean, keypoint score laplace, instance score released" in out
+    assert "ImageNet's mean and deviation, flip fusion mean, keypoint score laplace (a = 0.2), instance score" in out
     assert load_model(tmp_path / "ours.pt")[1].model.head.keypoint_score == "laplace"
     assert run(capsys, "convert", tmp_path / "ours.pt", tmp_path / "back.pth", "--to", "released")[0] == 0
     before, after = (torch.load(path)["state_dict"] for path in (released, tmp_path / "back.pth"))
     assert before.keys() == after.keys() and all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_a_run_s_folder_keeps_what_people_it_knows(tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    save_weights(tmp_path / "run" / "model.pt", build_model(tiny_config()), tiny_config(), generated_data=True)
+    assert run(capsys, "convert", tmp_path / "run", tmp_path / "ours.pt")[0] == 0
+    assert trained_on_generated(tmp_path / "ours.pt")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +66,7 @@ def test_there_and_back(released, tmp_path, capsys):
         (["--input-size", "256"], "size '256'"),
         (["--keypoint-set", "mpii16"], "16 keypoints"),
         (["--flip-fusion", "type3"], "type3"),
+        (["--score-radius", "0.1"], "score_radius 0.1: keypoint_score 'rle' has none"),
     ],
 )
 def test_one_line_errors(released, tmp_path, capsys, arguments, says):
@@ -74,7 +88,8 @@ def test_a_released_checkpoint_is_evaluated(released, coco4, capsys):
     )  # fmt: skip
     assert code == 0, err
     assert "12 boxes (ground_truth) on 4 images" in out
-    assert "input 64x48, RGB by ImageNet's mean and deviation, flip fusion type2, keypoint score rle" in out
+    assert "input 64x48, RGB by ImageNet's mean and deviation, flip fusion type2, " in out
+    assert "keypoint score of flip fusion type2 (a = 0.2), " in out
     assert "instance score released, flip test on, OKS-NMS 0.9" in out
 
 
@@ -92,6 +107,19 @@ def test_the_factor_that_an_evaluation_fits_calibrates_the_score(released, coco4
     assert load_released(tmp_path / "ours.pt", keypoint_score="rle")[1].model.head.sigma_factor is None
     code, _, err = run(capsys, *arguments, "--keypoint-score", "calibrated")
     assert code == 1 and "with sigma_factor None" in err and err.count("\n") == 1
+
+
+def test_logits_are_not_multiplied_by(released, coco4, tmp_path, capsys):
+    """A negative one would turn the order round; a rule that adds, or the box alone, keeps it."""
+    boxes = tmp_path / "boxes.json"
+    image = json.loads((coco4 / "annotations" / "person_keypoints_val2017.json").read_text())["images"][0]["id"]
+    boxes.write_text(json.dumps([{"image_id": image, "category_id": 1, "bbox": [5, 5, 50, 90], "score": -2.5}]))
+    arguments = ["evaluate", "--checkpoint", released, "--data", coco4, "--input-size", "64x48", "--boxes", boxes]
+    code, _, err = run(capsys, *arguments, "--instance-score", "paper")
+    assert code == 1 and f"{boxes}: box score -2.5 is negative, and instance score 'paper' multiplies by it" in err
+    assert run(capsys, *arguments, "--no-flip", "--instance-score", "box")[0] == 0
+    with pytest.raises(UserError, match="instance score 'classic' multiplies"):
+        instance_scores(np.array([-2.5]), np.array([[0.5]]), "classic")
 
 
 def test_evaluation_says_how_it_is_made_fast(released, coco4, capsys):

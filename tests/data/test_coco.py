@@ -90,6 +90,16 @@ def test_fingerprint_is_of_the_content(tmp_path):
     assert fingerprint(copy) != digest
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_keypoint_file_counts_where_it_says_the_order_of_the_labels(tmp_path, named):
+    root = write_dataset(tmp_path / "set", None if named else lambda dataset: dataset["categories"][0].pop("keypoints"))
+    before = fingerprint(root)
+    (root / "keypoints.toml").write_text(f"names = {list(COCO_17.names)}")
+    first = fingerprint(root)
+    (root / "keypoints.toml").write_text(f"names = {list(COCO_17.names[::-1])}")
+    assert len({before, first, fingerprint(root)}) == (1 if named else 3)
+
+
 def spoil(**values):
     return lambda dataset: dataset["annotations"][1].update(values)
 

@@ -101,6 +101,18 @@ def test_boxes_of_images_of_another_size_are_said(write, capsys):
         assert (said not in notes(root), said not in capsys.readouterr().err) == (found, found)
 
 
+def test_a_file_of_few_of_the_images_is_said(write, capsys):
+    root = write()
+    detector(root, BOXES)
+    read(root).detections()
+    assert "no box on" not in capsys.readouterr().err
+    detector(root, BOXES[:2])
+    for _ in range(2):
+        assert len(read(root).detections()) == 2
+    said = "no box on 1 of the 2 images of val, 1 of them with labelled people, who count as missed"
+    assert capsys.readouterr().err.count(said) == 1
+
+
 def test_a_detector_s_corners_are_refused_and_boxes_elsewhere_are_said(write, capsys):
     root = write()
     detector(root, [(x, y, x + w, y + h) for x, y, w, h in BOXES])

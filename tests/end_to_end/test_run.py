@@ -292,6 +292,13 @@ def test_weights_of_elsewhere_are_taken_as_far_as_they_fit(tmp_path, capsys):
         load_initial(model, tmp_path / "w.pth", small_config("rle", initial_sha256="0" * 64))
 
 
+def test_other_keypoints_of_weights_to_start_from_are_said(tmp_path, capsys):
+    path = saved(tmp_path / "model.pt")
+    config = small_config("rle", **{"data.keypoint_set": "mpii16", "initial_sha256": checkpoint_sha256(path)})
+    load_initial(build_end_to_end(config), path, config)
+    assert "its keypoints are coco17, this run's mpii16" in capsys.readouterr().out
+
+
 def test_the_command_fine_tunes_by_the_checkpoint_s_own_configuration(tmp_path, data, capsys):
     save_weights(tmp_path / "model.pt", small_model("rle"), small_config("rle"))
     given = ["train", str(tmp_path / "run"), "--data", str(data), "--init", str(tmp_path / "model.pt"), "--seed", "3"]

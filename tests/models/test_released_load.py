@@ -280,6 +280,14 @@ def test_own_checkpoints(tmp_path):
     assert trained == config and same_weights(initial, model)
 
 
+def test_knobs_of_poseur_s_score_are_not_those_of_another_head(tmp_path):
+    """An integral head's score_radius is in cells, and no fraction of the crop."""
+    config = tiny_config(**{"model.head": {"kind": "integral", "channels": 8}})
+    save_weights(tmp_path / "model.pt", build_model(config), config)
+    with pytest.raises(UserError, match=r"score_radius 0\.1: keypoint head 'integral' has nothing to choose there"):
+        load_released(tmp_path / "model.pt", score_radius=0.1)
+
+
 def test_weights_are_of_32_bits_whatever_torch_s_default_is(tmp_path):
     config = tiny_config()
     save_weights(tmp_path / "model.pt", build_model(config).eval(), config)

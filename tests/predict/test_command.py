@@ -151,6 +151,8 @@ def test_ids_of_a_file_of_boxes_that_cannot_be_kept_are_said(here, predict, caps
     assert [one["image_id"] for one in results()] == [7] and "not kept" not in capsys.readouterr().out
     assert predict("in", "--boxes", "boxes.json") == 1
     assert "give --renumber" in capsys.readouterr().err
+    assert predict("in", "--boxes", "boxes.json", "--fps", "5") == 1
+    assert "give --renumber" in capsys.readouterr().err
     assert predict("in", "--boxes", "boxes.json", "--renumber") == 0
     assert [one["image_id"] for one in results()] == [1]
     said = "in/two.jpg is not in the file of boxes or names, so its image ids cannot be kept"

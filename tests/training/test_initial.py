@@ -3,10 +3,12 @@
 import pytest
 import torch
 
-from poseur_lib.checkpoints.checkpoint import load_model
+from poseur_lib.checkpoints.checkpoint import load_model, read_weights
 from poseur_lib.checkpoints.initial import checkpoint_sha256, initial_model, initialise
+from poseur_lib.checkpoints.origin import trained_on_generated
 from poseur_lib.checkpoints.released_convert import save_released
 from poseur_lib.config import ExperimentConfig
+from poseur_lib.data.coco import CocoPeople
 from poseur_lib.errors import UserError
 from poseur_lib.models.build import build_model
 from poseur_lib.runtime import Runtime
@@ -81,6 +83,15 @@ def test_a_run_that_is_not_at_its_end_gives_its_last_weights(data, trained, tmp_
     assert all(torch.equal(value, last[f"average.module.{name}"]) for name, value in model.state_dict().items())
 
 
+def test_a_run_on_generated_people_says_so_before_its_end(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(CocoPeople, "generated", True)
+    config = tiny_config(**{"train.epochs": 2})
+    train(config, tmp_path / "run", Runtime(data=data, threads=1, limit_epochs=1))
+    last = tmp_path / "run" / "last.ckpt"
+    assert trained_on_generated(last) and read_weights(last)["generated_data"] is True
+    assert main(["convert", str(last), str(tmp_path / "model.pt")]) == 0 and trained_on_generated(tmp_path / "model.pt")
+
+
 def test_a_released_file_starts_a_model(tmp_path):
     config = ExperimentConfig().with_changes(**{"model.backbone.weights": "none", "model.backbone.depth": 50})
     source, other = build_model(config), build_model(config)
@@ -111,3 +122,12 @@ def test_another_learning_rate_in_the_same_folder_says_how_to_go_on(data, traine
         "train.learning_rate 0.001, now 0.0001" in said and f"with --init {trained} it starts from the weights" in said
     )
     assert command(tmp_path / "slower", data, *slower) == 0
+
+
+def test_an_input_size_that_would_be_ignored_is_refused(data, trained, tmp_path, capsys):
+    plain = ("--set", "pretext=null", "--set", "model.backbone.weights=none")
+    for more in (plain, ("--init", trained, "--profile", "smoke")):
+        assert command(tmp_path / "run", data / "absent", "--input-size", "256x192", *more) == 1
+        assert "--set 'data.input_size=[256,192]' says it" in capsys.readouterr().err
+    assert command(tmp_path / "run", data / "absent", "--input-size", "256", *plain) == 1
+    assert "size '256': give HEIGHTxWIDTH" in capsys.readouterr().err

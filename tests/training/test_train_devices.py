@@ -5,18 +5,23 @@ import os
 import subprocess
 import sys
 
+import cv2
+import numpy as np
 import pytest
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from poseur_lib.checkpoints.checkpoint import load_model
-from poseur_lib.config import ExperimentConfig
+from poseur_lib.config import ExperimentConfig, PretextRunConfig
+from poseur_lib.config.training import PretextConfig
+from poseur_lib.data.parts import part_path
 from poseur_lib.errors import UserError
-from poseur_lib.files import CURVE_FILE, MODEL_FILE
+from poseur_lib.files import BACKBONE_FILE, CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE, SAFE_FILE
 from poseur_lib.models.baselines.regression import RegressionHead
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.curve import read_curve
-from poseur_lib.training.fit import train
+from poseur_lib.training.fit import pretrain, train
+from poseur_lib.training.loop import TrainingLoop
 from poseur_study.runs.ddp import JOB_FILE, OUTPUT_FILE, train_on_devices
 from tests.study.projects import REPOSITORY
 from tests.training.tiny import TINY, tiny_config, write_people
@@ -65,6 +70,23 @@ def test_the_curve_s_loss_is_the_mean_over_devices(people, tmp_path, monkeypatch
     (shared,) = train(tiny_config(), tmp_path / "shared", runtime)
     assert shared.loss == pytest.approx(alone.loss / 2)
     assert shared.terms == {name: pytest.approx(value / 2) for name, value in alone.terms.items()}
+
+
+def test_another_rank_writes_no_weights(tmp_path, monkeypatch):
+    """Its batch norms have seen other people: the file would be that of whoever comes last."""
+    data = write_people(tmp_path / "data", train=8, val=2)
+    for split in ("train", "val"):
+        (data / f"parts_{split}2017").mkdir()
+        for path in (data / f"{split}2017").iterdir():
+            cv2.imwrite(str(part_path(path)), np.ones((96, 72), np.uint8))
+    monkeypatch.setattr(TrainingLoop, "global_rank", 1)
+    runtime, config = Runtime(data=data, device="cpu", threads=1, safetensors=True), tiny_config()
+    first = PretextRunConfig(
+        data=config.data, backbone=config.model.backbone, pretext=PretextConfig(epochs=1, global_batch=8)
+    )
+    assert len(pretrain(first, tmp_path / "first", runtime)) == len(train(config, tmp_path / "run", runtime)) == 1
+    left = {path.name for folder in ("first", "run") for path in (tmp_path / folder).iterdir()}
+    assert LAST_CHECKPOINT in left and not left & {BACKBONE_FILE, MODEL_FILE, SAFE_FILE}
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from poseur_lib.models.end_to_end.model import EndToEndModel
 from poseur_lib.models.pose_model import LossTerms
 from poseur_lib.runtime import AUTO_ON_GPU, Runtime
 from poseur_lib.training import loop
+from poseur_lib.training.curve import number_words
 from poseur_lib.training.fit import pose_loss, train
 from poseur_lib.training.loss_sums import LossSums, detached
 from poseur_lib.training.step import Chosen, GraphedStep, choose, seed_generators
@@ -110,6 +111,14 @@ def test_training_by_recorded_steps_is_training(tmp_path, monkeypatch, clip):
     assert [point.computed for point in recorded] == ["graph"] * 3 and [point.computed for point in plain] == [""] * 3
     same = {"computed": "", "seconds": 0.0}
     assert [one.model_copy(update=same) for one in recorded] == [one.model_copy(update=same) for one in plain]
+
+
+def test_a_curve_says_in_which_precision_and_on_how_many_devices(tmp_path):
+    data = write_people(tmp_path / "data", train=8, val=2)
+    runtime = Runtime(data=data, device="cpu", threads=1, precision="bf16-mixed")
+    (half,) = train(tiny_config(), tmp_path / "run", runtime)
+    assert (half.computed, half.ways) == ("bf16-mixed", ())
+    assert number_words("32", 1) == () and number_words("16-mixed", 4) == ("16-mixed", "4 devices")
 
 
 def test_where_nothing_can_be_recorded_training_goes_on_and_says_why(tmp_path, monkeypatch, capsys):

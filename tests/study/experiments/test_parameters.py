@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 
 from poseur_lib.errors import UserError
+from poseur_lib.keypoints import COCO_17
+from poseur_study.cli.main import main
 from poseur_study.cli.options import parse_changes, parse_seeds
 from poseur_study.execution.batch import Batch
 from poseur_study.experiments.notebook_parameters import RunSettings, TableSettings, check_parameters
+from poseur_study.experiments.profiles import profile
+from poseur_study.runs.run_steps import open_run
 from poseur_study.table_study import TableStudy
 
 NOTEBOOKS = Path(__file__).resolve().parents[3] / "notebooks"
@@ -59,6 +63,34 @@ def test_seeds_are_a_list_a_tuple_or_a_range():
     for seeds in ("01", {0}, (0, "1"), 0):
         with pytest.raises(ValueError, match="seeds"):
             TableSettings(seeds=seeds)
+
+
+@pytest.mark.parametrize("start", [[], ["--init", "none.pt"]], ids=["profile", "init"])
+def test_a_seed_among_the_changes_is_refused_and_not_ignored(tmp_path, capsys, start):
+    plain = ["--set", "pretext=null", "--set", "model.backbone.weights=none"]
+    assert main(["train", str(tmp_path / "run"), "--data", str(tmp_path), "--set", "seed=3", *plain, *start]) == 1
+    assert "--set seed=3: give --seed 3" in capsys.readouterr().err
+    with pytest.raises(UserError, match="seed = 3 is no change"):
+        profile("mini").experiment(0, {"seed": 3})
+
+
+@pytest.mark.parametrize("change", [{"pretext.seed": 0}, {"pretext": {"epochs": 1, "seed": 0}}], ids=["knob", "whole"])
+def test_the_seed_of_a_pretraining_that_has_the_run_s_is_refused(change):
+    with pytest.raises(UserError, match=r"pretext\.seed = 0: profile 'midi' pretrains a backbone for every seed"):
+        profile("midi").experiment(1, change)
+    with pytest.raises(UserError, match=r"pretext\.seed = 0: .*here 1"):
+        Batch("midi", ("1b",), (0, 1), "", "runs", change)
+    assert profile("midi").experiment(0, change).pretext.seed == profile("mini").experiment(1, change).pretext.seed == 0
+
+
+def test_keypoints_of_one_s_own_are_no_study_s():
+    """They were judged by the profile's."""
+    own = {"data.keypoint_set": {"name": "mine", "names": list(COCO_17.names), "flip_pairs": []}}
+    message = r"keypoints 'mine' are your own, .*poseur train takes them \(docs/own_keypoints\.md\)"
+    with pytest.raises(UserError, match=message):
+        Batch("mini", ("1b",), (), "", "runs", own)
+    with pytest.raises(UserError, match=message):
+        open_run(RunSettings(profile="mini", data="gone", overrides=own))
 
 
 def test_changes_and_seeds_of_the_command_line():

@@ -52,6 +52,17 @@ def test_the_record_names_the_file_and_holds_both_box_sources(done, checkpoints)
     assert loaded.record.provenance.data_fingerprint == source.data.fingerprint
 
 
+def test_a_record_of_another_precision_is_not_given_for_this_one(checkpoints, few_people, tmp_path):
+    half = CPU.model_copy(update={"precision": "bf16-mixed"})
+    for settings, there in ((half, False), (half, True), (CPU, False), (CPU, True)):
+        first = next(opened(checkpoints, few_people, tmp_path).evaluate(settings))
+        made = first.record.provenance
+        assert (first.there, made.precision) == (there, settings.precision)
+        assert made.computed_on.endswith(", bf16-mixed") == (settings is half)
+    stored = ReleasedStore(tmp_path).records.load(first.record.run_id)
+    assert stored.record == first.record
+
+
 def test_predictions_are_those_of_the_released_model(checkpoints, few_people, tmp_path):
     first = next(opened(checkpoints, few_people, tmp_path).evaluate(CPU))
     stored = ReleasedStore(tmp_path).records.load(first.record.run_id).predictions[BoxSource.GROUND_TRUTH]
