@@ -19,6 +19,7 @@ from poseur_lib.files import LAST_CHECKPOINT, write_atomically
 from poseur_lib.models.build import Network, build_network
 from poseur_study.evidence.evidence import Origin, SeedScores, WeightAverage
 from poseur_study.experiments.notebook_parameters import RunSettings
+from poseur_study.experiments.profiles import profile
 from poseur_study.runs import run_steps
 from poseur_study.runs.run_steps import Run
 
@@ -35,8 +36,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     asked = parser.parse_args(arguments)
     known: tuple[SeedScores, ...] = ()
+    model = profile(asked.profile).experiment(0).name.removesuffix("_seed0")
     if asked.out.exists():
-        known = WeightAverage.model_validate_json(asked.out.read_text(encoding="utf-8")).scores
+        found = WeightAverage.model_validate_json(asked.out.read_text(encoding="utf-8"))
+        if (found.run, found.decay) != (model, DECAY):
+            parser.error(f"{asked.out} is of {found.run} with decay {found.decay}, not of {model} with {DECAY}")
+        known = found.scores
     for seed in range(len(known), asked.seeds):
         settings = RunSettings(
             profile=asked.profile,
@@ -53,7 +58,7 @@ def main(arguments: list[str]) -> int:
         averaged = trained_network(run.folder, run.planned.config)
         known = (*known, SeedScores(seed=seed, last=_ap(run, last_weights(run)), average=_ap(run, averaged)))
         print(known[-1], flush=True)
-        record = WeightAverage(origin=Origin.now(), run=run.planned.config.name, decay=DECAY, steps=steps, scores=known)
+        record = WeightAverage(origin=Origin.now(), run=model, decay=DECAY, steps=steps, scores=known)
         write_atomically(asked.out, (record.model_dump_json(indent=1) + "\n").encode())
     return 0
 

@@ -38,7 +38,7 @@ from poseur_study.runs.datasets import data_folder, open_data
 from poseur_study.runs.origin import imported_words
 from poseur_study.runs.project import below_root
 from poseur_study.runs.record import RECORD_FILE, Record
-from poseur_study.runs.store import ERROR_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore, runs_of
+from poseur_study.runs.store import ERROR_FILE, EXPLORER_TABLE, NOTEBOOK_FILE, RESULT_FILE, RunState, RunStore, runs_of
 from poseur_study.table_study.answer import HEADLINE_FILE, score_headline
 from poseur_study.table_study.frames import curve_frame
 from poseur_study.table_study.pictures import pictures
@@ -118,7 +118,7 @@ class ProfileStudy:
                     found.setdefault(run_id, f"{table.name}, {row.label}, seed {seed}")
         for run_id in list(found):
             for parent in self.records[run_id].parents if run_id in self.records else ():
-                found.setdefault(parent, "pretraining")
+                found.setdefault(parent, f"pretraining, {_model_words(parent)}")
         return {run_id: found.get(run_id, run_id) for run_id in self.run_ids}
 
     @cached_property
@@ -191,10 +191,11 @@ class ProfileStudy:
 
     def failures(self) -> tuple[Failure, ...]:
         """Tables and runs whose last attempt failed."""
-        folders = [(table, self.store.table_folder(table.number)) for table in STUDIES]
+        shown = {**{table.number: table.name for table in STUDIES}, EXPLORER_TABLE: "Explorer"}
+        folders = {number: self.store.table_folder(number) for number in shown}
         found = [
-            Failure(table.name, f"failed_table_{table.number}.html", folder, _last_line(folder / ERROR_FILE))
-            for table, folder in folders
+            Failure(shown[number], f"failed_table_{number}.html", folder, _last_line(folder / ERROR_FILE))
+            for number, folder in folders.items()
             if (folder / ERROR_FILE).exists()
         ]
         failed = [run_id for run_id in self.run_ids if self.store.state(run_id) == RunState.FAILED]
@@ -342,6 +343,11 @@ RUN_COLUMNS = [
     "minutes", "training, minutes", "energy, Wh", "device", "finished", "commit", "python", "torch", "torchvision",
     "lightning", "pycocotools", "data", "id", "from elsewhere", "why",
 ]  # fmt: skip
+
+
+def _model_words(run_id: str) -> str:
+    """`narrow24 64x48` of `pretext_narrow24_64x48_…`."""
+    return " ".join(run_id.split("_")[1:-1])
 
 
 def _last_line(file: Path) -> str:

@@ -4,12 +4,15 @@ With `--editable`: exit 1, saying nothing, unless poseur_lib is installed here f
 Needs nothing but the standard library and pip, as it runs in environments that others made.
 """
 
+import json
 import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+UNLOCKED = frozenset(("imagenet",))
+"""Extras that whoever wants them installs: neither requirements.lock nor environment.yml has them."""
 
 
 def unmet(requirements: list[str]) -> list[str]:
@@ -34,7 +37,8 @@ def is_editable() -> bool:
         location = metadata.distribution("poseur_lib").read_text("direct_url.json") or ""
     except metadata.PackageNotFoundError:
         return False
-    return ROOT.as_uri() in location and '"editable": true' in location
+    found = json.loads(location or "{}")
+    return found.get("url", "").rstrip("/") == ROOT.as_uri() and found.get("dir_info", {}).get("editable") is True
 
 
 def main() -> int:
@@ -43,7 +47,7 @@ def main() -> int:
     tables = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     project = tables["project"]
     requirements = project["dependencies"] + [
-        one for extra in project["optional-dependencies"].values() for one in extra
+        one for name, extra in project["optional-dependencies"].items() if name not in UNLOCKED for one in extra
     ]
     try:
         problems = unmet(requirements + tables["build-system"]["requires"])

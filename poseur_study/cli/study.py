@@ -171,7 +171,7 @@ def run(
     if sharing == options.AUTO and (workers or devices > 1):
         raise UserError("--runs-per-gpu auto decides itself how many runs there are: without --workers and --devices")
     batch = _batch(profile, tables, seeds, data, runs, changes, make=True)
-    for line in damage_lines(batch):
+    for line in (*batch.notes, *damage_lines(batch)):
         typer.echo(line, err=True)
     run_options = batch.options(
         device=device,

@@ -201,8 +201,14 @@ def execute_notebook(
     environment = _environment(root, threads, held) | {RESULTS_VARIABLE: str(attempt.results)}
     with tempfile.TemporaryDirectory(prefix="poseur-kernel-") as private:  # the child may be killed, and leave its file
         job["connection"] = f"{private}/kernel.json"
+        environment |= own_kernel(private)
         write_atomically(attempt.folder / "job.json", json.dumps(job, indent=1).encode())
         return Attempt(attempt.folder, *run_child(command, attempt.folder / OUTPUT_FILE, environment))
+
+
+def own_kernel(folder: str) -> dict[str, str]:
+    """Environment variables by which a kernel is this environment's, and runs none of its user's start-up files."""
+    return {"IPYTHONDIR": folder, "JUPYTER_PREFER_ENV_PATH": "1"}
 
 
 def _environment(root: Path, threads: int, held: Lease | None) -> dict[str, str]:

@@ -9,7 +9,9 @@ import json
 import logging
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,11 +24,13 @@ from nbformat import NotebookNode
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from poseur_lib.files import MODEL_FILE, write_atomically
+from poseur_lib.files import WEIGHTS_FILES, write_atomically
+from poseur_study.execution.papermill_job import own_kernel
 from poseur_study.profile_study import ProfileStudy
+from poseur_study.runs.evaluation_file import EVALUATION_FILE
 from poseur_study.runs.project import ROOT_VARIABLE, project_root
 from poseur_study.runs.provenance import source_digest
-from poseur_study.runs.record import IMPORTED_FILE
+from poseur_study.runs.record import IMPORTED_FILE, PREDICTIONS_FILE
 from poseur_study.runs.store import ERROR_FILE, NOTEBOOK_FILE, RECORD_FILE, RESULT_FILE
 from poseur_study.table_study.answer import HEADLINE_FILE
 
@@ -40,6 +44,7 @@ class WarmKernel:
 
     def __init__(self) -> None:
         self.manager: KernelManager | None = None
+        self.private = tempfile.TemporaryDirectory(prefix="poseur-kernel-")
 
     def __enter__(self) -> "WarmKernel":
         return self
@@ -47,6 +52,7 @@ class WarmKernel:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.manager is not None:
             self.manager.shutdown_kernel(now=True)
+        self.private.cleanup()
 
     def execute(self, notebook: NotebookNode) -> NotebookNode:
         """Execute a notebook in a namespace of its own; of one that fails, as far as it gets."""
@@ -54,7 +60,7 @@ class WarmKernel:
             self.manager = KernelManager()
             paths = os.pathsep.join(part for part in (str(project_root()), os.environ.get("PYTHONPATH", "")) if part)
             known = {ROOT_VARIABLE: str(project_root()), "PYTHONPATH": paths, "PYTHONHASHSEED": "0"}
-            where = {"cwd": str(project_root()), "env": {**os.environ, **known}}
+            where = {"cwd": str(project_root()), "env": {**os.environ, **known, **own_kernel(self.private.name)}}
             self.manager.start_kernel(**where, stderr=subprocess.DEVNULL)  # its warnings of ports; errors are in cells
             logging.getLogger("traitlets").setLevel(logging.ERROR)
         notebook.cells.insert(0, nbformat.v4.new_code_cell(FORGET))
@@ -85,7 +91,8 @@ def executed_page(kernel: WarmKernel, source: Path, parameters: Mapping[str, Any
     notebook = kernel.execute(parameterize_notebook(notebook, dict(parameters)) if parameters else notebook)
     if problem(notebook) is None:
         notebook.metadata[DIGEST] = digest
-        write_atomically(kept, nbformat.writes(notebook).encode())
+        with suppress(OSError):  # a disk that cannot be written to goes without
+            write_atomically(kept, nbformat.writes(notebook).encode())
     return notebook
 
 
@@ -102,7 +109,11 @@ def _results_digest(study: ProfileStudy) -> str:
             f"tables/*/{HEADLINE_FILE}", f"*/{IMPORTED_FILE}")  # fmt: skip
     for path in sorted(path for pattern in read for path in folder.glob(pattern)):
         content.update(str(path.relative_to(folder)).encode() + path.read_bytes())
-    there = [*folder.glob(f"tables/*/{NOTEBOOK_FILE}"), *folder.glob(f"*/{MODEL_FILE}")]
+    others = (f"tables/*/{NOTEBOOK_FILE}", *(f"*/{name}" for name in WEIGHTS_FILES))
+    there = [path for pattern in others for path in folder.glob(pattern)]
     content.update(repr(sorted(str(path.relative_to(folder)) for path in there)).encode())
+    beside = sorted(path for name in (PREDICTIONS_FILE, EVALUATION_FILE) for path in folder.glob(f"*/{name}"))
+    for path, state in ((path, path.stat()) for path in beside):  # whether results are whole
+        content.update(repr((str(path.relative_to(folder)), state.st_size, state.st_mtime_ns)).encode())
     content.update(repr(study.has_data).encode())
     return content.hexdigest()

@@ -7,7 +7,7 @@ from poseur_study.execution.papermill_job import execute_and_keep
 from poseur_study.experiments.profiles import Profile
 from poseur_study.explorer.runs import find_runs
 from poseur_study.runs.project import as_noted
-from poseur_study.runs.store import NOTEBOOK_FILE, RunStore
+from poseur_study.runs.store import EXPLORER_TABLE, NOTEBOOK_FILE, RunStore
 
 EXPLORER_NOTEBOOK = "explore_attention.ipynb"
 
@@ -33,4 +33,4 @@ def execute_explorer(profile: Profile, store: RunStore) -> Path:
 
 def explorer_notebook(store: RunStore) -> Path:
     """Where the explorer's notebook lies once it was executed."""
-    return store.table_folder("explorer") / NOTEBOOK_FILE
+    return store.table_folder(EXPLORER_TABLE) / NOTEBOOK_FILE

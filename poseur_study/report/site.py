@@ -20,7 +20,14 @@ from poseur_study.report.explorer import explorer_notebook
 from poseur_study.report.render import Files, Link, page, read_notebook
 from poseur_study.runs.origin import NotebookOrigin, imported_words, notebook_origin
 from poseur_study.runs.project import as_noted, notebook_path
-from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RunStore, failure_text
+from poseur_study.runs.store import (
+    ERROR_FILE,
+    EXPLORER_TABLE,
+    FAILED_NOTEBOOK_FILE,
+    NOTEBOOK_FILE,
+    RunStore,
+    failure_text,
+)
 
 SMOKE_STAMP = "smoke: proves the plumbing, is no evidence"
 INDEX, EXPLORER = "index.html", "explorer.html"
@@ -136,6 +143,11 @@ class Site:
         ids |= {parent for one in ids & study.records.keys() for parent in study.records[one].parents}
         stamps = [SMOKE_STAMP] * (not study.profile.evidential)
         stamps += [] if of is None else [imported_words([of], "table")]
+        if of is not None and of.name == EXPLORER_TABLE:
+            ended = self._notebook(of / NOTEBOOK_FILE).metadata.get("papermill", {}).get("end_time") or "a day unknown"
+            stamps.append(f"Executed on {ended[:10]}: its list of runs is of then.")
+        if of is not None and (of / ERROR_FILE).exists():
+            stamps.append("The last execution of this page failed: what it shows is of an earlier one.")
         stamps += [imported_words(map(study.store.path, sorted(ids)), "run")]
         if of is not None and notebook_origin(of) == NotebookOrigin.ALTERED:
             stamps.append(f"The notebook of this page was {NotebookOrigin.ALTERED}: it has not the SHA-256 of its run.")

@@ -144,6 +144,8 @@ def _stamp(path: Path) -> list[int] | None:
 
 ERROR_FILE = "error.txt"
 NOTEBOOK_FILE = "notebook.ipynb"
+EXPLORER_TABLE = "explorer"
+"""In the place of a table's number: where the attention explorer's notebook lies."""
 RESULT_FILE = "result.json"
 FAILED_NOTEBOOK_FILE = "failed.ipynb"
 

@@ -20,6 +20,7 @@ from poseur_study.paper.tables import paper_tables
 from poseur_study.profile_study import ProfileStudy
 from poseur_study.report import execute, site
 from poseur_study.report.site import PAGES, write_report
+from poseur_study.runs.evaluation_file import EVALUATION_FILE
 from poseur_study.runs.store import RunStore, note_failure
 
 RUNS = Path(__file__).resolve().parents[2] / "runs"
@@ -128,6 +129,29 @@ def test_pages_are_executed_again_only_where_something_changed(report, runs, mon
     note_failure(runs.table_folder("1c"), "KeyError: another", None)
     write_report(profile("smoke"), runs, report)
     assert len(executed) == sum(one.of_profile for one in PAGES)
+    evaluation = runs.path("a_run") / EVALUATION_FILE
+    evaluation.write_bytes(b"cut off")
+    write_report(profile("smoke"), runs, report)
+    assert len(executed) == 2 * sum(one.of_profile for one in PAGES)
+    evaluation.unlink()
+
+
+def test_a_page_of_an_execution_before_one_that_failed_says_so(runs):
+    pages = site.Site(ProfileStudy("smoke", str(runs.folder.parent)), Path("nowhere"))
+    failed, other = ([*pages._stamps(runs.table_folder(number))] for number in ("1d", "1a"))
+    assert [one for one in failed if one not in other] == [
+        "The last execution of this page failed: what it shows is of an earlier one."
+    ]
+
+
+def test_what_a_user_starts_ipython_with_has_no_part_in_a_page(tmp_path, monkeypatch):
+    startup = tmp_path / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00.py").write_text("leaked = True")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    with execute.WarmKernel() as kernel:
+        executed = kernel.execute(v4.new_notebook(cells=[v4.new_code_cell("'leaked' in get_ipython().user_ns")]))
+    assert executed.cells[0].outputs[0].data["text/plain"] == "False"
 
 
 def test_a_page_that_fails_is_written_as_far_as_it_got_and_said(runs, tmp_path, monkeypatch):
@@ -143,7 +167,8 @@ def test_a_page_that_fails_is_written_as_far_as_it_got_and_said(runs, tmp_path, 
 def test_what_was_run_is_named_by_what_it_is_and_counts_by_its_evidence():
     study = ProfileStudy("mini", str(RUNS))
     names = study.names.values()
-    assert "Table 1b, with noise, seed 0" in names and all(re.search(r"seed \d|^pre", name) for name in names)
+    assert {"Table 1b, with noise, seed 0", "pretraining, narrow24 64x48", "pretraining, narrow24 16x16"} <= {*names}
+    assert all(re.search(r"seed \d|^pre", name) for name in names)
     effects = study.claims().query("part == 'effect'").dropna(subset="value")
     assert set(effects["evidence"]) == {Evidence.GENERATED.value}
     assert all("generated people" in verdict for verdict in effects["verdict"])

@@ -1,14 +1,18 @@
 """tools/install.sh says in one line what is missing; its installing is shown by every `make test`."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from packaging.requirements import Requirement
 
-from tests.setup.project import ROOT
+from tests.setup.project import EXTRAS, PROJECT, ROOT, requirements
+from tools import check_environment
 
 
 @pytest.fixture
@@ -75,3 +79,27 @@ def test_a_stamped_environment_is_left_alone(project: Path) -> None:
     (project / ".venv" / ".poseur_lib-installed").write_text(content.stdout + "\n")
     result = install(project)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_what_no_lock_has_is_not_asked_of_an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(check_environment, "unmet", lambda requirements: asked.extend(requirements) or [])
+    monkeypatch.setattr(sys, "argv", ["check_environment.py"])
+    assert check_environment.main() == 0
+    assert {Requirement(one).name for one in asked} >= {one.name for one in requirements(*EXTRAS)}
+    assert not {Requirement(one).name for one in PROJECT["optional-dependencies"]["imagenet"]} & {
+        Requirement(one).name for one in asked
+    }
+
+
+@pytest.mark.parametrize(
+    ("url", "editable", "ours"),
+    [("", True, True), ("/", True, True), ("-old", True, False), ("/old", True, False), ("", False, False)],
+)
+def test_a_checkout_whose_path_begins_like_ours_is_another(
+    url: str, editable: bool, ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = json.dumps({"url": ROOT.as_uri() + url, "dir_info": {"editable": editable}})
+    found = SimpleNamespace(read_text=lambda name: text)
+    monkeypatch.setattr(check_environment.metadata, "distribution", lambda name: found)
+    assert check_environment.is_editable() is ours

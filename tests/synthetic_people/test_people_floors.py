@@ -65,7 +65,7 @@ def test_a_visible_keypoint_lies_on_its_persons_mask(val: COCO) -> None:
         mask = val.annToMask(row)
         for x, y, v in np.array(row["keypoints"]).reshape(17, 3):
             if v == 2:
-                on, all_visible = on + int(mask[min(int(y), 255), min(int(x), 191)]), all_visible + 1
+                on, all_visible = on + int(mask[min(int(y + 0.5), 255), min(int(x + 0.5), 191)]), all_visible + 1
     assert on / all_visible > 0.998  # coordinates are rounded to a tenth of a pixel
 
 
