@@ -20,7 +20,7 @@ from typing import Any
 from poseur_lib.faults import advised, fault_in
 from poseur_lib.files import write_atomically
 from poseur_study.experiments.notebook_parameters import check_parameters
-from poseur_study.runs.heartbeat import CHILD_FLAG, LEASE_VARIABLE, Stopped, heartbeat, run_child
+from poseur_study.runs.heartbeat import CHILD_FLAG, LEASE_VARIABLE, Stopped, heartbeat, run_child, until_stopped
 from poseur_study.runs.lease import Lease, is_held, waiting_lease
 from poseur_study.runs.origin import keep_notebook
 from poseur_study.runs.project import RESULTS_VARIABLE, ROOT_VARIABLE, notebook_path, project_root
@@ -163,7 +163,7 @@ def execute_table(job: TableJob) -> Outcome:
     The outcome of one that was stopped has a problem too, for whoever does not try it again.
     """
     try:
-        with waiting_lease(job.folder) as held:
+        with waiting_lease(job.folder, until_stopped()) as held:
             how = (_no_results, held, job.threads, job.project)
             return execute_and_keep(job.notebook, job.parameters, job.folder, *how)
     except Stopped:

@@ -44,6 +44,8 @@ class Child:
 
 
 _children: dict[int, Child] = {}
+_stops = 0
+"""How often all of them were stopped."""
 
 
 @contextmanager
@@ -181,10 +183,23 @@ def _followed(process: subprocess.Popen, output: Path) -> str:
 
 def stop_children(of_lease: str | None = None) -> int:
     """Kill the children of this process that work under the lease of a key (None: all); returns how many."""
+    global _stops
+    _stops += of_lease is None
     chosen = [child for child in list(_children.values()) if of_lease in (None, child.lease)]
     for child in chosen:
         child.stop()
     return len(chosen)
+
+
+def until_stopped() -> Callable[[], None]:
+    """What raises Stopped once all children of this process were stopped since: for jobs that have none yet."""
+    before = _stops
+
+    def look() -> None:
+        if _stops != before:
+            raise Stopped
+
+    return look
 
 
 def require_lease() -> None:

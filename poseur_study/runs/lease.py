@@ -13,7 +13,7 @@ import socket
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -120,10 +120,16 @@ def holder(folder: Path) -> str | None:
 
 
 @contextmanager
-def waiting_lease(folder: Path) -> Iterator[Lease]:
-    """The lease of `folder`, once whoever has it is through."""
+def waiting_lease(folder: Path, look: Callable[[], None] = lambda: None) -> Iterator[Lease]:
+    """The lease of `folder`, once whoever has it is through.
+
+    Args:
+        look: called before each try: raises where it is no longer waited for.
+    """
+    look()
     while (lease := acquire(folder)) is None:
         time.sleep(POLL_SECONDS)
+        look()
     try:
         yield lease
     finally:

@@ -3,6 +3,8 @@
 import csv
 import html
 import re
+import shutil
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -25,6 +27,19 @@ from poseur_study.runs.store import RunStore, note_failure
 
 RUNS = Path(__file__).resolve().parents[2] / "runs"
 OF_EFFECTS = {Verdict.NO_EVIDENCE.value, Verdict.NOT_RUN.value, Verdict.TOO_LITTLE.value}
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory) -> ProfileStudy:
+    """Profile mini as it is committed, without what somebody may have run since."""
+    root, folder = RUNS.parent, tmp_path_factory.mktemp("committed")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "runs/mini"], cwd=root, capture_output=True, text=True, check=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / name, folder / name)
+    return ProfileStudy("mini", str(folder / "runs"))
 
 
 @pytest.fixture(scope="module")
@@ -164,8 +179,8 @@ def test_a_page_that_fails_is_written_as_far_as_it_got_and_said(runs, tmp_path, 
     assert "KeyError: 'AP'" in text_of(tmp_path / "index.html") and (tmp_path / "failed_a_run.html").exists()
 
 
-def test_what_was_run_is_named_by_what_it_is_and_counts_by_its_evidence():
-    study = ProfileStudy("mini", str(RUNS))
+def test_what_was_run_is_named_by_what_it_is_and_counts_by_its_evidence(committed):
+    study = committed
     names = study.names.values()
     assert {"Table 1b, with noise, seed 0", "pretraining, narrow24 64x48", "pretraining, narrow24 16x16"} <= {*names}
     assert all(re.search(r"seed \d|^pre", name) for name in names)
@@ -178,8 +193,8 @@ def test_what_was_run_is_named_by_what_it_is_and_counts_by_its_evidence():
     assert set(curves["run"]) <= set(names) and {"view", "size"} <= set(strata["group"])
 
 
-def test_the_verdicts_beside_the_tables_add_up_to_the_effects_that_were_measured():
-    study = ProfileStudy("mini", str(RUNS))
+def test_the_verdicts_beside_the_tables_add_up_to_the_effects_that_were_measured(committed):
+    study = committed
     told, sums = study.table_links()["verdicts"], Counter()
     for words in told:
         of_paper = words.partition("; own modifications")[0]

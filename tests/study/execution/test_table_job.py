@@ -2,11 +2,14 @@
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from poseur_study.execution import papermill_job
 from poseur_study.execution.papermill_job import Attempt, TableJob, execute_table
+from poseur_study.runs.heartbeat import stop_children
+from poseur_study.runs.lease import acquire
 from poseur_study.runs.origin import NOTEBOOK_DIGEST_FILE, NotebookOrigin, notebook_origin
 from poseur_study.runs.project import results_folder
 from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState
@@ -74,3 +77,17 @@ def test_who_has_lost_a_table_replaces_nothing_of_it_and_says_so(tmp_path, monke
     assert outcome.state == (RunState.WAITING if taken else RunState.FINISHED)
     assert (outcome.problem is not None) == taken == (not (tmp_path / RESULT_FILE).exists())
     assert not (tmp_path / ERROR_FILE).exists() and not list(tmp_path.glob("lease.*"))
+
+
+def test_a_table_that_waits_for_another_batch_ends_with_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(papermill_job, "execute_notebook", lambda *_: pytest.fail("executed"))
+    other = acquire(tmp_path)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(execute_table, TableJob("1b", "table.ipynb", tmp_path, frozenset(), {}))
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.5)
+        stop_children("another lease")
+        assert not waiting.done()
+        stop_children()
+        assert waiting.result(timeout=30).state == RunState.WAITING
+    other.release()
