@@ -241,6 +241,8 @@ def test_own_boxes_are_those_that_the_poses_are_in(data):
         ({"model.head": {**SMALL, "anchor_sizes": [32]}}, "anchor_sizes"),
         ({"model.head": {**SMALL, "keypoints": {"kind": "regression"}}}, "flip_shift"),
         ({"model.head": {**SMALL, "keypoints": {"kind": "region_heatmap"}}}, "cells"),
+        ({"model.head.keypoints.flip_fusion": "type2"}, "flip_fusion 'type2': the flip test .* takes means"),
+        ({"model.head.keypoints.coarse_features": "backbone"}, "coarse_features 'backbone': .* from the pyramid"),
         ({"model.head": {"kind": "poseur"}}, "it alone"),
         ({"data.whole_image.scale_jitter": [2.0, 0.1]}, "least"),
     ],
