@@ -96,7 +96,8 @@ def peak_mib(run: Callable[[], object], device: str) -> float:
     """The most that the tensors of a call hold at once beyond what was there before, in MiB.
 
     On a GPU by torch's allocator; on a processor by adding up every allocation and release that torch's profiler sees,
-    which other work on the machine does not change.
+    which other work on the machine does not change. What an earlier call left behind does not count, though this one
+    makes it anew: a training step frees its gradients at the end.
     """
     run()
     if device == "cuda":

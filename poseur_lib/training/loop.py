@@ -15,6 +15,7 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from timm.layers import convert_sync_batchnorm
 from torch import nn
 
 from poseur_lib.checkpoints.origin import GENERATED_DATA
@@ -333,6 +334,9 @@ def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
     if logger is not None:
         logger.log_hyperparams(loop.run.model_dump(mode="json"))
     loop.network.to(memory_format=runtime.memory_format)
+    if runtime.devices > 1 and runtime.torch_device.type == "cuda":  # torch has it for GPUs only
+        # Not by Lightning, whose way loses the activations inside timm's batch norms. Weights keep names and identity.
+        loop.network = convert_sync_batchnorm(loop.network)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         warnings.filterwarnings("ignore", message=r".*LeafSpec.*")
@@ -342,7 +346,7 @@ def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
             accelerator="gpu" if runtime.torch_device.type == "cuda" else "cpu",
             devices=runtime.devices,
             strategy="ddp" if runtime.devices > 1 else "auto",
-            sync_batchnorm=runtime.devices > 1 and runtime.torch_device.type == "cuda",  # torch has it for GPUs only
+            sync_batchnorm=False,
             precision=runtime.precision,
             max_epochs=min(loop.config.epochs, runtime.limit_epochs or loop.config.epochs),
             accumulate_grad_batches=loop.batches.accumulate,

@@ -58,9 +58,10 @@ def _measured(config: str, device: str) -> RowSpeed:
 
 
 def training_step(model: PoseModel, image: torch.Tensor) -> None:
-    """Forward, loss and backward of one image; gradients are made anew."""
+    """Forward, loss and backward of one image; its gradients are freed, so that the next step's count as its own."""
     keypoints = len(model.flip_index)
     centre = torch.full((1, keypoints, 2), 0.5, device=image.device)
     targets = PoseTargets(centre, torch.ones(1, keypoints, dtype=torch.bool, device=image.device))
-    model.train().zero_grad(set_to_none=True)
+    model.train()
     model.loss(image, targets).total.backward()
+    model.zero_grad(set_to_none=True)

@@ -5,6 +5,8 @@ from torch import nn
 
 from poseur_lib.costs import cost
 from poseur_lib.costs.speed import median_seconds, saved_bytes
+from poseur_lib.models.build import build_model
+from poseur_study.costs.row_speed import training_step
 from tests.costs.models import small
 
 
@@ -29,3 +31,12 @@ def test_measured_cost_names_device_and_threads():
     assert speed.device and speed.threads == torch.get_num_threads()
     assert speed.latency_ms > 0 and speed.images_per_second > 0
     assert speed.training_activations > 64 * 48 * 3 * 4
+
+
+def test_a_measured_step_leaves_no_gradients_to_the_next_one():
+    """Else they are there before it, and a GPU's peak less what was there has none."""
+    model, after_backward = build_model(small(embed_dims=32, ffn_dims=32)), []
+    for parameter in model.parameters():
+        parameter.register_post_accumulate_grad_hook(lambda _: after_backward.append(1))
+    training_step(model, torch.randn(1, 3, 64, 48))
+    assert after_backward and all(one.grad is None for one in model.parameters())

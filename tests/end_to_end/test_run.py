@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from timm.layers import BatchNormAct2d
+from torch import nn
 
 from poseur_lib.checkpoints.checkpoint import load_model, load_network, save_weights
 from poseur_lib.checkpoints.initial import checkpoint_sha256, load_initial
@@ -17,7 +19,7 @@ from poseur_lib.evaluation.evaluate import evaluate_model
 from poseur_lib.evaluation.whole_images import find_people, people_of_image, poses_in_boxes
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.build import build_model
-from poseur_lib.models.end_to_end.model import build_end_to_end
+from poseur_lib.models.end_to_end.model import build_end_to_end, freeze_batch_norm
 from poseur_lib.predict.predictor import Poseur
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.fit import train
@@ -239,6 +241,8 @@ def test_own_boxes_are_those_that_the_poses_are_in(data):
         ({"model.head": {**SMALL, "anchor_sizes": [32]}}, "anchor_sizes"),
         ({"model.head": {**SMALL, "keypoints": {"kind": "regression"}}}, "flip_shift"),
         ({"model.head": {**SMALL, "keypoints": {"kind": "region_heatmap"}}}, "cells"),
+        ({"model.head.keypoints.flip_fusion": "type2"}, "flip_fusion 'type2': the flip test .* takes means"),
+        ({"model.head.keypoints.coarse_features": "backbone"}, "coarse_features 'backbone': .* from the pyramid"),
         ({"model.head": {"kind": "poseur"}}, "it alone"),
         ({"data.whole_image.scale_jitter": [2.0, 0.1]}, "least"),
     ],
@@ -253,9 +257,27 @@ def test_an_epoch_of_too_few_images_says_images(tmp_path, data):
         train(small_config(**{"train.global_batch": 8}), tmp_path / "run", runtime_of(data))
 
 
-def test_a_narrow_backbone_has_no_stages_to_freeze():
-    with pytest.raises(UserError, match="frozen_stages 2"):
-        build_end_to_end(small_config(**{"model.head.frozen_stages": 2}))
+@pytest.mark.parametrize(
+    ("backbone", "named"),
+    [
+        ({"kind": "narrow_resnet", "widths": [8, 8, 16, 16], "weights": "none"}, "NarrowResNet"),
+        ({"kind": "mobilenetv2", "weights": "none"}, "MobileNetV2"),
+    ],
+    ids=["narrow", "mobilenet"],
+)
+def test_another_backbone_than_resnet_and_hrnet_has_no_stages_to_freeze(backbone, named):
+    """MobileNetV2's second convolution is its last one."""
+    with pytest.raises(UserError, match=f"frozen_stages 2: {named} has"):
+        build_end_to_end(small_config(**{"model.backbone": backbone, "model.head.frozen_stages": 2}))
+
+
+def test_frozen_batch_norms_keep_the_activations_of_timm_s():
+    norm = BatchNormAct2d(3, act_layer=nn.ReLU6).eval()
+    nn.init.uniform_(norm.running_mean, -1, 1)
+    network, images = nn.Sequential(norm), 5 * torch.randn(2, 3, 4, 4)
+    expected = network(images)
+    freeze_batch_norm(network, None)
+    assert torch.allclose(network.train()(images), expected, atol=1e-6) and not list(network.parameters())
 
 
 def test_names_tell_the_keypoint_heads_apart():

@@ -75,6 +75,14 @@ def test_vit_needs_the_deconvolution_neck():
         )
 
 
+@pytest.mark.parametrize("config", [ViTConfig(weights="none"), HRFormerConfig(variant="tiny")], ids=["vit", "hrformer"])
+def test_transformers_take_every_block_in_training(config):
+    """The released configurations train with stochastic depth."""
+    with torch.device("meta"):
+        modules = list(build_backbone(config, (64, 64)).train().modules())
+    assert not any(isinstance(one, timm.layers.DropPath) for one in modules)
+
+
 def test_windows_do_not_see_each_other():
     torch.manual_seed(0)
     attention = WindowAttention(8, 2).eval()

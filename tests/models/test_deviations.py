@@ -38,7 +38,7 @@ def test_the_named_test_exists(row):
 def test_a_row_is_told_in_whole_sentences_and_real_tables(row):
     texts = (row.paper, row.released, *([row.note] if row.note else []))
     assert all(text.endswith(".") and text == text.strip() and "  " not in text for text in texts)
-    assert row.tables and all(re.fullmatch(r"all|1[a-e]|2[ab]|S[1-5]|figure_s1", table) for table in row.tables)
+    assert row.tables and all(re.fullmatch(r"all|1[a-e]|2[ab]|[3-6]|S[1-5]|figure_s1", table) for table in row.tables)
 
 
 def test_the_preset_is_the_rows_that_have_a_value_of_the_paper():

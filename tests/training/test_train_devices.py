@@ -8,20 +8,24 @@ import sys
 import cv2
 import numpy as np
 import pytest
+import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from poseur_lib.checkpoints.checkpoint import load_model
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
+from poseur_lib.config.backbone import LITE0, TimmConfig
 from poseur_lib.config.training import PretextConfig
 from poseur_lib.data.parts import part_path
 from poseur_lib.errors import UserError
 from poseur_lib.files import BACKBONE_FILE, CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE, SAFE_FILE
+from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.baselines.regression import RegressionHead
 from poseur_lib.runtime import Runtime
+from poseur_lib.training.batches import Batches
 from poseur_lib.training.curve import read_curve
 from poseur_lib.training.fit import pretrain, train
-from poseur_lib.training.loop import TrainingLoop
+from poseur_lib.training.loop import TrainingLoop, run_loop
 from poseur_study.runs.ddp import JOB_FILE, OUTPUT_FILE, train_on_devices
 from tests.study.projects import REPOSITORY
 from tests.training.tiny import TINY, tiny_config, write_people
@@ -134,3 +138,42 @@ def test_a_weight_that_no_gradient_reaches_is_named(people, tmp_path, as_on_two_
         UserError, match=r"gradient.*network\.backbone\.stage3\.0\.fuse_layers\.0\.1\.0\.weight.* 8 more"
     ):
         train(config, tmp_path, Runtime(data=people, device="cpu", threads=1))
+
+
+class StoppedError(Exception):
+    """Before a step is taken."""
+
+
+def test_batch_norms_that_several_gpus_share_keep_their_activations(tmp_path, monkeypatch):
+    """timm's batch norm applies the activation that comes after it."""
+    network = torch.nn.Sequential(build_backbone(TimmConfig(name=LITE0, weights="none")), torch.nn.Identity())
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -1, 1)
+    network.to(memory_format=Runtime.memory_format)  # as training has it, to the last digit
+    images, weights = torch.randn(1, 3, 64, 64), dict(network.named_parameters())
+    with torch.no_grad():
+        before, names = network.eval()(images), list(network.state_dict())
+    asked = {}
+
+    def stop(**options):
+        asked.update(options)
+        raise StoppedError
+
+    monkeypatch.setattr("poseur_lib.training.loop.L.Trainer", stop)
+    monkeypatch.setattr(Runtime, "torch_device", torch.device("cuda"))
+    config = tiny_config()
+    loop = TrainingLoop(
+        network=network, loss_of=lambda *_: None, batches=Batches(None, None, 1, 1), config=config.train, run=config,
+        seed=0, measure=lambda _: {}, measure_every=1, last_checkpoint=tmp_path / LAST_CHECKPOINT,
+    )  # fmt: skip
+    with pytest.raises(StoppedError):
+        run_loop(loop, Runtime(data=tmp_path, device="cuda", devices=2))
+    assert asked["devices"] == 2 and not asked["sync_batchnorm"]  # Lightning's own would lose them
+    norms = [one for one in loop.network.modules() if isinstance(one, torch.nn.modules.batchnorm._BatchNorm)]
+    assert norms and all(isinstance(one, torch.nn.SyncBatchNorm) for one in norms)
+    with torch.no_grad():
+        after = loop.network(images)
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+    assert list(loop.network.state_dict()) == names
+    assert all(one is weights[name] for name, one in loop.network.named_parameters())

@@ -86,6 +86,12 @@ class MaskRCNNConfig(HeadKnobs):
                 raise ValueError("head.keypoints.initial_points 'learned': a box tells its person by the FC proposal")
             case PoseurConfig(neck="deconvolution"):
                 raise ValueError("head.keypoints.neck 'deconvolution': the pyramid has its levels already")
+            case PoseurConfig(coarse_features="backbone"):
+                raise ValueError("head.keypoints.coarse_features 'backbone': a box is pooled from the pyramid alone")
+            case PoseurConfig(flip_fusion="type1" | "type2" as fusion):
+                raise ValueError(
+                    f"head.keypoints.flip_fusion {fusion!r}: the flip test of whole images takes means, set 'mean'"
+                )
         return self
 
     @property

@@ -1,4 +1,7 @@
-"""Plain ViT (Dosovitskiy et al., ICLR 2021), as the released code has it: blocks of timm, one map of stride 16."""
+"""Plain ViT (Dosovitskiy et al., ICLR 2021), as the released code has it: blocks of timm, one map of stride 16.
+
+The released configuration trains ViT-B with stochastic depth (`drop_path_rate` 0.3), which is not built here.
+"""
 
 from collections.abc import Sequence
 from functools import partial

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
+from timm.layers import BatchNormAct2d, FrozenBatchNormAct2d
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
@@ -19,6 +20,8 @@ from poseur_lib.data.whole_images import STRIDE, ImageBatch, on_canvas
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import Backbone, build_backbone
+from poseur_lib.models.backbones.high_resolution import HighResolutionNet
+from poseur_lib.models.backbones.resnet import ResNet
 from poseur_lib.models.end_to_end.frames import mirrored
 from poseur_lib.models.end_to_end.region_heads import FoundBoxes, ImagePeople, RegionHeads, without_crowds
 from poseur_lib.models.pose_model import LossTerms, without_autocast
@@ -190,24 +193,32 @@ def freeze_batch_norm(module: nn.Module, eps: float | None) -> None:
     """Batch norms inside become affine maps with the statistics and weights that they have; `eps` None: their own."""
     for place, child in module.named_children():
         if isinstance(child, nn.BatchNorm2d):
-            frozen = FrozenBatchNorm2d(child.num_features, child.eps if eps is None else eps)
-            frozen.load_state_dict({name: getattr(child, name) for name in frozen.state_dict()})
-            setattr(module, place, frozen.to(child.weight.device))
+            setattr(module, place, frozen_batch_norm(child, child.eps if eps is None else eps))
         else:
             freeze_batch_norm(child, eps)
+
+
+def frozen_batch_norm(norm: nn.BatchNorm2d, eps: float) -> nn.Module:
+    """A batch norm's affine map; the activation that timm's batch norms apply goes with it."""
+    activates = isinstance(norm, BatchNormAct2d)
+    frozen = (FrozenBatchNormAct2d if activates else FrozenBatchNorm2d)(norm.num_features, eps)
+    frozen.load_state_dict({name: getattr(norm, name) for name in frozen.state_dict()})
+    if activates:
+        frozen.drop, frozen.act = norm.drop, norm.act
+    return frozen.to(norm.weight.device)
 
 
 def freeze_first_stages(backbone: Backbone) -> None:
     """The stem and the first stage of a ResNet or an HRNet learn nothing.
 
     Raises:
-        UserError: the backbone has no such parts.
+        UserError: the backbone has no such parts. By its kind: MobileNetV2's have the same names, and are others.
     """
-    parts = [part for name, part in backbone.named_children() if name in (*STEM, *FIRST_STAGE)]
-    if not parts:
+    if not isinstance(backbone, ResNet | HighResolutionNet):
         raise UserError(f"model.head.frozen_stages 2: {type(backbone).__name__} has no such stages; set 0")
-    for part in parts:
-        part.requires_grad_(False)
+    for name, part in backbone.named_children():
+        if name in (*STEM, *FIRST_STAGE):
+            part.requires_grad_(False)
 
 
 def build_end_to_end(config: ExperimentConfig) -> EndToEndModel:
