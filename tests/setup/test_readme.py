@@ -119,13 +119,15 @@ def test_the_runs_on_real_people_are_recorded():
     of = {}
     for one in runs_of(RunStore(ROOT / "runs" / "real")):
         config, reached = one.record.config, one.record.of(BoxSource.GROUND_TRUTH).AP
-        if config.model.head.kind != "heatmap" or config.model.head.codec.decoding == "quarter":
-            of[config.model.head.kind, config.train.epochs, config.seed] = reached
-    kinds = ("heatmap", "regression", "poseur")
+        head = config.model.head
+        kind = head.codec.decoding if head.kind == "heatmap" else head.kind
+        of[kind, config.train.epochs, config.seed] = reached
+    kinds = ("quarter", "regression", "poseur")
     seeds = [sorted(of[kind, 16, seed] for seed in (0, 1, 2)) for kind in kinds]
     ends = [end for reached in seeds for end in (reached[0], reached[-1])]
     assert "has {:.1f} to {:.1f} AP, RLE {:.1f} to {:.1f}, Poseur {:.1f} to {:.1f}".format(*ends) in said()
     assert "with one seed, {:.1f}, {:.1f} and {:.1f}".format(*(of[kind, 4, 0] for kind in kinds)) in said()
+    assert f"with DARK ({of['dark', 16, 0]:.1f} and {of['dark', 16, 1]:.1f} so far)" in said()
     table = TableResult.model_validate_json((ROOT / "runs/real/tables/budget/result.json").read_text(encoding="utf-8"))
     heatmaps, rle = (next(one.effect for one in table.claims if one.key.endswith(f"poseur_33 over {other}_33"))
                      for other in ("simba", "rle"))  # fmt: skip
