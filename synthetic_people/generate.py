@@ -195,7 +195,7 @@ def _altered(root: Path) -> dict[str, str]:
     stamps, note = _stamps(root, digests), root / CHECKED_FILE
     if note.is_file() and note.read_text(encoding="utf-8") == stamps:
         return {}
-    print(f"{root}: reading {len(digests)} images, to see that they are as they were made", file=sys.stderr)
+    print(f"{root.name}: reading {len(digests)} images, to see that they are as they were made", file=sys.stderr)
     altered = dict(changed_files(root, digests))
     if not altered:
         with suppress(OSError):  # of a disk that cannot be written to, they are read again

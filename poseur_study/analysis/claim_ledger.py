@@ -278,8 +278,11 @@ def _after_runs(
     if profile.name != SEEN or result is None or one is None or one.effect is None:
         return ""
     pooled = isinstance(one.effect, Effect) and bool(one.effect.spreads)
-    others = {other.difference for other in result.claims if other.effect and other.evidence == one.evidence}
-    adjusted = len(others) > 1 and (start is None or start < ADJUSTED_SINCE)
+    family = {other.key for other in table.claims if other.family == claim.family}
+    together = [other for other in result.claims if other.effect and other.evidence == one.evidence]
+    adjusted = len({other.difference for other in together if other.key in family}) > 1 and (
+        start is None or start < ADJUSTED_SINCE
+    )
     said = (AFTER_RUNS.get(f"{table.number}: {claim.key}", ""), MODEL_AFTER_RUNS * pooled, HOLM_AFTER_RUNS * adjusted)
     return "; ".join(filter(None, said))
 

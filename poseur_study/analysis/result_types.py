@@ -166,7 +166,7 @@ class TableResult(Frozen):
         found = [
             f"{row.uncommitted} of {row.label}"
             for row in self.rows
-            if row.uncommitted and row.key in (rows or {row.key})
+            if row.uncommitted and (not rows or row.key in rows)
         ]
         return f"Runs made with uncommitted changes to the code: {', '.join(found)}." if found else ""
 
