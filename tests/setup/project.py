@@ -6,12 +6,14 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from tools.check_environment import UNLOCKED
+
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 PACKAGES = ("poseur_lib", "poseur_study", "synthetic_people")
-EXTRAS = tuple(extra for extra in PROJECT["optional-dependencies"] if extra != "imagenet")
-"""Those that are locked; ImageNet weights are installed by who wants them."""
+EXTRAS = tuple(extra for extra in PROJECT["optional-dependencies"] if extra not in UNLOCKED)
+"""Those that are locked."""
 
 
 def requirements(*extras: str) -> list[Requirement]:

@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from poseur_lib.data.coco import labels_of
 from poseur_lib.evaluation.calibration import calibration_error
 from poseur_lib.evaluation.dataset_predictions import BoxSource
+from poseur_lib.evaluation.oks import keypoint_similarity
 from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, breakdown, breakdown_csv
 from poseur_study.analysis.interval import Estimate, difference, estimate
 from poseur_study.analysis.measured_values import StoredSample, over_seeds
@@ -31,6 +34,7 @@ from poseur_study.experiments.analyses import (
     SMALL_RADIUS_CLAIM,
     shift_claim_key,
 )
+from poseur_study.experiments.profile_deviations import HALF_A_PIXEL
 from poseur_study.experiments.profiles import MINI_PEOPLE, profile
 from poseur_study.measurements.calibration import measured_bins, scored_keypoints
 from poseur_study.measurements.outside_boxes import HEATMAP as OF_HEATMAPS
@@ -200,9 +204,34 @@ def test_a_table_follows_from_the_committed_evaluations(number, committed, label
 @pytest.mark.slow
 @pytest.mark.parametrize("number", OF_LABELS)
 def test_a_page_follows_from_committed_predictions_and_the_labels_that_the_generator_gives(number, committed, tmp_path):
-    size = MINI_PEOPLE.model_copy(update={"train_images": 1})
-    generate(tmp_path / "mini", size, workers=0, progress=False)
-    check(number, committed, tmp_path / "mini")
+    check(number, committed, generated_labels(tmp_path))
+
+
+@pytest.mark.slow
+def test_what_half_a_pixel_of_mini_s_labels_is_worth_is_what_its_pages_say(committed, tmp_path):
+    data = data_of("2b", committed, generated_labels(tmp_path))
+    drops = {key: [recall(data, key, seed, 0.0) - recall(data, key, seed, 0.5) for seed in data.seeds]
+             for key in ("poseur_256", "simba_256")}  # fmt: skip
+    (least, *_, most), heatmaps = (sorted(f"{drop:.1f}" for drop in of) for of in drops.values())
+    assert f"by {least} to {most} (Poseur, three trainings)" in HALF_A_PIXEL
+    assert f"and {heatmaps[0]} (heatmaps)" in HALF_A_PIXEL and heatmaps[0] == heatmaps[-1]
+
+
+def recall(data: TableData, key: str, seed: int, right_px: float) -> float:
+    """Of labelled people in their own boxes, over OKS thresholds (x 100), with poses moved to the right."""
+    people = data.dataset.val.people()
+    truth, visibility, area = labels_of(people)
+    labelled = visibility > 0
+    poses = data.predictions(key, seed, BoxSource.GROUND_TRUTH).keypoints_image() + np.float32((right_px, 0))
+    similar = keypoint_similarity(poses, truth, area, data.dataset.keypoints.oks_sigmas)
+    oks = np.where(labelled, similar, 0).sum(axis=1)[labelled.any(axis=1)] / labelled.sum(axis=1)[labelled.any(axis=1)]
+    return 100 * float(np.mean([(oks >= threshold).mean() for threshold in np.arange(0.5, 0.96, 0.05)]))
+
+
+def generated_labels(folder: Path) -> Path:
+    """The val split of profile mini, made anew."""
+    generate(folder / "mini", MINI_PEOPLE.model_copy(update={"train_images": 1}), workers=0, progress=False)
+    return folder / "mini"
 
 
 @pytest.mark.parametrize("run", [RUNS[0], *(pytest.param(run, marks=pytest.mark.slow) for run in RUNS[1:])], ids=str)
