@@ -36,7 +36,7 @@ class DataSet:
         fingerprint: identity of its content, independent of its path.
         generated: True for generated people, which are no evidence about COCO.
         val_images: images of the val split.
-        learnt_from: makes the data set that backbones are pretrained on and gives its fingerprint; None: it is this one.
+        learnt_from: makes the data set that backbones are pretrained on, gives its fingerprint; None: it is this one.
     """
 
     root: Path
@@ -86,7 +86,7 @@ class KnownData:
 
 
 def pretext_data(profile: Profile, data: str) -> str:
-    """Whose part labels backbones are pretrained on: the folder given, where it has some, else "", the profile's own."""
+    """Whose part labels backbones are pretrained on: the folder given, if it has some, else "", the profile's own."""
     own = not data or profile.config.pretext_run is None or has_part_labels(below_root(data), "train")
     return data if own else ""
 
@@ -110,7 +110,9 @@ def data_folder(profile: Profile, data: str, keypoints: str = "") -> Path:
     if profile.people is None:
         by = MADE_BY.get(keypoints or profile.config.data.keypoints_name)
         made = f" (poseur data convert {by} makes it)" if by else ""
-        raise UserError(f"profile {profile.name!r} needs a data set in COCO's layout{made}: give its folder with --data")
+        raise UserError(
+            f"profile {profile.name!r} needs a data set in COCO's layout{made}: give its folder with --data"
+        )
     name = f"{profile.name}_{keypoints}" if other_keypoints(profile, data, keypoints) else profile.name
     return below_root("data") / name
 

@@ -5,7 +5,8 @@ the order of the detections' scores, their OKS with the people whom they fit, an
 of each other; of the people, what matching and strata ask for; of the poses at ground-truth boxes, the types of their
 errors by image, and the mean similarities of their keypoints on every resample of the images. All metrics come out bit
 by bit as from the predictions: thresholds of OKS are whole steps of what is kept, and areas are kept as the class that
-COCO's ranges tell apart. Of people with head boxes it holds the hits of PCKh, by image. The file names the predictions that it was made of, and carries its own SHA-256.
+COCO's ranges tell apart. Of people with head boxes it holds the hits of PCKh, by image. The file names the predictions
+that it was made of, and carries its own SHA-256.
 """
 
 import contextlib

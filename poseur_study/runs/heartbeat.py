@@ -8,8 +8,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
 from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +112,9 @@ def trained_here_alone(folder: Path) -> Iterator[None]:
         return
     held = lease.acquire(folder)
     if held is None:
-        raise UserError(f"{folder} is being trained in by {lease.holder(folder) or 'another process'}: take another folder")
+        raise UserError(
+            f"{folder} is being trained in by {lease.holder(folder) or 'another process'}: take another folder"
+        )
     main, heard = main_thread().ident or 0, Event()
 
     def interrupt() -> None:  # again, as an interrupt that meets a finalizer is swallowed
@@ -129,7 +131,7 @@ def trained_here_alone(folder: Path) -> Iterator[None]:
                 if not lost.is_set():
                     raise
                 owner = lease.holder(folder) or "nobody"
-                said = f"{folder} is held by {owner} now: its lease was lost, and this training ends at its last checkpoint"
+                said = f"{folder} is held by {owner} now: its lease was lost, this training ends at its last checkpoint"
                 raise UserError(said) from None
     finally:
         signal.signal(LOST, before or signal.SIG_DFL)

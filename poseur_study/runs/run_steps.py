@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from poseur_lib.checkpoints.checkpoint import trained_network
@@ -24,6 +25,7 @@ from poseur_lib.models.backbones.imagenet_file import starting_weights
 from poseur_lib.models.build import Network
 from poseur_lib.models.end_to_end.model import EndToEndModel
 from poseur_lib.runtime import Runtime, device_name
+from poseur_lib.scoring.instance import require_factors
 from poseur_lib.training.curve import Curve, number_words, numbers_of
 from poseur_lib.training.fit import pretrain, train
 from poseur_study.experiments.notebook_parameters import RunSettings
@@ -137,10 +139,18 @@ def open_pretext(settings: RunSettings) -> Run:
 
 
 def train_run(run: Run) -> Curve:
-    """Train to the end, from the last checkpoint if there is one; a finished run gives its recorded curve."""
+    """Train to the end, from the last checkpoint if there is one; a finished run gives its recorded curve.
+
+    Raises:
+        UserError: the boxes that it will be judged in cannot be used, which is asked before it trains; or see `train`.
+    """
     if run.finished is not None:
         return run.finished.curve
     config = run.planned.config
+    if isinstance(config, ExperimentConfig):
+        boxes = detections(run)
+        rule, path = config.evaluation.instance_score, detection_path(run.data.root, config.evaluation.split)
+        require_factors(np.array([one.bbox_score for one in boxes]), rule, str(path))
     run.folder.mkdir(parents=True, exist_ok=True)
     backbone = _pretext_weights(run)
     with noted(run.folder, lambda: run.spent):

@@ -41,7 +41,7 @@ def ends_in_order(dies: bool = True) -> Iterator[None]:
 
 
 def start_tracker() -> None:
-    """Start multiprocessing's tracker of resources, which ignores the other signals by itself, so that SIGHUP spares it."""
+    """Start multiprocessing's tracker of resources so that SIGHUP spares it; it ignores other signals by itself."""
     if threading.current_thread() is threading.main_thread():
         before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which it inherits
         resource_tracker.ensure_running()

@@ -85,7 +85,10 @@ class VerifiedRecords:
             again: read them, whatever is known.
         """
         memory = self.known if weights.name == MODEL_FILE else self.whole
-        key, stamps = f"{weights.name} in {weights.parent.name}", [_stamp(weights), _stamp(weights.parent / RECORD_FILE)]
+        key, stamps = (
+            f"{weights.name} in {weights.parent.name}",
+            [_stamp(weights), _stamp(weights.parent / RECORD_FILE)],
+        )
         if not again and memory.get(key) == stamps:
             return ""
         if not (problem := altered(weights)):
@@ -209,7 +212,9 @@ class RunStore:
         """What the run's records alone say: finished, record only, partial or absent."""
         path = self.path(run_id)
         if self.verified.holds(path, run_id):
-            whole = [name for name in WEIGHTS_FILES if (path / name).exists() and not self.verified.damaged(path / name)]
+            whole = [
+                name for name in WEIGHTS_FILES if (path / name).exists() and not self.verified.damaged(path / name)
+            ]
             return RunState.FINISHED if whole else RunState.RECORD_ONLY
         return RunState.PARTIAL if self.verified.holds(path / PARTIAL_FOLDER, run_id) else RunState.ABSENT
 
@@ -247,7 +252,7 @@ class RunStore:
         return self.verified.damaged_results(self.path(run_id))
 
     def imported(self, run_id: str) -> dict[str, str]:
-        """Where the record of a run came from: `source`, `sha256` and `date` as `IMPORTED_FILE` has them, or nothing."""
+        """Where the record of a run came from: `source`, `sha256`, `date` as `IMPORTED_FILE` has them, or nothing."""
         try:
             found = json.loads(read_regular(self.path(run_id) / IMPORTED_FILE, MAX_TEXT))
             return {name: str(found[name]) for name in ("source", "sha256", "date")}
@@ -265,7 +270,7 @@ class RunStore:
         return load_record(self.path(run_id))
 
     def has_predictions(self, run_id: str) -> bool:
-        """True if the predictions of a finished run are here and whole, and not only what its results are computed from."""
+        """True if the predictions of a finished run are here and whole, not only what its results are computed from."""
         return (self.path(run_id) / PREDICTIONS_FILE).exists() and PREDICTIONS_FILE not in self.damaged_results(run_id)
 
     def evaluation(self, run_id: str) -> RunEvaluation | None:

@@ -37,4 +37,4 @@ def test_types_of_the_whole_library_are_checked() -> None:
 
 
 def test_executed_notebooks_are_left_out() -> None:
-    assert PYPROJECT["tool"]["ruff"]["extend-exclude"] == ["runs", "reports"]
+    assert PYPROJECT["tool"]["ruff"]["extend-exclude"] == ["runs/*", "reports/*"]

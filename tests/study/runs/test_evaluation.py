@@ -17,8 +17,8 @@ from poseur_lib.evaluation.strata import strata, stratum_matches
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.scoring.instance import Scoring
 from poseur_lib.scoring.uncertainty import density_scores, laplace_scores
-from poseur_study.runs.evaluation_of_predictions import run_evaluation
 from poseur_study.runs.evaluation_file import EVALUATION_FILE, best_of_copies, in_order_of_images
+from poseur_study.runs.evaluation_of_predictions import run_evaluation
 from poseur_study.runs.record import PREDICTIONS_FILE, finite, load_record, read_evaluation, read_record, write_record
 from tests.study.fakes import make_record, random_predictions
 

@@ -75,7 +75,9 @@ def test_a_folder_of_other_people_serves_the_tables_of_its_keypoints(made, tmp_p
     folder = str(write_people(tmp_path / "coco", train=2, val=2))
     batch = Batch("smoke", (), (0,), folder, "runs", {})
     assert "4" not in [table.number for table in batch.tables] and "needed: Table 4" in batch.notes[0]
-    with pytest.raises(UserError, match=r"different keypoints \(Table 1b takes the usual ones and Table 4 takes mpii16\)"):
+    with pytest.raises(
+        UserError, match=r"different keypoints \(Table 1b takes the usual ones and Table 4 takes mpii16\)"
+    ):
         Batch("smoke", ("1b", "4"), (0,), folder, "runs", {})
     with pytest.raises(UserError, match=r"mpii16"):
         open_data(SMOKE, folder, keypoints="mpii16")
