@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from poseur_study.analysis.measured_values import MeasuredEntry, MeasuredValues, read_measured, write_measured
+from poseur_study.experiments.experiment import Row
 from poseur_study.measurements.trained_models import RowModel, row_model
 from poseur_study.runs.project import results_folder
 from poseur_study.table_study import TableStudy
@@ -55,6 +56,7 @@ def measure_rows(
     kind: type[Values],
     measure: Callable[[RowModel], Values],
     settings: Mapping[str, Any] | None = None,
+    rows: Sequence[Row] | None = None,
 ) -> Measurements[Values]:
     """Measure every row and seed of a table that has weights, take what was measured before of the others, keep both.
 
@@ -62,13 +64,14 @@ def measure_rows(
         name: of the measurement: the table's folder gets `measured_<name>.json` and `.csv`.
         measure: is given a row whose model is there.
         settings: all else that the values depend on, as JSON values.
+        rows: that are measured; None: all.
     """
     settings = json.loads(json.dumps(dict(settings or {})))
     folder = study.store.table_folder(study.table.number)
     before = {(entry.row, entry.seed): entry for entry in read_measured(folder, name)}
     kept: list[tuple[MeasuredEntry, Values]] = []
     notes: dict[tuple[str, str], list[str]] = {}
-    for of in [(row.key, seed) for row in study.table.runnable for seed in study.seeds]:
+    for of in [(row.key, seed) for row in (study.table.runnable if rows is None else rows) for seed in study.seeds]:
         entry, why = _entry(study, of, before.get(of), kind, measure, settings)
         values = None if entry is None else _values(entry, kind)
         if values is None:

@@ -30,3 +30,14 @@ def test_the_gain_is_that_of_the_same_trainings():
     test = stats.ttest_1samp([0.5, 0.5, 0.8], 0).confidence_interval()
     assert (gain, low, high) == pytest.approx((0.6, test.low, test.high))
     assert found.deviations() == pytest.approx((1.0, np.std([40.5, 41.5, 39.8], ddof=1)))
+
+
+@pytest.mark.parametrize(
+    ("share", "noise", "said"),
+    [(0.05, 0.2, "does halve"), (1.0, 0.1, "does not halve"), (0.4, 3.0, "may or may not halve")],
+)
+def test_what_is_said_follows_the_interval_of_the_ratio(share, noise, said):
+    last = np.array([38.0, 41.5, 39.2, 40.7, 40.1, 37.9])
+    own = np.array([0.3, -0.2, 0.1, 0.25, -0.3, -0.15])
+    found = record(last, 40 + share * (last - 40) + noise * own)
+    assert found.text().startswith(f"**It {said} it.**")
