@@ -191,14 +191,15 @@ class WeightAverage(Frozen):
 
     def text(self) -> str:
         """What was found, as Markdown."""
-        gain, ratio = ("{:.2f} (95 % {:.2f} to {:.2f})".format(*one) for one in (self.gain(), self.ratio()))
         last, average = self.deviations()
-        _, low, high = self.ratio()
+        gain, least, most = self.gain()
+        ratio, low, high = self.ratio()
         halves = "does" if high <= 0.5 else "does not" if low > 0.5 else "may or may not"
         return (
             f"**It {halves} halve it.** AP of {len(self.scores)} trainings has a standard deviation of {last:.2f} over"
             f" seeds by the last weights and {average:.2f} by the average (decay {self.decay:g}, {self.steps:,} steps):"
-            f" a ratio of {ratio}. The average gains {gain} AP. {self.origin.text()}"
+            f" a ratio of {ratio:.2f} (95 % interval {low:.2f} to {high:.2f}). The average gains {gain:.2f} AP"
+            f" ({least:.2f} to {most:.2f}). {self.origin.text()}"
         )
 
 

@@ -122,17 +122,20 @@ def test_the_runs_on_real_people_are_recorded():
         head = config.model.head
         kind = head.codec.decoding if head.kind == "heatmap" else head.kind
         of[kind, config.train.epochs, config.seed] = reached
-    kinds = ("quarter", "regression", "poseur")
+    kinds = ("quarter", "dark", "regression", "poseur")
     seeds = [sorted(of[kind, 16, seed] for seed in (0, 1, 2)) for kind in kinds]
     ends = [end for reached in seeds for end in (reached[0], reached[-1])]
-    assert "has {:.1f} to {:.1f} AP, RLE {:.1f} to {:.1f}, Poseur {:.1f} to {:.1f}".format(*ends) in said()
-    assert "with one seed, {:.1f}, {:.1f} and {:.1f}".format(*(of[kind, 4, 0] for kind in kinds)) in said()
-    assert f"with DARK ({of['dark', 16, 0]:.1f} and {of['dark', 16, 1]:.1f} so far)" in said()
+    first, *others = ("{:.1f} to {:.1f}".format(*ends[place : place + 2]) for place in range(0, 8, 2))
+    assert f"SimpleBaseline has {first} AP, with DARK {others[0]}, RLE {others[1]}, Poseur {others[2]}." in said()
+    short = (of[kind, 4, 0] for kind in ("quarter", "regression", "poseur"))
+    assert "SimpleBaseline, RLE and Poseur have {:.1f}, {:.1f} and {:.1f}".format(*short) in said()
     table = TableResult.model_validate_json((ROOT / "runs/real/tables/budget/result.json").read_text(encoding="utf-8"))
-    heatmaps, rle = (next(one.effect for one in table.claims if one.key.endswith(f"poseur_33 over {other}_33"))
-                     for other in ("simba", "rle"))  # fmt: skip
-    assert f"{-heatmaps.value:.1f} AP behind heatmaps there ({heatmaps.low:.1f} to {heatmaps.high:.1f})" in said()
-    assert f"and {-rle.value:.1f} behind RLE" in said()
+    heatmaps, dark, rle = (next(one for one in table.claims if one.key.endswith(f"poseur_33 over {other}_33"))
+                           for other in ("simba", "dark", "rle"))  # fmt: skip
+    behind, apart = heatmaps.effect, "{:.1f} AP behind heatmaps ({:.1f} to {:.1f})"
+    assert apart.format(-behind.value, behind.low, behind.high) in said()
+    assert f"{-dark.effect.value:.1f} behind those with DARK and {-rle.effect.value:.1f} behind RLE" in said()
+    assert {str(one.verdict).split(",")[0] for one in (heatmaps, dark, rle)} == {"opposite direction"}
 
 
 def test_the_calibration_error_is_recorded():
