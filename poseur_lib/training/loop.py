@@ -14,6 +14,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from timm.layers import convert_sync_batchnorm
 from torch import nn
@@ -134,7 +135,13 @@ class TrainingLoop(L.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_start(self) -> None:
-        """After a checkpoint was restored."""
+        """After a checkpoint was restored.
+
+        Raises:
+            UserError: others train than are asked for: each would take its share of the data, and some of it nobody.
+        """
+        if self.trainer.world_size != self.devices:
+            raise UserError(f"{self.devices} devices were asked for, and {self.trainer.world_size} train")
         align_states(self.trainer.optimizers[0])
 
     def on_train_epoch_start(self) -> None:
@@ -168,7 +175,7 @@ class TrainingLoop(L.LightningModule):
         Raises:
             UserError: a weight has none.
         """
-        if self.trainer.world_size == 1 or not self._step_is_through:
+        if self.devices == 1 or not self._step_is_through:
             return
         if none := [name for name, one in self.named_parameters() if one.requires_grad and one.grad is None]:
             raise UserError(
@@ -357,7 +364,7 @@ def run_loop(loop: TrainingLoop, runtime: Runtime) -> Curve:
             enable_progress_bar=False,
             callbacks=[PositionCallback(checkpoint.parent, checkpoint.parent.name, runtime.progress)],
             enable_model_summary=False,
-            plugins=[WholeFiles()],
+            plugins=[WholeFiles(), LightningEnvironment()],  # not Slurm's: the other processes are started here
         )
         try:
             with reading(loop.batches.loader) as loader:

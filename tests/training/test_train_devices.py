@@ -4,13 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import SingleDeviceStrategy
+from torch.utils.data import DataLoader
 
 from poseur_lib.checkpoints.checkpoint import load_model
 from poseur_lib.config import ExperimentConfig, PretextRunConfig
@@ -60,7 +63,7 @@ def test_the_command_says_once_what_both_devices_made(people, tmp_path):
     sets = [word for name, value in changes.items() for word in ("--set", f"{name}={json.dumps(value)}")]
     command = [sys.executable, "-m", "poseur_study", "train", str(tmp_path / "run"), "--data", str(people), *sets]
     command += ["--profile", "smoke", "--device", "cpu", "--devices", "2"]
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | IN_SLURM | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
     (said,) = [line for line in done.stdout.splitlines() if line.startswith("epoch 1 of 1: loss ")]
     assert done.stdout.count("next: ") == 1
@@ -105,6 +108,7 @@ def test_what_went_wrong_on_the_devices_is_said(tmp_path, capsys):
 def as_on_two_devices(monkeypatch):
     """One process, which is told that there is another: it looks for weights that DDP would wait for."""
     monkeypatch.setattr(Trainer, "world_size", 2)
+    monkeypatch.setattr(TrainingLoop, "devices", property(lambda _: 2, lambda *_: None), raising=False)
 
 
 ON_PYRAMID = {
@@ -140,8 +144,47 @@ def test_a_weight_that_no_gradient_reaches_is_named(people, tmp_path, as_on_two_
         train(config, tmp_path, Runtime(data=people, device="cpu", threads=1))
 
 
+def test_another_number_of_devices_than_was_asked_for_is_an_error(people, tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainer, "world_size", 2)
+    with pytest.raises(UserError, match="1 devices were asked for, and 2 train"):
+        train(tiny_config(), tmp_path, Runtime(data=people, device="cpu", threads=1))
+
+
 class StoppedError(Exception):
     """Before a step is taken."""
+
+
+def loop_of(network: torch.nn.Module, folder: Path) -> TrainingLoop:
+    """Without data: it is stopped before a step."""
+    config = tiny_config()
+    return TrainingLoop(
+        network=network, loss_of=lambda *_: None, batches=Batches(DataLoader([0]), None, 1, 1), config=config.train,
+        run=config, seed=0, measure=lambda _: {}, measure_every=1, last_checkpoint=folder / LAST_CHECKPOINT,
+    )  # fmt: skip
+
+
+IN_SLURM = {
+    **{"SLURM_NTASKS": "1", "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train"},
+    **{"SLURM_NODEID": "0", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"},
+}
+
+
+def test_inside_a_slurm_job_the_other_processes_are_started_here(tmp_path, monkeypatch):
+    """Slurm's own environment would start none, and one process would train on its half of the data."""
+    made = []
+
+    def stop(trainer, *_, **__):
+        made.append(trainer)
+        raise StoppedError
+
+    for name, value in IN_SLURM.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(Trainer, "fit", stop)
+    with pytest.raises(StoppedError):
+        run_loop(loop_of(torch.nn.Linear(1, 1), tmp_path), Runtime(data=tmp_path, device="cpu", devices=2))
+    (trainer,) = made
+    assert isinstance(trainer.strategy.cluster_environment, LightningEnvironment)
+    assert trainer.strategy.launcher is not None and trainer.world_size == 2
 
 
 def test_batch_norms_that_several_gpus_share_keep_their_activations(tmp_path, monkeypatch):
@@ -162,11 +205,7 @@ def test_batch_norms_that_several_gpus_share_keep_their_activations(tmp_path, mo
 
     monkeypatch.setattr("poseur_lib.training.loop.L.Trainer", stop)
     monkeypatch.setattr(Runtime, "torch_device", torch.device("cuda"))
-    config = tiny_config()
-    loop = TrainingLoop(
-        network=network, loss_of=lambda *_: None, batches=Batches(None, None, 1, 1), config=config.train, run=config,
-        seed=0, measure=lambda _: {}, measure_every=1, last_checkpoint=tmp_path / LAST_CHECKPOINT,
-    )  # fmt: skip
+    loop = loop_of(network, tmp_path)
     with pytest.raises(StoppedError):
         run_loop(loop, Runtime(data=tmp_path, device="cuda", devices=2))
     assert asked["devices"] == 2 and not asked["sync_batchnorm"]  # Lightning's own would lose them
