@@ -4,6 +4,7 @@ Lightning's DDP starts the other processes by executing the same command again, 
 """
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -39,6 +40,7 @@ def train_on_devices(
         "folder": str(folder),
         "runtime": {**asdict(runtime), "data": str(runtime.data)},
         "backbone": None if backbone is None else str(backbone),
+        "starter": os.getpid(),
     }
     write_atomically(folder / JOB_FILE, json.dumps(job).encode())
     command = [sys.executable, "-m", "poseur_study.runs.ddp", str(folder / JOB_FILE)]
@@ -55,9 +57,12 @@ def train_on_devices(
 
 
 def main(job_file: str) -> None:
-    """Train as the job says; executed by every device's process."""
-    die_with_parent()
+    """Train as the job says; executed by every device's process.
+
+    The first one ends where the notebook did so while torch was imported: it would train without a lease.
+    """
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))
+    die_with_parent(job["starter"] if os.environ.get("LOCAL_RANK", "0") == "0" else 0)
     config, folder = _CONFIG.validate_json(json.dumps(job["config"])), Path(job["folder"])
     runtime = Runtime(**{**job["runtime"], "data": Path(job["runtime"]["data"]), "progress": False})
     if isinstance(config, ExperimentConfig):

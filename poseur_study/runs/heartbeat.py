@@ -216,9 +216,13 @@ def require_lease() -> None:
         raise UserError(f"another process has taken over this run: {key.partition(' ')[2]} is gone")
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends (Linux), however that ends."""
-    parent = os.getppid()
+def die_with_parent(parent: int = 0) -> None:
+    """Have the kernel kill this process when its parent ends (Linux), however that ends.
+
+    Args:
+        parent: process that started this one, which may have ended since; 0: whichever is the parent now.
+    """
+    parent = parent or os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before the call
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,7 +1,9 @@
 """Training on two devices: processes of Lightning's DDP, on a processor by gloo."""
 
 import json
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +31,7 @@ from poseur_lib.training.batches import Batches
 from poseur_lib.training.curve import read_curve
 from poseur_lib.training.fit import pretrain, train
 from poseur_lib.training.loop import TrainingLoop, run_loop
+from poseur_study.runs import ddp
 from poseur_study.runs.ddp import JOB_FILE, OUTPUT_FILE, train_on_devices
 from tests.study.projects import REPOSITORY
 from tests.training.tiny import TINY, tiny_config, write_people
@@ -102,6 +105,31 @@ def test_what_went_wrong_on_the_devices_is_said(tmp_path, capsys):
     with pytest.raises(UserError, match=r"training on 2 devices failed: .*nowhere"):
         train_on_devices(quiet(), tmp_path, missing)
     assert "nowhere" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("rank", "starter", "code"), [("0", os.getpid(), 0), ("0", 2**22 + 1, -signal.SIGKILL), ("1", 2**22 + 1, 0)]
+)
+def test_the_first_process_of_a_notebook_that_is_gone_by_then_trains_nothing(
+    tmp_path, monkeypatch, rank, starter, code
+):
+    """It was killed while torch was imported: whichever process is the parent then lives on. Others have the first."""
+
+    def stop(*_, **__):
+        raise StoppedError
+
+    with monkeypatch.context() as patched, pytest.raises(StoppedError):
+        patched.setattr(ddp.subprocess, "run", stop)
+        train_on_devices(quiet(), tmp_path, Runtime(data=tmp_path, device="cpu", devices=2))
+    job = json.loads((tmp_path / JOB_FILE).read_text())
+    assert job["starter"] == os.getpid()
+    (tmp_path / JOB_FILE).write_text(json.dumps(job | {"starter": starter}))
+    monkeypatch.setattr(ddp, "train", lambda *_: None)
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    process = multiprocessing.get_context("fork").Process(target=ddp.main, args=(str(tmp_path / JOB_FILE),))
+    process.start()
+    process.join(60)
+    assert process.exitcode == code
 
 
 @pytest.fixture
