@@ -48,8 +48,8 @@ class Provenance(Frozen):
             training alone, over all attempts too. Earlier versions counted wall time and energy of the last one only.
         data_name: the data folder's name (its path is nobody's business); `data_fingerprint` identifies its content.
         n_images: images of the split that was evaluated (for pretraining: 0).
-        joules: of the whole machine's processors and GPUs during `wall_seconds`, what else ran there included; None:
-            not readable.
+        joules: of what could be read of the whole machine's processors and GPUs during `wall_seconds`, what else ran
+            there included; None: nothing.
         machine: tells the machine from others of its kind, without its name; "" in older records.
         checkpoint: where the weights come from if they were not trained here.
         initial_weights: the file of ImageNet weights that the backbone started from, a hub's with its revision

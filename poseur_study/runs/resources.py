@@ -1,12 +1,13 @@
 """What a run has taken over all its attempts, and by which code: wall time, and energy where it can be read.
 
-Energy is read from the processor's counters (RAPL) and from the power that GPUs report. Both tell of all that processor
-and GPUs do, other processes and runs included: an upper estimate for a run that is not alone. None where neither can be
-read, as in most containers. Both are noted beside a run's checkpoint while it is at work.
+Energy is read from the processors' counters (RAPL) and from the power that GPUs report. Both tell of all that
+processors and GPUs do, other processes and runs included: an upper estimate for a run that is not alone. Where one of
+the two is not readable it is the other's alone, and None where neither is, as in most containers. Time and energy are
+noted beside a run's checkpoint while it is at work.
 """
 
 import json
-import shutil
+import math
 import subprocess
 import time
 import weakref
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -26,7 +27,7 @@ from poseur_study.runs.heartbeat import repeated
 
 RAPL = Path("/sys/class/powercap")
 QUERY = ("nvidia-smi", "--query-gpu=power.draw", "--format=csv,noheader,nounits")
-GPU_PERIOD_SECONDS = 10.0
+LOOK_SECONDS = 10.0
 SPENT_FILE = "spent.json"
 PERIOD_SECONDS = 60.0
 UNKNOWN_COMMIT = ""
@@ -36,56 +37,70 @@ class EnergyMeter:
     """Counts from its making on, as long as somebody holds it."""
 
     def __init__(self) -> None:
-        self.first = rapl_microjoules()
-        self._gpus = GpuWatch() if shutil.which(QUERY[0]) else None
-        if self._gpus is not None:
-            self._gpus.start()
-            weakref.finalize(self, self._gpus.ended.set)
+        self._watch = EnergyWatch()
+        self._watch.start()
+        weakref.finalize(self, self._watch.ended.set)
 
     def joules(self) -> float | None:
-        """Energy so far; None where nothing can be read."""
-        processor = joules_between(self.first, rapl_microjoules())
-        known = [one for one in (processor, self._gpus and self._gpus.joules) if one is not None]
-        return sum(known) if known else None
+        """Energy so far; None where nothing can be read, or something no longer."""
+        return self._watch.joules()
 
 
-class GpuWatch(Thread):
-    """Sums up what the GPUs draw until it is told to end; it knows no meter, so that one can be discarded."""
+class EnergyWatch(Thread):
+    """Sums up what is drawn until it is told to end; it knows no meter, so that one can be discarded."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.joules: float | None = None
-        self.ended = Event()
+        self.ended, self._lock = Event(), Lock()
+        self._counters = rapl_microjoules()
+        self._processors = 0.0 if self._counters else None
+        self._gpus: float | None = None
+
+    def joules(self) -> float | None:
+        """As of the meter; GPUs' to the last look."""
+        self._count()
+        known = [one for one in (self._processors, self._gpus) if one is not None]
+        return sum(known) if known and not math.isnan(sum(known)) else None
 
     def run(self) -> None:
-        """Power times time, by trapezoids between readings."""
-        last, watts = time.monotonic(), gpu_watts()
-        while watts is not None and not self.ended.wait(GPU_PERIOD_SECONDS):
-            now, power = time.monotonic(), gpu_watts()
-            if power is None:
-                return
-            self.joules = (self.joules or 0.0) + (watts + power) / 2 * (now - last)
-            last, watts = now, power
+        """Look again and again; of GPUs power times time, by trapezoids, also over gaps between readings."""
+        total, last, watts = 0.0, time.monotonic(), gpu_watts()
+        while (self._processors, watts) != (None, None) and not self.ended.wait(LOOK_SECONDS):
+            self._count()
+            if watts is not None:
+                now, power = time.monotonic(), gpu_watts()
+                if power is None:
+                    self._gpus = math.nan
+                else:
+                    total += (watts + power) / 2 * (now - last)
+                    self._gpus, last, watts = total, now, power
+
+    def _count(self) -> None:
+        """Counters begin again every few minutes under load: what is understood are differences of moments."""
+        with self._lock:
+            if self._processors is not None:
+                before, self._counters = self._counters, rapl_microjoules()
+                self._processors += joules_between(before, self._counters)
 
 
-def rapl_microjoules(folder: Path = RAPL) -> dict[Path, int]:
-    """The counter of each processor package that can be read."""
-    packages = [path for path in sorted(folder.glob("intel-rapl:[0-9]*")) if path.name.count(":") == 1]
-    read = {path: _number(path / "energy_uj") for path in packages}
-    return {path: count for path, count in read.items() if count is not None}
+def rapl_microjoules() -> dict[Path, int]:
+    """The counter of each processor package that can be read; `psys`, which contains them, is none."""
+    packages = [path for path in sorted(RAPL.glob("intel-rapl:*")) if _read(path / "name").startswith("package")]
+    read = {path: _read(path / "energy_uj") for path in packages}
+    return {path: int(count) for path, count in read.items() if count}
 
 
-def joules_between(first: dict[Path, int], last: dict[Path, int]) -> float | None:
-    """Energy between two readings; a counter that has begun again once is understood. None for other packages."""
-    if not first or first.keys() != last.keys():
-        return None
+def joules_between(first: dict[Path, int], last: dict[Path, int]) -> float:
+    """Energy between two readings; a counter that has begun again once is understood. NaN where it cannot be told."""
+    if first.keys() != last.keys():
+        return math.nan
     total = 0.0
     for path, before in first.items():
         used = last[path] - before
         if used < 0:
-            used += _number(path / "max_energy_range_uj") or 0
+            used += int(_read(path / "max_energy_range_uj") or 0)
         if used < 0:
-            return None
+            return math.nan
         total += used / 1e6
     return total
 
@@ -99,11 +114,11 @@ def gpu_watts() -> float | None:
         return None
 
 
-def _number(file: Path) -> int | None:
+def _read(file: Path) -> str:
     try:
-        return int(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+        return file.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))

@@ -14,7 +14,15 @@ from poseur_lib.models.backbones import build_backbone
 from poseur_lib.training.curve import CurvePoint, write_curve
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.runs import resources as module
-from poseur_study.runs.resources import SPENT_FILE, UNKNOWN_COMMIT, EnergyMeter, Spent, noted, spent_before
+from poseur_study.runs.resources import (
+    SPENT_FILE,
+    UNKNOWN_COMMIT,
+    EnergyMeter,
+    EnergyWatch,
+    Spent,
+    noted,
+    spent_before,
+)
 from poseur_study.runs.run_steps import Measured, open_pretext, record_of, write_run
 from tests.training.tiny import write_people
 
@@ -41,7 +49,7 @@ def test_the_power_of_gpus_is_watched_as_long_as_a_meter_is_held(tmp_path, monke
     command.write_text("#!/bin/sh\necho 100\n")
     command.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    monkeypatch.setattr(module, "GPU_PERIOD_SECONDS", 0.01)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
     before = set(threading.enumerate())
     meters = [EnergyMeter() for _ in range(3)]
     watching = set(threading.enumerate()) - before
@@ -52,6 +60,46 @@ def test_the_power_of_gpus_is_watched_as_long_as_a_meter_is_held(tmp_path, monke
     for thread in watching:
         thread.join(10)
     assert not any(thread.is_alive() for thread in watching)
+
+
+def test_a_gpu_that_cannot_be_read_for_a_while_has_a_gap_that_is_bridged(tmp_path, monkeypatch):
+    """Readings ten seconds apart; meanwhile no sum is known, rather than a part of it."""
+    monkeypatch.setattr(module, "RAPL", tmp_path)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.0)
+    watch, now, seen, readings = EnergyWatch(), [0.0], [], [100.0, 100.0, None, None, 200.0]
+
+    def read() -> float | None:
+        now[0] += 10
+        seen.append(watch.joules())
+        if len(readings) == 1:
+            watch.ended.set()
+        return readings.pop(0)
+
+    monkeypatch.setattr(module, "gpu_watts", read)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    watch.run()
+    assert seen == [None, None, 1000.0, None, None] and watch.joules() == 1000 + 150 * 30
+
+
+def test_counters_of_packages_that_begin_again_are_added_up(tmp_path, monkeypatch):
+    def count(microjoules: int) -> None:
+        for number, name in enumerate(("package-0", "package-1", "psys")):
+            folder = tmp_path / f"intel-rapl:{number}"
+            folder.mkdir(exist_ok=True)
+            given = {"name": name, "energy_uj": microjoules, "max_energy_range_uj": 10_000_000}
+            for file, value in given.items():
+                (folder / file).write_text(f"{value}\n")
+
+    monkeypatch.setattr(module, "RAPL", tmp_path)
+    monkeypatch.setattr(module, "gpu_watts", lambda: None)
+    count(1_000_000)
+    meter, read = EnergyMeter(), []
+    for microjoules in (9_000_000, 2_000_000, 9_000_000, 2_000_000):
+        count(microjoules)
+        read.append(meter.joules())
+    assert read == [16, 22, 36, 42]
+    (tmp_path / "intel-rapl:1" / "energy_uj").unlink()
+    assert meter.joules() is None, "a part of the sum is none"
 
 
 def test_what_was_taken_belongs_to_a_checkpoint(run_folder):
