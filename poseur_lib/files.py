@@ -51,7 +51,7 @@ def require_writable(folder: Path, what: str = "results cannot be written to") -
     Raises:
         UserError: it cannot.
     """
-    probe = folder / ".writable"
+    probe = folder / f".writable.{secrets.token_hex(4)}"  # several jobs may look at once
     try:
         write_atomically(probe, b"")
         probe.unlink()

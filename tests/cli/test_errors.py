@@ -1,6 +1,7 @@
 """Errors name what was given and the nearest thing that is known."""
 
 import os
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
@@ -9,11 +10,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch.utils.data import DataLoader
 
+from poseur_lib import files
 from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseCrops
 from poseur_lib.errors import UserError, describe_validation, nearest, require_known, unknown_name, validated
-from poseur_lib.files import write_atomically
+from poseur_lib.files import require_writable, write_atomically
 from poseur_lib.keypoints import COCO_17
 from poseur_study.cli.main import explain, main
 from tests.training.tiny import write_people
@@ -130,6 +132,21 @@ def test_where_results_go_is_checked_before_a_checkpoint_is_read(tmp_path, capsy
         arguments = ["evaluate", "--checkpoint", tmp_path / "none.pt", "--data", tmp_path, "--output", output]
         assert main(list(map(str, arguments))) == 1
         assert says in capsys.readouterr().err
+
+
+def test_a_folder_that_another_job_looks_at_meanwhile_is_writable(tmp_path, monkeypatch):
+    """As the tasks of an array do that begin together."""
+    write, looks = files.write_atomically, []
+
+    def write_and_be_overtaken(path: Path, content: bytes) -> None:
+        write(path, content)
+        looks.append(path)
+        if len(looks) == 1:
+            require_writable(tmp_path)
+
+    monkeypatch.setattr(files, "write_atomically", write_and_be_overtaken)
+    require_writable(tmp_path)
+    assert len(looks) == 2 and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["fifo", "link"])
