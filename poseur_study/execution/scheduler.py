@@ -146,7 +146,10 @@ class Schedule:
         try:
             return future.result()
         except KilledWorker:
-            message = "its worker was killed again and again: is the memory too small?"
+            message = (
+                "its worker was killed again and again: is the memory too small? Workers of --scheduler that end at a "
+                "time limit count too, unless it was started with DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=100"
+            )
         except Exception as error:
             if future.status != "error":  # not the job's, but that of asking what came of it
                 raise ClusterLost(error) from error
