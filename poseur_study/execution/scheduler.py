@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from distributed import Future, KilledWorker
 
+from poseur_lib.faults import DISK
 from poseur_study.execution.cluster import ClusterLost, Engine, open_engine
 from poseur_study.execution.papermill_job import Outcome, TableJob, execute_table, failure
 from poseur_study.execution.run_job import RunOptions, execute_run, missing_runs, satisfied
@@ -15,6 +16,8 @@ from poseur_study.runs.store import ERROR_FILE, RunState, RunStore
 
 POLL_SECONDS = 2.0
 PARENT_MARK = "not run: its parent "
+NOT_ITS_OWN = (PARENT_MARK, DISK.what)
+"""How failures begin after which a run is tried again by itself."""
 
 Report = Callable[[dict[str, RunState]], None]
 
@@ -71,7 +74,7 @@ class Schedule:
             key, state = run.run_id, self.states[run.run_id]
             failed = state != RunState.RUNNING and (self.store.path(key) / ERROR_FILE).exists()
             error = (self.store.error(key) or "") if failed else ""
-            if failed and not self.options.retry_failed and not error.startswith(PARENT_MARK):
+            if failed and not self.options.retry_failed and not error.startswith(NOT_ITS_OWN):
                 self.states[key] = RunState.FAILED
                 self.problems[key] = f"{error} (failed before; --retry-failed tries it again)"
                 continue

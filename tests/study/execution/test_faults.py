@@ -93,7 +93,7 @@ def test_a_full_disk(engine, store):
         assert "No space left on device" in problem
         assert store.recorded_state(run.run_id) == RunState.ABSENT
         ballast.unlink()
-        assert execute(engine, store, run, retry_failed=True).states == {run.run_id: RunState.FINISHED}
+        assert execute(engine, store, run).states == {run.run_id: RunState.FINISHED}
     finally:
         subprocess.run(["umount", "-l", str(store.folder)], check=True)
 

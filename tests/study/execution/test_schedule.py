@@ -74,6 +74,13 @@ def test_a_failure_that_no_worker_has_noted_is_noted_by_the_batch(store, error, 
     assert again.submitted == []
 
 
+def test_a_run_that_a_full_disk_ended_is_tried_again_by_itself(store):
+    full = execute(ToldEngine(OSError(28, "No space left on device")), store).problems[RUN.run_id]
+    assert full.startswith("the disk is full, or over its quota") and store.state(RUN.run_id) == RunState.FAILED
+    again = ToldEngine(Outcome(RunState.FINISHED))
+    assert execute(again, store).problems == {} and again.submitted == [RUN]
+
+
 def test_a_table_that_loses_its_lease_is_tried_again(store):
     folder = store.table_folder("1b")
     job = TableJob("1b", "table.ipynb", folder, frozenset(), {})
