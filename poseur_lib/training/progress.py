@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,9 @@ class PositionCallback(L.Callback):
 
     def _tell(self, at: TrainingPosition) -> None:
         temporary = self.file.with_name(f".{self.file.name}")
-        temporary.write_text(json.dumps(at.model_dump()))
-        temporary.replace(self.file)  # whole or not at all; not synced, as nothing is lost with it
+        with suppress(OSError):  # training is not stopped for that
+            temporary.write_text(json.dumps(at.model_dump()))
+            temporary.replace(self.file)  # whole or not at all; not synced, as nothing is lost with it
         if self.line is not None:
             self.line.show(f"{self.name}: {at.words}", news=str(at.epoch - (at.step < at.steps)))
 

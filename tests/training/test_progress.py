@@ -12,6 +12,7 @@ import termios
 import pytest
 from tqdm.utils import disp_len
 
+from poseur_lib.files import MODEL_FILE, POSITION_FILE
 from poseur_lib.progress import ProgressLine, clipped, duration
 from poseur_lib.runtime import Runtime
 from poseur_lib.training.fit import train
@@ -113,3 +114,10 @@ def test_a_training_tells_its_folder_and_the_log_one_line_an_epoch(tmp_path, cap
     (first, *others) = capsys.readouterr().err.splitlines()
     assert first.startswith("run: epoch 1 of 3, step 1 of 2, ")
     assert [line.partition(",")[0] for line in others] == [f"run: epoch {epoch} of 3" for epoch in (1, 2, 3)]
+
+
+def test_a_disk_that_refuses_to_note_where_a_training_is_does_not_end_it(tmp_path):
+    data, folder = write_people(tmp_path / "data", train=16, val=2), tmp_path / "run"
+    (folder / f".{POSITION_FILE}").mkdir(parents=True)
+    train(tiny_config(), folder, Runtime(data=data, device="cpu", threads=1))
+    assert (folder / MODEL_FILE).exists() and not (folder / POSITION_FILE).exists()
