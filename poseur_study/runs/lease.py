@@ -1,10 +1,12 @@
 """Who executes a run: a lease with a heartbeat, in a file beside the run, safe on disks that several machines share.
 
 A lease is a file `lease.<n>` that its owner creates by hard link, which of several processes one alone can do, and
-whose modification time it renews. Files are never locked, no owner ever writes into another's file, and no machine's
-clock is compared with another's: the age of a lease is measured against a file that was made a moment ago on the same
-disk. Whoever sees a lease that is dated in the future dates it now, so that it ages like any other. A number may come
-again once a lease was given back, so that an owner knows its own lease by the token inside.
+whose modification time it renews. Files are never locked, and no owner ever writes into another's file. The age of a
+lease is measured against a file that was made a moment ago on the same disk: where the disk's server dates files, as of
+NFS, no machine's clock is compared with another's. Lustre and CephFS take the date from whichever machine writes: there
+clocks must agree within half a minute, or a living owner is taken for dead. Whoever sees a lease that is dated in the
+future dates it now, so that it ages like any other. A number may come again once a lease was given back, so that an
+owner knows its own lease by the token inside.
 """
 
 import json
@@ -170,14 +172,16 @@ def _number(path: Path) -> int:
 
 
 def _lives(path: Path, now: float) -> bool:
-    """On this machine the process table decides; of another machine's owner, or an unreadable one, the heartbeat."""
+    """On this machine the process table decides, where it shows the owner; else the heartbeat."""
     try:
         beat = path.stat().st_mtime
     except FileNotFoundError:
         return False
     owner = _read(path)
     if owner is not None and owner.machine == _machine():
-        return _started(owner.pid) == owner.started
+        started = _started(owner.pid)
+        if started is not None or not _hidden(owner.pid):
+            return started == owner.started
     return _beats(path, beat, now)
 
 
@@ -218,6 +222,15 @@ def _machine() -> str:
     except OSError:
         return socket.gethostname()
     return f"{socket.gethostname()} {boot} {namespace}"
+
+
+def _hidden(pid: int) -> bool:
+    """Whether there is such a process of another user, which /proc does not show where it is mounted with hidepid."""
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return False
 
 
 def _started(pid: int) -> str | None:

@@ -47,6 +47,19 @@ def test_a_process_that_has_another_s_number_is_not_that_one(run_folder):
     assert acquire(run_folder) is not None
 
 
+def test_an_owner_that_proc_hides_from_us_lives_by_its_heartbeat(run_folder, monkeypatch):
+    """Another user's process, where /proc is mounted with hidepid."""
+
+    def not_ours(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(lease.os, "kill", not_ours)
+    path = write_lease(run_folder, DEAD | {"machine": lease._machine()})
+    assert holder(run_folder) is not None and acquire(run_folder) is None
+    os.utime(path, (time.time() - STALE,) * 2)
+    assert acquire(run_folder) is not None
+
+
 def test_another_machine_s_lease_lives_by_its_heartbeat(run_folder):
     path = write_lease(run_folder, DEAD | {"machine": "another"}, age=STALE - 15)
     assert holder(run_folder) == f"here, process {DEAD['pid']}" and acquire(run_folder) is None
