@@ -71,8 +71,9 @@ def training_seconds_left(
         remaining += (1 - found.share) * work[run.run_id]
         if state == RunState.RUNNING:
             at_work += 1
-            if found.share and found.seconds:
-                seconds_per_work.append(found.seconds / (found.share * work[run.run_id]))
+            if found.epochs and found.seconds:  # without the epoch under way, whose seconds no curve has
+                trained = found.epochs / found.planned
+                seconds_per_work.append(found.seconds / (trained * work[run.run_id]))
     return remaining * sum(seconds_per_work) / len(seconds_per_work) / at_work if seconds_per_work else None
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from poseur_lib import progress as lines
 from poseur_lib.training.position import TrainingPosition
-from poseur_study.execution.progress import PlanProgress
+from poseur_study.execution.progress import PlanProgress, training_seconds_left
 from poseur_study.runs.store import RunState, RunStore
 from tests.study.execution.fake_notebook import planned
 
@@ -50,6 +50,18 @@ def test_the_lines_say_what_is_done_running_and_failed_and_the_time_left(tmp_pat
         # half a run in 600 s: four and a half are left, the failed one apart
         f"{name}: 3 of 6 epochs; 4 of 10 runs done, 1 failed, 90 min left",
     ]
+
+
+def test_the_epoch_under_way_is_no_part_of_the_pace_of_those_that_a_curve_has(tmp_path):
+    """An epoch in 60 s and half of the next: four and a half are left."""
+    store, (run, *_) = RunStore(tmp_path), RUNS
+    folder = store.path(run.run_id)
+    folder.mkdir()
+    write_position(folder, 2, 4)
+    known = {"states": {run.run_id: RunState.RUNNING}, "work": {run.run_id: 5.0}}
+    assert training_seconds_left([run], store, **known) is None
+    (folder / "curve.json").write_text(json.dumps([{"seconds": 60.0}]))
+    assert training_seconds_left([run], store, **known) == pytest.approx(270)
 
 
 def test_a_log_gets_no_line_for_every_step(tmp_path, capsys, clock):
