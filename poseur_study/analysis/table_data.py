@@ -142,8 +142,8 @@ class TableData:
     def evidence(self) -> Evidence:
         """What the results are worth.
 
-        COCO, MPII and LSP count only as whole validation sets, and the first two with the paper's recipe: at a
-        profile's full size, as declared.
+        COCO, MPII and LSP count only as whole validation sets, and the first two with the paper's recipe and boxes: at
+        a profile's full size, as declared, in the boxes that the table's figures are of.
         """
         if not self.profile.evidential:
             return Evidence.NONE
@@ -152,10 +152,10 @@ class TableData:
         if self.dataset.keypoints_name == LSP_14.name:
             return Evidence.LSP if self.n_images >= LSP_VAL_IMAGES else Evidence.NONE
         if self.dataset.keypoints_name == MPII_16.name:
-            complete = len(self.dataset.val.people()) >= MPII_VAL_PEOPLE
+            complete = len(self.dataset.val.people()) == MPII_VAL_PEOPLE
         else:
             complete = self.n_images >= COCO_VAL_IMAGES
-        whole = complete and self.profile.scaling is None
+        whole = complete and self.profile.scaling is None and self.boxes == self.table.boxes
         return Evidence.RETRAINED if whole and self.as_declared else Evidence.NONE
 
     @property

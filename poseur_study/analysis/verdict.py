@@ -66,7 +66,7 @@ class Verdict(StrEnum):
     ONE_SEED = "undecided (one seed)"
     FEW_SEEDS = "undecided (fewer seeds than were registered)"
     NO_EVIDENCE = "no evidence (smoke)"
-    TOO_LITTLE = "no evidence (too little data or training)"
+    TOO_LITTLE = "no evidence (too little data or training, or other boxes)"
     NOT_RUN = "not run"
     UNDECIDED = "cannot be checked"
 

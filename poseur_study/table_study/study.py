@@ -18,6 +18,7 @@ from poseur_study.analysis.power import detectable
 from poseur_study.analysis.result_types import TableResult
 from poseur_study.analysis.table_data import TableData
 from poseur_study.analysis.table_results import claims_csv, collect, difference_words, rows_csv
+from poseur_study.analysis.verdict import Evidence
 from poseur_study.execution.progress import PlanProgress
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.experiments import tables
@@ -234,7 +235,11 @@ class TableStudy(TableFrames):
             declared = on_other_people(declared, self.dataset.root.name)
         found = [*still_true(declared, overrides), *override_lines(overrides)] if table.runnable else []
         if table.runnable and self.data.boxes != table.boxes:
-            found.append("The data set has no detector file: ground-truth boxes are used instead of detector boxes.")
+            weak = " That is no evidence of the paper's figures, which are by a detector's."
+            found.append(
+                "The data set has no detector file: ground-truth boxes are used instead of detector boxes."
+                + weak * (self.data.evidence == Evidence.NONE)
+            )
         parts = (("deviation", found), ("base configuration", [table.base_reason, *table.alternatives]),
                  ("open question", table.open_questions))  # fmt: skip
         return pd.DataFrame([(kind, line) for kind, of in parts for line in of], columns=["what", "in words"])

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.analysis.seed_model import pooled
 from poseur_study.analysis.table_data import TableData
 from poseur_study.analysis.verdict import Evidence
@@ -23,14 +24,21 @@ NOWHERE, FINGERPRINT, OF_KEYPOINTS = Path("nowhere"), "f" * 16, {"coco17": "1b",
 
 
 def data_of(
-    size: str, keypoints: str, images: int, people: int = 0, overrides: dict[str, Any] | None = None
+    size: str,
+    keypoints: str,
+    images: int,
+    people: int = 0,
+    overrides: dict[str, Any] | None = None,
+    boxes: BoxSource | None = None,
 ) -> TableData:
-    """A table on a data set of which only its number of images and people is known."""
+    """A table on a data set of which only its number of images and people is known; by default in its own boxes."""
     (table,), of = tables([OF_KEYPOINTS[keypoints]]), profile(size)
     runs = {(row.key, 0): row_run(of, table, row, 0, FINGERPRINT, overrides or {}) for row in table.runnable}
     dataset = DataSet(NOWHERE, keypoints, FINGERPRINT, False, images)
     vars(dataset)["val"] = SimpleNamespace(people=lambda: range(people))
-    return TableData(of, table, dataset, RunStore(NOWHERE), (0,), runs)
+    data = TableData(of, table, dataset, RunStore(NOWHERE), (0,), runs)
+    vars(data)["boxes"] = boxes or table.boxes
+    return data
 
 
 SHORT = {"train.epochs": 1}
@@ -42,12 +50,15 @@ SHORT = {"train.epochs": 1}
         (data_of("paper", "coco17", 5000), Evidence.RETRAINED),
         (data_of("paper", "coco17", 4999), Evidence.NONE),
         (data_of("paper", "coco17", 5000, overrides=SHORT), Evidence.NONE),
+        (data_of("paper", "coco17", 5000, boxes=BoxSource.GROUND_TRUTH), Evidence.NONE),
         (data_of("midi", "coco17", 5000), Evidence.NONE),
         (data_of("paper", "mpii16", 2729, people=2958), Evidence.RETRAINED),
         (data_of("paper", "mpii16", 2729, people=2957), Evidence.NONE),
+        (data_of("paper", "mpii16", 2729, people=2959), Evidence.NONE),
         (data_of("paper", "mpii16", 2729, people=2958, overrides=SHORT), Evidence.NONE),
         (data_of("midi", "mpii16", 2729, people=2958), Evidence.NONE),
         (data_of("real", "lsp14", 2000), Evidence.LSP),
+        (data_of("real", "lsp14", 2000, boxes=BoxSource.GROUND_TRUTH), Evidence.LSP),
         (data_of("real", "lsp14", 1999), Evidence.NONE),
         (data_of("real", "lsp14", 2000, overrides=SHORT), Evidence.LSP),
         (data_of("smoke", "coco17", 5000), Evidence.NONE),

@@ -1,6 +1,7 @@
 """What a person with the released files and a data set, but nothing to train on, is shown."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -19,6 +20,15 @@ from poseur_study.table_study import TableStudy
 def test_a_table_without_workers_executes_nothing(few_people, tmp_path):
     study = TableStudy("1b", profile="paper", data=str(few_people), runs=str(tmp_path / "runs"), workers=0)
     assert set(study.run()["state"]) == {RunState.ABSENT.value} and not (tmp_path / "runs").exists()
+
+
+def test_a_page_says_why_ground_truth_boxes_decide_nothing(few_people, tmp_path):
+    study = TableStudy("1b", profile="paper", data=str(few_people), runs=str(tmp_path / "runs"), workers=0)
+    assert not study.deviations()["in words"].str.contains("detector file").any()
+    elsewhere = replace(study.dataset, root=tmp_path, generated=False, val_images=5000)
+    study.data = replace(study.data, dataset=elsewhere)
+    (said,) = [line for line in study.deviations()["in words"] if "detector file" in line]
+    assert said.endswith("no evidence of the paper's figures, which are by a detector's.")
 
 
 def test_a_table_s_runs_share_the_processors(few_people, tmp_path, monkeypatch):

@@ -68,6 +68,15 @@ def test_printed_figures_are_decided_on_the_whole_of_coco_alone(done):
     assert shown["released checkpoint"].str.len().max() > 0 and lines[0].claim == "one: AP 74.7."
 
 
+def test_ground_truth_boxes_are_no_evidence_of_figures_by_a_detector(done):
+    data = table_data(done.source.data, done.runs, generated=False, val_images=5000)
+    vars(data)["boxes"] = BoxSource.GROUND_TRUTH
+    result = collect(data)
+    assert result.rows[0].released_ap is not None and result.released_evidence == Evidence.NONE
+    assert result.claims[0].verdict == Verdict.TOO_LITTLE
+    assert level_entries([TABLE], {TABLE.number: result}, profile("paper")) == ()
+
+
 def test_weaker_evidence_does_not_replace_ours(done):
     source, runs = done.source, done.runs
     part = table_data(source.data, runs)
