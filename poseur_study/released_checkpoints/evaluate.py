@@ -15,7 +15,7 @@ from poseur_lib.files import require_writable
 from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.experiments.profiles import profile
-from poseur_study.released_checkpoints.inventory import Refused, inventory
+from poseur_study.released_checkpoints.inventory import FLIP_FUSION, Refused, inventory
 from poseur_study.released_checkpoints.row_match import PAPER, UNKNOWN_SIZE, Match, described, match_rows
 from poseur_study.released_checkpoints.sizes import FOLDER
 from poseur_study.released_checkpoints.store import ReleasedStore, checkpoint_run_id, origin
@@ -83,7 +83,7 @@ class ReleasedSource:
             return Outcome(match, known, there=True)
         try:
             size = {"data.input_size": list(match.config.data.input_size)}
-            model = load_with_changes(match.file.path, size)[0]
+            model = load_with_changes(match.file.path, {**size, **FLIP_FUSION})[0]
         except UserError as error:
             return Refused(match.file.name, str(error))
         with lease.waiting_lease(records.path(run_id)) as held, heartbeat(held):

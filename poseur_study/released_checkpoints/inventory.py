@@ -12,6 +12,8 @@ from poseur_lib.errors import UserError, require_known
 from poseur_lib.files import file_sha256
 
 SUFFIXES = (".pth", ".pt", ".ckpt", ".tar", ".bin")
+FLIP_FUSION = {"model.head.flip_fusion": "type2"}
+"""By which the released README evaluates: it makes coordinates and keypoint scores. Its code's default takes means."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def identify(path: Path, size: Size | None, known: Mapping[str, Size]) -> Checkp
 
 
 def configurations(found: Recognised, name: str, size: Size | None) -> tuple[ExperimentConfig, ...]:
-    """What was recognised as configurations that judge as the released code does, one for each possible input size.
+    """What was recognised as configurations that judge as the released README does, one for each possible input size.
 
     Raises:
         UserError: no input size is known.
@@ -104,5 +106,5 @@ def configurations(found: Recognised, name: str, size: Size | None) -> tuple[Exp
             f"weights alone do not tell the input size, and none is known of {found.model.backbone.name} with"
             f" {found.keypoint_set}: give --input-size {name}=HxW"
         )
-    base = ExperimentConfig(model=found.model).with_changes(**{"data.keypoint_set": found.keypoint_set})
+    base = ExperimentConfig(model=found.model).with_changes(**{"data.keypoint_set": found.keypoint_set, **FLIP_FUSION})
     return tuple(base.with_changes(**{"data.input_size": list(one)}) for one in sizes)

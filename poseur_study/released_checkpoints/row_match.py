@@ -7,7 +7,7 @@ from typing import Any
 from poseur_lib.config import ExperimentConfig, PoseurConfig
 from poseur_study.experiments.experiment import Row, Table
 from poseur_study.experiments.profiles import profile
-from poseur_study.released_checkpoints.inventory import CheckpointFile, Refused
+from poseur_study.released_checkpoints.inventory import FLIP_FUSION, CheckpointFile, Refused
 
 UNKNOWN_SIZE = "the file does not tell its input size, it may be of another: no claim rests on it"
 
@@ -34,8 +34,8 @@ class Match:
 
 
 def paper_config(table: Table, row: Row) -> ExperimentConfig:
-    """A row as the paper has it, whatever the profile."""
-    return profile(PAPER).experiment(0, table.changes(row))
+    """A row of Poseur as the paper has it, whatever the profile; judged as the authors do where it names no fusion."""
+    return profile(PAPER).experiment(0, FLIP_FUSION, table.changes(row))
 
 
 def is_of(checkpoint: ExperimentConfig, row: ExperimentConfig) -> bool:

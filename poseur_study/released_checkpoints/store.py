@@ -10,7 +10,7 @@ from pathlib import Path
 from poseur_lib.checkpoints.released_recognise import INPUT_SIZES, Size
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.evaluation.dataset_predictions import BoxSource
-from poseur_study.released_checkpoints.inventory import CheckpointFile
+from poseur_study.released_checkpoints.inventory import FLIP_FUSION, CheckpointFile
 from poseur_study.released_checkpoints.row_match import Match
 from poseur_study.released_checkpoints.sizes import FOLDER, GivenSizes
 from poseur_study.runs.record import RECORD_FILE, Record
@@ -63,12 +63,15 @@ def origin(sha256: str) -> tuple[str, ...]:
 
 
 def _evaluated(record: Record, sizes: dict[str, Size]) -> list[Evaluated]:
-    """The record with the other sizes that its file may be of; nothing where it is known to be of another size."""
+    """The record with the other sizes that its file may be of; nothing where it is known to be of another size.
+
+    Nor where it was judged in another way than the released README's, as all were once.
+    """
     checkpoint, config = record.provenance.checkpoint, record.config
     known = sizes.get(checkpoint.sha256)
     released = INPUT_SIZES.get((config.model.backbone.name, config.data.keypoint_set), ())
     possible = released if known is None else (known,)
-    if config.data.input_size not in possible:
+    if config.data.input_size not in possible or config != config.with_changes(**FLIP_FUSION):
         return []
     configs = tuple(config.with_changes(**{"data.input_size": list(size)}) for size in possible)
     file = CheckpointFile(Path(checkpoint.name), checkpoint.sha256, configs)

@@ -118,7 +118,8 @@ def row_backbone(table: Table, row: Row) -> str:
 
 def _caption(result: TableResult, claims: list[ClaimResult]) -> str:
     numbers = sorted({row.ap.n_seeds for row in result.rows if row.ap})
-    released = "released checkpoints, on the paper's axis" * any(row.released_ap for row in result.rows)
+    released = "released checkpoints, on the paper's axis, evaluated as their README has it (flip fusion type 2)"
+    released *= any(row.released_ap for row in result.rows)
     if not numbers:
         filled = f" Filled: {released}." if released else ""
         return f"{shown_name(result.number)}. Hollow: the paper's numbers; none of the rows was trained here.{filled}"

@@ -1,20 +1,21 @@
 """Which rows a released checkpoint is of; weights are not needed for that."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from poseur_lib.config import ExperimentConfig
-from poseur_study.experiments import TABLES
+from poseur_study.experiments import TABLES, tables
 from poseur_study.experiments.methods import BACKBONES
-from poseur_study.released_checkpoints.inventory import CheckpointFile
+from poseur_study.released_checkpoints.inventory import FLIP_FUSION, CheckpointFile
 from poseur_study.released_checkpoints.row_match import match_rows, rows_of
 
 
 def configuration(backbone: str, layers: int, size=(256, 192), **changes) -> ExperimentConfig:
     named = {**BACKBONES[backbone], "weights": "none"}
     asked = {"model.backbone": named, "model.head.decoder_layers": layers, "data.input_size": list(size)}
-    return ExperimentConfig().with_changes(**{**asked, **changes})
+    return ExperimentConfig().with_changes(**{**asked, **FLIP_FUSION, **changes})
 
 
 def file(name: str, *configs: ExperimentConfig) -> CheckpointFile:
@@ -65,6 +66,15 @@ def test_rows_that_differ_in_what_weights_cannot_tell_are_not_of_it():
     assert [row for row in rows if row.startswith("S3")] == ["S3: own weights"]
     assert [row for row in rows if row.startswith("S4")] == ["S4: EMSDA"]
     assert [row for row in rows if row.startswith("2b")] == ["2b: Poseur, ResNet-50"]
+
+
+def test_a_row_that_names_a_fusion_keeps_it():
+    (table,) = tables(["1b"])
+    row = replace(table.row("with"), changes={"model.head.flip_fusion": "mean"})
+    alone = replace(table, rows=(row,), claims=())
+    three = configuration("ResNet-50", 3)
+    assert rows_of(three, [table]) and not rows_of(three, [alone])
+    assert rows_of(three.with_changes(**{"model.head.flip_fusion": "mean"}), [alone])
 
 
 def test_a_file_of_two_sizes_is_of_the_rows_of_both_and_the_size_is_noted_as_unknown():

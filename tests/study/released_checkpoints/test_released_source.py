@@ -17,6 +17,7 @@ from poseur_study import experiments as tables
 from poseur_study.cli import main as command
 from poseur_study.execution.batch import Batch
 from poseur_study.released_checkpoints import evaluate as released_source
+from poseur_study.released_checkpoints.inventory import FLIP_FUSION
 from poseur_study.released_checkpoints.store import ReleasedStore
 from poseur_study.runs.record import RECORD_FILE
 from tests.study.projects import content
@@ -66,12 +67,21 @@ def test_a_record_of_another_precision_is_not_given_for_this_one(checkpoints, fe
 def test_predictions_are_those_of_the_released_model(checkpoints, few_people, tmp_path):
     first = next(opened(checkpoints, few_people, tmp_path).evaluate(CPU))
     stored = ReleasedStore(tmp_path).records.load(first.record.run_id).predictions[BoxSource.GROUND_TRUTH]
-    model, config = load_released(checkpoints / "1.pth", input_size=SIZE)
+    model, config = load_released(checkpoints / "1.pth", input_size=SIZE, flip_fusion="type2")
     assert config == first.record.config
     val = CocoPeople(few_people, "val", COCO_17).people()
     expected = predict_people(model, val, config, Runtime(data=few_people, device="cpu"))
     np.testing.assert_allclose(stored.keypoints, expected.keypoints, atol=2e-3)
     np.testing.assert_allclose(stored.sigma, expected.sigma, atol=1e-3)
+    np.testing.assert_allclose(stored.keypoint_scores, expected.keypoint_scores, atol=2e-3)
+
+
+def test_what_was_judged_by_means_is_not_handed_out(done, monkeypatch):
+    """As all were before the README's command was followed."""
+    fingerprint, store = done.source.data.fingerprint, ReleasedStore(done.runs)
+    assert len(store.evaluated(fingerprint)) == 2
+    monkeypatch.setitem(FLIP_FUSION, "model.head.flip_fusion", "mean")
+    assert store.evaluated(fingerprint) == ()
 
 
 def test_nothing_is_evaluated_twice(done, checkpoints, few_people, monkeypatch):
