@@ -205,7 +205,7 @@ def level_entries(
 ) -> tuple[LedgerEntry, ...]:
     """Every printed AP and AR that a released checkpoint, or models retrained on COCO, can decide."""
     return tuple(
-        _level(result, row, cell, one, profile)
+        _level(result, row, cell, one, profile, table.row(row.key).without_level)
         for table in tables
         if (result := results.get(table.number))
         for row in result.rows
@@ -214,7 +214,9 @@ def level_entries(
     )
 
 
-def _level(result: TableResult, row: RowResult, cell: CellResult, one: Level, profile: Profile) -> LedgerEntry:
+def _level(
+    result: TableResult, row: RowResult, cell: CellResult, one: Level, profile: Profile, unlike: str
+) -> LedgerEntry:
     of_checkpoint = one.evidence == Evidence.RELEASED
     ours = cell.released if of_checkpoint else cell.measured
     boxes = f"{result.boxes.value.replace('_', '-')} boxes"
@@ -224,7 +226,7 @@ def _level(result: TableResult, row: RowResult, cell: CellResult, one: Level, pr
         claim=f"{row.label}: {cell.column} {cell.paper}.", source=cell.source, paper=cell.paper,
         ours=f"{ours.value:.1f}, {boxes}", **values, data=f"{result.data_name} {result.data_fingerprint}",
         profile=profile.name, evidence=one.evidence, verdict=one.verdict, rule=LEVEL_RULE,
-        note=row.released_from if of_checkpoint else _note(result, (row.key,)), level=True,
+        note=row.released_from if of_checkpoint else f"{unlike} {_note(result, (row.key,))}".strip(), level=True,
     )  # fmt: skip
 
 
@@ -237,7 +239,7 @@ def _effect(
     start: datetime | None,
 ) -> LedgerEntry:
     estimate = one.effect if one else None
-    own = result.evidence if result else Evidence.NONE
+    own, verdict = result.evidence if result else Evidence.NONE, one.verdict if one else Verdict.NOT_RUN
     values = {} if estimate is None else estimate.model_dump(include={"value", "low", "high", "n_seeds", "n_images"})
     if isinstance(estimate, Effect):
         values |= {"p": one.p, "earlier_low": estimate.earlier.low, "earlier_high": estimate.earlier.high}
@@ -245,8 +247,8 @@ def _effect(
         key=f"{table.number}: {claim.key}", of=claim.of, table=table.number, claim=claim.text, source=claim.source,
         paper=claim.paper_words, ours=difference_words(table, claim), **values,
         data=f"{result.data_name} {result.data_fingerprint}" if estimate else "", profile=profile.name,
-        evidence=(one.evidence or own) if estimate else Evidence.NONE, verdict=one.verdict if one else Verdict.NOT_RUN,
-        rule=rule_text(claim), note=_note_of(table, claim, result),
+        evidence=(one.evidence or own) if estimate else Evidence.NONE, verdict=verdict,
+        rule=rule_text(claim), note=_note_of(table, claim, result, verdict),
         after_runs=_after_runs(table, claim, result, one, profile, start),
         in_points=not claim.measured, own=claim.own,
         minimum_detectable_effect=_minimum(table, claim, result, profile, start, estimate),
@@ -287,11 +289,11 @@ def _after_runs(
     return "; ".join(filter(None, said))
 
 
-def _note_of(table: Table, claim: ClaimTest, result: TableResult | None) -> str:
+def _note_of(table: Table, claim: ClaimTest, result: TableResult | None, verdict: Verdict) -> str:
     """As `_note`, and what a reader of this claim's figures has to know."""
     stated, printed = claim.paper_effect, table.printed_difference(claim)
     devices = result.mixed_devices_of(claim.rows) if result else ""
-    said = [claim.caveat]
+    said = [claim.caveat, table.unlike_paper(claim) * (verdict == Verdict.UNLIKE_PAPER)]
     if stated is not None and printed is not None and signed(stated) != signed(printed):
         said.append(f"The text has {signed(stated)}, the figures printed of these rows {signed(printed)}.")
     said.append(_note(result, claim.rows))

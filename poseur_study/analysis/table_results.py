@@ -111,7 +111,7 @@ def _cell(data: TableData, row: Row, column: Column) -> CellResult:
         return cell
     if column in MEASURED:
         measured = data.estimate(row.key, column)
-        found = level(text, measured, data.evidence)
+        found = level(text, measured, data.evidence, bool(row.without_level))
         return cell.model_copy(update={"measured": measured, "levels": (found,) if found else ()})
     if column in COSTS:
         return cell.model_copy(update={"counted": row_cost(data.table, row, column)})
@@ -173,7 +173,8 @@ def _decided(data: TableData, result: TableResult) -> tuple[ClaimResult, ...]:
     for one in result.claims:
         p = adjusted[_family(one, of, result)][_question(one)] if one.effect else None
         smoke = not (one.evidence or data.profile.evidential)
-        of_claim = verdict(of[one.key], one.effect, one.evidence or result.evidence, smoke, p)
+        unlike = bool(data.table.unlike_paper(of[one.key]))
+        of_claim = verdict(of[one.key], one.effect, one.evidence or result.evidence, smoke, p, unlike)
         decided.append(one.model_copy(update={"p": p, "verdict": of_claim}))
     return tuple(decided)
 

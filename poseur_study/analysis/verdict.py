@@ -11,7 +11,7 @@ from enum import StrEnum
 from poseur_lib.config.base import Frozen
 from poseur_study.analysis.effect import CHANCE
 from poseur_study.analysis.interval import Estimate
-from poseur_study.experiments.experiment import EQUIVALENCE_MARGIN, ClaimTest, EffectKind
+from poseur_study.experiments.experiment import EQUIVALENCE_MARGIN, QUOTED, ClaimTest, EffectKind
 from poseur_study.paper.checks import Agreement
 
 
@@ -73,6 +73,7 @@ class Verdict(StrEnum):
     @property
     def good(self) -> bool:
         """True if the claim holds, on whatever people."""
+    UNLIKE_PAPER = "no verdict (unlike the paper's)"
         return any(self == of_outcome[True] for of_outcome in OF_OUTCOME.values())
 
     @property
@@ -127,7 +128,12 @@ def cost_verdict(holds: bool) -> Verdict:
 
 
 def verdict(
-    claim: ClaimTest, effect: Estimate | None, evidence: Evidence, smoke: bool, p: float | None = None
+    claim: ClaimTest,
+    effect: Estimate | None,
+    evidence: Evidence,
+    smoke: bool,
+    p: float | None = None,
+    unlike_paper: bool = False,
 ) -> Verdict:
     """The verdict on a claim; `rule_text` says it in words.
 
@@ -151,6 +157,7 @@ def verdict(
 
 def _holds(claim: ClaimTest, effect: Estimate, elsewhere: bool, chance: bool) -> bool | None:
     """What the interval says to the claim; None: neither. On other people a magnitude is held to its direction.
+        unlike_paper: trainings of its rows by the paper's recipe decide nothing (`Table.unlike_paper`).
 
     Args:
         chance: among so many claims of a table, such an interval is no wonder.
@@ -158,6 +165,8 @@ def _holds(claim: ClaimTest, effect: Estimate, elsewhere: bool, chance: bool) ->
     if claim.kind == EffectKind.EQUIVALENCE:
         return None if chance else within(claim.margin, effect)
     if effect.high < 0 and not chance:
+    if evidence == Evidence.RETRAINED and unlike_paper:
+        return Verdict.UNLIKE_PAPER
         return False
     if claim.kind == EffectKind.MAGNITUDE and not elsewhere and not effect.low <= claim.paper_effect <= effect.high:
         return False
@@ -204,7 +213,7 @@ RULE = (
     "A printed figure is compared on the paper's own images, so the difference's interval holds the spread over seeds "
     "alone, and of a released checkpoint there is none: reproduced if all of it lies within "
     f"±{EQUIVALENCE_MARGIN:.1f} of the printed one, contradicted if all of it lies outside, inconclusive otherwise. "
-    f"{ONE_SEED_RULE}"
+    f"{ONE_SEED_RULE} {QUOTED}"
 )
 
 
@@ -216,7 +225,7 @@ class Level(Frozen):
     verdict: Verdict
 
 
-def level(paper: str | None, ours: Estimate | None, evidence: Evidence) -> Level | None:
+def level(paper: str | None, ours: Estimate | None, evidence: Evidence, unlike_paper: bool = False) -> Level | None:
     """A printed figure beside ours; None where one is missing, or ours is no evidence of a figure on COCO.
 
     Args:
@@ -228,6 +237,10 @@ def level(paper: str | None, ours: Estimate | None, evidence: Evidence) -> Level
     value = ours.value - float(paper)
     half = 0.0 if evidence == Evidence.RELEASED else ours.seeds_half or 0.0
     difference = ours.model_copy(update={"value": value, "low": value - half, "high": value + half, "images_half": 0.0})
-    few = evidence == Evidence.RETRAINED and ours.n_seeds < MIN_SEEDS
-    verdict = Verdict.ONE_SEED if few else OF_OUTCOME[False, ON_COCO][within(EQUIVALENCE_MARGIN, difference)]
+    verdict = OF_OUTCOME[False, ON_COCO][within(EQUIVALENCE_MARGIN, difference)]
+    if evidence == Evidence.RETRAINED and ours.n_seeds < MIN_SEEDS:
+        verdict = Verdict.ONE_SEED
+    if evidence == Evidence.RETRAINED and unlike_paper:
+        verdict = Verdict.UNLIKE_PAPER
     return Level(difference=difference, evidence=evidence, verdict=verdict)
+        unlike_paper: our trainings are not held against it (`Row.without_level`).

@@ -30,6 +30,11 @@ SPEEDS: tuple[str, ...] = get_args(SpeedColumn)
 BUDGET = "budget"
 """Number of the study of effects against budget, whose rows have lengths of each profile's own."""
 
+QUOTED = (
+    "Figures of other methods are those of their own papers and recipes, or of a model that has others in other "
+    "tables: our trainings are held against none."
+)
+
 NAMES = {
     "S6": "Supp. Sec. 6",
     "figure_1": "Fig. 1",
@@ -61,6 +66,8 @@ class Row:
         of_text: figures of the paper's text by column, where no table has them.
         method: by the name of `poseur_study.experiments.methods`.
         not_run: why the row cannot be run here, whatever the profile; "" if it can.
+        unlike_paper: why a training of it by the paper's recipe, on the paper's data, decides nothing of the paper; ""
+            if it does.
     """
 
     key: str
@@ -72,6 +79,12 @@ class Row:
     of_text: Mapping[str, Printed] = field(default_factory=dict)
     method: str = "Poseur"
     not_run: str = ""
+    unlike_paper: str = ""
+
+    @property
+    def without_level(self) -> str:
+        """Why its printed figures are not held against our trainings, in words; "" where they are."""
+        return self.unlike_paper or ("" if self.method.endswith("Poseur") else QUOTED)
 
     def printed(self, column: str) -> Printed | Missing | None:
         """The paper's figure of a column, or why it has none; None where the paper has no such row or column."""
@@ -233,6 +246,10 @@ class Table:
     @property
     def runnable(self) -> tuple[Row, ...]:
         """The rows that can be run."""
+    def unlike_paper(self, claim: ClaimTest) -> str:
+        """Why trainings of a claim's rows by the paper's recipe decide nothing of it; "" where they do."""
+        return " ".join(dict.fromkeys(filter(None, (self.row(key).unlike_paper for key in claim.rows))))
+
         return tuple(row for row in self.rows if not row.not_run)
 
     def row(self, key: str) -> Row:

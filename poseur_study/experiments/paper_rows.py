@@ -36,7 +36,8 @@ OWN_RECIPES = (
 )
 HRFORMER_WEIGHTS = (
     "No package distributes ImageNet weights of HRFormer, and TokenPose-S starts from none: here HRFormer's rows start "
-    "from random weights, unlike the paper's."
+    "from random weights, without stochastic depth and by the text's rate and decay, unlike the paper's. Trained on "
+    "COCO, they decide none of its figures and claims."
 )
 
 
@@ -71,6 +72,7 @@ def method_row(table: str, key: str, *, layers: int | None = None, not_run: str 
         paper=(table, key),
         method=paper.subject.method,
         not_run=not_run,
+        unlike_paper=HRFORMER_WEIGHTS if paper.subject.backbone.startswith("HRFormer") else "",
     )
 
 

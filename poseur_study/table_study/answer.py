@@ -8,7 +8,7 @@ from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.interval import Estimate, bounded
 from poseur_study.analysis.power import detectable
 from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
-from poseur_study.analysis.verdict import Evidence
+from poseur_study.analysis.verdict import Evidence, Verdict
 from poseur_study.experiments.experiment import Table
 from poseur_study.experiments.profiles import Profile
 from poseur_study.plotting.frames import decimals_of_sign, p_words
@@ -195,6 +195,8 @@ def verdicts_frame(table: Table, result: TableResult, profile: Profile) -> pd.Da
         enough = None if least.margin is not None else least.points
         lines.append((claim.text, claim.difference, test.paper_effect, *ours, *before, one.n_seeds if one else 0,
                       least.margin, enough, claim.verdict.value))  # fmt: skip
+        if claim.verdict == Verdict.UNLIKE_PAPER:
+            notes.append(table.unlike_paper(test))
         if least.points is not None and least.margin is not None:
             notes.append(f"{_capital(claim.difference)}: {least.words}.")
         elif least.points is not None and least.bound:

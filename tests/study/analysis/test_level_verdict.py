@@ -36,6 +36,11 @@ def test_the_verdict_is_by_the_seeds_and_the_margin(value, evidence, seeds_half,
     assert found.difference.high - found.difference.low == pytest.approx(2 * half)
 
 
+def test_figures_of_others_are_held_against_released_checkpoints_alone():
+    found = {of: level("74.7", ours(76.0, 0.4), of, unlike_paper=True).verdict for of in (RELEASED, RETRAINED)}
+    assert found == {RELEASED: Verdict.CONTRADICTED, RETRAINED: Verdict.UNLIKE_PAPER}
+
+
 @pytest.mark.parametrize("evidence", [Evidence.GENERATED, Evidence.NONE])
 def test_no_figure_on_coco_is_decided_by_other_people(evidence):
     assert level("74.7", ours(74.7, 0.1), evidence) is None

@@ -7,15 +7,19 @@ import numpy as np
 import pytest
 
 from poseur_lib.evaluation.dataset_predictions import BoxSource
+from poseur_study.analysis import table_results
+from poseur_study.analysis.claim_ledger import effect_entries, level_entries
 from poseur_study.analysis.effect import holm, p_value
 from poseur_study.analysis.interval import Sample
 from poseur_study.analysis.result_types import ON_BOTH, TableResult
 from poseur_study.analysis.table_data import TableData
 from poseur_study.analysis.table_results import collect_unexecuted
-from poseur_study.analysis.verdict import Verdict
+from poseur_study.analysis.verdict import Evidence, Verdict
 from poseur_study.experiments import tables
+from poseur_study.experiments.experiment import QUOTED
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.store import RunStore, runs_of
+from poseur_study.table_study.answer import verdicts_frame
 
 MINI = RunStore(Path(__file__).resolve().parents[3] / "runs" / "mini")
 FROM_OTHERS = {"2a": [6.2], "5": [6.3, 5.9, 6.3, 5.9], "figure_1": [6.2]}
@@ -62,6 +66,26 @@ def test_claims_that_are_a_family_of_their_own_are_adjusted_apart(unresampled):
     result = collect_unexecuted(profile("mini"), replace(table, claims=apart), runs_of(MINI))
     tests, found = {one.key: one for one in apart}, {one.key: one for one in result.claims}
     assert found[simba].p == p_value(tests[simba], found[simba].effect)
+
+
+def test_on_coco_there_is_no_verdict_by_trainings_unlike_the_paper_s_nor_on_figures_of_others(unresampled, monkeypatch):
+    monkeypatch.setattr(TableData, "evidence", Evidence.RETRAINED)
+    monkeypatch.setattr(table_results, "replace", lambda table, columns: replace(table, columns=("AP",)))
+    (table,), mini = tables(["5"]), profile("mini")
+    rows = [replace(row, unlike_paper="Unlike." * (row.key == "simba_resnet50")) for row in table.rows]
+    table = replace(table, rows=tuple(rows))
+    result = collect_unexecuted(mini, table, runs_of(MINI))
+    verdicts = {one.key: one.verdict for one in result.claims}
+    assert verdicts["over-simba: poseur_resnet50 over simba_resnet50"] == Verdict.UNLIKE_PAPER
+    assert verdicts["over-rle: poseur_resnet50 over rle_resnet50"] != Verdict.UNLIKE_PAPER
+    assert "Unlike." in verdicts_frame(table, result, mini).attrs["note"]
+    lines = {one.key: (one.verdict, one.note) for one in level_entries([table], {"5": result}, mini)}
+    of = "5: AP of {}_resnet50, COCO / MPII retrained".format
+    assert lines[of("poseur")] == (Verdict.CONTRADICTED, "")
+    assert lines[of("simba")] == (Verdict.UNLIKE_PAPER, "Unlike.")
+    assert lines[of("rle")] == (Verdict.UNLIKE_PAPER, QUOTED)
+    noted = {one.key: one.note for one in effect_entries([table], {"5": result}, mini)}
+    assert "Unlike." in noted["5: over-simba: poseur_resnet50 over simba_resnet50"]
 
 
 def test_a_table_that_no_run_was_made_for_has_nothing_to_decide(tmp_path):

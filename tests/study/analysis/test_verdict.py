@@ -94,6 +94,30 @@ def test_trainings_of_one_seed_decide_nothing_and_one_released_checkpoint_may(ki
         assert one == verdict(claim(kind), effect(*ends), evidence, smoke=False)
 
 
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("people", [Evidence.RELEASED, Evidence.LSP, Evidence.GENERATED])
+def test_as_good_as_is_contradicted_on_its_worse_side_only(side, people):
+    as_good = replace(claim(EffectKind.EQUIVALENCE), better_side=side)
+    better, worse = (
+        verdict(as_good, effect(*sorted((0.4 * sign, 0.9 * sign))), people, smoke=False) for sign in (side, -side)
+    )
+    assert (better.short, better.colour, better.better) == ("outside the margin: better", "soft", True)
+    assert (worse.short, worse.colour, worse.better) == ("outside the margin: worse", "bad", False)
+    assert verdict(as_good, effect(-0.2, 0.2), people, smoke=False).short == "within the margin"
+    assert "better than claimed, and not against it" in rule_text(as_good)
+    assert "nothing of a direction" in rule_text(claim(EffectKind.EQUIVALENCE))
+
+
+@pytest.mark.parametrize("kind", EffectKind)
+def test_trainings_unlike_the_paper_s_decide_nothing_of_it_on_coco(kind):
+    def found(evidence: Evidence, n_seeds: int = 3) -> Verdict:
+        return verdict(claim(kind), effect(0.1, 0.2, n_seeds), evidence, smoke=False, unlike_paper=True)
+
+    assert found(Evidence.RETRAINED) == found(Evidence.RETRAINED, n_seeds=1) == Verdict.UNLIKE_PAPER
+    for evidence in (Evidence.RELEASED, Evidence.LSP, Evidence.GENERATED, Evidence.NONE):
+        assert found(evidence) == verdict(claim(kind), effect(0.1, 0.2), evidence, smoke=False)
+
+
 def test_fewer_seeds_than_were_registered_decide_nothing():
     registered = replace(claim(EffectKind.DIRECTION), least_seeds=3)
     found = [verdict(registered, effect(1, 2, n_seeds=n), Evidence.LSP, smoke=False) for n in (1, 2, 3)]

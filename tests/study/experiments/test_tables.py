@@ -14,6 +14,7 @@ from poseur_study.experiments import STUDIES, TABLES, tables
 from poseur_study.experiments.analyses import CALIBRATION, FIGURE_S1, SCORING
 from poseur_study.experiments.claim_tests import COMPARABLE
 from poseur_study.experiments.experiment import COSTS, EQUIVALENCE_MARGIN, MEASURED, NAMES, SPEEDS, EffectKind
+from poseur_study.experiments.paper_rows import HRFORMER_WEIGHTS, OWN_RECIPES
 from poseur_study.experiments.profiles import PROFILES, profile
 from poseur_study.paper.claims import paper_claim, paper_claims
 from poseur_study.paper.tables import Printed, paper_tables, text_number
@@ -122,6 +123,29 @@ def test_claims_are_the_paper_s_and_agree_with_its_rows_or_the_difference_is_an_
         of_rows = sum(weight * float(cell.digits) for weight, cell in zip(weights, printed, strict=True))
         if of_rows != pytest.approx(claim.paper_effect):
             assert any(f"{of_rows:.1f}" in question for question in table.open_questions), claim.key
+
+
+def test_rows_of_hrformer_are_unlike_the_paper_s_and_figures_of_other_methods_have_no_level():
+    for table in STUDIES:
+        for row in table.rows:
+            of_hrformer = "model.backbone" in row.changes and row.changes["model.backbone"]["kind"] == "hrformer"
+            assert row.unlike_paper == (HRFORMER_WEIGHTS if of_hrformer else ""), row.key
+            assert bool(row.without_level) == (of_hrformer or "Poseur" not in row.method)
+    (five,), keys = tables(["5"]), {"over-simba", "over-rle", "over-udp-val"}
+    magnitudes = {one.of: one for one in five.claims if one.kind == EffectKind.MAGNITUDE}
+    assert set(magnitudes) == keys and {one.caveat for one in magnitudes.values()} == {OWN_RECIPES}
+    assert {one.of: five.unlike_paper(one) for one in magnitudes.values()} == {
+        **dict.fromkeys(keys, ""), "over-udp-val": HRFORMER_WEIGHTS,
+    }  # fmt: skip
+
+
+def test_as_good_as_has_the_better_side_that_its_words_have():
+    sides = {f"{table.number}: {one.of}": one.better_side for table in STUDIES for one in table.claims
+             if one.kind == EffectKind.EQUIVALENCE}  # fmt: skip
+    assert {of: side for of, side in sides.items() if side} == {
+        "1c: laplace-comparable": 1, "2a: mobilenet-comparable": 1, "S1: shorter-is-slightly-lower": -1,
+        "S4: emsda-as-good": 1, "scoring: laplace-comparable": -1,
+    }  # fmt: skip
 
 
 def test_a_margin_is_what_its_words_say():
