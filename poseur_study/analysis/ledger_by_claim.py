@@ -26,8 +26,8 @@ def distinct(effects: Iterable[LedgerEntry]) -> tuple[LedgerEntry, ...]:
 
 
 def counted(verdicts: Iterable[Verdict]) -> dict[str, int]:
-    """How many of each: those as claimed first, then those against it, then the undecided."""
-    order = sorted(Verdict, key=lambda one: (not one.good, not one.bad))
+    """How many of each: those as claimed first, then those against it, those that are better, then the undecided."""
+    order = sorted(Verdict, key=lambda one: (not one.good, not one.bad, not one.better))
     counts = Counter(verdicts)
     found: Counter[str] = Counter()
     for one in order:

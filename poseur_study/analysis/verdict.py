@@ -52,34 +52,46 @@ class Verdict(StrEnum):
     CONTRADICTED = "contradicted"
     WITHIN_MARGIN = "within the margin"
     OUTSIDE_MARGIN = "outside the margin"
+    OUTSIDE_BETTER = "outside the margin: better"
+    OUTSIDE_WORSE = "outside the margin: worse"
     INCONCLUSIVE = "inconclusive"
     SAME_DIRECTION_LSP = "same direction, on LSP"
     OPPOSITE_DIRECTION_LSP = "opposite direction, on LSP"
     WITHIN_MARGIN_LSP = "within the margin, on LSP"
     OUTSIDE_MARGIN_LSP = "outside the margin, on LSP"
+    OUTSIDE_BETTER_LSP = "outside the margin: better, on LSP"
+    OUTSIDE_WORSE_LSP = "outside the margin: worse, on LSP"
     INCONCLUSIVE_LSP = "inconclusive, on LSP"
     SAME_DIRECTION = "same direction, on generated people"
     OPPOSITE_DIRECTION = "opposite direction, on generated people"
     WITHIN_MARGIN_GENERATED = "within the margin, on generated people"
     OUTSIDE_MARGIN_GENERATED = "outside the margin, on generated people"
+    OUTSIDE_BETTER_GENERATED = "outside the margin: better, on generated people"
+    OUTSIDE_WORSE_GENERATED = "outside the margin: worse, on generated people"
     INCONCLUSIVE_GENERATED = "inconclusive, on generated people"
     ONE_SEED = "undecided (one seed)"
     FEW_SEEDS = "undecided (fewer seeds than were registered)"
     NO_EVIDENCE = "no evidence (smoke)"
     TOO_LITTLE = "no evidence (too little data or training, or other boxes)"
+    UNLIKE_PAPER = "no verdict (unlike the paper's)"
     NOT_RUN = "not run"
     UNDECIDED = "cannot be checked"
 
     @property
     def good(self) -> bool:
         """True if the claim holds, on whatever people."""
-    UNLIKE_PAPER = "no verdict (unlike the paper's)"
         return any(self == of_outcome[True] for of_outcome in OF_OUTCOME.values())
 
     @property
     def bad(self) -> bool:
         """True if it does not."""
-        return any(self == of_outcome[False] for of_outcome in OF_OUTCOME.values())
+        worse = any(self == sides[-1] for sides in OUTSIDE.values())
+        return worse or any(self == of_outcome[False] for of_outcome in OF_OUTCOME.values())
+
+    @property
+    def better(self) -> bool:
+        """True if what is said to be as good is better by more than the margin: decided, and not against the claim."""
+        return any(self == sides[1] for sides in OUTSIDE.values())
 
     @property
     def short(self) -> str:
@@ -111,6 +123,12 @@ OF_OUTCOME = {
     },
 }  # fmt: skip
 """Of (an equivalence, on what people): the verdict if the claim holds, if it does not, if neither can be said."""
+OUTSIDE = {
+    ON_COCO: {1: Verdict.OUTSIDE_BETTER, -1: Verdict.OUTSIDE_WORSE},
+    ON_LSP: {1: Verdict.OUTSIDE_BETTER_LSP, -1: Verdict.OUTSIDE_WORSE_LSP},
+    ON_GENERATED: {1: Verdict.OUTSIDE_BETTER_GENERATED, -1: Verdict.OUTSIDE_WORSE_GENERATED},
+}
+"""By side, of an equivalence that has a better one."""
 
 
 def arithmetic_verdict(agreement: Agreement) -> Verdict:
@@ -139,6 +157,7 @@ def verdict(
 
     Args:
         p: adjusted for the other claims of the table; None: there are none.
+        unlike_paper: trainings of its rows by the paper's recipe decide nothing (`Table.unlike_paper`).
     """
     if effect is None:
         return Verdict.NOT_RUN
@@ -146,18 +165,22 @@ def verdict(
         return Verdict.NO_EVIDENCE
     if evidence == Evidence.NONE:
         return Verdict.TOO_LITTLE
+    if evidence == Evidence.RETRAINED and unlike_paper:
+        return Verdict.UNLIKE_PAPER
     if evidence in TRAINED_HERE and effect.n_seeds < MIN_SEEDS:
         return Verdict.ONE_SEED
     if evidence in TRAINED_HERE and effect.n_seeds < claim.least_seeds:
         return Verdict.FEW_SEEDS
     people = ELSEWHERE.get(evidence, ON_COCO)
     holds = _holds(claim, effect, people != ON_COCO, chance=p is not None and p >= CHANCE)
-    return OF_OUTCOME[claim.kind == EffectKind.EQUIVALENCE, people][holds]
+    equivalence = claim.kind == EffectKind.EQUIVALENCE
+    if equivalence and claim.better_side and holds is False:
+        return OUTSIDE[people][1 if effect.value * claim.better_side > 0 else -1]
+    return OF_OUTCOME[equivalence, people][holds]
 
 
 def _holds(claim: ClaimTest, effect: Estimate, elsewhere: bool, chance: bool) -> bool | None:
     """What the interval says to the claim; None: neither. On other people a magnitude is held to its direction.
-        unlike_paper: trainings of its rows by the paper's recipe decide nothing (`Table.unlike_paper`).
 
     Args:
         chance: among so many claims of a table, such an interval is no wonder.
@@ -165,8 +188,6 @@ def _holds(claim: ClaimTest, effect: Estimate, elsewhere: bool, chance: bool) ->
     if claim.kind == EffectKind.EQUIVALENCE:
         return None if chance else within(claim.margin, effect)
     if effect.high < 0 and not chance:
-    if evidence == Evidence.RETRAINED and unlike_paper:
-        return Verdict.UNLIKE_PAPER
         return False
     if claim.kind == EffectKind.MAGNITUDE and not elsewhere and not effect.low <= claim.paper_effect <= effect.high:
         return False
@@ -202,10 +223,13 @@ def rule_text(claim: ClaimTest) -> str:
                 f"{claim.paper_effect:+.1f}; inconclusive if it contains both. {generated}"
             )
         case EffectKind.EQUIVALENCE:
+            sides = "it says nothing of a direction"
+            if claim.better_side:
+                sides = f"{'above' if claim.better_side > 0 else 'below'} 0 is better than claimed, and not against it"
             return (
                 f"Equivalence: within the margin if the whole 95 % interval lies within ±{claim.margin:.1f}, outside "
                 "the margin if all of it lies outside, inconclusive otherwise, on generated people and LSP too. "
-                f"Outside, it says nothing of a direction. {HOLM_RULE} {seeds_rule}"
+                f"Outside, {sides}. {HOLM_RULE} {seeds_rule}"
             )
 
 
@@ -231,6 +255,7 @@ def level(paper: str | None, ours: Estimate | None, evidence: Evidence, unlike_p
     Args:
         paper: the digits as printed.
         ours: its `seeds_half` is the interval; that of the images is left out.
+        unlike_paper: our trainings are not held against it (`Row.without_level`).
     """
     if paper is None or ours is None or evidence not in (Evidence.RELEASED, Evidence.RETRAINED):
         return None
@@ -243,4 +268,3 @@ def level(paper: str | None, ours: Estimate | None, evidence: Evidence, unlike_p
     if evidence == Evidence.RETRAINED and unlike_paper:
         verdict = Verdict.UNLIKE_PAPER
     return Level(difference=difference, evidence=evidence, verdict=verdict)
-        unlike_paper: our trainings are not held against it (`Row.without_level`).

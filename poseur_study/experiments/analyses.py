@@ -122,6 +122,7 @@ SCORING = Table(
             POSEUR,
             POSEUR,
             margin=COMPARABLE,
+            better_side=-1,
             own=True,
             key=SMALL_RADIUS_CLAIM,
             text=f"This study's own: Eq. 6 at a = {SMALL_RADIUS:g} ranks people as well as Eq. 8 at the configured a.",

@@ -64,6 +64,7 @@ TABLE_2A = comparison(
             "simba_resnet50",
             printed_effect("2a", "poseur_mobilenet", "simba_resnet50"),
             margin=COMPARABLE,
+            better_side=1,
         ),
         *(
             direction("more-at-low-resolution", *pair, _effect_beyond("2a", pair, _HRNET_PAIR), beyond=_HRNET_PAIR)

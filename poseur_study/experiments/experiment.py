@@ -108,6 +108,8 @@ class ClaimTest:
             least squares) rises from the first to the last.
         of: key of the claim among the paper's (`poseur_study.paper.claims`) that this one is a part of.
         margin: for an equivalence, the largest absolute effect that still counts as none.
+        better_side: of an equivalence that says "as good as", the sign of effects that are better than said; 0: there
+            is no better side.
         family: of a table's claims, those that p is adjusted for together; "": all that name none.
         own: it tests a modification of this study's own, and decides nothing of the paper's claim.
         least_seeds: with fewer nothing is decided, where trainings are our own.
@@ -126,6 +128,7 @@ class ClaimTest:
     trend: tuple[str, ...] = ()
     of: str = ""
     margin: float = EQUIVALENCE_MARGIN
+    better_side: Literal[-1, 0, 1] = 0
     measured: str = ""
     family: str = ""
     own: bool = False
@@ -243,13 +246,13 @@ class Table:
         """What its rows are compared by, where it is not said otherwise."""
         return PCKH if PCKH in self.columns else "AP"
 
-    @property
-    def runnable(self) -> tuple[Row, ...]:
-        """The rows that can be run."""
     def unlike_paper(self, claim: ClaimTest) -> str:
         """Why trainings of a claim's rows by the paper's recipe decide nothing of it; "" where they do."""
         return " ".join(dict.fromkeys(filter(None, (self.row(key).unlike_paper for key in claim.rows))))
 
+    @property
+    def runnable(self) -> tuple[Row, ...]:
+        """The rows that can be run."""
         return tuple(row for row in self.rows if not row.not_run)
 
     def row(self, key: str) -> Row:

@@ -150,7 +150,7 @@ def shown(value: Any, decimals: int = 1) -> str | Markup:
 def _filter(table: Markup) -> Markup:
     """A choice of lines by verdict, of its own for each table."""
     name = f"verdict-{zlib.crc32(table.encode()):x}"
-    choices = (("all", "all"), ("good", "as claimed"), ("bad", "against"), ("soft", "undecided"))
+    choices = (("all", "all"), ("good", "as claimed"), ("bad", "against"), ("soft", "undecided or better"))
     labels = [CHOICE.format(name, value, Markup(" checked") * (value == "all"), text) for value, text in choices]
     return FILTER.format(Markup().join(labels))
 

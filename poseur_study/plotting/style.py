@@ -36,7 +36,7 @@ METHOD_MARKERS = {
 
 GREY, DARK, GOOD, BAD = "#777777", "#333333", "#029e73", "#d55e00"
 VERDICT_COLOURS = {"good": GOOD, "bad": BAD, "soft": GREY}
-"""Of verdicts, by `Verdict.colour`: as claimed, against it, undecided; in figures as on pages."""
+"""Of verdicts, by `Verdict.colour`: as claimed, against it, undecided or better; in figures as on pages."""
 
 
 def backbone_colour(name: str) -> str:

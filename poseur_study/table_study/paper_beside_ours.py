@@ -124,7 +124,8 @@ def _caption(result: TableResult, claims: list[ClaimResult]) -> str:
         filled = f" Filled: {released}." if released else ""
         return f"{shown_name(result.number)}. Hollow: the paper's numbers; none of the rows was trained here.{filled}"
     seeds = f"{' to '.join(map(str, dict.fromkeys((numbers[0], numbers[-1]))))} seed{'s' * (numbers[-1] > 1)}"
-    colours = " Differences: green as claimed, orange against it, grey undecided." if claims else ""
+    better = ", or better than claimed" * any(one.verdict.better for one in claims)
+    colours = f" Differences: green as claimed, orange against it, grey undecided{better}." if claims else ""
     in_short = [one.effect.in_short for one in claims if isinstance(one.effect, Effect)]
     alone = [f"{points(one.effect.value)} ({points(one.effect.earlier.low)} to {points(one.effect.earlier.high)})"
              for one in claims if one.hangs_on_pooling]  # fmt: skip

@@ -133,8 +133,8 @@ def test_every_outcome_has_its_colour():
         "WITHIN_MARGIN_GENERATED",
     ]  # fmt: skip
     assert [one.name for one, colour in colours.items() if colour == "bad"] == [
-        "CONTRADICTED", "OUTSIDE_MARGIN", "OPPOSITE_DIRECTION_LSP", "OUTSIDE_MARGIN_LSP",
-        "OPPOSITE_DIRECTION", "OUTSIDE_MARGIN_GENERATED",
+        "CONTRADICTED", "OUTSIDE_MARGIN", "OUTSIDE_WORSE", "OPPOSITE_DIRECTION_LSP", "OUTSIDE_MARGIN_LSP",
+        "OUTSIDE_WORSE_LSP", "OPPOSITE_DIRECTION", "OUTSIDE_MARGIN_GENERATED", "OUTSIDE_WORSE_GENERATED",
     ]  # fmt: skip
     assert {colours[one] for one in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.ONE_SEED)} == {"soft"}
 
