@@ -2,7 +2,8 @@
 
 Paper: windows of 7x7 with a relative position bias. Released Poseur: its state_dict holds the bias' index but no bias
 table, and its recorded outputs have none. Here: no bias.
-Released configurations train it with stochastic depth (`drop_path_rate` 0.2 for B, 0.1 for S and T), not built here.
+Released configurations train it with stochastic depth (`drop_path_rate` 0.2 for B, 0.3 for B at 384x288, 0.1 for S and
+T), not built here.
 """
 
 from dataclasses import dataclass
