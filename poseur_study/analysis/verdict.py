@@ -73,7 +73,7 @@ class Verdict(StrEnum):
     FEW_SEEDS = "undecided (fewer seeds than were registered)"
     NO_EVIDENCE = "no evidence (smoke)"
     TOO_LITTLE = "no evidence (too little data or training, or other boxes)"
-    UNLIKE_PAPER = "no verdict (unlike the paper's)"
+    UNLIKE_PAPER = "no verdict (unlike the paper)"
     NOT_RUN = "not run"
     UNDECIDED = "cannot be checked"
 

@@ -149,7 +149,8 @@ def run(
     GPUs, one worker a GPU: CUDA_VISIBLE_DEVICES=0 dask worker ADDRESS --nthreads 1 --resources GPU=1.
 
     With --source released nothing is trained: each checkpoint in --checkpoints that is of a row of the tables is
-    evaluated on --data, with ground-truth and detector boxes, once; tables then show it beside the paper's numbers.
+    evaluated on --data, with ground-truth and detector boxes, once, as the released README does (flip fusion type2);
+    tables then show it beside the paper's numbers.
     """
     from poseur_study.execution.status import damage_lines
 
