@@ -85,17 +85,22 @@ class View(ABC):
         if not self.active:
             return
         chosen = [None if control.value == EVERY else control.value for control in self.controls]
+        self.drawn, self.figure, text = None, None, ""
         try:
-            self.figure = None if self.session.seen is None else self.draw(*chosen)
-            self.drawn = None if self.figure is None else self.figure.picture()
-            text = "" if self.drawn is None else self.drawn.caption
+            if self.session.seen is not None:
+                figure = self.draw(*chosen)
+                self.drawn, self.figure, text = figure.picture(), figure, figure.caption
         except UserError as error:
-            self.drawn, self.figure, text = None, None, str(error)
-        self.caption.value = as_caption(text)
-        if self.drawn is None:
-            self.picture.clear()
-        else:
-            self.picture.show(self.drawn)
+            text = str(error)
+        except Exception as error:  # its traceback reaches Jupyter's log alone
+            text = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            self.caption.value = as_caption(text)
+            if self.drawn is None:
+                self.picture.clear()
+            else:
+                self.picture.show(self.drawn)
 
     def saved(self) -> None:
         """Write what is shown as files for a paper, and say where below the caption."""

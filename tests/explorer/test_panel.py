@@ -297,6 +297,15 @@ def test_a_model_without_self_attention_says_so_in_its_view(val_data):
     assert "silent has no self-attention" in panel.view.caption.value and not panel.view.picture.png
 
 
+def test_an_error_nobody_thought_of_leaves_no_picture_of_what_was_shown_before(panel, monkeypatch):
+    assert panel.view.picture.png
+    monkeypatch.setattr(views, "samples_figure", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        panel.keypoint.value = 9
+    assert not panel.view.picture.png and panel.view.drawn is None and panel.view.figure is None
+    assert panel.view.caption.value == as_caption("ZeroDivisionError: division by zero")
+
+
 def test_a_view_is_saved_as_it_is_shown_and_no_file_is_written_over(panel, tmp_path, monkeypatch):
     monkeypatch.setattr(views, "below_root", lambda name: tmp_path / name)
     panel.keypoint.value = 9

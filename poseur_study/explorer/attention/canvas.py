@@ -106,8 +106,8 @@ def draw_photo(axis: Axes, crop: Crop, window: Window) -> None:
 
 def draw_pose(axis: Axes, seen: Seen) -> None:
     """The pose that the model ends with, faint, so that its keypoints can be told and clicked on."""
-    points = seen.keypoints_px
-    axis.add_collection(LineCollection(points[np.array(seen.model.keypoints.skeleton)], **FAINT, zorder=2))
+    points, pairs = seen.keypoints_px, np.array(seen.model.keypoints.skeleton, int).reshape(-1, 2)
+    axis.add_collection(LineCollection(points[pairs], **FAINT, zorder=2))
     axis.scatter(*points.T, s=9, color="white", edgecolor="black", linewidth=0.5, alpha=0.8, zorder=3)
 
 
