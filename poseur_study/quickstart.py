@@ -8,6 +8,7 @@ import numpy as np
 from poseur_lib.checkpoints.origin import ONLY_GENERATED
 from poseur_lib.checkpoints.shipped import shipped_model
 from poseur_lib.data.coco import CocoPeople
+from poseur_lib.data.dataset import read_person_image
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.predict.boxes_file import BoxesOfFile, read_boxes
 from poseur_lib.predict.files import find_images
@@ -70,7 +71,7 @@ def images_to_show(settings: QuickstartSettings, model: KnownModel) -> ShownImag
     """
     if settings.images:
         paths = find_images([str(below_root(one)) for one in settings.images])[0][: settings.show]
-        source = _source(settings, paths, model)
+        images, source = [as_rgb(path) for path in paths], _source(settings, paths, model)
     else:
         root = below_root(settings.data) if settings.data else shown_people()
         people = CocoPeople(root, "val", model.poseur.keypoint_set).people()
@@ -78,7 +79,7 @@ def images_to_show(settings: QuickstartSettings, model: KnownModel) -> ShownImag
         source = BoxesOfFile(
             {path: [PersonBox(one.box) for one in people if one.image_path == path] for path in paths}, ids={}
         )
-    images = [as_rgb(path) for path in paths]
+        images = [read_person_image(next(one for one in people if one.image_path == path)) for path in paths]
     boxes = [source.boxes(path, image) for path, image in zip(paths, images, strict=True)]
     return ShownImages([path.name for path in paths], images, boxes)
 

@@ -189,6 +189,17 @@ def image_reader(people: Sequence[Person]) -> ReadImage:
     return partial(read_labelled_image, frame=people[0].label_frame if people else "unsaid")
 
 
+def read_person_image(person: Person) -> UInt8[np.ndarray, "height width 3"]:
+    """The image of a person as RGB, in the frame of the person's box and labels.
+
+    Raises:
+        UserError: as `read_labelled_image` and `require_size`.
+    """
+    image = read_labelled_image(person.image_path, person.label_frame)
+    require_size(person.image_path, person.image_id, person.image_size, image.shape[:2])
+    return image
+
+
 def normalise(crop: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "3 H W"]:
     """(value / 255 - mean) / deviation for each channel, channels first."""
     image = np.empty((3, *crop.shape[:2]), np.float32)

@@ -22,7 +22,7 @@ from poseur_lib.data.crop import (
     keypoints_to_image,
     transform_points,
 )
-from poseur_lib.data.dataset import image_reader
+from poseur_lib.data.dataset import read_person_image
 from poseur_lib.evaluation.errors import NEAR_FROM
 from poseur_lib.evaluation.oks import keypoint_similarity
 from poseur_lib.keypoints import KeypointSet
@@ -89,7 +89,7 @@ class CutImages:
     def __call__(self, path: Path) -> UInt8[np.ndarray, "height width 3"]:
         """The image of one person, black beyond the cut of that person's box."""
         person = self.of[path]
-        return self.cut.image(image_reader([person])(person.image_path), person.box)
+        return self.cut.image(read_person_image(person), person.box)
 
 
 def cut_people(people: Sequence[Person], cut: Cut) -> list[Person]:

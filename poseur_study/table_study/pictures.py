@@ -8,7 +8,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 
 from poseur_lib.data.coco import CocoPeople, Person
-from poseur_lib.data.dataset import image_reader
+from poseur_lib.data.dataset import read_person_image
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import KeypointSet
 from poseur_lib.predict.drawing import COLORBLIND
@@ -68,7 +68,7 @@ def draw_label(axis: Axes, person: Person, keypoints: KeypointSet) -> None:
     """A person cut out of its image, with the labelled skeleton."""
     x, y, width, height = person.box
     pad = 0.15 * max(width, height)
-    axis.imshow(image_reader([person])(person.image_path))
+    axis.imshow(read_person_image(person))
     labelled = person.visibility > 0
     for a, b in keypoints.skeleton:
         if labelled[a] and labelled[b]:

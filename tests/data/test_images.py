@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ from poseur_lib.data import images
 from poseur_lib.data.check import check_dataset
 from poseur_lib.data.coco import CocoPeople, annotation_path
 from poseur_lib.data.crop import CropRule
-from poseur_lib.data.dataset import PoseCrops
+from poseur_lib.data.dataset import PoseCrops, read_person_image
 from poseur_lib.data.decoder_words import heard
 from poseur_lib.data.image_format import ORIENTATION, ImageHead, image_head
 from poseur_lib.data.images import MAX_PIXELS, decode_image, read_image, read_labelled_image
@@ -202,6 +203,15 @@ def labelled(root, orientation, **info):
 def crops(root):
     people = CocoPeople(root, "val", COCO_17).people()
     return [crop.images for crop in PoseCrops(people, COCO_17, (64, 48), CropRule(), None, 0)]
+
+
+def test_a_person_s_image_is_read_in_the_frame_of_the_labels(tmp_path):
+    person = CocoPeople(labelled(tmp_path, 3, exif_orientation="ignored"), "val", COCO_17).people()[1]
+    assert np.array_equal(read_person_image(person), PIXELS)
+    turned = replace(person, label_frame="applied")
+    assert np.array_equal(read_person_image(turned), PIXELS[::-1, ::-1])
+    with pytest.raises(UserError, match=r"2.png: image is 64 x 48, but the annotation file says 32 x 24 \(image 2\)"):
+        read_person_image(replace(person, image_size=(24, 32)))
 
 
 @pytest.mark.parametrize("orientation", [2, 3, 4, 6])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.crop import CropRule, box_to_center_scale, crop_image, crop_matrix, keypoints_to_image
+from poseur_lib.errors import UserError
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.truncation import Cut, CutImages, correct, cut_people, places
 from poseur_lib.keypoints import COCO_17
@@ -159,3 +160,11 @@ def test_people_of_one_image_are_cut_each_for_themselves(tmp_path):
     images = CutImages([one, two], cut)
     ends = [int((images(person.image_path)[:, 30, 0] > 0).sum()) for person in cut_people([one, two], cut)]
     assert ends == [71, 46]
+
+
+def test_an_image_that_is_not_of_the_labelled_size_is_not_cut(tmp_path):
+    cv2.imwrite(str(tmp_path / "1.jpg"), np.full((150, 80, 3), 255, np.uint8))
+    one = replace(person_at({}), image_path=tmp_path / "1.jpg", image_size=(300, 160))
+    images = CutImages([one], Cut("bottom", 0.5))
+    with pytest.raises(UserError, match=r"1\.jpg: image is 80 x 150, but the annotation file says 160 x 300"):
+        images(cut_people([one], images.cut)[0].image_path)

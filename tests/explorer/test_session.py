@@ -14,7 +14,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.models.build import build_model
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
 from poseur_study.experiments.profiles import Profile
-from poseur_study.explorer.attention.images import own_image, with_boxes
+from poseur_study.explorer.attention.images import ValImages, own_image, with_boxes
 from poseur_study.explorer.attention.open_model import open_checkpoint
 from poseur_study.explorer.session import Session
 from poseur_study.runs.datasets import data_folder
@@ -88,6 +88,15 @@ def test_images_of_one_s_own(session, tmp_path):
         with_boxes("own", from_file.image, [(1.0, 2.0, 0.0, 5.0)])
     with pytest.raises(UserError, match="lies outside the image of 72 x 96 pixels"):
         with_boxes("own", from_file.image, [(80.0, 2.0, 5.0, 5.0)])
+
+
+def test_an_image_that_is_not_of_the_labelled_size_is_refused(session):
+    root = session.val.people.root
+    (people, *_) = session.val.by_image
+    resized = ValImages(session.val.people)
+    resized.__dict__["by_image"] = (tuple(replace(one, image_size=(48, 36)) for one in people),)
+    with pytest.raises(UserError, match=f"{root}.*image is 72 x 96, but the annotation file says 36 x 48"):
+        resized.image(0)
 
 
 def test_a_click_takes_the_smallest_box_around_it(session):

@@ -1,8 +1,11 @@
 """Frames of `TableStudy`: columns, rows in the table's order, and values that agree with records and predictions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from pycocotools.cocoeval import COCOeval
 
 from poseur_lib.errors import UserError
@@ -14,6 +17,7 @@ from poseur_study.experiments.experiment import METRICS, EffectKind
 from poseur_study.runs.plan import row_run
 from poseur_study.runs.record import PREDICTIONS_FILE
 from poseur_study.table_study.frames import KEYPOINT_COLUMNS
+from poseur_study.table_study.pictures import draw_label
 from synthetic_people import PeopleSettings, generate
 from tests.measurements.studies import finish, open_study
 
@@ -195,6 +199,12 @@ def test_pictures_take_a_list_of_rows_and_a_line_above_each_person(study):
     for people, above in (([person], []), ([], [])):
         with pytest.raises(UserError, match=f"pictures of {len(people)} people with 0 lines above them"):
             study.pictures(people, above, "", rows=["with"])
+
+
+def test_a_person_whose_image_has_not_the_labelled_size_is_not_drawn(study):
+    person = replace(study.dataset.val.people()[0], image_size=(48, 36))
+    with pytest.raises(UserError, match=r"image is 72 x 96, but .* says 36 x 48"):
+        draw_label(Figure().add_subplot(), person, study.dataset.keypoints)
 
 
 def test_a_study_says_what_it_is_and_an_unknown_person_or_setting_is_named(study, empty):

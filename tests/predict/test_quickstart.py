@@ -19,7 +19,7 @@ from poseur_study.runs.store import ListedRun, RunState, RunStore
 from synthetic_people import PeopleSettings, generate
 from tests.predict.conftest import noise, write_checkpoint, write_image
 from tests.study.fakes import make_record
-from tests.training.tiny import tiny_config
+from tests.training.tiny import tiny_config, write_people
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "quickstart.ipynb"
 
@@ -79,6 +79,14 @@ def test_generated_people_come_with_their_boxes(checkpoint, people, capsys):
     assert all(boxes for boxes in shown.boxes)
     assert shown.images[0].shape == (96, 72, 3)
     assert not capsys.readouterr().err, "nothing is said of the sample's other images"
+
+
+def test_an_image_that_is_not_of_the_labelled_size_is_refused(tmp_path, checkpoint):
+    root = write_people(tmp_path / "people", train=1, val=1)
+    write_image(root / "val2017" / "000000000000.jpg", noise())
+    settings = QuickstartSettings(checkpoint=str(checkpoint), data=str(root), device="cpu")
+    with pytest.raises(UserError, match=r"image is 80 x 60, but the annotation file says 72 x 96"):
+        quickstart.images_to_show(settings, quickstart.open_model(settings))
 
 
 def test_images_of_the_user_s_with_and_without_boxes(tmp_path, checkpoint):

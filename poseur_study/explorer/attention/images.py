@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from poseur_lib.data.coco import CocoPeople, Person
-from poseur_lib.data.dataset import image_reader
+from poseur_lib.data.dataset import read_person_image
 from poseur_lib.data.images import read_image
 from poseur_lib.errors import UserError
 from poseur_lib.predict.drawing import COLORBLIND
@@ -81,15 +81,13 @@ class ValImages:
         """An image by its number, from 0 on.
 
         Raises:
-            UserError: there is none of that number, or its file cannot be read.
+            UserError: there is none of that number, or its file cannot be read or has not the labelled size.
         """
         count = len(self.by_image)
         if not 0 <= number < count:
             raise UserError(f"image {number}: the val set has images 0 to {count - 1} with labelled people")
         people, root = self.by_image[number], self.people.root
-        shown = _with_whole(
-            f"val image {number} ({root.name})", image_reader(people)(people[0].image_path), people, "person"
-        )
+        shown = _with_whole(f"val image {number} ({root.name})", read_person_image(people[0]), people, "person")
         return replace(shown, data=root)
 
 
