@@ -17,6 +17,12 @@ def report(
     explore: Annotated[
         bool, typer.Option("--explore", help="Execute the attention explorer on the best run with weights first.")
     ] = False,
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR", help="Of --explore: data set in COCO's layout; default: the profile's generated people."
+        ),
+    ] = "",
 ) -> None:
     """Render the executed notebooks of a profile to pages that need no network, and print the index's path.
 
@@ -33,9 +39,11 @@ def report(
     if runs and not (folder / size.name).is_dir():
         raise UserError(f"--runs {runs}: no runs of profile {size.name} in it ({folder / size.name} does not exist)")
     store = RunStore(folder / size.name)
+    if data and not explore:
+        raise UserError(f"--data {data}: only --explore shows people of a data set: give both")
     if explore:
         from poseur_study.report.explorer import execute_explorer
 
-        execute_explorer(size, store)
+        execute_explorer(size, store, str(as_given(data)) if data else "")
     index: Path = write_report(size, store, (as_given(out) if out else below_root("reports")) / size.name)
     typer.echo(index)

@@ -7,6 +7,7 @@ import pytest
 
 from poseur_lib.checkpoints.checkpoint import save_weights
 from poseur_lib.errors import UserError
+from poseur_lib.keypoints import MPII_16
 from poseur_lib.models.build import build_model
 from poseur_study.cli.main import main
 from poseur_study.execution import papermill_job
@@ -16,7 +17,13 @@ from poseur_study.report import explorer, site
 from poseur_study.runs.record import write_record
 from poseur_study.runs.store import RunStore
 from tests.study.fakes import make_record
-from tests.training.tiny import tiny_config
+from tests.training.tiny import tiny_config, write_people
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    """A val set of the runs' keypoints."""
+    return write_people(tmp_path_factory.mktemp("people"), train=1, val=2)
 
 
 @pytest.fixture
@@ -48,13 +55,14 @@ def executed(monkeypatch):
     return asked
 
 
-def test_the_run_with_weights_is_looked_into_and_the_page_is_linked(store, executed, tmp_path, capsys):
+def test_the_run_with_weights_is_looked_into_and_the_page_is_linked(store, executed, people, tmp_path, capsys):
     with_weights = next(path.parent.name for path in store.folder.glob("*/model.pt"))
     out = tmp_path / "reports"
     arguments = ["report", "--runs", str(store.folder.parent), "--out", str(out)]
-    assert main([*arguments, "--explore"]) == 0
+    assert main([*arguments, "--explore", "--data", str(people)]) == 0
     (parameters,) = (given for name, given in executed if name == "explore_attention.ipynb")
-    assert parameters == {"run": with_weights, "runs": str(store.folder.parent), "interactive": False}
+    where = {"runs": str(store.folder.parent), "data": str(people)}
+    assert parameters == {"run": with_weights, **where, "interactive": False}
     assert "Where the queries look" in (out / "smoke" / "explorer.html").read_text()
     assert 'href="explorer.html"' in (out / "smoke" / "index.html").read_text()
     assert main(arguments) == 0 and (out / "smoke" / "explorer.html").exists(), "it stays without being executed again"
@@ -66,3 +74,23 @@ def test_without_weights_there_is_nothing_to_look_into(store, executed):
     with pytest.raises(UserError, match="no run of profile smoke has weights"):
         explorer.execute_explorer(profile("smoke"), store)
     assert executed == [] and not explorer.explorer_notebook(store).exists()
+
+
+def test_without_its_val_set_nothing_is_executed_and_the_earlier_page_stays(
+    store, executed, people, tmp_path, monkeypatch
+):
+    explorer.execute_explorer(profile("smoke"), store, str(people))
+    kept = explorer.explorer_notebook(store).read_bytes()
+    monkeypatch.setattr(explorer, "data_folder", lambda of, data, keypoints: Path(data or tmp_path / "none"))
+    absent = "does not exist, or has no person_keypoints_val2017.json"
+    made = f"none {absent}: `poseur study run --profile smoke` makes it, or give another with --data"
+    other = write_people(tmp_path / "mpii", train=1, val=1, keypoints=MPII_16)
+    for data, message in (("", made), (str(tmp_path), f"{absent}$"), (str(other), "people have 16 keypoints")):
+        with pytest.raises(UserError, match=message):
+            explorer.execute_explorer(profile("smoke"), store, data)
+    assert len(executed) == 1 and explorer.explorer_notebook(store).read_bytes() == kept
+
+
+def test_a_data_set_without_the_explorer_is_an_error(store, executed, people, capsys):
+    assert main(["report", "--runs", str(store.folder.parent), "--data", str(people)]) == 1
+    assert "only --explore shows people of a data set" in capsys.readouterr().err and not executed
