@@ -13,6 +13,7 @@ from matplotlib.image import imread
 from scipy.optimize import minimize
 
 from poseur_lib.data.crop import transform_points
+from poseur_study.explorer.attention import canvas
 from poseur_study.explorer.attention.between_keypoints import attention_figure, matrices_figure, spread, strongest
 from poseur_study.explorer.attention.canvas import FURTHEST, Window, black_note, draw_photo, drawing, window_around
 from poseur_study.explorer.attention.distribution import distribution_figure
@@ -92,6 +93,29 @@ def test_the_share_outside_the_crop_is_that_of_the_weights(session):
     assert f"{share:.0%} in layer 2 lies there" in samples_figure(seen, keypoint, (2,)).caption
     head = float(weights[1][outside[1]].sum())
     assert f"{head:.0%} in layer 2 lies there" in samples_figure(seen, keypoint, (2,), head=1).caption
+
+
+def test_a_head_or_level_that_is_shown_alone_is_named(session):
+    across, down = session.seen.explanation.level_sizes[3][::-1]
+    for head, level, said in (
+        (1, 3, f"; shown: head 2, level {across}×{down} cells alone. Area"),
+        (None, 3, f"; shown: level {across}×{down} cells alone. Area"),
+        (0, None, "; shown: head 1 alone. Area"),
+        (None, None, "points a layer. Area"),
+    ):
+        assert said in samples_figure(session.seen, 3, (), head, level).caption
+
+
+def test_marks_that_are_drawn_at_the_border_are_named(session, monkeypatch):
+    seen, far = session.seen, session.seen.truth_px.copy()
+    assert "drawn at its border" not in samples_figure(seen, 3).caption
+    far[3] = 3 * seen.crop.extent_px
+    caption = samples_figure(replace(seen, truth_px=far), 3).caption
+    assert "Beyond the picture and drawn at its border: label in layers 1, 2." in caption
+    monkeypatch.setattr(canvas, "window_around", lambda *_: Window(0.0, 0.0, 1.0, 1.0))
+    unlabelled = replace(seen, truth_px=np.full_like(far, np.nan))
+    caption = samples_figure(unlabelled, 3, (2,)).caption
+    assert "drawn at its border: reference point in layer 2; layer's prediction in layer 2." in caption
 
 
 def test_what_is_read_beside_the_crop_is_said(session):

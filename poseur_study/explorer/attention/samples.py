@@ -29,6 +29,7 @@ LEGENDS, LEGEND_LINE = 0.4, 0.19
 """Inches below the panels: of the marks, and of a line of colours."""
 NAME_WIDTHS = {"head": 0.75, "level": 1.1}
 """Inches of a colour's name."""
+MARKS = {"reference point": REFERENCE, "layer's prediction": PREDICTED, "label": TRUTH}
 LEGEND = {"fontsize": 8, "handletextpad": 0.1, "columnspacing": 0.8, "loc": "upper center", "borderaxespad": 0}
 
 
@@ -70,7 +71,8 @@ def samples_figure(
             canvas.draw_pose(axis, seen)
             by = np.indices(weights.shape)[0 if colour == "head" else 1]
             _draw_samples(axis, window, places.reshape(-1, 2), weights.ravel(), palette[by.ravel()])
-            _draw_marks(axis, seen, keypoint, number, window)
+            for name, place in _marks(seen, keypoint, number).items():
+                mark(axis, window, place, MARKS[name])
             axis.set_title(f"layer {number}")
         _draw_legends(figure, seen, dict(zip([names[one] for one in shown], palette, strict=True)), columns, below)
     outside = [_share_outside(seen, *one) for one in samples]
@@ -79,7 +81,11 @@ def samples_figure(
         f"The {seen.spoken(keypoint)} query's sampling points over {seen.who}; of the weight shown, {shares} lies"
         " outside the crop."
     )
-    return Drawn(figure, alt, _caption(seen, keypoint, samples, shares, window, colour), axes)
+    alone = [f"head {head + 1}"] if head is not None else []
+    alone += [f"level {sizes[level]}"] if level is not None else []
+    beyond = _beyond(seen, keypoint, dict(zip(chosen, samples, strict=True)), window)
+    caption = f"{_caption(seen, keypoint, alone, shares, colour)}{beyond}{canvas.black_note(seen.crop, window)}"
+    return Drawn(figure, alt, caption, axes)
 
 
 def _colours(count: int) -> list:
@@ -104,21 +110,22 @@ def _draw_samples(axis: Axes, window: Window, places: np.ndarray, weights: np.nd
     axis.scatter(*shown.T, s=1 + AREA_OF_ONE * weights[order], c=face, edgecolors=rim, **how)
 
 
-def _draw_marks(axis: Axes, seen: Seen, keypoint: int, number: int, window: Window) -> None:
+def _marks(seen: Seen, keypoint: int, number: int) -> dict[str, Float[np.ndarray, "2"]]:
+    """Where a layer's marks belong, in crop pixels, the topmost last; the label's is NaN without one."""
     predicted = seen.explanation.prediction.layers[number - 1].keypoints[0, keypoint]
     reference = seen.layers[number - 1].reference_points[0, keypoint]
-    mark(axis, window, seen.truth_px[keypoint], TRUTH)
-    mark(axis, window, seen.to_px(predicted.numpy()), PREDICTED)
-    mark(axis, window, seen.to_px(reference.numpy()), REFERENCE, zorder=6)
+    return {
+        "label": seen.truth_px[keypoint],
+        "layer's prediction": seen.to_px(predicted.numpy()),
+        "reference point": seen.to_px(reference.numpy()),
+    }
 
 
 def _draw_legends(
     figure: Figure, seen: Seen, colours: dict[str, Float[np.ndarray, "4"]], columns: int, below: float
 ) -> None:
     """The marks in one line, the colours by name in as many as they need."""
-    marks = {"reference point": REFERENCE, "layer's prediction": PREDICTED, "label": TRUTH}
-    if not seen.labelled.any():
-        del marks["label"]
+    marks = {name: how for name, how in MARKS.items() if name != "label" or seen.labelled.any()}
     of_marks = [Line2D([], [], linestyle="none", label=name, **{**how, "markersize": 7}) for name, how in marks.items()]
     dots = [Line2D([], [], linestyle="none", marker="o", color=of, label=name) for name, of in colours.items()]
     for handles, count, gap in ((of_marks, 3, 0.08), (dots, columns, 0.32)):
@@ -131,16 +138,25 @@ def _share_outside(seen: Seen, places: np.ndarray, weights: np.ndarray) -> float
     return float(weights[~inside].sum() / weights.sum())
 
 
-def _caption(
-    seen: Seen, keypoint: int, samples: Sequence[Samples], shares: str, window: Window, colour: ColourBy
-) -> str:
+def _caption(seen: Seen, keypoint: int, alone: Sequence[str], shares: str, colour: ColourBy) -> str:
     height, width = seen.crop.input_size
     _, _, heads, levels, points = seen.layers[0].attention_weights.shape
-    beyond = sum(int((~window.holds(places)).sum()) for places, _ in samples)
-    further = f" {beyond} lie further out than the picture: hollow, at its border." if beyond else ""
+    shown = f"; shown: {', '.join(alone)} alone" if alone else ""
     return (
-        f"{seen.subject(keypoint)}: {heads} heads × {levels} levels × {points} points a layer. Area: attention weight,"
-        f" of which each head has 1 in all; colour: {colour}. The frame is the crop, {width}×{height} for the network;"
-        " outside of it, where the image is pale, samples fade to zero within half a cell of their level and read zeros"
-        f" beyond. Of the weight shown, {shares} lies there.{further}{canvas.black_note(seen.crop, window)}"
+        f"{seen.subject(keypoint)}: {heads} heads × {levels} levels × {points} points a layer{shown}. Area: attention"
+        f" weight, of which each head has 1 in all; colour: {colour}. The frame is the crop, {width}×{height} for the"
+        " network; outside of it, where the image is pale, samples fade to zero within half a cell of their level and"
+        f" read zeros beyond. Of the weight shown, {shares} lies there."
     )
+
+
+def _beyond(seen: Seen, keypoint: int, samples: dict[int, Samples], window: Window) -> str:
+    """Which of the samples and marks lie further out than the picture, by layer number; "" where none does."""
+    count = sum(int((~window.holds(places)).sum()) for places, _ in samples.values())
+    said = f" {count} lie further out than the picture: hollow, at its border." if count else ""
+    marks, moved = {number: _marks(seen, keypoint, number) for number in samples}, []
+    for name in MARKS:
+        places = {number: of[name] for number, of in marks.items() if not np.isnan(of[name]).any()}
+        numbers = [str(number) for number, place in places.items() if not window.holds(place)]
+        moved += [f"{name} in layer{'s' * (len(numbers) > 1)} {', '.join(numbers)}"] if numbers else []
+    return f"{said} Beyond the picture and drawn at its border: {'; '.join(moved)}." if moved else said
