@@ -51,8 +51,9 @@ class Captioned:
         self.figure = drawing if isinstance(drawing, Figure) else drawing.figure
         self.caption, self.photo, self.narrow = caption, photo, narrow
         self.alt = values if isinstance(values, str) else f"{caption.split('. ')[0].rstrip('.')}: {in_words(values)}."
-        for one in (self.figure, narrow):
-            plt.close(one)
+        plt.close(self.figure)
+        if narrow is not None:  # plt.close(None) closes whichever figure is the current one
+            plt.close(narrow)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         pdf = "" if self.photo else base64.b64encode(self.saved("pdf")).decode()

@@ -53,6 +53,13 @@ def test_a_drawing_of_its_own_for_a_phone_stands_beside_the_wide_one_and_survive
     assert "<picture>" not in figure().html()
 
 
+def test_another_figure_that_is_open_stays_open():
+    other = plt.figure()
+    figure()
+    assert plt.fignum_exists(other.number)
+    plt.close(other)
+
+
 def test_a_grid_of_seaborn_s_is_a_drawing():
     grid = sns.relplot(pd.DataFrame({"x": [1, 2], "y": [1, 2], "c": ["a", "b"]}), x="x", y="y", col="c")
     assert Captioned(grid, "Two panels.", "two").figure is grid.figure
