@@ -234,12 +234,13 @@ def _changed(model: Network, trained: ExperimentConfig, changes: Mapping[str, An
 
 def _the_size(found: Recognised) -> tuple[int, int]:
     keypoints = found.keypoint_set if isinstance(found.keypoint_set, str) else found.keypoint_set.name
-    name = f"{found.model.backbone.name} with {keypoints}"
+    untold, name = "weights alone do not tell the input size", f"{found.model.backbone.name} with {keypoints}"
+    how = "input_size or --input-size, which `poseur convert` writes into a file"
     if len(found.input_sizes) > 1:
         sizes = ", ".join(map(_text, found.input_sizes))
-        raise UserError(f"weights alone do not tell the input size, and {name} was released for {sizes}: give one")
+        raise UserError(f"{untold}, and {name} was released for {sizes}: give one by {how}")
     if not found.input_sizes:
-        raise UserError(f"weights alone do not tell the input size, and none is known for {name}: give input_size")
+        raise UserError(f"{untold}, and none is known for {name}: give {how}")
     return found.input_sizes[0]
 
 
