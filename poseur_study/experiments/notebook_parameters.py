@@ -132,7 +132,8 @@ class ExplorerSettings(NotebookParameters):
         image: number of an image of the val set from 0 on, or a file of one's own.
         box: (x, y, width, height) of a person in a file of one's own, in pixels; [] takes the whole image.
         person: number of the person in the image from 0 on; after the last one comes the whole image.
-        keypoints: names, each of which gets its figures.
+        keypoints: names, each of which gets its figures; [] takes left shoulder and left wrist, or the first two of a
+            set that lacks one of these.
         layers: decoder layers that are shown, from 1 on; [] shows all.
         colour: what the colour of a sampling point tells.
         average_people: people of the val set that the self-attention is averaged over.
@@ -148,7 +149,7 @@ class ExplorerSettings(NotebookParameters):
     image: Count | str = 0
     box: list[float] = Field(default_factory=list, max_length=4)
     person: Count = 0
-    keypoints: list[str] = Field(default_factory=lambda: ["left_shoulder", "left_wrist"], min_length=1)
+    keypoints: list[str] = Field(default_factory=list)
     layers: list[Annotated[int, Field(ge=1)]] = Field(default_factory=list)
     colour: Literal["head", "level"] = "head"
     average_people: Annotated[int, Field(ge=1)] = 200

@@ -115,7 +115,7 @@ class Explorer:
         if self.interactive:
             return [self.session.keypoint]
         names = self.session.model.keypoints.names
-        return [names.index(name) for name in self.settings.keypoints]
+        return [names.index(name) for name in self.session.first_keypoints]
 
     @property
     def layers(self) -> list[int]:

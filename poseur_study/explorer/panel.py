@@ -68,7 +68,7 @@ class Panel:
         is_first, names = not self.keypoint.options, self.session.model.keypoints.names
         refill(self.keypoint, [(spoken(name), number) for number, name in enumerate(names)], self.session.keypoint)
         self.person.begin()
-        wanted = self.session.settings.keypoints[0]
+        wanted = self.session.first_keypoints[0]
         if is_first and wanted not in names and not self.message.value:
             self.say(str(unknown_name("keypoint", wanted, names)))
         self.redraw()

@@ -21,6 +21,7 @@ from poseur_study.explorer.attention.person_view import Seen, see
 from poseur_study.runs.datasets import data_folder
 
 BATCH = 32
+FIRST_KEYPOINTS = ("left_shoulder", "left_wrist")
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,16 @@ class Session:
         """
         before, self.model = self.model, model
         if before is None or before.keypoints != model.keypoints:
-            names, wanted = model.keypoints.names, self.settings.keypoints[0]
+            names, wanted = model.keypoints.names, self.first_keypoints[0]
             self.keypoint = names.index(wanted) if wanted in names else 0
         if self.image is not None and (before.keypoints != model.keypoints or not self._goes_with(self.image)):
             self.image, self.person = None, 0
+
+    @property
+    def first_keypoints(self) -> Sequence[str]:
+        """The names that the parameters list; [] takes `FIRST_KEYPOINTS`, or the model's first two if it lacks one."""
+        names = self.model.keypoints.names
+        return self.settings.keypoints or (FIRST_KEYPOINTS if {*FIRST_KEYPOINTS} <= {*names} else names[:2])
 
     def choose_image(self, image: ShownImage, person: int = 0) -> None:
         """Look at a person in another image.

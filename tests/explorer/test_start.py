@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from poseur_lib.checkpoints.checkpoint import save_weights
+from poseur_lib.config.keypoints import OwnKeypoints
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import MPII_16
 from poseur_study.experiments.notebook_parameters import ExplorerSettings
@@ -104,6 +106,22 @@ def test_a_keypoint_that_the_first_model_lacks_is_said(tmp_path, val_data):
     config = tiny_config(**{"data.keypoint_set": MPII_16.name})
     choose(panel, OpenModel("of MPII", restless(config), config, profile="smoke"))
     assert "unknown keypoint" in panel.message.value and panel.session.keypoint == 0 and panel.view.picture.png
+
+
+def test_keypoints_of_one_s_own_are_shown_without_parameters(tmp_path, val_data):
+    """A set without shoulder, wrist and skeleton; what is named and not there is still an error."""
+    config = tiny_config(**{"data.keypoint_set": OwnKeypoints(names=("tip", "fin", "tail"))})
+    save_weights(tmp_path / "own.pt", restless(config), config)
+    image = str(val_data / "val2017" / "000000000001.jpg")
+    given = {"checkpoint": str(tmp_path / "own.pt"), "image": image, "interactive": False}
+    explorer = Explorer(ExplorerSettings(**given))
+    assert explorer.keypoints == [0, 1]
+    samples = explorer.samples().data
+    assert samples.count("<img ") == 2 and "Tip of" in samples and "Fin of" in samples
+    panel = Panel(explorer.session)
+    assert panel.view.picture.png and panel.message.value == ""
+    with pytest.raises(UserError, match="unknown keypoint 'left_wrist'"):
+        Explorer(ExplorerSettings(**given, keypoints=["left_wrist"]))
 
 
 @pytest.mark.parametrize(
