@@ -186,8 +186,8 @@ COCO_WHOLEBODY_133 = KeypointSet(
         *COCO_17.skeleton, (15, 17), (15, 18), (15, 19), (16, 20), (16, 21), (16, 22), *_hand_skeleton(91),
         *_hand_skeleton(91 + _HAND),
     ),
-    upper_body=COCO_17.upper_body,  # face and hands belong to neither half
-    lower_body=(*COCO_17.lower_body, *range(17, 23)),
+    upper_body=COCO_17.upper_body,
+    lower_body=(*COCO_17.lower_body, *range(17, 133)),  # with face and hands: the released code's is all but the upper
 )  # fmt: skip
 
 WHOLEBODY_PARTS = {

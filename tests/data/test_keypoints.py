@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from poseur_lib.errors import UserError
-from poseur_lib.keypoints import COCO_17, keypoint_set
+from poseur_lib.keypoints import COCO_17, KEYPOINT_SETS, keypoint_set
 
 
 def test_coco_is_the_reference(data_reference):
@@ -30,6 +30,12 @@ def test_flip_index_exchanges_left_and_right_and_undoes_itself():
     exchange = {"left": "right", "right": "left"}
     assert swapped == ["_".join(exchange.get(word, word) for word in name.split("_")) for name in COCO_17.names]
     assert [COCO_17.flip_index[index] for index in COCO_17.flip_index] == list(range(17))
+
+
+@pytest.mark.parametrize("known", KEYPOINT_SETS, ids=lambda known: known.name)
+def test_every_keypoint_is_of_a_half(known):
+    """The released code takes all that is not upper as the lower half, the face and hands of whole bodies too."""
+    assert sorted(known.upper_body + known.lower_body) == list(range(known.num_keypoints))
 
 
 @pytest.mark.parametrize(
