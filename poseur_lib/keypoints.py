@@ -20,7 +20,6 @@ class KeypointSet:
             empty where the data set defines none.
         skeleton: pairs to connect when a pose is drawn.
         upper_body, lower_body: the halves that half-body augmentation chooses from.
-        area_share: of its box, the area (for OKS) of a person of whom neither area nor mask is known.
 
     Raises:
         ValueError: the parts contradict each other; the message names the offending value.
@@ -33,7 +32,6 @@ class KeypointSet:
     skeleton: tuple[tuple[int, int], ...]
     upper_body: tuple[int, ...]
     lower_body: tuple[int, ...]
-    area_share: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.names or len(set(self.names)) != len(self.names):
@@ -138,7 +136,6 @@ CROWDPOSE_14 = KeypointSet(  # Li et al., CVPR 2019, in the order of its files; 
     ),
     upper_body=(0, 1, 2, 3, 4, 5, 12, 13),
     lower_body=tuple(range(6, 12)),
-    area_share=0.53,
 )  # fmt: skip
 
 _FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")

@@ -31,6 +31,8 @@ from poseur_lib.data.keypoint_names import built_in_set, keypoint_order
 from poseur_lib.errors import shown
 from poseur_lib.keypoints import COCO_17, COCO_WHOLEBODY_133, WHOLEBODY_PARTS, KeypointSet
 
+AREA_SHARE = 0.53
+"""Of its box: the area, for OKS, of a person of whom neither area nor mask is known (CrowdPose's and xtcocotools')."""
 MASK_MARGIN, MAX_EDGES, MAX_MASK = 1.0, 2**22, 2**31
 """What pycocotools can draw: so many of the image's sides beyond it, so many pixels of edges and of the image."""
 
@@ -111,7 +113,7 @@ def read_annotation_file(path: Path, keypoints: KeypointSet | None) -> Annotatio
                 entry["keypoints"] = row
         notes += _count_keypoints(people, values)
         images = {image["id"]: image for image in dataset["images"]}
-        notes += _fill_areas(people, images, keypoints.area_share)
+        notes += _fill_areas(people, images)
         counted = [index for index, entry in enumerate(people) if _is_counted(entry)]
         labelled = [people[index] for index in counted]
         of_labelled = LabelledPeople.of(labelled, images, values if len(counted) == len(people) else values[counted])
@@ -220,8 +222,8 @@ def _is_counted(person: dict[str, Any]) -> bool:
     return bool(person["num_keypoints"]) and not person["iscrowd"]
 
 
-def _fill_areas(people: list[dict[str, Any]], images: dict[int, dict[str, Any]], share: float) -> Iterator[str]:
-    """Computes areas that are missing or 0, and says so; `share` is that of a box which is an area.
+def _fill_areas(people: list[dict[str, Any]], images: dict[int, dict[str, Any]]) -> Iterator[str]:
+    """Computes areas that are missing or 0, and says so.
 
     pycocotools reads that of everybody; whose area is 0, and who is not counted, keeps it.
     """
@@ -230,12 +232,11 @@ def _fill_areas(people: list[dict[str, Any]], images: dict[int, dict[str, Any]],
     for entry in missing:
         area = segmentation_area(entry.get("segmentation"), images[entry["image_id"]])
         boxes += area is None
-        entry["area"] = float(share * entry["bbox"][2] * entry["bbox"][3]) if area is None else area
+        entry["area"] = float(AREA_SHARE * entry["bbox"][2] * entry["bbox"][3]) if area is None else area
     if missing:
-        times = "" if share == 1 else f", times {share:g}"
         yield (
             f"area of {len(missing)} annotations is missing or 0 (first {missing[0]['id']}): computed from the "
-            f"segmentation of {len(missing) - boxes} and from the box of {boxes}{times}"
+            f"segmentation of {len(missing) - boxes} and as {AREA_SHARE:g} of the box of {boxes}"
         )
 
 

@@ -1,8 +1,7 @@
 """Writing people who are known by their joints alone as a folder in COCO's layout.
 
 Without person masks and boxes, a box is that of the labelled joints, with `BOX_MARGIN` of its longer side on each side,
-cut to the image unless it lies beside it; the area that OKS takes is `AREA_SHARE` of the box, as in CrowdPose's
-evaluation code.
+cut to the image unless it lies beside it; the area that OKS takes is `AREA_SHARE` of the box.
 """
 
 import json
@@ -16,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Integer
 from scipy.io import loadmat
 
+from poseur_lib.data.annotation_file import AREA_SHARE
 from poseur_lib.data.box_convention import COCO_PERSON
 from poseur_lib.data.coco import Split, annotation_path
 from poseur_lib.data.image_digests import record_images
@@ -24,7 +24,6 @@ from poseur_lib.files import atomic_file, leaves_folder, write_atomically
 from poseur_lib.keypoints import KeypointSet
 
 BOX_MARGIN = 0.1  # of the longer side of the joints' box: they end at wrists, ankles and the head's top
-AREA_SHARE = 0.53
 LEAST_SIDE = 1.0  # pixels: the joints may be one, and who has an empty box counts as nobody
 
 
