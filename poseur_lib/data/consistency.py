@@ -10,6 +10,8 @@ from poseur_lib.data.box_convention import (
     CENTRES,
     CORNERS,
     ENOUGH,
+    MOST,
+    SOME,
     are_fractions,
     convention_message,
     leaves_image,
@@ -88,6 +90,11 @@ def doubts(people: LabelledPeople) -> Iterator[str]:
     for wrong, message in ((away, "most labelled keypoints lie far outside the bbox"), *_shares(people)):
         if 0 < wrong.mean() <= FEW or _too_few(wrong, message):
             yield f"{wrong.sum()} of {len(wrong)} people, first annotation {people.ids[int(wrong.argmax())]}: {message}"
+    corners, convention = _as_corners(people)
+    if corners.any() and not convention:
+        first = people.ids[int(corners.argmax())]
+        message = f"the bbox leaves the image, and holds its keypoints if it is read as {CORNERS}"
+        yield f"{corners.sum()} of {len(corners)} people, first annotation {first}: {message}"
     yield from _another_scale(people)
 
 
@@ -148,14 +155,23 @@ def _normalised(people: LabelledPeople) -> Iterator[str]:
         yield f"annotation {people.ids[index]}: area {people.areas[index]:g} is less than a pixel: areas are in pixels"
 
 
-def _corners(people: LabelledPeople) -> Iterator[str]:
-    """Boxes that leave the image, and hold their keypoints if they are read as (left, top, right, bottom)."""
-    leaving = leaves_image(people.boxes, people.sizes)
+def _as_corners(people: LabelledPeople) -> tuple[Bool[np.ndarray, "N"], bool]:
+    """Whose box leaves the image, and holds the keypoints if it is read as (left, top, right, bottom).
+
+    The second value says whether the boxes of the file are written so: as corners most hold their keypoints, and some
+    of them leave the image. A few odd boxes hide no convention, and right ones of close-ups hold them either way.
+    """
     slack = 0.1 * np.abs(people.boxes[:, None, 2:] - people.boxes[:, None, :2]) + 2
     low, high = people.boxes[:, None, :2] - slack, people.boxes[:, None, 2:] + slack
     held = (((people.points >= low) & (people.points <= high)).all(axis=2) | ~people.labelled).all(axis=1)
-    corners = leaving & reads_as_corners(people.boxes, people.sizes) & held
-    if corners.sum() > MANY * leaving.sum():
+    fits = reads_as_corners(people.boxes, people.sizes) & held
+    corners = leaves_image(people.boxes, people.sizes) & fits
+    return corners, bool(fits.mean() >= MOST and corners.mean() >= SOME)
+
+
+def _corners(people: LabelledPeople) -> Iterator[str]:
+    corners, convention = _as_corners(people)
+    if convention:
         first = int(corners.argmax())
         width, height = people.sizes[first]
         counts = f"{corners.sum()} of {len(corners)} boxes do, and they hold their keypoints"

@@ -125,6 +125,24 @@ def test_boxes_by_corners_are_refused_and_named(write):
         read(write(corners))
 
 
+@pytest.mark.parametrize(
+    ("others", "sloppy"),
+    [(BOXES, [5]), (BOXES, [5, 6, 7]), ([(3, 3, 310, 230)], [5])],
+    ids=["one", "three", "close-ups"],
+)
+def test_a_few_sloppy_boxes_are_said_and_do_not_refuse_the_file(write, others, sloppy):
+    """They leave their images by 10 px; as corners they would not, as boxes of close-ups in general."""
+    path = annotation_path(root := write(), "val")
+    content = json.loads(path.read_text())
+    content["annotations"] = [stick_person(one, one % 2, others[one % len(others)]) for one in range(1, 13)]
+    for one in sloppy:
+        content["annotations"][one - 1] = stick_person(one, one % 2, (12, 12, 290, 210), bbox=[10, 10, WIDTH, HEIGHT])
+    path.write_text(json.dumps(content))
+    assert len(read(root).people()) == 12
+    said = f"{len(sloppy)} of 12 people, first annotation 5: the bbox leaves the image, and holds its keypoints if"
+    assert said in notes(root)
+
+
 def by_centre(person):
     x, y, width, height = person["bbox"]
     person["bbox"] = [x + width / 2, y + height / 2, width, height]
