@@ -4,9 +4,9 @@
   `center`, `scale`, `joints` (16 x 2), `joints_vis`; and `annot/gt_valid.mat` beside them, the labels and head boxes of
   val, in the order of valid.json. A person of test.json has no labels, and is not converted.
 - **the original** `mpii_human_pose_v1_u12_1.mat`. It knows no val split, as all labelled people are its training set:
-  people on images that `annot/valid.json` names are val where that file is there, else a tenth of the images, by the
-  SHA-256 of their names. Neither is HRNet's split, which leaves out whom valid.json does not list, so PCKh on it does
-  not compare with published numbers.
+  people on images that `annot/valid.json` names are val where that file is there, else a tenth of the images, whole
+  videos by the SHA-256 of their index (`vidx`). Neither is HRNet's split, which leaves out whom valid.json does not
+  list, so PCKh on it does not compare with published numbers.
 
 Both count pixels from 1; the folder counts from 0. As in HRNet's code, a crop is the square of 200 px times the scale
 around the centre, which is first moved down by 15 px times the scale; the factor 1.25 is the crop rule's. It may leave
@@ -18,7 +18,7 @@ HRNet's flag says labelled or not, so visibility is 2 or 0; the original also te
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,6 +51,7 @@ class MpiiPerson(NamedTuple):
         source: the file and the person's place in it, as messages name it.
         visibility: 0 not labelled, 1 hidden, 2 labelled or visible.
         head_box: (left, top, right, bottom).
+        video: index of the one that the image is a frame of, where the file says it: its frames show the same people.
     """
 
     source: str
@@ -60,6 +61,7 @@ class MpiiPerson(NamedTuple):
     joints: Float[np.ndarray, "16 2"]
     visibility: Integer[np.ndarray, "16"]
     head_box: tuple[float, ...] | None = None
+    video: int | None = None
 
 
 class MpiiConversion(NamedTuple):
@@ -197,7 +199,7 @@ def read_original(path: Path) -> list[MpiiPerson]:
         release = content["RELEASE"]
         images, training = np.atleast_1d(release.annolist), np.atleast_1d(release.img_train)
         found = [
-            _original_person(path, str(image.image.name), place, one)
+            _original_person(path, image, place, one)
             for image, train in zip(images, training, strict=True)
             if train
             for place, one in enumerate(np.atleast_1d(image.annorect))
@@ -212,8 +214,9 @@ def read_original(path: Path) -> list[MpiiPerson]:
     return found
 
 
-def _original_person(path: Path, image: str, number: int, one: Any) -> MpiiPerson:
-    source = f"{path}: person {number} of {image}"
+def _original_person(path: Path, image: Any, number: int, one: Any) -> MpiiPerson:
+    name = str(image.image.name)
+    source = f"{path}: person {number} of {name}"
     joints, visibility = np.zeros((16, 2)), np.zeros(16, np.int64)
     for point in np.atleast_1d(one.annopoints.point):
         if float(point.id) not in range(16):
@@ -227,7 +230,8 @@ def _original_person(path: Path, image: str, number: int, one: Any) -> MpiiPerso
     place = (float(one.objpos.x), float(one.objpos.y)) if _there(one, "objpos") else (-1.0, -1.0)
     scale = float(one.scale) if _there(one, "scale") else 0.0
     head = [float(getattr(one, side)) if _there(one, side) else float("nan") for side in ("x1", "y1", "x2", "y2")]
-    return MpiiPerson(source, image, place, scale, joints, visibility, _head_box(head, source))
+    video = int(image.vidx) if _there(image, "vidx") else None
+    return MpiiPerson(source, name, place, scale, joints, visibility, _head_box(head, source), video)
 
 
 def _there(of: Any, name: str) -> bool:
@@ -249,14 +253,27 @@ def _by_split(people: list[MpiiPerson], listed: Path) -> tuple[dict[Split, list[
     if listed.is_file():
         val, own = frozenset(one.image for one in read_listed(listed)), f"everybody on the images of {listed.name}"
     else:
-        val, own = val_images({one.image for one in people}), f"one in {VAL_SHARE} images, by this project's rule"
+        val = val_images({one.image: one.video for one in people})
+        own = f"one in {VAL_SHARE} images, whole videos where the file says which, by this project's rule"
     return {split: [one for one in people if (one.image in val) == (split == "val")] for split in FILES}, own
 
 
-def val_images(images: Iterable[str]) -> frozenset[str]:
-    """The images of the val split where nothing names them: the tenth whose names have the smallest SHA-256."""
-    ordered = sorted(images, key=lambda name: hashlib.sha256(f"mpii {name}".encode()).digest())
-    return frozenset(ordered[: max(1, len(ordered) // VAL_SHARE)])
+def val_images(videos: Mapping[str, int | None]) -> frozenset[str]:
+    """The images of the val split where nothing names them: whole videos until a tenth of the images is reached.
+
+    They are taken by the SHA-256 of their index, an image of none by that of its name.
+
+    Args:
+        videos: of every image, by name.
+    """
+    frames: dict[str, list[str]] = {}
+    for name, video in videos.items():
+        frames.setdefault(name if video is None else f"video {video}", []).append(name)
+    val: list[str] = []
+    for key in sorted(frames, key=lambda key: hashlib.sha256(f"mpii {key}".encode()).digest()):
+        if len(val) < max(1, len(videos) // VAL_SHARE):
+            val += frames[key]
+    return frozenset(val)
 
 
 def _annotations(people: list[MpiiPerson], sizes: Mapping[str, tuple[int, int]]) -> dict[str, Any]:

@@ -237,11 +237,12 @@ def test_an_image_s_name_does_not_leave_the_folder(tmp_path, people, name, form)
     assert (tmp_path / "victim" / "photo.jpg").read_bytes() == b"precious" and not (tmp_path / "coco").exists()
 
 
-def original(folder, people, spoil=lambda rect: None):
+def original(folder, people, spoil=lambda rect: None, videos=()):
     """The same people as the original file has them, with a hidden joint and a person of a test image beside them.
 
     Args:
         spoil: changes the second person's "annorect".
+        videos: their "vidx", empty where the image is of none.
     """
     annolist, training = [], []
     for one in [*people, None]:
@@ -255,7 +256,8 @@ def original(folder, people, spoil=lambda rect: None):
                 "annopoints": {"point": points} if one else []}  # fmt: skip
         if len(annolist) == 1:
             spoil(rect)
-        annolist.append({"image": {"name": one["image"] if one else "test.jpg"}, "annorect": rect})
+        of_video = {"vidx": videos[len(annolist)], "frame_sec": 7} if one and videos else {}
+        annolist.append({"image": {"name": one["image"] if one else "test.jpg"}, "annorect": rect} | of_video)
         training.append(int(one is not None))
     savemat(folder / ORIGINAL, {"RELEASE": {"annolist": annolist, "img_train": training}})
 
@@ -299,7 +301,8 @@ def test_nonsense_in_the_original_file_names_the_person(tmp_path, people, spoil,
 
 
 @pytest.mark.parametrize(
-    ("listed", "said"), [(True, "everybody on the images of valid.json"), (False, "one in 10 images, by this project")]
+    ("listed", "said"),
+    [(True, "everybody on the images of valid.json"), (False, "one in 10 images, whole videos where")],
 )
 def test_a_val_split_that_is_not_hrnet_s_is_said(tmp_path, people, listed, said):
     source = written(tmp_path / "mpii", people, heads=False)
@@ -317,7 +320,26 @@ def test_without_valid_json_the_split_is_a_fixed_rule(tmp_path, people):
     (source / "annot" / "valid.json").unlink()
     assert convert_mpii(source, tmp_path / "coco")[:3] == (7, 1, 0)
     names = [f"{number:09d}.jpg" for number in range(1000)]
-    assert len(val_images(names)) == 100 and val_images(names) == val_images(names[::-1])
+    val = val_images(dict.fromkeys(names))
+    assert len(val) == 100 and val == val_images(dict.fromkeys(names[::-1]))
+    videos = {name: number // 30 for number, name in enumerate(names)}
+    val = val_images(videos)
+    assert 100 <= len(val) < 130 and val == val_images(dict(reversed(videos.items())))
+    assert not {videos[name] for name in val} & {videos[name] for name in names if name not in val}
+
+
+def test_frames_of_a_video_are_of_one_split(tmp_path, people):
+    """The file says which video an image is a frame of, or nothing."""
+    source = written(tmp_path / "mpii", people, heads=False)
+    videos = [4, 3, [], 4, 3, 3, [], 4]
+    original(source, [*people["train"], *people["valid"]], videos=videos)
+    (source / "annot" / "valid.json").unlink()
+    convert_mpii(source, tmp_path / "coco")
+    numbers = [
+        [int(one.image_path.stem) for one in CocoPeople(tmp_path / "coco", split, MPII_16).people()]
+        for split in ("val", "train")
+    ]
+    assert numbers == [[2, 5, 6], [1, 3, 4, 7, 8]]
 
 
 def test_real_people(shared, tmp_path):
