@@ -5,7 +5,11 @@ flag. The README calls it a visibility flag and says no more. In the data all 16
 outside their image, none within, so the flag says labelled or not; whether a labelled joint is occluded is not known.
 So visibility is 2 where the flag is 1 and 0 elsewhere, never 1.
 
-There are no person masks and no boxes: `poseur_lib.data.coco_folder` says what stands for them.
+There are no person masks and no boxes: `poseur_lib.data.coco_folder` says what stands for them. These boxes know the
+labels: in both splits they are the extent of the labelled joints and a constant margin, without a detector's or an
+annotator's noise. So the centre of a crop is the midpoint of the extreme joints, and where the longer side of a box
+fills the crop they lie at 1/6 and 5/6 of it (margin 0.1, padding 1.25), unless the image cuts the box or augmentation
+moves the crop. A head that regresses can read one coordinate of the extreme joints from the crop alone.
 
 Images 1 to N are split by the SHA-256 of their number, a fifth for val. Neighbouring images may show one event: nothing
 in the data set tells, so the split does not hold them apart.

@@ -4,8 +4,8 @@
   rest, as its code has it (the paper says 0.1 and 0.8).
 - COCO-WholeBody: AP of body, feet, face and hands alone. People none of whose keypoints of a part are labelled do not
   count for it. Every part is ranked by the score of the whole person.
-- Leeds Sports: PCK@0.2 at ground-truth boxes, the share of joints within 0.2 of the torso, which is the distance of
-  left shoulder and right hip (Sapp and Taskar, CVPR 2013).
+- Leeds Sports: PCK@0.2, the share of joints within 0.2 of the torso, which is the distance of left shoulder and right
+  hip (Sapp and Taskar, CVPR 2013), in the boxes of the annotations, which know the labels (`poseur_lib.data.lspet`).
 """
 
 from collections.abc import Mapping, Sequence
