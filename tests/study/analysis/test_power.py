@@ -17,7 +17,6 @@ from poseur_study.experiments import tables
 from poseur_study.experiments.experiment import EffectKind
 from poseur_study.experiments.profile_deviations import SETTINGS_SPOKEN_OF, still_true, without_restored
 from poseur_study.experiments.profiles import profile
-from poseur_study.runs.resources import joules_between, rapl_microjoules
 
 (TABLE_1B,) = tables(["1b"])
 (TABLE_1C,) = tables(["1c"])
@@ -151,16 +150,3 @@ def test_what_every_row_of_a_table_has_as_the_paper_is_no_deviation():
     for rows in ([], [{}], [half], [both, half], [both, {**both, "train.augment.scale_factor": 0.1}]):
         assert without_restored(lines, rows) == lines
     assert without_restored(lines, [{"model.head.noise.kind": "released"}]) == lines
-
-
-def test_energy_of_counters_that_begin_again(tmp_path):
-    package = tmp_path / "intel-rapl:0"
-    for folder, count in ((package, 900), (tmp_path / "intel-rapl:0:0", 5)):
-        folder.mkdir()
-        (folder / "energy_uj").write_text(f"{count}\n")
-        (folder / "max_energy_range_uj").write_text("1000000\n")
-    first = rapl_microjoules(tmp_path)
-    assert first == {package: 900}
-    assert joules_between(first, {package: 2_000_900}) == pytest.approx(2.0)
-    assert joules_between(first, {package: 400}) == pytest.approx((1_000_000 - 500) / 1e6)
-    assert joules_between(first, {}) is None and joules_between({}, {}) is None
