@@ -202,7 +202,8 @@ class TrainingLoop(L.LightningModule):
         else:
             self.network.zero_grad()
             plain = self.loss_of(self.network, batch)
-            self.manual_backward(plain.total)
+            with torch.autocast(self.device.type, enabled=False):  # Lightning's is around the whole step
+                self.manual_backward(plain.total)
             losses = detached(plain)
         self._add(losses, batch)
         optimiser: Any = self.optimizers()
