@@ -13,7 +13,7 @@ Capture = Callable[[Callable[[], None]], Callable[[], object]]
 
 
 def cuda_graph(function: Callable[[], None]) -> Callable[[], object]:
-    """Records what `function` launches. It runs some times before, so that libraries have made ready.
+    """Records what `function` launches on the current GPU. It runs some times before: libraries have then made ready.
 
     Where it cannot be recorded, torch is left as it was before: on the same stream, with generators that go on.
 
@@ -26,15 +26,20 @@ def cuda_graph(function: Callable[[], None]) -> Callable[[], object]:
         for _ in range(WARM_UP_PASSES):
             function()
     torch.cuda.current_stream().wait_stream(side)
-    with _recording() as graph:
+    with _recording(side) as graph:
         function()
     return graph.replay
 
 
 @contextmanager
-def _recording() -> Iterator[torch.cuda.CUDAGraph]:
-    """As `torch.cuda.graph`, which neither names what broke a recording off nor leaves its stream then."""
-    record = partial(torch.cuda.graph, capture_error_mode="thread_local")  # a loader's thread may pin memory meanwhile
+def _recording(side: torch.cuda.Stream) -> Iterator[torch.cuda.CUDAGraph]:
+    """As `torch.cuda.graph`, which neither names what broke a recording off nor leaves its stream then.
+
+    Args:
+        side: of this GPU; torch's own is of the GPU that it recorded on first, and sees nothing of another.
+    """
+    # A loader's thread may pin memory meanwhile.
+    record = partial(torch.cuda.graph, stream=side, capture_error_mode="thread_local")
     graph, stream, pool = torch.cuda.CUDAGraph(), torch.cuda.current_stream(), torch.cuda.graph_pool_handle()
     try:
         recording = record(graph, pool=pool)

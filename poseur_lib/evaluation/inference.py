@@ -81,19 +81,20 @@ def predict_people(
     found = {name: [np.zeros(shape, np.float32)] for name, shape in empty.items()}
     dtype = AUTOCAST.get(runtime.precision, torch.float32)
     recorded = recordings(model, runtime)
-    for batch in batches:
-        images = batch.images.to(device, non_blocking=True)
-        if recorded is not None:
-            pose = recorded(model, predict, images, dtype)
-        elif runtime.way == "inductor":  # torch compiles for each size anew
-            pose = plain_pass(predict, filled_up(images), dtype).first(len(images))
-        else:
-            pose = plain_pass(predict, images, dtype)
-        values = {"keypoints": pose.keypoints, "keypoint_scores": pose.keypoint_scores, "sigma": pose.sigma,
-                  "center": batch.center, "box_scale": batch.box_scale}  # fmt: skip
-        for name, value in values.items():
-            if value is not None:
-                found.setdefault(name, []).append(value.float().cpu().numpy())
+    with runtime.on_device():
+        for batch in batches:
+            images = batch.images.to(device, non_blocking=True)
+            if recorded is not None:
+                pose = recorded(model, predict, images, dtype)
+            elif runtime.way == "inductor":  # torch compiles for each size anew
+                pose = plain_pass(predict, filled_up(images), dtype).first(len(images))
+            else:
+                pose = plain_pass(predict, images, dtype)
+            values = {"keypoints": pose.keypoints, "keypoint_scores": pose.keypoint_scores, "sigma": pose.sigma,
+                      "center": batch.center, "box_scale": batch.box_scale}  # fmt: skip
+            for name, value in values.items():
+                if value is not None:
+                    found.setdefault(name, []).append(value.float().cpu().numpy())
     joined: dict[str, Any] = {name: np.concatenate(parts) for name, parts in found.items()}
     return PredictedPeople(
         image_id=np.array([person.image_id for person in people], np.int64),

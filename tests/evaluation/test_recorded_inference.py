@@ -2,6 +2,7 @@
 
 import weakref
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -83,6 +84,8 @@ def test_what_differs_from_the_plain_pass_is_refused_once(capsys):
     model = model_of("poseur").eval()
 
     def with_other_weights(function):
+        function()
+
         def replay():
             model.head.decoder.branches[-1].step[-1].bias.add_(1)
             function()
@@ -95,6 +98,23 @@ def test_what_differs_from_the_plain_pass_is_refused_once(capsys):
         assert torch.equal(found.keypoints, model(images).keypoints)
     said = capsys.readouterr().err
     assert said.count("inference runs step by step, not as a CUDA graph: its keypoints are") == 1
+
+
+@torch.inference_mode()
+def test_a_recording_of_nothing_is_refused(capsys):
+    """As of another GPU's stream: the pass that was to be recorded is done at once, and its poses are there."""
+    model = model_of("poseur").eval()
+
+    def of_nothing(function):
+        function()
+        return lambda: None
+
+    recorded, images = RecordedInference(of_nothing), torch.randn(2, 3, 64, 48)
+    for _ in range(2):
+        recorded(model, model, images, torch.float32)
+    other = torch.randn(2, 3, 64, 48)
+    assert torch.equal(recorded(model, model, other, torch.float32).keypoints, model(other).keypoints)
+    assert "not as a CUDA graph: its keypoints are nan away" in capsys.readouterr().err
 
 
 @torch.inference_mode()
@@ -155,6 +175,24 @@ def test_people_of_a_data_set_are_predicted_by_recordings(tmp_path, monkeypatch)
     found = predict_people(model, people, config, runtime)
     assert recorded._capture.replayed >= 2
     torch.testing.assert_close(torch.tensor(found.keypoints), torch.tensor(expected.keypoints), atol=1e-5, rtol=1e-5)
+
+
+def test_people_are_predicted_on_the_gpu_that_is_asked_for(tmp_path, monkeypatch):
+    """A recording is of what runs on the current one."""
+    people = CocoPeople(write_people(tmp_path / "data", train=1, val=2), "val", COCO_17).people()
+    model, on = model_of("poseur"), []
+
+    @contextmanager
+    def on_device(runtime):
+        on.append(runtime.device)
+        yield
+        on.pop()
+
+    monkeypatch.setattr(InferenceRuntime, "on_device", on_device)
+    passes = []
+    model.backbone.register_forward_pre_hook(lambda *_: passes.append([*on]))
+    predict_people(model, people, tiny_config(), InferenceRuntime(device="cpu"))
+    assert passes == [["cpu"]] * len(passes) != [] and on == []
 
 
 def test_what_stands_against_recording(monkeypatch):

@@ -3,7 +3,8 @@
 import gc
 import math
 from contextlib import nullcontext, suppress
-from types import SimpleNamespace
+from functools import partial
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -95,6 +96,17 @@ def test_a_recording_that_gives_something_else_is_refused():
     network = model_of("poseur").train()
     with pytest.raises(ArithmeticError, match=r"its first gradients are 1\.0e\+00 away"):
         GraphedStep(pose_loss, network, random_batch(4, 0), "32", twice_as_much)
+
+
+def test_a_recording_of_nothing_is_refused():
+    """As of another GPU's stream: the pass that was to be recorded is done at once, and its gradients are there."""
+
+    def of_nothing(function):
+        function()
+        return lambda: None
+
+    with pytest.raises(ArithmeticError, match="its first loss is nan away"):
+        GraphedStep(pose_loss, model_of("l1").train(), random_batch(4, 0), "32", of_nothing)
 
 
 @pytest.mark.parametrize("clip", [None, 0.5])
@@ -209,22 +221,26 @@ def test_a_recording_that_breaks_off_says_why_and_leaves_its_stream(monkeypatch)
             done.append("reset")
 
     class Recording:
-        def __init__(self, graph, **_):
-            pass
+        def __init__(self, graph, stream, **_):
+            self.stream = stream
 
         def __enter__(self):
-            used.append("the recording's stream")
+            used.append(self.stream.name)
 
         def __exit__(self, *_):
             raise RuntimeError("operation failed due to a previous error during capture")
 
-    def stream():
-        return SimpleNamespace(name=used[-1], wait_stream=id)
+    kind = torch.cuda.Stream
 
-    stand_ins = {"graph": Recording, "CUDAGraph": Graph, "stream": nullcontext, "Stream": stream,
-                 "current_stream": stream, "set_stream": lambda one: used.append(one.name),
-                 "graph_pool_handle": lambda: (0, 1), "current_device": lambda: 0,
-                 "empty_cache": lambda: done.append("empty_cache")}  # fmt: skip
+    def stream(name=None):
+        one = Mock(spec=kind)
+        one.name = name or used[-1]
+        return one
+
+    stand_ins = {"graph": Recording, "CUDAGraph": Graph, "stream": nullcontext,
+                 "Stream": partial(stream, "the recording's stream"), "current_stream": stream,
+                 "set_stream": lambda one: used.append(one.name), "graph_pool_handle": lambda: (0, 1),
+                 "current_device": lambda: 0, "empty_cache": lambda: done.append("empty_cache")}  # fmt: skip
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(torch.cuda, name, stand_in)
     for name in ("_cuda_endAllocateToPool", "_cuda_releasePool"):
