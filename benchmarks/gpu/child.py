@@ -7,8 +7,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import torch
-
 from benchmarks.gpu import sections, trainings
 from benchmarks.gpu.sections import Scale
 from benchmarks.gpu.ways import INDUCTOR
@@ -28,7 +26,6 @@ SECTIONS: dict[str, Callable[[Sequence[str], Scale], Iterator[GpuRow]]] = {
 
 def main(section: str, ways: str, device: str, rehearsal: str, folder: str) -> None:
     """Print the rows as they are measured."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     scale = Scale.of_rehearsal(device, Path(folder)) if rehearsal == "yes" else Scale(device, folder=Path(folder))
     asked = ways.split(",")
     if INDUCTOR in asked:

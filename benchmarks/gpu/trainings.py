@@ -100,7 +100,7 @@ def _trained_together(
     gpus = visible_gpus() if device == "cuda" else ()
     said: list[str] = []
     sharing = shared_gpus(gpus[0], said.append) if gpus and number > 1 else nullcontext({})
-    with sharing as mps, sampled_busy(bool(gpus)) as busy:
+    with sharing as mps, sampled_busy(gpus[0] if gpus else None) as busy:
         try:
             trained = _processes(config, PRECISIONS[precision], number, COMPILE[way], data, device, mps)
         except (UserError, OSError) as error:
@@ -112,7 +112,8 @@ def _trained_together(
         return WayTime(way=way, milliseconds=None, note=f"they ran together for {share:.0%} of the time only")
     said += [words for words in (trained[0].computed,) if words]
     speed = together(trained)
-    within = [value for at, value in busy if min(one.began for one in trained) <= at]
+    began, ended = min(one.began for one in trained), max(one.ended for one in trained)
+    within = [value for at, value in busy if began <= at <= ended]
     milliseconds = 1e3 * number * config.train.global_batch / speed
     return WayTime(
         way=way, milliseconds=milliseconds, busy=statistics.mean(within) if within else None, note="; ".join(said)
@@ -175,17 +176,21 @@ def _last_words(process: subprocess.Popen[str], log: TextIO) -> str:
 
 
 @contextmanager
-def sampled_busy(there: bool, seconds: float = 0.5) -> Iterator[list[tuple[float, float]]]:
-    """Within, (time, share of the last moments in which a kernel ran) by nvidia-smi, again and again."""
+def sampled_busy(gpu: str | None, seconds: float = 0.5) -> Iterator[list[tuple[float, float]]]:
+    """Within, (time, share of the last moments in which a kernel ran) by nvidia-smi, again and again.
+
+    Args:
+        gpu: as nvidia-smi names it; None: there is none.
+    """
     found: list[tuple[float, float]] = []
-    command = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
+    command = ["nvidia-smi", f"--id={gpu}", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
 
     def look() -> None:
         try:
             said = subprocess.run(command, capture_output=True, text=True, timeout=10).stdout
-            found.append((time.time(), int(said.splitlines()[0]) / 100))
-        except (OSError, ValueError, IndexError, subprocess.TimeoutExpired):
+            found.append((time.time(), int(said) / 100))
+        except (OSError, ValueError, subprocess.TimeoutExpired):
             return
 
-    with repeated(look, seconds) if there else nullcontext():
+    with repeated(look, seconds) if gpu is not None else nullcontext():
         yield found

@@ -16,7 +16,9 @@ BF16 = "bf16"
 class Limits(NamedTuple):
     """What a card does at most: operations a second in bf16 (two a multiply-add) and bytes a second of its memory.
 
-    Of float32 the benchmark lets TF32 take its place, which has half of bf16's operations on these cards.
+    Of float32 calls it is half of bf16's operations: torch rounds their convolutions to TF32. Matrix products are so
+    rounded in the record of 2026-11-27 alone; else they reach 67 TFLOP/s at most (the datasheets' FP32). EMSDA, which
+    has no convolutions, is bounded by its bytes at either rate.
     """
 
     flops: float

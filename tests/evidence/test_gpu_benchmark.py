@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,12 +59,18 @@ def test_a_way_that_fails_leaves_the_others():
 
 
 def test_what_cannot_be_recorded_runs_compiled_without(monkeypatch):
-    """On a machine without a GPU, recording always fails; as a graph alone, that is why there is no time."""
+    """As a graph alone, that is why there is no time."""
+
+    def broken(run):
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr("benchmarks.gpu.ways.cuda_graph", broken)
     calls = made(lambda compiled: lambda: compiled, on_gpu=True)
     run, note = calls("inductor")
-    assert run() is True and note.startswith("without a CUDA graph: ")
+    assert run() is True and note == "without a CUDA graph: operation not permitted when stream is capturing"
+    monkeypatch.setattr("benchmarks.gpu.ways.memory", lambda _: nullcontext())
     (graph,) = timed_ways(calls, (GRAPH,), "cuda")
-    assert graph.milliseconds is None and graph.note
+    assert graph.milliseconds is None and graph.note == "operation not permitted when stream is capturing"
     monkeypatch.setattr("benchmarks.gpu.ways.cuda_graph", lambda run: run)
     assert calls("inductor").note == "as a CUDA graph" and calls(GRAPH).run() is False
 
@@ -140,10 +147,12 @@ def test_forms_beyond_torchs_limit_are_an_error(monkeypatch):
     assert config.fail_on_recompile_limit_hit
 
 
-def test_a_child_prints_rows(capsys):
+def test_a_child_prints_rows_of_float32_as_the_library_computes(capsys):
+    """torch rounds convolutions to TF32, and products if it is told to."""
     child.main(LIMITS, EAGER, "cpu", "yes", "")
     printed = [GpuRow.model_validate_json(line) for line in capsys.readouterr().out.splitlines()]
     assert [one.part for one in printed] == ["matrix product", "copy"]
+    assert torch.get_float32_matmul_precision() == "highest"
 
 
 def python(code: str) -> list[str]:
@@ -269,6 +278,22 @@ def test_a_run_that_could_not_be_recorded_is_none(monkeypatch):
     assert found.milliseconds is None and found.note == f"it ran step by step {reason}"
 
 
+def test_how_busy_a_gpu_was_is_of_the_counted_epoch_on_the_gpu_that_is_used(monkeypatch):
+    asked = []
+
+    @contextmanager
+    def sampled(gpu):
+        asked.append(gpu)
+        yield [(9.0, 0.1), (10.0, 0.8), (20.0, 0.6), (21.0, 0.0)]
+
+    monkeypatch.setattr(trainings, "visible_gpus", lambda: ("5", "2"))
+    monkeypatch.setattr(trainings, "sampled_busy", sampled)
+    monkeypatch.setattr(trainings, "_processes", lambda *_: [Trained(1, 10.0, 10.0, 20.0)])
+    config = configuration(MINI, rehearsal=True)
+    found = trainings._trained_together(config, BF16, 1, EAGER, Path(), "cuda")
+    assert (found.busy, asked) == (pytest.approx(0.7), ["5"])
+
+
 def test_runs_together_add_up(few_images, monkeypatch):
     two, one = trainings.runs((EAGER,), SCALE)
     assert (one.section, one.name, two.name) == (RUNS, "mini, 1 at a time", "mini, 2 at a time")
@@ -283,14 +308,14 @@ def test_runs_together_add_up(few_images, monkeypatch):
 
 def test_how_busy_a_gpu_is_comes_from_nvidia_smi(tmp_path, monkeypatch):
     program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\necho 87\n")
+    program.write_text("#!/bin/sh\n[ $1 = --id=5 ] && echo 87 || { echo 3; echo 87; }\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with sampled_busy(True, 0.01) as found:
+    with sampled_busy("5", 0.01) as found:
         while not found:
             pass
     assert found[0][1] == 0.87
-    with sampled_busy(False) as nothing:
+    with sampled_busy(None) as nothing:
         pass
     assert nothing == []
 

@@ -26,9 +26,9 @@ Way = Literal["matrix", "bags", "matrix kernel", "rows kernel"]
 MATRIX_CELLS_PER_ROW = 64
 """On a GPU, `sample_dense` is the faster way up to this many cells of the pyramid per row that a head reads.
 
-Forward and backward of 4,080 cells and 64 rows took 4.3 ms by the matrix (3.2 in bfloat16) and 9.9 ms by bags on an
-H200, recorded on 2026-11-27; larger maps, and inference alone, were not measured. On a processor bags are faster from
-crops of 64x48 on (`benchmarks emsda`).
+Forward and backward of 4,080 cells and 64 rows took 4.3 ms by the matrix with TF32 products (3.2 in bfloat16) and 9.9
+by bags on an H200, recorded on 2026-11-27; products that are not rounded to TF32, as in a run in float32, larger maps,
+and inference alone, were not measured. On a processor bags are faster from crops of 64x48 on (`benchmarks emsda`).
 """
 
 _asked: ContextVar[Way | None] = ContextVar("way of sampling", default=None)
