@@ -141,7 +141,7 @@ def val(tmp_path_factory) -> list[Person]:
 def test_the_poses_of_people_without_a_cut_are_those_of_the_usual_prediction(val, side):
     torch.manual_seed(0)
     config = tiny_config()
-    model, runtime = build_model(config), Runtime(data=Path())
+    model, runtime = build_model(config), Runtime(data=Path(), device="cpu")
     usual = predict_people(model, val, config, runtime)
     cuts = {share: Cut(side, share) for share in (0.0, 0.4)}
     same, other = (

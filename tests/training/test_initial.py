@@ -27,7 +27,7 @@ def data(tmp_path_factory):
 def trained(data, tmp_path_factory):
     """The folder of a run."""
     folder = tmp_path_factory.mktemp("runs") / "first"
-    train_in_folder(tiny_config(), folder, Runtime(data=data, threads=1))
+    train_in_folder(tiny_config(), folder, Runtime(data=data, device="cpu", threads=1))
     return folder
 
 
@@ -42,7 +42,7 @@ def command(folder, data, *more) -> int:
 def test_with_no_step_to_take_the_weights_are_those_it_starts_from(data, trained, tmp_path, capsys):
     still = {"train.learning_rate": 1e-30, "train.warmup_start_lr": 1e-31, "train.weight_decay": 0.0}
     config = tiny_config(seed=5, initial_sha256=checkpoint_sha256(trained), **still)
-    train(config, tmp_path / "run", Runtime(data=data, threads=1), initial=trained)
+    train(config, tmp_path / "run", Runtime(data=data, device="cpu", threads=1), initial=trained)
     before, after = state(trained), state(tmp_path / "run")
     learned = [name for name, value in before.items() if value.is_floating_point() and "running" not in name]
     assert all(torch.equal(before[name], after[name]) for name in learned)
@@ -71,13 +71,13 @@ def test_another_keypoint_set_takes_what_fits_and_says_the_rest(data, trained):
 
 def test_a_run_that_is_not_at_its_end_gives_its_last_weights(data, trained, tmp_path):
     config = tiny_config(**{"train.epochs": 2})
-    train(config, tmp_path / "run", Runtime(data=data, threads=1, limit_epochs=1))
+    train(config, tmp_path / "run", Runtime(data=data, device="cpu", threads=1, limit_epochs=1))
     model, found = initial_model(tmp_path / "run")
     assert found == config
     last = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(value, last[f"network.{name}"]) for name, value in model.state_dict().items())
     averaged = tiny_config(**{"train.epochs": 2, "train.ema_decay": 0.5})
-    train(averaged, tmp_path / "average", Runtime(data=data, threads=1, limit_epochs=1))
+    train(averaged, tmp_path / "average", Runtime(data=data, device="cpu", threads=1, limit_epochs=1))
     last = torch.load(tmp_path / "average" / "last.ckpt", weights_only=True)["state_dict"]
     model, _ = initial_model(tmp_path / "average")
     assert all(torch.equal(value, last[f"average.module.{name}"]) for name, value in model.state_dict().items())
@@ -86,7 +86,7 @@ def test_a_run_that_is_not_at_its_end_gives_its_last_weights(data, trained, tmp_
 def test_a_run_on_generated_people_says_so_before_its_end(data, tmp_path, monkeypatch):
     monkeypatch.setattr(CocoPeople, "generated", True)
     config = tiny_config(**{"train.epochs": 2})
-    train(config, tmp_path / "run", Runtime(data=data, threads=1, limit_epochs=1))
+    train(config, tmp_path / "run", Runtime(data=data, device="cpu", threads=1, limit_epochs=1))
     last = tmp_path / "run" / "last.ckpt"
     assert trained_on_generated(last) and read_weights(last)["generated_data"] is True
     assert main(["convert", str(last), str(tmp_path / "model.pt")]) == 0 and trained_on_generated(tmp_path / "model.pt")
@@ -109,9 +109,9 @@ def test_what_fits_nothing_is_refused(trained):
 def test_other_weights_than_the_configuration_names_are_refused(data, trained, tmp_path):
     config = tiny_config(initial_sha256="0" * 64)
     with pytest.raises(UserError, match=f"SHA-256 {'0' * 64}, and none is given"):
-        train(config, tmp_path / "run", Runtime(data=data, threads=1))
+        train(config, tmp_path / "run", Runtime(data=data, device="cpu", threads=1))
     with pytest.raises(UserError, match=f"has {checkpoint_sha256(trained)}"):
-        train(config, tmp_path / "run", Runtime(data=data, threads=1), initial=trained)
+        train(config, tmp_path / "run", Runtime(data=data, device="cpu", threads=1), initial=trained)
 
 
 def test_another_learning_rate_in_the_same_folder_says_how_to_go_on(data, trained, tmp_path, capsys):

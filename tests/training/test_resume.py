@@ -48,7 +48,7 @@ def save_and_die(self):
 loop.TrainingLoop._save = save_and_die
 config, data, folder, workers, on_device = sys.argv[1:]
 config = ExperimentConfig.model_validate_json(config)
-runtime = Runtime(data=Path(data), threads=1, loader_workers=int(workers), data_on_device=on_device)
+runtime = Runtime(data=Path(data), device="cpu", threads=1, loader_workers=int(workers), data_on_device=on_device)
 fit.train(config, Path(folder), runtime)
 """
 
@@ -56,7 +56,7 @@ fit.train(config, Path(folder), runtime)
 @pytest.mark.parametrize(("loader_workers", "on_device"), [(0, "no"), (2, "no"), (2, "yes")])
 def test_a_killed_run_resumes_bitwise_equal(data, tmp_path, loader_workers, on_device):
     config = tiny_config(**{"train.epochs": 4, "model.head.dropout": 0.1, "evaluation.curve_every": 2})
-    runtime = Runtime(data=data, threads=1, loader_workers=loader_workers, data_on_device=on_device)
+    runtime = Runtime(data=data, device="cpu", threads=1, loader_workers=loader_workers, data_on_device=on_device)
     unbroken = train(config, tmp_path / "unbroken", runtime)
     arguments = (config.model_dump_json(), str(data), str(tmp_path / "resumed"), str(loader_workers), on_device)
     killed = subprocess.run([sys.executable, "-c", KILLED_AFTER_TWO_EPOCHS, *arguments], check=False)
@@ -75,7 +75,7 @@ def test_a_killed_run_resumes_bitwise_equal(data, tmp_path, loader_workers, on_d
 
 @pytest.mark.parametrize("on_device", ["no", "yes"])
 def test_no_reading_process_outlives_its_training(data, tmp_path, on_device):
-    runtime = Runtime(data=data, threads=1, loader_workers=2, data_on_device=on_device)
+    runtime = Runtime(data=data, device="cpu", threads=1, loader_workers=2, data_on_device=on_device)
     gc.disable()  # which would end them, five seconds each
     before = set(active_children())
     try:
@@ -86,7 +86,7 @@ def test_no_reading_process_outlives_its_training(data, tmp_path, on_device):
 
 
 def test_seeds_differ(data, tmp_path):
-    runtime = Runtime(data=data, threads=1)
+    runtime = Runtime(data=data, device="cpu", threads=1)
     for seed in (0, 1):
         train(tiny_config(seed=seed), tmp_path / str(seed), runtime)
     ours, theirs = weights(tmp_path / "0"), weights(tmp_path / "1")
@@ -95,7 +95,7 @@ def test_seeds_differ(data, tmp_path):
 
 def test_a_damaged_checkpoint_is_one_clear_error(data, tmp_path):
     """torch.load takes flipped bits of a value for values, and says of other damage what names no file."""
-    config, runtime = tiny_config(**{"train.epochs": 2}), Runtime(data=data, threads=1)
+    config, runtime = tiny_config(**{"train.epochs": 2}), Runtime(data=data, device="cpu", threads=1)
     train(config, tmp_path, replace(runtime, limit_epochs=1))
     checkpoint = tmp_path / "last.ckpt"
     content = checkpoint.read_bytes()
@@ -119,7 +119,7 @@ def _flipped(content: bytes, place: int) -> bytes:
 
 
 def test_damage_between_training_and_record_is_one_clear_error(data, tmp_path):
-    config, runtime = tiny_config(), Runtime(data=data, threads=1)
+    config, runtime = tiny_config(), Runtime(data=data, device="cpu", threads=1)
     curve = train(config, tmp_path, runtime)
     model, last, drawn = (tmp_path / name for name in ("model.pt", "last.ckpt", "curve.json"))
     whole, text = model.read_bytes(), drawn.read_bytes()
@@ -146,7 +146,7 @@ def test_damage_between_training_and_record_is_one_clear_error(data, tmp_path):
 @pytest.mark.parametrize("change", [{"train.learning_rate": 0.01}, {"model.head.decoder_layers": 3}])
 def test_a_checkpoint_of_another_configuration_is_refused(data, tmp_path, change):
     """It would train on, and the weights would be stored under a configuration that they do not come from."""
-    runtime = Runtime(data=data, threads=1)
+    runtime = Runtime(data=data, device="cpu", threads=1)
     train(tiny_config(**{"train.epochs": 2}), tmp_path, replace(runtime, limit_epochs=1))
     part = next(iter(change)).split(".")[0]
     with pytest.raises(UserError, match=rf"last\.ckpt is of a run with another {part}:"):
@@ -154,7 +154,7 @@ def test_a_checkpoint_of_another_configuration_is_refused(data, tmp_path, change
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(data, tmp_path, monkeypatch):
-    config, runtime = tiny_config(**{"train.epochs": 3}), Runtime(data=data, threads=1)
+    config, runtime = tiny_config(**{"train.epochs": 3}), Runtime(data=data, device="cpu", threads=1)
     train(config, tmp_path, replace(runtime, limit_epochs=1))
 
     def poisoned(model, batch, **supervision):
@@ -171,7 +171,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(data, tmp_path, monkeypatch):
 
 def test_too_few_people_for_a_batch(data, tmp_path):
     with pytest.raises(UserError, match=r"24 people has no batch of train\.global_batch 32"):
-        train(tiny_config(**{"train.global_batch": 32}), tmp_path, Runtime(data=data, threads=1))
+        train(tiny_config(**{"train.global_batch": 32}), tmp_path, Runtime(data=data, device="cpu", threads=1))
     said = (
         r"29 people has .* of pretext\.global_batch 32: --set pretext\.global_batch=29 or less, or pretext\.people_per_"
     )
@@ -193,7 +193,7 @@ def test_tiny_config_is_a_configuration():
 
 
 def test_a_trained_model_is_never_trained_again(data, tmp_path):
-    config, runtime = tiny_config(), Runtime(data=data, threads=1)
+    config, runtime = tiny_config(), Runtime(data=data, device="cpu", threads=1)
     curve = train(config, tmp_path, runtime)
     (tmp_path / "last.ckpt").unlink()
     before = (tmp_path / "model.pt").read_bytes()
@@ -205,7 +205,7 @@ def test_a_trained_model_is_never_trained_again(data, tmp_path):
 def test_a_run_goes_on_where_weights_lie_otherwise_in_memory(tmp_path, monkeypatch, first):
     """As from a processor to a GPU and back: the moments of AdamW belong to the same weights as before."""
     data = write_people(tmp_path / "data", train=16, val=4)
-    config, runtime = tiny_config(**{"train.epochs": 3}), Runtime(data=data, threads=1)
+    config, runtime = tiny_config(**{"train.epochs": 3}), Runtime(data=data, device="cpu", threads=1)
     plain = train(config, tmp_path / "plain", runtime)
     then = torch.channels_last if first == torch.contiguous_format else torch.contiguous_format
     monkeypatch.setattr(Runtime, "memory_format", first)

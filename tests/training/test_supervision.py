@@ -95,7 +95,7 @@ def test_a_run_trains_with_the_knob(data, tmp_path):
     augment = {"half_body_probability": 1.0}
     for supervised in (False, True):
         config = tiny_config(**{KNOB: supervised, "train.augment": augment})
-        train(config, tmp_path / str(supervised), Runtime(data=data, threads=1))
+        train(config, tmp_path / str(supervised), Runtime(data=data, device="cpu", threads=1))
     ours, theirs = (
         torch.load(tmp_path / str(supervised) / "model.pt", weights_only=True)["state_dict"]
         for supervised in (False, True)
@@ -133,7 +133,7 @@ def test_the_knob_at_its_default_is_no_part_of_a_run_s_identity():
 
 def test_what_was_trained_before_there_was_the_knob_is_still_the_run(data, tmp_path):
     config = tiny_config()
-    train_in_folder(config, tmp_path, Runtime(data=data, threads=1))
+    train_in_folder(config, tmp_path, Runtime(data=data, device="cpu", threads=1))
     for file, key in ((tmp_path / "config.json", None), (tmp_path / "model.pt", "config")):
         content = file.read_text() if key is None else torch.load(file, weights_only=True)
         tree = json.loads(content if key is None else content[key])
@@ -144,6 +144,6 @@ def test_what_was_trained_before_there_was_the_knob_is_still_the_run(data, tmp_p
             torch.save({**content, key: json.dumps(tree)}, file)
     (tmp_path / "last.ckpt").unlink()
     written = (tmp_path / "model.pt").stat().st_mtime_ns
-    train_in_folder(config, tmp_path, Runtime(data=data, threads=1))
+    train_in_folder(config, tmp_path, Runtime(data=data, device="cpu", threads=1))
     assert (tmp_path / "model.pt").stat().st_mtime_ns == written
     assert not config.is_written_as("no configuration") and not config.is_written_as("{}")

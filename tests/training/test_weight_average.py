@@ -77,7 +77,7 @@ def saved(folder):
 def test_saved_weights_are_the_average_of_those_after_each_step(data, tmp_path, steps, batches_a_step):
     config = tiny_config(**{"train.epochs": 2, "train.ema_decay": DECAY})
     per_device = config.train.global_batch // batches_a_step
-    train(config, tmp_path, Runtime(data=data, threads=1, batch_per_device=per_device))
+    train(config, tmp_path, Runtime(data=data, device="cpu", threads=1, batch_per_device=per_device))
     first, *others = steps[batches_a_step - 1 :: batches_a_step]
     average = {name: value.clone() for name, value in first.items()}
     for weights in others:
@@ -92,15 +92,15 @@ def test_saved_weights_are_the_average_of_those_after_each_step(data, tmp_path, 
 
 
 def test_without_it_the_last_weights_are_saved_and_the_checkpoint_holds_no_others(data, tmp_path, steps):
-    train(tiny_config(**{"train.epochs": 2}), tmp_path, Runtime(data=data, threads=1, limit_epochs=1))
+    train(tiny_config(**{"train.epochs": 2}), tmp_path, Runtime(data=data, device="cpu", threads=1, limit_epochs=1))
     held = torch.load(tmp_path / "last.ckpt", weights_only=False)["state_dict"]
     assert not any(name.startswith("average") for name in held)
-    train(tiny_config(**{"train.epochs": 2}), tmp_path, Runtime(data=data, threads=1))
+    train(tiny_config(**{"train.epochs": 2}), tmp_path, Runtime(data=data, device="cpu", threads=1))
     assert all(torch.equal(value, steps[-1][name]) for name, value in saved(tmp_path).items())
 
 
 def test_training_is_the_same_with_it_and_an_interrupted_one_goes_on(data, tmp_path, steps):
-    runtime = Runtime(data=data, threads=1)
+    runtime = Runtime(data=data, device="cpu", threads=1)
     config = tiny_config(**{"train.epochs": 3, "train.ema_decay": DECAY})
     train(config, tmp_path / "unbroken", runtime)
     unbroken, count = saved(tmp_path / "unbroken"), len(steps)
@@ -114,7 +114,7 @@ def test_training_is_the_same_with_it_and_an_interrupted_one_goes_on(data, tmp_p
 
 def test_a_checkpoint_of_the_last_epoch_is_the_model_that_training_would_save(data, tmp_path):
     config = tiny_config(**{"train.epochs": 2, "train.ema_decay": DECAY})
-    train(config, tmp_path, Runtime(data=data, threads=1))
+    train(config, tmp_path, Runtime(data=data, device="cpu", threads=1))
     expected = saved(tmp_path)
     for model, _ in (load_released(tmp_path / "last.ckpt"), initial_model(tmp_path / "last.ckpt")):
         assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
