@@ -44,7 +44,8 @@ def shared_gpus(gpus: str, say: Callable[[str], None] = print) -> Iterator[dict[
         say(reason)
         yield {}
         return
-    folder = tempfile.mkdtemp(prefix="poseur-mps-")
+    # Not in TMPDIR, which may go before the daemon does, and be longer than the path of a socket can be.
+    folder = tempfile.mkdtemp(prefix="poseur-mps-", dir="/tmp")
     added = {PIPES: folder, LOGS: folder}
     # The daemon sees every GPU, so that their numbers are the same to it and to the runs.
     environment = {name: value for name, value in os.environ.items() if name != VISIBLE} | added | BY_BUS

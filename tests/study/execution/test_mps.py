@@ -45,6 +45,13 @@ def test_it_is_started_once_and_ends_with_the_batch(fake, said):
     assert "sees all" in (fake / "told").read_text()  # GPUs have the same numbers to it and to the runs
 
 
+def test_its_socket_has_a_short_path_and_outlives_the_temporary_folder_of_a_batch(fake, tmp_path, monkeypatch):
+    """A section of the GPU's benchmark has its own, which goes as soon as the section is stopped."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with shared_gpus("2") as added:
+        assert Path(added[PIPES]).parent == Path("/tmp")
+
+
 def test_it_ends_after_an_exception(fake):
     with pytest.raises(KeyError), shared_gpus("2"):
         raise KeyError("disk")
