@@ -16,8 +16,6 @@ from poseur_study.execution.slots import BY_BUS, VISIBLE
 
 CONTROL = "nvidia-cuda-mps-control"
 PIPES, LOGS = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
-MOST_CLIENTS = 48
-"""Processes that one GPU serves under MPS (NVIDIA's "Multi-Process Service", section on Volta and later)."""
 ANSWER_SECONDS, QUIT_SECONDS = 30, 60
 WATCHER = 'cat > /dev/null; echo quit | "$0" > /dev/null 2>&1; rm -rf "$1"'
 CLIENT = """

@@ -22,9 +22,9 @@ from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.device_images import SHARE_OF_FREE, image_bytes
 from poseur_lib.errors import UserError
 from poseur_lib.keypoints import keypoint_set
-from poseur_study.execution.mps import MOST_CLIENTS, shared_gpus
+from poseur_study.execution.mps import shared_gpus
 from poseur_study.execution.run_job import RunOptions
-from poseur_study.execution.slots import BY_BUS, VISIBLE, visible_gpus
+from poseur_study.execution.slots import BY_BUS, MOST_CLIENTS, VISIBLE, visible_gpus
 from poseur_study.runs.provenance import cpu_count
 
 GAIN = 1.1

@@ -17,6 +17,8 @@ BY_BUS = {ORDER: "PCI_BUS_ID"}
 """What makes a number of `VISIBLE` the GPU that nvidia-smi shows by it; CUDA's own order begins with the fastest."""
 SHARING = "POSEUR_RUNS_PER_GPU"
 """How many runs share a GPU, for `poseur_lib.data.device_images`."""
+MOST_CLIENTS = 48
+"""Processes that one GPU serves under MPS (NVIDIA's "Multi-Process Service", section on Volta and later)."""
 MOST_LOADERS = 8
 """Processes that prepare images for one process that trains, where their number is left open."""
 DRIVER_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
@@ -31,13 +33,17 @@ def slot_environments(workers: int, device: str, devices: int, runs_per_gpu: int
         runs_per_gpu: slots that share a GPU, or a group of them; the first slots get one each.
 
     Raises:
-        UserError: there are not that many GPUs, or none to share.
+        UserError: there are not that many GPUs, none to share, or more runs than can share one.
     """
     gpus = visible_gpus() if device != "cpu" else ()
     if not gpus:
         if runs_per_gpu > 1:
             raise UserError(f"--runs-per-gpu {runs_per_gpu}: there is no GPU here for runs to share")
         return [{} for _ in range(workers or 1)]
+    if runs_per_gpu > MOST_CLIENTS:
+        raise UserError(
+            f"--runs-per-gpu {runs_per_gpu}: NVIDIA's MPS lets {MOST_CLIENTS} processes share a GPU at most"
+        )
     groups = [gpus[first : first + devices] for first in range(0, len(gpus) - devices + 1, devices)]
     room = len(groups) * runs_per_gpu
     if room < max(workers, 1):

@@ -45,6 +45,9 @@ def test_runs_that_share_a_gpu_are_dealt_out_in_turn(four_gpus):
         slot_environments(9, "auto", 1, runs_per_gpu=2)
     with pytest.raises(UserError, match="--runs-per-gpu 2: there is no GPU"):
         slot_environments(0, "cpu", 1, runs_per_gpu=2)
+    assert len(slot_environments(0, "auto", 1, runs_per_gpu=48)) == 4 * 48
+    with pytest.raises(UserError, match="--runs-per-gpu 49: NVIDIA's MPS lets 48 processes share a GPU at most"):
+        slot_environments(0, "auto", 1, runs_per_gpu=49)
 
 
 def test_processors_are_dealt_out_among_the_processes_that_train():
