@@ -4,15 +4,13 @@ import contextlib
 import copy
 import io
 import math
-import time
 
 import numpy as np
 import pytest
 
-from benchmarks.bootstrap import made_up_matches
 from poseur_lib.data.coco import CocoPeople, index
 from poseur_lib.evaluation.bootstrap import Scorer, bootstrap, resamples
-from poseur_lib.evaluation.matches import image_matches
+from poseur_lib.evaluation.matches import ImageMatches, image_matches
 from poseur_lib.evaluation.metrics import coco_evaluation, evaluate_coco, summarise
 from poseur_lib.keypoints import COCO_17
 
@@ -130,9 +128,29 @@ def test_resamples_draw_as_many_images_as_there_are():
     assert drawn.mean() == 1 and drawn.var() == pytest.approx(1 - 1 / 40, abs=0.05)
 
 
-def test_a_thousand_resamples_of_coco_take_less_than_a_minute():
+def made_up_matches(images: int, per_image: int) -> ImageMatches:
+    """Matches of no particular model, two people an image, at COCO's ten OKS thresholds."""
+    rng = np.random.default_rng(0)
+    detections = images * per_image
+    quality = rng.random(detections) * (rng.random(detections) < 0.12)
+    thresholds = np.linspace(0.5, 0.95, 10)
+    return ImageMatches(
+        image_ids=np.arange(images),
+        image=rng.permutation(np.repeat(np.arange(images), per_image)),
+        matched=quality[None] > thresholds[:, None] - 0.4,
+        ignored=rng.random((10, detections)) < 0.1,
+        people=np.full(images, 2),
+        oks_thresholds=thresholds,
+        recall_thresholds=np.linspace(0, 1, 101),
+    )
+
+
+def test_recall_spreads_by_the_standard_error_of_the_mean():
+    """On as many images and detections as COCO has: with two people on each image, AR is a mean over images."""
     matches = made_up_matches(5000, 21)
-    with contextlib.redirect_stdout(io.StringIO()):
-        started = time.process_time()
-        bootstrap(matches, 20, seed=0)
-    assert (time.process_time() - started) * 50 < 60
+    found = (matches.matched & ~matches.ignored).mean(0)
+    of_image = 50 * np.bincount(matches.image, weights=found)
+    draws = bootstrap(matches, 300, seed=0, measure="AR")
+    assert Scorer(matches, "AR")() == pytest.approx(of_image.mean())
+    assert draws.mean() == pytest.approx(of_image.mean(), abs=0.15)
+    assert draws.std() == pytest.approx(of_image.std() / math.sqrt(5000), rel=0.1)
