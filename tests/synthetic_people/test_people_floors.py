@@ -10,10 +10,8 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
 from poseur_lib.data.coco import CocoPeople
-from poseur_lib.errors import UserError
 from poseur_lib.keypoints import COCO_17
 from synthetic_people.annotate import SMALL_AREA
-from synthetic_people.contact_sheet import contact_sheet, save_contact_sheet
 from synthetic_people.detector import iou
 from tests.synthetic_people.people_floors import measure
 
@@ -94,14 +92,3 @@ def test_detections_are_like_a_detectors(people_set: Path, val: COCO) -> None:
     assert 0.0 < min(true + false) and max(true + false) < 1.0
     beats_median = np.mean(np.array(false) > np.median(true))
     assert 0.02 < beats_median < 0.25  # the scores overlap: rescoring by keypoints can help
-
-
-def test_contact_sheet_shows_the_images_with_their_keypoints(people_set: Path, tmp_path: Path) -> None:
-    plain = contact_sheet(people_set, rows=2, columns=3, labels=False)
-    drawn = contact_sheet(people_set, rows=2, columns=3)
-    assert plain.shape == drawn.shape == (2 * 258, 3 * 194, 3)
-    assert 0.005 < (plain != drawn).any(2).mean() < 0.2
-    save_contact_sheet(people_set, tmp_path / "sheet.png", rows=2, columns=3)
-    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "sheet.png"))[:, :, ::-1], drawn)
-    with pytest.raises(UserError, match="nowhere"):
-        contact_sheet(tmp_path / "nowhere")
