@@ -1,13 +1,11 @@
 """What TransPose and TokenPose share."""
 
-import math
-
 import pytest
 import torch
 from torch import nn
 
 from poseur_lib.errors import UserError
-from poseur_lib.models.baselines.cell_attention import SelfAttention, cell_positions, last_map, last_map_size
+from poseur_lib.models.baselines.cell_attention import SelfAttention, last_map, last_map_size
 
 
 @pytest.mark.parametrize("heads", [1, 4])
@@ -21,9 +19,8 @@ def test_attention_is_torchs_with_the_same_weights(heads: int) -> None:
         theirs.in_proj_bias.copy_(torch.cat([ours.query_key_proj.bias, ours.value_proj.bias]))
         theirs.out_proj.load_state_dict(ours.output_proj.state_dict())
     x, placed = torch.randn(2, 2, 7, dims, dtype=torch.float64)
-    expected, weights = theirs(placed, placed, x, average_attn_weights=False)
+    expected, _ = theirs(placed, placed, x)
     torch.testing.assert_close(ours(x, placed), expected)
-    torch.testing.assert_close(ours.attention_weights(placed), weights)
 
 
 def test_without_positions_queries_and_keys_are_made_of_the_sequence() -> None:
@@ -32,21 +29,10 @@ def test_without_positions_queries_and_keys_are_made_of_the_sequence() -> None:
     torch.testing.assert_close(attention(x), attention(x, x))
 
 
-def test_the_scale_sharpens() -> None:
-    x = torch.randn(1, 6, 8)
-    flat, sharp = (SelfAttention(8, 1, scale=scale, input_bias=False, dropout=0.0) for scale in (0.0, 100.0))
-    torch.testing.assert_close(flat.attention_weights(x), torch.full((1, 1, 6, 6), 1 / 6))
-    assert sharp.attention_weights(x).max(dim=-1).values.mean() > 0.9
-
-
-def test_positions_by_hand() -> None:
-    """Cells count from 1, the last is 2 pi; half of the channels for y, then half for x; sine and cosine in turn."""
-    table = cell_positions((2, 4), 8)
-    assert table.shape == (8, 8)
-    row, column = 1, 2
-    y, x = 2 * math.pi * (row + 1) / 2, 2 * math.pi * (column + 1) / 4
-    expected = [f(place / 10000 ** (i / 2)) for place in (y, x) for i in (0, 1) for f in (math.sin, math.cos)]
-    torch.testing.assert_close(table[4 * row + column], torch.tensor(expected), atol=1e-4, rtol=0)
+def test_with_a_scale_of_0_all_elements_gather_the_mean() -> None:
+    attention, x = SelfAttention(8, 1, scale=0.0, input_bias=False, dropout=0.0), torch.randn(1, 6, 8)
+    expected = attention.output_proj(attention.value_proj(x).mean(dim=1, keepdim=True))
+    torch.testing.assert_close(attention(x), expected.expand(1, 6, 8))
 
 
 @pytest.mark.parametrize(("maps", "size"), [(1, (64, 48)), (2, (32, 24)), (4, (8, 6))])

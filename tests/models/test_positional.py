@@ -25,13 +25,13 @@ def test_points(x, y, dims):
     torch.testing.assert_close(point_encoding(torch.tensor([x, y]), dims), expected, atol=5e-6, rtol=0)
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 2), (8, 6)])
-def test_maps(height, width):
-    """Cell centres, rows first; y in the first half of the channels (points have x there, as released)."""
-    encoding = map_encoding(height, width, 16, torch.device("cpu"))
+@pytest.mark.parametrize(("height", "width", "first"), [(1, 1, 0.5), (3, 2, 0.5), (8, 6, 0.5), (2, 4, 1.0)])
+def test_maps(height, width, first):
+    """Cell centres or counts, rows first; y in the first half of the channels (points have x there, as released)."""
+    encoding = map_encoding(height, width, 16, first=first)
     for row in range(height):
         for column in range(width):
-            expected = formula((row + 0.5) / height, 8) + formula((column + 0.5) / width, 8)
+            expected = formula((row + first) / height, 8) + formula((column + first) / width, 8)
             torch.testing.assert_close(encoding[row * width + column], torch.tensor(expected), atol=1e-5, rtol=0)
 
 
@@ -40,10 +40,10 @@ def test_memory_rows_are_cell_plus_place_plus_level():
     maps = [torch.randn(2, 8, 3, 2), torch.randn(2, 8, 1, 1)]
     memory = embedding(maps)
     assert memory.sizes == ((3, 2), (1, 1))
-    places = map_encoding(3, 2, 8, torch.device("cpu"))
+    places = map_encoding(3, 2, 8)
     expected = maps[0][1, :, 2, 1] + places[2 * 2 + 1] + embedding.level_embedding[0]
     torch.testing.assert_close(memory.values[1, 5], expected)
-    expected = maps[1][0, :, 0, 0] + map_encoding(1, 1, 8, torch.device("cpu"))[0] + embedding.level_embedding[1]
+    expected = maps[1][0, :, 0, 0] + map_encoding(1, 1, 8)[0] + embedding.level_embedding[1]
     torch.testing.assert_close(memory.values[0, 6], expected)
 
 

@@ -96,22 +96,6 @@ def test_attention_is_counted_as_two_matrix_products() -> None:
     assert six.hook_multiply_adds - four.hook_multiply_adds == 2 * (2 * cells * dims * hidden + norms_relu)
 
 
-@pytest.mark.parametrize("position", ["sine", "learned", "none"])
-def test_attention_weights_sum_to_one_and_are_those_of_the_forward_pass(position: str) -> None:
-    network = small_model({**HEAD, "num_heads": 2, "position_embedding": position}).eval().head.network
-    features = torch.randn(2, 8, 16, 12)
-    weights = network.attention_weights(features)
-    assert [tuple(one.shape) for one in weights] == [(2, 2, 192, 192)] * 2
-    for one in weights:
-        torch.testing.assert_close(one.sum(dim=-1), torch.ones(2, 2, 192))
-    attention = network.layers[0].attention
-    cells = network.reduce(features).flatten(2).transpose(1, 2)
-    value = attention.value_proj(cells).unflatten(-1, (2, -1)).transpose(1, 2)
-    gathered = attention.output_proj((weights[0] @ value).transpose(1, 2).flatten(2))
-    placed = cells if position == "none" else cells + network.positions
-    torch.testing.assert_close(attention(cells, placed), gathered)
-
-
 def test_without_positions_the_encoder_does_not_know_where_a_cell_is() -> None:
     """Cells in another order give heatmaps in that order; with positions they do not."""
     features = torch.randn(1, 8, 16, 12)

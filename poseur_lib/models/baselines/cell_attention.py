@@ -1,8 +1,7 @@
-"""What TransPose and TokenPose share: the map they start from, self-attention, an FFN, sine positions of cells."""
+"""What TransPose and TokenPose share: the map they start from, self-attention, an FFN."""
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
@@ -11,7 +10,6 @@ from poseur_lib.errors import UserError
 from poseur_lib.models.backbones import map_sizes
 from poseur_lib.models.baselines.heatmap_encoding import heatmap_size, size_text
 from poseur_lib.models.pose_model import FeatureMaps
-from poseur_lib.models.poseur.positional import sine_encoding
 
 
 class SelfAttention(nn.Module):
@@ -33,19 +31,10 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Float[Tensor, "B tokens C"], placed: Float[Tensor, "B tokens C"] | None = None) -> Tensor:
         """What each element gathers; queries and keys are made of `placed` (`x` with positions), values of `x`."""
-        query, key = self._query_key(x if placed is None else placed)
+        query, key = map(self._heads, self.query_key_proj(x if placed is None else placed).chunk(2, dim=-1))
         value, dropped = self._heads(self.value_proj(x)), self.dropout if self.training else 0.0
         mixed = scaled_dot_product_attention(query, key, value, dropout_p=dropped, scale=self.scale)
         return self.output_proj(mixed.transpose(1, 2).flatten(2))
-
-    def attention_weights(self, placed: Float[Tensor, "B tokens C"]) -> Float[Tensor, "B M tokens tokens"]:
-        """How much element i (third axis) takes of element j (last axis); each i's weights sum to one."""
-        query, key = self._query_key(placed)
-        return (query @ key.transpose(-2, -1) * self.scale).softmax(dim=-1)
-
-    def _query_key(self, placed: Float[Tensor, "B tokens C"]) -> tuple[Tensor, Tensor]:
-        query, key = self.query_key_proj(placed).chunk(2, dim=-1)
-        return self._heads(query), self._heads(key)
 
     def _heads(self, x: Float[Tensor, "B tokens C"]) -> Float[Tensor, "B M tokens _D"]:
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
@@ -54,23 +43,6 @@ class SelfAttention(nn.Module):
 def feed_forward(dims: int, hidden: int, activation: nn.Module, dropout: float) -> nn.Sequential:
     """Two linear layers with an activation between them."""
     return nn.Sequential(nn.Linear(dims, hidden), activation, nn.Dropout(dropout), nn.Linear(hidden, dims))
-
-
-def cell_positions(size: tuple[int, int], dims: int) -> Float[Tensor, "cells {dims}"]:
-    """Sine and cosine positions of a map's cells, row by row: half of the channels for y, then half for x.
-
-    Both methods count cells from 1 and call the last one's position 2 pi (DETR's positions; Poseur's have the cells'
-    centres, half a cell less).
-
-    Args:
-        size: (height, width) of the map.
-        dims: a multiple of 4.
-    """
-    height, width = size
-    y, x = (torch.arange(1, cells + 1) / (cells + 1e-6) for cells in size)
-    y_part = sine_encoding(y, dims // 2)[:, None].expand(-1, width, -1)
-    x_part = sine_encoding(x, dims // 2)[None].expand(height, -1, -1)
-    return torch.cat([y_part, x_part], dim=-1).flatten(0, 1)
 
 
 def last_map_size(channels: Sequence[int], input_size: tuple[int, int]) -> tuple[int, int]:

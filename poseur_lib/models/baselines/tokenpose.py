@@ -40,10 +40,11 @@ from torch import Tensor, nn
 from poseur_lib.config.heads import TokenPoseConfig
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines import cell_attention
-from poseur_lib.models.baselines.cell_attention import SelfAttention, cell_positions, feed_forward
+from poseur_lib.models.baselines.cell_attention import SelfAttention, feed_forward
 from poseur_lib.models.baselines.heatmap import HeatmapPoseHead, Maps
 from poseur_lib.models.baselines.heatmap_encoding import heatmap_size, size_text
 from poseur_lib.models.pose_model import FeatureMaps
+from poseur_lib.models.poseur.positional import map_encoding
 
 INITIAL_STD = 0.02
 
@@ -94,7 +95,7 @@ class TokenPose(nn.Module):
         self.embedding = nn.Linear(channels * math.prod(config.patch_size), dims)
         self.keypoint_tokens = nn.Parameter(torch.empty(num_keypoints, dims))
         if config.position_embedding == "sine":
-            self.register_buffer("positions", cell_positions(grid, dims), persistent=False)
+            self.register_buffer("positions", map_encoding(*grid, dims, first=1.0), persistent=False)
         elif config.position_embedding == "learned":
             self.positions = nn.Parameter(torch.empty(num_keypoints + math.prod(grid), dims))
         else:

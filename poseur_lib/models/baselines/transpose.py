@@ -36,10 +36,11 @@ from torch import Tensor, nn
 from poseur_lib.config.heads import TransPoseConfig
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines import cell_attention
-from poseur_lib.models.baselines.cell_attention import SelfAttention, cell_positions, feed_forward
+from poseur_lib.models.baselines.cell_attention import SelfAttention, feed_forward
 from poseur_lib.models.baselines.heatmap import HeatmapPoseHead, Maps
 from poseur_lib.models.baselines.heatmap_encoding import heatmap_size, size_text
 from poseur_lib.models.pose_model import FeatureMaps
+from poseur_lib.models.poseur.positional import map_encoding
 
 
 class CellAttention(SelfAttention):
@@ -73,14 +74,9 @@ class EncoderLayer(nn.Module):
 
     def forward(self, cells: Float[Tensor, "B P C"], positions: Float[Tensor, "P C"] | None) -> Float[Tensor, "B P C"]:
         """The cells with what they gathered from the others."""
-        gathered = self.attention(cells, self.placed(cells, positions))
+        gathered = self.attention(cells, None if positions is None else cells + positions)
         cells = self.attention_norm(cells + self.dropout(gathered))
         return self.ffn_norm(cells + self.dropout(self.ffn(cells)))
-
-    @staticmethod
-    def placed(cells: Float[Tensor, "B P C"], positions: Float[Tensor, "P C"] | None) -> Float[Tensor, "B P C"]:
-        """What queries and keys are made of."""
-        return cells if positions is None else cells + positions
 
 
 class TransPose(nn.Module):
@@ -100,7 +96,7 @@ class TransPose(nn.Module):
         self.reduce = nn.Conv2d(channels, dims, 1, bias=False)
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.layers))
         if config.position_embedding == "sine":
-            self.register_buffer("positions", cell_positions(map_size, dims), persistent=False)
+            self.register_buffer("positions", map_encoding(*map_size, dims, first=1.0), persistent=False)
         elif config.position_embedding == "learned":
             self.positions = nn.Parameter(torch.randn(math.prod(map_size), dims))
         else:
@@ -117,21 +113,10 @@ class TransPose(nn.Module):
 
     def forward(self, features: Float[Tensor, "B _C H W"]) -> Float[Tensor, "B _K _H _W"]:
         """Heatmaps, whose size is the map's, doubled by each deconvolution."""
-        cells = self._cells(features)
+        cells = self.reduce(features).flatten(2).transpose(1, 2)
         for layer in self.layers:
             cells = layer(cells, self.positions)
         return self.final(self.enlarge(cells.transpose(1, 2).unflatten(2, features.shape[2:])))
-
-    def attention_weights(self, features: Float[Tensor, "B _C H W"]) -> list[Float[Tensor, "B M P P"]]:
-        """Each layer's weights, cells row by row: how much a cell (third axis) takes of another (last axis)."""
-        cells, weights = self._cells(features), []
-        for layer in (one for one in self.layers if isinstance(one, EncoderLayer)):
-            weights.append(layer.attention.attention_weights(layer.placed(cells, self.positions)))
-            cells = layer(cells, self.positions)
-        return weights
-
-    def _cells(self, features: Float[Tensor, "B _C H W"]) -> Float[Tensor, "B P _D"]:
-        return self.reduce(features).flatten(2).transpose(1, 2)
 
 
 class TransPoseHead(HeatmapPoseHead):

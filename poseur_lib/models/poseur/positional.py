@@ -29,13 +29,20 @@ def point_encoding(points: Float[Tensor, "*shape 2"], dims: int) -> Float[Tensor
     return sine_encoding(points, dims // 2).flatten(-2)
 
 
-def map_encoding(height: int, width: int, dims: int, device: torch.device) -> Float[Tensor, "P {dims}"]:
-    """Encoding of the P cell centres of a map, row by row: half of the channels for y, then half for x, as in DETR.
+def map_encoding(
+    height: int, width: int, dims: int, device: torch.device | None = None, *, first: float = 0.5
+) -> Float[Tensor, "P {dims}"]:
+    """Encoding of the P cells of a map, row by row: half of the channels for y, then half for x, as in DETR.
 
     The order is not that of `point_encoding`; both are the released code's, and so is 1e-6.
+
+    Args:
+        dims: a multiple of 4.
+        first: position of the first cell, in cells: 0.5 are the cells' centres, Poseur's; DETR, TransPose and TokenPose
+            count from 1, so that the last one's phase is 2 pi.
     """
-    y = (torch.arange(height, device=device) + 0.5) / (height + 1e-6)
-    x = (torch.arange(width, device=device) + 0.5) / (width + 1e-6)
+    y = (torch.arange(height, device=device) + first) / (height + 1e-6)
+    x = (torch.arange(width, device=device) + first) / (width + 1e-6)
     y_part = sine_encoding(y, dims // 2)[:, None].expand(-1, width, -1)
     x_part = sine_encoding(x, dims // 2)[None].expand(height, -1, -1)
     return torch.cat([y_part, x_part], dim=-1).flatten(0, 1)
