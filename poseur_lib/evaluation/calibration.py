@@ -144,11 +144,6 @@ def skill(of: Bins, weights: Float[np.ndarray, "n I"]) -> Float[np.ndarray, "n"]
     return np.where(other > 0, 1 - own / np.where(other > 0, other, 1), np.nan)
 
 
-def merged(of: Bins) -> Bins:
-    """All bins as one."""
-    return Bins(*(part.sum(axis=1, keepdims=True) for part in (of.predicted, of.observed, of.number)))
-
-
 class Ranks:
     """Values that are ranked again for any weights; ties share their mean rank. Sorted once."""
 

@@ -179,14 +179,12 @@ def predict_film(
     ids: Sequence[int] | None = None,
     category_id: int = PERSON,
     smooth: bool = False,
-    progress: bool | None = None,
 ) -> PredictedFilm:
     """Predict on a film, a batch of people at a time, and write it with skeletons, and the results at the end.
 
     Args:
         ids: `image_id` of each frame; None counts from 1.
         smooth: filter each person's keypoints over time (`poseur_lib.predict.smoothing`).
-        progress: as of `predict_files`.
 
     Raises:
         UserError: a frame cannot be read or has another size than the first one, its boxes cannot be used, the folder
@@ -202,7 +200,7 @@ def predict_film(
     smoother = Smoother(film.rate) if smooth else None
     try:
         with (
-            tqdm(total=film.count or None, unit="frame", disable=None if progress is None else not progress) as bar,
+            tqdm(total=film.count or None, unit="frame", disable=None) as bar,
             _writer(target, film.rate, output.pictures) as write,
         ):
             for chunk in chunks(_tasks(film, source, ids), poseur.config.evaluation.batch):

@@ -95,7 +95,6 @@ def predict_files(
     known_ids: dict[Path, int] | None = None,
     category_id: int = PERSON,
     renumber: bool = False,
-    progress: bool | None = None,
 ) -> Predicted:
     """Predict on files, a batch of people at a time, and write pictures as they are done and the results at the end.
 
@@ -104,7 +103,6 @@ def predict_files(
         known_ids: `image_id`s that a file of boxes tells; see `image_ids`.
         category_id: of the people in the results.
         renumber: images may get other ids than the known ones, where not every image has one.
-        progress: show a progress bar; None shows it on a terminal.
 
     Raises:
         UserError: the folder cannot be written to, or a picture would overwrite an image.
@@ -118,7 +116,7 @@ def predict_files(
     for name in (RESULTS_FILE, IMAGES_FILE):
         require_output(output.folder / name)
     try:
-        with tqdm(total=len(images), unit="image", disable=None if progress is None else not progress) as bar:
+        with tqdm(total=len(images), unit="image", disable=None) as bar:
             tasks = _read(list(zip(images, ids, pictures, strict=True)), source, done, bar)
             for chunk in chunks(tasks, poseur.config.evaluation.batch):
                 _predict_chunk(poseur, chunk, output, done, category_id)

@@ -15,7 +15,6 @@ from poseur_lib.evaluation.calibration import (
     keypoint_errors,
     label_offsets,
     means,
-    merged,
     skill,
 )
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
@@ -76,7 +75,6 @@ def test_the_error_of_a_constant_score_is_its_distance_from_the_share():
     within = np.array([1.0, 1, 1, 0])
     bins = binned(np.full(4, 0.5), within, np.arange(4), 4, equal_mass_edges([np.full(4, 0.5)], 10))
     assert calibration_error(bins, once(4))[0] == pytest.approx(0.25)
-    assert means(merged(bins), once(4))[1][0, 0] == pytest.approx(0.75)
 
 
 def test_brier_s_skill_over_a_constant_has_a_closed_form():

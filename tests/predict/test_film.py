@@ -62,7 +62,7 @@ def test_a_video_has_the_poses_of_its_frames_as_images(clip, predict, tmp_path, 
 
 def test_the_film_shows_the_pictures_at_the_videos_rate(clip, poseur, tmp_path):
     output = Output(tmp_path)
-    done = predict_film(poseur, open_video(clip), WholeImage(), output, progress=False)
+    done = predict_film(poseur, open_video(clip), WholeImage(), output)
     assert done.film == tmp_path / "clip.mp4" and open_video(done.film).rate == RATE
     shown = frames_of(done.film)
     for frame, drawn in zip(shown, (picture_of(poseur.predict(one), output) for one in frames_of(clip)), strict=True):
@@ -80,7 +80,7 @@ def test_people_of_several_frames_share_a_pass(clip, poseur, tmp_path, monkeypat
     monkeypatch.setattr(
         poseur, "config", poseur.config.with_changes(**{"evaluation.batch": 4, "evaluation.flip_test": False})
     )
-    predict_film(poseur, open_video(clip), WholeImage(), Output(tmp_path, pictures=False), progress=False)
+    predict_film(poseur, open_video(clip), WholeImage(), Output(tmp_path, pictures=False))
     assert passes == [4, 4, 1] and not (tmp_path / "clip.mp4").exists()
 
 
@@ -133,5 +133,5 @@ def test_what_cannot_be_a_film_is_one_line(clip, predict, tmp_path, capsys):
 def test_a_video_that_is_cut_off_says_how_much_is_missing(clip, poseur, tmp_path):
     film = open_video(clip)
     longer = type(film)(film.path, film.rate, film.count + 5, film.frames)
-    done = predict_film(poseur, longer, WholeImage(), Output(tmp_path), progress=False)
+    done = predict_film(poseur, longer, WholeImage(), Output(tmp_path))
     assert "5 frames fewer could be read than the video says" in done.text(Output(tmp_path))
