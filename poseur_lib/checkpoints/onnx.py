@@ -1,6 +1,5 @@
 """ONNX: the model at inference, for runtimes without torch (`docs/deploy.md`)."""
 
-import importlib.util
 import json
 import logging
 import warnings
@@ -71,12 +70,8 @@ def export_onnx(
         keypoints: their names and skeleton go into the metadata.
 
     Raises:
-        UserError: the packages onnx and onnxscript are missing, there is no such folder, or the graph would take one
-            batch size alone where any was asked for.
+        UserError: there is no such folder, or the graph would take one batch size alone where any was asked for.
     """
-    missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(f"exporting needs {' and '.join(missing)}: pip install {' '.join(missing)}")
     if not path.parent.is_dir():
         raise UserError(f"{path.parent}: no such folder")
     import onnx

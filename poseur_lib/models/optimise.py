@@ -6,7 +6,6 @@ loops, which graph tracers refuse, are folded as well. The arithmetic is torch's
 """
 
 import copy
-import importlib.util
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -181,8 +180,6 @@ def _channels_last(model: PoseModel, _: Tensor) -> tuple[PoseModel, str]:
 
 
 def _compile(model: PoseModel, _: Tensor) -> tuple[PoseModel, str]:
-    if importlib.util.find_spec("torch._inductor") is None:
-        raise RuntimeError("this torch has no compiler")
     import torch._dynamo.config as settings
 
     settings.recompile_limit = max(settings.recompile_limit, COMPILED_SIZES)

@@ -126,12 +126,6 @@ def test_gathered_rows_give_the_same_sums(monkeypatch):
     torch.testing.assert_close(sampling.sample_memory(memory, locations, weights), expected, rtol=0, atol=1e-5)
 
 
-def test_a_missing_package_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "onnxscript" else object())
-    with pytest.raises(UserError, match="pip install onnxscript"):
-        export_onnx(build_model(tiny_config()), tmp_path / "model.onnx", (64, 48))
-
-
 def test_a_missing_folder_and_a_present_file_are_errors_of_one_line(tmp_path, capsys):
     with pytest.raises(UserError, match="no such folder"):
         export_onnx(build_model(tiny_config()), tmp_path / "absent" / "model.onnx", (64, 48))
