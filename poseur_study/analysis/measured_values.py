@@ -57,6 +57,12 @@ class StoredSample(Frozen):
         return StoredSample.of(value, draws)
 
 
+def sample_series(samples: Mapping[tuple[object, ...], Sample], by: Sequence[str]) -> pd.Series:
+    """Samples by the keys and the seed, which is the last of them."""
+    index = pd.MultiIndex.from_tuples(list(samples), names=[*by, "seed"])
+    return pd.Series(list(samples.values()), index=index, dtype=object)
+
+
 def over_seeds(samples: pd.Series, n_images: int) -> pd.DataFrame:
     """The mean over seeds of samples, with its interval: value, low, high, seeds, and all that as an `Effect`.
 

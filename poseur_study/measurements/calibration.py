@@ -32,7 +32,7 @@ from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.losses.rle import laplace_scale
 from poseur_lib.scoring.uncertainty import density_scores, laplace_scores
 from poseur_study.analysis.interval import Sample
-from poseur_study.analysis.measured_values import over_seeds
+from poseur_study.analysis.measured_values import over_seeds, sample_series
 from poseur_study.analysis.table_data import BOOTSTRAP_SEED, TableData
 from poseur_study.runs.evaluation_file import image_weights
 
@@ -168,7 +168,7 @@ def measured_bins(
         for key, sums in _binned(frame, by, predicted, observed, images)
         for seed, one in sums.items()
     }
-    return over_seeds(_series(samples, by), images)
+    return over_seeds(sample_series(samples, by), images)
 
 
 def bins(frame: pd.DataFrame, by: Sequence[str], predicted: str, observed: str, images: int) -> pd.DataFrame:
@@ -184,7 +184,7 @@ def bins(frame: pd.DataFrame, by: Sequence[str], predicted: str, observed: str, 
             samples |= {(*key, number, seed): Sample.of(of[:, number]) for seed, (_, of) in found.items()}
             mean = float(np.mean([of[0, number] for of, _ in found.values()]))
             beside[*key, number] = mean, 100 * sum(one.number[:, number].sum() for one in sums.values()) / total
-    frame = over_seeds(_series(samples, [*by, "bin"]), images)
+    frame = over_seeds(sample_series(samples, [*by, "bin"]), images)
     mean, part = zip(*beside.values(), strict=True) if beside else ((), ())
     return frame.assign(predicted=np.array(mean, float), part=np.array(part, float)).dropna(subset="value")
 
@@ -228,10 +228,4 @@ def rankings(
                 found[name].append(100 * auroc(ranks, hit, weights))
             found["error"].append(100 * spearman(ranks, errors, weights))
         samples |= {(row, score, name, seed): Sample.of(np.array(values)) for name, values in found.items()}
-    return over_seeds(_series(samples, ["row", "score", "against"]), images)
-
-
-def _series(samples: Mapping[tuple[object, ...], Sample], by: Sequence[str]) -> pd.Series:
-    """By the keys and the seed, which is the last of them."""
-    index = pd.MultiIndex.from_tuples(list(samples), names=[*by, "seed"])
-    return pd.Series(list(samples.values()), index=index, dtype=object)
+    return over_seeds(sample_series(samples, ["row", "score", "against"]), images)

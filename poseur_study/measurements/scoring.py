@@ -8,7 +8,7 @@ sigma, and the constant) is fitted on half of the images and judged on the other
 keypoint is judged by a fit that has not seen it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,7 +34,8 @@ from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.matches import ImageMatches, image_matches
 from poseur_lib.scoring.instance import Scoring, instance_scores
 from poseur_lib.scoring.uncertainty import density_scores, laplace_factor, laplace_scores
-from poseur_study.analysis.interval import Sample, difference
+from poseur_study.analysis.interval import difference
+from poseur_study.analysis.measured_values import sample_series
 from poseur_study.analysis.released_results import ReleasedColumn
 from poseur_study.analysis.table_data import TableData, metric_sample
 from poseur_study.experiments.analyses import POSEUR
@@ -236,12 +237,7 @@ def ap_samples(runs: Sequence[ScoredRun], radii: Sequence[float]) -> pd.Series:
         for radius in radii
         for scores in [run.scores(run.boxes, score, radius, run.image_factors())]
     }
-    return _series(found, "score", "radius")
-
-
-def _series(samples: Mapping[tuple[object, ...], Sample], *by: str) -> pd.Series:
-    index = pd.MultiIndex.from_tuples(list(samples), names=["row", *by, "seed"])
-    return pd.Series(list(samples.values()), index=index, dtype=object)
+    return sample_series(found, ["row", "score", "radius"])
 
 
 def box_kinds(people: CocoPeople) -> list[BoxKind]:
@@ -303,7 +299,7 @@ def gain_samples(runs: Sequence[ScoredRun], people: CocoPeople) -> pd.Series:
             eq8, box = (metric_sample({"all": of}, "AP") for of in matches)
             of_boxes = {"box": box, "Eq. 8": eq8, "gain": difference(eq8, box)}
             found |= {(run.label, boxes, name, run.seed): sample for name, sample in of_boxes.items()}
-    return _series(found, "boxes", "score")
+    return sample_series(found, ["row", "boxes", "score"])
 
 
 def thresholds(
