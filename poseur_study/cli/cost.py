@@ -50,10 +50,9 @@ def cost(
 
     from poseur_lib.costs.cost import COLUMNS, FOOTNOTE, cost_rows, cost_text
     from poseur_lib.costs.cost import cost as cost_of
+    from poseur_lib.runtime import InferenceRuntime
 
-    where = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-    if device == "cuda" and where == "cpu":
-        raise UserError("--device cuda: torch sees no GPU")
+    where = InferenceRuntime(device=device).torch_device.type
     found = {}
     for name in configs:
         found[name] = cost_of(_config(name, options.parse_changes(changes)), timed=timed, device=where)

@@ -100,12 +100,10 @@ class SmallModels(Scaling):
     Attributes:
         size_rule: how inputs are scaled, in words.
         width: of its networks, in those of the smallest profiles.
-        weights: what stand-in backbones start from.
     """
 
     size_rule: str
     width: int = 1
-    weights: str = "pretext"
 
     dropped: ClassVar = ("train.augment.photometric", "train.augment.cutout", "train.schedule", "train.global_batch")
 
@@ -121,7 +119,7 @@ class SmallModels(Scaling):
             scaled = self._of_whole_images(scaled)
         if BACKBONE in scaled:
             stand_in = scaled_backbone(_BACKBONE.validate_python(scaled[BACKBONE], strict=False), self.width)
-            scaled[BACKBONE] = {**stand_in, "weights": self.weights}
+            scaled[BACKBONE] = {**stand_in, "weights": "pretext"}
             if stand_in["kind"] == "narrow_high_resolution" and HEAD not in scaled:
                 scaled[f"{HEAD}.feature_levels"] = ["res2", "res3", "res4"]
             if stand_in["kind"] == "narrow_high_resolution" and scaled.get(HEAD, {}).get("kind") == "mask_rcnn":
