@@ -149,7 +149,7 @@ class TableResult(Frozen):
         mixed = [claim.rows for claim in self.claims if self.mixed_devices_of(claim.rows)]
         return self.mixed_devices_of({key for rows in mixed for key in rows}) if mixed else ""
 
-    def mixed_devices_of(self, rows: Collection[str] = ()) -> str:
+    def mixed_devices_of(self, rows: Collection[str]) -> str:
         """The same of some rows alone; none: all."""
         groups: dict[tuple[str, ...], list[str]] = {}
         for row in self.rows:
@@ -161,7 +161,7 @@ class TableResult(Frozen):
         part = "Part of a difference between them may be their devices'."
         return f"Rows were not computed alike: {words}. {part} {SYSTEMATIC}"
 
-    def uncommitted_of(self, rows: Collection[str] = ()) -> str:
+    def uncommitted_of(self, rows: Collection[str]) -> str:
         """Which of some rows have runs of code that no commit holds; none: of all. "" where none has."""
         found = [
             f"{row.uncommitted} of {row.label}"

@@ -37,7 +37,7 @@ from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.interval import Estimate, Sample, estimate, weighted
 from poseur_study.analysis.seed_model import Spread, pooled, trainings
 from poseur_study.analysis.verdict import Evidence
-from poseur_study.experiments.experiment import PCKH, ClaimTest, MeasuredColumn, Metric, Row, Table
+from poseur_study.experiments.experiment import PCKH, ClaimTest, MeasuredColumn, Metric, Table
 from poseur_study.experiments.profiles import COCO_VAL_IMAGES, LSP_VAL_IMAGES, MPII_VAL_PEOPLE, Profile
 from poseur_study.runs.datasets import DataSet
 from poseur_study.runs.evaluation_file import (
@@ -49,7 +49,7 @@ from poseur_study.runs.evaluation_file import (
 )
 from poseur_study.runs.evaluation_of_predictions import run_evaluation
 from poseur_study.runs.plan import PlannedRun
-from poseur_study.runs.provenance import Provenance, source_digest
+from poseur_study.runs.provenance import source_digest
 from poseur_study.runs.store import RunStore
 
 AREAS: dict[str, Area] = {"AP_M": "medium", "AP_L": "large"}
@@ -313,11 +313,6 @@ class TableData:
             for line in _detections(self.matching(row.key, seed))
         ]
         return pd.DataFrame(lines, columns=columns).astype({"person": "Int64"})
-
-    def provenances(self, *rows: Row) -> dict[str, Provenance]:
-        """Where each finished run comes from, by its id; of all rows if none is named."""
-        chosen = [(row.key, seed) for row in rows or self.table.runnable for seed in self.done(row.key)]
-        return {run_id: self.store.record(run_id).provenance for run_id in (self.runs[one].run_id for one in chosen)}
 
 
 def _detections(evaluation: COCOeval) -> Iterator[tuple[int, int | None, float, float]]:

@@ -84,7 +84,7 @@ def collect_unexecuted(profile: Profile, table: Table, runs: Sequence[ListedRun]
 def _row_result(data: TableData, row: Row) -> RowResult:
     printed = row.printed(data.table.measure)
     known = isinstance(printed, Printed)
-    of_runs = data.provenances(row).values()
+    of_runs = [data.store.record(data.runs[row.key, seed].run_id).provenance for seed in data.done(row.key)]
     devices = {one.computed_on for one in of_runs}
     return RowResult(
         key=row.key,

@@ -227,9 +227,10 @@ class Table:
             raise ValueError(f"table {self.number}: row keys {keys} are not distinct")
         for claim in self.claims:
             for pair in ((claim.better, claim.than), claim.beyond or ()):
-                if pair and not claim.measured and len({self._scored_run(key) for key in pair}) == 1:
-                    rows = " and ".join(map(repr, pair))
-                    raise ValueError(f"table {self.number}: claim {claim.key}: rows {rows} are one run scored alike")
+                rows = [] if claim.measured else [self.row(key) for key in pair]
+                if len({f"{sorted(self.changes(row).items())} {row.scoring}" for row in rows}) == 1:
+                    named = " and ".join(map(repr, pair))
+                    raise ValueError(f"table {self.number}: claim {claim.key}: rows {named} are one run scored alike")
 
     @property
     def name(self) -> str:
@@ -273,11 +274,6 @@ class Table:
         if len(found) < len(figures):
             return None
         return sum(weight * one for weight, one in zip(claim.weights.values(), found, strict=True))
-
-    def _scored_run(self, key: str) -> str:
-        """The same words for rows that are declared alike."""
-        row = self.row(key)
-        return f"{sorted(self.changes(row).items())} {row.scoring}"
 
     def changes(self, row: Row) -> dict[str, Any]:
         """All that a row changes in a profile's configuration."""

@@ -142,7 +142,7 @@ class SmallModels(Scaling):
         return {**ours, "train.people_per_epoch": self.people_per_unit // 3, "train.global_batch": 8}
 
 
-def scaled_backbone(paper: backbones.BackboneConfig, width: int = 1) -> Changes:
+def scaled_backbone(paper: backbones.BackboneConfig, width: int) -> Changes:
     """The stand-in for a backbone, `width` times as wide as in the smallest profiles, without its weights."""
     match paper:
         case backbones.ResNetConfig(depth=depth, stages=4):
@@ -158,7 +158,7 @@ def scaled_backbone(paper: backbones.BackboneConfig, width: int = 1) -> Changes:
     raise UserError(f"no stand-in for backbone {paper.name!r} in the small profiles: run profile paper")
 
 
-def scaled_head(paper: heads.HeadConfig, width: int = 1) -> Changes:
+def scaled_head(paper: heads.HeadConfig, width: int) -> Changes:
     """The stand-in for a head that is not Poseur's, which the profile itself narrows; as declared, if it has none."""
     token = {"embed_dims": 48 * width, "ffn_dims": 96 * width}
     match paper:

@@ -130,10 +130,6 @@ TABLE_S4 = ablation(
 _TEST_MEMORY = {"rle_hrnet_w32": "test_memory_rle", "poseur_resnet50": "test_memory_poseur"}
 
 
-def _speed_row(key: str) -> Row:
-    return replace(method_row("S5", key, layers=6), of_text={"Memory (test)": text_number(_TEST_MEMORY[key])})
-
-
 TABLE_S5 = Table(
     number="S5",
     title="Poseur and RLE: AP, speed and memory",
@@ -141,7 +137,10 @@ TABLE_S5 = Table(
     question="Is Poseur on ResNet-50 better and faster than RLE on HRNet-W32, and does it train in less memory?",
     factor=("Method", "Backbone"),
     varies=METHOD_KNOBS,
-    rows=tuple(_speed_row(key) for key in _TEST_MEMORY),
+    rows=tuple(
+        replace(method_row("S5", key, layers=6), of_text={"Memory (test)": text_number(memory)})
+        for key, memory in _TEST_MEMORY.items()
+    ),
     claims=(printed_direction("poseur-over-rle-hrnet", "S5", "poseur_resnet50", "rle_hrnet_w32"),),
     base_reason=f"256 × 192 and 6 decoder layers: the printed GFLOPs are Table 5's. {METHODS_ALIGNED}",
     alternatives=("5 layers: Table 2a prints the same AP for them.",),

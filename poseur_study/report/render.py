@@ -113,7 +113,8 @@ def arranged(notebook: NotebookNode) -> tuple[list[NotebookNode], list[NotebookN
         if "answer" in tags:
             answer.append(cell)
         elif heading and len(heading[1]) == 2:
-            sections.append(Section(heading[2], _anchor(heading[2]), "fold" in tags))
+            anchor = re.sub(r"[^a-z0-9]+", "-", heading[2].lower()).strip("-")
+            sections.append(Section(heading[2], anchor, "fold" in tags))
             cell.source = cell.source[heading.end() :].strip()
             sections[-1].cells.append(cell)
         else:
@@ -177,10 +178,6 @@ def _html(body: Markup) -> NotebookNode:
 def plain(text: str) -> str:
     """Text without colours and without the lines that a progress line overwrote."""
     return "\n".join(line.rsplit("\r", 1)[-1] for line in ANSI.sub("", text).rstrip().split("\n"))
-
-
-def _anchor(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
 def prose(source: str) -> Markup:
