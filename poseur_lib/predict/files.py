@@ -20,8 +20,9 @@ NUMBER = re.compile(r"(?:.*_)?(\d+)")
 def find_images(given: Sequence[str]) -> tuple[list[Path], int]:
     """The images that files, folders and glob patterns name, in their order, each once; and how often one came again.
 
-    A folder stands for the images in it, by suffix and in the order of their names, not for those in folders below it;
-    "**" in a pattern does that. A file that is not there is kept: it is an unreadable one.
+    A folder stands for the images in it, by suffix, not for those in folders below it; "**" in a pattern does that.
+    What a folder or a pattern gives is in the order of its names, with numbers by value: frame_2 before frame_10. A
+    file that is not there is kept: it is an unreadable one.
 
     Raises:
         UserError: a folder without images, a pattern that fits no image, or an empty name.
@@ -40,7 +41,7 @@ def _expand(given: str) -> list[Path]:
         return _images_in(path, f"folder {given}")
     if path.exists() or not glob.has_magic(given):
         return [path]
-    matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+    matches = sorted(map(Path, glob.glob(str(path), recursive=True)), key=_by_number)
     files = [match for match in matches if not match.is_dir() and not match.name.startswith(".")]
     if not files:
         raise UserError(f"pattern {given!r} fits no file")
@@ -48,11 +49,17 @@ def _expand(given: str) -> list[Path]:
 
 
 def _images_in(folder: Path, name: str) -> list[Path]:
-    visible = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    visible = sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=_by_number)
     images = [path for path in visible if path.suffix.lower() in SUFFIXES]
     if not images:
         raise UserError(f"{name} holds no image (looked for {', '.join(SUFFIXES)})")
     return [path for path in images if not path.is_dir()]  # what cannot be read is said when it is read
+
+
+def _by_number(path: Path) -> tuple[list[str | int], str]:
+    """To sort by: names with their numbers by value, and as they are written where these are equal."""
+    parts = re.split(r"(\d+)", str(path))
+    return [int(part) if part.isdecimal() else part for part in parts], str(path)
 
 
 def overlay_paths(images: Sequence[Path], folder: Path) -> list[Path]:

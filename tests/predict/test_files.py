@@ -32,6 +32,16 @@ def test_folders_patterns_and_files(folder):
     assert names("gone.jpg") == ["gone.jpg"]
 
 
+def test_numbers_in_names_are_ordered_by_value(folder):
+    """Frames are a film in the order in which they were taken."""
+    written = ["f/frame_1.png", "f/frame_2.png", "f/frame_010.png", "f/frame_10.png", "f/frame_100.png", "f/x.png"]
+    (folder / "f").mkdir()
+    for name in reversed(written):
+        (folder / name).touch()
+    assert names("f") == names("f/*") == written
+    assert names("f/x.png", "f/frame_2.png") == ["f/x.png", "f/frame_2.png"]  # files are taken as they are given
+
+
 def test_what_cannot_be_read_is_not_dropped_in_silence(folder):
     """It is named when it is read."""
     (folder / "e.jpg").symlink_to(folder / "gone")
