@@ -94,6 +94,16 @@ def test_boxes_know_frames_by_their_number(clip, predict, tmp_path):
     assert [one["image_id"] for one in found] == [2, 4] and len(entries) == COUNT
 
 
+def test_a_colon_in_a_name_is_no_protocol(clip, predict, tmp_path, monkeypatch):
+    """FFmpeg would take what stands before it for one, in what it reads and in what it writes."""
+    monkeypatch.chdir(tmp_path)
+    name = "2024-05-01T12:30:00.mp4"
+    Path(name).write_bytes(clip.read_bytes())
+    assert predict(name, "--out", "out") == 0
+    Path(name).unlink()
+    assert predict(Path("out", name), "--out", ".") == 0
+
+
 def test_frames_in_a_folder_are_a_film_with_fps_and_odd_sides_are_padded(predict, tmp_path):
     for number in range(3):
         write_image(tmp_path / "in" / f"{number}.png", noise(61, 79, seed=number))
