@@ -49,12 +49,16 @@ class BoxesOfFile:
         return self.of_image.get(path, [])
 
 
-def read_boxes(path: Path, images: Sequence[Path], min_score: float = 0.0, names: Path | None = None) -> BoxesOfFile:
+def read_boxes(
+    path: Path, images: Sequence[Path], min_score: float = 0.0, names: Path | None = None,
+    video_size: tuple[int, int] | None = None,
+) -> BoxesOfFile:  # fmt: skip
     """The boxes of `images` in a file of one of the forms of `box_forms`; what it has on other images is left out.
 
     Args:
         min_score: boxes with a lower score are left out; 0 leaves none out.
         names: a COCO file that says which image has which id, for boxes by image id.
+        video_size: (height, width) of the images where they are a video's frames, which no files are.
 
     Raises:
         UserError: the file cannot be read, an entry is bad (it is named), a name fits several images, no image of the
@@ -82,7 +86,7 @@ def read_boxes(path: Path, images: Sequence[Path], min_score: float = 0.0, names
         raise UserError(f"{path}: none of the {len(images)} images is in it (it has: {shown})")
     if strangers := [key for key in keys if key not in found.values()]:
         say_once(f"{path}: {len(strangers)} of its {len(keys)} images are not among those given, as {strangers[0]!r}")
-    _require_convention(file, found)
+    _require_convention(file, found, video_size)
     least = min_score or -math.inf
     chosen = {image: [box for box in file.boxes.get(key, []) if box.score >= least] for image, key in found.items()}
     ids = {image: file.ids[key] for image, key in found.items() if key in file.ids}
@@ -110,12 +114,13 @@ def known_ids(images: Sequence[Path], names: Path | None = None) -> BoxesOfFile:
     return BoxesOfFile({}, ids, named.category_id)
 
 
-def _require_convention(file: BoxesFile, found: dict[Path, Key]) -> None:
+def _require_convention(file: BoxesFile, found: dict[Path, Key], video_size: tuple[int, int] | None) -> None:
     """Check boxes against the sides and the orientation of their images, of those that can be read."""
+    frame = None if video_size is None else ImageHead(height=video_size[0], width=video_size[1])
     where, boxes, sizes = [], [], []
     for image, key in found.items():
         some = file.boxes.get(key, [])
-        if some and (head := head_of_file(image)) is not None:
+        if some and (head := frame or head_of_file(image)) is not None:
             _require_frame(file, key, image, head)
             where += [f"box {position} of {image}" for position in range(len(some))]
             boxes += [box.box for box in some]

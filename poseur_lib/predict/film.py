@@ -55,12 +55,14 @@ class Film:
         rate: frames a second.
         count: how many there are, as far as a video says.
         frames: reads them, with their paths; those of a video are made up, "clip.mp4/000001.png" being the first one.
+        video_size: (height, width) of a video's frames; None of images, whose files say it.
     """
 
     path: Path
     rate: float
     count: int
     frames: Callable[[], Iterator[tuple[Path, Frame]]] = field(repr=False)
+    video_size: tuple[int, int] | None = None
 
     def video_paths(self) -> list[Path]:
         """The paths of a video's frames, by which a file of boxes knows them.
@@ -91,11 +93,13 @@ def open_video(path: Path, rate: float | None = None) -> Film:
         raise UserError(f"{path}: no such file" if not path.exists() else f"{path}: no regular file")
     with _capture(path) as capture:
         found, count = capture.get(cv2.CAP_PROP_FPS), int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        if not capture.grab():
+        there, first = capture.read()
+        if not there:
             raise UserError(f"{path}: no frame of this video can be read")
     if rate is None and not 0 < found <= MOST_RATE:
         raise UserError(f"{path} says {found:g} frames a second: give --fps")
-    return Film(path, found if rate is None else checked_rate(rate), max(0, count), lambda: _frames_of(path))
+    rate, (height, width) = found if rate is None else checked_rate(rate), first.shape[:2]
+    return Film(path, rate, max(0, count), lambda: _frames_of(path), (height, width))
 
 
 def film_of_images(paths: Sequence[Path], rate: float) -> Film:

@@ -146,7 +146,7 @@ def predict(
     source: BoxFinder = WholeImage()
     known = BoxesOfFile({}, {})
     if boxes is not None:
-        source = known = read_boxes(boxes, paths, box_threshold or 0.0, names)
+        source = known = read_boxes(boxes, paths, box_threshold or 0.0, names, film.video_size if film else None)
     if not known.ids and not videos:
         known = known_ids(paths, names)
     ids, category_id = known.ids, known.category_id

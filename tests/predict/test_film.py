@@ -94,6 +94,28 @@ def test_boxes_know_frames_by_their_number(clip, predict, tmp_path):
     assert [one["image_id"] for one in found] == [2, 4] and len(entries) == COUNT
 
 
+@pytest.mark.parametrize(
+    ("boxes", "says"),
+    [
+        ({"000002.png": [[0.1, 0.1, 0.4, 0.6]]}, "bbox [0.1, 0.1, 0.4, 0.6] is a fraction of the image"),
+        ({"000002.png": [[40, 20, 78, 58]], "000003.png": [[10, 5, 70, 55]]}, "fit as (left, top, right, bottom)"),
+        (
+            {
+                "images": [{"id": 2, "file_name": "000002.png", "width": 160, "height": 120}],
+                "annotations": [{"id": 1, "image_id": 2, "bbox": [5, 5, 30, 40]}],
+            },
+            "image is 80 x 60, but {} says 160 x 120, so its boxes are of another one",
+        ),
+    ],
+)
+def test_boxes_of_a_video_are_checked_against_its_frames(clip, predict, tmp_path, capsys, boxes, says):
+    """As those of images are: fractions, corners, and boxes of another size."""
+    file = tmp_path / "boxes.json"
+    file.write_text(json.dumps(boxes))
+    assert predict(clip, "--out", tmp_path / "out", "--boxes", file) == 1
+    assert says.format(file) in capsys.readouterr().err
+
+
 def test_a_colon_in_a_name_is_no_protocol(clip, predict, tmp_path, monkeypatch):
     """FFmpeg would take what stands before it for one, in what it reads and in what it writes."""
     monkeypatch.chdir(tmp_path)
