@@ -75,15 +75,24 @@ def are_fractions(boxes: Float[np.ndarray, "N 4"], sizes: Float[np.ndarray, "N 2
     return np.asarray((inside & (sides > 0) & (sizes > 4)).all(axis=1))
 
 
+def fraction_problems(
+    where: Sequence[str], boxes: Sequence[Sequence[float]], image_sizes: Sequence[tuple[float, float]]
+) -> Iterator[str]:
+    """The first box that is a fraction of its image of (height, width), and no pixels; `where` names each box."""
+    array = np.array(boxes, np.float64).reshape(-1, 4)
+    if (fractions := are_fractions(array, np.array(image_sizes, np.float64).reshape(-1, 2)[:, ::-1])).any():
+        first = int(fractions.argmax())
+        yield f"{where[first]}: bbox {list(boxes[first])} is a fraction of the image: boxes are in pixels"
+
+
 def box_list_problems(
     where: Sequence[str], boxes: Sequence[Sequence[float]], image_sizes: Sequence[tuple[float, float]]
 ) -> Iterator[str]:
     """What is wrong with the convention of boxes whose images' (height, width) are known; `where` names each box."""
     array = np.array(boxes, np.float64).reshape(-1, 4)
     sizes = np.array(image_sizes, np.float64).reshape(-1, 2)[:, ::-1]
-    if (fractions := are_fractions(array, sizes)).any():
-        first = int(fractions.argmax())
-        yield f"{where[first]}: bbox {list(boxes[first])} is a fraction of the image: boxes are in pixels"
+    if fractions := list(fraction_problems(where, boxes, image_sizes)):
+        yield from fractions
         return
     if (guess := convention_guess(array, sizes)) is not None:
         first, form = guess

@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from poseur_lib.data.annotations import MAX_SIDE
-from poseur_lib.data.box_convention import box_list_problems
+from poseur_lib.data.box_convention import box_list_problems, fraction_problems
 from poseur_lib.data.coco import to_box
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.metrics import coco_result
@@ -118,16 +118,19 @@ def as_boxes(boxes: Iterable[Any], image_size: tuple[int, int], box_format: str 
 
     Raises:
         UserError: rows of another length, values that are not finite, an empty box, or one outside the image; or they
-            are fractions of the image, or rather corners, and "xywh" is said.
+            are fractions of the image, or rather corners where "xywh" is said.
     """
     if box_format not in ("xywh", "xyxy"):
         raise UserError(f"box format {box_format!r}: give 'xywh' or 'xyxy'")
     given: list[Any] = [box.detach().cpu().double().numpy() if isinstance(box, Tensor) else box for box in boxes]
     if not all(isinstance(box, PersonBox) for box in given):
         given = _from_rows(given, box_format)
+        where = [f"box {position}" for position in range(len(given))]
+        asked = where, [box.box for box in given], [image_size] * len(given)
+        for problem in fraction_problems(*asked):
+            raise UserError(problem)
         if box_format == "xywh":
-            where = [f"box {position}" for position in range(len(given))]
-            for problem in box_list_problems(where, [box.box for box in given], [image_size] * len(given)):
+            for problem in box_list_problems(*asked):
                 raise UserError(f"{problem} (or box_format='xyxy')")
     for box in given:
         box.require_inside(image_size)

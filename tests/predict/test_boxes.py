@@ -57,8 +57,9 @@ def test_corners_and_fractions_are_recognised():
     with pytest.raises(UserError, match=r"box 0: bbox .* leaves the image of 200 x 200 .*box_format='xyxy'"):
         as_boxes(corners, (200, 200))
     assert [box.box for box in as_boxes(corners, (200, 200), "xyxy")] == [(60, 40, 90, 130), (10, 20, 80, 160)]
-    with pytest.raises(UserError, match=r"box 0: bbox .* is a fraction of the image"):
-        as_boxes([[0.2, 0.1, 0.5, 0.5]], (200, 200))
+    for box_format in ("xyxy", "xywh"):
+        with pytest.raises(UserError, match=r"box 0: bbox .* is a fraction of the image: boxes are in pixels$"):
+            as_boxes([[0.2, 0.1, 0.5, 0.6]], (200, 200), box_format)
     with pytest.raises(UserError, match="values must be in pixels"):
         as_boxes([[0, 0, 1e30, 5]], (200, 200))
 
