@@ -7,6 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from poseur_lib.checkpoints.origin import GENERATED_DATA
 from poseur_lib.checkpoints.released_keys import rename_ours
 from poseur_lib.checkpoints.released_recognise import recognise_model
 from poseur_lib.config import ExperimentConfig, PoseurConfig
@@ -19,6 +20,8 @@ UNSEEN = ("dropout", "noise", "keypoint_score", "score_radius", "sigma_factor", 
 FROM_SHAPES = ("neck", "embed_dims", "num_heads", "num_points", "ffn_dims", "feature_levels", "decoder_layers",
                "flow_layers", "flow_hidden")  # fmt: skip
 """Knobs of the head that names and shapes tell. The released code has one value of each of the others."""
+DATA = "poseur_data"
+"""Where a file of `save_released` has what its weights do not tell; the released code looks at the weights alone."""
 
 
 def released_state_dict(model: PoseModel, config: ExperimentConfig) -> dict[str, Tensor]:
@@ -41,11 +44,18 @@ def released_state_dict(model: PoseModel, config: ExperimentConfig) -> dict[str,
     return state
 
 
-def save_released(path: Path, model: PoseModel, config: ExperimentConfig) -> None:
-    """Writes {"state_dict": ...} under the released names; the file is there whole or not at all."""
-    state = released_state_dict(model, config)
+def save_released(path: Path, model: PoseModel, config: ExperimentConfig, generated_data: bool = False) -> None:
+    """Writes {"state_dict": ...} under the released names; the file is there whole or not at all.
+
+    Input size and keypoint set stand beside the weights, as JSON of a `DataConfig`.
+
+    Args:
+        generated_data: as of `save_weights`.
+    """
+    data = config.data.model_dump_json(include={"input_size", "keypoint_set"})
+    content = {"state_dict": released_state_dict(model, config), DATA: data, GENERATED_DATA: generated_data}
     with atomic_file(path) as file:
-        torch.save({"state_dict": state}, file)
+        torch.save(content, file)
 
 
 def _seen(head: PoseurConfig) -> dict[str, object]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from torch import Tensor
 
 from poseur_lib.checkpoints.checkpoint import (
@@ -16,6 +17,7 @@ from poseur_lib.checkpoints.checkpoint import (
     require_state,
     restored_network,
 )
+from poseur_lib.checkpoints.released_convert import DATA
 from poseur_lib.checkpoints.released_keys import rename_ours, rename_released
 from poseur_lib.checkpoints.released_recognise import Recognised, recognise
 from poseur_lib.config import DataConfig, ExperimentConfig
@@ -24,7 +26,7 @@ from poseur_lib.config.heads.mask_rcnn import MaskRCNNConfig
 from poseur_lib.config.heads.poseur import FlipFusion, KeypointScore, PoseurConfig
 from poseur_lib.config.keypoints import KeypointChoice
 from poseur_lib.config.presets import KEYPOINT_RCNN
-from poseur_lib.errors import UserError, naming
+from poseur_lib.errors import UserError, describe_validation, naming
 from poseur_lib.keypoints import keypoint_set as keypoint_set_named
 from poseur_lib.models.backbones.vit import PATCH
 from poseur_lib.models.build import Network, build_model, require_crops
@@ -59,10 +61,11 @@ def load_released(
     Args:
         source: a checkpoint file or its content: a state_dict of the released code (on its own or under "state_dict",
             with or without "module." before its names), or a checkpoint of this project.
-        input_size: crop (height, width). Released: the one size of the released configurations with this backbone and
-            keypoint set; where they have several, or none, it must be given. Ours: its own, or an error.
-        keypoint_set: released: the only known set of as many keypoints; where there are several, or none, it must be
-            given.
+        input_size: crop (height, width). Released: what `save_released` wrote beside the weights, else the one size of
+            the released configurations with this backbone and keypoint set; where they have several, or none, it must
+            be given. Ours: its own, or an error.
+        keypoint_set: released: what `save_released` wrote, else the only known set of as many keypoints; where there
+            are several, or none, it must be given.
         flip_fusion: how the flip test merges two predictions. Released: "mean".
         keypoint_score: released: "rle".
         score_radius: a of a "laplace" or "calibrated" keypoint score, or of flip fusion "type2". Released: 0.2.
@@ -125,8 +128,10 @@ def load_network_with_changes(source: Source, changes: Mapping[str, Any]) -> tup
         else:
             with naming("the state_dict"):
                 state = released_state(content)
-                load = _from_torchvision if KEYPOINT_RCNN_LAYER in state else _from_released
-                network, config = load(state, changes)
+                if KEYPOINT_RCNN_LAYER in state:
+                    network, config = _from_torchvision(state, changes)
+                else:
+                    network, config = _from_released(state, {**_told(content), **changes})
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
     return network.float(), config  # whatever torch's default is
@@ -183,6 +188,17 @@ def released_state(content: object) -> dict[str, Tensor]:
     if any(name.startswith("head.") for name in state) and not any(name.startswith("keypoint_head.") for name in state):
         raise UserError("has this project's parameter names but no configuration: give the checkpoint as it was saved")
     return state
+
+
+def _told(content: object) -> dict[str, Any]:
+    """As changes, what `save_released` wrote beside the weights; nothing of other files."""
+    if not isinstance(content, Mapping) or DATA not in content:
+        return {}
+    try:
+        data = DataConfig.model_validate_json(content[DATA])
+    except ValidationError as error:
+        raise UserError(f"{DATA}: {describe_validation(error)}") from None
+    return {"data.input_size": list(data.input_size), "data.keypoint_set": data.keypoint_set}
 
 
 def _from_torchvision(state: Mapping[str, Tensor], changes: Mapping[str, Any]) -> tuple[Network, ExperimentConfig]:

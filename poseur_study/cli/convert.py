@@ -56,10 +56,8 @@ def convert(
         sigma_factor=sigma_factor,
         instance_score=instance_score or None,
     )
-    if to == "ours":
-        save_weights(target, model, config, trained_on_generated(checkpoint_file(source)))
-    else:
-        save_released(target, model, config)
+    save = save_weights if to == "ours" else save_released
+    save(target, model, config, trained_on_generated(checkpoint_file(source)))
     head = config.model.head
     depth = f", {head.decoder_layers} decoder layers" if isinstance(head, PoseurConfig) else ""
     typer.echo(

@@ -52,6 +52,28 @@ def test_there_and_back(released, tmp_path, capsys):
     assert before.keys() == after.keys() and all(torch.equal(value, after[name]) for name, value in before.items())
 
 
+STAR = {"name": "star", "names": [f"dot {number}" for number in range(17)]}
+"""As many keypoints as COCO's."""
+
+
+@pytest.mark.parametrize("keypoints", ["coco17", STAR], ids=["coco17", "own"])
+def test_what_weights_do_not_tell_comes_back_from_the_released_format(tmp_path, capsys, keypoints):
+    """Input size, keypoints and what people the model knows; an argument still is above them."""
+    config = ExperimentConfig().with_changes(**SMALL, **{"data.input_size": [64, 64], "data.keypoint_set": keypoints})
+    ours, there, back = (tmp_path / name for name in ("ours.pt", "released.pth", "back.pt"))
+    save_weights(ours, build_model(config), config, generated_data=True)
+    assert run(capsys, "convert", ours, there, "--to", "released")[0] == 0 and trained_on_generated(there)
+    assert run(capsys, "convert", there, back)[0] == 0
+    assert load_model(back)[1].data == config.data and trained_on_generated(back)
+    asked = load_released(there, input_size=(64, 48), keypoint_set="coco17")[1].data
+    assert (asked.input_size, asked.keypoint_set) == ((64, 48), "coco17")
+    content = torch.load(there, weights_only=True)
+    for damaged in (3, "{", '{"input_size": [0, 64]}'):
+        torch.save(content | {"poseur_data": damaged}, there)
+        with pytest.raises(UserError, match=r"released\.pth: poseur_data: "):
+            load_released(there)
+
+
 def test_a_run_s_folder_keeps_what_people_it_knows(tmp_path, capsys):
     (tmp_path / "run").mkdir()
     save_weights(tmp_path / "run" / "model.pt", build_model(tiny_config()), tiny_config(), generated_data=True)
