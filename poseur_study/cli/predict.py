@@ -118,6 +118,7 @@ def predict(
     """
     from poseur_lib.checkpoints.shipped import SHIPPED, shipped_model
     from poseur_lib.errors import UserError
+    from poseur_lib.evaluation.evaluate import assumptions
     from poseur_lib.models.end_to_end.model import EndToEndModel
     from poseur_lib.predict.boxes_file import BoxesOfFile, known_ids, read_boxes
     from poseur_lib.predict.detector import load_detector
@@ -169,6 +170,8 @@ def predict(
         fast=fast,
         compile=compile,
     )
+    if checkpoint is not None:
+        typer.echo(f"{checkpoint}: {poseur.config.data.keypoints_name}; {assumptions(poseur.config)}")
     technical, _, failed = poseur.inference.partition("\n")
     caution = f"{checkpoint}: {poseur.caution}" if checkpoint and poseur.caution else ""
     for line in filter(None, (technical * verbose, failed, caution)):

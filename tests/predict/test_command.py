@@ -308,6 +308,16 @@ def test_a_record_beside_an_older_checkpoint_tells_it_too(here, checkpoint, tmp_
         assert ("only generated people" in capsys.readouterr().out) == generated
 
 
+def test_what_poses_depend_on_is_said(here, predict, checkpoint, tmp_path, capsys):
+    """As by `poseur evaluate`: input size, scores, and OKS constants that nobody gave, which OKS-NMS takes."""
+    assert predict("in/one.png") == 0
+    assert f"{checkpoint}: coco17; input 64x48, RGB by ImageNet's mean" in capsys.readouterr().out
+    star = {"name": "star", "names": ["a", "b", "c"]}
+    own = write_checkpoint(tmp_path / "own.pt", **{"data.keypoint_set": star})
+    assert main(["predict", "in/one.png", "--checkpoint", str(own), "--device", "cpu"]) == 0
+    assert "OKS constants 0.05 for every keypoint, as no sigmas are given" in capsys.readouterr().out
+
+
 def test_people_taken_for_whole_images_are_said_and_technical_lines_only_when_asked(here, predict, capsys):
     whole = "each whole image was taken as one person"
     assert predict("in") == 0
