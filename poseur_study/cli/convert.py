@@ -78,7 +78,7 @@ def export(
 ) -> None:
     """Write a checkpoint's model for ONNX runtimes: images in, keypoints and their scores out, no flip test.
 
-    docs/deploy.md runs such a file without PyTorch.
+    With --normalise, the program in docs/deploy.md runs the file without PyTorch.
     """
     from poseur_lib.checkpoints.onnx import INPUT, OPSET, OUTPUTS, export_onnx
     from poseur_lib.checkpoints.released_load import load_released

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 from poseur_lib.checkpoints.checkpoint import save_weights
-from poseur_lib.checkpoints.onnx import export_onnx
+from poseur_lib.checkpoints.onnx import METADATA, export_onnx
 from poseur_lib.errors import UserError
 from poseur_lib.models.build import build_model
 from poseur_lib.models.poseur import sampling
@@ -83,6 +84,7 @@ import sys
 sys.modules["torch"] = sys.modules["poseur_lib"] = None  # importing them is an error
 exec(open(sys.argv[1]).read())
 np.savez("poses.npz", keypoints=keypoints, scores=scores)
+print(*(found.shape for found in poses(image, [])))
 """
 
 
@@ -107,13 +109,19 @@ def test_the_program_in_the_documentation_finds_the_poses_of_predict_without_tor
     assert str(boxes) in (tmp_path / "program.py").read_text()
     write_image(tmp_path / "photo.png", noise(200, 240)).rename(tmp_path / "photo.jpg")  # OpenCV looks at the content
     printed = run(WITHOUT_TORCH, "program.py", cwd=tmp_path)
-    assert "left_wrist" in printed
+    assert printed.count("left_wrist") == 2 and printed.endswith("(0, 17, 2) (0, 17)\n"), "of two boxes, and of none"
     found = np.load(tmp_path / "poses.npz")
     poseur = Poseur.from_pretrained(checkpoint, device="cpu", flip=False, fast=False)
     people = poseur.predict(noise(200, 240), boxes).people
     for person, keypoints, scores in zip(people, found["keypoints"], found["scores"], strict=True):
         assert np.abs(person.keypoints_image - keypoints).max() < 0.02
         assert np.abs(person.keypoint_scores - scores).max() < 1e-4
+    graph = onnx.load(tmp_path / "model.onnx")
+    facts = json.loads(graph.metadata_props[0].value) | {"normalised_inside": False}
+    onnx.helper.set_model_props(graph, {METADATA: json.dumps(facts)})
+    onnx.save(graph, tmp_path / "model.onnx")
+    with pytest.raises(AssertionError, match="export the model with --normalise"):
+        run(WITHOUT_TORCH, "program.py", cwd=tmp_path)
 
 
 def test_gathered_rows_give_the_same_sums(monkeypatch):
