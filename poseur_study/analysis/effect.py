@@ -2,12 +2,13 @@
 
     error² = Σ w s² / S + h²
 
-over the sizes of crops that its trainings have (most effects have one): s and its degrees of freedom are those of
-`Spread`, w the sum of squares of the effect's weights over distinct trainings of that size (2 for a difference of two
-rows, 4 for a difference of differences), S the number of seeds and h the standard error over the val images, from
-resamples that all rows share. Between scores of the same poses, and of what a notebook measures, the spread over seeds
-is the effect's own, with S − 1 degrees of freedom. t has those of Welch and Satterthwaite; where 2 degrees over seeds
-meet an images' part that is small beside them, such an interval holds the truth in 92 to 93 % of cases, not 95.
+over the lengths (epochs, and people in each) and sizes of crops that its trainings have (most effects have one of
+each): s and its degrees of freedom are those of `Spread`, w the sum of squares of the effect's weights over distinct
+trainings of that length and size (2 for a difference of two rows, 4 for a difference of differences), S the number of
+seeds and h the standard error over the val images, from resamples that all rows share. Between scores of the same
+poses, and of what a notebook measures, the spread over seeds is the effect's own, with S − 1 degrees of freedom. t has
+those of Welch and Satterthwaite; where 2 degrees over seeds meet an images' part that is small beside them, such an
+interval holds the truth in 92 to 93 % of cases, not 95.
 """
 
 import math
@@ -25,10 +26,10 @@ POWER = 0.8
 CHANCE = 1 - LEVEL
 NORMAL = float(stats.norm.ppf((1 + LEVEL) / 2))
 METHOD = (
-    "95 % interval of a difference: one model for all trainings of the profile on crops of one size, and one for those "
-    "on whole images, with arm and seed as factors and the variance pooled over arms; where rows differ in size, each "
-    "brings the variance of its own. The images' variance, from 1,000 resamples that both rows share, is added, and t "
-    "has the degrees of freedom of Welch and Satterthwaite. "
+    "95 % interval of a difference: one model for all trainings of the profile of one length (epochs, and people in "
+    "each) on crops of one size, and one for those on whole images, with arm and seed as factors and the variance "
+    "pooled over arms; where rows differ in length or size, each brings the variance of its own. The images' variance, "
+    "from 1,000 resamples that both rows share, is added, and t has the degrees of freedom of Welch and Satterthwaite. "
     "Trainings whose people are scored in another way than the run's own are taken to spread as by that one. "
     "Between scores of the same poses, and of what a notebook measures, the variance over seeds is the claim's own. "
     "p is by Holm over the claims of a table. "
@@ -36,7 +37,7 @@ METHOD = (
     "on that one pretraining: what another would have given is in none of them."
 )
 IN_SHORT = (
-    "That of a difference: the variance over seeds is pooled over all arms of the profile whose crops have that size "
+    "That of a difference: the variance over seeds is pooled over all arms of the profile of that length and crop size "
     "(see the ledger)."
 )
 OWN_IN_SHORT = "That of one training's scores, or of what a page measures: by the seeds of its own (see the ledger)."
@@ -58,7 +59,7 @@ class Effect(Estimate):
     Attributes:
         error: standard error; `freedom`: degrees of freedom of its t.
         earlier: with the interval of its own seeds, by which it was decided before.
-        spreads: of the trainings, pooled over arms, one a size of crops; empty: the effect's own.
+        spreads: of the trainings, pooled over arms, one a length and size of crops; empty: the effect's own.
     """
 
     error: float
@@ -71,7 +72,7 @@ class Effect(Estimate):
         """The effect of an estimate over its own seeds.
 
         Args:
-            weighted: w above and s of each size.
+            weighted: w above and s of each length and size.
         """
         images, n = (earlier.images_half / NORMAL) ** 2, earlier.n_seeds
         parts = [(weight * spread.deviation**2 / n, float(spread.freedom)) for weight, spread in weighted]

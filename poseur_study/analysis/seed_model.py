@@ -2,7 +2,8 @@
 
 An arm is a configuration without its seed and its pretraining's. Trainings on crops and on whole images do other
 things with their people, and are never pooled with one another; nor are those on crops of several sizes, as on very
-small ones all seeds end near 0. With arm and seed as factors, the number of a training is
+small ones all seeds end near 0, or of several lengths, by epochs and by people in each. With arm and seed as factors,
+the number of a training is
 
     y = m[arm] + b[device, seed] + e,    e ~ N(0, s²) with one s for every arm.
 
@@ -68,19 +69,20 @@ def arm_of(config: RunConfig) -> str:
 def trainings(store: RunStore, fingerprint: str, boxes: BoxSource) -> pd.DataFrame:
     """Every finished run of a folder on one data set, a line each.
 
-    Columns: run_id, arm, seed, device, epochs, whole_images (True if trained on these), size (of a crop), and its
-    metrics (points).
+    Columns: run_id, arm, seed, device, epochs, people_per_epoch (as declared, whatever the batches leave over; 0:
+    everybody), whole_images (True if trained on these), size (of a crop), and its metrics (points).
     """
+    columns = ["run_id", "arm", "seed", "device", "epochs", "people_per_epoch", "whole_images", "size", *MEASURED]
     lines = []
     for run in runs_of(store):
         record, metrics = run.record, run.record.of(boxes)
         if record.provenance.data_fingerprint == fingerprint and metrics is not None:
             config, of = record.config, metrics.model_dump()
             whole = config.data.whole_image is not None
-            known = (run.run_id, arm_of(config), config.seed, record.provenance.computed_on, config.train.epochs, whole,
-                     config.data.input_size)  # fmt: skip
+            known = (run.run_id, arm_of(config), config.seed, record.provenance.computed_on, config.train.epochs,
+                     config.train.people_per_epoch or 0, whole, config.data.input_size)  # fmt: skip
             lines.append((*known, *(of[name] for name in MEASURED)))
-    return pd.DataFrame(lines, columns=["run_id", "arm", "seed", "device", "epochs", "whole_images", "size", *MEASURED])
+    return pd.DataFrame(lines, columns=columns)
 
 
 def pooled(runs: pd.DataFrame, metric: str, seed_is_factor: bool = True) -> Spread | None:
@@ -90,7 +92,7 @@ def pooled(runs: pd.DataFrame, metric: str, seed_is_factor: bool = True) -> Spre
     is alone on its device, where seeds are a factor.
 
     Args:
-        runs: arm, seed, device, size, whole_images and the metric, a line a training, all of one size.
+        runs: arm, seed, device, size, whole_images and the metric, a line a training, all of one length and size.
         seed_is_factor: False leaves b in the residual, and arms need no others beside them.
     """
     runs = runs.dropna(subset=metric)

@@ -53,7 +53,7 @@ from poseur_study.runs.provenance import source_digest
 from poseur_study.runs.store import RunStore
 
 AREAS: dict[str, Area] = {"AP_M": "medium", "AP_L": "large"}
-ALIKE = ["epochs", "whole_images", "size"]
+ALIKE = ["epochs", "people_per_epoch", "whole_images", "size"]
 """What trainings have in common whose spread over seeds is pooled."""
 NO_PREDICTIONS = "other scores ask for the full predictions, which are not here"
 NO_DENSITY = "the flow's density is not in the record, and the weights are gone"
@@ -264,10 +264,11 @@ class TableData:
     def spreads(self, claim: ClaimTest, seed: int) -> list[tuple[float, Spread]]:
         """How far trainings as long as the claim's are apart over seeds, by what they were trained on.
 
-        All arms of the profile on crops of one size are pooled, or all on whole images; the claim's rows alone where
-        arms do not spread alike, or are too few. With each comes the sum of squared weights of the claim's trainings
-        there. Nothing where no training is apart from another, or there is one seed. The records hold the runs' own
-        scores: of rows that are scored in another way it is taken to be theirs.
+        All arms of the profile with as many epochs of as many people are pooled, on crops of one size or on whole
+        images; the claim's rows alone where arms do not spread alike, or are too few. With each comes the sum of
+        squared weights of the claim's trainings there. Nothing where no training is apart from another, or there is
+        one seed. The records hold the runs' own scores: of rows that are scored in another way it is taken to be
+        theirs.
 
         Args:
             seed: whose runs stand for the claim's arms.

@@ -127,6 +127,8 @@ def test_the_committed_runs_have_the_deviation_that_statsmodels_gives():
     assert found.freedom == 30 and found.deviation == pytest.approx(0.5449755988972439, rel=1e-9)
     assert (found.bartlett, found.of_residuals) == pytest.approx((0.14, 0.03), abs=0.01)
     assert pooled(every[every["whole_images"]], "AP").bartlett == pytest.approx(0.26, abs=0.01)
+    lengths = set(zip(every["whole_images"], every["epochs"], every["people_per_epoch"], strict=True))
+    assert lengths == {(False, 3, 0), (True, 3, 1536)}
 
 
 def test_what_a_seed_has_in_common_is_as_small_as_the_pages_say():

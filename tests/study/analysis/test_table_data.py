@@ -73,14 +73,15 @@ def test_real_people_are_evidence_as_a_whole_val_set_and_coco_and_mpii_by_the_pa
 SPREAD_ALIKE = np.array([[1.0, 2.0, 4.0], [3.0, 1.0, 2.0], [5.0, 8.0, 6.0]])
 
 
-def arms_of(values: np.ndarray, names: str, device: str = "cpu", epochs: int = 3, side: int = 64, whole: bool = False):
+def arms_of(values: np.ndarray, names: str, device="cpu", epochs=3, people=0, side=64, whole=False):
     """A training of each arm and seed, by `trainings`' columns."""
     lines = [
-        (f"{arm}{seed}", arm, seed, device, epochs, whole, (side, side), one)
+        (f"{arm}{seed}", arm, seed, device, epochs, people, whole, (side, side), one)
         for arm, of in zip(names, values, strict=True)
         for seed, one in enumerate(of)
     ]
-    return pd.DataFrame(lines, columns=["run_id", "arm", "seed", "device", "epochs", "whole_images", "size", "AP"])
+    length = ["epochs", "people_per_epoch"]
+    return pd.DataFrame(lines, columns=["run_id", "arm", "seed", "device", *length, "whole_images", "size", "AP"])
 
 
 def spreads(*frames: pd.DataFrame, rows: str = "ab"):
@@ -115,7 +116,7 @@ def test_seeds_are_no_factor_where_one_of_the_claim_s_arms_has_none_beside_it():
     assert weight == pytest.approx(2 * 0.9**2 + 2 * 0.3**2) and found == pooled(own, "AP", seed_is_factor=False)
 
 
-@pytest.mark.parametrize("other", [{"epochs": 10}, {"side": 32}, {"whole": True}], ids=str)
+@pytest.mark.parametrize("other", [{"epochs": 10}, {"people": 2000}, {"side": 32}, {"whole": True}], ids=str)
 def test_trainings_of_two_kinds_are_pooled_apart(other):
     short = arms_of(SPREAD_ALIKE, "acd")
     long = arms_of(2 * SPREAD_ALIKE, "bef", **other)
