@@ -168,13 +168,14 @@ def _decided(data: TableData, result: TableResult) -> tuple[ClaimResult, ...]:
     for one in result.claims:
         if one.effect:
             families.setdefault(_family(one, of, result), {})[_question(one)] = p_value(of[one.key], one.effect)
+    seeds = {row.key: len(row.seeds) for row in result.rows}
     adjusted = {name: dict(zip(p, holm(list(p.values())), strict=True)) for name, p in families.items()}
     decided = []
     for one in result.claims:
         p = adjusted[_family(one, of, result)][_question(one)] if one.effect else None
         smoke = not (one.evidence or data.profile.evidential)
         unlike = bool(data.table.unlike_paper(of[one.key]))
-        of_claim = verdict(of[one.key], one.effect, one.evidence or result.evidence, smoke, p, unlike)
+        of_claim = verdict(of[one.key], one.effect, one.evidence or result.evidence, smoke, p, unlike, seeds)
         decided.append(one.model_copy(update={"p": p, "verdict": of_claim}))
     return tuple(decided)
 

@@ -6,7 +6,9 @@ COCO's val2017, so which images there are is no part of their difference. Anothe
 seeds; of a released checkpoint, which is the paper's own model, nothing is.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 from poseur_lib.config.base import Frozen
 from poseur_study.analysis.effect import CHANCE
@@ -71,6 +73,7 @@ class Verdict(StrEnum):
     INCONCLUSIVE_GENERATED = "inconclusive, on generated people"
     ONE_SEED = "undecided (one seed)"
     FEW_SEEDS = "undecided (fewer seeds than were registered)"
+    LONGER = "undecided (a longer training decides)"
     NO_EVIDENCE = "no evidence (smoke)"
     TOO_LITTLE = "no evidence (too little data or training, or other boxes)"
     UNLIKE_PAPER = "no verdict (unlike the paper)"
@@ -152,12 +155,14 @@ def verdict(
     smoke: bool,
     p: float | None = None,
     unlike_paper: bool = False,
+    seeds: Mapping[str, int] = MappingProxyType({}),
 ) -> Verdict:
     """The verdict on a claim; `rule_text` says it in words.
 
     Args:
         p: adjusted for the other claims of the table; None: there are none.
         unlike_paper: trainings of its rows by the paper's recipe decide nothing (`Table.unlike_paper`).
+        seeds: how many each row of the table has, for a claim that has `lengths`.
     """
     if effect is None:
         return Verdict.NOT_RUN
@@ -171,6 +176,10 @@ def verdict(
         return Verdict.ONE_SEED
     if evidence in TRAINED_HERE and effect.n_seeds < claim.least_seeds:
         return Verdict.FEW_SEEDS
+    if evidence in TRAINED_HERE and claim.lengths:
+        own = next(place for place, rows in enumerate(claim.lengths) if claim.better in rows)
+        if own != (deciding := claim.deciding(seeds)):
+            return Verdict.LONGER if own < deciding else Verdict.FEW_SEEDS
     people = ELSEWHERE.get(evidence, ON_COCO)
     holds = _holds(claim, effect, people != ON_COCO, chance=p is not None and p >= CHANCE)
     equivalence = claim.kind == EffectKind.EQUIVALENCE
@@ -206,6 +215,11 @@ def rule_text(claim: ClaimTest) -> str:
     seeds_rule = ONE_SEED_RULE
     if claim.least_seeds > MIN_SEEDS:
         seeds_rule = f"Trainings of fewer than {claim.least_seeds} seeds decide nothing, as was registered."
+    if claim.lengths:
+        seeds_rule += (
+            f" Nor does any length but the longest of which all {len(claim.lengths[0])} methods have so many: of a "
+            "shorter one it is said that a longer training decides."
+        )
     generated = (
         "On generated people and on LSP the same interval gives: same direction (above 0), opposite direction (below "
         f"0), inconclusive (it contains 0). {HOLM_RULE} {seeds_rule}"

@@ -96,11 +96,12 @@ def _length(epochs: int) -> str:
 
 
 def _claims() -> tuple[ClaimTest, ...]:
+    decided = {"least_seeds": SEEDS, "lengths": tuple(tuple(_key(arm, n) for arm in METHODS) for n in EPOCHS)}
     return tuple(
         direction(
             of, _key(better, epochs), _key(than, epochs), effect,
             **({"text": TEXTS[of, than]} if (of, than) in TEXTS else {}),
-            **({"family": f"primary, {_length(epochs)}", "least_seeds": SEEDS} if place < PRIMARY else {}),
+            **({"family": f"primary, {_length(epochs)}", **decided} if place < PRIMARY else {}),
         )
         for place, (of, better, than, effect) in enumerate(PAIRS)
         for epochs in EPOCHS

@@ -113,6 +113,8 @@ class ClaimTest:
         family: of a table's claims, those that p is adjusted for together; "": all that name none.
         own: it tests a modification of this study's own, and decides nothing of the paper's claim.
         least_seeds: with fewer nothing is decided, where trainings are our own.
+        lengths: keys of the rows of each length of training, from the shortest to the longest: the longest decides of
+            which all rows have `least_seeds`, and others decide nothing. None: its own rows do.
         caveat: what a reader of its verdict has to know beside it.
     """
 
@@ -133,6 +135,7 @@ class ClaimTest:
     family: str = ""
     own: bool = False
     least_seeds: int = 2
+    lengths: tuple[tuple[str, ...], ...] = ()
     caveat: str = ""
 
     def __post_init__(self) -> None:
@@ -171,6 +174,11 @@ class ClaimTest:
         for key, weight in self.weights.items():
             found[training(key)] += weight
         return {key: weight**2 for key, weight in found.items() if weight}
+
+    def deciding(self, seeds: Mapping[str, int]) -> int:
+        """Which of `lengths` decides, by how many seeds each row has; -1: none does yet."""
+        fewest = [min(seeds.get(key, 0) for key in rows) for rows in self.lengths]
+        return max((place for place, least in enumerate(fewest) if least >= self.least_seeds), default=-1)
 
     @property
     def paper_words(self) -> str:

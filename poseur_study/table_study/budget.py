@@ -13,7 +13,7 @@ from scipy import stats
 
 from poseur_study.analysis.effect import holm
 from poseur_study.analysis.interval import student, student_half_width
-from poseur_study.experiments.budget import METHODS, PRIMARY, SEEDS
+from poseur_study.experiments.budget import PRIMARY
 from poseur_study.runs.project import project_root
 from poseur_study.table_study.study import TableStudy
 
@@ -113,18 +113,15 @@ def registration(study: TableStudy) -> Markdown:
 
 def deciding_length(study: TableStudy) -> Markdown:
     """The longest length that the first four arms have with all seeds: by the registration, others decide nothing."""
-    runs = runs_by_budget(study)
-    methods = [row.ticks[0] for row in study.table.rows[: len(METHODS)]]
-    seeds = (
-        runs[runs["arm"].isin(methods)].groupby(["epochs", "arm"])["seed"].nunique().unstack().reindex(columns=methods)
-    )
-    whole = seeds.index[(seeds >= SEEDS).all(axis=1)]
-    if whole.empty:
-        return Markdown(f"**No length decides yet:** none has {SEEDS} seeds of each of {', '.join(methods)}.")
-    people = runs.loc[runs["epochs"] == whole.max(), "people"].max()
-    return Markdown(
-        f"**{whole.max()} epochs decide** ({people:,} people seen); what other lengths say decides nothing."
-    )
+    runs, primary = runs_by_budget(study), study.table.claims[0]
+    seeds = runs.groupby("row", observed=True)["seed"].nunique()
+    place = primary.deciding({row.key: int(seeds.get(row.label, 0)) for row in study.table.rows})
+    rows = [study.table.row(key) for key in primary.lengths[place]]
+    if place < 0:
+        methods = ", ".join(row.ticks[0] for row in rows)
+        return Markdown(f"**No length decides yet:** none has {primary.least_seeds} seeds of each of {methods}.")
+    epochs, people = runs.loc[runs["row"] == rows[0].label, ["epochs", "people"]].max().astype(int)
+    return Markdown(f"**{epochs} epochs decide** ({people:,} people seen); what other lengths say decides nothing.")
 
 
 def _committed_at() -> datetime | None:

@@ -16,7 +16,7 @@ from poseur_study.analysis.table_data import TableData
 from poseur_study.analysis.table_results import collect_unexecuted
 from poseur_study.analysis.verdict import Evidence, Verdict
 from poseur_study.experiments import tables
-from poseur_study.experiments.experiment import QUOTED
+from poseur_study.experiments.experiment import QUOTED, ClaimTest
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.store import RunStore, runs_of
 from poseur_study.table_study.answer import verdicts_frame
@@ -86,6 +86,23 @@ def test_on_coco_there_is_no_verdict_by_trainings_unlike_the_paper_s_nor_on_figu
     assert lines[of("rle")] == (Verdict.UNLIKE_PAPER, QUOTED)
     noted = {one.key: one.note for one in effect_entries([table], {"5": result}, mini)}
     assert "Unlike." in noted["5: over-simba: poseur_resnet50 over simba_resnet50"]
+
+
+def test_a_primary_claim_on_budgets_waits_for_the_methods_that_it_does_not_compare(unresampled):
+    """Mini has no run of SimpleBaseline with DARK."""
+    (table,) = tables(["budget"])
+
+    def primary(claims: tuple[ClaimTest, ...]) -> set[Verdict]:
+        result = collect_unexecuted(profile("mini"), replace(table, claims=claims), runs_of(MINI))
+        (simba, rle) = (one for one in result.claims if one.effect)
+        assert simba.effect.n_seeds == rle.effect.n_seeds == 3
+        return {simba.verdict, rle.verdict}
+
+    registered = tuple(claim for claim in table.claims if claim.lengths)
+    (lengths,) = {claim.lengths for claim in registered}
+    without = tuple(tuple(key for key in rows if "dark" not in key) for rows in lengths)
+    assert primary(registered) == {Verdict.FEW_SEEDS}
+    assert primary(tuple(replace(claim, lengths=without) for claim in registered)) == {Verdict.SAME_DIRECTION}
 
 
 def test_a_table_that_no_run_was_made_for_has_nothing_to_decide(tmp_path):

@@ -126,6 +126,22 @@ def test_fewer_seeds_than_were_registered_decide_nothing():
     assert verdict(registered, effect(1, 2, n_seeds=2), Evidence.RELEASED, smoke=False) == Verdict.REPRODUCED
 
 
+def test_the_longest_length_that_all_its_rows_have_decides_alone():
+    lengths = (("a", "c"), ("a_long", "c_long"), ("a_longest", "c_longest"))
+    of = replace(claim(EffectKind.DIRECTION), least_seeds=3, lengths=lengths)
+
+    def found(seeds: dict[str, int]) -> list[Verdict]:
+        each = (replace(of, better=better) for better, _ in lengths)
+        return [verdict(one, effect(1, 2), Evidence.LSP, smoke=False, seeds=seeds) for one in each]
+
+    few, decided, longer = Verdict.FEW_SEEDS, Verdict.SAME_DIRECTION_LSP, Verdict.LONGER
+    assert found({"a": 3, "c": 2}) == [few, few, few]
+    assert found({"a": 3, "c": 3, "a_long": 3}) == [decided, few, few]
+    assert found({"a": 3, "c": 3, "a_long": 3, "c_long": 3, "a_longest": 3}) == [longer, decided, few]
+    assert "all 2 methods" in rule_text(of) and longer.colour == "soft"
+    assert verdict(of, effect(1, 2), Evidence.RELEASED, smoke=False) == Verdict.REPRODUCED
+
+
 def test_every_outcome_has_its_colour():
     colours = {verdict: verdict.colour for verdict in Verdict}
     assert [one.name for one, colour in colours.items() if colour == "good"] == [
