@@ -32,7 +32,7 @@ from poseur_lib.training.batches import Batches
 from poseur_lib.training.curve import WAYS, Curve, CurvePoint, number_words, write_curve
 from poseur_lib.training.loggers import STEPS_BETWEEN, end_logger, point_metrics, training_logger
 from poseur_lib.training.loss_sums import LossSums, LossValues, detached
-from poseur_lib.training.optimiser import align_states, optimiser_and_schedule, parameter_groups
+from poseur_lib.training.optimiser import align_states, never_reached, optimiser_and_schedule, parameter_groups
 from poseur_lib.training.progress import PositionCallback
 from poseur_lib.training.step import (
     Chosen,
@@ -135,7 +135,7 @@ class TrainingLoop(L.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_start(self) -> None:
-        """After a checkpoint was restored.
+        """After a checkpoint was restored; a schedule that is too long for the training is said.
 
         Raises:
             UserError: others train than are asked for: each would take its share of the data, and some of it nobody.
@@ -143,6 +143,7 @@ class TrainingLoop(L.LightningModule):
         if self.trainer.world_size != self.devices:
             raise UserError(f"{self.devices} devices were asked for, and {self.trainer.world_size} train")
         align_states(self.trainer.optimizers[0])
+        self._say(never_reached(self.config, self.batches.steps))
 
     def on_train_epoch_start(self) -> None:
         """Start of the sums of an epoch."""

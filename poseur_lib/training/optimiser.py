@@ -43,6 +43,18 @@ def rate_factor(
     return factor
 
 
+def never_reached(config: TrainConfig, steps_per_epoch: int) -> str:
+    """What a training is too short for: the end of its warm-up, the first step of its schedule; "" if for neither."""
+    steps, schedule = config.epochs * steps_per_epoch, config.schedule
+    said = []
+    if config.warmup_steps >= steps:
+        said.append(f"it never leaves its warm-up (train.warmup_steps={config.warmup_steps} of {steps})")
+    if isinstance(schedule, StepSchedule) and schedule.milestones and min(schedule.milestones) >= config.epochs:
+        first = min(schedule.milestones)
+        said.append(f"it never falls (train.schedule.milestones begin at {first}, train.epochs={config.epochs})")
+    return f"learning rate: {', '.join(said)}" if said else ""
+
+
 def optimiser_and_schedule(
     groups: list[dict], config: TrainConfig, steps_per_epoch: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:

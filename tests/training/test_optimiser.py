@@ -7,7 +7,7 @@ import torch
 
 from poseur_lib.config import TrainConfig
 from poseur_lib.config.training import CosineSchedule, StepSchedule
-from poseur_lib.training.optimiser import optimiser_and_schedule, parameter_groups, rate_factor
+from poseur_lib.training.optimiser import never_reached, optimiser_and_schedule, parameter_groups, rate_factor
 from tests.models.small import small_head
 
 STEPS = 585  # of an epoch: 149,813 people of COCO at batch 256
@@ -40,6 +40,19 @@ def test_cosine_ends():
 def test_warm_up_multiplies_the_schedule():
     schedule = StepSchedule(milestones=(1,), factor=0.5)
     assert rate_factor(15, 10, 4, schedule, 20, 0.0) == pytest.approx(0.5 * 15 / 20)
+
+
+def test_a_schedule_that_the_training_is_too_short_for_is_told():
+    short = TrainConfig(epochs=20)
+    assert never_reached(TrainConfig(), STEPS) == ""
+    assert never_reached(short, 25) == (
+        "learning rate: it never leaves its warm-up (train.warmup_steps=500 of 500),"
+        " it never falls (train.schedule.milestones begin at 255, train.epochs=20)"
+    )
+    assert "warm-up" not in never_reached(short, 26) and "falls" in never_reached(short, 26)
+    assert "falls" not in never_reached(TrainConfig(epochs=256), 1)
+    for schedule in (CosineSchedule(), StepSchedule(milestones=())):
+        assert never_reached(TrainConfig(epochs=20, schedule=schedule), 26) == ""
 
 
 @pytest.fixture(scope="module")
