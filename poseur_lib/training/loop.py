@@ -289,6 +289,8 @@ class TrainingLoop(L.LightningModule):
                 )
         self.curve = tuple(CurvePoint(**point) for point in checkpoint["curve"])
         self.batches.sampler.set_epoch(len(self.curve))
+        ends = self.trainer.fit_loop
+        ends.max_epochs = max(ends.max_epochs or 0, len(self.curve))  # a lower limit has nothing left to train
         if self.global_rank == 0:
             self._write_curve()
 

@@ -153,6 +153,16 @@ def test_a_checkpoint_of_another_configuration_is_refused(data, tmp_path, change
         train(tiny_config(**{"train.epochs": 2, **change}), tmp_path, runtime)
 
 
+def test_a_limit_that_is_behind_what_is_trained_gives_what_is_there(data, tmp_path, capsys):
+    config, runtime = tiny_config(**{"train.epochs": 3, "train.warmup_steps": 9}), Runtime(data=data, threads=1)
+    two = train(config, tmp_path, replace(runtime, limit_epochs=2))
+    assert len(two) == 2 and capsys.readouterr().err.count("train.warmup_steps=9 of 9") == 1
+    assert train(config, tmp_path, replace(runtime, limit_epochs=1)) == two
+    assert len(train(config, tmp_path, runtime)) == 3
+    (tmp_path / "model.pt").unlink()
+    assert len(train(config, tmp_path, replace(runtime, limit_epochs=1))) == 3 and (tmp_path / "model.pt").exists()
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(data, tmp_path, monkeypatch):
     config, runtime = tiny_config(**{"train.epochs": 3}), Runtime(data=data, device="cpu", threads=1)
     train(config, tmp_path, replace(runtime, limit_epochs=1))
