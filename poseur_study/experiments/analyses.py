@@ -244,7 +244,7 @@ FIGURE_S2 = Table(
             DEFAULT_ROW,
             key=SHOULDER_CLAIM,
             measured="share of the left shoulder's weight on others that goes to left elbow, wrist and ear, minus what "
-            "it would be if every keypoint weighted the others alike, points",
+            "it would be if all keypoints had one taste (a_i b_j with the same column sums), points",
         ),
         direction(
             "attention-relates",
@@ -252,7 +252,7 @@ FIGURE_S2 = Table(
             DEFAULT_ROW,
             key=RELATION_CLAIM,
             measured="share of a keypoint's weight on others that goes to skeleton neighbours and mirror partner, "
-            "minus what it would be if every keypoint weighted the others alike, points",
+            "minus what it would be if all keypoints had one taste (a_i b_j with the same column sums), points",
         ),
     ),
     base=WITH_NOISE,
