@@ -69,8 +69,8 @@ class LedgerEntry(Frozen):
         paper, ours: the figures in words; `value`, `low`, `high` are those of an effect.
         data: the data set with its fingerprint; what the numbers are from where no data is needed.
         effect: number of what is tested: lines that ask the same of the same runs have the same one.
-        p: adjusted by Holm for the other claims of the table; `p_study`, for all effects of the ledger that were
-            measured. Verdicts are by the first.
+        p: adjusted by Holm for the other claims of the table, or of its family; `p_study`, for all effects of the
+            ledger that were measured. Verdicts are by the first.
         after_runs: what of the rule was fixed when the runs had been seen; "" where nothing was.
         earlier_low, earlier_high: the interval by which it was decided before (`analysis.effect.CHANGED`).
         minimum_detectable_effect: in words, and whether it was stated before the runs.

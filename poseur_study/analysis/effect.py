@@ -32,7 +32,7 @@ METHOD = (
     "from 1,000 resamples that both rows share, is added, and t has the degrees of freedom of Welch and Satterthwaite. "
     "Trainings whose people are scored in another way than the run's own are taken to spread as by that one. "
     "Between scores of the same poses, and of what a notebook measures, the variance over seeds is the claim's own. "
-    "p is by Holm over the claims of a table. "
+    "p is by Holm over the claims of a table, or of its family where a claim has one. "
     "Where all seeds of an arm start from one pretrained backbone, as in profile mini, every interval is conditional "
     "on that one pretraining: what another would have given is in none of them."
 )

@@ -93,7 +93,7 @@ class ClaimResult(Frozen):
 
     Attributes:
         rows: keys of the rows that it speaks of; none: all.
-        p: of the effect, by Holm over the table's claims on this evidence.
+        p: of the effect, by Holm over the table's claims on this evidence, or over those of its family.
     """
 
     key: str

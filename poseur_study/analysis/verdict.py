@@ -36,7 +36,7 @@ MIN_SEEDS = 2
 
 HOLM_RULE = (
     "Of a table with several claims, an interval counts as above or below 0, or as within or outside a margin, only "
-    "where p, adjusted by Holm for all of them, is below 0.05; that it lacks the paper's figure is not adjusted."
+    "where p, adjusted by Holm for {}, is below 0.05; that it lacks the paper's figure is not adjusted."
 )
 
 ONE_SEED_RULE = "Trainings of one seed decide nothing: what another seed would give is then unknown."
@@ -160,7 +160,7 @@ def verdict(
     """The verdict on a claim; `rule_text` says it in words.
 
     Args:
-        p: adjusted for the other claims of the table; None: there are none.
+        p: adjusted for the other claims of the table, or of its family; None: there are none.
         unlike_paper: trainings of its rows by the paper's recipe decide nothing (`Table.unlike_paper`).
         seeds: how many each row of the table has, for a claim that has `lengths`.
     """
@@ -212,6 +212,7 @@ def within(margin: float, effect: Estimate) -> bool | None:
 
 def rule_text(claim: ClaimTest) -> str:
     """The rule for a claim of this kind, in words."""
+    holm_rule = HOLM_RULE.format(f"the claims of its family ({claim.family})" if claim.family else "all of them")
     seeds_rule = ONE_SEED_RULE
     if claim.least_seeds > MIN_SEEDS:
         seeds_rule = f"Trainings of fewer than {claim.least_seeds} seeds decide nothing, as was registered."
@@ -222,7 +223,7 @@ def rule_text(claim: ClaimTest) -> str:
         )
     generated = (
         "On generated people and on LSP the same interval gives: same direction (above 0), opposite direction (below "
-        f"0), inconclusive (it contains 0). {HOLM_RULE} {seeds_rule}"
+        f"0), inconclusive (it contains 0). {holm_rule} {seeds_rule}"
     )
     match claim.kind:
         case EffectKind.DIRECTION:
@@ -243,7 +244,7 @@ def rule_text(claim: ClaimTest) -> str:
             return (
                 f"Equivalence: within the margin if the whole 95 % interval lies within ±{claim.margin:.1f}, outside "
                 "the margin if all of it lies outside, inconclusive otherwise, on generated people and LSP too. "
-                f"Outside, {sides}. {HOLM_RULE} {seeds_rule}"
+                f"Outside, {sides}. {holm_rule} {seeds_rule}"
             )
 
 

@@ -101,7 +101,7 @@ def _claims() -> tuple[ClaimTest, ...]:
         direction(
             of, _key(better, epochs), _key(than, epochs), effect,
             **({"text": TEXTS[of, than]} if (of, than) in TEXTS else {}),
-            **({"family": f"primary, {_length(epochs)}", **decided} if place < PRIMARY else {}),
+            **({"family": f"primary, {_length(epochs)}", **decided} if place < PRIMARY else {"family": "secondary"}),
         )
         for place, (of, better, than, effect) in enumerate(PAIRS)
         for epochs in EPOCHS

@@ -82,7 +82,7 @@ def test_the_longest_length_that_all_four_arms_have_with_three_seeds_decides():
     assert deciding_length(MadeStudy(seeds=(0, 1, 2))).data.startswith("**256 epochs decide** (27,000 people")
     without = MadeStudy(seeds=(0, 1, 2), missing=("dark_325", "rle_100"))
     assert deciding_length(without).data.startswith("**16 epochs decide**")
-    primary = [claim for claim in BUDGET.claims if claim.family]
+    primary = [claim for claim in BUDGET.claims if claim.lengths]
     assert len(primary) == 3 * len(EPOCHS) and {claim.least_seeds for claim in primary} == {3}
 
 
@@ -165,7 +165,7 @@ def test_each_pair_is_tested_at_each_length_beside_what_the_paper_prints():
 def test_the_primary_differences_of_a_length_are_adjusted_among_themselves():
     families = Counter(claim.family for claim in BUDGET.claims)
     primary = {f"primary, length {place} of 4": 3 for place in range(1, 5)}
-    assert families == {**primary, "": (len(PAIRS) - 3) * len(EPOCHS)}
+    assert families == {**primary, "secondary": (len(PAIRS) - 3) * len(EPOCHS)}
 
 
 def test_every_profile_has_four_lengths_and_the_longest_arm_s_schedule_ends_with_it():

@@ -160,6 +160,13 @@ def test_the_rule_is_printed_with_its_numbers():
     assert "±0.3" in rule_text(claim(EffectKind.EQUIVALENCE))
 
 
+@pytest.mark.parametrize("kind", EffectKind)
+def test_the_rule_says_among_which_claims_p_is_adjusted(kind):
+    assert "adjusted by Holm for all of them, is" in rule_text(claim(kind))
+    apart = replace(claim(kind), family="primary")
+    assert "adjusted by Holm for the claims of its family (primary), is" in rule_text(apart)
+
+
 def test_a_magnitude_without_a_figure_is_an_error():
     with pytest.raises(ValueError, match="needs the paper's effect"):
         claim(EffectKind.MAGNITUDE, None)
