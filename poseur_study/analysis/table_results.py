@@ -175,9 +175,18 @@ def _decided(data: TableData, result: TableResult) -> tuple[ClaimResult, ...]:
         p = adjusted[_family(one, of, result)][_question(one)] if one.effect else None
         smoke = not (one.evidence or data.profile.evidential)
         unlike = bool(data.table.unlike_paper(of[one.key]))
-        of_claim = verdict(of[one.key], one.effect, one.evidence or result.evidence, smoke, p, unlike, seeds)
+        evidence = one.evidence or (Evidence.NONE if _equal_anyhow(data, of[one.key], one) else result.evidence)
+        of_claim = verdict(of[one.key], one.effect, evidence, smoke, p, unlike, seeds)
         decided.append(one.model_copy(update={"p": p, "verdict": of_claim}))
     return tuple(decided)
+
+
+def _equal_anyhow(data: TableData, claim: ClaimTest, one: ClaimResult) -> bool:
+    """Whether an equivalence is of rows that have learnt too little to differ by more than its margin."""
+    if claim.kind != EffectKind.EQUIVALENCE or claim.measured or one.effect is None:
+        return False
+    each = [data.estimate(key, claim.metric) for key in claim.rows]
+    return all(row is not None and row.value <= claim.margin for row in each)
 
 
 def _family(one: ClaimResult, of: Mapping[str, ClaimTest], result: TableResult) -> tuple[Evidence, str]:

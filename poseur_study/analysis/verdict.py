@@ -241,10 +241,12 @@ def rule_text(claim: ClaimTest) -> str:
             sides = "it says nothing of a direction"
             if claim.better_side:
                 sides = f"{'above' if claim.better_side > 0 else 'below'} 0 is better than claimed, and not against it"
+            little = f"Rows of {claim.metric} {claim.margin:.1f} or less have learnt too little to decide anything. "
+            little = "" if claim.measured else little
             return (
                 f"Equivalence: within the margin if the whole 95 % interval lies within ±{claim.margin:.1f}, outside "
                 "the margin if all of it lies outside, inconclusive otherwise, on generated people and LSP too. "
-                f"Outside, {sides}. {holm_rule} {seeds_rule}"
+                f"Outside, {sides}. {little}{holm_rule} {seeds_rule}"
             )
 
 

@@ -16,7 +16,7 @@ from poseur_study.analysis.table_data import TableData
 from poseur_study.analysis.table_results import collect_unexecuted
 from poseur_study.analysis.verdict import Evidence, Verdict
 from poseur_study.experiments import tables
-from poseur_study.experiments.experiment import QUOTED, ClaimTest
+from poseur_study.experiments.experiment import QUOTED, ClaimTest, EffectKind
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs.store import RunStore, runs_of
 from poseur_study.table_study.answer import verdicts_frame
@@ -103,6 +103,15 @@ def test_a_primary_claim_on_budgets_waits_for_the_methods_that_it_does_not_compa
     without = tuple(tuple(key for key in rows if "dark" not in key) for rows in lengths)
     assert primary(registered) == {Verdict.FEW_SEEDS}
     assert primary(tuple(replace(claim, lengths=without) for claim in registered)) == {Verdict.SAME_DIRECTION}
+
+
+@pytest.mark.parametrize(("ap", "decided"), [(0.0, False), (0.2, False), (40.0, True)])
+def test_rows_that_have_learnt_nothing_are_not_called_equal(ap, decided, monkeypatch):
+    monkeypatch.setattr(TableData, "sample", lambda *_: Sample(ap, np.full(20, ap)))
+    monkeypatch.setattr(TableData, "spreads", lambda *_: [])
+    (one,) = collected("S4").claims
+    assert one.kind == EffectKind.EQUIVALENCE and (one.effect.value, one.effect.error) == (0, 0)
+    assert one.verdict == (Verdict.WITHIN_MARGIN_GENERATED if decided else Verdict.TOO_LITTLE)
 
 
 def test_a_table_that_no_run_was_made_for_has_nothing_to_decide(tmp_path):

@@ -158,6 +158,8 @@ def test_every_outcome_has_its_colour():
 def test_the_rule_is_printed_with_its_numbers():
     assert "+0.6" in rule_text(claim(EffectKind.MAGNITUDE))
     assert "±0.3" in rule_text(claim(EffectKind.EQUIVALENCE))
+    assert "AP 0.3 or less" in rule_text(claim(EffectKind.EQUIVALENCE))
+    assert "or less" not in rule_text(replace(claim(EffectKind.EQUIVALENCE), measured="a share, points"))
 
 
 @pytest.mark.parametrize("kind", EffectKind)
