@@ -67,7 +67,7 @@ def test_a_training_whose_folder_was_taken_over_ends(tmp_path, monkeypatch, caps
         signal.signal(signal.SIGINT, before)
     other.join()
     error = capsys.readouterr().err
-    assert f"{folder} is held by " in error and " now: its lease was lost, and this training ends" in error
+    assert f"{folder} is held by " in error and " now: its lease was lost, this training ends" in error
     assert [path.name for path in folder.glob("lease.*")] == ["lease.000009"]
 
 
