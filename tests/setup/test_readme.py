@@ -136,6 +136,10 @@ def test_the_runs_on_real_people_are_recorded():
     assert apart.format(-behind.value, behind.low, behind.high) in said()
     assert f"{-dark.effect.value:.1f} behind those with DARK and {-rle.effect.value:.1f} behind RLE" in said()
     assert {str(one.verdict).split(",")[0] for one in (heatmaps, dark, rle)} == {"opposite direction"}
+    moved = list(csv.DictReader((ROOT / "runs/real/tables/budget/measured_moved_boxes.csv").open()))
+    ap = {kind: mean([float(one["AP"]) for one in moved if (one["row"], one["spread"]) == (kind, "0.03")])
+          for kind in ("poseur_33", "simba_33")}  # fmt: skip
+    assert f"moved as a detector's are, Poseur is {ap['simba_33'] - ap['poseur_33']:.1f} AP behind" in said()
 
 
 def test_the_calibration_error_is_recorded():
