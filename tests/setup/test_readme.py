@@ -8,6 +8,7 @@ from statistics import mean
 
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.analysis.result_types import TableResult
+from poseur_study.analysis.seed_model import pooled, trainings
 from poseur_study.experiments import tables
 from poseur_study.runs.store import RunStore, runs_of
 
@@ -54,11 +55,11 @@ def test_headline_effect_of_noise_is_recorded():
     assert f"(95 % interval {float(effect['low']):.1f} to {float(effect['high']):.1f}, {seeds}" in text
     assert effect["verdict"].partition(",")[0] in text
     assert f"worth +{float(effect['paper']):.1f} AP in the paper" in text
-    ledger = csv.DictReader((ROOT / "reports" / "mini" / "csv" / "ledger.csv").open())
-    (line,) = [one for one in ledger if one["key"] == "1b: 1b-gain"]
-    adjusted = f"p = {float(effect['p']):.3f} is {float(line['p_study']):.2f} if adjusted for all effects of the"
-    assert adjusted in text
-    assert f"it is {float(effect['earlier low']):.1f} to {float(effect['earlier high']):.1f}" in text
+    every = trainings(RunStore(ROOT / "runs" / "mini"), "7adba307a1f5b976", BoxSource.DETECTOR)
+    crops = every[~every["whole_images"] & every["size"].isin([(64, 48)])]
+    assert f"(Bartlett's p = {pooled(crops, 'AP').bartlett:.3f})" in text
+    narrow = crops.loc[crops["run_id"].str.startswith("poseur_narrow12_"), "AP"]
+    assert f"whose seeds lie {narrow.max() - narrow.min():.1f} AP apart" in text and len(narrow) == 3
 
 
 def test_what_is_said_of_truncated_people_is_recorded():

@@ -287,4 +287,4 @@ def test_what_is_committed_of_runs_is_small_and_only_what_pages_need(committed):
     assert {path.parent.name for path in files if path.name == PREDICTIONS_FILE} == needed
     assert {path.name for path in files} == {RECORD_FILE, EVALUATION_FILE, PREDICTIONS_FILE}
     evaluated = {path.parent.name: path.stat().st_size for path in files if path.name == EVALUATION_FILE}
-    assert len(evaluated) == 84 and max(evaluated.values()) < 80_000
+    assert len(evaluated) == 90 and max(evaluated.values()) < 80_000

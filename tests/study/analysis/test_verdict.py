@@ -101,8 +101,8 @@ def test_as_good_as_is_contradicted_on_its_worse_side_only(side, people):
     better, worse = (
         verdict(as_good, effect(*sorted((0.4 * sign, 0.9 * sign))), people, smoke=False) for sign in (side, -side)
     )
-    assert (better.short, better.colour, better.better) == ("outside the margin: better", "soft", True)
-    assert (worse.short, worse.colour, worse.better) == ("outside the margin: worse", "bad", False)
+    assert (better.short, better.colour, better.better) == ("better than claimed", "soft", True)
+    assert (worse.short, worse.colour, worse.better) == ("worse than claimed", "bad", False)
     assert verdict(as_good, effect(-0.2, 0.2), people, smoke=False).short == "within the margin"
     assert "better than claimed, and not against it" in rule_text(as_good)
     assert "nothing of a direction" in rule_text(claim(EffectKind.EQUIVALENCE))
