@@ -28,7 +28,8 @@ NORMAL = float(stats.norm.ppf((1 + LEVEL) / 2))
 METHOD = (
     "95 % interval of a difference: one model for all trainings of the profile of one length (epochs, and people in "
     "each) on crops of one size, and one for those on whole images, with arm and seed as factors and the variance "
-    "pooled over arms; where rows differ in length or size, each brings the variance of its own. The images' variance, "
+    "pooled over arms, if by Bartlett's test these spread alike, and else over the claim's own; where rows differ in "
+    "length or size, each brings the variance of its own. The images' variance, "
     "from 1,000 resamples that both rows share, is added, and t has the degrees of freedom of Welch and Satterthwaite. "
     "Trainings whose people are scored in another way than the run's own are taken to spread as by that one. "
     "Between scores of the same poses, and of what a notebook measures, the variance over seeds is the claim's own. "
@@ -37,8 +38,8 @@ METHOD = (
     "on that one pretraining: what another would have given is in none of them."
 )
 IN_SHORT = (
-    "That of a difference: the variance over seeds is pooled over all arms of the profile of that length and crop size "
-    "(see the ledger)."
+    "That of a difference: the variance over seeds is pooled over all arms of the profile of that length and crop "
+    "size, or over its own rows where arms do not spread alike (see the ledger)."
 )
 OWN_IN_SHORT = "That of one training's scores, or of what a page measures: by the seeds of its own (see the ledger)."
 CHANGED = (

@@ -113,9 +113,9 @@ class ClaimResult(Frozen):
 
     @property
     def hangs_on_pooling(self) -> bool:
-        """True if the verdict has a direction that the effect's own seeds alone leave open."""
+        """True if the verdict has a direction by other arms' seeds, too, which the effect's own alone leave open."""
         directed = (self.verdict.good or self.verdict.bad) and self.kind != EffectKind.EQUIVALENCE
-        pooled = isinstance(self.effect, Effect) and bool(self.effect.spreads)
+        pooled = isinstance(self.effect, Effect) and any(of.arms > len(self.rows) for of in self.effect.spreads)
         return directed and pooled and self.effect.earlier.low <= 0 <= self.effect.earlier.high
 
 
