@@ -300,7 +300,7 @@ class ProfileStudy:
         others = [one for one in effects if one.effect in asked and one.table != table.number]
         where = ", ".join(dict.fromkeys(shown_name(one.table) for one in others))
         words = [own, f"{counted_words(one.verdict for one in others)} (counted with {where})" if others else ""]
-        said = ", ".join(filter(None, words))
+        said = "; ".join(filter(None, words))
         if not tests or table.number in self.results:
             return said
         claims = len({one.of for one in tests})

@@ -198,13 +198,13 @@ def test_the_verdicts_beside_the_tables_add_up_to_the_effects_that_were_measured
     told, sums = study.table_links()["verdicts"], Counter()
     for words in told:
         of_paper = words.partition("; own modifications")[0]
-        own = re.sub(r"[^:,]*\(counted with [^)]*\)", "", of_paper).rpartition(": ")[2]
-        for number, verdict in re.findall(r"(\d+) ([a-z ]+?)(?:,|$)", own):
+        own = re.sub(r"[^:;]*\(counted with [^)]*\)", "", of_paper).rpartition(": ")[2]
+        for number, verdict in re.findall(r"(\d+) ([a-z ]+?)(?:,|;|$)", own):
             sums[verdict] += int(number)
     effects = [one for one in study.effects() if one.value is not None]
     assert sums == Counter(one.verdict.short for one in effects) and sums.total() == len(effects) == 41
     measured = [one.table for one in study.parts["effect"] if one.value is not None]
     for table, words, ran in zip(TABLES, told, study.table_links()["rows run"], strict=True):
         assert (words == "not run") <= (table.number not in measured and ran.startswith("0 of")), table.name
-    assert told.filter(like="Fig. 1: AP").item() == "1 same direction (counted with Table 2a)"
+    assert told.filter(like="Fig. 1: AP").item() == "1 same direction, 1 inconclusive (counted with Table 2a)"
     assert told.filter(like="Scoring").item() == "claim not tested; own modifications: 2 within the margin"
