@@ -125,7 +125,7 @@ def checked_rate(rate: float) -> float:
 
 @contextmanager
 def _capture(path: Path) -> Iterator[cv2.VideoCapture]:
-    capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)  # "12:30.mp4" would be of a protocol "12"
+    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)  # "12:30.mp4" would be of a protocol "12"
     try:
         if not capture.isOpened():
             raise UserError(f"{path} cannot be read as a video")
@@ -280,7 +280,7 @@ def _writer(target: Path, rate: float, wanted: bool) -> Iterator[Callable[[Image
 
 
 def _encoder(path: Path, rate: float, size: tuple[int, int]) -> cv2.VideoWriter:
-    encoder = cv2.VideoWriter(os.path.abspath(path), cv2.VideoWriter.fourcc(*CODEC), rate, size[::-1])
+    encoder = cv2.VideoWriter(str(path.absolute()), cv2.VideoWriter.fourcc(*CODEC), rate, size[::-1])
     if not encoder.isOpened():
         raise UserError(
             f"this OpenCV has no encoder {CODEC} for MP4: install opencv-python-headless, or give --no-images"

@@ -140,7 +140,7 @@ def test_the_runs_on_real_people_are_recorded():
     moved = list(csv.DictReader((ROOT / "runs/real/tables/budget/measured_moved_boxes.csv").open()))
     ap = {kind: mean([float(one["AP"]) for one in moved if (one["row"], one["spread"]) == (kind, "0.03")])
           for kind in ("poseur_33", "simba_33")}  # fmt: skip
-    assert f"moved as a detector's are, Poseur is {ap['simba_33'] - ap['poseur_33']:.1f} AP behind" in said()
+    assert f"moved by 3 % of the sides, Poseur is {ap['simba_33'] - ap['poseur_33']:.1f} AP behind" in said()
 
 
 def test_the_calibration_error_is_recorded():
