@@ -22,8 +22,7 @@ from poseur_study.analysis.claim_ledger import (
 )
 from poseur_study.analysis.ledger_by_claim import by_claim, counted_words, distinct
 from poseur_study.analysis.result_types import TableResult, stored_result
-from poseur_study.analysis.seed_model import Spread, pooled, trainings
-from poseur_study.analysis.table_data import ALIKE
+from poseur_study.analysis.seed_model import Spread, pools
 from poseur_study.analysis.table_results import collect_unexecuted
 from poseur_study.analysis.verdict import Verdict
 from poseur_study.evidence.evidence import CostClaimRecord, CostRecord, recorded
@@ -101,10 +100,7 @@ class ProfileStudy:
     @cached_property
     def pools(self) -> tuple[Spread, ...]:
         """How far AP of trainings is apart over seeds, of all arms of one length and size."""
-        judged = dict.fromkeys((one.data_fingerprint, one.boxes) for one in self.results.values())
-        every = [trainings(self.store, *one) for one in judged]
-        found = [pooled(arms, "AP") for runs in every for _, arms in runs.groupby(ALIKE)]
-        return tuple(one for one in found if one is not None)
+        return pools(self.store, [(one.data_fingerprint, one.boxes) for one in self.results.values()])
 
     @cached_property
     def run_ids(self) -> tuple[str, ...]:

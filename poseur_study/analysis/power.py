@@ -34,7 +34,8 @@ FILE = Path(__file__).with_name("pilot.json")
 METHOD = (
     "Minimum detectable effect: the difference whose 95 % interval excludes 0 in 80 % of studies of this size, by the "
     "noncentral t; before Holm's adjustment, which asks for more. The error is the claim's own where it was run. Else "
-    "it is a pilot's: the deviation of a training is pooled over the recorded ones, and the images' part shrinks with "
+    "it is a pilot's: the deviation of a training is pooled over the recorded ones, whether they spread alike or not, "
+    "and the images' part shrinks with "
     "the square root of their number. With one seed the spread over seeds is unknown, and the figure is a lower bound. "
     "Of an equivalence: whether the expected interval is narrow enough for the margin, wherever it lies."
 )
@@ -116,16 +117,18 @@ def pilot() -> Pilot:
         raise UserError(f"pilot {FILE} cannot be read: {type(error).__name__}") from None
 
 
-def pilot_of(results: Iterable[tuple[Table, TableResult]]) -> Pilot:
-    """The widths of the effects in some results, now recorded as the pilot of later runs."""
-    found, where, spreads, seeds = [], {}, {}, 0
+def pilot_of(results: Iterable[tuple[Table, TableResult]], spreads: Iterable[Spread]) -> Pilot:
+    """The widths of the effects in some results, and pools of trainings, now recorded as the pilot of later runs.
+
+    A pool counts also where its arms do not spread alike: how far those of a run to come will, nobody knows.
+    """
+    found, where, seeds = [], {}, 0
     for table, result in results:
         where = {"profile": result.profile, "data": f"{result.data_name} ({result.data_fingerprint})"}
         effects = {one.key: one.effect for one in result.claims}
         for claim in table.claims:
             if not claim.measured and isinstance(effect := effects.get(claim.key), Effect):
                 found.append(_difference(table, claim, effect.earlier))
-                spreads |= dict.fromkeys(effect.spreads)
                 seeds = max(seeds, effect.n_seeds)
     recorded_at = datetime.now(UTC).isoformat(timespec="seconds")
     known = {"spreads": tuple(spreads), "n_seeds": seeds, "differences": tuple(found)}

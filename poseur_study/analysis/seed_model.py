@@ -24,6 +24,8 @@ What unequal arms cost: of 17 with three seeds each, 8 of which spread three tim
 intervals of two arms' differences hold the truth, and 95.1 % where all spread alike (3,000 tables of normal numbers).
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -35,6 +37,8 @@ from poseur_study.runs.run_id import RunConfig
 from poseur_study.runs.store import RunStore, runs_of
 
 UNEQUAL, TINY = 0.05, 1e-9
+ALIKE = ["epochs", "people_per_epoch", "whole_images", "size"]
+"""What trainings have in common whose spread over seeds is pooled."""
 
 
 class Spread(Frozen):
@@ -43,6 +47,7 @@ class Spread(Frozen):
     Attributes:
         metric: whose number it is.
         size: of the crops; `whole_images`: True if trained on these.
+        epochs, people_per_epoch: as declared; 0: everybody (and of epochs, a record of before they were noted).
         deviation: s, in points; `freedom`: its degrees of freedom.
         bartlett: p of Bartlett's test over the arms' numbers; `of_residuals`: over what the model leaves of them.
     """
@@ -56,6 +61,8 @@ class Spread(Frozen):
     trainings: int
     bartlett: float
     of_residuals: float
+    epochs: int = 0
+    people_per_epoch: int = 0
 
     @property
     def unequal(self) -> bool:
@@ -87,6 +94,17 @@ def trainings(store: RunStore, fingerprint: str, boxes: BoxSource) -> pd.DataFra
     return pd.DataFrame(lines, columns=columns)
 
 
+def pools(store: RunStore, judged: Iterable[tuple[str, BoxSource]]) -> tuple[Spread, ...]:
+    """How far AP of trainings is apart, of all arms of one length and size.
+
+    Args:
+        judged: data sets, by fingerprint, and the boxes on them.
+    """
+    every = [trainings(store, *one) for one in dict.fromkeys(judged)]
+    found = [pooled(arms, "AP") for runs in every for _, arms in runs.groupby(ALIKE)]
+    return tuple(one for one in found if one is not None)
+
+
 def pooled(runs: pd.DataFrame, metric: str, seed_is_factor: bool = True) -> Spread | None:
     """The model's residual; None where arms and seeds leave none.
 
@@ -94,7 +112,7 @@ def pooled(runs: pd.DataFrame, metric: str, seed_is_factor: bool = True) -> Spre
     is alone on its device, where seeds are a factor.
 
     Args:
-        runs: arm, seed, device, size, whole_images and the metric, a line a training, all of one length and size.
+        runs: arm, seed, device, what `ALIKE` names and the metric, a line a training, all of one length and size.
         seed_is_factor: False leaves b in the residual, and arms need no others beside them.
     """
     runs = runs.dropna(subset=metric)
@@ -117,6 +135,8 @@ def pooled(runs: pd.DataFrame, metric: str, seed_is_factor: bool = True) -> Spre
         metric=metric,
         size=runs["size"].iloc[0],
         whole_images=bool(runs["whole_images"].iloc[0]),
+        epochs=int(runs["epochs"].iloc[0]),
+        people_per_epoch=int(runs["people_per_epoch"].iloc[0]),
         deviation=float(np.sqrt(np.sum(residuals**2) / freedom)),
         freedom=freedom,
         arms=runs["arm"].nunique(),

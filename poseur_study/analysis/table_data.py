@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -35,7 +36,7 @@ from poseur_lib.keypoints import LSP_14, MPII_16
 from poseur_lib.scoring.instance import Scoring
 from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.interval import Estimate, Sample, estimate, weighted
-from poseur_study.analysis.seed_model import Spread, pooled, trainings
+from poseur_study.analysis.seed_model import ALIKE, Spread, pooled, trainings
 from poseur_study.analysis.verdict import Evidence
 from poseur_study.experiments.experiment import PCKH, ClaimTest, MeasuredColumn, Metric, Table
 from poseur_study.experiments.profiles import COCO_VAL_IMAGES, LSP_VAL_IMAGES, MPII_VAL_PEOPLE, Profile
@@ -53,8 +54,6 @@ from poseur_study.runs.provenance import source_digest
 from poseur_study.runs.store import RunStore
 
 AREAS: dict[str, Area] = {"AP_M": "medium", "AP_L": "large"}
-ALIKE = ["epochs", "people_per_epoch", "whole_images", "size"]
-"""What trainings have in common whose spread over seeds is pooled."""
 NO_PREDICTIONS = "other scores ask for the full predictions, which are not here"
 NO_DENSITY = "the flow's density is not in the record, and the weights are gone"
 
@@ -281,11 +280,23 @@ class TableData:
             spread = pooled(every[like], claim.metric)
             if spread is None or spread.unequal:
                 spread = pooled(every[alone], claim.metric)
-                if spread is None or spread.arms < len(arms):
-                    spread = pooled(every[alone], claim.metric, seed_is_factor=False)
-            if spread is None:
+                if spread is not None and spread.arms < len(arms):
+                    spread = None
+            whole = sum(weights[run_id] for run_id in arms["run_id"])
+            parts = self._unpaired(claim, arms, weights) if spread is None else {spread: whole}
+            if not parts:
                 return []
-            found.append((sum(weights[run_id] for run_id in arms["run_id"]), spread))
+            found += [(weight, spread) for spread, weight in parts.items()]
+        return found
+
+    def _unpaired(self, claim: ClaimTest, arms: pd.DataFrame, weights: Mapping[str, float]) -> Mapping[Spread, float]:
+        """Each row's own spread, as Welch has it; a row that ends at one number with every seed takes the widest."""
+        every, found = self.trainings, Counter[Spread]()
+        own = [pooled(every[every["arm"] == arm], claim.metric, seed_is_factor=False) for arm in arms["arm"]]
+        widest = max((one for one in own if one), key=lambda one: one.deviation, default=None)
+        for run_id, one in zip(arms["run_id"], own, strict=True):
+            if widest is not None:
+                found[one or widest] += weights[run_id]
         return found
 
     @cached_property

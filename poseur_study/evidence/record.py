@@ -18,6 +18,7 @@ from poseur_lib.files import write_atomically
 from poseur_study.analysis.power import FILE as PILOT
 from poseur_study.analysis.power import Pilot, pilot_of
 from poseur_study.analysis.result_types import table_results
+from poseur_study.analysis.seed_model import pools
 from poseur_study.costs.cost_claims import cost_statements, emsda_times
 from poseur_study.costs.paper_costs import compare_costs
 from poseur_study.costs.printed_gflops import method_costs
@@ -81,7 +82,9 @@ def claims(_: argparse.Namespace) -> Frozen:
 
 def pilot(asked: argparse.Namespace) -> Frozen:
     """The pilot that some runs are, in place of the earlier one."""
-    return pilot_of(table_results(RunStore(asked.runs)))
+    store = RunStore(asked.runs)
+    results = table_results(store)
+    return pilot_of(results, pools(store, [(one.data_fingerprint, one.boxes) for _, one in results]))
 
 
 if __name__ == "__main__":

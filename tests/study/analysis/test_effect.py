@@ -42,7 +42,7 @@ def runs(values: np.ndarray, device: str = "d") -> pd.DataFrame:
     """Arms by seeds."""
     lines = [(f"{device}{arm}", seed, device, one) for arm, of in enumerate(values) for seed, one in enumerate(of)]
     made = pd.DataFrame(lines, columns=["arm", "seed", "device", "AP"])
-    return made.assign(size=[(64, 48)] * len(made), whole_images=False)
+    return made.assign(size=[(64, 48)] * len(made), whole_images=False, epochs=3, people_per_epoch=0)
 
 
 def test_a_balanced_table_is_the_analysis_of_variance_with_two_factors():
