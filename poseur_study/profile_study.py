@@ -21,8 +21,8 @@ from poseur_study.analysis.claim_ledger import (
     level_entries,
 )
 from poseur_study.analysis.ledger_by_claim import by_claim, counted_words, distinct
-from poseur_study.analysis.result_types import TableResult, stored_result
-from poseur_study.analysis.seed_model import Spread, pools
+from poseur_study.analysis.result_types import TableResult, pools, stored_result
+from poseur_study.analysis.seed_model import Spread
 from poseur_study.analysis.table_results import collect_unexecuted
 from poseur_study.analysis.verdict import Verdict
 from poseur_study.evidence.evidence import CostClaimRecord, CostRecord, recorded
@@ -100,7 +100,7 @@ class ProfileStudy:
     @cached_property
     def pools(self) -> tuple[Spread, ...]:
         """How far AP of trainings is apart over seeds, of all arms of one length and size."""
-        return pools(self.store, [(one.data_fingerprint, one.boxes) for one in self.results.values()])
+        return pools(self.store, self.results.values())
 
     @cached_property
     def run_ids(self) -> tuple[str, ...]:

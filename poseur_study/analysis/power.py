@@ -120,15 +120,18 @@ def pilot() -> Pilot:
 def pilot_of(results: Iterable[tuple[Table, TableResult]], spreads: Iterable[Spread]) -> Pilot:
     """The widths of the effects in some results, and pools of trainings, now recorded as the pilot of later runs.
 
-    A pool counts also where its arms do not spread alike: how far those of a run to come will, nobody knows.
+    A pool counts also where its arms do not spread alike: how far those of a run to come will, nobody knows. Where
+    there is none of a size, an effect's own stands for it.
     """
-    found, where, seeds = [], {}, 0
+    found, where, seeds, spreads = [], {}, 0, list(spreads)
     for table, result in results:
         where = {"profile": result.profile, "data": f"{result.data_name} ({result.data_fingerprint})"}
         effects = {one.key: one.effect for one in result.claims}
         for claim in table.claims:
             if not claim.measured and isinstance(effect := effects.get(claim.key), Effect):
                 found.append(_difference(table, claim, effect.earlier))
+                known = {(one.size, one.whole_images) for one in spreads}
+                spreads += [one for one in effect.spreads if (one.size, one.whole_images) not in known]
                 seeds = max(seeds, effect.n_seeds)
     recorded_at = datetime.now(UTC).isoformat(timespec="seconds")
     known = {"spreads": tuple(spreads), "n_seeds": seeds, "differences": tuple(found)}

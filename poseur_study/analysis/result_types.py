@@ -1,6 +1,6 @@
 """A table's results as they lie beside its notebook in the folder of a profile's runs: all numbers of its page."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -10,6 +10,7 @@ from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.interval import Estimate
+from poseur_study.analysis.seed_model import ALIKE, Spread, pooled, trainings
 from poseur_study.analysis.verdict import Evidence, Level, Verdict
 from poseur_study.experiments import STUDIES
 from poseur_study.experiments.experiment import EffectKind, Table
@@ -169,6 +170,16 @@ class TableResult(Frozen):
             if row.uncommitted and (not rows or row.key in rows)
         ]
         return f"Runs made with uncommitted changes to the code: {', '.join(found)}." if found else ""
+
+
+def pools(store: RunStore, results: Iterable[TableResult]) -> tuple[Spread, ...]:
+    """How far AP of trainings is apart over seeds, of all arms of one length and size; of results with claims in AP."""
+    judged = dict.fromkeys(
+        (one.data_fingerprint, one.boxes) for one in results if any(claim.metric == "AP" for claim in one.claims)
+    )
+    every = [trainings(store, *one) for one in judged]
+    found = [pooled(arms, "AP") for runs in every for _, arms in runs.groupby(ALIKE)]
+    return tuple(one for one in found if one is not None)
 
 
 def table_results(store: RunStore) -> list[tuple[Table, TableResult]]:

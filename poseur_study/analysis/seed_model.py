@@ -24,8 +24,6 @@ What unequal arms cost: of 17 with three seeds each, 8 of which spread three tim
 intervals of two arms' differences hold the truth, and 95.1 % where all spread alike (3,000 tables of normal numbers).
 """
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -92,17 +90,6 @@ def trainings(store: RunStore, fingerprint: str, boxes: BoxSource) -> pd.DataFra
                      config.train.people_per_epoch or 0, whole, config.data.input_size)  # fmt: skip
             lines.append((*known, *(of[name] for name in MEASURED)))
     return pd.DataFrame(lines, columns=columns)
-
-
-def pools(store: RunStore, judged: Iterable[tuple[str, BoxSource]]) -> tuple[Spread, ...]:
-    """How far AP of trainings is apart, of all arms of one length and size.
-
-    Args:
-        judged: data sets, by fingerprint, and the boxes on them.
-    """
-    every = [trainings(store, *one) for one in dict.fromkeys(judged)]
-    found = [pooled(arms, "AP") for runs in every for _, arms in runs.groupby(ALIKE)]
-    return tuple(one for one in found if one is not None)
 
 
 def pooled(runs: pd.DataFrame, metric: str, seed_is_factor: bool = True) -> Spread | None:

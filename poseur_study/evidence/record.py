@@ -17,8 +17,7 @@ from poseur_lib.config.base import Frozen
 from poseur_lib.files import write_atomically
 from poseur_study.analysis.power import FILE as PILOT
 from poseur_study.analysis.power import Pilot, pilot_of
-from poseur_study.analysis.result_types import table_results
-from poseur_study.analysis.seed_model import pools
+from poseur_study.analysis.result_types import pools, table_results
 from poseur_study.costs.cost_claims import cost_statements, emsda_times
 from poseur_study.costs.paper_costs import compare_costs
 from poseur_study.costs.printed_gflops import method_costs
@@ -84,7 +83,7 @@ def pilot(asked: argparse.Namespace) -> Frozen:
     """The pilot that some runs are, in place of the earlier one."""
     store = RunStore(asked.runs)
     results = table_results(store)
-    return pilot_of(results, pools(store, [(one.data_fingerprint, one.boxes) for _, one in results]))
+    return pilot_of(results, pools(store, [one for _, one in results]))
 
 
 if __name__ == "__main__":

@@ -108,12 +108,22 @@ def test_the_claim_s_arms_stand_alone_where_not_all_spread_alike():
     assert spreads(own, wide) == [(2, pooled(own, "AP"))]
 
 
-def test_seeds_are_no_factor_where_one_of_the_claim_s_arms_has_none_beside_it():
-    own = pd.concat([arms_of(SPREAD_ALIKE, "abc"), arms_of(SPREAD_ALIKE[:1], "d", device="gpu")])
+def test_each_row_has_its_own_spread_where_one_of_them_is_alone_on_its_device():
+    """Welch: of a trend's rows, ±0.9 and ±0.3 in weight, each with the variance of its seeds and two degrees."""
+    own = pd.concat([arms_of(SPREAD_ALIKE, "abc"), arms_of(3 * SPREAD_ALIKE[1:2], "d", device="gpu")])
     wide = arms_of(100 * SPREAD_ALIKE, "efg")
-    ((weight, found),) = spreads(own, wide, rows="abcd")
-    assert pooled(own, "AP").arms == 3 and found.arms == 4
-    assert weight == pytest.approx(2 * 0.9**2 + 2 * 0.3**2) and found == pooled(own, "AP", seed_is_factor=False)
+    found = spreads(own, wide, rows="abcd")
+    assert pooled(own, "AP").arms == 3 and {(one.arms, one.freedom) for _, one in found} == {(1, 2)}
+    variances = [*np.var(SPREAD_ALIKE, axis=1, ddof=1), 9 * np.var(SPREAD_ALIKE[1], ddof=1)]
+    expected = np.dot([0.9**2, 0.3**2, 0.3**2, 0.9**2], variances)
+    assert sum(weight * one.deviation**2 for weight, one in found) == pytest.approx(expected)
+
+
+def test_a_row_that_ends_at_one_number_takes_the_spread_of_the_others():
+    still = arms_of(np.zeros((1, 3)), "b")
+    ((weight, one),) = spreads(arms_of(SPREAD_ALIKE[:1], "a"), still)
+    assert weight == 2 and one.deviation == pytest.approx(np.std(SPREAD_ALIKE[0], ddof=1))
+    assert spreads(still.assign(arm="a", run_id=["a0", "a1", "a2"]), still) == []
 
 
 @pytest.mark.parametrize("other", [{"epochs": 10}, {"people": 2000}, {"side": 32}, {"whole": True}], ids=str)
