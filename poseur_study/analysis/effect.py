@@ -50,7 +50,7 @@ CHANGED = (
     "happened to lie far apart narrower. So they had when trainings on crops of several sizes were parted (seeds that "
     "all end at 0 AP say nothing of others), when rows that are scored in another way got their trainings' model, and "
     "when arms that are alone on their device, or end at one number, were left out and rows of two sizes got the "
-    "variance of each."
+    "variance of each; and when rows that are not paired, as on two devices, got each its own."
 )
 
 
