@@ -56,10 +56,7 @@ Of 3 layers; that of `attention-gain` is Supp. Table 2's, which is read as 6 (`s
 """
 TEXTS = {
     ("over-simba", "simba"): "With ResNet-50 Poseur is better than SimpleBaseline.",
-    (
-        "over-simba",
-        "dark",
-    ): "With ResNet-50 Poseur is better than SimpleBaseline; DARK is this study's.",
+    ("over-simba", "dark"): "With ResNet-50 Poseur is better than SimpleBaseline; DARK is this study's.",
     ("over-rle", "rle"): "With ResNet-50 Poseur is better than RLE.",
 }
 """Of claims whose text has the difference of other rows (Table 5's), by claim and the other arm."""
