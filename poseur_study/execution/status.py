@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from poseur_lib.config import ExperimentConfig, PretextRunConfig
+from poseur_lib.config import ExperimentConfig, PretextConfig, PretextRunConfig, TrainConfig
 from poseur_lib.errors import UserError
 from poseur_lib.progress import duration
 from poseur_study.execution.batch import Batch
@@ -54,6 +54,9 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
         seconds, rate = 3600 * speed.hours(total), f"{speed.source} ({speed.billions:.1f} G/s)"
         at_a_time = f"; {duration(seconds / workers)} with {workers} at a time" if workers > 1 else ""
         summary.append(f"{total / 1e9:,.0f} G multiply-adds: {duration(seconds)} {rate}{at_a_time}")
+        longest = max(missing, key=lambda run: costs[run.run_id] / _epochs(run))
+        epoch = duration(3600 * speed.hours(costs[longest.run_id] / _epochs(longest)))
+        summary.append(f"a run that is cut off loses its last epoch at most, which takes up to {epoch} ({longest.name})")
         summary += _left_out(missing, speed)
     work.save()
     batch.store.verified.save()
@@ -115,7 +118,15 @@ def _entry(state: str, name: str, *more: str) -> list[str]:
 
 
 def _batch_size(run: PlannedRun) -> int:
-    return (run.config.pretext if isinstance(run.config, PretextRunConfig) else run.config.train).global_batch
+    return _training(run).global_batch
+
+
+def _epochs(run: PlannedRun) -> int:
+    return _training(run).epochs
+
+
+def _training(run: PlannedRun) -> TrainConfig | PretextConfig:
+    return run.config.pretext if isinstance(run.config, PretextRunConfig) else run.config.train
 
 
 def _left(batch: Batch, states: dict[str, RunState]) -> str:

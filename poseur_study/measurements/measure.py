@@ -60,6 +60,8 @@ def measure_rows(
 ) -> Measurements[Values]:
     """Measure every row and seed of a table that has weights, take what was measured before of the others, keep both.
 
+    The file is written after each run that was measured, so that one that is cut off goes on where it was.
+
     Args:
         name: of the measurement: the table's folder gets `measured_<name>.json` and `.csv`.
         measure: is given a row whose model is there.
@@ -74,11 +76,15 @@ def measure_rows(
     for of in [(row.key, seed) for row in (study.table.runnable if rows is None else rows) for seed in study.seeds]:
         entry, why = _entry(study, of, before.get(of), kind, measure, settings)
         values = None if entry is None else _values(entry, kind)
+        earlier = before.pop(of, None)
         if values is None:
             told = "Not measured"
         else:
             kept.append((entry, values))
             told = "Measured by an earlier version of this measurement"
+            if entry is not earlier:
+                waiting = [(one, read) for one in before.values() if (read := _values(one, kind)) is not None]
+                write_measured(results_folder(folder), name, [*kept, *waiting])
         if why or values is None:
             of_whom, _, reason = why.partition(": ")
             notes.setdefault((told, reason), []).append(of_whom)

@@ -1,6 +1,7 @@
 """What notebooks measure, on runs with random weights: the frames, what is kept, and what is left without weights."""
 
 import csv
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -23,9 +24,11 @@ from poseur_study.measurements.calibration import (
     scales,
     scored_keypoints,
 )
+from poseur_study.measurements.layer_errors import LayerErrors
+from poseur_study.measurements.measure import measure_rows
 from poseur_study.measurements.proposal_robustness import ShiftedRun, shifted, shifted_predictions
 from poseur_study.measurements.self_attention import self_attention
-from poseur_study.measurements.trained_models import row_model
+from poseur_study.measurements.trained_models import RowModel, row_model
 from synthetic_people import PeopleSettings, generate
 from tests.measurements.studies import drop_weights, finish, open_study
 from tests.study.fakes import same_predictions
@@ -91,6 +94,25 @@ def test_what_was_measured_is_kept_and_read_when_the_weights_are_gone(data, tmp_
     command = "poseur study run --profile smoke --tables noisy_proposals --seeds 0 --runs"
     assert "only the record of its run is here" in gone.attrs["missing"][1] and command in gone.attrs["missing"][1]
     assert all(claim.effect is None for claim in study.result.claims)
+
+
+def test_a_measurement_that_is_cut_off_goes_on_where_it_was(data, runs, tmp_path):
+    shutil.copytree(runs, tmp_path / "runs")
+    study, measured = open_study("noisy_proposals", data, tmp_path / "runs"), []
+
+    def measure(model: RowModel) -> LayerErrors:
+        if stopped_at == len(measured):
+            raise KeyboardInterrupt
+        measured.append(model)
+        return LayerErrors(stages=(f"layer {len(measured)}",), keypoints=(), distance=(), nearer=())
+
+    stopped_at = 1
+    with pytest.raises(KeyboardInterrupt):
+        measure_rows(study, "layer_errors", LayerErrors, measure)
+    stopped_at = None
+    found = measure_rows(study, "layer_errors", LayerErrors, measure)
+    assert [found.of[key, 0].stages for key in ("without", "with")] == [("layer 1",), ("layer 2",)]
+    assert len(measured) == 2
 
 
 def test_values_of_another_run_or_shift_are_not_taken_for_these(data, tmp_path, monkeypatch):

@@ -152,7 +152,9 @@ def test_the_plan_counts_what_is_missing_in_hours_of_a_given_device(project, dat
     finish(batch_of(data, project), 1)
     _, lines, _ = study(capsys, "plan", *arguments)
     assert lines[0].endswith("2 to be executed")
-    assert lines[2] == "note: hours are of training alone, without start-up and evaluation"
+    cut_off = "a run that is cut off loses its last epoch at most, which takes up to"
+    assert lines[2] == f"{cut_off} {one / 6 / 2 / 60:.0f} min (1b: with, seed 0)"
+    assert lines[3] == "note: hours are of training alone, without start-up and evaluation"
     for wrong in ("0", "-1", "nan", "inf"):
         code, _, error = study(capsys, "plan", "--data", "some data", "--device-gflops", wrong)
         assert code == 1 and f"--device-gflops {float(wrong)}: give" in error
