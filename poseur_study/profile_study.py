@@ -26,7 +26,7 @@ from poseur_study.analysis.seed_model import Spread
 from poseur_study.analysis.table_results import collect_unexecuted
 from poseur_study.analysis.verdict import Verdict
 from poseur_study.evidence.evidence import CostClaimRecord, CostRecord, recorded
-from poseur_study.experiments import STUDIES, TABLES
+from poseur_study.experiments import BUDGET, STUDIES, TABLES
 from poseur_study.experiments.analyses import SCORING
 from poseur_study.experiments.experiment import Table, shown_name
 from poseur_study.experiments.profile_deviations import on_other_people, override_lines, still_true
@@ -131,8 +131,9 @@ class ProfileStudy:
     def parts(self) -> dict[str, tuple[LedgerEntry, ...]]:
         """All lines of the ledger: effects, printed figures, costs, arithmetic."""
         name, costs, said = self.profile.name, recorded(CostRecord), recorded(CostClaimRecord)
+        effects = STUDIES if BUDGET.number in self.results else TABLES
         return {
-            "effect": effect_entries(TABLES, self.results | self.unexecuted, self.profile, self.began),
+            "effect": effect_entries(effects, self.results | self.unexecuted, self.profile, self.began),
             "printed figure": level_entries(TABLES, self.results, self.profile),
             "cost": cost_entries(costs.rows if costs else (), said.statements if said else (), name),
             "arithmetic": arithmetic_entries(audit(), name),

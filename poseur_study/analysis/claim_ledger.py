@@ -33,7 +33,7 @@ from poseur_study.experiments.analyses import (
     SHOULDER_CLAIM,
     SMALL_RADIUS_CLAIM,
 )
-from poseur_study.experiments.experiment import METRICS, ClaimTest, EffectKind, Table, signed
+from poseur_study.experiments.experiment import BUDGET, METRICS, ClaimTest, EffectKind, Table, signed
 from poseur_study.experiments.profiles import Profile
 from poseur_study.paper.audit import RULE as ARITHMETIC_RULE
 from poseur_study.paper.audit import Audited
@@ -44,6 +44,8 @@ AFTER_RUNS: Mapping[str, str] = MappingProxyType(
         "1d: levels-values: levels_4 over levels_1": "the test was added",
         "1d: levels-values: trend over 4 rows": "the test was added",
         "1e: layers-grow: trend over 3 rows": "the test was added",
+        "3: better-at-same-backbone: poseur_resnet101 over mask_rcnn_resnet101": "the test was added",
+        "3: better-at-same-backbone: poseur_resnet101 over mask_rcnn_rle_resnet101": "the test was added",
         f"calibration: {SCORE_CLAIM}": "bins of equal number, and where a crop ends, were chosen",
         f"scoring: {RESCALED_CLAIM}": "factor, radii and halves were chosen",
         f"scoring: {SMALL_RADIUS_CLAIM}": "factor, radii and halves were chosen",
@@ -56,6 +58,10 @@ SEEN = "mini"
 """The profile whose runs had been seen, of those in `AFTER_RUNS` and when the model of intervals was chosen."""
 MODEL_AFTER_RUNS = "the model of the interval was chosen"
 HOLM_AFTER_RUNS = "that p is adjusted for all claims of a table was chosen"
+REGISTERED_LATE: Mapping[tuple[str, str], str] = MappingProxyType(
+    {("real", BUDGET): "families of p and the test before pooling were chosen (after 3 runs of 4 epochs)"}
+)
+"""Of a profile and study that is pre-registered: what its text changed when some of its runs had been seen."""
 OF_ALL_TABLES = frozenset((MODEL_AFTER_RUNS, HOLM_AFTER_RUNS))
 ADJUSTED_SINCE = datetime.fromisoformat("2026-11-28T13:27:14+00:00")
 """Claims were decided one by one before: tables whose first run began later had that rule from the start."""
@@ -277,8 +283,10 @@ def _after_runs(
     profile: Profile,
     start: datetime | None,
 ) -> str:
-    if profile.name != SEEN or result is None or one is None or one.effect is None:
+    if result is None or one is None or one.effect is None:
         return ""
+    if profile.name != SEEN:
+        return REGISTERED_LATE.get((profile.name, table.number), "")
     pooled = isinstance(one.effect, Effect) and bool(one.effect.spreads)
     family = {other.key for other in table.claims if other.family == claim.family}
     together = [other for other in result.claims if other.effect and other.evidence == one.evidence]

@@ -93,6 +93,19 @@ class Effect(Estimate):
         """The effect that a study with this error finds in 80 % of cases, in points; None where all is one number."""
         return detectable_effect(self.error, self.freedom) if self.error > 0 else None
 
+    def detectable_with(self, n_seeds: int) -> float | None:
+        """`detectable` with another number of seeds that spread as these do; None where that spread is unknown."""
+        if self.seeds_half is None or n_seeds == 1:
+            return None
+        images = (self.images_half / NORMAL) ** 2
+        seeds = max(0.0, self.error**2 - images)
+        if not seeds + images:
+            return None
+        shared = self.error**4 / self.freedom - images**2 / (RESAMPLES - 1)  # Welch and Satterthwaite, turned round
+        freedom = seeds**2 / shared * (n_seeds - 1) / (self.n_seeds - 1) if seeds and shared > 0 else RESAMPLES - 1
+        parts = (seeds * self.n_seeds / n_seeds, freedom), (images, float(RESAMPLES - 1))
+        return detectable_effect(math.sqrt(sum(one for one, _ in parts)), _satterthwaite(*parts))
+
     @property
     def in_short(self) -> str:
         """Whose variance over seeds it has, for a caption."""

@@ -1,6 +1,6 @@
 """What the paper prints of Poseur's parameters and GFLOPs, each cell once, beside ours.
 
-Supp. Table 5 also prints memory and frames per second, without device, batch or software: nothing to compare with.
+Supp. Table 5 also prints memory and frames per second, without device or software: nothing to compare with.
 """
 
 from collections.abc import Iterable, Mapping

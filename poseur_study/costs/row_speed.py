@@ -1,6 +1,6 @@
 """Speed and memory of a row's model at the paper's own configuration, measured on the device that is here.
 
-Supp. Table 5 prints frames per second and memory without device, batch or software. Here: one image at a time in
+Supp. Table 5 prints frames per second and memory (of one image in training) without device or software. Here: one image at a time in
 float32, random weights, no flip test.
 
     FPS             1 / median time from the crop to the keypoints

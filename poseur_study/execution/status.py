@@ -56,7 +56,7 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
         summary.append(f"{total / 1e9:,.0f} G multiply-adds: {duration(seconds)} {rate}{at_a_time}")
         longest = max(missing, key=lambda run: costs[run.run_id] / _epochs(run))
         epoch = duration(3600 * speed.hours(costs[longest.run_id] / _epochs(longest)))
-        summary.append(f"a run that is cut off loses its last epoch at most, which takes up to {epoch} ({longest.name})")
+        summary.append(f"a run that is cut off loses an epoch at most, which takes up to {epoch} ({longest.name})")
         summary += _left_out(missing, speed)
     work.save()
     batch.store.verified.save()

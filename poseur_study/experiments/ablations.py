@@ -181,7 +181,8 @@ TABLE_1D = ablation(
     base=WITH_NOISE,
     base_reason=(
         "The default model of Sec. 4.1 with 3 decoder layers, noise included: its row with all four levels has the AP "
-        "and the GFLOPs of Table 1e's row with 3 layers, and is the same run here."
+        "and the GFLOPs of Table 1e's row with 3 layers. At the paper's size the two are the same run here; the small "
+        "profiles' default has 2 layers."
     ),
     alternatives=("Without noise: the text does not say. Table 1b's rows are both below this table's last one.",),
     open_questions=(

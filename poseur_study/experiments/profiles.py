@@ -28,7 +28,7 @@ from poseur_study.experiments.profile_deviations import (
     without_restored,
 )
 from poseur_study.experiments.scaling import EPOCHS_RULE, Scaling
-from poseur_study.experiments.stand_ins import SmallModels
+from poseur_study.experiments.stand_ins import WHOLE, SmallModels
 from synthetic_people.settings import PeopleSettings
 
 COCO_VAL_IMAGES = 5000
@@ -168,6 +168,8 @@ class Profile:
         rules = () if self.scaling is None else self.scaling.rules(rows)
         lighter = (LIGHT_DEVIATION,) if self.light_of(number) else ()
         lines = [*without_restored(self.deviations, rows), *rules, *lighter]
+        if rows and all(WHOLE in row for row in rows) and not lighter:  # their rule has the length
+            lines = [line for line in lines if TRAINING[0] not in SETTINGS_SPOKEN_OF.get(line, ())]
         if number != BUDGET or not self.budgets:
             return tuple(lines)
         ours, papers = (", ".join(map(str, of)) for of in (self.budgets.values(), self.budgets))

@@ -3,8 +3,9 @@
 `small_rules` says it in words, for the pages.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
 
@@ -26,12 +27,13 @@ ANCHORS = (16, 32, 64, 128, 256)
 PATCHES = {(4, 3): (2, 2), (4, 4): (2, 2), (2, 2): (1, 1)}
 
 
-def small_rules(size: str, width: int) -> tuple[Rule, ...]:
+def small_rules(size: str, width: int, images: int) -> tuple[Rule, ...]:
     """What stands for what.
 
     Args:
         size: how inputs are scaled, in words.
         width: networks are so many times as wide as those of the smallest profiles.
+        images: of an epoch on whole images.
     """
     resnet, mobile = (f"{width * widths[0]} to {width * widths[-1]}" for widths in (RESNET_WIDTHS, MOBILENET_WIDTHS))
     w32, w48, tiny, small, base = (width * one for one in (*HRNET_WIDTH.values(), *HRFORMER_WIDTH.values()))
@@ -71,8 +73,7 @@ def small_rules(size: str, width: int) -> tuple[Rule, ...]:
         Rule(
             f"Whole images: short side {5 * IMAGE_SIDE * width // 6} to {7 * IMAGE_SIDE * width // 6} instead of scale "
             f"jitter to 1024 x 1024, {IMAGE_SIDE * width} in tests (800); AdamW and the profile's schedule with batch "
-            "8 instead of SGD, 180,000 iterations and batch 32; a third as many images an epoch as Supp. Table 1's "
-            "steps have people.",
+            f"8 instead of SGD, 180,000 iterations and batch 32; {images:,} images in each of the profile's epochs.",
             WHOLE,
         ),
         Rule(
@@ -110,7 +111,18 @@ class SmallModels(Scaling):
     @property
     def all_rules(self) -> tuple[Rule, ...]:
         """Its stand-ins, in words."""
-        return small_rules(self.size_rule, self.width)
+        return small_rules(self.size_rule, self.width, self.images_per_epoch)
+
+    def rules(self, rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+        """The stand-ins that touch any of these rows' changes; on whole images the profile's own epochs hold."""
+        rows = list(rows)
+        of_steps = EPOCHS_RULE.text if all(WHOLE in row for row in rows) else ""
+        return tuple(line for line in super().rules(rows) if line != of_steps)
+
+    @property
+    def images_per_epoch(self) -> int:
+        """Of training on whole images."""
+        return self.people_per_unit // 3
 
     def scaled_model(self, scaled: Changes) -> Changes:
         """Narrow backbones and heads."""
@@ -139,7 +151,7 @@ class SmallModels(Scaling):
                        "longest_side": side * 3}  # fmt: skip
         if f"{WHOLE}.test_sides" in ours:
             ours[f"{WHOLE}.test_sides"] = [side * of_paper // PAPER_SIDE for of_paper in ours[f"{WHOLE}.test_sides"]]
-        return {**ours, "train.people_per_epoch": self.people_per_unit // 3, "train.global_batch": 8}
+        return {**ours, "train.people_per_epoch": self.images_per_epoch, "train.global_batch": 8}
 
 
 def scaled_backbone(paper: backbones.BackboneConfig, width: int) -> Changes:

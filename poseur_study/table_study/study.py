@@ -12,6 +12,7 @@ from IPython.display import Markdown
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import UserError, shown
 from poseur_lib.files import write_atomically
+from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.error_breakdown import BREAKDOWN_CSV, Breakdown, breakdown, breakdown_csv
 from poseur_study.analysis.interval import Estimate
 from poseur_study.analysis.power import detectable
@@ -22,7 +23,7 @@ from poseur_study.analysis.verdict import Evidence
 from poseur_study.execution.progress import PlanProgress
 from poseur_study.execution.run_job import RunOptions, missing_runs
 from poseur_study.experiments import tables
-from poseur_study.experiments.experiment import ClaimTest, Row
+from poseur_study.experiments.experiment import ClaimTest, EffectKind, Row
 from poseur_study.experiments.notebook_parameters import TableSettings
 from poseur_study.experiments.profile_deviations import on_other_people, override_lines, still_true
 from poseur_study.experiments.profiles import profile
@@ -184,8 +185,9 @@ class TableStudy(TableFrames):
     def power(self, seeds: Sequence[int] = (3, 5, 10, 20, 40)) -> pd.DataFrame:
         """What would change one's mind: the minimum detectable effect of each claim (points) by number of seeds.
 
-        None where only a lower bound is known, as of one seed, whose spread over seeds nobody knows, and of an
-        equivalence. Claims that ask the same and have the same figure in the paper have one line.
+        A claim that was run with several seeds has its own error, any other one a pilot's (`power.METHOD`). None where
+        only a lower bound is known, as of one seed, whose spread over seeds nobody knows, and of an equivalence. Claims
+        that ask the same and have the same figure in the paper have one line.
 
         Raises:
             UserError: a number of seeds is no whole number from 1 on.
@@ -194,7 +196,12 @@ class TableStudy(TableFrames):
             if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
                 raise UserError(f"power(): {shown(n)} is no number of seeds, give whole numbers from 1 on")
 
+        effects = {claim.key: claim.effect for claim in self.result.claims}
+
         def points(claim: ClaimTest, n: int) -> float | None:
+            effect = effects.get(claim.key)
+            if isinstance(effect, Effect) and effect.seeds_half is not None and claim.kind != EffectKind.EQUIVALENCE:
+                return effect.detectable_with(n)
             least = detectable(self.table, claim, self.profile, n)
             return None if least.bound or least.margin is not None else least.points
 

@@ -226,6 +226,23 @@ def test_the_detectable_effect_is_that_of_statsmodels(error, freedom, expected):
     assert detectable_effect(error, freedom) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    "spreads", [(), (SPREAD,), (SPREAD, SPREAD.model_copy(update={"deviation": 2.0, "freedom": 4}))]
+)
+def test_more_seeds_shrink_the_seeds_part_alone_of_what_is_detectable(spreads):
+    weighted = [(2, spread) for spread in spreads]
+    effect = Effect.of(estimate(0.0), weighted)
+    assert effect.detectable_with(3) == pytest.approx(effect.detectable)
+    found = [effect.detectable_with(n) for n in (2, 3, 5, 10, 10**6)]
+    assert found == sorted(found, reverse=True)
+    assert found[-1] == pytest.approx(Effect.of(estimate(0.0, seeds_half=None)).detectable, rel=1e-3)
+    if len(spreads) == 1:
+        more = [(2, spreads[0].model_copy(update={"freedom": spreads[0].freedom * 9 // 2}))]
+        assert found[3] == pytest.approx(Effect.of(estimate(0.0, n_seeds=10), more).detectable)
+    assert effect.detectable_with(1) is None and Effect.of(estimate(0.0, seeds_half=None)).detectable_with(3) is None
+    assert Effect.of(estimate(0.0, images_half=0.0, seeds_half=0.0)).detectable_with(3) is None
+
+
 def test_what_is_detectable_is_found_in_eighty_per_cent_of_studies():
     generator, freedom = np.random.default_rng(0), 4
     effect = detectable_effect(1.0, freedom)

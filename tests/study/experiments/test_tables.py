@@ -219,6 +219,9 @@ def test_a_table_lists_the_stand_ins_that_touch_its_rows():
     assert "Decoder layers: as many" in words("1e") and "Decoder layers: as many" not in words("1b")
     assert "MobileNet-V2: one" in words("2a") and "MobileNet-V2: one" not in words("2b")
     assert "PRTR: width" in words("5") and "Epochs (supp. Table 1)" in words("S1")
+    whole = profile("mini").deviations_of("3", [tables(["3"])[0].changes(row) for row in tables(["3"])[0].runnable])
+    assert "1,536 images in each of the profile's epochs" in " ".join(whole)
+    assert not any("25,888" in line or "supp. Table 1" in line for line in whole)
     assert "from random weights" in words("1a") and "This table: 1 epoch" not in words("1b")
 
 
