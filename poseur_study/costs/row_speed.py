@@ -1,7 +1,7 @@
 """Speed and memory of a row's model at the paper's own configuration, measured on the device that is here.
 
-Supp. Table 5 prints frames per second and memory (of one image in training) without device or software. Here: one image at a time in
-float32, random weights, no flip test.
+Supp. Table 5 prints frames per second and memory (of one image in training) without device or software. Here: one image
+at a time in float32, random weights, no flip test.
 
     FPS             1 / median time from the crop to the keypoints
     Memory          peak that a training step holds beyond weights and image: forward, loss and backward, gradients too

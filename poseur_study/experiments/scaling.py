@@ -36,8 +36,8 @@ class Rule:
 
 
 EPOCHS_RULE = Rule(
-    "Epochs (supp. Table 1): one for 25 of the paper's, each of so many people that the longest run sees as many as the "
-    "profile's other runs do, or three quarters of them; a cosine schedule scales by itself and has no steps.",
+    "Epochs (supp. Table 1): one for 25 of the paper's, each of so many people that the longest run sees as many as "
+    "the profile's other runs do, or three quarters of them; a cosine schedule scales by itself and has no steps.",
     "train.epochs",
 )
 BATCH_RULE = Rule("Batch of the profile for HRFormer-B too (paper: 128).", "train.global_batch")

@@ -24,7 +24,7 @@ from poseur_study.measurements.calibration import (
     scales,
     scored_keypoints,
 )
-from poseur_study.measurements.layer_errors import LayerErrors
+from poseur_study.measurements.layer_errors import BINS, LayerErrors
 from poseur_study.measurements.measure import measure_rows
 from poseur_study.measurements.proposal_robustness import ShiftedRun, shifted, shifted_predictions
 from poseur_study.measurements.self_attention import self_attention
@@ -104,7 +104,7 @@ def test_a_measurement_that_is_cut_off_goes_on_where_it_was(data, runs, tmp_path
         if stopped_at == len(measured):
             raise KeyboardInterrupt
         measured.append(model)
-        return LayerErrors(stages=(f"layer {len(measured)}",), keypoints=(), distance=(), nearer=())
+        return LayerErrors(stages=(f"layer {len(measured)}",), keypoints=(0,) * len(BINS), distance=(), nearer=())
 
     stopped_at = 1
     with pytest.raises(KeyboardInterrupt):
