@@ -28,8 +28,8 @@ augmentation and batch (Sec. 4.1)."""
 
 METHODS_ALIGNED = (
     "Every method is trained by the recipe of Sec. 4.1 (AdamW, 325 epochs, batch 256, the same augmentation; Poseur "
-    "with HRNet-W48 and HRFormer-B also with photometric distortion and cutout, HRFormer-B with a batch of 128), with its "
-    "own head, target, loss, crop rule and score of a person."
+    "with HRNet-W48 and HRFormer-B also with photometric distortion and cutout, HRFormer-B with a batch of 128), with "
+    "its own head, target, loss, crop rule and score of a person."
 )
 OWN_RECIPES = (
     "The other methods' printed numbers come from their own papers and recipes (210 to 300 epochs, Adam); here all are "
