@@ -152,7 +152,7 @@ def test_the_plan_counts_what_is_missing_in_hours_of_a_given_device(project, dat
     finish(batch_of(data, project), 1)
     _, lines, _ = study(capsys, "plan", *arguments)
     assert lines[0].endswith("2 to be executed")
-    cut_off = "a run that is cut off loses its last epoch at most, which takes up to"
+    cut_off = "a run that is cut off loses an epoch at most, which takes up to"
     assert lines[2].startswith(f"{cut_off} {one / 6 / 2:.0f} s (") and "seed 0" in lines[2]
     assert lines[3] == "note: hours are of training alone, without start-up and evaluation"
     for wrong in ("0", "-1", "nan", "inf"):
