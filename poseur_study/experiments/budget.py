@@ -123,8 +123,8 @@ BUDGET = Table(
     ),
     alternatives=(
         "Checkpoints of one long run: before its learning rate falls, they lie far below a run of their length.",
-        "Equal device-hours instead of equal people seen: an epoch of Poseur costs about a third more than one of "
-        "SimpleBaseline here.",
+        "Equal device-hours instead of equal people seen: of `real`, on a processor, an epoch of Poseur takes about "
+        "twice as long as one of SimpleBaseline.",
     ),
     open_questions=(
         "The paper trains each method for its whole schedule only: what it would have had before is not known.",

@@ -64,7 +64,9 @@ REAL_DEVIATIONS: Mapping[str, tuple[str, ...]] = {
     "Schedule: cosine from 5e-4 with 50 warm-up steps and batch 64 instead of steps from 1e-3 and batch 256.": (
         "train.schedule", "train.learning_rate", "train.warmup_steps", "train.global_batch",
     ),
-    "Training: 64 epochs of 8,000 people (Supp. Table 1: of its rows' lengths) instead of 325 of 149,813.": TRAINING,
+    "Training: 64 epochs of 8,000 people (Supp. Table 1, Budget: of their rows' lengths) instead of 325 of 149,813.": (
+        TRAINING
+    ),
 }  # fmt: skip
 """What profile `real` changes; head, noise and augmentation are the paper's."""
 

@@ -1,7 +1,7 @@
 """An executed notebook as a page, by nbconvert and one template: the answer first, then the way there, code folded.
 
-Cells say by their tags where they stand: `answer` (the outputs come right after the title), `fold` (a section that is
-closed until it is opened, from a heading with that tag on). Code is folded, but for cells of parameters.
+Cells say by their tags where they stand: `answer` (prose and outputs come right after the title), `fold` (a section
+that is closed until it is opened, from a heading with that tag on). Code is folded, but for cells of parameters.
 """
 
 import base64

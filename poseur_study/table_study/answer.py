@@ -4,7 +4,6 @@ from collections import Counter
 
 import pandas as pd
 
-from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.interval import Estimate, bounded
 from poseur_study.analysis.power import detectable
 from poseur_study.analysis.result_types import CellResult, ClaimResult, RowResult, TableResult
@@ -179,33 +178,32 @@ def _delta(row: RowResult, first: RowResult) -> str:
 
 
 def verdicts_frame(table: Table, result: TableResult, profile: Profile) -> pd.DataFrame:
-    """A line a claim: claim, difference, paper, ours, low, high, p, earlier_low, earlier_high, seeds, margin,
-    minimum_detectable, verdict; none where the paper prints no effect, and of claims that were not run.
+    """A line a claim: claim, difference, verdict, paper, ours, low, high, p, seeds, minimum_detectable, margin; none
+    where the paper prints no effect, and of claims that were not run.
 
-    `p` is by Holm; the earlier interval by the claim's own seeds alone (see `analysis.effect.CHANGED`); `margin` that
-    of an equivalence, which has no minimum detectable effect. `attrs["note"]` says what these numbers cannot.
+    `p` is by Holm; `margin` that of an equivalence, which has no minimum detectable effect: without one there is no
+    such column. The earlier interval is in `claims.csv`. `attrs["note"]` says what these numbers cannot.
     """
     lines, notes = [], []
     for test, claim in zip(table.claims, result.claims, strict=True):
         one: Estimate | None = claim.effect
-        earlier = one.earlier if isinstance(one, Effect) else None
         least = detectable(table, test, profile, one.n_seeds if one else 0, one)
         ours = (one.value, one.low, one.high, claim.p) if one else (None,) * 4
-        before = (earlier.low, earlier.high) if earlier else (None, None)
         enough = None if least.margin is not None else least.points
-        lines.append((claim.text, claim.difference, test.paper_effect, *ours, *before, one.n_seeds if one else 0,
-                      least.margin, enough, claim.verdict.value))  # fmt: skip
+        lines.append((claim.text, claim.difference, claim.verdict.value, test.paper_effect, *ours,
+                      one.n_seeds if one else 0, enough, least.margin))  # fmt: skip
         if claim.verdict == Verdict.UNLIKE_PAPER:
             notes.append(table.unlike_paper(test))
         if least.points is not None and least.margin is not None:
             notes.append(f"{_capital(claim.difference)}: {least.words}.")
         elif least.points is not None and least.bound:
             notes.append(f"{_capital(claim.difference)}: minimum detectable effect {least.words}.")
-    columns = ["claim", "difference", "paper", *VERDICT_NUMBERS[1:7], "seeds", *VERDICT_NUMBERS[7:], "verdict"]
+    columns = ["claim", "difference", "verdict", *VERDICT_NUMBERS[:5], "seeds", *VERDICT_NUMBERS[5:]]
     frame = pd.DataFrame(lines, columns=columns).astype(dict.fromkeys(VERDICT_NUMBERS, float))
+    frame = frame if frame["margin"].notna().any() else frame.drop(columns="margin")
     frame.attrs["note"] = " ".join(dict.fromkeys(notes))
     return frame
 
 
-VERDICT_NUMBERS = ("paper", "ours", "low", "high", "p", "earlier_low", "earlier_high", "margin", "minimum_detectable")
+VERDICT_NUMBERS = ("paper", "ours", "low", "high", "p", "minimum_detectable", "margin")
 """The columns of `verdicts_frame` that are numbers, `seeds` apart."""

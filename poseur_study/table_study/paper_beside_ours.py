@@ -2,6 +2,7 @@
 
 import textwrap
 
+import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -27,7 +28,11 @@ def paper_beside_ours(table: Table, result: TableResult) -> Captioned:
 
     Where nothing of ours is there the paper's stand alone. On a phone labels stand above their lines.
     """
-    shown = list({one.difference: one for one in reversed(result.claims) if one.effect}.values())[::-1]
+    found: dict[str, ClaimResult] = {}
+    for one in result.claims:
+        if one.effect:
+            found.setdefault(one.difference, one)
+    shown = list(found.values())
     measure = table.measure if table.measure in table.columns else table.columns[0]
     wide, narrow = (_figure(table, result, shown, measure, narrow) for narrow in (False, True))
     return Captioned(wide, _caption(result, shown), _alt(result, measure), narrow=narrow)
@@ -53,10 +58,24 @@ def _figure(table: Table, result: TableResult, shown: list[ClaimResult], measure
         if of and narrow:
             labels_above(axes[name], of)
         elif of:
-            axes[name].set_yticklabels(of)
+            _labels_beside(axes[name], of)
     if "ours" in axes:
         axes["ours"].set_ylim(axes["paper"].get_ylim())
     return figure
+
+
+def _labels_beside(axis: Axes, labels: list[str]) -> None:
+    """Every line is a text of its own: of several in one, SVG with the browser's fonts keeps only the left ends."""
+    axis.set_yticklabels([])
+    size = matplotlib.rcParams["font.size"]
+    for place, label in enumerate(labels):
+        lines = label.split("\n")
+        for number, line in enumerate(lines):
+            beside = (-6, 1.2 * size * ((len(lines) - 1) / 2 - number))
+            axis.annotate(
+                line, (0, place), beside, axis.get_yaxis_transform(), "offset points", fontsize=size, ha="right",
+                va="center", annotation_clip=False,
+            )  # fmt: skip
 
 
 def _line(labels: list[str], narrow: bool) -> float:
@@ -125,7 +144,8 @@ def _caption(result: TableResult, claims: list[ClaimResult]) -> str:
         return f"{shown_name(result.number)}. Hollow: the paper's numbers; none of the rows was trained here.{filled}"
     seeds = f"{' to '.join(map(str, dict.fromkeys((numbers[0], numbers[-1]))))} seed{'s' * (numbers[-1] > 1)}"
     better = ", or better than claimed" * any(one.verdict.better for one in claims)
-    colours = f" Differences: green as claimed, orange against it, grey undecided{better}." if claims else ""
+    among = ", also where p by Holm is not below 0.05" * (len(claims) > 1)
+    colours = f" Differences: green as claimed, orange against it, grey undecided{among}{better}." if claims else ""
     in_short = [one.effect.in_short for one in claims if isinstance(one.effect, Effect)]
     alone = [f"{points(one.effect.value)} ({points(one.effect.earlier.low)} to {points(one.effect.earlier.high)})"
              for one in claims if one.hangs_on_pooling]  # fmt: skip

@@ -277,7 +277,7 @@ class TableStudy(TableFrames):
 
     def _run(self, run: PlannedRun) -> dict[str, Any]:
         state = self.store.state(run.run_id)
-        line = {"run": run.name, "state": state.value, "minutes": self.profile.minutes_per_run, "run id": run.run_id}
+        line = {"run": run.name, "state": state.value, "run id": run.run_id}
         if not self.store.recorded_state(run.run_id).done:
             return line
         one = self.store.record(run.run_id).provenance

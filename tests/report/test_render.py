@@ -26,6 +26,7 @@ def notebook():
         new_markdown_cell("## Parameters\n\nfolded words", metadata=fold),
         new_code_cell("profile = 'smoke'", metadata={"tags": ["parameters", "fold"]}),
         new_code_cell("study.answer()", metadata=answer, outputs=[yes]),
+        new_markdown_cell("Why it is so.", metadata=answer),
         new_markdown_cell("## One\n\nfirst\n\n## Two & three\n\nsecond"),
         new_code_cell("x = 1 < 2", outputs=[
             new_output("stream", name="stdout", text="step 1\rstep 2\r\x1b[32mstep 3\x1b[0m <b>"),
@@ -40,7 +41,7 @@ def notebook():
 def test_cells_are_arranged_by_their_tags():
     head, answer, sections = arranged(notebook())
     assert [cell.source for cell in head] == ["# A title\n\nText with *weight*."]
-    assert [cell.source for cell in answer] == ["study.answer()"]
+    assert [cell.source for cell in answer] == ["study.answer()", "Why it is so."]
     assert [(one.title, one.anchor, one.fold) for one in sections] == [
         ("One", "one", False), ("Two & three", "two-three", False), ("Parameters", "parameters", True)
     ]  # fmt: skip
@@ -50,9 +51,8 @@ def test_cells_are_arranged_by_their_tags():
 def test_a_page_opens_with_the_answer_and_folds_code():
     files = Files()
     text = page(notebook(), "table_1b.html", files, **CONTEXT)
-    places = [
-        text.index(words) for words in ("<h1", "<strong>Yes.</strong>", "One</h2>", "Two &amp; three</h2>", "folded")
-    ]
+    in_order = ("<h1", "<strong>Yes.</strong>", "Why it is so.", "One</h2>", "Two &amp; three</h2>", "folded")
+    places = [text.index(words) for words in in_order]
     assert places == sorted(places)
     assert "<em>weight</em>" in text and "a warning" not in text and "anchor-link" not in text
     assert "<pre>step 3 &lt;b&gt;</pre>" in text and '<pre class="error">E: &lt;v&gt;</pre>' in text

@@ -90,7 +90,7 @@ def test_what_an_earlier_report_left_is_gone_and_nothing_else(report):
 def test_the_first_page_says_what_was_asked_and_that_nothing_was_run(report):
     index = text_of(report / "index.html")
     summary_of = ("Scope.", "Methods.", "Results.", "What was easy.", "What was hard.", "What could not be done.")
-    parts = ("Which of these claims hold?", "Six headline", "were tested here", "How far to trust it",
+    parts = ("Which of these claims hold?", "Headline claims", "were tested here", "How far to trust it",
              *(f"<strong>{part}</strong>" for part in summary_of), "The model</h2>")  # fmt: skip
     places = [index.index(words) for words in parts]
     assert places == sorted(places) and "nothing was run yet" in index and summary(audit()) in index
