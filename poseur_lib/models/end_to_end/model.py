@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from timm.layers import BatchNormAct2d, FrozenBatchNormAct2d
+from timm.layers import FrozenBatchNormAct2d, freeze_batch_norm_2d
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
@@ -191,21 +191,11 @@ class EndToEndModel(nn.Module):
 
 def freeze_batch_norm(module: nn.Module, eps: float | None) -> None:
     """Batch norms inside become affine maps with the statistics and weights that they have; `eps` None: their own."""
-    for place, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            setattr(module, place, frozen_batch_norm(child, child.eps if eps is None else eps))
-        else:
-            freeze_batch_norm(child, eps)
-
-
-def frozen_batch_norm(norm: nn.BatchNorm2d, eps: float) -> nn.Module:
-    """A batch norm's affine map; the activation that timm's batch norms apply goes with it."""
-    activates = isinstance(norm, BatchNormAct2d)
-    frozen = (FrozenBatchNormAct2d if activates else FrozenBatchNorm2d)(norm.num_features, eps)
-    frozen.load_state_dict({name: getattr(norm, name) for name in frozen.state_dict()})
-    if activates:
-        frozen.drop, frozen.act = norm.drop, norm.act
-    return frozen.to(norm.weight.device)
+    freeze_batch_norm_2d(module)
+    if eps is not None:
+        for norm in module.modules():
+            if isinstance(norm, FrozenBatchNorm2d | FrozenBatchNormAct2d):
+                norm.eps = eps
 
 
 def freeze_first_stages(backbone: Backbone) -> None:
