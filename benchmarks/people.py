@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from functools import partial
 
 import torch
-from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.timing import Extras, Setting, compared, times_ms
 from poseur_lib.config import ExperimentConfig
-from poseur_lib.models.end_to_end.model import EndToEndModel, View, build_end_to_end
+from poseur_lib.costs.speed import peak_mib
+from poseur_lib.models.end_to_end.model import EndToEndModel, build_end_to_end
 from poseur_study.costs.benchmark_record import Comparison
 from poseur_study.experiments.end_to_end import KEYPOINT_HEADS, end_to_end_changes
 
@@ -22,7 +22,6 @@ SIZE = (800, 1088)
 """(height, width) of the resized image."""
 AFTER_THE_TOWER = f"of {PEOPLE[-1]} people, what follows the tower"
 """Of Poseur: its neck, which is the image's, the proposal and the queries."""
-MIB = 2**20
 
 
 def model_of(method: str, device: str) -> EndToEndModel:
@@ -46,28 +45,13 @@ def compare(setting: Setting) -> Iterator[Comparison]:
     for method in KEYPOINT_HEADS:
         model = model_of(method, setting.device)
         view = model.view(image)
-        runs = {"pyramid of the image": partial(model.view, image)}
-        runs |= {f"{n} people": partial(model.poses, [view], boxes_of(n, setting.device)) for n in PEOPLE}
+        of_people = {f"{n} people": partial(model.poses, [view], boxes_of(n, setting.device)) for n in PEOPLE}
+        runs = {"pyramid of the image": partial(model.view, image), **of_people}
         regions = model.roi_heads.regions(view.pyramid, [boxes_of(PEOPLE[-1], setting.device)], view.canvas)
         runs |= {AFTER_THE_TOWER: partial(model.roi_heads.keypoint_predictor, regions)}
         times = times_ms(runs, setting.shorter())
-        peaks = {f"{n} people": allocated(model, view, n, setting.device) for n in PEOPLE}
+        peaks = {name: peak_mib(run, setting.device) for name, run in of_people.items()}
         yield compared(method, times, "pyramid of the image", Extras(peaks=peaks, notes=_slopes(times, peaks)))
-
-
-def allocated(model: EndToEndModel, view: View, people: int, device: str) -> float:
-    """The largest sum of tensors that the keypoint head holds at a time beyond the pyramid, in MiB."""
-    boxes = boxes_of(people, device)
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        model.poses([view], boxes)
-        return (torch.cuda.max_memory_allocated() - before) / MIB
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
-        model.poses([view], boxes)
-    events = [event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"]
-    in_order = sorted(events, key=lambda event: event.start_ns())
-    return max(itertools.accumulate((event.nbytes() for event in in_order), initial=0)) / MIB
 
 
 def _slopes(times: dict[str, float], peaks: dict[str, float]) -> dict[str, str]:
