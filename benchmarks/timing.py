@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-import torch
-
+from poseur_lib.runtime import wait_for
 from poseur_study.costs.benchmark_record import Comparison, Timing
 
 Run = Callable[[], object]
@@ -56,10 +55,10 @@ def times_ms(alternatives: Mapping[str, Run], setting: Setting) -> dict[str, flo
     taken: dict[str, list[float]] = {name: [] for name in alternatives}
     for _ in range(setting.rounds):
         for name, run in alternatives.items():
-            _wait(setting.device)
+            wait_for(setting.device)
             start = time.perf_counter()
             run()
-            _wait(setting.device)
+            wait_for(setting.device)
             taken[name].append(time.perf_counter() - start)
     return {name: 1e3 * statistics.median(values) for name, values in taken.items()}
 
@@ -84,8 +83,3 @@ def compared(title: str, times: Mapping[str, float], reference: str, extras: Ext
             for name in names
         ),
     )
-
-
-def _wait(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()

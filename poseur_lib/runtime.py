@@ -171,6 +171,12 @@ def keep_freed_memory(device_type: str) -> bool:
     return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, -1))
 
 
+def wait_for(device: torch.device | str) -> None:
+    """Until a GPU has done all that it was given; a processor has."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize()
+
+
 def device_name(device: str) -> str:
     """The accelerator's name for "cuda" (or "auto" with one), else the processor's."""
     if device != "cpu" and torch.cuda.is_available():

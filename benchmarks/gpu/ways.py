@@ -13,6 +13,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from poseur_lib.cuda_graph import cuda_graph
 from poseur_lib.errors import first_line
+from poseur_lib.runtime import wait_for
 from poseur_study.costs.gpu_record import WayTime
 
 EAGER, GRAPH, INDUCTOR = "eager", "graph", "inductor"
@@ -88,17 +89,17 @@ def median_ms(run: Run, device: str) -> float:
     """Milliseconds of a call, median over rounds of calls one after another; the end of each round is waited for."""
     for _ in range(WARM_UP):
         run()
-    wait(device)
+    wait_for(device)
     start = time.perf_counter()
     run()
-    wait(device)
+    wait_for(device)
     calls = max(1, min(MOST_CALLS, int(ROUND_SECONDS / (time.perf_counter() - start))))
     taken = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
         for _ in range(calls):
             run()
-        wait(device)
+        wait_for(device)
         taken.append((time.perf_counter() - start) / calls)
     return 1e3 * statistics.median(taken)
 
@@ -110,7 +111,7 @@ def _busy(run: Run, milliseconds: float, device: str) -> tuple[float | None, flo
     with profile(activities=[ProfilerActivity.CUDA]) as profiler:
         for _ in range(PROFILED):
             run()
-        wait(device)
+        wait_for(device)
     kernels = [event for event in profiler.key_averages() if event.device_type == DeviceType.CUDA]
     if not kernels:
         return None, None
@@ -125,9 +126,3 @@ def memory(device: str) -> Iterator[Callable[[], float | None]]:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     yield lambda: torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else None
-
-
-def wait(device: str) -> None:
-    """Until the GPU has done all that it was given."""
-    if device == "cuda":
-        torch.cuda.synchronize()

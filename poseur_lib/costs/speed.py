@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from poseur_lib.models.pose_model import PoseModel, PoseTargets
-from poseur_lib.runtime import device_name, keep_freed_memory
+from poseur_lib.runtime import device_name, keep_freed_memory, wait_for
 
 WARM_UP, ROUNDS = 3, 15
 
@@ -68,8 +68,7 @@ def median_seconds(run: Callable[[], object], rounds: int, warm_up: int, device:
     for number in range(warm_up + rounds):
         start = time.perf_counter()
         run()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
+        wait_for(device)
         if number >= warm_up:
             taken.append(time.perf_counter() - start)
     return statistics.median(taken)

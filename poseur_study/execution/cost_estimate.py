@@ -142,7 +142,7 @@ def probed_speed() -> Speed:
     """What a 3 x 3 convolution of 64 channels reaches here, forward and backward, laid out as in training; a share."""
     import torch
 
-    from poseur_lib.runtime import Runtime, device_name
+    from poseur_lib.runtime import Runtime, device_name, wait_for
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     layer = torch.nn.Conv2d(64, 64, 3, padding=1).to(device, memory_format=Runtime.memory_format)
@@ -150,8 +150,7 @@ def probed_speed() -> Speed:
     passes, start = 0, time.perf_counter()
     while time.perf_counter() - start < PROBE_SECONDS:
         layer(images).sum().backward()
-        if device == "cuda":
-            torch.cuda.synchronize()
+        wait_for(device)
         passes += 1
     rate = FORWARD_AND_BACKWARD * passes * 8 * 64 * 48 * 64 * 64 * 9 / (time.perf_counter() - start) / 1e9
     share = f"{PROBE_SHARE:.0%} of a convolution's {rate:.0f} billion multiply-adds/s"

@@ -19,7 +19,7 @@ from poseur_lib.errors import first_line
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.build import build_model
 from poseur_lib.models.pose_model import PoseModel
-from poseur_lib.runtime import AUTOCAST, Compile, Precision, Runtime
+from poseur_lib.runtime import AUTOCAST, Compile, Precision, Runtime, wait_for
 from poseur_lib.training.fit import pose_loss
 from poseur_lib.training.optimiser import optimiser_and_schedule, parameter_groups
 from poseur_lib.training.step import GraphedStep, choose, compile_backbone
@@ -41,14 +41,14 @@ def main(file: str, seconds: str, precision: Precision, compile: Compile) -> Non
     step = training_step(model, config, config.train.global_batch, precision, way).run
     for _ in range(WARM_UP):
         step()
-    _wait()
+    wait_for(runtime.torch_device)
     print(READY, flush=True)
     sys.stdin.readline()
     steps, start = 0, time.perf_counter()
     while time.perf_counter() - start < float(seconds):
         for _ in range(STEPS_AT_ONCE):
             step()
-        _wait()
+        wait_for(runtime.torch_device)
         steps += STEPS_AT_ONCE
     print(steps * config.train.global_batch / (time.perf_counter() - start), flush=True)
     sys.stdin.read()
@@ -120,11 +120,6 @@ def _passes(
         total.backward()
 
     return pass_through, note
-
-
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 if __name__ == "__main__":
