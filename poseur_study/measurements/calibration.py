@@ -34,7 +34,7 @@ from poseur_lib.scoring.uncertainty import density_scores, laplace_scores
 from poseur_study.analysis.interval import Sample
 from poseur_study.analysis.measured_values import over_seeds, sample_series
 from poseur_study.analysis.table_data import BOOTSTRAP_SEED, TableData
-from poseur_study.runs.evaluation_file import image_weights
+from poseur_study.runs.evaluation_file import once_and_resampled
 
 BINS = 10
 RANK_RESAMPLES = 300
@@ -162,7 +162,7 @@ def measured_bins(
         frame: a line a keypoint, with `seed` and `image`.
         predicted: the column by which keypoints are binned, equally many of all seeds together in each bin.
     """
-    weights = _weights(images)
+    weights = once_and_resampled(images)
     samples = {
         (*key, seed): Sample.of(measure(one, weights))
         for key, sums in _binned(frame, by, predicted, observed, images)
@@ -176,7 +176,7 @@ def bins(frame: pd.DataFrame, by: Sequence[str], predicted: str, observed: str, 
 
     Columns: predicted (its mean), value, low, high, seeds, estimate, and part (per cent of the keypoints).
     """
-    weights, samples, beside = _weights(images), {}, {}
+    weights, samples, beside = once_and_resampled(images), {}, {}
     for key, sums in _binned(frame, by, predicted, observed, images):
         found = {seed: means(one, weights) for seed, one in sums.items()}
         total = sum(one.number.sum() for one in sums.values())
@@ -187,11 +187,6 @@ def bins(frame: pd.DataFrame, by: Sequence[str], predicted: str, observed: str, 
     frame = over_seeds(sample_series(samples, [*by, "bin"]), images)
     mean, part = zip(*beside.values(), strict=True) if beside else ((), ())
     return frame.assign(predicted=np.array(mean, float), part=np.array(part, float)).dropna(subset="value")
-
-
-def _weights(images: int) -> Float[np.ndarray, "n I"]:
-    """The images as they are, then every resample of them."""
-    return np.concatenate([np.ones((1, images)), image_weights(images)])
 
 
 def _binned(

@@ -7,7 +7,7 @@ from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.evaluation.outside_boxes import outside_boxes
 from poseur_study.analysis.effect import Effect
 from poseur_study.analysis.interval import Estimate, Sample, difference, estimate
-from poseur_study.runs.evaluation_file import image_weights
+from poseur_study.runs.evaluation_file import once_and_resampled
 from poseur_study.table_study import TableStudy
 
 SHOWN = ("people", "outside", "placed outside, %", "near enough, %", "both, %")
@@ -29,7 +29,7 @@ def outside_keypoints(study: TableStudy) -> pd.DataFrame:
     for key, label, seed in study.finished:
         if study.store.has_predictions(study.data.runs[key, seed].run_id):
             of = outside_boxes(study.data.predictions(key, seed, BoxSource.DETECTOR), study.dataset.val)
-            weights = np.vstack([np.ones(len(of.people)), image_weights(len(of.people))])
+            weights = once_and_resampled(len(of.people))
             with np.errstate(invalid="ignore"):
                 placed, near, both = (
                     Sample.of(100 * (weights @ one) / (weights @ of.labelled)) for one in (of.placed, of.near, of.found)

@@ -17,17 +17,17 @@ from torch import Tensor
 
 from poseur_lib.data.dataset import PoseBatch
 from poseur_lib.evaluation.ap import evaluate_predictions
-from poseur_lib.evaluation.bootstrap import Scorer, bootstrap, resamples
+from poseur_lib.evaluation.bootstrap import Scorer, bootstrap
 from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.matches import image_matches
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.poses import PosePrediction
 from poseur_study.analysis.measured_values import MeasuredValues, StoredSample
-from poseur_study.analysis.table_data import BOOTSTRAP_SEED, RESAMPLES
 from poseur_study.experiments.analyses import SHIFTS
 from poseur_study.measurements.measure import measure_rows
 from poseur_study.measurements.trained_models import RowModel, study_runtime, val_crops
+from poseur_study.runs.evaluation_file import BOOTSTRAP_SEED, RESAMPLES, image_weights
 from poseur_study.runs.predictions import as_stored
 from poseur_study.table_study import TableStudy
 
@@ -130,7 +130,7 @@ def stage_errors(
     place = np.searchsorted(images, [person.image_id for person in study.dataset.val.people()])
     distances, inside = stage_distances(of.model, val_crops(study, of), shifts, study_runtime(study).torch_device)
     number = np.bincount(place, weights=inside.sum(axis=1), minlength=len(images))
-    weights = np.stack(list(resamples(len(images), RESAMPLES, BOOTSTRAP_SEED)))
+    weights = image_weights(len(images))
 
     def sample(distance: Float[np.ndarray, "P K"]) -> StoredSample:
         total = 100 * np.bincount(place, weights=(distance * inside).sum(axis=1), minlength=len(images))

@@ -20,14 +20,13 @@ from poseur_lib.evaluation.attention import (
     related_share,
     weights_on_others,
 )
-from poseur_lib.evaluation.bootstrap import resamples
 from poseur_lib.keypoints import KeypointSet
 from poseur_lib.models.poseur.head import PoseurHead
 from poseur_study.analysis.measured_values import MeasuredValues, StoredSample
-from poseur_study.analysis.table_data import BOOTSTRAP_SEED, RESAMPLES
 from poseur_study.experiments.analyses import DEFAULT_ROW, RELATED, RELATION_CLAIM, SHOULDER, SHOULDER_CLAIM
 from poseur_study.measurements.measure import Measurements, measure_rows
 from poseur_study.measurements.trained_models import RowModel, study_runtime, val_crops
+from poseur_study.runs.evaluation_file import RESAMPLES, once_and_resampled
 from poseur_study.table_study import TableStudy
 
 PEOPLE_SHOWN = 3
@@ -194,7 +193,7 @@ def _resampled_means(
     total = np.zeros((images, *weights.shape[1:]))
     np.add.at(total, place, weights_on_others(weights.astype(np.float64)))
     number = np.bincount(place, minlength=images)
-    counts = np.stack([np.ones(images, int), *resamples(images, RESAMPLES, BOOTSTRAP_SEED)])
+    counts = once_and_resampled(images)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.tensordot(counts, total, axes=1) / (counts @ number)[:, None, None, None]
 

@@ -16,15 +16,14 @@ from poseur_lib.config.data import AugmentConfig
 from poseur_lib.data.coco import CocoPeople, Person
 from poseur_lib.data.crop import PIXELS_PER_SCALE, PLAIN, CropRule, inside_crop
 from poseur_lib.data.dataset import view_person
-from poseur_lib.evaluation.bootstrap import resamples
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.evaluation.truncation import Cut, CutImages, Side, correct, cut_people, places
 from poseur_lib.keypoints import KeypointSet
 from poseur_study.analysis.measured_values import MeasuredValues, StoredSample
-from poseur_study.analysis.table_data import BOOTSTRAP_SEED
 from poseur_study.measurements.measure import measure_rows
 from poseur_study.measurements.trained_models import RowModel, study_runtime
+from poseur_study.runs.evaluation_file import BOOTSTRAP_SEED, image_weights
 from poseur_study.table_study import TableStudy
 
 SIDES: tuple[Side, ...] = ("bottom", "right")
@@ -194,7 +193,7 @@ def side_points(side: Side, tallies: Mapping[float, Tally]) -> list[ZonePoint]:
 def zone_points(side: Side, share: float | None, tally: Tally) -> list[ZonePoint]:
     """A point for every zone."""
     keypoints, found, _ = tally
-    weights = np.stack(list(resamples(len(keypoints), CUT_RESAMPLES, BOOTSTRAP_SEED))).astype(np.float64)
+    weights = image_weights(len(keypoints))[:CUT_RESAMPLES]
     total, hits, beside = tally.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         values, placed = 100 * hits / total, 100 * beside / total

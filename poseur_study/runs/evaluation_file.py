@@ -213,6 +213,11 @@ def image_weights(images: int) -> Float[np.ndarray, "n I"]:
     return np.stack(list(resamples(images, RESAMPLES, BOOTSTRAP_SEED))).astype(np.float64)
 
 
+def once_and_resampled(images: int) -> Float[np.ndarray, "m I"]:
+    """The images as they are, then the resamples of `image_weights`."""
+    return np.vstack([np.ones(images), image_weights(images)])
+
+
 def to_bytes(evaluation: RunEvaluation, predictions_sha256: str) -> bytes:
     """The content of `evaluation.xz`: a line of JSON that names the arrays, then their bytes, all first ones first."""
     of = {"people": evaluation.people, "errors": evaluation.errors, **evaluation.boxes}
