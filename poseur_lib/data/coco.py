@@ -116,6 +116,11 @@ class CocoPeople:
         return self.root / f"{self.split}2017"
 
     @property
+    def image_ids(self) -> list[int]:
+        """Of all images, in ascending order."""
+        return sorted(self.coco.getImgIds())
+
+    @property
     def has_heads(self) -> bool:
         """Whether its people have head boxes, so that they are judged by PCKh."""
         return any("head_box" in entry for entry in self.coco.dataset["annotations"])

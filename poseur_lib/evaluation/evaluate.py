@@ -133,7 +133,7 @@ def evaluate_model(model: Network, config: ExperimentConfig, runtime: Runtime, b
     else:
         predictions = predictions_in_boxes(model, in_boxes, config, runtime)
     results = rank_people(predictions, config, keypoints).to_coco(people.category_id)
-    images = sorted(people.coco.getImgIds())
+    images = people.image_ids
     metrics: PoseMetrics | PckhMetrics
     if people.has_heads:
         metrics = hits_of_people(predictions, in_boxes, keypoints, images).metrics(keypoints.names)

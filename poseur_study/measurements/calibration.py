@@ -77,7 +77,7 @@ class RunErrors:
 def run_errors(data: TableData, row_key: str, seed: int) -> RunErrors:
     """What a finished run got wrong on the val split."""
     val, predictions = data.dataset.val, data.predictions(row_key, seed, BoxSource.GROUND_TRUTH)
-    images = sorted(int(image) for image in val.coco.getImgIds())
+    images = val.image_ids
     errors = keypoint_errors(predictions, val.people(), val.keypoints, images)
     return RunErrors(data.table.row(row_key).label, seed, data.runs[row_key, seed].config, predictions, errors)
 

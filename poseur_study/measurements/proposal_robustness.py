@@ -126,7 +126,7 @@ def stage_errors(
     study: TableStudy, of: RowModel, shifts: Sequence[float]
 ) -> tuple[tuple[str, ...], tuple[tuple[StoredSample, ...], ...]]:
     """Names of the stages, and for each shift and stage the mean error of labelled keypoints inside their crops."""
-    images = sorted(int(image) for image in study.dataset.val.coco.getImgIds())
+    images = study.dataset.val.image_ids
     place = np.searchsorted(images, [person.image_id for person in study.dataset.val.people()])
     distances, inside = stage_distances(of.model, val_crops(study, of), shifts, study_runtime(study).torch_device)
     number = np.bincount(place, weights=inside.sum(axis=1), minlength=len(images))

@@ -148,7 +148,7 @@ def scored_runs(data: TableData) -> tuple[ScoredRun, ...]:
 def _scored(data: TableData, label: str, seed: int, store: RunStore, run_id: str) -> ScoredRun:
     loaded, val = store.load(run_id), data.dataset.val
     predictions, config = loaded.predictions, loaded.record.config
-    images = sorted(int(image) for image in val.coco.getImgIds())
+    images = val.image_ids
     errors = keypoint_errors(predictions[BoxSource.GROUND_TRUTH], val.people(), val.keypoints, images)
     evaluation = store.evaluation(run_id) or run_evaluation(val, predictions, config)
     boxes = data.boxes if data.boxes in predictions else BoxSource.GROUND_TRUTH

@@ -150,7 +150,7 @@ def attention_run(
 ) -> AttentionRun:
     """What is kept of P people's weights in N layers."""
     people, keypoints = study.dataset.val.people(), study.dataset.val.keypoints
-    images = sorted(int(image) for image in study.dataset.val.coco.getImgIds())
+    images = study.dataset.val.image_ids
     place = np.searchsorted(images, [person.image_id for person in people])
     related = {name: pairs for name, pairs in measures(keypoints).items() if pairs.any()}
     shown = people_shown(people)

@@ -149,7 +149,7 @@ def measure_truncation(study: TableStudy, of: RowModel) -> TruncatedRun:
 
 def measured_images(study: TableStudy) -> list[int]:
     """Ids of the images whose people are cut, in order, those without people included."""
-    return sorted(int(image) for image in study.dataset.val.coco.getImgIds())[:MOST_IMAGES]
+    return study.dataset.val.image_ids[:MOST_IMAGES]
 
 
 def predict_cut(study: TableStudy, of: RowModel, people: Sequence[Person], cut: Cut) -> PredictedPeople:

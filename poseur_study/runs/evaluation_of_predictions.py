@@ -38,7 +38,7 @@ from poseur_study.runs.predictions import Predictions
 
 def run_evaluation(people: CocoPeople, predictions: Predictions, config: ExperimentConfig) -> RunEvaluation:
     """What is kept of predictions, ground-truth boxes among them, for people of the split they were made for."""
-    images = sorted(people.coco.getImgIds())
+    images = people.image_ids
     of_images = [people.coco.loadAnns(people.coco.getAnnIds(imgIds=image)) for image in images]
     return RunEvaluation(
         people=_people(images, of_images),
