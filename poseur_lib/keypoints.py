@@ -1,11 +1,10 @@
 """What a keypoint set is: names, mirror pairs, OKS constants, skeleton, body halves; described once, for any K."""
 
-import difflib
 import math
 from dataclasses import dataclass
 
 from poseur_lib.config.keypoints import KeypointChoice, OwnKeypoints
-from poseur_lib.errors import UserError
+from poseur_lib.errors import unknown_name
 
 
 @dataclass(frozen=True)
@@ -200,16 +199,14 @@ def keypoint_set(given: KeypointChoice) -> KeypointSet:
     """The built-in keypoint set of that name, or the one that is described.
 
     Raises:
-        UserError: no such set; the message gives the nearest known name.
+        UserError: no such set; the message gives the nearest known name, or all.
     """
     if isinstance(given, OwnKeypoints):
         return _described(given)
     for candidate in KEYPOINT_SETS:
         if candidate.name == given:
             return candidate
-    known = [candidate.name for candidate in KEYPOINT_SETS]
-    nearest = (difflib.get_close_matches(given, known, n=1, cutoff=0.0) or known)[0]
-    raise UserError(f"unknown keypoint set {given!r}; the nearest known one is {nearest!r}")
+    raise unknown_name("keypoint set", given, [candidate.name for candidate in KEYPOINT_SETS])
 
 
 def _described(own: OwnKeypoints) -> KeypointSet:

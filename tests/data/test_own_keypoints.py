@@ -144,7 +144,7 @@ def test_files_that_are_none(tmp_path, name, content, says):
 
 
 def test_a_name_that_is_no_set_and_two_files_in_a_folder(tmp_path):
-    with pytest.raises(UserError, match="nearest known one is 'mpii16'"):
+    with pytest.raises(UserError, match="did you mean 'mpii16'"):
         choose_keypoints("mpii", tmp_path)
     assert choose_keypoints("", tmp_path) == (None, "") and choose_keypoints("lsp14", tmp_path) == ("lsp14", "")
     write(tmp_path / "keypoints.json")

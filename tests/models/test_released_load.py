@@ -235,7 +235,7 @@ def test_leeds_keypoints_are_taken_only_where_they_are_asked_for():
     ("choices", "says"),
     [
         ({"keypoint_set": "mpii16"}, "keypoint set 'mpii16' has 16 keypoints, the weights 17"),
-        ({"keypoint_set": "coco"}, "nearest known one is 'coco17'"),
+        ({"keypoint_set": "coco"}, "did you mean 'coco17'"),
         ({"flip_fusion": "type3"}, "type3"),
         ({"keypoint_score": "max"}, "max"),
         ({"input_size": (0, 192)}, "input_size"),
