@@ -194,7 +194,7 @@ def leg(skeleton: Skeleton, appearance: Appearance, left: int) -> list[Primitive
 
 def person_primitives(skeleton: Skeleton, appearance: Appearance) -> list[Primitive]:
     """Every primitive of a person, camera frame, metres."""
-    prims = torso(skeleton, appearance) + head(skeleton, appearance) + hair(skeleton, appearance)
+    prims = torso(skeleton, appearance) + head(skeleton) + hair(skeleton, appearance)
     for left in (0, 1):
         prims += arm(skeleton, appearance, left) + leg(skeleton, appearance, left)
     return prims

@@ -7,7 +7,7 @@ from synthetic_people.primitive import ROUND, Decal, Primitive, along, at
 from synthetic_people.skeleton import Bone, Skeleton
 
 
-def head(skeleton: Skeleton, appearance: Appearance) -> list[Primitive]:
+def head(skeleton: Skeleton) -> list[Primitive]:
     """Skull with a face, nose, ears and neck."""
     size, frame = skeleton.shape.head, skeleton.frames[Bone.HEAD]
     radii = tuple(size * r for r in HEAD_RADII)

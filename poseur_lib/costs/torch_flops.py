@@ -42,7 +42,7 @@ def multiply_adds_by_part(model: nn.Module, images: Tensor) -> Counter[str]:
             if isinstance(module, DeformableAttention):
                 hooks.enter_context(module.register_forward_hook(partial(see, name)))
         model(images)
-    return _by_part(model, _own(model, counter) | deformable)
+    return _by_part(_own(model, counter) | deformable)
 
 
 def deformable_multiply_adds(attention: DeformableAttention, query: Tensor, _: Tensor, memory: Memory) -> int:
@@ -77,7 +77,7 @@ def _own(model: nn.Module, counter: FlopCounterMode) -> dict[str, int]:
     return own
 
 
-def _by_part(model: nn.Module, own: dict[str, int]) -> Counter[str]:
+def _by_part(own: dict[str, int]) -> Counter[str]:
     count: Counter[str] = Counter()
     for name, value in own.items():
         if value and (part := part_of(name)) is not None:

@@ -33,7 +33,7 @@ def answer(table: Table, result: TableResult, profile: Profile) -> str:
         if ran:
             return f"**No claim was tested.** {_why(result)} {ran} of {len(result.rows)} rows were run."
         return f"**Not run.** {_why(result)} Below are the numbers of the paper."
-    parts = [_sentence(table, one, result, profile) for one in decided[:1]]
+    parts = [_sentence(table, one, profile) for one in decided[:1]]
     if len(decided) > 1:
         counts = Counter(one.verdict.short for one in decided)
         parts.append("All claims: " + ", ".join(f"{number} {verdict}" for verdict, number in counts.items()) + ".")
@@ -48,7 +48,7 @@ def answer(table: Table, result: TableResult, profile: Profile) -> str:
     return " ".join(parts)
 
 
-def _sentence(table: Table, claim: ClaimResult, result: TableResult, profile: Profile) -> str:
+def _sentence(table: Table, claim: ClaimResult, profile: Profile) -> str:
     effect, verdict = claim.effect, claim.verdict.value
     (test,) = [one for one in table.claims if one.key == claim.key]
     paper = "" if claim.paper_effect is None else f"; the paper has {points(claim.paper_effect)}"
