@@ -56,17 +56,10 @@ def layer_errors(study: TableStudy) -> pd.DataFrame:
     not measured, and why.
     """
     found = measure_rows(study, "layer_errors", LayerErrors, partial(measure_layers, study))
-    lines = [
-        {"row": study.table.row(key).label, "seed": seed, **line}
-        for (key, seed), values in found.of.items()
-        for line in values.lines()
-    ]
-    columns = ["row", "seed", "stage", "began", "keypoints", "distance", "nearer"]
-    frame = pd.DataFrame(lines, columns=columns).astype({"distance": float, "nearer": float})
-    for name, order in (("row", [row.label for row in study.table.runnable]), ("began", BINS)):
-        frame[name] = pd.Categorical(frame[name], order)
-    frame.attrs["missing"] = found.notes
-    return frame
+    columns = ("stage", "began", "keypoints", "distance", "nearer")
+    frame = found.frame(study, columns, lambda values: [tuple(line.values()) for line in values.lines()])
+    frame["began"] = pd.Categorical(frame["began"], BINS)
+    return frame.astype({"distance": float, "nearer": float})
 
 
 @torch.inference_mode()
