@@ -2,12 +2,11 @@
 
 import json
 import shlex
-from dataclasses import dataclass
-
-from torch.utils.data import DataLoader
+from dataclasses import dataclass, replace
 
 from poseur_lib.checkpoints.checkpoint import trained_model
-from poseur_lib.data.dataset import PoseCrops
+from poseur_lib.data.batches import Loader
+from poseur_lib.evaluation.inference import inference_batches
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import Runtime
 from poseur_study.execution.retrain import NEW_RUNS
@@ -67,10 +66,7 @@ def study_runtime(study: TableStudy) -> Runtime:
     return Runtime(data=study.dataset.root, device=settings.device, precision=settings.precision)
 
 
-def val_crops(study: TableStudy, of: RowModel) -> DataLoader:
-    """The val split's labelled people in order, cropped as the run of a model that is there evaluates them."""
-    val, config = study.dataset.val, of.run.config
-    crops = PoseCrops(
-        val.people(), val.keypoints, config.data.input_size, of.model.head.crop_rule, augment=None, seed=0
-    )
-    return DataLoader(crops, batch_size=config.evaluation.batch)
+def val_crops(study: TableStudy, of: RowModel) -> Loader:
+    """The val split's labelled people in order, cropped on the CPU as the run of a model that is there does."""
+    runtime = replace(study_runtime(study), data_on_device="no")
+    return inference_batches(study.dataset.val.people(), of.run.config, of.model.head.crop_rule, runtime)
