@@ -142,7 +142,7 @@ def detector_boxes(
     """The people of a detector's file, by the categories that it counts.
 
     They are the data set's; a file with COCO's own 1, which the data set does not have, is in COCO's, where 1 is the
-    person.
+    person and no category is 0.
 
     Args:
         category_id: the people's in the data set.
@@ -163,7 +163,7 @@ def detector_boxes(
         )
         return DetectorBoxes([], [problem], [])
     notes, person = [], category_id
-    if COCO_PERSON in categories and COCO_PERSON not in (category_id, *known):
+    if COCO_PERSON in categories and COCO_PERSON not in (category_id, *known) and 0 not in categories:
         person = COCO_PERSON
         notes.append(f"people are category {COCO_PERSON}, as COCO counts (those of the data set are {category_id})")
     counts = Counter(map(shown, categories))

@@ -36,6 +36,15 @@ def test_a_detector_s_people_are_found_in_its_own_numbering(write, written, of_s
     assert (said in notes(root)) == (of_set == 3 and written != 3)
 
 
+def test_a_detector_that_counts_from_0_as_the_set_does_is_not_taken_for_coco_s(write):
+    """0 is the person and 1 the bicycle, as YOLO counts."""
+    root = write(set_to(category_id=0), id=0)
+    people = detector(root, BOXES, category_id=0)
+    bicycles = [one | {"category_id": 1, "bbox": [1, 2, 3, 4]} for one in people]
+    detection_path(root, "val").write_text(json.dumps([*bicycles, *people]))
+    assert [one.box for one in read(root).detections()] == [tuple(box) for box in BOXES]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -75,6 +75,14 @@ def test_names_that_are_numbers_are_ids_and_no_digits_of_other_names(write, tmp_
     assert by_name.ids == {} and known_ids(frames, tmp_path / "names.json").ids[frames[0]] == 0
 
 
+def test_people_may_be_category_0_of_the_names_and_of_the_boxes(write, tmp_path):
+    image, names = Path("frame.jpg"), tmp_path / "names.json"
+    people = {"images": [{**IMAGES[0], "file_name": "frame.jpg"}], "categories": [{"id": 0, "name": "person"}]}
+    names.write_text(json.dumps(people))
+    entries = [{"image_id": 7, "category_id": one, "bbox": [one, 2, 3, 4], "score": 1} for one in (1, 0)]
+    assert read_boxes(write(entries), [image], names=names).of_image == {image: [PersonBox((0, 2, 3, 4))]}
+
+
 def test_ids_of_a_data_set_s_images_are_its_own_without_boxes_too(tmp_path, capsys):
     frames = frames_from_0(tmp_path, "annotations/person_keypoints_frames.json")
     known = known_ids(frames)
