@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 
 from poseur_lib.data.annotation_file import say_once
 from poseur_lib.data.annotations import load_json
-from poseur_lib.data.box_convention import box_list_problems
+from poseur_lib.data.box_convention import box_list_problems, fraction_problems
 from poseur_lib.data.image_format import ImageHead
 from poseur_lib.data.images import head_of_file, is_ambiguous, orientation_message
 from poseur_lib.errors import UserError, listed
@@ -115,7 +115,10 @@ def known_ids(images: Sequence[Path], names: Path | None = None) -> BoxesOfFile:
 
 
 def _require_convention(file: BoxesFile, found: dict[Path, Key], video_size: tuple[int, int] | None) -> None:
-    """Check boxes against the sides and the orientation of their images, of those that can be read."""
+    """Check boxes against the sides and the orientation of their images, of those that can be read.
+
+    Those of COCO annotations are cut to the image or leave it by design (`crop_box`), so that no convention shows.
+    """
     frame = None if video_size is None else ImageHead(height=video_size[0], width=video_size[1])
     where, boxes, sizes = [], [], []
     for image, key in found.items():
@@ -125,7 +128,7 @@ def _require_convention(file: BoxesFile, found: dict[Path, Key], video_size: tup
             where += [f"box {position} of {image}" for position in range(len(some))]
             boxes += [box.box for box in some]
             sizes += [head.upright_size] * len(some)
-    for problem in box_list_problems(where, boxes, sizes):
+    for problem in (fraction_problems if file.sizes else box_list_problems)(where, boxes, sizes):
         raise UserError(f"{file.path}: {problem}")
 
 

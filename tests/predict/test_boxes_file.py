@@ -11,6 +11,7 @@ from poseur_lib.keypoints import COCO_17
 from poseur_lib.predict.boxes_file import known_ids, read_boxes
 from poseur_lib.predict.files import image_ids
 from poseur_lib.predict.people import PersonBox
+from tests.predict.conftest import noise, write_image
 from tests.training.tiny import write_people
 
 A, B = Path("a/photo.jpg"), Path("b/photo.jpg")
@@ -154,6 +155,20 @@ def test_annotations_go_by_file_name_and_tell_the_ids(write):
     assert read.of_image == {A: [PersonBox((1, 2, 30, 40)), PersonBox((70, 50, 9, 9))]}  # cut as evaluate cuts
     assert read.ids == {A: 7} and image_ids([A], read.ids) == [7]
     assert image_ids([A, B], read.ids) == [1, 2]
+
+
+def test_crops_that_leave_the_image_by_design_are_taken(write, tmp_path):
+    """As MPII's: read as corners, this one would lie in its image."""
+    image = write_image(tmp_path / "photo.jpg", noise())
+    entry = {"id": 1, "image_id": 7, "bbox": [30, 20, 30, 20]}
+
+    def boxes(*crop):
+        content = {"images": IMAGES, "annotations": [entry | {"crop_box": crop}]}
+        return [box.box for box in read_boxes(write(content), [image]).of_image[image]]
+
+    assert boxes(20, 10, 70, 60) == [(20, 10, 70, 60)]
+    with pytest.raises(UserError, match="is a fraction of the image"):
+        boxes(0.2, 0.1, 0.7, 0.6)
 
 
 def test_the_people_s_category_is_told_and_not_the_first_one(write, capsys):
