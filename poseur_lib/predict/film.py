@@ -196,9 +196,11 @@ def predict_film(
         Interrupted: Ctrl-C; what is done is written.
     """
     target = output.folder / f"{film.path.stem or 'film'}.mp4"
-    if os.path.realpath(target) == os.path.realpath(film.path):
-        raise UserError(f"the film {target} would overwrite its source: choose another --out")
-    for name in (RESULTS_FILE, IMAGES_FILE, target.name):
+    if output.pictures:
+        if os.path.realpath(target) == os.path.realpath(film.path):
+            raise UserError(f"the film {target} would overwrite its source: choose another --out")
+        require_output(target)
+    for name in (RESULTS_FILE, IMAGES_FILE):
         require_output(output.folder / name)
     done, began = PredictedFilm(), time.perf_counter()
     smoother = Smoother(film.rate) if smooth else None

@@ -108,7 +108,7 @@ def predict_files(
         UserError: the folder cannot be written to, or a picture would overwrite an image.
         Interrupted: Ctrl-C; what is done is written, the results too.
     """
-    pictures = overlay_paths(images, output.folder)
+    pictures = overlay_paths(images, output.folder) if output.pictures else images
     ids, line = chosen_ids(images, known_ids or {}, renumber)
     if line is not None:
         tqdm.write(line)

@@ -130,6 +130,12 @@ def test_a_box_outside_its_image_is_named_and_the_image_left_out(here, predict, 
     assert len(results()) == 1
 
 
+def test_results_alone_may_lie_beside_the_images(here, predict):
+    assert predict("in", "--out", "in", "--no-images") == 0
+    assert sorted(os.listdir("in")) == ["images.json", "one.png", "predictions.json", "two.jpg"]
+    assert len(results("in")) == 2
+
+
 def test_an_earlier_call_s_results_are_not_taken_for_this_one_s(here, predict, capsys):
     assert predict("in/one.png") == 0
     capsys.readouterr()

@@ -70,6 +70,13 @@ def test_the_film_shows_the_pictures_at_the_videos_rate(clip, poseur, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "images.json", "predictions.json"]
 
 
+def test_results_alone_may_lie_beside_the_video(clip, predict, tmp_path):
+    video = tmp_path / "clip.mp4"
+    video.write_bytes(clip.read_bytes())
+    assert predict(video, "--out", tmp_path, "--no-images") == 0
+    assert len(results(tmp_path)[0]) == COUNT and video.read_bytes() == clip.read_bytes()
+
+
 def test_people_of_several_frames_share_a_pass(clip, poseur, tmp_path, monkeypatch):
     passes = []
     predict_batch = poseur.predict_batch
