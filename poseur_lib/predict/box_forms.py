@@ -173,7 +173,7 @@ def of_annotations(path: Path, content: dict[str, Any]) -> BoxesFile:
     category = _person_category(path, content)
     file.category_id = PERSON if category is None else category
     for position, entry in enumerate(_objects(path, content, "annotations")):
-        of_category = meant_integer(entry.get("category_id", category))
+        of_category = category if entry.get("category_id") is None else meant_integer(entry["category_id"])
         if meant_crowd(entry.get("iscrowd")) or category not in (None, of_category):
             continue
         where = f"{path}: annotation {shown(entry.get('id', position))}"

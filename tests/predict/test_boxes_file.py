@@ -186,6 +186,13 @@ def test_the_people_s_category_is_told_and_not_the_first_one(write, capsys):
     assert "boxes.json: its only category, 1 'car', is taken for people" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("unsaid", [{}, {"category_id": None}])
+def test_annotations_without_a_category_are_people(write, unsaid):
+    entry = {"image_id": 7, "bbox": [1, 2, 3, 4]} | unsaid
+    content = {"images": IMAGES, "annotations": [entry], "categories": [{"id": 5, "name": "person"}]}
+    assert read_boxes(write(content), [A]).of_image == {A: [PersonBox((1, 2, 3, 4))]}
+
+
 def test_a_name_of_very_many_digits_is_no_image(write):
     with pytest.raises(UserError, match="none of the 1 images is in it"):
         read_boxes(write({"9" * 5000: [[1, 2, 3, 4]]}), [NUMBERED])
