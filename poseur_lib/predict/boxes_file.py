@@ -77,15 +77,15 @@ def read_boxes(
     else:
         raise UserError(f"{path}: expected COCO results, COCO annotations, or boxes by file name")
     places = _Places(path, images)
-    keys = dict.fromkeys((*file.ids, *file.boxes))
+    own: list[Key] = [*file.ids] if file.sizes else [*file.boxes]  # the ids of boxes by id may be a file of names'
     if file.empty:
         say_once(f"{path}: {len(file.empty)} without width or height are left out: {listed(file.empty, LISTED)}")
-    found = places.find_all(keys)
+    found = places.find_all(dict.fromkeys((*file.ids, *file.boxes)))
     if not found:
-        shown = listed(keys, LISTED) or "none"
+        shown = listed(own, LISTED) or "none"
         raise UserError(f"{path}: none of the {len(images)} images is in it (it has: {shown})")
-    if strangers := [key for key in keys if key not in found.values()]:
-        say_once(f"{path}: {len(strangers)} of its {len(keys)} images are not among those given, as {strangers[0]!r}")
+    if strangers := [key for key in own if key not in found.values()]:
+        say_once(f"{path}: {len(strangers)} of its {len(own)} images are not among those given, as {strangers[0]!r}")
     _require_convention(file, found, video_size)
     least = min_score or -math.inf
     chosen = {image: [box for box in file.boxes.get(key, []) if box.score >= least] for image, key in found.items()}

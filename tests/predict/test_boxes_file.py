@@ -130,6 +130,13 @@ def test_images_of_the_file_that_are_not_given_are_said(write, capsys):
     assert "2 of its 3 images are not among those given, as 'x.jpg'" in capsys.readouterr().err
 
 
+def test_images_of_the_names_alone_are_no_images_of_the_boxes(write, tmp_path, capsys):
+    frames = frames_from_0(tmp_path)
+    path = write([{"image_id": number, "bbox": [1, 2, 3, 4], "score": 1} for number in (0, 3)])
+    read_boxes(path, frames[:2], names=tmp_path / "names.json")
+    assert f"{path}: 1 of its 2 images are not among those given, as 'frame_0004.jpg'" in capsys.readouterr().err
+
+
 def test_an_image_that_is_listed_twice_is_refused(write):
     content = {"images": [*IMAGES, {**IMAGES[0], "id": 8}], "annotations": []}
     with pytest.raises(UserError, match=r"'photo\.jpg' is the file_name of several images"):
