@@ -32,6 +32,7 @@ from poseur_lib.predict.folder import (
     chunks,
     image_info,
     picture_of,
+    require_results,
     write_json,
 )
 from poseur_lib.predict.people import BoxFinder
@@ -192,7 +193,7 @@ def predict_film(
 
     Raises:
         UserError: a frame cannot be read or has another size than the first one, its boxes cannot be used, the folder
-            cannot be written to, or the film would overwrite its source.
+            cannot be written to or holds another `images.json`, or the film would overwrite its source.
         Interrupted: Ctrl-C; what is done is written.
     """
     target = output.folder / f"{film.path.stem or 'film'}.mp4"
@@ -200,8 +201,7 @@ def predict_film(
         if os.path.realpath(target) == os.path.realpath(film.path):
             raise UserError(f"the film {target} would overwrite its source: choose another --out")
         require_output(target)
-    for name in (RESULTS_FILE, IMAGES_FILE):
-        require_output(output.folder / name)
+    require_results(output.folder)
     done, began = PredictedFilm(), time.perf_counter()
     smoother = Smoother(film.rate) if smooth else None
     try:

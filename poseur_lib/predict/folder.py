@@ -21,6 +21,7 @@ from poseur_lib.predict.people import KEYPOINT_THRESHOLD, BoxFinder, PersonBox
 from poseur_lib.predict.predictor import ImagePoses, Poseur
 
 RESULTS_FILE, IMAGES_FILE = "predictions.json", "images.json"
+DESCRIPTION = f"images of {RESULTS_FILE}"
 PERSON = 1
 CHUNK_BYTES = 2**28
 """Images of so many bytes are in memory at a time, and at least one."""
@@ -105,7 +106,8 @@ def predict_files(
         renumber: images may get other ids than the known ones, where not every image has one.
 
     Raises:
-        UserError: the folder cannot be written to, or a picture would overwrite an image.
+        UserError: the folder cannot be written to or holds another `images.json`, or a picture would overwrite an
+            image.
         Interrupted: Ctrl-C; what is done is written, the results too.
     """
     pictures = overlay_paths(images, output.folder) if output.pictures else images
@@ -113,8 +115,7 @@ def predict_files(
     if line is not None:
         tqdm.write(line)
     done = Predicted()
-    for name in (RESULTS_FILE, IMAGES_FILE):
-        require_output(output.folder / name)
+    require_results(output.folder)
     try:
         with tqdm(total=len(images), unit="image", disable=None) as bar:
             tasks = _read(list(zip(images, ids, pictures, strict=True)), source, done, bar)
@@ -130,6 +131,20 @@ def predict_files(
             write_json(output.folder / RESULTS_FILE, done.results)
             write_json(output.folder / IMAGES_FILE, image_info(done.entries, poseur.keypoint_set, category_id))
     return done
+
+
+def require_results(folder: Path) -> None:
+    """Check, before anything is computed, that results can be written to a folder.
+
+    Raises:
+        UserError: they cannot, or would overwrite an `images.json` that is not one of predictions, such as the digests
+            of a data set's images.
+    """
+    for name in (RESULTS_FILE, IMAGES_FILE):
+        require_output(folder / name)
+    path = folder / IMAGES_FILE
+    if path.exists() and DESCRIPTION.encode() not in path.read_bytes():
+        raise UserError(f"{path} is not one of predictions, and would be overwritten: choose another --out")
 
 
 def _read(files: Sequence[tuple[Path, int, Path]], source: BoxFinder, done: Predicted, bar: tqdm) -> Iterator[Task]:
@@ -193,7 +208,7 @@ def _skip(path: Path, error: UserError, done: Predicted) -> None:
 def image_info(entries: list[dict[str, Any]], keypoint_set: KeypointSet, category_id: int) -> dict[str, Any]:
     """A COCO file without annotations, as the test sets have."""
     return {
-        "info": {"description": f"images of {RESULTS_FILE}; keypoint set {keypoint_set.name}"},
+        "info": {"description": f"{DESCRIPTION}; keypoint set {keypoint_set.name}"},
         "images": entries,
         "annotations": [],
         "categories": [category_entry(keypoint_set, category_id)],

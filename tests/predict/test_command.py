@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from pycocotools.coco import COCO
 
+from poseur_lib.data.image_digests import digest_of_content, write_digests
 from poseur_lib.predict import detector, folder
 from poseur_lib.predict.people import PersonBox
 from poseur_lib.predict.predictor import Poseur
@@ -134,6 +135,17 @@ def test_results_alone_may_lie_beside_the_images(here, predict):
     assert predict("in", "--out", "in", "--no-images") == 0
     assert sorted(os.listdir("in")) == ["images.json", "one.png", "predictions.json", "two.jpg"]
     assert len(results("in")) == 2
+
+
+@pytest.mark.parametrize("film", [[], ["--fps", "5"]])
+def test_the_digests_of_a_data_set_s_images_are_not_overwritten(here, predict, capsys, film):
+    write_digests(here, {"in/one.png": digest_of_content(b"")})
+    before = Path("images.json").read_bytes()
+    assert predict("in/one.png", "--out", ".", "--no-images", *film) == 1
+    assert "images.json is not one of predictions, and would be overwritten" in capsys.readouterr().err
+    assert Path("images.json").read_bytes() == before and not Path("predictions.json").exists()
+    for _ in range(2):
+        assert predict("in/one.png", "--no-images", *film) == 0
 
 
 def test_an_earlier_call_s_results_are_not_taken_for_this_one_s(here, predict, capsys):
