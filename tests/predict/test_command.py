@@ -166,7 +166,7 @@ def test_ids_of_a_file_of_boxes_that_cannot_be_kept_are_said(here, predict, caps
     image = {"id": 7, "file_name": "one.png", "width": 80, "height": 60}
     Path("boxes.json").write_text(json.dumps({"images": [image], "annotations": [person]}))
     assert predict("in/one.png", "--boxes", "boxes.json") == 0
-    assert [one["image_id"] for one in results()] == [7] and "not kept" not in capsys.readouterr().out
+    assert [one["image_id"] for one in results()] == [7] and "cannot be kept" not in capsys.readouterr().out
     assert predict("in", "--boxes", "boxes.json") == 1
     assert "give --renumber" in capsys.readouterr().err
     assert predict("in", "--boxes", "boxes.json", "--fps", "5") == 1
