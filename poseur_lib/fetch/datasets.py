@@ -1,8 +1,8 @@
 """Which files make a data set, where they are published, and what has to be there when all are unpacked.
 
 COCO's sizes and checksums are those of its files as several public scripts list them (one of them has those of train
-and val the wrong way round). For MPII and Leeds Sports Pose Extended no checksum is published: what can be checked is
-what the server says of the size, and the numbers of files.
+and val the wrong way round). For COCO's image_info_test2017.zip, MPII and Leeds Sports Pose Extended no checksum is
+published: what can be checked is what the server says of the size, and the numbers of files.
 """
 
 import fcntl
@@ -159,7 +159,7 @@ def fetch(
     require_writable(folder, "data cannot be written to")
     with only_fetcher(folder):
         _bring(of, folder, only or of.default, keep, progress or ProgressLine())
-        states = list(_states(of, folder))
+        states = list(_states(of, folder, only or of.default))
         missing = [f"{state.folder}/{name}\n" for state in states for name in state.missing]
         (folder / MISSING_FILE).unlink(missing_ok=True)
         if missing:
@@ -236,10 +236,11 @@ def _files(folder: Path, *names: str) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in found}
 
 
-def _states(of: FetchedSet, folder: Path) -> Iterator[FolderState]:
-    """Of the folders that are there, and of those whose archive was unpacked."""
+def _states(of: FetchedSet, folder: Path, parts: Sequence[str]) -> Iterator[FolderState]:
+    """Of the folders of images that come with some parts and are there."""
+    asked = {name for part in parts for archive in of.parts[part] for name in archive.wanted}
     for name, expected in of.images.items():
-        if not (folder / name).is_dir():
+        if name not in asked or not (folder / name).is_dir():
             continue
         there = {path.name for path in (folder / name).iterdir() if path.is_file() and not path.name.startswith(".")}
         listed = of.listed.get(name)

@@ -64,7 +64,7 @@ def fetch(
     """Download a data set from where its owners publish it, and unpack it; exit code 1 if images are missing then.
 
     Interrupted, the same command goes on where it was. COCO's files are checked by their published sizes and MD5; for
-    the others none are published, and images are counted.
+    its image_info_test2017.zip and for the other data sets none are published, and images are counted.
     """
     from poseur_lib.fetch.datasets import MISSING_FILE, SETS
     from poseur_lib.fetch.datasets import fetch as fetch_set

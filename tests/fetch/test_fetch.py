@@ -183,6 +183,13 @@ def test_one_part_alone_and_archives_that_are_kept(tmp_path, labels):
     assert len(behaviour.asked) == 1 and (tmp_path / "archives" / "v.zip").read_bytes() == content
 
 
+def test_a_folder_that_was_not_asked_for_may_be_incomplete(tmp_path, labels):
+    (tmp_path / "val2017").mkdir()
+    with serving(Behaviour({"l.zip": labels})) as address:
+        assert fetch(small_set(address, labels, b""), tmp_path, ["annotations"]) == []
+    assert not (tmp_path / MISSING_FILE).exists()
+
+
 def test_coco_s_files_have_their_published_sizes_and_checksums():
     """Sizes and checksums of COCO; none is invented for the others."""
     files = {one.remote.name: one.remote for of in SETS["coco"].parts.values() for one in of}
