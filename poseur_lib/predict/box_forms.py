@@ -8,9 +8,9 @@
    people, other ones are left out.
 2. COCO annotations: {"images": [{"id", "file_name", "width", "height"}], "annotations": [{"image_id", "bbox"}], ...}.
    Images are found by `file_name`. The people are those that `poseur evaluate` takes: no crowds, nobody who has no
-   labelled keypoint, boxes cut to the image, but for a `crop_box`, as MPII's people have, which may leave it. Where the
-   file has several categories, the one with keypoints counts, else the one named "person"; it has to be told by that.
-   Scores are 1, if an annotation has no "score".
+   labelled keypoint (COCO-WholeBody: of the body), boxes cut to the image, but for a `crop_box`, as MPII's people
+   have, which may leave it. Where the file has several categories, the one with keypoints counts, else the one named
+   "person"; it has to be told by that. Scores are 1, if an annotation has no "score".
 3. By name: {"photo.jpg": [[x, y, width, height], ...], ...}; a fifth number is the score. The name may be as much of
    the end of the path as tells two images apart ("holiday/photo.jpg"). A number is an `image_id`, as in COCO results.
 """
