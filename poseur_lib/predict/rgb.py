@@ -18,16 +18,16 @@ WIDE = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 """Pillow's modes of 16 bits."""
 BITS_16 = 2**14 >> 8
 """Where the higher 8 of 16 bits reach that, all 16 are used (`as_8_bits`)."""
-CONVERTED = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
-"""Pillow's modes of 8 bits a channel; others (floats) would be clipped."""
+CONVERTED = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV")
+"""Pillow's modes that are taken; floats would be clipped, and its LAB becomes another RGB than the file's."""
 
 
 def as_rgb(image: Any) -> UInt8[np.ndarray, "height width 3"]:
     """An image as RGB, upright.
 
     A file is read as the evaluation reads it. Files and Pillow images are turned as their EXIF orientation says, and
-    both give the same pixels, but for a Pillow image of a file of 16 bits a colour, of which Pillow keeps the higher 8.
-    Transparency is dropped, grey becomes three equal channels.
+    both give the same pixels to one level, but for a Pillow image of a file of 16 bits a colour, of which Pillow keeps
+    the higher 8. Transparency is dropped, grey becomes three equal channels.
 
     Args:
         image: a path; a Pillow image of 8 or 16 bits a channel; or a uint8 or uint16 array, H x W (grey), H x W x 1,
@@ -43,7 +43,7 @@ def as_rgb(image: Any) -> UInt8[np.ndarray, "height width 3"]:
         return _array_as_rgb(image)
     if isinstance(image, Image.Image):
         if image.mode not in (*WIDE, *CONVERTED):
-            raise UserError(f"image has Pillow's mode {image.mode!r}: give 8 bits a channel (image.convert('RGB'))")
+            raise UserError(f"image has Pillow's mode {image.mode!r}: give its path, or RGB of 8 bits a channel")
         cut = _load(image)
         white = 2**16 - 1 if image.format == "PPM" else None  # to which Pillow scales
         wide = image.mode in WIDE
