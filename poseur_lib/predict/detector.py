@@ -23,6 +23,8 @@ from poseur_lib.files import file_sha256
 from poseur_lib.predict.people import PersonBox
 
 PERSON = "person"
+LEAST_SCORE = 0.05
+"""What torchvision itself leaves out below, unless it is told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def load_detector(name: str, min_score: float, device: torch.device) -> Detector
     architecture = DETECTORS[name]
     _require_undamaged(name, architecture.file)
     try:
-        model = architecture.build(weights=architecture.weights)
+        model = architecture.build(weights=architecture.weights, box_score_thresh=min(min_score, LEAST_SCORE))
     except (OSError, RuntimeError) as error:
         raise UserError(
             f"the weights of detector {name!r} could not be fetched ({first_line(error)}): give boxes with "

@@ -42,19 +42,25 @@ def test_the_detector_sees_rgb_from_0_to_1():
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_real_architecture_finds_boxes_in_image_pixels(monkeypatch, tmp_path, name):
-    """Untrained, it finds nonsense, of the right form."""
+    """Untrained, it finds nonsense, of the right form: all classes alike, people a little more."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     architecture = DETECTORS[name]
     torch.manual_seed(0)
 
-    def untrained(weights):
+    def untrained(weights, **options):
         assert weights.meta["categories"][1] == "person"
-        return architecture.build(weights=None, weights_backbone=None, box_score_thresh=0.0, min_size=64, max_size=96)
+        model = architecture.build(weights=None, weights_backbone=None, min_size=64, max_size=96, **options)
+        classifier = model.roi_heads.box_predictor.cls_score
+        classifier.weight.data.zero_()
+        classifier.bias.data.zero_()[1] = 1
+        return model
 
     monkeypatch.setitem(DETECTORS, name, detector.Architecture(untrained, architecture.weights))
     found = load_detector(name, 0.0, CPU)
     assert found.person == 1
-    for box in found.boxes(Path("photo.jpg"), noise()):
+    boxes = found.boxes(Path("photo.jpg"), noise())
+    assert boxes and max(box.score for box in boxes) < 0.05
+    for box in boxes:
         assert isinstance(box, PersonBox)
         assert box.box[0] >= 0 and box.box[0] + box.box[2] <= 80.001 and box.box[1] + box.box[3] <= 60.001
 
