@@ -1,8 +1,9 @@
 """AP by kind of person: how much is hidden, truncation, view, size, company.
 
-Ground truth outside a stratum is ignored, as COCO ignores people outside an area range. A detection belongs to the
-person it fits best (highest OKS); one that belongs to a person outside the stratum is ignored, too. One that fits
-nobody (OKS under 0.1 with everyone) is a false positive in every stratum.
+Ground truth outside a stratum is ignored, as COCO ignores people outside an area range. Detections are matched as COCO
+does it, to people inside first: one that reaches the OKS threshold with a person inside may count as found, though it
+fits a person outside better. An unmatched one belongs to the person it fits best (highest OKS), and is ignored if that
+is a person outside. One that fits nobody (OKS under 0.1 with everyone) is a false positive in every stratum.
 """
 
 from collections import defaultdict
