@@ -1,4 +1,7 @@
-"""Ours against the released implementation, config by config: what `python -m poseur_study.parity.outputs` records."""
+"""Ours against the released implementation, config by config.
+
+`python -m poseur_study.evidence.record parity --shared DIR` records it.
+"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
