@@ -21,7 +21,7 @@ SMALLER = {"64x48": ((16, 12), (8, 6), (4, 3), (2, 2)), "128x96": ((32, 24), (16
 
 
 def inputs(batch: int, queries: int, sizes: Sequence[tuple[int, int]] = SIZES) -> tuple[Tensor, Tensor, Tensor]:
-    """Random rows of the maps of a crop (256x192), locations (a fifth of them outside) and attention weights."""
+    """Random rows of the maps of a crop (256x192), locations (three in ten outside) and attention weights."""
     generator = torch.Generator().manual_seed(0)
     cells = sum(h * w for h, w in sizes)
     values = torch.randn(batch, cells, CHANNELS, generator=generator)
