@@ -50,9 +50,8 @@ def main(arguments: list[str]) -> int:
             runs=asked.runs,
             threads=asked.threads,
         )
-        if seed == 0:
-            pretext = run_steps.open_pretext(settings)
-            run_steps.write_run(pretext, run_steps.train_run(pretext))
+        pretext = run_steps.open_pretext(settings)  # once for all seeds: afterwards it is finished
+        run_steps.write_run(pretext, run_steps.train_run(pretext))
         run = run_steps.open_run(settings)
         steps = run_steps.train_run(run)[-1].step
         averaged = trained_network(run.folder, run.planned.config)
