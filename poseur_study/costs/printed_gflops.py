@@ -9,8 +9,8 @@ conventions of this project count that. Two counters do not:
 - `summary_rule`, that of the model summary of HRNet's code, takes it for a convolution of the same weights, on output
   cells: h' w' C C' k^2, 4 times too many at stride 2, and prints units of 2^30 as G. It says of itself: convolution and
   linear layers only. The READMEs of HRNet (and SimpleBaseline's paper) and of UDP have their numbers of it, and so has
-  TokenPose. It gives 8.99, 12.38 and 15.77 for SimpleBaseline where 8.9, 12.4 and 15.7 are printed: within 1 %, not to
-  the digit. Of a linear layer it takes the second axis of the input for the input's width, which for a sequence of
+  TokenPose. It gives 8.99, 12.38 and 15.77 for SimpleBaseline where 8.9, 12.4 and 15.7 are printed: the digits cut off,
+  or within 1 %. Of a linear layer it takes the second axis of the input for the input's width, which for a sequence of
   tokens is their number: hence TokenPose-S's 11.6 for a model of 7.5.
 - `output_channel_rule` reads the weight (C, C', k, k) as a convolution's (outputs, inputs, k, k), so that C' stands for
   C: h' w' C'^2 k^2. With batch norm at 2 an element this gives, to the digit, what Poseur's Tables 2a and 2b print of
