@@ -36,9 +36,10 @@ class CostRow(Frozen):
     note: str
 
 
-def agrees_with(printed: Printed, ours: float) -> bool:
-    """If a printed cost agrees with ours by `RULE`."""
-    rounds_to_it = abs(ours - printed.value) <= float(printed.half_digit)
+def agrees_with(printed: Printed, ours: float, *, cut_off: bool = False) -> bool:
+    """If a printed cost agrees with ours by `RULE`; with `cut_off`, also if it is ours without further digits."""
+    half, above = float(printed.half_digit), ours - printed.value
+    rounds_to_it = abs(above) <= half or (cut_off and 0 <= above < 2 * half)
     return rounds_to_it or 100 * abs(ours / printed.value - 1) <= TOLERANCE_PERCENT
 
 

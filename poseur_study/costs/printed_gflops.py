@@ -33,6 +33,7 @@ from poseur_lib.checkpoints.checkpoint import build_without_download
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.config.base import Frozen
 from poseur_lib.costs.cost import Cost
+from poseur_study.costs.cost_rows import agrees_with
 from poseur_study.costs.row_cost import model_cost
 from poseur_study.experiments.paper_rows import subject_changes
 from poseur_study.paper.tables import Printed, paper_tables
@@ -40,7 +41,6 @@ from poseur_study.paper.tables import Printed, paper_tables
 BASELINES = ("2a", "2b")
 """Tables whose other methods are the paper's own baselines, counted by itself."""
 TABLES = (*BASELINES, "5")
-AGREES_PERCENT = 1.0
 BINARY_GIGA = 2**30
 
 Rule = Callable[[nn.Module, Tensor, Tensor], int]
@@ -154,7 +154,7 @@ class MethodCost(Frozen):
         table, row: the printed cell.
         hooks, everything: GFLOPs by our two conventions.
         counter: the way to count that the number follows, as we read it; `counted`: ours by it.
-        agrees: by `agrees_with`.
+        agrees: by `agrees_with`, also where the digits are cut off.
     """
 
     table: str
@@ -170,12 +170,6 @@ class MethodCost(Frozen):
     note: str
 
 
-def agrees_with(printed: Printed, counted: float) -> bool:
-    """True if ours is the printed number once rounded or cut off, or within 1 %."""
-    half = float(printed.half_digit)
-    return -half <= counted - printed.value < 2 * half or abs(counted / printed.value - 1) <= AGREES_PERCENT / 100
-
-
 def method_costs(tables: Sequence[str] = TABLES) -> tuple[MethodCost, ...]:
     """Every printed number of another method, table by table."""
     found = []
@@ -189,6 +183,6 @@ def method_costs(tables: Sequence[str] = TABLES) -> tuple[MethodCost, ...]:
         found.append(MethodCost(
             table=table, row=row.key, source=cell.source, model=", ".join(row.words.values()), printed=cell.text,
             hooks=ours.hook_multiply_adds / 1e9, everything=ours.multiply_adds / 1e9, counter=counter.name,
-            counted=counted, agrees=agrees_with(cell, counted), note=NOTES.get((table, row.key), ""),
+            counted=counted, agrees=agrees_with(cell, counted, cut_off=True), note=NOTES.get((table, row.key), ""),
         ))  # fmt: skip
     return tuple(found)
