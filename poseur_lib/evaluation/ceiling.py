@@ -20,7 +20,7 @@ from torch import Tensor
 from poseur_lib.config.heads.base import HEATMAP_STRIDE
 from poseur_lib.config.heads.heatmap import DARK, QUARTER, UDP_DARK, UDP_OFFSET
 from poseur_lib.data.coco import CocoPeople, Person, labels_of
-from poseur_lib.data.crop import CropRule, box_to_center_scale, crop_matrix, transform_points
+from poseur_lib.data.crop import PLAIN, CropRule, box_to_center_scale, crop_matrix, transform_points
 from poseur_lib.errors import UserError
 from poseur_lib.evaluation.dataset_predictions import PredictedPeople
 from poseur_lib.evaluation.metrics import PoseMetrics, evaluate_coco, to_coco_results
@@ -34,7 +34,7 @@ PEOPLE_AT_ONCE = 64
 RoundTrip = Callable[[Float[Tensor, "N K 2"], tuple[int, int]], Float[Tensor, "N K 2"]]
 """Of keypoints in [0, 1] of crops of a size (height, width); `PoseHead.round_trip`."""
 
-PLAIN, UNBIASED = CropRule(), CropRule(unbiased=True)
+UNBIASED = CropRule(unbiased=True)
 CODECS: Mapping[str, tuple[CropRule, RoundTrip]] = {
     "quarter": (PLAIN, partial(heatmap_decoding.round_trip, QUARTER)),
     "quarter-exact": (PLAIN, partial(heatmap_decoding.round_trip, QUARTER.with_changes(centers="exact"))),
