@@ -85,7 +85,7 @@ def predict_people(
         for batch in batches:
             images = batch.images.to(device, non_blocking=True)
             if recorded is not None:
-                pose = recorded(model, predict, images, dtype)
+                pose = recorded(predict, images, dtype)
             elif runtime.way == "inductor":  # torch compiles for each size anew
                 pose = plain_pass(predict, filled_up(images), dtype).first(len(images))
             else:

@@ -76,9 +76,7 @@ class RecordedInference:
         self._places: tuple[int, ...] = ()
         self._refused = False
 
-    def __call__(
-        self, model: PoseModel, predict: Predict, images: Float[Tensor, "B 3 H W"], dtype: torch.dtype
-    ) -> Arrays:
+    def __call__(self, predict: Predict, images: Float[Tensor, "B 3 H W"], dtype: torch.dtype) -> Arrays:
         """Poses of a batch, as `predict` gives them; `dtype` is what autocast is on, or float32."""
         count = len(images)
         size = 1 << (count - 1).bit_length()

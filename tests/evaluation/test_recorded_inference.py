@@ -44,7 +44,7 @@ def test_poses_are_those_of_the_plain_pass(name, flip):
     recorded = RecordedInference(recorder)
     for people in (3, 4, 3, 1, 1):  # 3 is filled up to 4, and 1 is recorded when it comes again
         images = torch.randn(people, 3, 64, 48, generator=torch.Generator().manual_seed(people))
-        found, expected = recorded(model, predict, images, torch.float32), predict(images)
+        found, expected = recorded(predict, images, torch.float32), predict(images)
         torch.testing.assert_close(found.keypoints, expected.keypoints, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(found.keypoint_scores, expected.keypoint_scores, atol=1e-5, rtol=1e-5)
         assert (found.sigma is None) == (expected.sigma is None)
@@ -57,15 +57,15 @@ def test_weights_elsewhere_are_recorded_anew_and_changed_in_place_are_used():
     recorded, images = RecordedInference(recorder), torch.randn(2, 3, 64, 48)
     recorded.follow(model)
     for _ in range(2):
-        first = recorded(model, model, images, torch.float32)
+        first = recorded(model, images, torch.float32)
     with torch.no_grad():
         model.head.decoder.branches[-1].step[-1].bias.add_(1)
-    torch.testing.assert_close(recorded(model, model, images, torch.float32).keypoints, model(images).keypoints)
+    torch.testing.assert_close(recorded(model, images, torch.float32).keypoints, model(images).keypoints)
     assert recorder.recorded == 1 and not torch.equal(first.keypoints, model(images).keypoints)
     model.load_state_dict({key: value.clone() for key, value in model.state_dict().items()}, assign=True)
     recorded.follow(model)
     for _ in range(2):
-        recorded(model, model, images, torch.float32)
+        recorded(model, images, torch.float32)
     assert recorder.recorded == 2
 
 
@@ -74,7 +74,7 @@ def test_what_a_recording_reads_stays_where_it_is_while_other_sizes_come():
     """A CUDA graph reads memory by its address."""
     model, recorded, places = model_of("poseur").eval(), RecordedInference(Recorder()), []
     for size in ((64, 48), (64, 48), (96, 64), (96, 64)):
-        recorded(model, model, torch.randn(2, 3, *size), torch.float32)
+        recorded(model, torch.randn(2, 3, *size), torch.float32)
         places.append([weakref.ref(one.place) for one in model.head.memory_embedding._pyramids.values()])
     assert len(recorded._seen) == 2 and places[-1][0]() is places[1][0]() is not None
 
@@ -94,7 +94,7 @@ def test_what_differs_from_the_plain_pass_is_refused_once(capsys):
 
     recorded, images = RecordedInference(with_other_weights), torch.randn(2, 3, 64, 48)
     for _ in range(4):
-        found = recorded(model, model, images, torch.float32)
+        found = recorded(model, images, torch.float32)
         assert torch.equal(found.keypoints, model(images).keypoints)
     said = capsys.readouterr().err
     assert said.count("inference runs step by step, not as a CUDA graph: its keypoints are") == 1
@@ -111,9 +111,9 @@ def test_a_recording_of_nothing_is_refused(capsys):
 
     recorded, images = RecordedInference(of_nothing), torch.randn(2, 3, 64, 48)
     for _ in range(2):
-        recorded(model, model, images, torch.float32)
+        recorded(model, images, torch.float32)
     other = torch.randn(2, 3, 64, 48)
-    assert torch.equal(recorded(model, model, other, torch.float32).keypoints, model(other).keypoints)
+    assert torch.equal(recorded(model, other, torch.float32).keypoints, model(other).keypoints)
     assert "not as a CUDA graph: its keypoints are nan away" in capsys.readouterr().err
 
 
@@ -128,7 +128,7 @@ def test_a_recording_is_compared_with_a_pass_of_its_own_size():
 
     recorded, images = RecordedInference(recorder), torch.randn(3, 3, 64, 48)
     for _ in range(2):
-        found = recorded(model, of_its_size, images, torch.float32)
+        found = recorded(of_its_size, images, torch.float32)
     torch.testing.assert_close(found.keypoints, model(images).keypoints + 0.04)
 
 
@@ -146,9 +146,9 @@ def test_a_recorded_pass_casts_weights_once_for_image_and_mirror_image():
 
     recorded, images = RecordedInference(Recorder()), torch.randn(2, 3, 64, 48)
     for _ in range(2):
-        recorded(model, model.predict_flipped, images, torch.bfloat16)
+        recorded(model.predict_flipped, images, torch.bfloat16)
     with Casts():
-        recorded(model, model.predict_flipped, images, torch.bfloat16)
+        recorded(model.predict_flipped, images, torch.bfloat16)
     again = [count for count in casts.values() if count > 1]  # of products that are none of layers
     assert len(casts) > 30 and len(again) < 5
 
