@@ -70,11 +70,15 @@ class InferenceRuntime:
         """The device of inference.
 
         Raises:
-            UserError: a GPU is asked for and there is none.
+            UserError: a GPU is asked for and there is none, or float16 on a processor.
         """
+        if self.device == "cpu" or (self.device == "auto" and not torch.cuda.is_available()):
+            if self.precision == "16-mixed":
+                raise UserError("precision '16-mixed' is for GPUs, and this is a processor: take 'bf16-mixed' or '32'")
+            return torch.device("cpu")
         if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        if self.device != "cpu" and not torch.cuda.is_available():
+            return torch.device("cuda")
+        if not torch.cuda.is_available():
             raise UserError(f"device {self.device!r} was asked for and torch finds no GPU")
         device = torch.device(self.device)
         if device.index is not None and device.index >= (found := torch.cuda.device_count()):

@@ -108,6 +108,17 @@ def test_a_gpu_may_be_named_by_its_number_and_a_device_be_torch_s(checkpoint, mo
         Runtime(data=checkpoint, device="cuda:1")
 
 
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_a_processor_has_no_float16(monkeypatch, device):
+    """Lightning would train in bfloat16 instead, and the curve say 16-mixed."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="'16-mixed' is for GPUs, and this is a processor: take 'bf16-mixed'"):
+        _ = InferenceRuntime(device=device, precision="16-mixed").torch_device
+    assert InferenceRuntime(device=device, precision="bf16-mixed").torch_device.type == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert InferenceRuntime(precision="16-mixed").torch_device.type == "cuda"
+
+
 def test_boxes_may_be_tensors(poseur):
     expected = points(poseur.predict(noise(), BOXES))
     for boxes in (
