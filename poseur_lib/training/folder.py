@@ -87,7 +87,8 @@ def _claim(folder: Path, config: Frozen) -> None:
     elif not config.is_written_as(json.dumps(found := load_json(file))):
         known = found if isinstance(found, dict) else {}
         differing = listed(differences(known, config.model_dump(mode="json")), MOST_DIFFERENCES)
+        init = f"; with --init {folder} it starts from the weights of this one"
         raise UserError(
             f"{file} is another configuration than the one asked for: {differing}. A run keeps its configuration: take"
-            f" another folder; with --init {folder} it starts from the weights of this one"
+            f" another folder{init if isinstance(config, ExperimentConfig) else ''}"
         )

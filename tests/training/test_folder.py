@@ -62,6 +62,23 @@ def test_too_few_people_are_said_before_the_backbone_is_pretrained(tmp_path, mon
         folder.train_in_folder(config, tmp_path / "run", Runtime(data=data, threads=1))
 
 
+def test_only_a_model_s_folder_is_one_to_start_from(tmp_path):
+    """`--init` takes a model.pt, and the backbone's folder has none."""
+    change = {"model.backbone.weights": "pretext"}
+    config, other = (tiny_config(pretext={"epochs": epochs}, **change) for epochs in (1, 2))
+    place, runtime = tmp_path / "run", Runtime(data=write_people(tmp_path / "data", 8, 2), threads=1)
+    pretext = place / folder.PRETEXT_FOLDER
+    pretext.mkdir(parents=True)
+    (pretext / folder.CONFIG_FILE).write_text(config.pretext_run.model_dump_json())
+    (pretext / LAST_CHECKPOINT).touch()
+    with pytest.raises(UserError, match=r"A run keeps its configuration: take another folder$"):
+        folder.train_in_folder(other, place, runtime)
+    (place / folder.CONFIG_FILE).write_text(config.model_dump_json())
+    (place / LAST_CHECKPOINT).touch()
+    with pytest.raises(UserError, match=r"take another folder; with --init .*run it starts from the weights of this"):
+        folder.train_in_folder(other, place, runtime)
+
+
 def test_a_folder_is_not_resumed_on_other_data(tmp_path, monkeypatch):
     monkeypatch.setattr(folder, "train", lambda *_: ())
     first, second = (write_people(tmp_path / name, train, 2) for name, train in (("first", 4), ("second", 5)))
