@@ -147,8 +147,11 @@ class Runtime(InferenceRuntime):
         if self.logger in ("tensorboard", "wandb") and importlib.util.find_spec(self.logger) is None:
             raise UserError(f"logger {self.logger}: the package is not installed: pip install {self.logger}")
 
-    def split_batch(self, global_batch: int) -> tuple[int, int]:
+    def split_batch(self, global_batch: int, knobs: str = "train") -> tuple[int, int]:
         """People per device and step of the loop, and the number of such steps per optimiser step.
+
+        Args:
+            knobs: what the configuration's part with the global batch is called.
 
         Raises:
             UserError: the global batch cannot be split evenly.
@@ -156,7 +159,7 @@ class Runtime(InferenceRuntime):
         per_device = self.batch_per_device or global_batch // self.devices
         if per_device < 1 or global_batch % (per_device * self.devices):
             raise UserError(
-                f"train.global_batch {global_batch} is no multiple of {self.devices} devices x {per_device} people"
+                f"{knobs}.global_batch {global_batch} is no multiple of {self.devices} devices x {per_device} people"
             )
         return per_device, global_batch // (per_device * self.devices)
 

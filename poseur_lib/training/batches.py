@@ -89,7 +89,7 @@ def _order(
     samples: int, config: TrainConfig, seed: int, runtime: Runtime, kind: str = "people", knobs: str = "train"
 ) -> tuple[EpochSampler, int, int, int]:
     """The order of so many samples of a kind, a process's batch, the optimiser's steps an epoch, and batches a step."""
-    per_device, accumulate = runtime.split_batch(config.global_batch)
+    per_device, accumulate = runtime.split_batch(config.global_batch, knobs)
     steps = steps_of_epoch(config, samples, kind, knobs)
     rank = int(os.environ.get("LOCAL_RANK", "0")) if runtime.devices > 1 else 0
     sampler = EpochSampler(samples, seed, rank, runtime.devices, samples=steps * config.global_batch)

@@ -8,6 +8,7 @@ from poseur_lib.config.base import Frozen, differences
 from poseur_lib.config.experiment import ExperimentConfig
 from poseur_lib.data.annotations import load_json
 from poseur_lib.data.coco import CocoPeople, fingerprint
+from poseur_lib.data.whole_images import labelled_images
 from poseur_lib.errors import UserError, listed
 from poseur_lib.files import BACKBONE_FILE, LAST_CHECKPOINT, MODEL_FILE, write_atomically
 from poseur_lib.keypoints import keypoint_set
@@ -45,12 +46,21 @@ def train_in_folder(
         _claim(pretext, config.pretext_run)
         backbone = pretext / BACKBONE_FILE
         if not backbone.exists():
-            people = CocoPeople(runtime.data, "train", keypoint_set(config.data.keypoint_set)).people()
-            steps_of_epoch(config.train, len(people))  # before minutes are spent on the backbone
+            _require_batches(config, runtime)  # before minutes are spent on the backbone
             curve = pretrain(config.pretext_run, pretext, replace(runtime, data=pretext_people or runtime.data))
             if not backbone.exists():
                 return curve
     return train(config, folder, runtime, backbone, initial)
+
+
+def _require_batches(config: ExperimentConfig, runtime: Runtime) -> None:
+    """Raises UserError where the people, or images, to train the model on make no batch, or the batch is not split."""
+    people = CocoPeople(runtime.data, "train", keypoint_set(config.data.keypoint_set))
+    runtime.split_batch(config.train.global_batch)
+    if config.data.whole_image is None:
+        steps_of_epoch(config.train, len(people.people()))
+    else:
+        steps_of_epoch(config.train, len(labelled_images(people, with_keypoints=True)), "images")
 
 
 def _claim_data(folder: Path, data: Path) -> None:

@@ -12,6 +12,7 @@ from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.crop import CropRule
 from poseur_lib.data.dataset import PoseCrops
 from poseur_lib.data.parts import part_path
+from poseur_lib.errors import UserError
 from poseur_lib.evaluation.inference import predict_people
 from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.build import build_model
@@ -71,6 +72,14 @@ def test_training_batches_say_where_the_images_are(data):
         batches = training_batches(crops, config.train, 0, Runtime(data=data, device="cpu", data_on_device=where))
         assert batches.on_device is isinstance(batches.loader, DeviceBatches) is (where == "yes")
         assert len(batches.loader) == batches.steps * batches.accumulate
+
+
+def test_a_batch_that_is_not_split_is_named_as_the_configuration_has_it(data):
+    config = tiny_config()
+    crops = PoseCrops(CocoPeople(data, "train", COCO_17).people(), COCO_17, (64, 48), CropRule(), None, 0)
+    for knobs in ("train", "pretext"):
+        with pytest.raises(UserError, match=rf"^{knobs}\.global_batch 8 is no multiple of 1 devices x 3 people"):
+            training_batches(crops, config.train, 0, Runtime(data=data, device="cpu", batch_per_device=3), knobs)
 
 
 def test_one_device_has_all_people_whatever_place_the_environment_gives_it(data, monkeypatch):

@@ -10,6 +10,7 @@ from poseur_lib.files import CURVE_FILE, LAST_CHECKPOINT
 from poseur_lib.runtime import Runtime
 from poseur_lib.training import folder
 from poseur_lib.training.curve import read_curve
+from tests.end_to_end.small import small_config
 from tests.training.tiny import tiny_config, write_people
 
 
@@ -54,12 +55,25 @@ def test_a_damaged_file_of_a_training_is_named_in_one_line(tmp_path, content, sa
             call()
 
 
-def test_too_few_people_are_said_before_the_backbone_is_pretrained(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("make", "batch", "per_device", "says"),
+    [
+        (tiny_config, 8, None, r"an epoch of 4 people has no batch of train\.global_batch 8"),
+        (tiny_config, 4, 3, r"train\.global_batch 4 is no multiple of 1 devices x 3 people"),
+        (small_config, 4, None, r"an epoch of 3 images has no batch of train\.global_batch 4"),
+    ],
+)
+def test_a_batch_that_cannot_be_is_said_before_the_backbone_is_pretrained(
+    tmp_path, monkeypatch, make, batch, per_device, says
+):
+    """Of the people, or of the images with somebody in them: the last two people share theirs."""
     monkeypatch.setattr(folder, "pretrain", lambda *_: pytest.fail("minutes are spent"))
     data = write_people(tmp_path / "data", train=4, val=2)
-    config = tiny_config(**{"train.global_batch": 8, "model.backbone.weights": "pretext", "pretext": {"epochs": 1}})
-    with pytest.raises(UserError, match=r"an epoch of 4 people has no batch of train\.global_batch 8"):
-        folder.train_in_folder(config, tmp_path / "run", Runtime(data=data, threads=1))
+    labels = data / "annotations" / "person_keypoints_train2017.json"
+    labels.write_text(labels.read_text().replace('"image_id": 3', '"image_id": 2'))
+    config = make(**{"train.global_batch": batch, "model.backbone.weights": "pretext", "pretext": {"epochs": 1}})
+    with pytest.raises(UserError, match=says):
+        folder.train_in_folder(config, tmp_path / "run", Runtime(data=data, threads=1, batch_per_device=per_device))
 
 
 def test_only_a_model_s_folder_is_one_to_start_from(tmp_path):
