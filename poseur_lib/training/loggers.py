@@ -32,7 +32,7 @@ def end_logger(logger: Logger | None) -> None:
 
 
 def point_metrics(point: CurvePoint, learning_rate: float) -> dict[str, float]:
-    """What is logged at an epoch's end."""
+    """What is logged at an epoch's end; `learning_rate` is that of its last step."""
     measured = {name: getattr(point, name) for name in ("mean_oks", "ap", "part_iou")}
     of_loss = {"epoch_loss": point.loss, **{f"loss_{name}": value for name, value in point.terms.items()}}
     found = {"epoch": point.epoch, "images": point.images, "learning_rate": learning_rate, **of_loss, **measured}

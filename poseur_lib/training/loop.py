@@ -104,7 +104,7 @@ class TrainingLoop(L.LightningModule):
         self.chosen, self.precision, self.devices = Chosen("none"), "32", 1
         self._graphed: GraphedStep | None = None
         self._sums, self._images = LossSums(batches.accumulate), 0
-        self._epoch_started = 0.0
+        self._epoch_started = self._learning_rate = 0.0
 
     def run_by(self, runtime: Runtime) -> None:
         """Take the way that `runtime` asks for, or the reason why not, which is said."""
@@ -153,7 +153,8 @@ class TrainingLoop(L.LightningModule):
             self.network.get_submodule("backbone").eval()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Seeds the step."""
+        """Seeds the step, at whose end the schedule has the next one's learning rate."""
+        self._learning_rate = float(self.trainer.optimizers[0].param_groups[0]["lr"])
         words = [self.seed, self.current_epoch, batch_idx, self.global_rank]
         seed_generators(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1))
 
@@ -263,8 +264,7 @@ class TrainingLoop(L.LightningModule):
         )
         self.curve = (*self.curve, point)
         if self.trainer.logger is not None:
-            rate = float(self.trainer.optimizers[0].param_groups[0]["lr"])
-            self.trainer.logger.log_metrics(point_metrics(point, rate), step=point.step)
+            self.trainer.logger.log_metrics(point_metrics(point, self._learning_rate), step=point.step)
         self._save()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

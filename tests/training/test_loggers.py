@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -38,7 +39,10 @@ def test_a_csv_file_has_the_losses_and_the_curve(tmp_path, monkeypatch):
     measured = [row for row in rows if row["epoch_loss"]]
     curve = read_curve(folder / "curve.json")
     assert [float(row["epoch_loss"]) for row in measured] == pytest.approx([point.loss for point in curve])
-    assert [int(row["step"]) for row in measured] == [point.step for point in curve]
+    assert [int(row["step"]) for row in measured] == [point.step for point in curve] == [3, 6]
+    rate = tiny_config().train.learning_rate
+    of_last_steps = [rate * (1 + math.cos(math.pi * step / 6)) / 2 for step in (2, 5)]
+    assert [float(row["learning_rate"]) for row in measured] == pytest.approx(of_last_steps)
     ours, theirs = (load_model(folder / name)[0].state_dict() for name in ("model.pt", "model.safetensors"))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours) and ours.keys() == theirs.keys()
 
