@@ -15,6 +15,7 @@ from torch import nn
 from poseur_lib.checkpoints.checkpoint import read_weights, require_state, save_weights
 from poseur_lib.checkpoints.initial import load_initial
 from poseur_lib.checkpoints.recorded import damaged
+from poseur_lib.checkpoints.safetensors_file import write_safetensors
 from poseur_lib.config.data import Split
 from poseur_lib.config.experiment import ExperimentConfig, PretextRunConfig
 from poseur_lib.config.training import CosineSchedule, PretextConfig, TrainConfig
@@ -31,7 +32,7 @@ from poseur_lib.evaluation.inference import inference_batches, predict_people
 from poseur_lib.evaluation.metrics import summarise
 from poseur_lib.evaluation.oks import mean_oks
 from poseur_lib.evaluation.whole_images import find_people, poses_in_boxes
-from poseur_lib.files import BACKBONE_FILE, CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE, SAFE_FILE
+from poseur_lib.files import BACKBONE_FILE, CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE, SAFE_FILE, atomic_file
 from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import build_backbone
 from poseur_lib.models.build import build_network
@@ -66,7 +67,11 @@ def train(
             loss is not finite.
     """
     _prepare(run_dir, runtime)
+    model_file, safe_file = run_dir / MODEL_FILE, run_dir / SAFE_FILE
     if (trained := _trained(run_dir, config)) is not None:
+        if runtime.safetensors and not safe_file.exists():
+            with atomic_file(safe_file) as file:
+                write_safetensors(file, read_weights(model_file))
         return trained
     keypoints = keypoint_set(config.data.keypoint_set)
     torch.manual_seed(config.seed)
@@ -95,8 +100,10 @@ def train(
         )
         curve = run_loop(loop, runtime)
     if len(curve) == config.train.epochs and loop.global_rank == 0:  # processors' batch norms differ between ranks
-        for name in (MODEL_FILE, SAFE_FILE)[: 1 + runtime.safetensors]:
-            save_weights(run_dir / name, loop.trained, config, people.generated)
+        for file in (
+            (safe_file, model_file) if runtime.safetensors else (model_file,)
+        ):  # the last says that all is there
+            save_weights(file, loop.trained, config, people.generated)
     loop.trainer.strategy.barrier()  # the others' next step may read it
     return curve
 

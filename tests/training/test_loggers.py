@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import json
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,12 +12,12 @@ import pytest
 import torch
 from lightning.pytorch.loggers import WandbLogger
 
-from poseur_lib.checkpoints.checkpoint import load_model, read_file
+from poseur_lib.checkpoints.checkpoint import load_model, read_file, save_weights
 from poseur_lib.checkpoints.origin import trained_on_generated
 from poseur_lib.errors import UserError
 from poseur_lib.predict.predictor import Poseur
 from poseur_lib.runtime import Runtime
-from poseur_lib.training import loop
+from poseur_lib.training import fit, loop
 from poseur_lib.training.curve import read_curve
 from poseur_lib.training.fit import train
 from poseur_study.cli.main import main
@@ -45,6 +46,28 @@ def test_a_csv_file_has_the_losses_and_the_curve(tmp_path, monkeypatch):
     assert [float(row["learning_rate"]) for row in measured] == pytest.approx(of_last_steps)
     ours, theirs = (load_model(folder / name)[0].state_dict() for name in ("model.pt", "model.safetensors"))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours) and ours.keys() == theirs.keys()
+
+
+def test_a_training_that_was_ended_between_its_files_gets_both(tmp_path, monkeypatch):
+    """model.pt comes last, and says that all is there; an ended training that was asked for one file has that one."""
+    runtime, folder = Runtime(data=write_people(tmp_path / "data", 8, 2), device="cpu", threads=1), tmp_path / "run"
+    ours, theirs = folder / "model.pt", folder / "model.safetensors"
+
+    def save_one(path, *arguments):
+        save_weights(path, *arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(fit, "save_weights", save_one)
+        train(tiny_config(), folder, replace(runtime, safetensors=True))
+    assert theirs.exists() and not ours.exists()
+    theirs.unlink()
+    train(tiny_config(), folder, runtime)
+    assert ours.exists() and not theirs.exists()
+    train(tiny_config(), folder, replace(runtime, safetensors=True))
+    expected, found = (read_file(path) for path in (ours, theirs))
+    weights = [content.pop("state_dict") for content in (expected, found)]
+    assert found == expected and all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
 @pytest.mark.parametrize("per_device", [8, 4, 2])
