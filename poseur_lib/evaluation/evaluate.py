@@ -29,8 +29,12 @@ from poseur_lib.scoring.instance import require_factors
 from poseur_lib.scoring.uncertainty import laplace_factor
 
 
-def assumptions(config: ExperimentConfig) -> str:
-    """Input size, keypoints of one's own, normalisation, scores and the fusion of the flip test, in words."""
+def assumptions(config: ExperimentConfig, *, ranked: bool = True) -> str:
+    """Input size, keypoints of one's own, normalisation, scores and the fusion of the flip test, in words.
+
+    Args:
+        ranked: False leaves out the instance score, as nobody is ranked by it.
+    """
     (height, width), keypoints = config.data.input_size, config.data.keypoint_set
     whole = config.data.whole_image
     shown = f"input {height}x{width}"
@@ -43,7 +47,8 @@ def assumptions(config: ExperimentConfig) -> str:
     scored = head.keypoints if isinstance(head, MaskRCNNConfig) else head
     if isinstance(scored, PoseurConfig):
         said.append(f"keypoint score {_score_words(scored, scored is head and config.evaluation.flip_test)}")
-    return ", ".join([*said, f"instance score {config.evaluation.instance_score}"])
+    said += [f"instance score {config.evaluation.instance_score}"] if ranked else []
+    return ", ".join(said)
 
 
 def _score_words(head: PoseurConfig, fused: bool) -> str:
@@ -62,7 +67,7 @@ class ModelEvaluation:
 
     Attributes:
         boxes: as they were asked for, see `evaluate_model`.
-        results: what the numbers were computed from, in COCO's results format.
+        results: what the numbers were computed from, in COCO's results format; of PCKh everybody, without OKS-NMS.
         more: what the data set's own evaluation has beside COCO's numbers, by name, see `own_metrics`.
         sigma_factor: of Poseur at ground-truth boxes, what a calibrated keypoint score of these people needs.
     """
@@ -78,7 +83,7 @@ class ModelEvaluation:
 
     def text(self) -> str:
         """A few lines for a person."""
-        evaluation, fitted = self.config.evaluation, ""
+        evaluation, fitted, ranked = self.config.evaluation, "", not isinstance(self.metrics, PckhMetrics)
         if self.sigma_factor is not None:
             fitted = (
                 f"sigma x {self.sigma_factor:.4f} is the Laplace scale of these people's errors: for probabilities on"
@@ -96,8 +101,8 @@ class ModelEvaluation:
         return (
             (
                 f"{self.num_boxes} boxes ({self.boxes}) on {self.num_images} images of the {evaluation.split} split; "
-                f"{assumptions(self.config)}, flip test {'on' if evaluation.flip_test else 'off'}, "
-                f"OKS-NMS {evaluation.oks_nms_threshold}\n"
+                f"{assumptions(self.config, ranked=ranked)}, flip test {'on' if evaluation.flip_test else 'off'}"
+                f"{f', OKS-NMS {evaluation.oks_nms_threshold}' if ranked else ''}\n"
             )
             + fitted
             + numbers
@@ -132,7 +137,7 @@ def evaluate_model(model: Network, config: ExperimentConfig, runtime: Runtime, b
         predictions = find_people(model, people, config, runtime)
     else:
         predictions = predictions_in_boxes(model, in_boxes, config, runtime)
-    results = rank_people(predictions, config, keypoints).to_coco(people.category_id)
+    results = rank_people(predictions, config, keypoints, nms=not people.has_heads).to_coco(people.category_id)
     images = people.image_ids
     metrics: PoseMetrics | PckhMetrics
     if people.has_heads:

@@ -1,6 +1,7 @@
 """MPII in COCO's layout: both forms, frames and crops, and errors that name file and person."""
 
 import json
+import re
 import shutil
 
 import cv2
@@ -14,10 +15,14 @@ from poseur_lib.data.coco import CocoPeople
 from poseur_lib.data.crop import PLAIN, box_to_center_scale
 from poseur_lib.data.mpii import ORIGINAL, convert_mpii, crop_box, val_images
 from poseur_lib.errors import UserError
-from poseur_lib.evaluation.dataset_predictions import PredictedPeople
+from poseur_lib.evaluation.dataset_predictions import BoxSource, PredictedPeople
+from poseur_lib.evaluation.evaluate import evaluate_model
 from poseur_lib.evaluation.pckh import hits_of_people
 from poseur_lib.keypoints import MPII_16
+from poseur_lib.models.build import build_model
+from poseur_lib.runtime import Runtime
 from poseur_study.cli.main import app
+from tests.training.tiny import tiny_config
 
 HEIGHT, WIDTH, SIZE = 120, 160, (256, 256)
 
@@ -98,6 +103,17 @@ def test_labels_predicted_are_all_found(tmp_path, people):
     # A head is 0.6 x 50 = 30 px: 4 px are missed at 0.10 and at 0.11, and hit at 0.5.
     metrics = hits_of_people(poses_of(some, 4.0), some, MPII_16, sorted(val.coco.getImgIds())).metrics(MPII_16.names)
     assert metrics.weighted == (100, 0, 0) and "PCKh@0.50 100.00" in metrics.text()
+
+
+def test_pckh_s_results_have_everybody(tmp_path, people):
+    """Two people at one place are one to OKS-NMS, which PCKh does not have."""
+    people["valid"] = [people["valid"][0]] * 2
+    convert_mpii(written(tmp_path / "mpii", people), tmp_path / "coco")
+    config = tiny_config(**{"data.keypoint_set": MPII_16.name})
+    runtime = Runtime(data=tmp_path / "coco", device="cpu")
+    evaluated = evaluate_model(build_model(config), config, runtime, BoxSource.GROUND_TRUTH)
+    assert len(evaluated.results) == evaluated.num_boxes == 2
+    assert "PCKh@0.50" in evaluated.text() and not re.search("OKS-NMS|instance score", evaluated.text())
 
 
 def poses_of(people, shift):
