@@ -100,9 +100,7 @@ def train(
         )
         curve = run_loop(loop, runtime)
     if len(curve) == config.train.epochs and loop.global_rank == 0:  # processors' batch norms differ between ranks
-        for file in (
-            (safe_file, model_file) if runtime.safetensors else (model_file,)
-        ):  # the last says that all is there
+        for file in [safe_file] * runtime.safetensors + [model_file]:  # the last says that all is there
             save_weights(file, loop.trained, config, people.generated)
     loop.trainer.strategy.barrier()  # the others' next step may read it
     return curve
