@@ -100,7 +100,7 @@ def still_true(deviations: Iterable[str], overrides: Mapping[str, Any]) -> tuple
     return tuple(
         line
         for line in deviations
-        if not any(_one_within_other(path, own) for path in overrides for own in SETTINGS_SPOKEN_OF.get(line, ()))
+        if not any(one_within_other(path, own) for path in overrides for own in SETTINGS_SPOKEN_OF.get(line, ()))
     )
 
 
@@ -132,6 +132,11 @@ def override_lines(overrides: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(f"Changed for this study: {path} = {value}." for path, value in overrides.items())
 
 
+def one_within_other(a: str, b: str) -> bool:
+    """True if two dotted paths are one setting, or one is a node that the other is in."""
+    return a == b or a.startswith(f"{b}.") or b.startswith(f"{a}.")
+
+
 def _at(tree: Any, path: str) -> Any:
     for name in path.split("."):
         tree = tree.get(name) if isinstance(tree, dict) else None
@@ -140,7 +145,3 @@ def _at(tree: Any, path: str) -> Any:
 
 def _same(value: Any, other: Any) -> bool:
     return json.dumps(value, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
-def _one_within_other(a: str, b: str) -> bool:
-    return a == b or a.startswith(f"{b}.") or b.startswith(f"{a}.")

@@ -10,16 +10,15 @@ from pydantic import ValidationError
 from poseur_lib.config import ExperimentConfig, OwnKeypoints, PretextRunConfig
 from poseur_lib.errors import UserError, describe_validation
 from poseur_study.experiments.experiment import Row, Table, shown_name
+from poseur_study.experiments.profile_deviations import one_within_other
 from poseur_study.experiments.profiles import Profile
 from poseur_study.runs.run_id import RunConfig, run_id
 from poseur_study.runs.store import RunState
 
 TRAIN_NOTEBOOK = "train_variant.ipynb"
 PRETRAIN_NOTEBOOK = "pretrain_backbone.ipynb"
-WHOLE = ("model.backbone", "model.head")  # a row that sets one of these sets all of it
 LearntFrom = Callable[[], str] | None
 """Gives the fingerprint of the data set that backbones are pretrained on; None: it is the runs' own."""
-FIXED = {"seed": "choose the seeds instead", "evaluation.split": "tables are judged on the val split"}
 
 
 def require_named_keypoints(config: ExperimentConfig) -> None:
@@ -101,17 +100,18 @@ def row_run(
         UserError: an override that is unknown or out of range, would be overridden in turn, or that a table cannot
             follow.
     """
-    changes = table.changes(row)
+    own = profile.scaled(table.number, table.changes(row))
     for path in overrides:
-        if path in changes or any(path.startswith(f"{whole}.") for whole in WHOLE if whole in changes):
+        if any(one_within_other(path, of_row) for of_row in own):
             raise UserError(f"{path} cannot be overridden: row {row.label!r} of table {table.number} sets it")
-        if path in FIXED:
-            raise UserError(f"{path} cannot be overridden in a table: {FIXED[path]}")
-    changes = {**profile.light_of(table.number), **overrides, **profile.scaled(table.number, changes)}
+    changes = {**profile.light_of(table.number), **overrides, **own}
     try:
-        return planned_experiment(profile, changes, seed, fingerprint, learnt_from)
+        run = planned_experiment(profile, changes, seed, fingerprint, learnt_from)
     except ValidationError as error:
         raise UserError(describe_validation(error, ExperimentConfig)) from None
+    if run.config.evaluation.split != "val":
+        raise UserError("evaluation.split cannot be overridden in a table: tables are judged on the val split")
+    return run
 
 
 def plan(

@@ -270,10 +270,26 @@ def test_a_claim_between_rows_that_are_one_run_scored_alike_is_refused():
     assert replace(table, rows=(*table.rows, rescored), claims=(claim,)).claims == (claim,)
 
 
-@pytest.mark.parametrize("path", ["model.head.noise", "model.head.noise.kind", "seed", "evaluation.split"])
-def test_an_override_that_a_table_would_not_follow_is_refused(path):
-    with pytest.raises(UserError, match=f"{path} cannot be overridden"):
-        plan(profile("smoke"), tables(["1b"]), (0,), "f" * 16, {path: "train"})
+@pytest.mark.parametrize(
+    ("number", "path", "value", "words"),
+    [
+        ("1b", "model.head.noise", None, "model.head.noise cannot be overridden: row"),
+        ("1b", "model.head.noise.kind", "none", "model.head.noise.kind cannot be overridden: row"),
+        ("1b", "model.head", {"kind": "poseur"}, "model.head cannot be overridden: row"),
+        ("S1", "train.people_per_epoch", 500, "train.people_per_epoch cannot be overridden: row"),
+        ("1b", "seed", 1, "choose the seed itself"),
+        ("1b", "evaluation.split", "train", "evaluation.split cannot be overridden"),
+        ("1b", "evaluation", {"split": "train"}, "evaluation.split cannot be overridden"),
+    ],
+)
+def test_an_override_that_a_table_would_not_follow_is_refused(number, path, value, words):
+    with pytest.raises(UserError, match=words):
+        plan(profile("mini"), tables([number]), (0,), "f" * 16, {path: value})
+
+
+def test_what_a_profile_drops_of_a_row_can_be_overridden():
+    runs = plan(profile("mini"), tables(["3"]), (0,), "f" * 16, {"train.epochs": 1})
+    assert {run.config.train.epochs for run in runs if run.config.kind == "experiment"} == {1}
 
 
 def test_table_3_trains_as_long_as_sec_4_3_says():
