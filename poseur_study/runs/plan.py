@@ -111,6 +111,9 @@ def row_run(
         raise UserError(describe_validation(error, ExperimentConfig)) from None
     if run.config.evaluation.split != "val":
         raise UserError("evaluation.split cannot be overridden in a table: tables are judged on the val split")
+    keypoints = table.keypoints or profile.config.data.keypoints_name
+    if run.config.data.keypoints_name != keypoints:
+        raise UserError(f"data.keypoint_set cannot be overridden in a table: the people of this one have {keypoints}")
     return run
 
 

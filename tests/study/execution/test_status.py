@@ -21,7 +21,7 @@ from poseur_study.experiments import tables
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs import lease
 from poseur_study.runs.origin import NOTEBOOK_DIGEST_FILE, keep_notebook
-from poseur_study.runs.plan import plan
+from poseur_study.runs.plan import plan, planned_experiment
 from poseur_study.runs.record import write_record
 from poseur_study.runs.store import NOTEBOOK_FILE, RunStore, note_failure
 from tests.study.fakes import flip_bits, make_record, random_predictions
@@ -399,7 +399,7 @@ def test_every_declared_model_was_counted_and_two_of_them_still_cost_that():
 def test_people_of_other_keypoints_than_the_profile_s_are_counted_for_themselves(tmp_path):
     """133 of them are 133 queries in every noisy group: a plan said an eighth of what such a training takes."""
     own, many = (
-        plan(profile("real"), tables(["1b"]), (0,), "", changes)[-1]
+        planned_experiment(profile("real"), changes, 0, "")
         for changes in ({}, {"data.keypoint_set": "coco_wholebody133"})
     )
     counted = work.Work(profile("real"), tmp_path)

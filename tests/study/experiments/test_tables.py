@@ -280,6 +280,8 @@ def test_a_claim_between_rows_that_are_one_run_scored_alike_is_refused():
         ("1b", "seed", 1, "choose the seed itself"),
         ("1b", "evaluation.split", "train", "evaluation.split cannot be overridden"),
         ("1b", "evaluation", {"split": "train"}, "evaluation.split cannot be overridden"),
+        ("1b", "data.keypoint_set", "mpii16", "data.keypoint_set cannot be overridden .* have coco17"),
+        ("1b", "data", {"keypoint_set": "mpii16"}, "data.keypoint_set cannot be overridden .* have coco17"),
     ],
 )
 def test_an_override_that_a_table_would_not_follow_is_refused(number, path, value, words):
