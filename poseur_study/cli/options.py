@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -97,6 +98,11 @@ def runs_folder(runs: str) -> Path:
     from poseur_study.runs.project import as_given, below_root
 
     return as_given(runs) if runs else below_root("runs")
+
+
+def report_command(profile: str, runs: str) -> str:
+    """What renders a profile's report of the folder of runs that was given, "" where none was, as one types it."""
+    return shlex.join(["poseur", "report", "--profile", profile, *(["--runs", runs] if runs else [])])
 
 
 def chosen_keypoints(given: str, folder: Path | None = None) -> Any:

@@ -192,7 +192,7 @@ def run(
     if problems := batch.execute(run_options):
         typer.echo("\n".join(problems), err=True)
         raise typer.Exit(1)
-    typer.echo(f"done; next: poseur report --profile {profile}")
+    typer.echo(f"done; next: {options.report_command(profile, runs)}")
 
 
 def _batch(

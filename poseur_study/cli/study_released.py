@@ -57,7 +57,7 @@ def run_released(
         typer.echo(line)
     wrong = [refused for refused in source.refused if refused.unreadable]
     wrong += _show_tables(source, settings, SCORING in declared)
-    typer.echo(f"next: poseur report --profile {settings.profile}")
+    typer.echo(f"next: {options.report_command(settings.profile, runs)}")
     if wrong:
         raise typer.Exit(1)
 

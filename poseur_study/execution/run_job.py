@@ -1,5 +1,7 @@
 """Execution of one run by whoever gets its lease: a notebook in a child process, then a look at what it left."""
 
+import json
+import shlex
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -88,6 +90,21 @@ class RunOptions:
 
 
 def satisfied(run: PlannedRun, store: RunStore, options: RunOptions) -> bool:
+def study_command(
+    profile: str, number: str, seeds: Sequence[int], data: str, runs: str, overrides: Mapping[str, Any]
+) -> str:
+    """What makes and shows a table with these seeds, as one types it.
+
+    Args:
+        data, runs: folders; "": the default, which is not given.
+    """
+    parts = ["--profile", profile, "--tables", number, "--seeds", ",".join(map(str, seeds))]
+    parts += [*(("--runs", runs) if runs else ()), *(("--data", data) if data else ())]
+    for path, value in overrides.items():
+        parts += ["--set", f"{path}={json.dumps(value)}"]
+    return f"`poseur study run {shlex.join(parts)}`"
+
+
     """True if a run is done, or with a limit on epochs has been trained that far."""
     state, limit = store.recorded_state(run.run_id), options.limit(run)
     if state == RunState.PARTIAL and limit:

@@ -18,13 +18,14 @@ from poseur_study.execution.cost_estimate import (
     speed_of_finished,
 )
 from poseur_study.execution.progress import position, training_seconds_left
-from poseur_study.execution.run_job import RunOptions, missing_runs
+from poseur_study.execution.run_job import RunOptions, missing_runs, study_command
 from poseur_study.runs import lease
 from poseur_study.runs.evaluation_file import EVALUATION_FILE
 from poseur_study.runs.origin import NotebookOrigin, notebook_origin
 from poseur_study.runs.plan import PlannedRun
-from poseur_study.runs.record import PREDICTIONS_FILE
+from poseur_study.runs.project import below_root
 from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, last_line
+from poseur_study.runs.record import PREDICTIONS_FILE
 
 ALTERED = "altered"
 REMADE = "again: others start from its weights, which are gone"
@@ -193,10 +194,12 @@ def _seeds_not_shown(batch: Batch, states: dict[str, RunState]) -> list[str]:
         with suppress(UserError):
             shown = stored_result(batch.store, table.number)
             if shown is not None and not set(done) <= set(shown.seeds):
-                seeds = ",".join(str(seed) for seed in sorted({*done, *shown.seeds}))
+                seeds, runs = sorted({*done, *shown.seeds}), batch.store.folder.parent
+                where = "" if batch.own_data else str(batch.data.root), "" if runs == below_root("runs") else str(runs)
+                command = study_command(batch.profile.name, table.number, seeds, *where, batch.overrides)
                 lines.append(
                     f"note: {table.name} shows seeds {','.join(map(str, shown.seeds))}, and others are finished:"
-                    f" `poseur study run --tables {table.number} --seeds {seeds}` shows all"
+                    f" {command} shows all"
                 )
     return lines
 

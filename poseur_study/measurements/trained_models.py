@@ -1,7 +1,5 @@
 """The trained model behind a row and seed of a table, or one line that says why there is none."""
 
-import json
-import shlex
 from dataclasses import dataclass, replace
 
 from poseur_lib.checkpoints.checkpoint import trained_model
@@ -10,6 +8,7 @@ from poseur_lib.evaluation.inference import inference_batches
 from poseur_lib.models.pose_model import PoseModel
 from poseur_lib.runtime import Runtime
 from poseur_study.execution.retrain import NEW_RUNS
+from poseur_study.execution.run_job import study_command
 from poseur_study.experiments.experiment import Row
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.store import RunState
@@ -50,14 +49,8 @@ def row_model(study: TableStudy, row_key: str, seed: int) -> RowModel:
 
 def retrain_command(study: TableStudy) -> str:
     """The command that trains a table's runs once more, in a folder of their own, and measures what needs weights."""
-    settings = study.settings
-    seeds = ",".join(str(seed) for seed in study.seeds)
-    parts = ["--profile", settings.profile, "--tables", study.table.number, "--seeds", seeds, "--runs", NEW_RUNS]
-    if settings.data:
-        parts += ["--data", settings.data]
-    for path, value in settings.overrides.items():
-        parts += ["--set", f"{path}={json.dumps(value)}"]
-    return f"`poseur study run {shlex.join(parts)}`"
+    of = study.settings
+    return study_command(of.profile, study.table.number, study.seeds, of.data, NEW_RUNS, of.overrides)
 
 
 def study_runtime(study: TableStudy) -> Runtime:

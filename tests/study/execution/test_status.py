@@ -16,7 +16,7 @@ from poseur_lib.runtime import Runtime
 from poseur_study.cli.main import main
 from poseur_study.execution import cost_estimate as work
 from poseur_study.execution.batch import NOT_GENERATED, Batch
-from poseur_study.execution.status import damage_lines
+from poseur_study.execution.status import damage_lines, status_lines
 from poseur_study.experiments import tables
 from poseur_study.experiments.profiles import profile
 from poseur_study.runs import lease
@@ -279,7 +279,15 @@ def test_a_table_that_shows_fewer_seeds_than_there_are_is_said(project, data, ca
     assert not any("shows seeds" in line for line in study(capsys, "status", *given)[1])
     finish(batch, -1)
     (line,) = [line for line in study(capsys, "status", *given)[1] if "shows seeds" in line]
-    assert line.startswith("note: Table 1b shows seeds 0, and others are finished") and "--seeds 0,1`" in line
+    assert line.startswith("note: Table 1b shows seeds 0, and others are finished")
+    assert f"`poseur study run --profile smoke --tables 1b --seeds 0,1 --data '{data}'` shows all" in line
+    changed = Batch("smoke", ("1b",), (0, 1), str(data), str(project / "mine"), {"train.epochs": 2})
+    for index in range(len(changed.runs)):
+        finish(changed, index)
+    changed.store.table_folder("1b").mkdir(parents=True)
+    (changed.store.table_folder("1b") / "result.json").touch()
+    (line,) = [line for line in status_lines(changed)[0] if "shows seeds" in line]
+    assert f"--runs '{project / 'mine'}' --data '{data}' --set train.epochs=2` shows all" in line
 
 
 def test_a_record_that_is_touched_after_it_was_verified_is_found_out(project, data, capsys):
