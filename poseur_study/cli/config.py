@@ -5,7 +5,9 @@ import json
 import re
 import shutil
 import textwrap
-from typing import Annotated
+from collections.abc import Iterator
+from functools import cache
+from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel
@@ -13,8 +15,10 @@ from pydantic_core import to_jsonable_python
 
 from poseur_lib.errors import Knob, knobs, unknown_name
 
-SECTION, ENTRY = "Attributes:\n", re.compile(r"^(?=[a-z_, ]+: )", re.MULTILINE)
+SECTION, ENTRY = "Attributes:\n", re.compile(r"^(?=[a-z0-9_, ]+: )", re.MULTILINE)
 COLUMNS = 100
+Setting = tuple[str, str | None]
+"""A knob's path, and the kind of the node that it is in, where that has one."""
 
 
 def config(
@@ -42,7 +46,8 @@ def entry(knob: Knob, width: int) -> str:
     """`path = default`, and below it what it means, in lines of at most `width` columns."""
     kind = knob.owner.model_fields.get("kind")
     of_kind = f"   [kind {kind.default}]" if kind is not None and "." in knob.path else ""
-    varied = ", ".join(dict.fromkeys(tables_that_vary(knob.path)))
+    own_kind = kind.default if kind is not None else None
+    varied = ", ".join(tables_by_setting().get((knob.path, own_kind), ()))
     words = " ".join(filter(None, (meaning(knob), varied and f"Varied in {varied}.")))
     indent = {"initial_indent": "    ", "subsequent_indent": "    "}
     head = textwrap.wrap(f"{knob.path} = {default(knob)}{of_kind}", width, subsequent_indent="    ")
@@ -64,16 +69,35 @@ def meaning(knob: Knob) -> str:
     name = knob.path.rpartition(".")[2]
     documented = [inspect.cleandoc(owner.__doc__) for owner in knob.owner.__mro__ if issubclass(owner, BaseModel)]
     for text in documented:
-        for one in ENTRY.split(textwrap.dedent(text.partition(SECTION)[2])):
+        for one in ENTRY.split(textwrap.dedent(text.partition(SECTION)[2].partition("\n\n")[0])):
             names, _, words = one.partition(": ")
             if name in re.split(", *", names):
                 return " ".join(words.split()).removesuffix(".") + "."
     return " ".join(documented[0].partition(SECTION)[0].split())
 
 
-def tables_that_vary(path: str) -> list[str]:
-    """The names of the tables that declare it as what their rows differ in, or a node of the head that it is in."""
+@cache
+def tables_by_setting() -> dict[Setting, list[str]]:
+    """By setting, the names of the tables of whose rows some have it at one value, some at another."""
+    from poseur_lib.config import ExperimentConfig
     from poseur_study.experiments import TABLES
 
-    wholes = {".".join(path.split(".")[:depth]) for depth in range(3, path.count(".") + 2)} | {path}
-    return [table.name for table in TABLES if wholes & set(table.varies)]
+    found: dict[Setting, list[str]] = {}
+    for table in TABLES:
+        values: dict[Setting, set[str]] = {}
+        for row in table.runnable:
+            config = ExperimentConfig().with_changes(**table.changes(row))
+            for setting, value in settings(config.model_dump(mode="json")):
+                values.setdefault(setting, set()).add(value)
+        for setting in (one for one, different in values.items() if len(different) > 1):
+            found.setdefault(setting, []).append(table.name)
+    return found
+
+
+def settings(tree: dict[str, Any], above: str = "") -> Iterator[tuple[Setting, str]]:
+    """Every setting of a configuration with its value; of a node that is its kind, and all that is in it follows."""
+    for name, value in tree.items():
+        node = isinstance(value, dict)
+        yield (above + name, tree.get("kind")), str(value.get("kind", "{...}") if node else value)
+        if node:
+            yield from settings(value, f"{above}{name}.")

@@ -1,5 +1,6 @@
 """`poseur config`, and what a misspelt knob is told."""
 
+import inspect
 import re
 
 import pytest
@@ -7,7 +8,7 @@ from pydantic import ValidationError
 
 from poseur_lib.config import ExperimentConfig
 from poseur_lib.errors import describe_validation, knobs
-from poseur_study.cli.config import entry
+from poseur_study.cli.config import entry, meaning, tables_by_setting
 from poseur_study.cli.main import main
 from poseur_study.experiments.profiles import profile
 
@@ -37,13 +38,27 @@ def test_every_knob_has_a_meaning_and_no_line_is_wider_than_the_terminal():
             assert all(len(line) <= 60 for line in (head, *words))
 
 
+def test_a_documented_knob_has_a_meaning_of_its_own():
+    for knob in knobs(ExperimentConfig):
+        summary, _, attributes = inspect.cleandoc(knob.owner.__doc__).partition("Attributes:")
+        if re.search(rf"^ +(\w+, )*{knob.path.rpartition('.')[2]}(, \w+)*: ", attributes, re.MULTILINE):
+            assert meaning(knob) not in " ".join(summary.split()) and "Raises:" not in meaning(knob), knob.path
+
+
 def test_words_choose_knobs_and_tables_are_named(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["config", "decoder_layers", "poseur"]) == 0
     assert "model.head.decoder_layers = 3   [kind poseur]\n" in (said := capsys.readouterr().out)
-    assert "Varied in Table 1e." in said and "train.epochs" not in said
+    assert "Varied in Table 1e, Table 5, Fig. 1." in said and "train.epochs" not in said
     assert main(["config", "decodr"]) == 1
     assert "unknown knob 'decodr'" in capsys.readouterr().err
+
+
+def test_a_knob_is_varied_where_the_rows_of_its_kind_have_several_values():
+    varied = tables_by_setting()
+    assert varied["model.head.noise", "poseur"] == ["Table 1b", "Noisy proposals"]
+    assert "Table 5" in varied["model.backbone.width", "hrnet"] and ("model.backbone.width", "timm") not in varied
+    assert ("model.head.embed_dims", "poseur") not in varied, "the other heads' widths are other knobs"
 
 
 @pytest.mark.parametrize(
