@@ -117,7 +117,7 @@ class Recomputation:
     def _problem(self, folder: Path, record: Record) -> str:
         if not (folder / PREDICTIONS_FILE).exists():
             return "they are not in the archive"
-        data, made_on = self._data(folder.parent.name), record.provenance.data_fingerprint
+        data, made_on = self._data_of(folder, record), record.provenance.data_fingerprint
         if isinstance(data, str):
             return data
         return "" if data.fingerprint == made_on else f"made on data set {made_on}, the one here is {data.fingerprint}"
@@ -127,7 +127,7 @@ class Recomputation:
         known = store.verified.known.get(key)
         if known is not None and known == _digests(folder):
             return ""
-        data = self._data(folder.parent.name)
+        data = self._data_of(folder, record)
         assert isinstance(data, DataSet)
         found = measured_again(folder, record, data).evaluation
         assert found is not None and record.predictions_sha256 is not None
@@ -138,10 +138,13 @@ class Recomputation:
         store.verified.save()
         return said
 
-    def _open(self, name: str) -> DataSet | str:
-        """The data set of a profile, or why there is none."""
+    def _data_of(self, folder: Path, record: Record) -> DataSet | str:
+        """The data set that a record's people are of, or why there is none."""
+        return self._data(folder.parent.name, record.config.data.keypoints_name)
+
+    def _open(self, name: str, keypoints: str) -> DataSet | str:
         try:
-            return open_data(size_named("paper" if name == FOLDER else name), self.given)
+            return open_data(size_named("paper" if name == FOLDER else name), self.given, keypoints=keypoints)
         except UserError as error:
             return str(error)
 

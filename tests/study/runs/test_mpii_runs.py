@@ -9,6 +9,7 @@ from poseur_lib.evaluation.dataset_predictions import BoxSource
 from poseur_lib.keypoints import MPII_16
 from poseur_study.analysis.table_data import TableData, pckh_sample
 from poseur_study.execution.batch import Batch
+from poseur_study.execution.recompute import Recomputation
 from poseur_study.experiments import TABLES, tables
 from poseur_study.experiments.notebook_parameters import RunSettings
 from poseur_study.experiments.profiles import profile
@@ -97,6 +98,7 @@ def trained(made):
 def test_a_run_is_judged_by_pckh(trained):
     run, record = trained
     assert run.data.root.name == "smoke_mpii16"
+    assert Recomputation([run.folder], "", run.store.folder.parent)(run.store, run.folder, record) == ""
     metrics = record.of(BoxSource.GROUND_TRUTH)
     stored = run.store.evaluation(record.run_id)
     assert metrics.Mean == pytest.approx(float(stored.pckh.weighted()[0]))
