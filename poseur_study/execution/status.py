@@ -7,6 +7,7 @@ from pathlib import Path
 
 from poseur_lib.config import ExperimentConfig, PretextConfig, PretextRunConfig, TrainConfig
 from poseur_lib.errors import UserError
+from poseur_lib.files import CURVE_FILE, MODEL_FILE
 from poseur_lib.progress import duration
 from poseur_study.execution.batch import Batch
 from poseur_study.execution.cost_estimate import (
@@ -24,8 +25,8 @@ from poseur_study.runs.evaluation_file import EVALUATION_FILE
 from poseur_study.runs.origin import NotebookOrigin, notebook_origin
 from poseur_study.runs.plan import PlannedRun
 from poseur_study.runs.project import below_root
-from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, last_line
 from poseur_study.runs.record import PREDICTIONS_FILE
+from poseur_study.runs.store import ERROR_FILE, FAILED_NOTEBOOK_FILE, NOTEBOOK_FILE, RESULT_FILE, RunState, last_line
 
 ALTERED = "altered"
 REMADE = "again: others start from its weights, which are gone"
@@ -36,12 +37,13 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
     states, lines = _states(batch), []
     missing = missing_runs(batch.runs, batch.store, RunOptions(batch.profile.name), states)
     work = batch.work()
-    costs = {run.run_id: work.of(run) for run in missing}
+    training = [run for run in missing if not _trained(batch, run)]
+    costs = {run.run_id: work.of(run) for run in training}
     speed = None if device_gflops is None else given_speed(device_gflops)
-    if missing and gpu:
-        step = max(FORWARD_AND_BACKWARD * work.per_image(run) * _batch_size(run) for run in missing)
+    if training and gpu:
+        step = max(FORWARD_AND_BACKWARD * work.per_image(run) * _batch_size(run) for run in training)
         speed = gpu_speed(gpu, step)
-    elif missing and speed is None:
+    elif training and speed is None:
         speed = speed_of_finished(batch.runs, batch.store, work) or probed_speed()
     for run in batch.runs:
         state, again = states[run.run_id], run.run_id in costs and states[run.run_id] == RunState.RECORD_ONLY
@@ -50,15 +52,15 @@ def plan_lines(batch: Batch, workers: int = 1, device_gflops: float | None = Non
         more += [f"also {row}" for row in run.rows[1:]]
         lines += _entry(state, f"{time:8s} {_name(batch, run)}", *(f"{'':6s} {line}" for line in more))
     summary = [*batch.notes, _total(batch, missing, states)]
-    if missing and speed is not None:
+    if training and speed is not None:
         total = sum(costs.values())
         seconds, rate = 3600 * speed.hours(total), f"{speed.source} ({speed.billions:.1f} G/s)"
         at_a_time = f"; {duration(seconds / workers)} with {workers} at a time" if workers > 1 else ""
         summary.append(f"{total / 1e9:,.0f} G multiply-adds: {duration(seconds)} {rate}{at_a_time}")
-        longest = max(missing, key=lambda run: costs[run.run_id] / _epochs(run))
+        longest = max(training, key=lambda run: costs[run.run_id] / _epochs(run))
         epoch = duration(3600 * speed.hours(costs[longest.run_id] / _epochs(longest)))
         summary.append(f"a run that is cut off loses an epoch at most, which takes up to {epoch} ({longest.name})")
-        summary += _left_out(missing, speed)
+        summary += _left_out(training, speed)
     work.save()
     batch.store.verified.save()
     return [*summary, *lines, *_detectable(batch)]
@@ -214,8 +216,10 @@ def _damage(batch: Batch, run: PlannedRun, state: RunState, time: str = "") -> l
     back = f"`git checkout -- '{folder}'`, if it was committed, or `poseur runs import ARCHIVE` brings it back"
     if state == RunState.CORRUPT:
         took = f" ({time})" if time else ""
-        again = f"`poseur study run` trains it again{took}, and its backbone where those weights are gone"
-        return [batch.store.error(run.run_id) or "", again, f"without training: {back}"]
+        again = f"trains it again{took}, and its backbone where those weights are gone"
+        if _trained(batch, run):
+            again = f"evaluates its {MODEL_FILE} again"
+        return [batch.store.error(run.run_id) or "", f"`poseur study run` {again}", f"without that: {back}"]
     if not state.done:
         return []
     others = {
@@ -224,6 +228,11 @@ def _damage(batch: Batch, run: PlannedRun, state: RunState, time: str = "") -> l
     }
     found = batch.store.damaged_results(run.run_id)
     return [line for name, problem in found.items() for line in (problem, f"{others[name]}; {back}")]
+
+
+def _trained(batch: Batch, run: PlannedRun) -> bool:
+    """True if a run's training has ended and is not repeated, whatever became of its record."""
+    return all((batch.store.path(run.run_id) / name).exists() for name in (MODEL_FILE, CURVE_FILE))
 
 
 def _time(batch: Batch, run: PlannedRun) -> str:

@@ -246,11 +246,19 @@ def test_what_is_damaged_is_said_with_what_follows_and_what_brings_it_back(proje
     again = "`poseur study run` trains it again (2 min), and its backbone where those weights are gone"
     assert code == 1 and lines[-1] == "2 record only, 1 corrupt"
     assert [line.strip() for line in lines if "study run" in line] == [again]
-    assert any(f"without training: {back}" in line for line in lines)
+    assert any(f"without that: {back}" in line for line in lines)
     _, lines, _ = study(capsys, "plan", *given)
     assert lines[0].endswith("2 to be executed") and any(again in line for line in lines)
     (line,) = [line for line in lines if "again: others start" in line]
     assert line.endswith("which are gone; 1 finished run started from those, not from the new ones")
+    for name in ("model.pt", "curve.json"):
+        (record.parent / name).write_text("of the training")
+    for command in ("plan", "status"):
+        lines = study(capsys, command, *given)[1]
+        assert any(line.strip() == "`poseur study run` evaluates its model.pt again" for line in lines)
+        assert not any("trains it again" in line for line in lines)
+    cost = 3 * PEOPLE * 3 * 0.1  # the backbone's, which others start from
+    assert study(capsys, "plan", *given)[1][1].startswith(f"{cost:,.0f} G multiply-adds")
     named = [line for line in damage_lines(batch_of(data, project)) if line[0] != " "]
     assert [line.split()[0] for line in named] == ["record", "corrupt"]
 
