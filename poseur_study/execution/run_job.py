@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from poseur_lib.config import PretextRunConfig
+from poseur_lib.files import CURVE_FILE, LAST_CHECKPOINT, MODEL_FILE
 from poseur_study.execution.papermill_job import Outcome, execute_and_keep, failure
 from poseur_study.execution.slots import VISIBLE, share_of, slot_environments
 from poseur_study.runs import lease
@@ -89,7 +90,6 @@ class RunOptions:
         return 0 if isinstance(run.config, PretextRunConfig) else self.limit_epochs
 
 
-def satisfied(run: PlannedRun, store: RunStore, options: RunOptions) -> bool:
 def study_command(
     profile: str, number: str, seeds: Sequence[int], data: str, runs: str, overrides: Mapping[str, Any]
 ) -> str:
@@ -105,6 +105,7 @@ def study_command(
     return f"`poseur study run {shlex.join(parts)}`"
 
 
+def satisfied(run: PlannedRun, store: RunStore, options: RunOptions) -> bool:
     """True if a run is done, or with a limit on epochs has been trained that far."""
     state, limit = store.recorded_state(run.run_id), options.limit(run)
     if state == RunState.PARTIAL and limit:
@@ -173,6 +174,8 @@ def _execute(run: PlannedRun, store: RunStore, options: RunOptions, held: lease.
     clear_failure(folder)
     if not store.recorded_state(run.run_id).done:
         set_damaged_record_aside(folder)
+    if not any((folder / name).exists() for name in (LAST_CHECKPOINT, MODEL_FILE)):
+        (folder / CURVE_FILE).unlink(missing_ok=True)  # of an earlier training: it would count as this one's progress
     how = {"held": held, "threads": options.threads, "project": options.project}
     parameters = run_parameters(run, options)
     outcome = execute_and_keep(run.notebook, parameters, folder, lambda _: _no_record(run, store, options), **how)

@@ -140,12 +140,15 @@ def test_pretraining_whose_weights_are_gone_is_made_again_for_whom_it_is_needed_
     pretraining = planned_pretraining()
     first, second = (replace(planned(seed), parents=(pretraining.run_id,)) for seed in (0, 1))
     finished(store, pretraining).unlink()
+    curve = store.path(pretraining.run_id) / "curve.json"
+    curve.write_text("[]")
     finished(store, first)
     before = content(store.folder)
     assert execute(engine, store, pretraining, first).states[pretraining.run_id] == RunState.RECORD_ONLY
     assert content(store.folder) == before
     done = execute(engine, store, pretraining, first, second).states
     assert set(done.values()) == {RunState.FINISHED}
+    assert not curve.exists(), "the first training's would count as progress of the second"
     executed = {path.parent.name for path in store.folder.glob("*/starts.txt")}
     assert executed == {pretraining.run_id, second.run_id}
 
