@@ -31,7 +31,7 @@ help:
 	@echo "make lock             resolve pyproject.toml into requirements.lock again"
 	@echo "make audit            known vulnerabilities of the locked packages, bandit on our code, sbom.cdx.json"
 	@echo "make notebooks-strip  remove outputs from notebooks/"
-	@echo "make clean            remove caches and what the smoke profile wrote"
+	@echo "make clean            remove caches, and what the smoke profile wrote but its data set"
 
 install:
 	@tools/install.sh
