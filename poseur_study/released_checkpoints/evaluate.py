@@ -33,7 +33,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a folder of checkpoints; `there` says of a record that it was there before."""
+    """What became of a checkpoint; `there` says of a record that it was there before."""
 
     match: Match
     record: Record
