@@ -192,6 +192,13 @@ def test_poseur_alone_sees_the_whole_image(model):
     assert torch.equal(before.keypoints, after.keypoints) != is_poseur
 
 
+def test_the_places_of_the_last_canvas_alone_are_kept():
+    model = small_model()
+    for size in ((64, 64), (96, 64), (64, 96)):
+        model.poses([model.view(torch.zeros(3, *size))], torch.tensor([[8.0, 8.0, 40.0, 40.0]]))
+    assert [sizes[0] for sizes, _ in model.roi_heads.keypoint_predictor.memory_embedding._pyramids] == [(16, 24)]
+
+
 def test_queries_start_at_the_proposal_in_the_frame_of_the_canvas():
     """Told apart from boxes, from pixels and from swapped sides: the canvas is twice as wide as it is high."""
     model = small_model("poseur").eval()

@@ -196,7 +196,7 @@ class PoseurRegionHead(CoordinateRegionHead):
         super().__init__()
         self.config, self.people_per_image = config, max(queries // num_keypoints, 1)
         self.neck = build_neck(config, (dims,) * levels)
-        self.memory_embedding = MemoryEmbedding(len(config.feature_levels), config.embed_dims)
+        self.memory_embedding = MemoryEmbedding(len(config.feature_levels), config.embed_dims, every_size=False)
         self.coarse_stage = CoarseStage(channels, num_keypoints, config.coarse_fc == "l2_normalised")
         for layer in (self.coarse_stage.coordinates, self.coarse_stage.sigma):
             nn.init.xavier_uniform_(layer.weight, gain=XAVIER_GAIN)

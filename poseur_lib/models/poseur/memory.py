@@ -126,14 +126,18 @@ class MemoryEmbedding(nn.Module):
     """Adds to every cell the encoding of its place and of its level.
 
     The encoding of places is kept from one batch to the next, so that a compiled pass, or one that is captured as a
-    CUDA graph, computes nothing of it. It is no state. That of each size stays where it is, as a graph reads it there
-    again after batches of another size.
+    CUDA graph, computes nothing of it. It is no state.
 
     Released code: with the deconvolution neck there are four level embeddings for three levels; so there are here.
+
+    Args:
+        every_size: the encoding of each size stays where it is, as a graph reads it there again after batches of
+            another size. Otherwise that of the last size alone is kept: whole images have hundreds of sizes.
     """
 
-    def __init__(self, levels: int, embed_dims: int) -> None:
+    def __init__(self, levels: int, embed_dims: int, *, every_size: bool = True) -> None:
         super().__init__()
+        self.every_size = every_size
         self.level_embedding = nn.Parameter(torch.randn(levels, embed_dims))
         self._pyramids: dict[tuple[tuple[tuple[int, int], ...], torch.device], Pyramid] = {}
 
@@ -155,5 +159,7 @@ class MemoryEmbedding(nn.Module):
             with torch.inference_mode(False):  # the first call may be a prediction's, the next one a training step's
                 place = torch.cat([map_encoding(h, w, like.shape[2], like.device) for h, w in sizes])
                 made = Pyramid(level_geometry(sizes, like.device), place)
+            if not self.every_size:
+                self._pyramids.clear()
             pyramid = self._pyramids.setdefault((sizes, like.device), made)  # one for all threads that share the model
         return pyramid
