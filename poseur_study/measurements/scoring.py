@@ -6,6 +6,9 @@ boxes, as AP by Eq. 5; being a probability on keypoints at ground-truth boxes, b
 score says how much more than the constant a score knows (1 at best, 0 for as little). What is fitted (one factor on
 sigma, and the constant) is fitted on half of the images and judged on the other, both ways round, so that every
 keypoint is judged by a fit that has not seen it.
+
+With the flip test, all scores here are of the mean sigma of the two passes, whereas a head averages the two passes'
+scores: a keypoint's Eq. 8 differs by up to 0.068 (`poseur_lib.scoring.uncertainty`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
