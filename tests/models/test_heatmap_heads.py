@@ -184,6 +184,12 @@ def test_inputs_that_are_no_multiple_of_the_stride():
         build_model(experiment(HEADS["quarter"], (64, 50)))
 
 
+def test_discs_that_miss_cells_are_refused():
+    assert HeatmapHead(UDP_HEAD, 17, (16,), (52, 40)).codec == UDP_OFFSET
+    with pytest.raises(UserError, match=r"input size 48x36: .*offset_radius 0.0546875 makes discs of 0.66 cells"):
+        HeatmapHead(UDP_HEAD, 17, (16,), (48, 36))
+
+
 def test_a_map_of_another_stride_is_refused():
     for head in (HeatmapHead(QUARTER_HEAD, 17, (16,), (64, 48)), IntegralHead(INTEGRAL_HEAD, 17, (16,), (64, 48))):
         with pytest.raises(UserError, match="stride 4, 16x12 cells; the backbone gives 8x6"):
@@ -195,6 +201,7 @@ def test_a_map_of_another_stride_is_refused():
 
 
 QUARTER_HEAD = HeatmapConfig(deconvolutions=0, codec=QUARTER)
+UDP_HEAD = HeatmapConfig(deconvolutions=0, codec=UDP_OFFSET)
 INTEGRAL_HEAD = IntegralConfig(deconvolutions=0)
 
 

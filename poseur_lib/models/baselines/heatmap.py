@@ -31,7 +31,7 @@ from poseur_lib.config.heads.heatmap import HeatmapCodecConfig, HeatmapConfig
 from poseur_lib.data.crop import CropRule
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines.heatmap_decoding import decode, merge_flipped, round_trip
-from poseur_lib.models.baselines.heatmap_encoding import encode, heatmap_size, size_text
+from poseur_lib.models.baselines.heatmap_encoding import encode, heatmap_size, require_discs, size_text
 from poseur_lib.models.pose_model import FeatureMaps, LossTerms, PoseHead, PoseTargets, without_autocast
 from poseur_lib.poses import PosePrediction
 
@@ -45,10 +45,15 @@ class HeatmapPoseHead(PoseHead[Tensor]):
 
     Args:
         codec: M maps for each keypoint, and what they mean; it decides the crop rule.
+        input_size: (height, width) of the crops.
+
+    Raises:
+        UserError: the input is too small for the codec's discs.
     """
 
-    def __init__(self, codec: HeatmapCodecConfig) -> None:
+    def __init__(self, codec: HeatmapCodecConfig, input_size: tuple[int, int]) -> None:
         super().__init__()
+        require_discs(codec, input_size)
         self.codec = codec
         self.crop_rule = CropRule(unbiased=codec.unbiased)
 
@@ -148,7 +153,7 @@ class HeatmapHead(HeatmapPoseHead):
     def __init__(
         self, config: HeatmapConfig, num_keypoints: int, channels: Sequence[int], input_size: tuple[int, int]
     ) -> None:
-        super().__init__(config.codec)
+        super().__init__(config.codec, input_size)
         self.num_keypoints = num_keypoints
         maps = num_keypoints * config.codec.maps_per_keypoint
         self.layers = HeatmapLayers(channels, maps, input_size, config.deconvolutions, config.channels)

@@ -85,6 +85,20 @@ def disc_radius(codec: HeatmapCodecConfig, size: tuple[int, int]) -> float:
     return codec.offset_radius * max(size)
 
 
+def require_discs(codec: HeatmapCodecConfig, input_size: tuple[int, int]) -> None:
+    """Whether every keypoint of crops of (height, width) has a cell in its disc: a cell may be 1 / sqrt(2) away.
+
+    Raises:
+        UserError: the discs are smaller, so that some keypoints would not be learned.
+    """
+    if codec.decoding == "offset" and disc_radius(codec, heatmap_size(input_size)) < 0.5**0.5:
+        raise UserError(
+            f"input size {size_text(input_size)}: model.head.codec.offset_radius {codec.offset_radius} makes discs of"
+            f" {disc_radius(codec, heatmap_size(input_size)):.2f} cells, which miss some keypoints' cells: 0.71 are"
+            " needed"
+        )
+
+
 def disc_and_offsets(cells: Float[Tensor, "B K 2"], size: tuple[int, int], radius: float) -> Float[Tensor, "B K 3 h w"]:
     """UDP's three maps: 1 within `radius` of the keypoint, and the way to it in x and y, in radii.
 

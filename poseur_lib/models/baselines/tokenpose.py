@@ -172,7 +172,7 @@ class TokenPoseHead(HeatmapPoseHead):
     def __init__(
         self, config: TokenPoseConfig, num_keypoints: int, channels: Sequence[int], input_size: tuple[int, int]
     ) -> None:
-        super().__init__(config.codec)
+        super().__init__(config.codec, input_size)
         self.map_size = cell_attention.last_map_size(channels, input_size)
         if any(side % patch for side, patch in zip(self.map_size, config.patch_size, strict=True)):
             raise UserError(

@@ -129,7 +129,7 @@ class TransPoseHead(HeatmapPoseHead):
     def __init__(
         self, config: TransPoseConfig, num_keypoints: int, channels: Sequence[int], input_size: tuple[int, int]
     ) -> None:
-        super().__init__(config.codec)
+        super().__init__(config.codec, input_size)
         self.num_keypoints = num_keypoints
         self.map_size = cell_attention.last_map_size(channels, input_size)
         made = tuple(side * 2**config.deconvolutions for side in self.map_size)
