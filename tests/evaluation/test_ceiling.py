@@ -21,6 +21,7 @@ from poseur_lib.keypoints import COCO_17
 from poseur_lib.models.baselines.prtr import PRTRHead
 from poseur_study.cli.main import main
 from poseur_study.experiments.methods import method_changes
+from tests.models.small import small_head
 from tests.training.tiny import write_people
 
 
@@ -116,6 +117,7 @@ def test_a_heads_ceiling_is_that_of_its_codec(people, method, backbone, codec):
 
 
 def test_a_sigmoid_does_not_leave_the_crop():
-    head = PRTRHead(PRTRConfig(encoder_layers=1, decoder_layers=1), 17, (8,))
-    points = torch.tensor([[[-0.2, 0.3], [0.5, 1.4]]])
-    assert torch.equal(head.round_trip(points, (64, 48)), torch.tensor([[[0.0, 0.3], [0.5, 1.0]]]))
+    points, inside = torch.tensor([[[-0.2, 0.3], [0.5, 1.4]]]), torch.tensor([[[0.0, 0.3], [0.5, 1.0]]])
+    for head in (PRTRHead(PRTRConfig(encoder_layers=1, decoder_layers=1), 17, (8,)), small_head(output_branch="paper")):
+        assert torch.equal(head.round_trip(points, (64, 48)), inside)
+    assert torch.equal(small_head().round_trip(points, (64, 48)), points)

@@ -128,6 +128,10 @@ class PoseurHead(CoordinateHead):
         """One ordinary pass, recorded: samples, their weights and the self-attention of every layer passed."""
         return explained(self.decoder, lambda: self(features))
 
+    def round_trip(self, keypoints: Float[Tensor, "B K 2"], input_size: tuple[int, int]) -> Float[Tensor, "B K 2"]:
+        """The paper's output branch does not leave the crop."""
+        return keypoints.clamp(0, 1) if self.config.confined_to_crop else keypoints
+
     def slow_parameters(self) -> Sequence[nn.Parameter]:
         """The linear layers of the sampling offsets and, where they are learned, of the reference points (Sec. 4.1)."""
         linear = [
