@@ -63,8 +63,8 @@ class HeatmapConfig(HeatmapKnobs):
     stride 32, 2 from the ViT's 16). HRNet and HRFormer: none, and a 1x1 convolution on the one map of a backbone with
     `outputs` "finest".
 
-    People are scored by `evaluation.instance_score` "classic", as these methods' own code does: the score of a keypoint
-    is its heatmap's maximum, and those below 0.2 do not count.
+    To score people as these methods' own code does, set `evaluation.instance_score` to "classic", which is not the
+    default: the score of a keypoint is its heatmap's maximum, and those of 0.2 and less do not count.
 
     Attributes:
         codec: encoding, decoding and flip test.
@@ -85,7 +85,8 @@ class HeatmapConfig(HeatmapKnobs):
 class IntegralConfig(HeatmapKnobs):
     """Integral pose: the expectation of a softmax over a heatmap, trained by the L1 error of coordinates.
 
-    `evaluation.instance_score`: "classic", or "paper"; the score of a keypoint is a probability (`score_radius`).
+    Set `evaluation.instance_score` to "classic", which is not the default, or "paper": the score of a keypoint is a
+    probability (`score_radius`).
 
     Attributes:
         deconvolutions, channels: as in `HeatmapConfig`.
