@@ -51,6 +51,8 @@ for count in [batch] if batch else [1, 2, 5]:
     assert keypoints.std() > 0.005, "the coordinates are all alike"
     print(np.abs(keypoints - ours.keypoints.numpy()).max(), np.abs(scores - ours.keypoint_scores.numpy()).max())
 """
+FINEST = {"kind": "narrow_high_resolution", "width": 8, "outputs": "finest", "weights": "none"}
+TOKENPOSE = {"kind": "tokenpose", "embed_dims": 16, "num_heads": 2, "ffn_dims": 16, "layers": 1, "mlp_hidden": 16}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -69,6 +71,8 @@ def run(code: str, *arguments: str, cwd: Path = ROOT) -> str:
         pytest.param({"model.head.cross_attention": "msda"}, 2, marks=pytest.mark.slow),
         pytest.param({"model.head": {"kind": "heatmap"}}, 0, marks=pytest.mark.slow),
         pytest.param({"model.head": {"kind": "regression"}}, 0, marks=pytest.mark.slow),
+        pytest.param({"model.head.initial_points": "learned"}, 0, marks=pytest.mark.slow),
+        pytest.param({"model.backbone": FINEST, "model.head": TOKENPOSE}, 0, marks=pytest.mark.slow),
     ],
     ids=str,
 )

@@ -125,7 +125,7 @@ class TokenPose(nn.Module):
     def tokens(self, features: Float[Tensor, "B _C H W"]) -> Float[Tensor, "B tokens _D"]:
         """What the first layer sees: K keypoint tokens, then the patches row by row."""
         patches = self.embedding(patches_of(features, self.config.patch_size))
-        tokens = torch.cat([self.keypoint_tokens.expand(len(patches), -1, -1), patches], dim=1)
+        tokens = torch.cat([self.keypoint_tokens.expand(patches.shape[0], -1, -1), patches], dim=1)
         return self.dropout(self._placed(tokens))
 
     def _placed(self, tokens: Float[Tensor, "B tokens D"]) -> Float[Tensor, "B tokens D"]:

@@ -75,7 +75,7 @@ class PoseurHead(CoordinateHead):
             coarse = self.coarse_stage(maps[-1] if self.config.coarse_features == "neck" else features[-1])
             start = coarse.keypoints.detach()
         elif isinstance(self.keypoint_encoder, LearnedQueries):
-            start = self.keypoint_encoder.learned_points().expand(len(maps[0]), -1, -1)
+            start = self.keypoint_encoder.learned_points().expand(maps[0].shape[0], -1, -1)
         start = start if shift is None else start + shift
         memory = self.memory_embedding(maps)
         points = starting_points(self.config.noise if noisy else NO_NOISE, start)
