@@ -70,8 +70,11 @@ def export_onnx(
         keypoints: their names and skeleton go into the metadata.
 
     Raises:
-        UserError: there is no such folder, or the graph would take one batch size alone where any was asked for.
+        UserError: there is no such folder, the model pairs queries with keypoints on the processor, or the graph would
+            take one batch size alone where any was asked for.
     """
+    if not model.recordable:
+        raise UserError(f"{type(model.head).__name__} pairs queries with keypoints on the processor: no ONNX graph")
     if not path.parent.is_dir():
         raise UserError(f"{path.parent}: no such folder")
     import onnx

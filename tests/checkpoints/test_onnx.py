@@ -141,6 +141,9 @@ def test_gathered_rows_give_the_same_sums(monkeypatch):
 def test_a_missing_folder_and_a_present_file_are_errors_of_one_line(tmp_path, capsys):
     with pytest.raises(UserError, match="no such folder"):
         export_onnx(build_model(tiny_config()), tmp_path / "absent" / "model.onnx", (64, 48))
+    prtr = {"kind": "prtr", "embed_dims": 16, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1}
+    with pytest.raises(UserError, match="PRTRHead pairs queries with keypoints on the processor"):
+        export_onnx(build_model(tiny_config(**{"model.head": prtr})), tmp_path / "model.onnx", (64, 48))
     (tmp_path / "model.onnx").touch()
     assert main(["export", str(tmp_path / "model.onnx"), "--checkpoint", "any.pt"]) == 1
     assert "exists already" in capsys.readouterr().err
