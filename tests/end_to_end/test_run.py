@@ -271,6 +271,12 @@ def test_another_backbone_than_resnet_and_hrnet_has_no_stages_to_freeze(backbone
         build_end_to_end(small_config(**{"model.backbone": backbone, "model.head.frozen_stages": 2}))
 
 
+def test_a_backbone_of_one_image_size_is_refused():
+    backbone = {"kind": "timm", "name": "swin_tiny_patch4_window7_224", "weights": "none"}
+    with pytest.raises(UserError, match="'swin_tiny_patch4_window7_224' takes images of one size alone"):
+        build_end_to_end(small_config(**{"model.backbone": backbone}))
+
+
 def test_frozen_batch_norms_keep_the_activations_of_timm_s():
     norm = BatchNormAct2d(3, act_layer=nn.ReLU6).eval()
     nn.init.uniform_(norm.running_mean, -1, 1)

@@ -23,6 +23,9 @@ STRIDES = (4, 8, 16, 32)
 class TimmBackbone(Backbone):
     """Feature strides 4, 8, 16, 32 of a timm model.
 
+    Attributes:
+        fixed_size: it was built for the size of its crops, and takes no other (Swin).
+
     Raises:
         UserError: timm has no such model, it gives no such maps or takes no such crops, or ImageNet weights cannot be
             had.
@@ -41,6 +44,7 @@ class TimmBackbone(Backbone):
         imagenet, from_package = config.weights == "imagenet", config.name == LITE0
         pretrained = imagenet and not from_package
         size = _size_option(config.name, indices, input_size)
+        self.fixed_size = bool(size)
         make = partial(
             timm.create_model, config.name, features_only=True, out_indices=indices, pretrained=pretrained, **size
         )

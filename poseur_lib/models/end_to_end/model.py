@@ -22,6 +22,7 @@ from poseur_lib.keypoints import keypoint_set
 from poseur_lib.models.backbones import Backbone, build_backbone
 from poseur_lib.models.backbones.high_resolution import HighResolutionNet
 from poseur_lib.models.backbones.resnet import ResNet
+from poseur_lib.models.backbones.timm_backbone import TimmBackbone
 from poseur_lib.models.end_to_end.frames import mirrored
 from poseur_lib.models.end_to_end.region_heads import FoundBoxes, ImagePeople, RegionHeads, without_crowds
 from poseur_lib.models.pose_model import LossTerms, without_autocast
@@ -222,4 +223,6 @@ def build_end_to_end(config: ExperimentConfig) -> EndToEndModel:
         raise TypeError(f"head {head.kind!r} is no Mask R-CNN")
     keypoints = keypoint_set(config.data.keypoint_set)
     backbone = build_backbone(config.model.backbone, (STRIDE, STRIDE))
+    if isinstance(backbone, TimmBackbone) and backbone.fixed_size:
+        raise UserError(f"timm model {config.model.backbone.name!r} takes images of one size alone: no Mask R-CNN")
     return EndToEndModel(backbone, head, keypoints.flip_index, config.train.supervise_outside_crop)
