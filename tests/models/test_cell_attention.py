@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
+from poseur_lib.config.model import ModelConfig
 from poseur_lib.errors import UserError
 from poseur_lib.models.baselines.cell_attention import SelfAttention, last_map, last_map_size
 
@@ -38,6 +40,16 @@ def test_with_a_scale_of_0_all_elements_gather_the_mean() -> None:
 @pytest.mark.parametrize(("maps", "size"), [(1, (64, 48)), (2, (32, 24)), (4, (8, 6))])
 def test_the_last_map_of_a_pyramid(maps: int, size: tuple[int, int]) -> None:
     assert last_map_size([8] * maps, (256, 192)) == size
+
+
+@pytest.mark.parametrize("kind", ["transpose", "tokenpose"])
+@pytest.mark.parametrize(
+    ("backbone", "strides"),
+    [({"kind": "vit", "weights": "none"}, 16), ({"kind": "hrnet", "outputs": "classification", "weights": "none"}, 32)],
+)
+def test_maps_that_do_not_begin_at_stride_4_are_refused(kind: str, backbone: dict, strides: int) -> None:
+    with pytest.raises(ValidationError, match=rf"head '{kind}' takes maps of strides 4, 8 .* gives \({strides},\)"):
+        ModelConfig.model_validate({"backbone": backbone, "head": {"kind": kind}})
 
 
 def test_a_map_of_another_size_is_named() -> None:

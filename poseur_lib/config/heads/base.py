@@ -66,5 +66,18 @@ def require_quarter(deconvolutions: int, backbone: str, strides: Sequence[int], 
         )
 
 
+def require_pyramid(head: str, backbone: str, strides: Sequence[int]) -> None:
+    """Whether the maps begin at stride 4 and each next one has twice the stride; arguments as in `check_maps`.
+
+    Raises:
+        ValueError: they do not.
+    """
+    if list(strides) != [HEATMAP_STRIDE * 2**level for level in range(len(strides))]:
+        raise ValueError(
+            f"head {head!r} takes maps of strides {HEATMAP_STRIDE}, {2 * HEATMAP_STRIDE} and so on, and backbone"
+            f" {backbone} gives {tuple(strides)}"
+        )
+
+
 def _needed(strides: Sequence[int]) -> int:
     return (strides[-1] // HEATMAP_STRIDE).bit_length() - 1

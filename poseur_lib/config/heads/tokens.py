@@ -1,11 +1,12 @@
 """Knobs of the transformer methods that Poseur is compared with: TransPose, TokenPose, PRTR."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from poseur_lib.config.backbone import Depth, Positive
-from poseur_lib.config.heads.base import HeadKnobs, HeatmapKnobs
+from poseur_lib.config.heads.base import HeadKnobs, HeatmapKnobs, require_pyramid
 from poseur_lib.config.heads.heatmap import DARK, HeatmapCodecConfig
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -54,6 +55,10 @@ class TransPoseConfig(HeatmapKnobs):
         _require_divisible(self.embed_dims, self.num_heads, self.position_embedding)
         return self
 
+    def check_maps(self, backbone: str, strides: Sequence[int], has_finest: bool) -> None:
+        """The size of the last map is told from the number of maps."""
+        require_pyramid(self.kind, backbone, strides)
+
 
 class TokenPoseConfig(HeatmapKnobs):
     """TokenPose: keypoint tokens and patch tokens in one encoder; each keypoint token becomes a heatmap.
@@ -98,6 +103,10 @@ class TokenPoseConfig(HeatmapKnobs):
             raise ValueError(f"layers {self.layers} cannot be cut into fused_parts {self.fused_parts} equal parts")
         _require_divisible(self.embed_dims, self.num_heads, self.position_embedding)
         return self
+
+    def check_maps(self, backbone: str, strides: Sequence[int], has_finest: bool) -> None:
+        """The size of the last map is told from the number of maps."""
+        require_pyramid(self.kind, backbone, strides)
 
 
 class PRTRConfig(HeadKnobs):
