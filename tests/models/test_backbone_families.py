@@ -3,6 +3,7 @@
 import pytest
 import timm
 import torch
+from torch.nn.functional import interpolate
 
 from poseur_lib.config import (
     ExperimentConfig,
@@ -161,6 +162,9 @@ def test_imagenet_weights_of_vit_are_resampled(monkeypatch):
     assert torch.equal(ours.blocks[3].attn.qkv.weight, theirs.blocks[3].attn.qkv.weight)
     assert torch.equal(ours.last_norm.weight, theirs.norm.weight)
     assert torch.equal(ours.pos_embed[:, 0], theirs.pos_embed[:, 0])
+    grid = theirs.pos_embed[:, 1:].unflatten(1, (14, 14)).movedim(3, 1)
+    grid = interpolate(grid, size=(16, 12), mode="bicubic", antialias=True)
+    torch.testing.assert_close(ours.pos_embed[:, 1:], grid.flatten(2).transpose(1, 2))
 
 
 def test_no_network_for_timms_weights(monkeypatch):

@@ -145,6 +145,21 @@ def test_flip_of_a_mirrored_prediction_changes_nothing(loss, shift):
     assert merged.sigma is None if loss == "l1" else torch.allclose(merged.sigma, pose.sigma)
 
 
+def test_two_passes_are_averaged_by_hand():
+    """Of two keypoints, left and right of one another."""
+    one, other = (
+        PosePrediction(torch.tensor(points), torch.tensor(scores), torch.tensor(sigma))
+        for points, scores, sigma in (
+            ([[[0.25, 0.5], [0.75, 0.0]]], [[0.5, 0.25]], [[[0.5, 0.25], [0.125, 1.0]]]),
+            ([[[0.5, 1.0], [0.25, 0.25]]], [[1.0, 0.75]], [[[0.25, 0.5], [1.0, 0.75]]]),
+        )
+    )
+    merged = head_of(flip_shift=False).merge_flipped(one, other, torch.tensor([1, 0]))
+    assert torch.equal(merged.keypoints, torch.tensor([[[0.5, 0.375], [0.625, 0.5]]]))
+    assert torch.equal(merged.keypoint_scores, torch.tensor([[0.625, 0.625]]))
+    assert torch.equal(merged.sigma, torch.tensor([[[0.75, 0.5], [0.1875, 0.75]]]))
+
+
 def test_the_shift_is_that_of_mirrored_pixels():
     """A network that finds the bright pixel finds it at the same place in both passes."""
     image = torch.zeros(1, 1, 4, 48)

@@ -128,6 +128,17 @@ def test_a_head_fuses_with_its_own_radius():
     assert torch.equal(merged.keypoints, points) and torch.equal(merged.keypoint_scores, scores)
 
 
+def test_a_head_averages_sigma_and_the_scores_of_both_passes():
+    head, flip_index = small_head(keypoint_score="laplace"), torch.tensor([0, 2, 1, 4, 3])
+    with torch.no_grad():
+        image, mirrored = (head(random_features(seed=seed)) for seed in (1, 3))
+        merged = head.merge_flipped(image, mirrored, flip_index)
+    sigmas = image.sigma, mirrored.sigma[:, flip_index]
+    torch.testing.assert_close(merged.sigma, (sigmas[0] + sigmas[1]) / 2)
+    torch.testing.assert_close(merged.keypoint_scores, sum(laplace_scores(sigma) for sigma in sigmas) / 2)
+    assert (merged.keypoint_scores - laplace_scores(merged.sigma)).abs().max() > 1e-4, "not Eq. 8 of the mean sigma"
+
+
 def test_a_calibrated_score_is_eq_8_of_sigma_times_the_factor():
     sigma = 0.05 + 0.4 * torch.rand(4, 5, 2, generator=torch.Generator().manual_seed(0))
     plain, one, half = (
