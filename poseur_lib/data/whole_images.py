@@ -26,7 +26,7 @@ from poseur_lib.keypoints import KeypointSet
 
 PIXEL_CENTRE = 0.5
 STRIDE = 32
-"""Sides of a canvas are multiples of it, so that every level's map covers the canvas exactly."""
+"""Sides of a canvas are multiples of it, so that every level's map but the pooled one covers the canvas exactly."""
 LEAST_SIDE = 1.0
 """Pixels: a box that is narrower in the piece that is shown is nobody."""
 

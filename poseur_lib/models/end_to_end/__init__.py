@@ -9,7 +9,8 @@ Frames, all continuous, (x, y):
 - image: pixels of the file; COCO's keypoints name pixels, so 0.5 is added on load and taken away on save; boxes are
   continuous as they are.
 - `_px`: pixels of the resized image, which lies in the upper left corner of its canvas;
-- canvas: [0, 1] of the padded batch, whose sides are multiples of every stride, and so [0, 1] of every level's map;
+- canvas: [0, 1] of the padded batch, whose sides are multiples of every stride but the pooled level's, and so [0, 1]
+  of every level's map but the pooled one;
 - box: [0, 1] of a person's box; what lies beyond is outside it. Every keypoint head ends here.
 
 frames: from one to the other.
