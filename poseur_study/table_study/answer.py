@@ -90,8 +90,9 @@ def score_headline(told: pd.DataFrame) -> str:
             f"it is {value['Brier skill rescaled']:.2f})"
         )
     return (
-        f"{of}**Eq. 8 at a = {value['radius']:g} adds {points(value['gain'])} AP to the box's score (95 % interval "
-        f"{points(low)} to {points(high)}), and its expected calibration error is {value['ECE Eq. 8']:.0f} %.** "
+        f"{of}**Ranking people by Poseur's uncertainty (Eq. 8 at a = {value['radius']:g}) instead of the box's score "
+        f"changes the AP by {points(value['gain'])} (95 % interval {points(low)} to {points(high)}); read as the "
+        f"probability that the paper calls it, its expected calibration error is {value['ECE Eq. 8']:.0f} %.** "
         f"With σ × {value['factor']:.3f}, fitted on other images, that error is "
         f"{value['ECE rescaled']:.1f} %{beside}, at {value['AP rescaled']:.1f} AP instead of {value['AP Eq. 8']:.1f}. "
         f"At a = {value['small radius']:g} the rescaled score has {value['AP rescaled, small']:.1f} AP and an error of "

@@ -238,7 +238,7 @@ def written(runs: Path, **values: float) -> ProfileStudy:
 def test_the_overview_opens_with_the_page_s_numbers_and_a_link_to_it(tmp_path):
     said = written(tmp_path, **{"gain": 10.84, "gain on people": 9.79, "ECE Eq. 8": 64.4, "factor": 0.0826})
     words = said.score_headline()
-    assert "adds +10.8 AP" in words and "+9.8 of the +10.8 AP remain" in words and "error is 64 %" in words
+    assert "changes the AP by +10.8" in words and "+9.8 of the +10.8 AP remain" in words and "error is 64 %" in words
     assert "(the share within a, said of all keypoints alike, has 1.0 %; Brier's skill over it is 1.00)" in words
     assert "the order of poses on people, well placed before badly placed" in words and "is a probability" not in words
     assert "σ × 0.083" in words and "+0.0 to +2.0" in words and "(table_scoring.html)" in words
