@@ -1,6 +1,7 @@
 """Released checkpoints from file to column: evaluated once, recorded, and never guessed at."""
 
 import hashlib
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +160,8 @@ def test_the_command_lists_every_file_and_fails_for_unreadable_ones_only(
     for name in ("1.pth", "3.pth"):
         (readable / name).write_bytes((checkpoints / name).read_bytes())
     code, text = run(capsys, *asked, "--checkpoints", readable, "--input-size", "1.pth=64x64")
-    assert code == 0 and "for X: one" in text and f"next: poseur report --profile paper --runs {done.runs}" in text
+    assert code == 0 and "for X: one" in text
+    assert f"next: poseur report --profile paper --runs {shlex.quote(str(done.runs))}" in text
     assert shown == ["X", "X"]
 
 
