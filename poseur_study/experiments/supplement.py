@@ -146,9 +146,8 @@ TABLE_S5 = Table(
     alternatives=("5 layers: Table 2a prints the same AP for them.",),
     open_questions=(
         "The paper names neither device, precision nor software of FPS and memory, and no batch of FPS. Here: one "
-        "image, float32, no "
-        "flip test; memory is the most that tensors hold beyond weights and image, in a forward pass (test) and in "
-        "forward and backward (training). Ratios of the rows may be compared, the numbers may not.",
+        "image, float32, no flip test; memory is the most that tensors hold beyond weights and image, in a forward "
+        "pass (test) and in forward and backward (training). Ratios of the rows may be compared, the numbers may not.",
         *questions_of_claims("test-memory", "table-named"),
     ),
     columns=("GFLOPs", "FPS", "Memory", "Memory (test)", "AP"),
