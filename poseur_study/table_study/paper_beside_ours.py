@@ -21,6 +21,8 @@ from poseur_study.table_study.answer import points
 
 WIDTH, LINE, HEAD, TEXT_LINE = 8.8, 0.46, 0.9, 0.17
 """Inches: of the figure, of a row or claim, of what stands around them, and of a line of a label."""
+TIMES = "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}"
+"""Of a size, which stays in one line."""
 
 
 def paper_beside_ours(table: Table, result: TableResult) -> Captioned:
@@ -40,7 +42,7 @@ def paper_beside_ours(table: Table, result: TableResult) -> Captioned:
 
 def _figure(table: Table, result: TableResult, shown: list[ClaimResult], measure: str, narrow: bool) -> Figure:
     labels = [row.label for row in table.rows], [one.difference for one in shown]
-    wrapped = [[textwrap.fill(one, ABOVE if narrow else beside) for one in of]
+    wrapped = [[textwrap.fill(one.replace(" × ", TIMES), ABOVE if narrow else beside) for one in of]
                for of, beside in zip(labels, (34, 44), strict=True)]  # fmt: skip
     heights = [HEAD + len(of) * _line(of, narrow) for of in wrapped if of]
     ours = any(one.ap or one.released_ap for one in result.rows)
